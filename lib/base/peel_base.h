@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * What every layer needs: addresses, byte order, secrets, log, and the outside world (time, randomness) as an
+ * interface, so that protocol libraries run in tests without clock or kernel.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define PEEL_MUST_USE __attribute__((warn_unused_result))
+#define PEEL_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define PEEL_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+/* ---- addresses ---------------------------------------------------------------------------------------------- */
+
+enum peel_family {
+	PEEL_FAMILY_NONE = 0,
+	PEEL_FAMILY_IPV4 = 4,
+	PEEL_FAMILY_IPV6 = 6,
+};
+
+/**
+ * A UDP address. IPv4 uses ip[0..3]; all unused bytes are zero, so two addresses are equal exactly when their
+ * bytes are. The all-zero value is "no address".
+ */
+struct peel_addr {
+	uint8_t ip[16];
+	uint16_t port;	/* host order */
+	uint8_t family; /* enum peel_family */
+	uint8_t zero;
+};
+_Static_assert(
+	sizeof(struct peel_addr) == 20, "struct peel_addr is compared and hashed as 20 bytes");
+
+#define PEEL_ADDR_TEXT_MAX 56 /* "[v6]:port" and the terminator */
+
+static inline bool
+peel_addr_equal(const struct peel_addr *a, const struct peel_addr *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/** The same IP address, whatever the ports. */
+static inline bool
+peel_addr_same_ip(const struct peel_addr *a, const struct peel_addr *b)
+{
+	return a->family == b->family && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+}
+
+/** No address given, or the protocol's "0.0.0.0:0". */
+static inline bool
+peel_addr_is_none(const struct peel_addr *a)
+{
+	static const uint8_t zero[16];
+
+	return a->port == 0 && memcmp(a->ip, zero, sizeof(zero)) == 0;
+}
+
+struct peel_addr peel_addr_ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port);
+
+/**
+ * Parse "1.2.3.4:5", "[2001:db8::1]:5"; without ":port" the port is @p default_port.
+ * @return 0 or -EINVAL (nothing is resolved: names are refused).   Thread: any.
+ */
+int peel_addr_parse(const char *text, uint16_t default_port, struct peel_addr *out) PEEL_MUST_USE;
+
+/** Write "1.2.3.4:5" or "[v6]:5" into @p out and return it.   Thread: any. */
+const char *peel_addr_text(const struct peel_addr *a, char out[PEEL_ADDR_TEXT_MAX]);
+
+struct sockaddr_storage;
+/** Conversions to and from the kernel's form. peel_addr_to_sockaddr returns the length to pass. An IPv4-mapped IPv6
+ *  sockaddr becomes IPv4. from_sockaddr returns -EINVAL for other families.   Thread: any. */
+unsigned int peel_addr_to_sockaddr(const struct peel_addr *a, struct sockaddr_storage *out);
+int peel_addr_from_sockaddr(const struct sockaddr_storage *in, struct peel_addr *out) PEEL_MUST_USE;
+
+/** 64-bit mix of a 20-byte address and a 32-bit number, keyed by @p seed (so that strangers cannot aim at buckets). */
+uint64_t peel_addr_hash(const struct peel_addr *a, uint32_t extra, uint64_t seed);
+
+/* ---- byte order: wire fields are read by bytes, never by casting a struct onto a packet ----------------------- */
+
+static inline uint16_t
+peel_get_be16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t
+peel_get_be32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return __builtin_bswap32(v);
+}
+
+static inline uint64_t
+peel_get_be64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return __builtin_bswap64(v);
+}
+
+static inline void
+peel_put_be16(uint8_t *p, uint16_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static inline void
+peel_put_be32(uint8_t *p, uint32_t v)
+{
+	v = __builtin_bswap32(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static inline void
+peel_put_be64(uint8_t *p, uint64_t v)
+{
+	v = __builtin_bswap64(v);
+	memcpy(p, &v, sizeof(v));
+}
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	"the byte swaps above assume a little-endian machine");
+
+/* ---- secrets -------------------------------------------------------------------------------------------------- */
+
+/** A symmetric key. Wiped with peel_wipe(), compared with peel_equal_ct(), never logged. */
+struct peel_key {
+	uint8_t b[32];
+};
+
+/** Overwrite memory in a way the compiler keeps.   Thread: any. */
+void peel_wipe(void *p, size_t len);
+
+/** Compare without a data-dependent branch.   Thread: any. */
+bool peel_equal_ct(const void *a, const void *b, size_t len);
+
+/* ---- the outside world ---------------------------------------------------------------------------------------- */
+
+/**
+ * Time and randomness as protocol libraries see them. Time is monotonic milliseconds from an arbitrary start.
+ */
+struct peel_env {
+	uint64_t (*now_ms)(void *arg);
+	void (*random)(void *arg, void *out, size_t len);
+	void *arg;
+};
+
+/** The real one: CLOCK_MONOTONIC and the kernel's generator (getrandom, buffered). */
+extern const struct peel_env peel_env_system;
+
+static inline uint64_t
+peel_now_ms(const struct peel_env *env)
+{
+	return env->now_ms(env->arg);
+}
+
+static inline void
+peel_random(const struct peel_env *env, void *out, size_t len)
+{
+	env->random(env->arg, out, len);
+}
+
+uint16_t peel_random_u16(const struct peel_env *env);
+uint32_t peel_random_u32(const struct peel_env *env);
+uint64_t peel_random_u64(const struct peel_env *env);
+/** Uniform in 0..n-1, n >= 1. */
+uint32_t peel_random_below(const struct peel_env *env, uint32_t n);
+
+/* ---- log: control thread only, never per packet ----------------------------------------------------------------- */
+
+enum peel_log_level {
+	PEEL_LOG_ERROR,
+	PEEL_LOG_WARNING,
+	PEEL_LOG_INFO,
+	PEEL_LOG_DEBUG,
+};
+
+typedef void (*peel_log_fn)(void *arg, enum peel_log_level level, const char *text);
+
+/** Where lines go (NULL: nowhere, the default, so that an embedding program hears nothing) and from which level.
+ *  Thread: set once before others start. */
+void peel_log_set(peel_log_fn fn, void *arg, enum peel_log_level level);
+
+/** One line, without its end. Any thread may call it; workers must not. */
+void peel_log(enum peel_log_level level, const char *format, ...) PEEL_PRINTF(2, 3);
