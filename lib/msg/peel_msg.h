@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * Mailboxes between a worker and the control thread: bounded SPSC rings of datagram mbufs, split by class so that a
+ * flood of one class cannot starve another. Ownership of an mbuf moves with a successful push; when a push fails the
+ * pusher frees it and counts. What a message is stands in its struct peel_pkt (kind, session, generation, addresses).
+ */
+
+#include "peel_port.h"
+
+enum peel_msg_class {
+	PEEL_CLASS_CIRCUIT, /* opened messages and answers of circuits that exist; destroy; created */
+	PEEL_CLASS_CREATE,  /* create cells: anybody may send them, each costs two X25519 */
+	PEEL_CLASS_OVERLAY, /* discovery, DHT */
+	PEEL_N_CLASSES
+};
+
+enum peel_msg_kind {
+	PEEL_KIND_DATAGRAM, /* a whole datagram of the main address as it arrived */
+	PEEL_KIND_MESSAGE,  /* opened message (id and body) of a session at its end (exit) */
+	PEEL_KIND_EXIT_DATA, /* `data` message (id and body) that passed the payload policy but needs control: endpoint not
+				open yet, or a domain name. session/generation are set. */
+};
+
+struct peel_mailbox;
+
+/** One worker's mailbox: rings towards control (one per class) and one towards the worker. Needs EAL memory. */
+int peel_mailbox_new(
+	unsigned int worker, unsigned int ring_size, struct peel_mailbox **out) PEEL_MUST_USE;
+/** Frees what is still inside. */
+void peel_mailbox_free(struct peel_mailbox *mb);
+
+/** Thread: the worker. 0 or -ENOSPC. */
+int peel_mailbox_push_control(
+	struct peel_mailbox *mb, enum peel_msg_class cls, struct rte_mbuf *m) PEEL_MUST_USE;
+/** Thread: control. Up to n messages. */
+unsigned int peel_mailbox_pop_control(
+	struct peel_mailbox *mb, enum peel_msg_class cls, struct rte_mbuf **m, unsigned int n);
+
+/** Datagrams the worker shall send (remote and endpoint are set). Thread: control. 0 or -ENOSPC. */
+int peel_mailbox_push_worker(struct peel_mailbox *mb, struct rte_mbuf *m) PEEL_MUST_USE;
+/** Thread: the worker. */
+unsigned int peel_mailbox_pop_worker(struct peel_mailbox *mb, struct rte_mbuf **m, unsigned int n);

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * Ports move bursts of datagrams. A datagram is an mbuf whose data starts at the UDP payload, with its addresses
+ * beside it in the mbuf's private area. Ethernet, ARP, IP, checksums and fragments (ethdev) or system calls (socket)
+ * are the driver's business. Drivers live in drivers/port.
+ *
+ * A port has one main address (all overlays) and any number of exit endpoints: an endpoint is the outside UDP port
+ * (and its IPv6 twin) of one exit circuit.
+ */
+
+#include <rte_mbuf.h>
+
+#include "peel_base.h"
+#include "peel_rcu.h"
+#include "peel_stats.h"
+
+#define PEEL_PORT_BURST 64
+#define PEEL_PORT_HEADROOM                                                                         \
+	128 /* free bytes in front of every received datagram: RTE_PKTMBUF_HEADROOM */
+#define PEEL_PORT_TAILROOM                                                                         \
+	64 /* free bytes behind every received datagram of up to PEEL_PORT_RX_MAX bytes */
+#define PEEL_PORT_RX_MAX                                                                           \
+	2048		     /* largest UDP payload received; longer ones are dropped and counted */
+#define PEEL_ENDPOINT_MAIN 0 /* the main address; exit endpoints are 1 and up */
+
+/** What travels beside a datagram; lives in the mbuf's private area. */
+struct peel_pkt {
+	struct peel_addr remote; /* rx: where it came from; tx: where it goes */
+	uint32_t endpoint;	 /* rx: where it arrived; tx: where it leaves from */
+	uint64_t cookie;	 /* rx on an exit endpoint: what exit_open was given */
+	/* Below: not the port's. Used between worker and control thread (lib/msg). */
+	uint32_t session;    /* session index, for messages opened by a worker */
+	uint32_t generation; /* of that session */
+	uint16_t worker;     /* who received it */
+	uint8_t kind;	     /* enum peel_msg_kind */
+	uint8_t early;	     /* relay_early flag of the cell */
+} __attribute__((aligned(8)));
+#define PEEL_PKT_PRIV_SIZE 64
+_Static_assert(sizeof(struct peel_pkt) <= PEEL_PKT_PRIV_SIZE, "fits the private area");
+
+static inline struct peel_pkt *
+peel_pkt(struct rte_mbuf *m)
+{
+	return rte_mbuf_to_priv(m);
+}
+
+/** Pool of datagram mbufs: private area, headroom, room for PEEL_PORT_RX_MAX and tailroom. NULL: rte_errno. */
+struct rte_mempool *peel_port_pool_new(const char *name, unsigned int n, int socket_id);
+
+struct peel_port;
+
+struct peel_port_conf {
+	uint16_t n_queues; /* one per worker */
+	struct rte_mempool *pool;
+	struct peel_rcu *rcu; /* exit endpoints end after a grace period */
+	struct peel_stats *const
+		*stats; /* [n_queues] the workers' blocks: the driver counts into its caller's */
+	struct peel_addr listen; /* main address; port 0: any (socket driver only) */
+	struct peel_addr exit_ipv4,
+		exit_ipv6; /* socket: source addresses of exit sockets (ports ignored); family NONE:
+						  any address of that family */
+	uint32_t max_endpoints; /* exit endpoints at once */
+	/* ethdev only */
+	const char *device; /* devargs of a vdev ("net_af_packet0,iface=veth0") or a PCI address */
+	uint8_t prefix_len; /* of listen: on-link network */
+	struct peel_addr address6; /* IPv6 address, family NONE: no IPv6 */
+	uint8_t prefix_len6;
+	struct peel_addr gateway, gateway6;	 /* family NONE: on-link destinations only */
+	uint16_t mtu;				 /* 0: the device's */
+	uint16_t exit_port_min, exit_port_max;	 /* range of exit endpoints, main port excluded */
+	uint32_t rx_descriptors, tx_descriptors; /* 0: the driver's choice */
+	const struct peel_env *env;
+};
+
+struct peel_port_ops {
+	const char *name;
+
+	/** Thread: control, before the workers. On failure @p why says what and what to do. */
+	int (*open)(const struct peel_port_conf *conf, struct peel_port **out, char *why,
+		size_t why_size);
+	/** Thread: control, after the workers stopped. */
+	void (*close)(struct peel_port *port);
+	/** The main address as bound (with the real port number).   Thread: control. */
+	void (*local)(const struct peel_port *port, struct peel_addr *out);
+
+	/** Receive up to n <= PEEL_PORT_BURST datagrams, single-segment mbufs.   Thread: the queue's worker. */
+	uint16_t (*rx)(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+	/**
+	 * Send n datagrams; ownership of all moves to the driver, which counts what it must drop. May hold them back
+	 * until flush. Order is kept within one (endpoint, remote).   Thread: the queue's worker.
+	 */
+	void (*tx)(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+	/** Send what tx held back; ARP, reassembly and other timers. Called after each burst.   Thread: worker. */
+	void (*flush)(struct peel_port *port, uint16_t queue);
+	/**
+	 * Sleep until something arrives, wake() was called or the time is over. NULL: the driver can only poll.
+	 * The worker is offline in RCU meanwhile.   Thread: worker.
+	 */
+	void (*wait)(struct peel_port *port, uint16_t queue, unsigned int timeout_us);
+	/** End wait() of that queue, also one that is about to begin.   Thread: any. */
+	void (*wake)(struct peel_port *port, uint16_t queue);
+
+	/**
+	 * Open an exit endpoint: an IPv4 and, where the machine has it, an IPv6 socket or port. Datagrams that arrive
+	 * there are received on @p queue and carry @p cookie.   Thread: control. 0, -ENOSPC (no endpoint or port
+	 * left), or another -errno of the kernel.
+	 */
+	int (*exit_open)(
+		struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t *endpoint);
+	/** Stop receiving at once; the endpoint is reusable after a grace period (its number and its UDP port last of
+	 *  all free ones, so that late datagrams do not enter a stranger's circuit).   Thread: control. */
+	void (*exit_close)(struct peel_port *port, uint32_t endpoint);
+	/** Is this one of the node's own addresses (exits refuse them)? ip only.   Thread: any. */
+	bool (*is_own)(const struct peel_port *port, const struct peel_addr *a);
+	/** Driver details as "name value" lines for the status (NULL: none).   Thread: control. */
+	void (*dump)(const struct peel_port *port,
+		void (*line)(void *arg, const char *name, uint64_t value), void *arg);
+};

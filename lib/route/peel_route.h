@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * The circuit switching table. A *session* is the key material and counters that one circuit's hop shares with the
+ * originator; a *route* says what to do with a cell that arrives from a neighbour with a circuit id. A relayed
+ * circuit has one session and two routes, an exit circuit one session and one route.
+ *
+ * The control thread is the only writer; workers look up without locks and add to counters. What is removed is wiped
+ * and reused after a grace period (lib/rcu). Source: protocol sections 12, 13, 28.
+ */
+
+#include "peel_aead.h"
+#include "peel_base.h"
+#include "peel_rcu.h"
+
+#define PEEL_NONE UINT32_MAX /* no slot */
+
+enum peel_route_kind {
+	PEEL_ROUTE_NONE = 0,
+	PEEL_ROUTE_FORWARD, /* from the previous hop: open with the forward key, on to the next hop */
+	PEEL_ROUTE_BACKWARD, /* from the next hop: seal with the backward key, on to the previous hop */
+	PEEL_ROUTE_RENDEZVOUS, /* open with own forward key, seal with `peer`'s backward key */
+	PEEL_ROUTE_EXIT, /* from the previous hop, this node is the end: open and look at the message */
+	PEEL_ROUTE_OWN, /* from the first hop of an own circuit */
+};
+
+/**
+ * Where a cell goes. Read-only after publication but for the two atomic bytes. 64 bytes, one cache line.
+ */
+struct peel_route {
+	/* 0 */ struct peel_addr in; /* neighbour it comes from */
+	/* 20 */ uint32_t in_cid;
+	/* 24 */ struct peel_addr
+		out; /* neighbour it goes to; of EXIT: the previous hop (answers go there) */
+	/* 44 */ uint32_t out_cid; /* of EXIT: equal to in_cid */
+	/* 48 */ uint32_t session;
+	/* 52 */ uint32_t peer;	    /* RENDEZVOUS: the other circuit's session */
+	/* 56 */ uint32_t endpoint; /* EXIT: outside endpoint (relaxed atomic, 0 = not open yet) */
+	/* 60 */ uint8_t kind;	    /* enum peel_route_kind */
+	/* 61 */ uint8_t n_early;   /* relay_early cells passed (relaxed atomic) */
+	/* 62 */ uint8_t max_early; /* drop early cells from this count on */
+	/* 63 */ uint8_t zero;
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct peel_route) == 64, "a route is one cache line");
+
+/** One direction of a session: 64 bytes, touched by the worker that holds this direction. */
+struct peel_half {
+	/* 0 */ struct peel_key key; /* read-only after publication */
+	/* 32 */ uint8_t salt[4];    /* read-only after publication */
+	/* 36 */ uint32_t
+		last_seen_s; /* relaxed: seconds of the worker clock, written at most once a second */
+	/* 40 */ uint64_t
+		seal; /* relaxed fetch_add: last explicit salt used for sealing in this direction */
+	/* 48 */ uint64_t cells; /* relaxed */
+	/* 56 */ uint64_t bytes; /* relaxed */
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct peel_half) == 64, "half a session is one cache line");
+
+struct peel_session {
+	struct peel_half forward;
+	struct peel_half backward;
+};
+
+struct peel_route_table;
+
+struct peel_route_conf {
+	uint32_t max_sessions; /* circuits; twice as many routes */
+	struct peel_rcu *rcu;
+	const struct peel_env *env; /* seeds the hash, starts counters at random values (W1) */
+	int socket_id; /* NUMA node; memory from rte_malloc when EAL runs, from the heap otherwise */
+	bool heap;     /* take heap memory (tests under sanitizers, embedding without EAL memory) */
+};
+
+/* ---- control thread ------------------------------------------------------------------------------------------------- */
+
+int peel_route_table_new(
+	const struct peel_route_conf *conf, struct peel_route_table **out) PEEL_MUST_USE;
+void peel_route_table_free(struct peel_route_table *t);
+
+/**
+ * A session from key material; both seal counters start at random values below 2^62. -ENOSPC when full.
+ * @p now_s is written to last_seen of both halves.
+ */
+int peel_session_add(struct peel_route_table *t, const struct peel_key *forward,
+	const uint8_t salt_forward[4], const struct peel_key *backward,
+	const uint8_t salt_backward[4], uint32_t now_s, uint32_t *session) PEEL_MUST_USE;
+/** Wiped and reusable after a grace period; its generation changes at once. Retire its routes first. */
+void peel_session_retire(struct peel_route_table *t, uint32_t session);
+
+/**
+ * Publish a route: workers see all of it or nothing. A route with the same (in, in_cid) is replaced in one store and
+ * retired (exit -> relay). -ENOSPC when full. FORWARD, EXIT and RENDEZVOUS routes can also be found by circuit id alone
+ * (multi-homed neighbours), BACKWARD and OWN ones cannot. @p slot may be NULL.
+ */
+int peel_route_publish(
+	struct peel_route_table *t, const struct peel_route *spec, uint32_t *slot) PEEL_MUST_USE;
+/** Workers stop seeing it; reusable after a grace period. */
+void peel_route_retire(struct peel_route_table *t, uint32_t slot);
+/** Set the outside endpoint of an EXIT route (relaxed store). */
+void peel_route_set_endpoint(struct peel_route_table *t, uint32_t slot, uint32_t endpoint);
+/** Is this circuit id in use by any route, from whatever neighbour? */
+bool peel_route_cid_used(const struct peel_route_table *t, uint32_t cid);
+/** A fresh unpredictable id for the link to a next hop, in use nowhere. */
+uint32_t peel_route_new_cid(struct peel_route_table *t);
+uint32_t peel_route_count(const struct peel_route_table *t); /* published routes */
+uint32_t peel_session_count(const struct peel_route_table *t);
+size_t peel_route_memory(const struct peel_route_table *t); /* bytes, everything counted */
+
+/* ---- any thread ------------------------------------------------------------------------------------------------------ */
+
+/** Generation of a session, to tell a reused index (relaxed load). */
+uint32_t peel_session_generation(const struct peel_route_table *t, uint32_t session);
+
+/* ---- workers: between peel_rcu_online and _offline -------------------------------------------------------------------- */
+
+/**
+ * Burst look-up, n <= 64: slot[i] becomes the route of (from[i], cid[i]) or PEEL_NONE. Prefetches buckets, then route
+ * lines, then compares whole keys.
+ */
+void peel_route_lookup_burst(const struct peel_route_table *t, const struct peel_addr *const *from,
+	const uint32_t *cid, unsigned int n, uint32_t *slot);
+/** Look-up by circuit id alone, for what the burst missed; PEEL_NONE when there is none. */
+uint32_t peel_route_lookup_any(const struct peel_route_table *t, uint32_t cid);
+
+struct peel_route *peel_route_at(const struct peel_route_table *t, uint32_t slot);
+struct peel_session *peel_session_at(const struct peel_route_table *t, uint32_t session);
+
+/** The next explicit salt of a direction: never the same value twice for one key. Top bit clear. */
+static inline uint64_t
+peel_half_next(struct peel_half *h)
+{
+	return (__atomic_add_fetch(&h->seal, 1, __ATOMIC_RELAXED)) & INT64_MAX;
+}
+
+/** Account one cell; last-seen is stored only when it changes. Relaxed, so that control may read. */
+static inline void
+peel_half_account(struct peel_half *h, uint32_t now_s, uint32_t bytes)
+{
+	__atomic_store_n(
+		&h->cells, __atomic_load_n(&h->cells, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(
+		&h->bytes, __atomic_load_n(&h->bytes, __ATOMIC_RELAXED) + bytes, __ATOMIC_RELAXED);
+	if (__atomic_load_n(&h->last_seen_s, __ATOMIC_RELAXED) != now_s)
+		__atomic_store_n(&h->last_seen_s, now_s, __ATOMIC_RELAXED);
+}
+
+/* ---- exact-duplicate filter (W3) --------------------------------------------------------------------------------------- */
+
+/**
+ * Remembers the fingerprints of the cells opened lately, all circuits together, in a table of fixed size: only an
+ * exact duplicate (same session, same explicit salt and same tag) is refused, because legitimate peers repeat salts.
+ * False negatives under load, never false positives beyond 2^-48 or so. Shared by the workers, relaxed atomics.
+ */
+struct peel_replay;
+/** @p entries is rounded up to a power of two, at least 1024; 8 bytes each. Memory as in peel_route_conf. */
+int peel_replay_new(uint32_t entries, const struct peel_env *env, bool heap, int socket_id,
+	struct peel_replay **out) PEEL_MUST_USE;
+void peel_replay_free(struct peel_replay *r);
+/** Fingerprint of an authentic cell; @p tag points to its 16 tag bytes, taken BEFORE opening. */
+uint64_t peel_replay_fingerprint(
+	const struct peel_replay *r, uint32_t session, uint64_t explicit_salt, const uint8_t *tag);
+void peel_replay_prefetch(const struct peel_replay *r, uint64_t fingerprint);
+/** Remember it; true when it was there already (drop the cell). Call only for cells whose tag verified. */
+bool peel_replay_seen(struct peel_replay *r, uint64_t fingerprint);

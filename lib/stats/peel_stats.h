@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * Counters. One table names them all (text, metrics and tests are made from it); each thread that counts owns a
+ * block of its own and is its only writer, a reader sums the blocks.
+ */
+
+#include "peel_base.h"
+
+/* name in code, name in output, help. Drops are counted once, by reason. */
+#define PEEL_COUNTERS(X)                                                                           \
+	X(RX_DATAGRAMS, "rx_datagrams", "datagrams received on all ports")                         \
+	X(RX_BYTES, "rx_bytes", "UDP payload bytes received")                                      \
+	X(TX_DATAGRAMS, "tx_datagrams", "datagrams handed to the kernel or the device")            \
+	X(TX_BYTES, "tx_bytes", "UDP payload bytes sent")                                          \
+	X(CELLS_FORWARD, "cells_forward", "cells relayed away from the originator")                \
+	X(CELLS_BACKWARD, "cells_backward", "cells relayed towards the originator")                \
+	X(CELLS_RENDEZVOUS, "cells_rendezvous", "cells passed between joined circuits")            \
+	X(CELLS_EXITED, "cells_exited", "data messages sent to the outside")                       \
+	X(CELLS_RETURNED, "cells_returned", "outside datagrams sealed into a circuit")             \
+	X(PINGS_ANSWERED, "pings_answered", "circuit pings answered by a worker")                  \
+	X(TESTS_ANSWERED, "tests_answered", "speed test requests answered")                        \
+	X(TO_CONTROL, "to_control", "datagrams and messages handed to the control thread")         \
+	X(BURSTS, "bursts", "non-empty receive bursts")                                            \
+	X(SLEEPS, "sleeps", "times a worker went to sleep for lack of work")                       \
+	X(DROP_SHORT, "drop_short", "too short for the protocol")                                  \
+	X(DROP_PREFIX, "drop_prefix", "prefix of no overlay of this node")                         \
+	X(DROP_UNKNOWN_CIRCUIT, "drop_unknown_circuit", "sealed cell of no circuit here")          \
+	X(DROP_PLAIN, "drop_plain", "plaintext flag where it is not allowed")                      \
+	X(DROP_EARLY, "drop_early", "relay_early limit reached")                                   \
+	X(DROP_AUTH, "drop_auth", "tag did not verify")                                            \
+	X(DROP_REPLAY, "drop_replay", "exact duplicate of an earlier cell")                        \
+	X(DROP_MALFORMED, "drop_malformed", "message that does not parse or is not allowed here")  \
+	X(DROP_POLICY, "drop_policy", "payload refused by the exit policy")                        \
+	X(DROP_DESTINATION, "drop_destination", "destination refused by the exit policy")          \
+	X(DROP_RATE, "drop_rate", "over a rate limit")                                             \
+	X(DROP_CONTROL_FULL, "drop_control_full", "ring to the control thread full")               \
+	X(DROP_NO_BUFFER, "drop_no_buffer", "no packet buffer free")                               \
+	X(DROP_TX, "drop_tx", "refused by the kernel or the device on sending")                    \
+	X(DROP_NEIGHBOUR, "drop_neighbour", "link address of the next hop not resolved in time")   \
+	X(DROP_FRAME, "drop_frame",                                                                \
+		"bad Ethernet, ARP, IP or UDP header or checksum, or not for us")                  \
+	X(DROP_FRAGMENT, "drop_fragment", "fragment without the rest in time, or overlapping")     \
+	X(DROP_OVERSIZE, "drop_oversize", "larger than a datagram may be")                         \
+	X(DROP_EXIT_QUEUE, "drop_exit_queue",                                                      \
+		"exit queue full while its sockets open or a name resolves")                       \
+	X(DROP_RESOLVE, "drop_resolve", "domain name did not resolve")                             \
+	X(CREATE_ACCEPTED, "create_accepted", "create messages answered")                          \
+	X(CREATE_REFUSED_LIMIT, "create_refused_limit",                                            \
+		"create refused: max_joined_circuits reached")                                     \
+	X(CREATE_REFUSED_RATE, "create_refused_rate",                                              \
+		"create refused: rate limit of its source or of the node")                         \
+	X(CREATE_REFUSED_IN_USE, "create_refused_in_use",                                          \
+		"create refused: circuit id in use or used lately")                                \
+	X(CREATE_REFUSED_BAD, "create_refused_bad",                                                \
+		"create refused: malformed or low-order point")                                    \
+	X(EXTEND_ACCEPTED, "extend_accepted", "extend messages that led to a create")              \
+	X(EXTEND_REFUSED, "extend_refused",                                                        \
+		"extend messages ignored (too late, unknown node, not a relay, ...)")              \
+	X(EXTEND_TIMEOUT, "extend_timeout", "creates we sent that were not answered in time")      \
+	X(EXTENDED, "extended", "circuits extended through us")                                    \
+	X(DESTROY_RECEIVED, "destroy_received", "destroy messages obeyed")                         \
+	X(DESTROY_REFUSED, "destroy_refused",                                                      \
+		"destroy messages of unknown circuits or from strangers")                          \
+	X(DESTROY_SENT, "destroy_sent", "destroy messages sent")                                   \
+	X(CIRCUITS_EXPIRED, "circuits_expired", "circuits removed by age, idleness or traffic")    \
+	X(INTRO_REQUESTS, "intro_requests", "introduction requests answered")                      \
+	X(INTRO_RESPONSES, "intro_responses", "introduction responses that matched a request")     \
+	X(INTRO_UNSOLICITED, "intro_unsolicited",                                                  \
+		"introduction responses nobody asked for, dropped")                                \
+	X(PUNCTURES_SENT, "punctures_sent", "punctures sent on request")                           \
+	X(LIVENESS_PINGS, "liveness_pings", "discovery and DHT pings answered")                    \
+	X(BAD_SIGNATURE, "bad_signature", "signed messages that did not verify")                   \
+	X(CONTROL_MALFORMED, "control_malformed", "control messages that did not parse")           \
+	X(CONTROL_RATE, "control_rate", "control messages dropped by a rate limit")                \
+	X(CONTROL_UNKNOWN, "control_unknown", "control messages with an id nobody here handles")
+
+enum peel_counter {
+#define X(id, name, help) PEEL_##id,
+	PEEL_COUNTERS(X)
+#undef X
+	PEEL_N_COUNTERS
+};
+
+/** A thread's counters. Exactly one thread adds; anybody may read (relaxed). */
+struct peel_stats {
+	uint64_t value[PEEL_N_COUNTERS];
+} __attribute__((aligned(64)));
+
+/** Owner thread only: a relaxed load and store, no locked instruction. */
+static inline void
+peel_stats_add(struct peel_stats *s, enum peel_counter c, uint64_t n)
+{
+	__atomic_store_n(&s->value[c], __atomic_load_n(&s->value[c], __ATOMIC_RELAXED) + n,
+		__ATOMIC_RELAXED);
+}
+
+/** Any thread. */
+static inline uint64_t
+peel_stats_get(const struct peel_stats *s, enum peel_counter c)
+{
+	return __atomic_load_n(&s->value[c], __ATOMIC_RELAXED);
+}
+
+/** Sum of n blocks.   Thread: any. */
+uint64_t peel_stats_sum(const struct peel_stats *const *blocks, size_t n, enum peel_counter c);
+
+struct peel_counter_info {
+	const char *name; /* as printed, lower case with underscores */
+	const char *help;
+};
+extern const struct peel_counter_info peel_counter_info[PEEL_N_COUNTERS];
