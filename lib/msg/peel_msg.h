@@ -12,8 +12,9 @@
 #include "peel_port.h"
 
 enum peel_msg_class {
-	PEEL_CLASS_CIRCUIT, /* opened messages and answers of circuits that exist; destroy; created */
-	PEEL_CLASS_CREATE,  /* create cells: anybody may send them, each costs two X25519 */
+	PEEL_CLASS_CIRCUIT, /* opened, so authentic, messages of circuits that exist */
+	PEEL_CLASS_ANSWER,  /* created and destroy: anybody may send them, cheap to refuse */
+	PEEL_CLASS_CREATE,  /* create: anybody may send them, each costs two X25519 */
 	PEEL_CLASS_OVERLAY, /* discovery, DHT */
 	PEEL_N_CLASSES
 };

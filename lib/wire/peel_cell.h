@@ -21,6 +21,7 @@
 
 #define PEEL_X_LEN 32 /* ephemeral X25519 point */
 #define PEEL_AUTH_LEN 32
+#define PEEL_DESTROY_BODY_LEN 6
 #define PEEL_CANDIDATES_MAX 9 /* 4 relays, 4 exits, the first exit twice */
 
 enum peel_msg_id {
@@ -103,12 +104,24 @@ struct peel_msg_destroy {
 	uint16_t reason;
 };
 
+/** test-request and test-response, both kinds: the Rust endpoint's identifier has 32 bits, the other 16. */
+struct peel_msg_test {
+	uint32_t identifier;
+	uint16_t response_size; /* of requests only */
+	struct peel_span data;
+};
+
 int peel_create_parse(const uint8_t *body, size_t len, struct peel_msg_create *out) PEEL_MUST_USE;
 int peel_created_parse(const uint8_t *body, size_t len, struct peel_msg_created *out) PEEL_MUST_USE;
 int peel_extend_parse(const uint8_t *body, size_t len, struct peel_msg_extend *out) PEEL_MUST_USE;
 int peel_data_parse(const uint8_t *body, size_t len, struct peel_msg_data *out) PEEL_MUST_USE;
 /** Body of the signed destroy datagram: exactly 6 bytes. */
 int peel_destroy_parse(const uint8_t *body, size_t len, struct peel_msg_destroy *out) PEEL_MUST_USE;
+/** ping, pong and the other messages whose body begins with (and usually is) a 16 bit identifier. */
+int peel_identifier_parse(const uint8_t *body, size_t len, uint16_t *identifier) PEEL_MUST_USE;
+/** @p id one of PEEL_MSG_TEST_*: it decides the layout. */
+int peel_test_parse(
+	uint8_t id, const uint8_t *body, size_t len, struct peel_msg_test *out) PEEL_MUST_USE;
 
 /* Builders write the message id and the body. */
 int peel_create_build(uint8_t *out, size_t size, const struct peel_msg_create *m);
@@ -116,8 +129,11 @@ int peel_create_build(uint8_t *out, size_t size, const struct peel_msg_create *m
 int peel_created_build(uint8_t *out, size_t size, uint8_t id, const struct peel_msg_created *m);
 int peel_extend_build(uint8_t *out, size_t size, const struct peel_msg_extend *m);
 int peel_data_build(uint8_t *out, size_t size, const struct peel_msg_data *m);
-/** The 6 byte body. */
-void peel_destroy_body(uint8_t out[6], const struct peel_msg_destroy *m);
+/** ping, pong, intro-established, linked-e2e: @p id and the identifier, 3 bytes. */
+int peel_identifier_build(uint8_t *out, size_t size, uint8_t id, uint16_t identifier);
+int peel_test_build(uint8_t *out, size_t size, uint8_t id, const struct peel_msg_test *m);
+/** The body alone: the frame is begun with peel_signed_begin() and ended with peel_sign(). */
+void peel_destroy_body(uint8_t out[PEEL_DESTROY_BODY_LEN], const struct peel_msg_destroy *m);
 
 /** `varlenH-list` of 74-byte keys, section 14.5: relays, then the first exit twice, then the other exits.
  *  Pointers are to 74-byte keys. @return length or -ENOSPC. */

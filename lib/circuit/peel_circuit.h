@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * Circuits of others that this node takes part in: joining (create/created), extending, destroying, timing out. Owns
+ * the sessions and routes of lib/route for them. A state machine without I/O: fed datagrams, opened messages and ticks,
+ * acts through callbacks and published routes.
+ * Source: protocol sections 12 to 14, 16, 17, 24, 30; counter-measures W1, W4, W5, W6, W11 of 27.
+ * Thread: control, all of it.
+ */
+
+#include "peel_cell.h"
+#include "peel_keys.h"
+#include "peel_route.h"
+#include "peel_stats.h"
+
+/** The protocol's settings under their own names (section 23); times in seconds. */
+struct peel_tunnel_settings {
+	uint16_t peer_flags;	      /* enum peel_peer_flag */
+	uint32_t max_joined_circuits; /* relay entries (two per relayed circuit) and exits */
+	uint32_t max_time;	      /* life of an exit */
+	uint32_t max_time_ip;	      /* the same as introduction point */
+	uint32_t max_time_inactive;
+	uint64_t max_traffic; /* bytes per object, both directions together */
+	uint32_t
+		unstable_timeout; /* how long after joining a hop may be extended; also: how long an id is not reused */
+	uint32_t next_hop_timeout;    /* wait for created */
+	uint32_t remove_tunnel_delay; /* grace before a removed object disappears */
+	uint32_t max_relay_early;
+	/* budgets of our own (section 28): one handshake costs about 100 us */
+	uint32_t
+		create_rate_per_source; /* creates per second from one IP address, averaged; burst 10x; 0: no limit */
+	uint32_t create_rate; /* creates per second of all; burst 1x; 0: no limit */
+};
+/** The protocol's defaults. */
+void peel_tunnel_settings_init(struct peel_tunnel_settings *s);
+
+/** A node that a circuit may be extended to. */
+struct peel_target {
+	uint8_t pk[PEEL_PK_LEN];
+	struct peel_addr addr;
+	uint64_t last_heard_ms; /* 0: never */
+};
+
+struct peel_circuits;
+
+struct peel_circuits_conf {
+	const struct peel_env *env;
+	const struct peel_identity *identity;
+	struct peel_stats *stats;
+	struct peel_route_table *routes;
+	struct peel_tunnel_settings settings;
+	uint8_t prefix[PEEL_PREFIX_LEN]; /* of the tunnel overlay */
+
+	/** Send from the main address. */
+	void (*send)(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len);
+	/** Up to n random candidates having all of @p all and none of @p none. */
+	size_t (*candidates)(
+		void *arg, uint16_t all, uint16_t none, struct peel_target *out, size_t n);
+	/** A verified peer by key. */
+	bool (*find_peer)(void *arg, const uint8_t pk[PEEL_PK_LEN], struct peel_target *out);
+	/** Make sure a node hears us (DHT ping), then call peel_circuits_reached(token), answered or not.
+	 *  0, or -errno when that will not happen. */
+	int (*reach)(void *arg, const struct peel_addr *to, uint64_t token);
+	/** An exit is gone (removed, or become a relay and its grace is over): close its outside endpoint (may be 0). */
+	void (*exit_gone)(void *arg, uint32_t session, uint32_t endpoint);
+	void *arg;
+};
+
+int peel_circuits_new(
+	const struct peel_circuits_conf *conf, struct peel_circuits **out) PEEL_MUST_USE;
+void peel_circuits_free(struct peel_circuits *c);
+
+/**
+ * A whole datagram of the tunnel overlay's main port: plaintext cell (create, created) or destroy.
+ * 0; -ENOENT: another message; -EBADMSG: refused (counted by reason).
+ */
+int peel_circuits_datagram(
+	struct peel_circuits *c, const struct peel_addr *from, const uint8_t *data, size_t len);
+
+/**
+ * A message (id and body) that a worker opened at an exit's end of session. extend is handled here; -ENOENT for ids that
+ * are not (the caller goes on with hidden services and the like). Stale generations are ignored.
+ */
+int peel_circuits_message(struct peel_circuits *c, uint32_t session, uint32_t generation,
+	bool early, const uint8_t *msg, size_t len);
+
+/** Outcome of `reach`. Unknown tokens are ignored. */
+void peel_circuits_reached(struct peel_circuits *c, uint64_t token);
+
+/** Expire what is due. @return milliseconds until it wants to be called again. */
+uint64_t peel_circuits_tick(struct peel_circuits *c);
+
+/** Send destroy (reason 2, shutdown) to all neighbours and retire everything. @return how many were sent. */
+unsigned int peel_circuits_shutdown(struct peel_circuits *c);
+
+/* ---- for the exit's control side (lib/node) ------------------------------------------------------------------------------ */
+
+struct peel_exit_info {
+	uint32_t route;		   /* slot of the EXIT route */
+	uint32_t endpoint;	   /* 0: not open */
+	struct peel_addr previous; /* previous hop */
+	uint32_t cid;
+};
+/** The exit with that session. -ENOENT: gone, stale generation, or no longer an exit. */
+int peel_circuits_exit(struct peel_circuits *c, uint32_t session, uint32_t generation,
+	struct peel_exit_info *out) PEEL_MUST_USE;
+/** Record and publish its outside endpoint. */
+int peel_circuits_exit_opened(struct peel_circuits *c, uint32_t session, uint32_t generation,
+	uint32_t endpoint) PEEL_MUST_USE;
+/** Seal a message (id and body) backward on an exit's session and send it to the previous hop. */
+int peel_circuits_answer(struct peel_circuits *c, uint32_t session, const uint8_t *msg, size_t len);
+
+struct peel_circuits_count {
+	uint32_t exits, relays; /* circuits ending here, circuits relayed */
+	uint32_t pending;	/* creates sent and not answered yet */
+	uint32_t removing;	/* in their grace period */
+};
+void peel_circuits_count(const struct peel_circuits *c, struct peel_circuits_count *out);
+
+struct peel_circuit_row {
+	const char *kind; /* "exit", "relay" */
+	uint32_t cid, next_cid;
+	struct peel_addr previous, next;
+	uint64_t age_ms, cells_forward, cells_backward, bytes_forward, bytes_backward;
+};
+/** Calls fn for every circuit (status). */
+void peel_circuits_dump(const struct peel_circuits *c,
+	void (*fn)(void *arg, const struct peel_circuit_row *row), void *arg);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * The DHT overlay as far as a relay needs it: answers ping-requests and pings nodes before circuits are extended to
+ * them. A state machine without I/O. Source: protocol sections 8.7 (3), 21.1, 21.4, 21.9. Thread: control, all of it.
+ */
+
+#include "peel_keys.h"
+#include "peel_stats.h"
+
+struct peel_dht;
+
+struct peel_dht_conf {
+	const struct peel_env *env;
+	const struct peel_identity *identity;
+	struct peel_stats *stats;
+	uint8_t community[PEEL_COMMUNITY_LEN];
+	void (*send)(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len);
+	void *arg;
+};
+
+int peel_dht_new(const struct peel_dht_conf *conf, struct peel_dht **out) PEEL_MUST_USE;
+void peel_dht_free(struct peel_dht *dht);
+
+/** A datagram with the DHT prefix and an id of section 21.1. 0, -ENOENT (another id), -EBADMSG. */
+int peel_dht_input(
+	struct peel_dht *dht, const struct peel_addr *from, const uint8_t *data, size_t len);
+/** @return milliseconds until it wants to be called again. */
+uint64_t peel_dht_tick(struct peel_dht *dht);
+
+/** @p answered false: 5 s went by. */
+typedef void (*peel_dht_ping_fn)(void *arg, uint64_t token, bool answered);
+/** Ping a node; fn runs exactly once, later, from input or tick (never from inside this call). 0 or -ENOSPC. */
+int peel_dht_ping(struct peel_dht *dht, const struct peel_addr *to, peel_dht_ping_fn fn, void *arg,
+	uint64_t token) PEEL_MUST_USE;

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * Peer discovery for all communities of a node: introductions in both styles, punctures, walking, liveness, flags and
+ * candidates. A state machine without I/O: fed datagrams and ticks, answers through callbacks.
+ * Source: protocol sections 7 to 10, counter-measures W6, W7, W8 of 27. Thread: control, all of it.
+ */
+
+#include "peel_discovery.h"
+#include "peel_keys.h"
+#include "peel_stats.h"
+
+enum peel_community {
+	PEEL_COMMUNITY_TUNNEL,
+	PEEL_COMMUNITY_DISCOVERY,
+	PEEL_COMMUNITY_DHT,
+	PEEL_N_COMMUNITIES
+};
+
+struct peel_overlay;
+
+struct peel_overlay_conf {
+	const struct peel_env *env;
+	const struct peel_identity *identity; /* outlives the overlay */
+	struct peel_stats *stats;	      /* the control thread's block */
+	uint8_t community[PEEL_N_COMMUNITIES][PEEL_COMMUNITY_LEN];
+	uint16_t flags; /* own peer flags, announced in the tunnel community */
+	int max_peers; /* per community: requests beyond are not answered; -1: no limit but the table's own bound */
+	int walk_target;		   /* walk while a community has fewer peers; -1: always */
+	struct peel_addr lan;		   /* own local address and port (src lan) */
+	struct peel_addr public_address;   /* configured; none: learnt from agreeing answers */
+	const struct peel_addr *bootstrap; /* borrowed during new only */
+	size_t n_bootstrap;
+	/** Send from the main address. */
+	void (*send)(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len);
+	/** The learnt public address changed. May be NULL. */
+	void (*public_changed)(void *arg, const struct peel_addr *address);
+	void *arg;
+};
+
+struct peel_peer {
+	uint8_t pk[PEEL_PK_LEN];
+	uint8_t mid[PEEL_MID_LEN];
+	struct peel_addr addr;
+	uint16_t flags; /* as announced in the tunnel community; unknown bits kept */
+	bool candidate; /* answered a request of ours (W8) and its flags are known */
+	uint64_t last_heard_ms;
+};
+
+int peel_overlay_new(const struct peel_overlay_conf *conf, struct peel_overlay **out) PEEL_MUST_USE;
+void peel_overlay_free(struct peel_overlay *ov);
+
+/**
+ * A datagram with the prefix of one of the communities and a message id of section 7, or any id of the discovery
+ * community. @return 0; -ENOENT: not for this library (other id or prefix); -EBADMSG: malformed or unauthentic, counted.
+ */
+int peel_overlay_input(
+	struct peel_overlay *ov, const struct peel_addr *from, const uint8_t *data, size_t len);
+
+/** Something else was heard from this address (cells for us, DHT): refreshes its peer, if it is one. */
+void peel_overlay_heard(struct peel_overlay *ov, const struct peel_addr *from);
+
+/** Walk, keep alive, churn, forget. @return milliseconds until it wants to be called again. */
+uint64_t peel_overlay_tick(struct peel_overlay *ov);
+
+/** Up to n candidates having all of @p all and none of @p none flags, with 25519 keys, in random order. */
+size_t peel_overlay_candidates(
+	struct peel_overlay *ov, uint16_t all, uint16_t none, struct peel_peer *out, size_t n);
+/** Verified peer by key. @return false when there is none. */
+bool peel_overlay_find(
+	const struct peel_overlay *ov, const uint8_t pk[PEEL_PK_LEN], struct peel_peer *out);
+size_t peel_overlay_count(const struct peel_overlay *ov, enum peel_community c);
+/** Own public address: configured or learnt; false when neither. */
+bool peel_overlay_public(const struct peel_overlay *ov, struct peel_addr *out);
+/** Calls fn for every verified peer (status). */
+void peel_overlay_dump(const struct peel_overlay *ov,
+	void (*fn)(void *arg, const struct peel_peer *peer), void *arg);
