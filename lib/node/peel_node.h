@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * A node: ports, workers, tables and state machines tied together, and the control thread's event loop.
+ * EAL must run before peel_node_new. The calling thread of peel_node_run is the control thread; functions are called
+ * from it unless they say otherwise.
+ */
+
+#include "peel_circuit.h"
+#include "peel_overlay.h"
+#include "peel_policy.h"
+#include "peel_port.h"
+
+#define PEEL_MAX_WORKERS 32
+#define PEEL_BOOTSTRAP_MAX 64
+#define PEEL_DNS_MAX 8
+
+/** How a worker behaves when nothing arrives. */
+enum peel_idle {
+	PEEL_IDLE_AUTO, /* adaptive where the port can wait, else poll */
+	PEEL_IDLE_POLL, /* spin: lowest latency, a whole core */
+	PEEL_IDLE_SLEEP, /* adaptive: after idle_spins empty polls, sleep in the port until something arrives */
+};
+
+struct peel_node_conf {
+	/* [node] */
+	char key_file[256];
+	uint8_t community[PEEL_N_COMMUNITIES][PEEL_COMMUNITY_LEN];
+	char management[108]; /* path of the management socket; empty: none */
+	/* [port] */
+	const struct peel_port_ops *port;
+	struct peel_port_conf
+		port_conf; /* what the configuration sets; pool, stats, rcu are filled in by the node */
+	char device[256];
+	uint32_t n_mbufs; /* 0: chosen from the number of workers */
+	/* [workers] */
+	unsigned int n_workers;	    /* 1..PEEL_MAX_WORKERS */
+	int core[PEEL_MAX_WORKERS]; /* CPU each is pinned to, -1: not pinned */
+	int control_core;	    /* CPU of the control thread, -1: any but the workers' */
+	enum peel_idle idle;
+	uint32_t idle_spins;	 /* empty polls before a sleep */
+	uint32_t replay_entries; /* size of the exact-duplicate filter, 0: filter off */
+	uint32_t ring_size;	 /* of each mailbox ring, a power of two */
+	/* [aead] */
+	const struct peel_aead_engine *engine;
+	/* [discovery] */
+	struct peel_addr bootstrap[PEEL_BOOTSTRAP_MAX];
+	size_t n_bootstrap;
+	char bootstrap_name[PEEL_BOOTSTRAP_MAX][128]; /* names still to be resolved, "host:port" */
+	size_t n_bootstrap_names;
+	struct peel_addr public_address; /* family NONE: learnt */
+	int max_peers;
+	int walk_target;
+	/* [tunnel] */
+	struct peel_tunnel_settings tunnel;
+	uint32_t test_response_max; /* bytes; larger test requests get an answer cut to it (W14) */
+	uint32_t test_rate;	    /* speed test answers per second and worker, 0: no limit */
+	/* [exit] */
+	struct peel_policy policy; /* flags, prefix and own networks are filled in by the node */
+	struct peel_addr dns[PEEL_DNS_MAX];
+	size_t n_dns; /* 0: the system's resolver configuration */
+	uint32_t dns_timeout_ms;
+	uint32_t exit_queue; /* datagrams kept while an exit's sockets open or a name resolves */
+};
+
+/** Defaults of every setting (the documented ones of config/relay.ini). */
+void peel_node_conf_init(struct peel_node_conf *conf);
+
+struct peel_node;
+
+/**
+ * Load the key, build tables, open the port. On failure nothing stays behind and @p why says what is wrong and what to
+ * do. @p conf is copied.
+ */
+int peel_node_new(const struct peel_node_conf *conf, struct peel_node **out, char *why,
+	size_t why_size) PEEL_MUST_USE;
+/** Workers start; the loop runs until peel_node_stop(). Sends destroy to all neighbours before it returns. */
+int peel_node_run(struct peel_node *node) PEEL_MUST_USE;
+/** End peel_node_run().   Thread: any; async-signal-safe is it not. */
+void peel_node_stop(struct peel_node *node);
+void peel_node_free(struct peel_node *node);
+
+/** Main address with its real port number. */
+void peel_node_local(const struct peel_node *node, struct peel_addr *out);
+
+/** The status as JSON text (one object, indented when @p pretty): free() it. NULL when out of memory. */
+char *peel_node_status(struct peel_node *node, bool pretty);
+
+/** Called once in the control thread when workers run and the port answers. Set before run. */
+void peel_node_on_ready(struct peel_node *node, void (*fn)(void *arg), void *arg);
+
+struct uv_loop_s;
+/** The control thread's loop, for signal watchers of the program that owns the node. */
+struct uv_loop_s *peel_node_loop(struct peel_node *node);
