@@ -4,7 +4,8 @@
 #pragma once
 
 /*
- * Identity, signatures, handshake and key derivation, on libsodium. Source: protocol sections 5 and 12.
+ * Identity, signatures, handshake and key derivation, on libsodium; SHA-1 and the legacy curves of bootstrap servers on
+ * libcrypto. Source: protocol sections 5 and 12.
  * Call peel_keys_init() once first. Thread: any (no shared state), unless a function says otherwise.
  */
 
@@ -12,7 +13,7 @@
 
 #define PEEL_SK_LEN 74 /* "LibNaCLSK:", X25519 secret, Ed25519 seed */
 
-/** Initialise libsodium; idempotent. 0 or -ENOTSUP. */
+/** Initialise libsodium and check that SHA-1 works; idempotent. 0 or -ENOTSUP. */
 int peel_keys_init(void) PEEL_MUST_USE;
 
 /** A node's long-term key. Wipe with peel_identity_wipe(). */
@@ -40,11 +41,13 @@ int peel_identity_load(
 int peel_identity_save(
 	const char *path, const struct peel_identity *id, char *why, size_t why_size) PEEL_MUST_USE;
 
+/** SHA-1: of a public serialisation it is the member id. */
 void peel_mid(const uint8_t *pk, size_t len, uint8_t out[PEEL_MID_LEN]);
 
 /** Append the 64 byte Ed25519 signature over everything the writer holds; sets `full` when it does not fit. */
 void peel_sign(struct peel_writer *w, const struct peel_identity *id);
-/** @return true when the signature of a split frame verifies. Legacy keys: always false. */
+/** @return true when the signature of a split frame verifies. Legacy frames (bootstrap servers) verify too, but cost ten
+ *  to fifty times as much: check the source address first. */
 bool peel_signed_verify(const struct peel_signed *s);
 
 /* ---- handshake, section 12 ---------------------------------------------------------------------------------------- */
@@ -55,7 +58,8 @@ struct peel_session_keys {
 	uint8_t salt_backward[4], salt_forward[4];
 };
 
-/** Responder: answer X with a fresh Y. -EBADMSG for a low-order X. @p keys are wiped by the caller. */
+/** Responder: answer X with a fresh Y. -EBADMSG for a low-order X. @p keys are wiped by the caller; after an error no
+ *  output may be used. */
 int peel_handshake_respond(const struct peel_env *env, const struct peel_identity *id,
 	const uint8_t x[32], uint8_t y_out[32], uint8_t auth_out[32],
 	struct peel_session_keys *keys) PEEL_MUST_USE;
