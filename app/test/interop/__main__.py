@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Run the interoperation tests: python -m interop [--relay peel|python|rust] [-k TEXT] [--long] [--quick]
+
+`--relay` is the kind under test. With "python" or "rust" in its place the harness proves itself: what
+fails then is the test, not Peel.
+"""
+
+import argparse
+import asyncio
+import sys
+
+from . import scenarios, special
+from .runner import Runner
+from .world import World
+
+
+def topologies(relay, quick):
+    """(name, kinds of the three hops): the relay under test first, in the middle, last, and everywhere."""
+    for other in ("python", "rust"):
+        yield f"first of {other}", [relay, other, other]
+        yield f"middle of {other}", [other, relay, other]
+        yield f"last of {other}", [other, other, relay]
+        if quick:
+            break
+    yield "alone", [relay, relay, relay]
+
+
+async def one_world(runner, name, kinds, origin, options):
+    """All scenarios that can share one world, in one."""
+    under_test = [i for i, kind in enumerate(kinds) if kind == options.relay]
+    try:
+        async with World(kinds, origin, options.peel) as world:
+            await runner.case(f"{name}: discovery", scenarios.discovery, world)
+            await runner.case(f"{name}: circuits of one hop", scenarios.one_hop, world)
+            await runner.case(f"{name}: circuits of two hops", scenarios.two_hops, world)
+            circuits = []
+
+            async def three():
+                circuits.append(await world.origin.build(world.keys))
+
+            await runner.case(f"{name}: circuit of three hops", three)
+            if circuits:
+                step = 1 if "alone" in name and not options.quick else 17
+                await runner.case(f"{name}: echo", scenarios.echo, world, circuits[0], step)
+                await runner.case(f"{name}: exit policy", scenarios.policy, world, circuits[0])
+                await runner.case(f"{name}: speed test", scenarios.speed_test, world, circuits[0])
+                await runner.case(f"{name}: destroy by originator", scenarios.destroy_by_originator,
+                                  world, circuits[0])
+            await runner.case(f"{name}: destroy by relay", scenarios.destroy_by_relay, world,
+                              under_test[len(under_test) // 2])
+    except Exception as error:
+        async def broken():
+            raise error
+        await runner.case(f"{name}: world", broken)
+
+
+async def run(options):
+    runner = Runner(options.k)
+    origins = ("python",) if options.quick else ("python", "rust")
+    for origin in origins:
+        for name, kinds in topologies(options.relay, options.quick):
+            name = f"{origin} originator, {options.relay} {name}"
+            if options.world in name:
+                await one_world(runner, name, kinds, origin, options)
+    alone = (options.relay, "python", options.peel)
+    if "special" in options.world or not options.world:
+        await runner.case("a hundred circuits", hundred, options)
+        await runner.case("dead hop", special.dead_hop, *alone)
+        await runner.case("restart", special.restart, *alone)
+        await runner.case("rubbish", special.rubbish, *alone,
+                          2_000 if options.relay == "python" else 100_000, timeout=300)
+        if options.long:
+            await runner.case("stays a candidate", special.stays_candidate, *alone, timeout=200)
+    return runner.summary()
+
+
+async def hundred(options):
+    async with World([options.relay] * 3, "python", options.peel) as world:
+        await world.settle()
+        return await scenarios.many_circuits(world)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="interop")
+    parser.add_argument("--relay", default="peel", choices=("peel", "python", "rust"))
+    parser.add_argument("--peel", default=None, help="the peel binary")
+    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="one originator and fewer mixes")
+    parser.add_argument("--world", default="", help="only worlds whose name contains this text")
+    parser.add_argument("-k", default="", help="only cases whose name contains this text")
+    sys.exit(asyncio.run(run(parser.parse_args())))
+
+
+if __name__ == "__main__":
+    main()

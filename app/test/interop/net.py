@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Small socket and waiting helpers."""
+
+import asyncio
+import socket
+import time
+
+
+def free_ports(count, ip="127.0.0.1"):
+    """UDP ports free at this moment. All are held until the last is found, so they differ."""
+    socks = []
+    for _ in range(count):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind((ip, 0))
+        socks.append(sock)
+    ports = [sock.getsockname()[1] for sock in socks]
+    for sock in socks:
+        sock.close()
+    return ports
+
+
+def have_ipv6():
+    """Can this network namespace send to its own IPv6 loopback address?"""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+            sock.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+async def until(check, timeout, what, interval=0.1):
+    """Wait until check() (a function, or a coroutine function) is true; its last value is the result."""
+    end = time.monotonic() + timeout
+    while True:
+        value = check()
+        if asyncio.iscoroutine(value):
+            value = await value
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what} (waited {timeout} s)")
+        await asyncio.sleep(interval)

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A tiny test runner: cases are coroutines, one line each, a summary at the end."""
+
+import asyncio
+import time
+import traceback
+
+
+class Runner:
+    def __init__(self, pattern="", quiet=False):
+        self.pattern, self.quiet = pattern, quiet
+        self.passed = self.failed = 0
+
+    def wants(self, name):
+        return self.pattern in name
+
+    async def case(self, name, coroutine_function, *args, timeout=120.0):
+        """Run one case; a failure is counted and shown, and does not stop the others."""
+        if not self.wants(name):
+            return
+        start = time.monotonic()
+        try:
+            note = await asyncio.wait_for(coroutine_function(*args), timeout)
+        except Exception as error:
+            self.failed += 1
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            print(f"FAIL  {name}  {time.monotonic() - start:.1f} s\n"
+                  f"      {type(error).__name__}: {error} ({where.name}, line {where.lineno})", flush=True)
+            return
+        self.passed += 1
+        if not self.quiet:
+            note = f"  ({note})" if note else ""
+            print(f"ok    {name}  {time.monotonic() - start:.1f} s{note}", flush=True)
+
+    def summary(self):
+        print(f"{self.passed} passed, {self.failed} failed", flush=True)
+        return 1 if self.failed else 0

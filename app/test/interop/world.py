@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A small overlay: three relays in a row, an originator, and the outside world they exit to."""
+
+from .echo import DnsServer, EchoServer
+from .net import free_ports, have_ipv6, until
+from .peelproc import PeelNode
+from .peer import EXIT_BT, EXIT_IPV8, RELAY, SPEED_TEST, Peer
+
+TEST_NAME = "echo.peel.test"
+RELAY_FLAGS = (RELAY, SPEED_TEST)
+EXIT_FLAGS = (RELAY, EXIT_BT, EXIT_IPV8, SPEED_TEST)
+
+
+def make_relay(kind, port, flags, walk_to, binary=None, settings=None, overrides=None, deaf=False,
+               name=""):
+    """A relay of the given kind on loopback: "peel", "python" or "rust"."""
+    if kind == "peel":
+        return PeelNode("127.0.0.1", port, flags, walk_to, binary, overrides=overrides, name=name)
+    # A Rust exit sends to loopback only when it is bound to loopback itself.
+    exit_ip = "::" if kind == "rust" else "0.0.0.0"
+    return Peer("127.0.0.1", port, flags=flags, walk_to=walk_to, endpoint=kind, deaf=deaf,
+                settings={"max_joined_circuits": 1000, **(settings or {})}, exit_ip=exit_ip, name=name)
+
+
+class World:
+    """Use as: async with World(["peel", "python", "rust"], "python") as world."""
+
+    def __init__(self, kinds, origin, binary=None, relay_settings=None, origin_settings=None,
+                 peel_overrides=None, extra=()):
+        """`extra`: more relays, as (kind, flags, deaf)."""
+        self.kinds, self.origin_kind = list(kinds), origin
+        self.binary = binary
+        self.relay_settings, self.origin_settings = relay_settings, origin_settings or {}
+        self.peel_overrides = peel_overrides or {}
+        self.extra = list(extra)
+        self.relays, self.started = [], []
+        self.origin = self.echo = self.dns = None
+        self.keys = []
+
+    async def __aenter__(self):
+        try:
+            await self._start()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_):
+        await self.close()
+
+    async def _start(self):
+        self.echo = await EchoServer().start("127.0.0.1", "::1" if have_ipv6() else None)
+        self.dns = await DnsServer({TEST_NAME: "127.0.0.1"}).start()
+        last = len(self.kinds) - 1
+        plan = [(kind, EXIT_FLAGS if i == last else RELAY_FLAGS, False)
+                for i, kind in enumerate(self.kinds)] + self.extra
+        ports = free_ports(len(plan) + 1)
+        addresses = [("127.0.0.1", port) for port in ports[:-1]]
+        overrides = {"exit": {"dns_servers": "%s:%d" % self.dns.address}}
+        for section, values in self.peel_overrides.items():
+            overrides.setdefault(section, {}).update(values)
+        for i, (kind, flags, deaf) in enumerate(plan):
+            others = addresses[:i] + addresses[i + 1:]
+            relay = make_relay(kind, ports[i], flags, others, self.binary, self.relay_settings,
+                               overrides, deaf, f"{kind} {i + 1}")
+            self.started.append(relay)
+            self.relays.append(await relay.start())
+        self.keys = [(await relay.info())["key"] for relay in self.relays]
+        self.origin = Peer("127.0.0.1", ports[-1], flags=(), walk_to=addresses,
+                           endpoint=self.origin_kind, name="originator",
+                           settings={"max_circuits": 0, **self.origin_settings})
+        self.started.append(self.origin)
+        await self.origin.start()
+
+    async def settle(self, timeout=15.0):
+        """Wait until the originator sees every relay with its flags, and Python relays see each other."""
+        wanted = {key: sum(relay.flags) for key, relay in zip(self.keys, self.relays)}
+
+        async def known():
+            candidates = await self.origin.candidates()
+            if any(candidates.get(key) != flags for key, flags in wanted.items()):
+                return False
+            for key, relay in zip(self.keys, self.relays):
+                if relay.kind != "peel" and not set(wanted) - {key} <= set(await relay.candidates()):
+                    return False
+            return True
+
+        try:
+            await until(known, timeout, "not every relay became a candidate")
+        except TimeoutError:
+            candidates = await self.origin.candidates()
+            missing = [relay.name for key, relay in zip(self.keys, self.relays)
+                       if candidates.get(key) != wanted[key]]
+            raise TimeoutError(f"no candidates, or with wrong flags: {missing or 'at the relays'}") from None
+
+    def names_for_exit(self, exit_index):
+        """A domain name that this exit can resolve without the Internet."""
+        return TEST_NAME if self.relays[exit_index].kind == "peel" else "localhost"
+
+    async def empty(self, timeout=12.0, among=None):
+        """Wait until no relay (of these) holds a circuit any more."""
+        relays = self.relays if among is None else among
+
+        async def check():
+            for relay in relays:
+                tables = await relay.tables()
+                if tables["relays"] or tables["exits"]:
+                    return False
+            return True
+
+        await until(check, timeout, "circuits stayed in the relays' tables", 0.25)
+
+    async def close(self):
+        """Stop everything; a Peel that ends badly is an error of the test, but the rest is stopped first."""
+        error = None
+        for node in reversed(self.started):
+            try:
+                await node.stop()
+            except Exception as failure:  # keep stopping the others
+                error = error or failure
+        self.started = []
+        for server in (self.echo, self.dns):
+            if server:
+                server.close()
+        if error:
+            raise error
