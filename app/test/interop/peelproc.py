@@ -8,6 +8,7 @@ import signal
 import tempfile
 
 from . import proc
+from .status import flatten
 from .peer import DEFAULT_COMMUNITY, EXIT_BT, EXIT_IPV8, RELAY, SPEED_TEST, new_key, public_key
 
 
@@ -107,8 +108,8 @@ class PeelNode:
                 continue
 
     async def tables(self):
-        circuits = (await self.status())["circuits"]
-        return {"circuits": 0, "relays": circuits["relays"], "exits": circuits["exits"]}
+        table = flatten((await self.status())["circuits"])
+        return {"circuits": 0, "relays": table["relays"], "exits": table["exits"]}
 
     async def cpu(self):
         return proc.cpu_seconds(self.process.pid)

@@ -9,9 +9,14 @@ import time
 
 from .peer import RELAY
 from .scenarios import complete
+from .status import counters
 from .world import World
 
 _TUNNEL_PREFIX = b"\x00\x02" + bytes.fromhex("81ded07332bdc775aa5a46f96de9f8f390bbc9f3")
+
+# Every counter that says a datagram led to nothing begins with one of these.
+_REFUSED = ("drop_", "create_refused", "extend_refused", "destroy_refused", "intro_unsolicited",
+            "bad_signature", "control_malformed", "control_rate", "control_unknown")
 
 
 async def dead_hop(relay, origin, binary):
@@ -136,8 +141,9 @@ async def rubbish(relay, origin, binary, count=100_000, rate=20_000):
 
 
 async def _counters(relay):
-    """(datagrams received, datagrams dropped for any reason) of a Peel relay."""
+    """(datagrams received, datagrams refused for any reason) of a Peel relay."""
     if relay.kind != "peel":
         return None
-    status = await relay.status()
-    return status["datagrams"]["received"], sum(status["drops"].values())
+    table = counters(await relay.status())
+    refused = sum(value for name, value in table.items() if name.startswith(_REFUSED))
+    return table["rx_datagrams"], refused
