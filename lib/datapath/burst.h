@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * The stages of a round and what they hand on: parallel arrays in one struct per worker, reused by each burst.
+ *
+ *   rx -> classify -> look up -> open -> act -> seal -> tx
+ *
+ * No stage looks back. A datagram is in exactly one array at a time and ends in `tx`, in `drop` or in the mailbox.
+ */
+
+#include "peel_cell.h"
+#include "peel_datapath.h"
+
+#define BURST PEEL_PORT_BURST
+_Static_assert(BURST <= PEEL_AEAD_BURST, "one crypto burst per stage");
+
+struct burst {
+	/* classify: cells of this node's circuits, still sealed */
+	uint16_t n_cells;
+	struct rte_mbuf *cell[BURST];
+	const struct peel_addr *from[BURST];
+	uint32_t cid[BURST];
+	uint32_t slot[BURST];
+
+	/* classify: datagrams that came to an exit's outside endpoint */
+	uint16_t n_returns;
+	struct rte_mbuf *ret[BURST];
+
+	/* look up: cells to open with their session's forward key */
+	uint16_t n_open;
+	struct rte_mbuf *open[BURST];
+	struct peel_route *open_route[BURST];
+	struct peel_aead_op open_op[BURST];
+	uint64_t print[BURST]; /* fingerprints for the duplicate filter */
+
+	/* look up, act: messages to seal with a session's backward key; data already is a whole cell */
+	uint16_t n_seal;
+	struct rte_mbuf *seal[BURST];
+	struct peel_aead_op seal_op[BURST];
+
+	uint16_t n_tx;
+	struct rte_mbuf *tx[BURST];
+	uint16_t n_drop;
+	struct rte_mbuf *drop[BURST];
+	bool notify; /* something was pushed to the mailbox */
+
+	/* the frequent counters, added to the worker's block once per burst */
+	uint32_t n_forward, n_backward, n_exited, n_returned;
+};
+
+struct peel_worker {
+	struct peel_worker_conf conf;
+	struct peel_aead *aead;
+	uint8_t header[PEEL_CELL_HEADER_LEN]; /* template: own prefix, sealed cell, circuit id 0 */
+	uint32_t now_s;			      /* seconds of the node's clock */
+	uint64_t next_second_tsc;
+	uint64_t tsc_hz;
+	uint64_t test_tokens; /* speed test answers left in this second */
+	uint64_t filler;      /* state of the generator for speed test bytes */
+	bool stop;	      /* relaxed atomic */
+	struct burst burst;
+};
+
+/* classify.c */
+void peel_stage_classify(struct peel_worker *w, struct rte_mbuf *const *pkts, uint16_t n);
+/* lookup.c */
+void peel_stage_lookup(struct peel_worker *w);
+/* crypt.c */
+void peel_stage_open(struct peel_worker *w);
+void peel_stage_seal(struct peel_worker *w);
+/* exit.c */
+void peel_exit_message(
+	struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route, bool early);
+void peel_stage_returns(struct peel_worker *w);
+
+static inline void
+burst_drop(struct peel_worker *w, struct rte_mbuf *m, enum peel_counter reason)
+{
+	peel_stats_add(w->conf.stats, reason, 1);
+	w->burst.drop[w->burst.n_drop++] = m;
+}
+
+static inline void
+burst_tx(struct peel_worker *w, struct rte_mbuf *m, const struct peel_addr *to, uint32_t endpoint)
+{
+	struct peel_pkt *pkt = peel_pkt(m);
+
+	pkt->remote = *to;
+	pkt->endpoint = endpoint;
+	w->burst.tx[w->burst.n_tx++] = m;
+}
+
+/** To the control thread; ownership moves in any case. */
+void peel_burst_punt(struct peel_worker *w, struct rte_mbuf *m, enum peel_msg_class cls,
+	enum peel_msg_kind kind);
+
+/**
+ * Queue a message for sealing: @p m holds the bytes to seal (no header), which may themselves be sealed. Puts a cell
+ * header and an explicit salt in front, room for the tag behind.
+ */
+static inline void
+burst_seal(struct peel_worker *w, struct rte_mbuf *m, struct peel_half *half,
+	const struct peel_addr *to, uint32_t cid, uint8_t early)
+{
+	struct burst *b = &w->burst;
+	uint32_t len = m->data_len;
+
+	if (unlikely(len + PEEL_CELL_HEADER_LEN + PEEL_SEAL_OVERHEAD > PEEL_DATAGRAM_MAX ||
+		     rte_pktmbuf_headroom(m) < PEEL_CELL_HEADER_LEN + PEEL_SEAL_SALT_LEN ||
+		     rte_pktmbuf_tailroom(m) < PEEL_SEAL_TAG_LEN)) {
+		burst_drop(w, m, PEEL_DROP_OVERSIZE);
+		return;
+	}
+	uint8_t *text = rte_pktmbuf_mtod(m, uint8_t *);
+	uint8_t *head = text - PEEL_SEAL_SALT_LEN - PEEL_CELL_HEADER_LEN;
+	uint64_t salt = peel_half_next(half);
+	struct peel_aead_op *op = &b->seal_op[b->n_seal];
+
+	memcpy(head, w->header, PEEL_CELL_HEADER_LEN);
+	peel_put_be32(head + PEEL_CELL_OFF_CID, cid);
+	head[PEEL_CELL_OFF_EARLY] = early;
+	peel_put_be64(text - PEEL_SEAL_SALT_LEN, salt);
+	op->key = &half->key;
+	op->text = text;
+	op->len = len;
+	memcpy(op->nonce, half->salt, 4);
+	memcpy(op->nonce + 4, text - PEEL_SEAL_SALT_LEN, PEEL_SEAL_SALT_LEN);
+
+	len += PEEL_CELL_HEADER_LEN + PEEL_SEAL_OVERHEAD;
+	m->data_off -= PEEL_CELL_HEADER_LEN + PEEL_SEAL_SALT_LEN;
+	m->data_len = (uint16_t)len;
+	m->pkt_len = len;
+	peel_half_account(half, w->now_s, len);
+	peel_pkt(m)->remote = *to;
+	peel_pkt(m)->endpoint = PEEL_ENDPOINT_MAIN;
+	b->seal[b->n_seal++] = m;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * What is it? By prefix, message id and flags alone; nothing is looked up here.
+ */
+#include <rte_prefetch.h>
+
+#include "burst.h"
+#include "peel_discovery.h"
+
+#define PREFETCH_AHEAD 4
+
+static inline bool
+prefix_equal(const uint8_t *a, const uint8_t *b)
+{
+	uint64_t a0, a1, a2, b0, b1, b2;
+
+	/* 22 bytes as three overlapping words */
+	memcpy(&a0, a, 8);
+	memcpy(&a1, a + 8, 8);
+	memcpy(&a2, a + PEEL_PREFIX_LEN - 8, 8);
+	memcpy(&b0, b, 8);
+	memcpy(&b1, b + 8, 8);
+	memcpy(&b2, b + PEEL_PREFIX_LEN - 8, 8);
+	return ((a0 ^ b0) | (a1 ^ b1) | (a2 ^ b2)) == 0;
+}
+
+/* Bare datagrams of the tunnel overlay. Hidden service datagrams belong to control as well. */
+static void
+classify_datagram(struct peel_worker *w, struct rte_mbuf *m, uint8_t id)
+{
+	switch (id) {
+	case PEEL_MSG_DESTROY:
+		peel_burst_punt(w, m, PEEL_CLASS_ANSWER, PEEL_KIND_DATAGRAM);
+		break;
+	case PEEL_MSG_CREATE_E2E:
+	case PEEL_MSG_CREATED_E2E:
+	case PEEL_MSG_PEERS_REQUEST:
+	case PEEL_MSG_PEERS_RESPONSE:
+	case PEEL_MSG_PUNCTURE_NEW ... PEEL_MSG_INTRO_REQUEST_NEW:
+	case PEEL_MSG_INTRO_RESPONSE:
+	case PEEL_MSG_INTRO_REQUEST:
+	case PEEL_MSG_PUNCTURE:
+	case PEEL_MSG_PUNCTURE_REQUEST:
+		peel_burst_punt(w, m, PEEL_CLASS_OVERLAY, PEEL_KIND_DATAGRAM);
+		break;
+	default:
+		burst_drop(w, m, PEEL_DROP_MALFORMED);
+	}
+}
+
+static void
+classify_plain(struct peel_worker *w, struct rte_mbuf *m, uint8_t id)
+{
+	if (id == PEEL_MSG_CREATE)
+		peel_burst_punt(w, m, PEEL_CLASS_CREATE, PEEL_KIND_DATAGRAM);
+	else if (id == PEEL_MSG_CREATED)
+		peel_burst_punt(w, m, PEEL_CLASS_ANSWER, PEEL_KIND_DATAGRAM);
+	else
+		burst_drop(w, m, PEEL_DROP_PLAIN);
+}
+
+static void
+classify_other(struct peel_worker *w, struct rte_mbuf *m, const uint8_t *d)
+{
+	for (unsigned int i = 1; i < w->conf.n_prefixes; i++) {
+		if (prefix_equal(d, w->conf.prefix[i])) {
+			peel_burst_punt(w, m, PEEL_CLASS_OVERLAY, PEEL_KIND_DATAGRAM);
+			return;
+		}
+	}
+	burst_drop(w, m, PEEL_DROP_PREFIX);
+}
+
+static inline void
+classify_one(struct peel_worker *w, struct rte_mbuf *m)
+{
+	struct burst *b = &w->burst;
+	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint32_t len = m->data_len;
+
+	if (peel_pkt(m)->endpoint != PEEL_ENDPOINT_MAIN) {
+		b->ret[b->n_returns++] = m;
+	} else if (unlikely(len < PEEL_HEADER_LEN)) {
+		burst_drop(w, m, PEEL_DROP_SHORT);
+	} else if (unlikely(!prefix_equal(d, w->conf.prefix[0]))) {
+		classify_other(w, m, d);
+	} else if (unlikely(d[PEEL_PREFIX_LEN] != PEEL_MSG_CELL)) {
+		classify_datagram(w, m, d[PEEL_PREFIX_LEN]);
+	} else if (unlikely(len < PEEL_CELL_MIN)) {
+		burst_drop(w, m, PEEL_DROP_SHORT);
+	} else if (unlikely(d[PEEL_CELL_OFF_PLAIN] != 0)) {
+		classify_plain(w, m, d[PEEL_CELL_HEADER_LEN]);
+	} else if (unlikely(len < PEEL_CELL_HEADER_LEN + PEEL_SEAL_OVERHEAD)) {
+		burst_drop(w, m, PEEL_DROP_SHORT);
+	} else {
+		b->cell[b->n_cells] = m;
+		b->from[b->n_cells] = &peel_pkt(m)->remote;
+		b->cid[b->n_cells] = peel_get_be32(d + PEEL_CELL_OFF_CID);
+		b->n_cells++;
+	}
+}
+
+void
+peel_stage_classify(struct peel_worker *w, struct rte_mbuf *const *pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n && i < PREFETCH_AHEAD; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], const void *));
+	for (uint16_t i = 0; i < n; i++) {
+		if (i + PREFETCH_AHEAD < n)
+			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + PREFETCH_AHEAD], const void *));
+		classify_one(w, pkts[i]);
+	}
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * One crypto burst each for opening and sealing, and what follows from an opened cell.
+ */
+#include "burst.h"
+
+/* Opened: header moves 8 bytes forward into the stripped salt, the tag is cut off. */
+static inline void
+forward(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route, uint8_t early)
+{
+	uint8_t *head = rte_pktmbuf_mtod_offset(m, uint8_t *, PEEL_SEAL_SALT_LEN);
+
+	memcpy(head, w->header, PEEL_CELL_HEADER_LEN);
+	peel_put_be32(head + PEEL_CELL_OFF_CID, route->out_cid);
+	head[PEEL_CELL_OFF_EARLY] = early;
+	m->data_off += PEEL_SEAL_SALT_LEN;
+	m->data_len -= PEEL_SEAL_OVERHEAD;
+	m->pkt_len = m->data_len;
+	burst_tx(w, m, &route->out, PEEL_ENDPOINT_MAIN);
+	w->burst.n_forward++;
+}
+
+/* Leave only the opened message in the mbuf. */
+static inline void
+strip_to_message(struct rte_mbuf *m)
+{
+	m->data_off += PEEL_CELL_HEADER_LEN + PEEL_SEAL_SALT_LEN;
+	m->data_len -= PEEL_CELL_HEADER_LEN + PEEL_SEAL_OVERHEAD;
+	m->pkt_len = m->data_len;
+}
+
+static inline void
+opened(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route)
+{
+	struct peel_session *session = peel_session_at(w->conf.routes, route->session);
+	bool early = *rte_pktmbuf_mtod_offset(m, uint8_t *, PEEL_CELL_OFF_EARLY) != 0;
+
+	peel_half_account(&session->forward, w->now_s, m->data_len);
+	if (unlikely(early))
+		__atomic_add_fetch(&route->n_early, 1, __ATOMIC_RELAXED);
+	if (likely(route->kind == PEEL_ROUTE_FORWARD)) {
+		forward(w, m, route, early);
+		return;
+	}
+	strip_to_message(m);
+	if (route->kind == PEEL_ROUTE_EXIT) {
+		peel_exit_message(w, m, route, early);
+	} else { /* rendezvous: relay_early is always cleared, section 13.4 */
+		struct peel_session *peer = peel_session_at(w->conf.routes, route->peer);
+
+		burst_seal(w, m, &peer->backward, &route->out, route->out_cid, 0);
+		peel_stats_add(w->conf.stats, PEEL_CELLS_RENDEZVOUS, 1);
+	}
+}
+
+void
+peel_stage_open(struct peel_worker *w)
+{
+	struct burst *b = &w->burst;
+
+	if (b->n_open == 0)
+		return;
+	uint64_t failed = w->conf.engine->open(w->aead, b->open_op, b->n_open);
+
+	for (uint16_t i = 0; i < b->n_open; i++) {
+		if (unlikely(failed >> i & 1))
+			burst_drop(w, b->open[i], PEEL_DROP_AUTH);
+		else if (unlikely(w->conf.replay != NULL &&
+				  peel_replay_seen(w->conf.replay, b->print[i])))
+			burst_drop(w, b->open[i], PEEL_DROP_REPLAY);
+		else
+			opened(w, b->open[i], b->open_route[i]);
+	}
+}
+
+void
+peel_stage_seal(struct peel_worker *w)
+{
+	struct burst *b = &w->burst;
+
+	if (b->n_seal == 0)
+		return;
+	w->conf.engine->seal(w->aead, b->seal_op, b->n_seal);
+	memcpy(b->tx + b->n_tx, b->seal, b->n_seal * sizeof(b->seal[0]));
+	b->n_tx += b->n_seal;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Whose cell is it, and what must be done with its content: open with the forward key, or seal with the backward key.
+ */
+#include <rte_prefetch.h>
+
+#include "burst.h"
+
+/* Relay_early cells are counted per route (protocol 13.6); authentic ones only, so that strangers cannot use it up. */
+static inline bool
+early_exceeded(const struct peel_route *route)
+{
+	return __atomic_load_n(&route->n_early, __ATOMIC_RELAXED) >= route->max_early;
+}
+
+static inline void
+queue_open(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route)
+{
+	struct burst *b = &w->burst;
+	struct peel_half *half = &peel_session_at(w->conf.routes, route->session)->forward;
+	uint8_t *sealed = rte_pktmbuf_mtod_offset(m, uint8_t *, PEEL_CELL_HEADER_LEN);
+	struct peel_aead_op *op = &b->open_op[b->n_open];
+
+	op->key = &half->key;
+	op->text = sealed + PEEL_SEAL_SALT_LEN;
+	op->len = m->data_len - PEEL_CELL_HEADER_LEN - PEEL_SEAL_SALT_LEN;
+	memcpy(op->nonce, half->salt, 4);
+	memcpy(op->nonce + 4, sealed, PEEL_SEAL_SALT_LEN);
+	if (w->conf.replay != NULL) {
+		b->print[b->n_open] = peel_replay_fingerprint(w->conf.replay, route->session,
+			peel_get_be64(sealed), op->text + op->len - PEEL_SEAL_TAG_LEN);
+		peel_replay_prefetch(w->conf.replay, b->print[b->n_open]);
+	}
+	b->open[b->n_open] = m;
+	b->open_route[b->n_open] = route;
+	b->n_open++;
+}
+
+static inline void
+queue_backward(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route, bool early)
+{
+	struct peel_half *half = &peel_session_at(w->conf.routes, route->session)->backward;
+
+	if (early)
+		__atomic_add_fetch(&route->n_early, 1, __ATOMIC_RELAXED);
+	m->data_off += PEEL_CELL_HEADER_LEN;
+	m->data_len -= PEEL_CELL_HEADER_LEN;
+	burst_seal(w, m, half, &route->out, route->out_cid, early);
+	w->burst.n_backward++;
+}
+
+static inline void
+act_on_route(struct peel_worker *w, struct rte_mbuf *m, uint32_t slot)
+{
+	struct peel_route *route = peel_route_at(w->conf.routes, slot);
+	bool early = *rte_pktmbuf_mtod_offset(m, uint8_t *, PEEL_CELL_OFF_EARLY) != 0;
+
+	if (unlikely(early && route->kind != PEEL_ROUTE_EXIT && early_exceeded(route))) {
+		burst_drop(w, m, PEEL_DROP_EARLY);
+		return;
+	}
+	switch (route->kind) {
+	case PEEL_ROUTE_FORWARD:
+	case PEEL_ROUTE_RENDEZVOUS:
+	case PEEL_ROUTE_EXIT:
+		queue_open(w, m, route);
+		break;
+	case PEEL_ROUTE_BACKWARD:
+		queue_backward(w, m, route, early);
+		break;
+	default:
+		burst_drop(w, m, PEEL_DROP_UNKNOWN_CIRCUIT);
+	}
+}
+
+void
+peel_stage_lookup(struct peel_worker *w)
+{
+	struct burst *b = &w->burst;
+
+	peel_route_lookup_burst(w->conf.routes, b->from, b->cid, b->n_cells, b->slot);
+	/* A multi-homed neighbour: the circuit id alone finds the route, the tag decides. */
+	for (uint16_t i = 0; i < b->n_cells; i++) {
+		if (unlikely(b->slot[i] == PEEL_NONE))
+			b->slot[i] = peel_route_lookup_any(w->conf.routes, b->cid[i]);
+		if (likely(b->slot[i] != PEEL_NONE)) {
+			const struct peel_route *route = peel_route_at(w->conf.routes, b->slot[i]);
+			const struct peel_session *s =
+				peel_session_at(w->conf.routes, route->session);
+
+			rte_prefetch0(
+				route->kind == PEEL_ROUTE_BACKWARD ? &s->backward : &s->forward);
+		}
+	}
+	for (uint16_t i = 0; i < b->n_cells; i++) {
+		if (unlikely(b->slot[i] == PEEL_NONE))
+			burst_drop(w, b->cell[i], PEEL_DROP_UNKNOWN_CIRCUIT);
+		else
+			act_on_route(w, b->cell[i], b->slot[i]);
+	}
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * The worker: receive, classify, look up, open, act, seal, send, burst by burst. It touches cells and nothing else;
+ * whatever needs state goes to the control thread through its mailbox. Source: protocol sections 11, 13, 16.4, 18;
+ * counter-measures W3, W10, W11, W14 of 27.
+ */
+
+#include "peel_msg.h"
+#include "peel_policy.h"
+#include "peel_route.h"
+
+#define PEEL_MAX_PREFIXES 8
+
+struct peel_worker_conf {
+	unsigned int id; /* also: RCU id and queue of the port */
+	const struct peel_port_ops *ops;
+	struct peel_port *port;
+	struct rte_mempool *pool;
+	const struct peel_aead_engine *engine;
+	struct peel_route_table *routes;
+	struct peel_replay *replay; /* NULL: no duplicate filter */
+	struct peel_rcu *rcu;
+	struct peel_mailbox *mailbox;
+	struct peel_stats *stats;
+	const struct peel_policy *policy;
+	uint8_t prefix[PEEL_MAX_PREFIXES]
+		      [PEEL_PREFIX_LEN]; /* [0]: tunnel overlay; the others go to control */
+	unsigned int n_prefixes;
+	uint32_t test_response_max; /* bytes of a speed test answer at most (W14) */
+	uint32_t test_rate;	    /* speed test answers per second, 0: no limit */
+	bool sleep;		    /* sleep in the port when idle (needs ops->wait) */
+	uint32_t idle_spins;	    /* empty polls before that */
+	/** Called at most once per burst when something was pushed to the mailbox; must be cheap. */
+	void (*wake_control)(void *arg);
+	void *wake_arg;
+	const struct peel_env *env; /* clock base and randomness; read at start only */
+};
+
+struct peel_worker;
+
+/** Thread: control. 0, -ENOMEM, or the engine's error. */
+int peel_worker_new(const struct peel_worker_conf *conf, struct peel_worker **out) PEEL_MUST_USE;
+/** After it stopped.   Thread: control. */
+void peel_worker_free(struct peel_worker *w);
+
+/** One round. @return datagrams handled, 0 when there was nothing.   Thread: the worker, online in RCU. */
+unsigned int peel_worker_poll(struct peel_worker *w);
+/** Rounds until peel_worker_stop(); sleeps when idle if configured.   Thread: the worker. */
+void peel_worker_run(struct peel_worker *w);
+/** Thread: any. */
+void peel_worker_stop(struct peel_worker *w);
+/** It has mail, or shall look at the stop flag: end its sleep.   Thread: any. */
+void peel_worker_wake(struct peel_worker *w);
+
+/** What exit_open gets as cookie for an exit's endpoint. */
+static inline uint64_t
+peel_exit_cookie(uint32_t route, uint32_t session)
+{
+	return (uint64_t)route << 32 | session;
+}

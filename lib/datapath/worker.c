@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <rte_cycles.h>
+
+#include "burst.h"
+
+#define QUIESCENT_EVERY 256 /* rounds; also at each sleep */
+#define SLEEP_MAX_US 500000 /* look at the clock now and then, whatever happens */
+
+void
+peel_burst_punt(
+	struct peel_worker *w, struct rte_mbuf *m, enum peel_msg_class cls, enum peel_msg_kind kind)
+{
+	struct peel_pkt *pkt = peel_pkt(m);
+
+	pkt->kind = (uint8_t)kind;
+	pkt->worker = (uint16_t)w->conf.id;
+	if (peel_mailbox_push_control(w->conf.mailbox, cls, m) != 0) {
+		burst_drop(w, m, PEEL_DROP_CONTROL_FULL);
+		return;
+	}
+	peel_stats_add(w->conf.stats, PEEL_TO_CONTROL, 1);
+	w->burst.notify = true;
+}
+
+int
+peel_worker_new(const struct peel_worker_conf *conf, struct peel_worker **out)
+{
+	struct peel_worker *w;
+	uint64_t now_ms;
+	int rc;
+
+	if (posix_memalign((void **)&w, 64, sizeof(*w)) != 0)
+		return -ENOMEM;
+	memset(w, 0, sizeof(*w));
+	w->conf = *conf;
+	rc = conf->engine->new (&w->aead);
+	if (rc != 0) {
+		free(w);
+		return rc;
+	}
+	peel_cell_header(w->header, conf->prefix[0], 0, false, false);
+	w->tsc_hz = rte_get_tsc_hz();
+	now_ms = peel_now_ms(conf->env);
+	w->now_s = (uint32_t)(now_ms / 1000);
+	w->next_second_tsc = rte_rdtsc() + w->tsc_hz * (1000 - now_ms % 1000) / 1000;
+	w->test_tokens = conf->test_rate;
+	w->filler = peel_random_u64(conf->env);
+	*out = w;
+	return 0;
+}
+
+void
+peel_worker_free(struct peel_worker *w)
+{
+	if (w == NULL)
+		return;
+	w->conf.engine->free(w->aead);
+	peel_wipe(w, sizeof(*w));
+	free(w);
+}
+
+static inline void
+advance_clock(struct peel_worker *w)
+{
+	uint64_t tsc = rte_rdtsc();
+
+	if (likely(tsc < w->next_second_tsc))
+		return;
+	uint64_t seconds = (tsc - w->next_second_tsc) / w->tsc_hz + 1;
+
+	w->now_s += (uint32_t)seconds;
+	w->next_second_tsc += seconds * w->tsc_hz;
+	w->test_tokens = w->conf.test_rate;
+}
+
+/* Mail of the control thread: datagrams ready to leave. */
+static unsigned int
+send_mail(struct peel_worker *w)
+{
+	struct rte_mbuf *mail[BURST];
+	unsigned int n = peel_mailbox_pop_worker(w->conf.mailbox, mail, BURST);
+
+	if (n > 0)
+		w->conf.ops->tx(w->conf.port, (uint16_t)w->conf.id, mail, (uint16_t)n);
+	return n;
+}
+
+static void
+finish_burst(struct peel_worker *w)
+{
+	struct burst *b = &w->burst;
+	struct peel_stats *stats = w->conf.stats;
+
+	if (b->n_tx > 0)
+		w->conf.ops->tx(w->conf.port, (uint16_t)w->conf.id, b->tx, b->n_tx);
+	if (b->n_drop > 0)
+		rte_pktmbuf_free_bulk(b->drop, b->n_drop);
+	if (b->n_forward > 0)
+		peel_stats_add(stats, PEEL_CELLS_FORWARD, b->n_forward);
+	if (b->n_backward > 0)
+		peel_stats_add(stats, PEEL_CELLS_BACKWARD, b->n_backward);
+	if (b->n_exited > 0)
+		peel_stats_add(stats, PEEL_CELLS_EXITED, b->n_exited);
+	if (b->n_returned > 0)
+		peel_stats_add(stats, PEEL_CELLS_RETURNED, b->n_returned);
+	peel_stats_add(stats, PEEL_BURSTS, 1);
+	if (b->notify)
+		w->conf.wake_control(w->conf.wake_arg);
+}
+
+static void
+begin_burst(struct burst *b)
+{
+	b->n_cells = b->n_returns = b->n_open = b->n_seal = b->n_tx = b->n_drop = 0;
+	b->n_forward = b->n_backward = b->n_exited = b->n_returned = 0;
+	b->notify = false;
+}
+
+unsigned int
+peel_worker_poll(struct peel_worker *w)
+{
+	struct rte_mbuf *pkts[BURST];
+	uint16_t queue = (uint16_t)w->conf.id;
+	unsigned int n_mail;
+	uint16_t n;
+
+	advance_clock(w);
+	n_mail = send_mail(w);
+	n = w->conf.ops->rx(w->conf.port, queue, pkts, BURST);
+	if (n > 0) {
+		begin_burst(&w->burst);
+		peel_stage_classify(w, pkts, n);
+		peel_stage_lookup(w);
+		peel_stage_open(w);
+		peel_stage_returns(w);
+		peel_stage_seal(w);
+		finish_burst(w);
+	}
+	w->conf.ops->flush(w->conf.port, queue);
+	return n + n_mail;
+}
+
+static void
+sleep_until_work(struct peel_worker *w)
+{
+	peel_stats_add(w->conf.stats, PEEL_SLEEPS, 1);
+	peel_rcu_offline(w->conf.rcu, w->conf.id);
+	w->conf.ops->wait(w->conf.port, (uint16_t)w->conf.id, SLEEP_MAX_US);
+	peel_rcu_online(w->conf.rcu, w->conf.id);
+}
+
+void
+peel_worker_run(struct peel_worker *w)
+{
+	bool may_sleep = w->conf.sleep && w->conf.ops->wait != NULL;
+	uint32_t idle = 0, rounds = 0;
+
+	peel_rcu_online(w->conf.rcu, w->conf.id);
+	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
+		if (peel_worker_poll(w) > 0)
+			idle = 0;
+		else
+			idle++;
+		if (may_sleep && idle > w->conf.idle_spins) {
+			sleep_until_work(w);
+			idle = 0;
+		} else if (++rounds % QUIESCENT_EVERY == 0) {
+			peel_rcu_quiescent(w->conf.rcu, w->conf.id);
+		}
+	}
+	/* What was under way, last mail (destroys) included, but never for ever. */
+	for (unsigned int i = 0; i < BURST && peel_worker_poll(w) > 0; i++)
+		;
+	peel_rcu_offline(w->conf.rcu, w->conf.id);
+}
+
+void
+peel_worker_wake(struct peel_worker *w)
+{
+	if (w->conf.ops->wake != NULL)
+		w->conf.ops->wake(w->conf.port, (uint16_t)w->conf.id);
+}
+
+void
+peel_worker_stop(struct peel_worker *w)
+{
+	__atomic_store_n(&w->stop, true, __ATOMIC_RELAXED);
+	peel_worker_wake(w);
+}

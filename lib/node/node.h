@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/* What the files of lib/node share. Everything here belongs to the control thread unless it says otherwise. */
+
+#include <pthread.h>
+#include <uv.h>
+
+#include "peel_datapath.h"
+#include "peel_dht.h"
+#include "peel_node.h"
+
+struct node_worker {
+	struct peel_node *node;
+	struct peel_worker *worker;
+	struct peel_mailbox *mailbox;
+	struct peel_stats stats; /* written by the worker */
+	pthread_t thread;
+	bool running;
+	bool mail; /* control pushed something since the last wake */
+};
+
+struct node_names;	/* resolver, cache and waiting datagrams: names.c */
+struct node_management; /* management socket: management.c */
+
+struct peel_node {
+	struct peel_node_conf conf;
+	struct peel_identity identity;
+	const struct peel_env *env;
+	uint8_t prefix[PEEL_N_COMMUNITIES][PEEL_PREFIX_LEN];
+	uint64_t started_ms;
+
+	struct rte_mempool *pool;
+	struct peel_rcu *rcu;
+	struct peel_port *port;
+	struct peel_addr local; /* main address as bound */
+	struct peel_route_table *routes;
+	struct peel_replay *replay; /* NULL: filter off */
+
+	struct node_worker *worker; /* [conf.n_workers] */
+	struct peel_stats stats;    /* the control thread's own block */
+
+	struct peel_overlay *overlay;
+	struct peel_dht *dht;
+	struct peel_circuits *circuits;
+
+	uv_loop_t loop;
+	uv_async_t wake; /* workers: there is mail */
+	uv_async_t stop;
+	uv_timer_t tick;
+	bool stopping;
+	struct node_names *names;
+	struct node_management *management;
+	void (*on_ready)(void *arg);
+	void *ready_arg;
+};
+
+/* loop.c */
+int node_loop_init(struct peel_node *node);
+void node_loop_close(struct peel_node *node);
+
+/* send.c */
+/** Copy a datagram into an mbuf and hand it to the first worker; counted when that is not possible. */
+void node_send(struct peel_node *node, const struct peel_addr *to, const uint8_t *data, size_t len);
+/** Hand an mbuf (remote and endpoint set) to a worker; frees and counts it when its ring is full. */
+void node_send_mbuf(struct peel_node *node, unsigned int worker, struct rte_mbuf *m);
+/** Wake the workers that got mail since the last call. */
+void node_wake_workers(struct peel_node *node);
+
+/* dispatch.c */
+/** Empty the mailboxes, important classes first. @return true when something is left. */
+bool node_dispatch(struct peel_node *node);
+
+/* exit.c */
+/** A data message that waits for its exit's sockets or for a name. Takes the mbuf. */
+void node_exit_data(struct peel_node *node, struct rte_mbuf *m);
+void node_exit_gone(void *arg, uint32_t session, uint32_t endpoint);
+
+/* names.c */
+int node_names_new(struct peel_node *node, struct node_names **out, char *why, size_t why_size);
+void node_names_free(struct node_names *names);
+/**
+ * Send m (payload only; pkt has session, generation, worker) to a name, resolved now, from the cache or later.
+ * Takes the mbuf.
+ */
+void node_names_send(
+	struct node_names *names, struct rte_mbuf *m, struct peel_span name, uint16_t port);
+/** Resolve a configured name ("host:port"); fn is called with the address if there is one. */
+void node_names_resolve(struct node_names *names, const char *host_port,
+	void (*fn)(struct peel_node *node, const struct peel_addr *addr));
+
+/* workers.c */
+int node_workers_start(struct peel_node *node);
+void node_workers_stop(struct peel_node *node);
+
+/* management.c */
+int node_management_start(struct peel_node *node, char *why, size_t why_size);
+/** Closes its handles; the loop must run once more for their callbacks. */
+void node_management_stop(struct peel_node *node);
+
+/* status.c */
+/** Sum of a counter over the workers and the control thread. */
+uint64_t node_counter(const struct peel_node *node, enum peel_counter c);
