@@ -28,7 +28,7 @@ struct peel_aead_engine {
 	const char *name; /* as in the configuration */
 	/** -ENOTSUP when this CPU cannot run it, -ENOMEM. */
 	int (*new)(struct peel_aead **out);
-	void (*free)(struct peel_aead *cx);
+	void (*free)(struct peel_aead *cx); /* NULL is fine */
 	/** Seal op[0..n), n <= PEEL_AEAD_BURST. len 0 is legal (tag only). Cannot fail. */
 	void (*seal)(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n);
 	/** Open op[0..n): bit i of the result set = op[i] failed (wrong tag, or len < 16) and its text is zeroed. */
@@ -37,6 +37,6 @@ struct peel_aead_engine {
 
 /**
  * Known answers of RFC 8439 (2.8.2, A.5) and a spread of lengths, seal and open, in bursts; forged tags must fail.
- * @return 0, or -EILSEQ when the engine computes wrongly: do not use it.   Thread: any.
+ * @return 0, -EILSEQ when the engine computes wrongly: do not use it, or the error of its new().   Thread: any.
  */
 int peel_aead_self_test(const struct peel_aead_engine *engine) PEEL_MUST_USE;
