@@ -144,7 +144,7 @@ def main():
         sys.exit(asyncio.run(hold() if options.hold else demo()))
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(130)
-    except (RuntimeError, TimeoutError) as error:
+    except (OSError, RuntimeError, TimeoutError) as error:
         sys.exit(f"demo: {error}")
 
 

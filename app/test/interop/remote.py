@@ -21,6 +21,8 @@ class Remote:
     def __init__(self, what, options, prefix=(), name=""):
         self.what, self.options, self.prefix = what, options, list(prefix)
         self.name = name or what
+        self.kind = options.get("endpoint", "python")
+        self.flags = set(options.get("flags", ()))
         self.process = None
         self.pending = {}
         self.last = 0
@@ -61,6 +63,10 @@ class Remote:
             raise AttributeError(method)
         return lambda *args, **kwargs: self._call(method, *args, **kwargs)
 
+    @property
+    def pid(self):
+        return self.process.pid
+
     async def cpu(self):
         return proc.cpu_seconds(self.process.pid)
 
@@ -92,6 +98,9 @@ class _EchoObject:
 
     async def where(self):
         return self.server.port
+
+    async def received(self):
+        return self.server.received
 
     async def stop(self):
         self.server.close()

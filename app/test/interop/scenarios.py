@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What every mix of relays must be able to do. Each takes a settled World."""
 
-from .net import have_ipv6, until
+from .net import until
 
 
 def complete(result):
@@ -32,11 +32,10 @@ async def two_hops(world):
 
 async def echo(world, circuit, step):
     """Datagrams of 2 to 1400 bytes to IPv4, IPv6 and a name, all answered byte-exact."""
-    hosts = ["127.0.0.1", world.names_for_exit(2)] + (["::1"] if have_ipv6() else [])
     sizes = sorted({*range(2, 1401, step), 2, 3, 1399, 1400})
     total = 0
-    for host in hosts:
-        result = await world.origin.echo(circuit, host, world.echo.port, sizes)
+    for host in world.echo_hosts():
+        result = await world.origin.echo(circuit, host, world.echo_port, sizes)
         try:
             complete(result)
         except AssertionError as error:
@@ -47,10 +46,10 @@ async def echo(world, circuit, step):
 
 async def policy(world, circuit):
     """A one-byte datagram is nothing the standard policy lets out."""
-    before = world.echo.received
-    result = await world.origin.echo(circuit, "127.0.0.1", world.echo.port, [1], timeout=0.5,
+    before = await world.echo_received()
+    result = await world.origin.echo(circuit, world.echo_ip, world.echo_port, [1], timeout=0.5,
                                      any_shape=True)
-    if result["received"] or world.echo.received != before:
+    if result["received"] or await world.echo_received() != before:
         raise AssertionError("an exit with the standard policy let a one-byte datagram out")
 
 
@@ -93,6 +92,6 @@ async def many_circuits(world, count=100):
     if world.origin.kind == "rust":
         return f"{count} circuits"
     for number, circuit in enumerate(circuits):
-        complete(await world.origin.echo(circuit, "127.0.0.1", world.echo.port, [2 + number, 1400],
+        complete(await world.origin.echo(circuit, world.echo_ip, world.echo_port, [2 + number, 1400],
                                          first=2 * number))
     return f"{count} circuits, data on each"

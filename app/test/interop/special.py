@@ -33,7 +33,7 @@ async def dead_hop(relay, origin, binary):
             if world.keys[3] in path:
                 raise AssertionError("a circuit through the dead hop")
             retried += time.monotonic() - start > 1.5
-            complete(await world.origin.echo(circuit, "127.0.0.1", world.echo.port, [100, 1000]))
+            complete(await world.origin.echo(circuit, world.echo_ip, world.echo_port, [100, 1000]))
             await world.origin.destroy(circuit)
             await asyncio.sleep(0.1)
             if retried >= 2:
@@ -52,7 +52,7 @@ async def stays_candidate(relay, origin, binary):
         await asyncio.sleep(75)
         await world.settle(timeout=1.0)
         circuit = await world.origin.build(world.keys)
-        complete(await world.origin.echo(circuit, "127.0.0.1", world.echo.port, [2, 700, 1400]))
+        complete(await world.origin.echo(circuit, world.echo_ip, world.echo_port, [2, 700, 1400]))
 
 
 async def restart(relay, origin, binary):
@@ -64,7 +64,7 @@ async def restart(relay, origin, binary):
         await middle.stop()
         await middle.start()
         circuit = await world.origin.build(world.keys)
-        complete(await world.origin.echo(circuit, "127.0.0.1", world.echo.port, [2, 700, 1400]))
+        complete(await world.origin.echo(circuit, world.echo_ip, world.echo_port, [2, 700, 1400]))
 
 
 def _samples(circuit_ids, rng):
@@ -127,7 +127,7 @@ async def rubbish(relay, origin, binary, count=100_000, rate=20_000):
                 # The loop must also serve the Python relays; the bounded rate keeps socket buffers short.
                 await asyncio.sleep(100 / rate)
         await asyncio.sleep(1.0)
-        complete(await world.origin.echo(circuits[0], "127.0.0.1", world.echo.port, [2, 700, 1400] * 20))
+        complete(await world.origin.echo(circuits[0], world.echo_ip, world.echo_port, [2, 700, 1400] * 20))
         after = await _counters(world.relays[0])
         if before is None:
             return f"{sent} sent"

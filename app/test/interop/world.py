@@ -93,9 +93,20 @@ class World:
                        if candidates.get(key) != wanted[key]]
             raise TimeoutError(f"no candidates, or with wrong flags: {missing or 'at the relays'}") from None
 
-    def names_for_exit(self, exit_index):
-        """A domain name that this exit can resolve without the Internet."""
-        return TEST_NAME if self.relays[exit_index].kind == "peel" else "localhost"
+    echo_ip = "127.0.0.1"
+
+    @property
+    def echo_port(self):
+        return self.echo.port
+
+    async def echo_received(self):
+        """Datagrams that reached the echo server so far."""
+        return self.echo.received
+
+    def echo_hosts(self):
+        """Ways to name the echo server: IPv4, a domain name the last relay can resolve, IPv6."""
+        name = TEST_NAME if self.relays[len(self.kinds) - 1].kind == "peel" else "localhost"
+        return [self.echo_ip, name] + (["::1"] if have_ipv6() else [])
 
     async def empty(self, timeout=12.0, among=None):
         """Wait until no relay (of these) holds a circuit any more."""
