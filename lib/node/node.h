@@ -39,8 +39,9 @@ struct peel_node {
 	struct peel_route_table *routes;
 	struct peel_replay *replay; /* NULL: filter off */
 
-	struct node_worker *worker; /* [conf.n_workers] */
-	struct peel_stats stats;    /* the control thread's own block */
+	struct node_worker *worker;			   /* [conf.n_workers] */
+	struct peel_stats *worker_stats[PEEL_MAX_WORKERS]; /* the workers' blocks, for the port */
+	struct peel_stats stats;			   /* the control thread's own block */
 
 	struct peel_overlay *overlay;
 	struct peel_dht *dht;

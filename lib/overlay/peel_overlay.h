@@ -53,6 +53,9 @@ struct peel_peer {
 int peel_overlay_new(const struct peel_overlay_conf *conf, struct peel_overlay **out) PEEL_MUST_USE;
 void peel_overlay_free(struct peel_overlay *ov);
 
+/** One more bootstrap address (a configured name that resolved later). Duplicates and overflow are ignored. */
+void peel_overlay_add_bootstrap(struct peel_overlay *ov, const struct peel_addr *addr);
+
 /**
  * A datagram with the prefix of one of the communities and a message id of section 7, or any id of the discovery
  * community. @return 0; -ENOENT: not for this library (other id or prefix); -EBADMSG: malformed or unauthentic, counted.

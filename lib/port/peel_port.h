@@ -78,6 +78,7 @@ struct peel_port_conf {
 
 struct peel_port_ops {
 	const char *name;
+	bool sleeps; /* wait() ends at once when something arrives, so sleeping when idle is the default */
 
 	/** Thread: control, before the workers. On failure @p why says what and what to do. */
 	int (*open)(const struct peel_port_conf *conf, struct peel_port **out, char *why,

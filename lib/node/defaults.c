@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * The default of every setting, in one place; config/relay.ini documents them.
+ */
+#include "peel_node.h"
+
+static const uint8_t community_tunnel[PEEL_COMMUNITY_LEN] = {0x81, 0xde, 0xd0, 0x73, 0x32, 0xbd,
+	0xc7, 0x75, 0xaa, 0x5a, 0x46, 0xf9, 0x6d, 0xe9, 0xf8, 0xf3, 0x90, 0xbb, 0xc9, 0xf3};
+static const uint8_t community_discovery[PEEL_COMMUNITY_LEN] = {0x7e, 0x31, 0x36, 0x85, 0xc1, 0x91,
+	0x2a, 0x14, 0x12, 0x79, 0xf8, 0x24, 0x8f, 0xc8, 0xdb, 0x58, 0x99, 0xc5, 0xdf, 0x5a};
+static const uint8_t community_dht[PEEL_COMMUNITY_LEN] = {0x8d, 0x0b, 0xe1, 0x84, 0x5d, 0x74, 0xd1,
+	0x75, 0xf1, 0x78, 0x19, 0x7c, 0xad, 0x00, 0x15, 0x91, 0xd0, 0x4d, 0x73, 0xcc};
+
+void
+peel_node_conf_init(struct peel_node_conf *conf)
+{
+	memset(conf, 0, sizeof(*conf));
+	memcpy(conf->community[PEEL_COMMUNITY_TUNNEL], community_tunnel, PEEL_COMMUNITY_LEN);
+	memcpy(conf->community[PEEL_COMMUNITY_DISCOVERY], community_discovery, PEEL_COMMUNITY_LEN);
+	memcpy(conf->community[PEEL_COMMUNITY_DHT], community_dht, PEEL_COMMUNITY_LEN);
+
+	conf->port_conf.listen = peel_addr_ipv4(0, 0, 0, 0, 8090);
+	conf->port_conf.max_endpoints = 4096;
+	conf->port_conf.exit_port_min = 20000;
+	conf->port_conf.exit_port_max = 59999;
+
+	conf->n_workers = 1;
+	for (unsigned int i = 0; i < PEEL_MAX_WORKERS; i++)
+		conf->core[i] = -1;
+	conf->control_core = -1;
+	conf->idle = PEEL_IDLE_AUTO;
+	conf->idle_spins = 100;
+	conf->replay_entries = 1 << 16;
+	conf->ring_size = 1024;
+
+	conf->max_peers = 1000;
+	conf->walk_target = 20;
+
+	peel_tunnel_settings_init(&conf->tunnel);
+	conf->test_response_max = 1400;
+	conf->test_rate = 1000;
+
+	conf->dns_timeout_ms = 2000;
+	conf->exit_queue = 10;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * What workers hand over goes to the state machine it belongs to. Classes are served in the order of their worth, each
+ * with a quota per round, so that a flood of one leaves time for the others.
+ */
+#include <errno.h>
+
+#include "node.h"
+
+static const struct {
+	enum peel_msg_class cls;
+	unsigned int quota;
+} classes[] = {
+	{PEEL_CLASS_CIRCUIT, 64},
+	{PEEL_CLASS_ANSWER, 64},
+	{PEEL_CLASS_EXIT, 64},
+	{PEEL_CLASS_OVERLAY, 32},
+	{PEEL_CLASS_CREATE, 16},
+};
+#define QUOTA_MAX 64
+
+static void
+datagram(struct peel_node *node, const struct peel_addr *from, const uint8_t *data, size_t len)
+{
+	int rc = -ENOENT;
+
+	peel_overlay_heard(node->overlay, from);
+	if (memcmp(data, node->prefix[PEEL_COMMUNITY_TUNNEL], PEEL_PREFIX_LEN) == 0)
+		rc = peel_circuits_datagram(node->circuits, from, data, len);
+	else if (memcmp(data, node->prefix[PEEL_COMMUNITY_DHT], PEEL_PREFIX_LEN) == 0)
+		rc = peel_dht_input(node->dht, from, data, len);
+	if (rc == -ENOENT)
+		rc = peel_overlay_input(node->overlay, from, data, len);
+	if (rc == -ENOENT)
+		peel_stats_add(&node->stats, PEEL_CONTROL_UNKNOWN, 1);
+}
+
+static void
+message(struct peel_node *node, const struct peel_pkt *pkt, const uint8_t *data, size_t len)
+{
+	peel_overlay_heard(node->overlay, &pkt->remote);
+	if (peel_circuits_message(node->circuits, pkt->session, pkt->generation, pkt->early != 0,
+		    data, len) == -ENOENT)
+		peel_stats_add(&node->stats, PEEL_CONTROL_UNKNOWN, 1);
+}
+
+static void
+dispatch_one(struct peel_node *node, struct rte_mbuf *m)
+{
+	const struct peel_pkt *pkt = peel_pkt(m);
+	const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	if (pkt->kind == PEEL_KIND_EXIT_DATA) {
+		node_exit_data(node, m);
+		return;
+	}
+	if (pkt->kind == PEEL_KIND_MESSAGE)
+		message(node, pkt, data, m->data_len);
+	else
+		datagram(node, &pkt->remote, data, m->data_len);
+	rte_pktmbuf_free(m);
+}
+
+bool
+node_dispatch(struct peel_node *node)
+{
+	struct rte_mbuf *mail[QUOTA_MAX];
+	bool more = false;
+
+	for (unsigned int w = 0; w < node->conf.n_workers; w++) {
+		for (size_t c = 0; c < PEEL_ARRAY_LEN(classes); c++) {
+			unsigned int n = peel_mailbox_pop_control(
+				node->worker[w].mailbox, classes[c].cls, mail, classes[c].quota);
+
+			for (unsigned int i = 0; i < n; i++)
+				dispatch_one(node, mail[i]);
+			more |= n == classes[c].quota;
+		}
+	}
+	node_wake_workers(node);
+	return more;
+}

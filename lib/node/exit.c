@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * The slow half of exiting: opening an exit's outside endpoint at its first data message, and names.
+ * Everything else about exits is done by workers. Source: protocol section 18.1.
+ */
+#include <errno.h>
+
+#include "node.h"
+
+/* 0 and the exit's endpoint, opened now if it has to be. */
+static int
+endpoint_of(struct peel_node *node, const struct peel_pkt *pkt, uint32_t *endpoint)
+{
+	struct peel_exit_info info;
+	int rc = peel_circuits_exit(node->circuits, pkt->session, pkt->generation, &info);
+
+	if (rc != 0)
+		return rc;
+	*endpoint = info.endpoint;
+	if (info.endpoint != PEEL_ENDPOINT_MAIN)
+		return 0;
+	/* Only the previous hop itself may make us open sockets, from whatever port. */
+	if (!peel_addr_same_ip(&pkt->remote, &info.previous))
+		return -EPERM;
+	rc = node->conf.port->exit_open(
+		node->port, pkt->worker, peel_exit_cookie(info.route, pkt->session), endpoint);
+	if (rc != 0) {
+		peel_log(PEEL_LOG_DEBUG, "exit: cannot open an outside port: %s", strerror(-rc));
+		return rc;
+	}
+	return peel_circuits_exit_opened(node->circuits, pkt->session, pkt->generation, *endpoint);
+}
+
+void
+node_exit_data(struct peel_node *node, struct rte_mbuf *m)
+{
+	struct peel_pkt *pkt = peel_pkt(m);
+	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
+	struct peel_msg_data data;
+	uint32_t endpoint;
+
+	/* The worker parsed it before; payload policy and, for addresses, destination policy have passed. */
+	if (peel_data_parse(d + 1, m->data_len - 1u, &data) != 0 ||
+		endpoint_of(node, pkt, &endpoint) != 0) {
+		peel_stats_add(&node->stats, PEEL_DROP_EXIT_QUEUE, 1);
+		rte_pktmbuf_free(m);
+		return;
+	}
+	rte_pktmbuf_adj(m, (uint16_t)(data.payload.p - d));
+	pkt->endpoint = endpoint;
+	if (data.destination.type == PEEL_HOST_NAME) {
+		node_names_send(node->names, m, data.destination.name, data.destination.addr.port);
+		return;
+	}
+	pkt->remote = data.destination.addr;
+	peel_stats_add(&node->stats, PEEL_CELLS_EXITED, 1);
+	node_send_mbuf(node, pkt->worker, m);
+}
+
+void
+node_exit_gone(void *arg, uint32_t session, uint32_t endpoint)
+{
+	struct peel_node *node = arg;
+
+	(void)session;
+	if (endpoint != PEEL_ENDPOINT_MAIN)
+		node->conf.port->exit_close(node->port, endpoint);
+}

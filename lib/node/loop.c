@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * The control thread's event loop: asleep until a worker has mail, a timer is due or somebody asks for the status.
+ */
+#include <errno.h>
+
+#include "node.h"
+
+#define TICK_MAX_MS 500
+#define TICK_MIN_MS 5
+
+static uint64_t
+min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void
+on_tick(uv_timer_t *timer)
+{
+	struct peel_node *node = timer->data;
+	uint64_t next = TICK_MAX_MS;
+
+	next = min_u64(next, peel_overlay_tick(node->overlay));
+	next = min_u64(next, peel_dht_tick(node->dht));
+	next = min_u64(next, peel_circuits_tick(node->circuits));
+	peel_rcu_poll(node->rcu);
+	node_wake_workers(node);
+	uv_timer_start(timer, on_tick, next < TICK_MIN_MS ? TICK_MIN_MS : next, 0);
+}
+
+static void
+on_wake(uv_async_t *async)
+{
+	struct peel_node *node = async->data;
+
+	/* One round, then back to the loop: timers and the management socket get their turn even in a flood. */
+	if (node_dispatch(node))
+		uv_async_send(async);
+}
+
+static void
+on_stop(uv_async_t *async)
+{
+	struct peel_node *node = async->data;
+
+	uv_stop(&node->loop);
+}
+
+int
+node_loop_init(struct peel_node *node)
+{
+	int rc = uv_loop_init(&node->loop);
+
+	if (rc != 0)
+		return rc;
+	uv_async_init(&node->loop, &node->wake, on_wake);
+	uv_async_init(&node->loop, &node->stop, on_stop);
+	uv_timer_init(&node->loop, &node->tick);
+	node->wake.data = node->stop.data = node->tick.data = node;
+	uv_timer_start(&node->tick, on_tick, 1, 0);
+	return 0;
+}
+
+static void
+close_handle(uv_handle_t *handle, void *arg)
+{
+	(void)arg;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+void
+node_loop_close(struct peel_node *node)
+{
+	/* Signal watchers and the like of the owner end here as well: the loop is going away. */
+	uv_walk(&node->loop, close_handle, NULL);
+	uv_run(&node->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&node->loop);
+}

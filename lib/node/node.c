@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * A node is put together here, bottom up, and taken apart in exact reverse.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <rte_errno.h>
+#include <rte_lcore.h>
+
+#include "node.h"
+
+#define MBUFS_PER_WORKER 8192
+#define MBUFS_BASE 4096
+
+/* ---- callbacks that connect the state machines ----------------------------------------------------------------- */
+
+static void
+cb_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
+{
+	node_send(arg, to, data, len);
+}
+
+static void
+cb_public_changed(void *arg, const struct peel_addr *address)
+{
+	char text[PEEL_ADDR_TEXT_MAX];
+
+	(void)arg;
+	peel_log(PEEL_LOG_INFO, "public address: %s", peel_addr_text(address, text));
+}
+
+static void
+target_from_peer(struct peel_target *t, const struct peel_peer *p)
+{
+	memcpy(t->pk, p->pk, sizeof(t->pk));
+	t->addr = p->addr;
+	t->last_heard_ms = p->last_heard_ms;
+}
+
+static size_t
+cb_candidates(void *arg, uint16_t all, uint16_t none, struct peel_target *out, size_t n)
+{
+	struct peel_node *node = arg;
+	struct peel_peer peers[PEEL_CANDIDATES_MAX];
+
+	n = peel_overlay_candidates(
+		node->overlay, all, none, peers, n < PEEL_CANDIDATES_MAX ? n : PEEL_CANDIDATES_MAX);
+	for (size_t i = 0; i < n; i++)
+		target_from_peer(&out[i], &peers[i]);
+	return n;
+}
+
+static bool
+cb_find_peer(void *arg, const uint8_t pk[PEEL_PK_LEN], struct peel_target *out)
+{
+	struct peel_node *node = arg;
+	struct peel_peer peer;
+
+	if (!peel_overlay_find(node->overlay, pk, &peer))
+		return false;
+	target_from_peer(out, &peer);
+	return true;
+}
+
+static void
+cb_reached(void *arg, uint64_t token, bool answered)
+{
+	struct peel_node *node = arg;
+
+	(void)answered; /* the extension goes on in any case, section 21.9 */
+	peel_circuits_reached(node->circuits, token);
+}
+
+static int
+cb_reach(void *arg, const struct peel_addr *to, uint64_t token)
+{
+	struct peel_node *node = arg;
+
+	return peel_dht_ping(node->dht, to, cb_reached, node, token);
+}
+
+static void
+cb_wake_control(void *arg)
+{
+	struct peel_node *node = arg;
+
+	uv_async_send(&node->wake);
+}
+
+/* ---- stages of the start ----------------------------------------------------------------------------------------- */
+
+static int
+start_tables(struct peel_node *node, char *why, size_t why_size)
+{
+	const struct peel_node_conf *conf = &node->conf;
+	uint32_t n_mbufs = conf->n_mbufs != 0 ? conf->n_mbufs
+					      : MBUFS_BASE + MBUFS_PER_WORKER * conf->n_workers;
+	char name[RTE_MEMPOOL_NAMESIZE];
+	int rc = peel_rcu_new(conf->n_workers, &node->rcu);
+
+	if (rc != 0)
+		return rc;
+	snprintf(name, sizeof(name), "peel%p", (void *)node);
+	node->pool = peel_port_pool_new(name, n_mbufs, (int)rte_socket_id());
+	if (node->pool == NULL) {
+		snprintf(why, why_size,
+			"no memory for %u packet buffers: lower [port] buffers or give more memory",
+			n_mbufs);
+		return -rte_errno;
+	}
+	rc = peel_route_table_new(
+		&(struct peel_route_conf){.max_sessions = conf->tunnel.max_joined_circuits + 1,
+			.rcu = node->rcu,
+			.env = node->env,
+			.socket_id = (int)rte_socket_id()},
+		&node->routes);
+	if (rc != 0) {
+		snprintf(why, why_size,
+			"no memory for %u circuits: lower [tunnel] max_joined_circuits",
+			conf->tunnel.max_joined_circuits);
+		return rc;
+	}
+	if (conf->replay_entries == 0)
+		return 0;
+	return peel_replay_new(
+		conf->replay_entries, node->env, false, (int)rte_socket_id(), &node->replay);
+}
+
+static int
+start_port(struct peel_node *node, char *why, size_t why_size)
+{
+	struct peel_port_conf *pc = &node->conf.port_conf;
+	int rc;
+
+	for (unsigned int i = 0; i < node->conf.n_workers; i++)
+		node->worker_stats[i] = &node->worker[i].stats;
+	pc->n_queues = (uint16_t)node->conf.n_workers;
+	pc->pool = node->pool;
+	pc->rcu = node->rcu;
+	pc->stats = node->worker_stats;
+	pc->env = node->env;
+	pc->device = node->conf.device;
+	rc = node->conf.port->open(pc, &node->port, why, why_size);
+	if (rc == 0)
+		node->conf.port->local(node->port, &node->local);
+	return rc;
+}
+
+static void
+add_own(struct peel_policy *policy, const struct peel_addr *a)
+{
+	static const uint8_t any[16];
+	bool loopback = a->family == PEEL_FAMILY_IPV4 && a->ip[0] == 127;
+
+	/* Loopback has a switch of its own; "any" names no address. */
+	if (a->family == PEEL_FAMILY_NONE || loopback || memcmp(a->ip, any, sizeof(any)) == 0 ||
+		policy->n_own == PEEL_POLICY_DENY_MAX)
+		return;
+	policy->own[policy->n_own++] = (struct peel_network){
+		.addr = *a, .prefix_len = a->family == PEEL_FAMILY_IPV4 ? 32 : 128};
+}
+
+static void
+start_policy(struct peel_node *node)
+{
+	struct peel_policy *policy = &node->conf.policy;
+
+	policy->flags = node->conf.tunnel.peer_flags;
+	memcpy(policy->prefix, node->prefix[PEEL_COMMUNITY_TUNNEL], PEEL_PREFIX_LEN);
+	policy->n_own = 0;
+	add_own(policy, &node->local);
+	add_own(policy, &node->conf.public_address);
+	add_own(policy, &node->conf.port_conf.exit_ipv4);
+	add_own(policy, &node->conf.port_conf.exit_ipv6);
+	add_own(policy, &node->conf.port_conf.address6);
+}
+
+static int
+start_workers(struct peel_node *node, char *why, size_t why_size)
+{
+	const struct peel_node_conf *conf = &node->conf;
+	bool sleep = conf->idle == PEEL_IDLE_SLEEP ||
+		     (conf->idle == PEEL_IDLE_AUTO && conf->port->sleeps);
+
+	for (unsigned int i = 0; i < conf->n_workers; i++) {
+		struct node_worker *nw = &node->worker[i];
+		struct peel_worker_conf wc = {
+			.id = i,
+			.ops = conf->port,
+			.port = node->port,
+			.pool = node->pool,
+			.engine = conf->engine,
+			.routes = node->routes,
+			.replay = node->replay,
+			.rcu = node->rcu,
+			.stats = &nw->stats,
+			.policy = &conf->policy,
+			.n_prefixes = PEEL_N_COMMUNITIES,
+			.test_response_max = conf->test_response_max,
+			.test_rate = conf->test_rate,
+			.sleep = sleep,
+			.idle_spins = conf->idle_spins,
+			.wake_control = cb_wake_control,
+			.wake_arg = node,
+			.env = node->env,
+		};
+		int rc = peel_mailbox_new(i, conf->ring_size, &nw->mailbox);
+
+		if (rc != 0) {
+			snprintf(why, why_size, "no memory for the rings of worker %u", i);
+			return rc;
+		}
+		wc.mailbox = nw->mailbox;
+		memcpy(wc.prefix, node->prefix, sizeof(node->prefix));
+		rc = peel_worker_new(&wc, &nw->worker);
+		if (rc != 0) {
+			snprintf(why, why_size,
+				"AEAD engine %s does not run here: choose another [aead] engine",
+				conf->engine->name);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static int
+start_control(struct peel_node *node)
+{
+	const struct peel_node_conf *conf = &node->conf;
+	struct peel_overlay_conf oc = {
+		.env = node->env,
+		.identity = &node->identity,
+		.stats = &node->stats,
+		.flags = conf->tunnel.peer_flags,
+		.max_peers = conf->max_peers,
+		.walk_target = conf->walk_target,
+		.lan = node->local,
+		.public_address = conf->public_address,
+		.bootstrap = conf->bootstrap,
+		.n_bootstrap = conf->n_bootstrap,
+		.send = cb_send,
+		.public_changed = cb_public_changed,
+		.arg = node,
+	};
+	struct peel_dht_conf dc = {
+		.env = node->env,
+		.identity = &node->identity,
+		.stats = &node->stats,
+		.send = cb_send,
+		.arg = node,
+	};
+	struct peel_circuits_conf cc = {
+		.env = node->env,
+		.identity = &node->identity,
+		.stats = &node->stats,
+		.routes = node->routes,
+		.settings = conf->tunnel,
+		.send = cb_send,
+		.candidates = cb_candidates,
+		.find_peer = cb_find_peer,
+		.reach = cb_reach,
+		.exit_gone = node_exit_gone,
+		.arg = node,
+	};
+	int rc;
+
+	memcpy(oc.community, conf->community, sizeof(oc.community));
+	memcpy(dc.community, conf->community[PEEL_COMMUNITY_DHT], sizeof(dc.community));
+	memcpy(cc.prefix, node->prefix[PEEL_COMMUNITY_TUNNEL], sizeof(cc.prefix));
+	rc = peel_overlay_new(&oc, &node->overlay);
+	if (rc == 0)
+		rc = peel_dht_new(&dc, &node->dht);
+	if (rc == 0)
+		rc = peel_circuits_new(&cc, &node->circuits);
+	return rc;
+}
+
+static int
+start(struct peel_node *node, char *why, size_t why_size)
+{
+	int rc = peel_keys_init();
+
+	if (rc == 0)
+		rc = peel_aead_self_test(node->conf.engine);
+	if (rc != 0) {
+		snprintf(why, why_size,
+			"AEAD engine %s fails its self-test: choose another [aead] engine",
+			node->conf.engine->name);
+		return rc;
+	}
+	rc = peel_identity_load(node->conf.key_file, &node->identity, why, why_size);
+	if (rc == 0)
+		rc = start_tables(node, why, why_size);
+	if (rc == 0)
+		rc = start_port(node, why, why_size);
+	if (rc != 0)
+		return rc;
+	start_policy(node);
+	rc = start_workers(node, why, why_size);
+	if (rc == 0)
+		rc = start_control(node);
+	if (rc == 0)
+		rc = node_names_new(node, &node->names, why, why_size);
+	if (rc == 0)
+		rc = node_management_start(node, why, why_size);
+	return rc;
+}
+
+int
+peel_node_new(const struct peel_node_conf *conf, struct peel_node **out, char *why, size_t why_size)
+{
+	struct peel_node *node = calloc(1, sizeof(*node));
+	int rc;
+
+	why[0] = '\0';
+	if (node == NULL)
+		return -ENOMEM;
+	node->conf = *conf;
+	node->env = &peel_env_system;
+	node->started_ms = peel_now_ms(node->env);
+	for (int i = 0; i < PEEL_N_COMMUNITIES; i++)
+		peel_prefix_build(node->prefix[i], conf->community[i]);
+	if (posix_memalign((void **)&node->worker, 64, conf->n_workers * sizeof(node->worker[0])) !=
+		0) {
+		free(node);
+		return -ENOMEM;
+	}
+	memset(node->worker, 0, conf->n_workers * sizeof(node->worker[0]));
+	for (unsigned int i = 0; i < conf->n_workers; i++)
+		node->worker[i].node = node;
+	rc = node_loop_init(node);
+	if (rc != 0) {
+		free(node->worker);
+		free(node);
+		return rc;
+	}
+	rc = start(node, why, why_size);
+	if (rc != 0) {
+		if (why[0] == '\0')
+			snprintf(why, why_size, "%s", strerror(-rc));
+		peel_node_free(node);
+		return rc;
+	}
+	*out = node;
+	return 0;
+}
+
+static void
+add_bootstrap(struct peel_node *node, const struct peel_addr *addr)
+{
+	peel_overlay_add_bootstrap(node->overlay, addr);
+}
+
+int
+peel_node_run(struct peel_node *node)
+{
+	int rc = node_workers_start(node);
+
+	if (rc != 0)
+		return rc;
+	for (size_t i = 0; i < node->conf.n_bootstrap_names; i++)
+		node_names_resolve(node->names, node->conf.bootstrap_name[i], add_bootstrap);
+	if (node->on_ready != NULL)
+		node->on_ready(node->ready_arg);
+	uv_run(&node->loop, UV_RUN_DEFAULT);
+
+	node->stopping = true;
+	peel_circuits_shutdown(node->circuits);
+	node_wake_workers(node);
+	node_workers_stop(node);
+	return 0;
+}
+
+void
+peel_node_stop(struct peel_node *node)
+{
+	uv_async_send(&node->stop);
+}
+
+void
+peel_node_free(struct peel_node *node)
+{
+	if (node == NULL)
+		return;
+	node_management_stop(node);
+	node_names_free(node->names);
+	peel_circuits_free(node->circuits);
+	peel_dht_free(node->dht);
+	peel_overlay_free(node->overlay);
+	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
+		peel_worker_free(node->worker[i].worker);
+		peel_mailbox_free(node->worker[i].mailbox);
+	}
+	/* Deferred ends (endpoints, routes) run while what they refer to still exists. */
+	while (node->rcu != NULL && peel_rcu_poll(node->rcu) > 0)
+		;
+	if (node->port != NULL)
+		node->conf.port->close(node->port);
+	peel_replay_free(node->replay);
+	peel_route_table_free(node->routes);
+	peel_rcu_free(node->rcu);
+	rte_mempool_free(node->pool);
+	node_loop_close(node);
+	peel_identity_wipe(&node->identity);
+	free(node->worker);
+	free(node);
+}
+
+void
+peel_node_local(const struct peel_node *node, struct peel_addr *out)
+{
+	*out = node->local;
+}
+
+void
+peel_node_on_ready(struct peel_node *node, void (*fn)(void *arg), void *arg)
+{
+	node->on_ready = fn;
+	node->ready_arg = arg;
+}
+
+struct uv_loop_s *
+peel_node_loop(struct peel_node *node)
+{
+	return &node->loop;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Worker threads: plain threads pinned to the configured cores and registered with EAL, so that their buffer caches
+ * work and the program's main thread stays free to sleep.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+
+#include <rte_lcore.h>
+
+#include "node.h"
+
+static void *
+worker_main(void *arg)
+{
+	struct node_worker *nw = arg;
+	bool registered = rte_thread_register() == 0;
+
+	peel_worker_run(nw->worker);
+	if (registered)
+		rte_thread_unregister();
+	return NULL;
+}
+
+static int
+start_one(struct peel_node *node, unsigned int i)
+{
+	struct node_worker *nw = &node->worker[i];
+	pthread_attr_t attr;
+	cpu_set_t cpus;
+	char name[16];
+	int rc;
+
+	pthread_attr_init(&attr);
+	if (node->conf.core[i] >= 0) {
+		CPU_ZERO(&cpus);
+		CPU_SET(node->conf.core[i], &cpus);
+		pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
+	}
+	rc = pthread_create(&nw->thread, &attr, worker_main, nw);
+	pthread_attr_destroy(&attr);
+	if (rc != 0)
+		return -rc;
+	nw->running = true;
+	snprintf(name, sizeof(name), "peel-worker%u", i % 100);
+	pthread_setname_np(nw->thread, name);
+	return 0;
+}
+
+int
+node_workers_start(struct peel_node *node)
+{
+	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
+		int rc = start_one(node, i);
+
+		if (rc != 0) {
+			node_workers_stop(node);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+void
+node_workers_stop(struct peel_node *node)
+{
+	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
+		if (node->worker[i].running)
+			peel_worker_stop(node->worker[i].worker);
+	}
+	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
+		if (node->worker[i].running)
+			pthread_join(node->worker[i].thread, NULL);
+		node->worker[i].running = false;
+	}
+}
