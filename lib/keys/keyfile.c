@@ -9,14 +9,21 @@
 
 #include "peel_keys.h"
 
-/* Legacy keys are DER structures or PEM texts; both are recognised only to give a helpful answer. */
+/*
+ * Legacy keys are PEM texts or DER: a sequence that begins with a one-byte version. Both are recognised only to give a
+ * helpful answer.
+ */
 static bool
 looks_legacy(const uint8_t *p, size_t len)
 {
 	static const char pem[] = "-----BEGIN";
 
-	return (len > 2 && p[0] == 0x30 && (p[1] == len - 2 || p[1] >= 0x81)) ||
-	       (len >= sizeof(pem) - 1 && memcmp(p, pem, sizeof(pem) - 1) == 0);
+	if (len < sizeof(pem) - 1)
+		return false;
+	size_t version = p[1] < 0x80 ? 2 : 2 + (p[1] & 3);
+
+	return memcmp(p, pem, sizeof(pem) - 1) == 0 ||
+	       (p[0] == 0x30 && p[version] == 0x02 && p[version + 1] == 0x01);
 }
 
 /* Up to `size` bytes; what a regular file has at this moment. */
