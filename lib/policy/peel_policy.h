@@ -37,16 +37,22 @@ enum peel_payload_class {
 	PEEL_PAYLOAD_IPV8 = 8,
 };
 
-/** Which patterns the payload fits (several may). */
+/** Which patterns the payload fits (several may): a set of enum peel_payload_class. */
 unsigned int peel_policy_classify(const uint8_t *d, size_t len);
 
 /**
- * May this payload leave or enter? Own-prefix hidden service datagrams (ids 13, 14, 17, 18) always may; other ids with
- * the own prefix never (W2), except towards a node with exit-ipv8 in the OUTBOUND direction? No: never, in both.
+ * May this payload leave or enter a circuit? The same in both directions:
+ *  - with the own overlay's prefix: exactly the hidden service datagrams, ids 13, 14, 17 and 18, whatever the flags
+ *    and `any_payload` say. The reference lets every id pass, which deanonymises its originators (W2);
+ *  - otherwise what a flag allows: exit-bt the BitTorrent patterns, exit-ipv8 the IPv8 pattern, either of them
+ *    everything when `any_payload` is set.
  */
 bool peel_policy_payload(const struct peel_policy *p, const uint8_t *d, size_t len);
 
-/** May a datagram go to (or come from) this address? Refused: port 0, unspecified, broadcast, multicast, link-local,
- *  private (10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7), loopback, reserved, 6to4/NAT64/mapped forms of these,
- *  configured networks and own addresses, each unless allowed. */
+/**
+ * May a datagram go to (or come from) this address? Refused: port 0, unspecified, broadcast, multicast, link-local,
+ * private (10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7), loopback, reserved, the IPv4 address inside a mapped,
+ * 6to4, Teredo or NAT64 one when it is any of these, configured networks and own addresses; loopback, private,
+ * link-local, multicast and own addresses each unless allowed.
+ */
 bool peel_policy_destination(const struct peel_policy *p, const struct peel_addr *a);
