@@ -18,3 +18,12 @@ def cpu_seconds(pid):
 def rss_bytes(pid):
     with open(f"/proc/{pid}/statm", "rb") as statm:
         return int(statm.read().split()[1]) * _PAGE
+
+
+def cpu_nanoseconds(pid):
+    """The same as cpu_seconds, exact to the nanosecond, for the threads that exist now."""
+    total = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/schedstat", "rb") as stat:
+            total += int(stat.read().split()[0])
+    return total

@@ -3,9 +3,12 @@
 have their CPU time measured. Calls and answers are JSON, one per line, over standard input and output.
 
     python -m interop.remote peer '{"ip": "127.0.0.1", "port": 8090}'
+
+Besides "peer", "echo" and "dns", any class can be named as module:Class.
 """
 
 import asyncio
+import importlib
 import json
 import os
 import sys
@@ -29,7 +32,8 @@ class Remote:
         self.reader = None
 
     async def start(self):
-        environment = dict(os.environ, PYTHONPATH=os.path.dirname(_HERE))
+        paths = [os.path.dirname(_HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(paths))
         self.process = await asyncio.create_subprocess_exec(
             *self.prefix, sys.executable, "-m", "interop.remote", self.what, json.dumps(self.options),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment,
@@ -130,9 +134,12 @@ def _make(what, options):
         return _EchoObject(**options)
     if what == "dns":
         return _DnsObject(**options)
-    from .peer import Peer
     if options.get("key"):
         options["key"] = bytes.fromhex(options["key"])
+    if ":" in what:
+        module, name = what.split(":")
+        return getattr(importlib.import_module(module), name)(**options)
+    from .peer import Peer
     return Peer(**options)
 
 
