@@ -46,8 +46,8 @@ void peel_mid(const uint8_t *pk, size_t len, uint8_t out[PEEL_MID_LEN]);
 
 /** Append the 64 byte Ed25519 signature over everything the writer holds; sets `full` when it does not fit. */
 void peel_sign(struct peel_writer *w, const struct peel_identity *id);
-/** @return true when the signature of a split frame verifies. Legacy frames (bootstrap servers) verify too, but cost ten
- *  to fifty times as much: check the source address first. */
+/** @return true when the signature of a split frame verifies. Legacy frames (bootstrap servers) verify too, but cost
+ *  0.4 ms (sect163k1) to 3 ms (sect571r1) instead of 40 us: compare the source address with the configured servers first. */
 bool peel_signed_verify(const struct peel_signed *s);
 
 /* ---- handshake, section 12 ---------------------------------------------------------------------------------------- */

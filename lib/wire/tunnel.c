@@ -102,11 +102,14 @@ peel_extend_build(uint8_t *out, size_t size, const struct peel_msg_extend *m)
 	return peel_writer_len(&w);
 }
 
-static struct peel_host
-tagged_ipv4(const uint8_t *p)
+static void
+tagged_ipv4(const uint8_t *p, struct peel_host *out)
 {
-	return (struct peel_host){.type = PEEL_HOST_IPV4,
-		.addr = peel_addr_ipv4(p[1], p[2], p[3], p[4], peel_get_be16(p + 5))};
+	memset(out, 0, sizeof(*out));
+	out->type = PEEL_HOST_IPV4;
+	memcpy(out->addr.ip, p + 1, 4);
+	out->addr.port = peel_get_be16(p + 5);
+	out->addr.family = PEEL_FAMILY_IPV4;
 }
 
 int
@@ -115,8 +118,8 @@ peel_data_parse(const uint8_t *body, size_t len, struct peel_msg_data *out)
 	/* Nearly all data cells carry two IPv4 addresses: one length check, then fixed offsets. */
 	if (len >= 2 * TAGGED_IPV4_LEN && body[0] == PEEL_HOST_IPV4 &&
 		body[TAGGED_IPV4_LEN] == PEEL_HOST_IPV4) {
-		out->destination = tagged_ipv4(body);
-		out->origin = tagged_ipv4(body + TAGGED_IPV4_LEN);
+		tagged_ipv4(body, &out->destination);
+		tagged_ipv4(body + TAGGED_IPV4_LEN, &out->origin);
 		out->payload =
 			(struct peel_span){body + 2 * TAGGED_IPV4_LEN, len - 2 * TAGGED_IPV4_LEN};
 		return 0;
@@ -129,9 +132,35 @@ peel_data_parse(const uint8_t *body, size_t len, struct peel_msg_data *out)
 	return r.bad ? -EBADMSG : 0;
 }
 
+/* Takes the short form: type 1, 7 bytes. */
+static bool
+is_short(const struct peel_host *h)
+{
+	return h->type != PEEL_HOST_NAME && h->addr.family == PEEL_FAMILY_IPV4;
+}
+
+static void
+put_tagged_ipv4(uint8_t *p, const struct peel_addr *a)
+{
+	p[0] = PEEL_HOST_IPV4;
+	memcpy(p + 1, a->ip, 4);
+	peel_put_be16(p + 5, a->port);
+}
+
 int
 peel_data_build(uint8_t *out, size_t size, const struct peel_msg_data *m)
 {
+	const size_t head = 1 + 2 * TAGGED_IPV4_LEN;
+
+	if (is_short(&m->destination) && is_short(&m->origin) && size >= head &&
+		m->payload.len <= size - head) {
+		out[0] = PEEL_MSG_DATA;
+		put_tagged_ipv4(out + 1, &m->destination.addr);
+		put_tagged_ipv4(out + 1 + TAGGED_IPV4_LEN, &m->origin.addr);
+		if (m->payload.len > 0)
+			memcpy(out + head, m->payload.p, m->payload.len);
+		return (int)(head + m->payload.len);
+	}
 	struct peel_writer w = peel_writer_init(out, size);
 
 	peel_write_u8(&w, PEEL_MSG_DATA);
