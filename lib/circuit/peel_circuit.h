@@ -71,11 +71,13 @@ struct peel_circuits_conf {
 
 int peel_circuits_new(
 	const struct peel_circuits_conf *conf, struct peel_circuits **out) PEEL_MUST_USE;
+/** Retires what is left, without destroy messages and without exit_gone. Before the route table. NULL is fine. */
 void peel_circuits_free(struct peel_circuits *c);
 
 /**
  * A whole datagram of the tunnel overlay's main port: plaintext cell (create, created) or destroy.
- * 0; -ENOENT: another message; -EBADMSG: refused (counted by reason).
+ * 0; -ENOENT: another message (also a created that no create of this library asked for and a destroy of a circuit id
+ * that only another library's routes use: own circuits); -EBADMSG: refused (counted by reason).
  */
 int peel_circuits_datagram(
 	struct peel_circuits *c, const struct peel_addr *from, const uint8_t *data, size_t len);
@@ -110,7 +112,11 @@ int peel_circuits_exit(struct peel_circuits *c, uint32_t session, uint32_t gener
 /** Record and publish its outside endpoint. */
 int peel_circuits_exit_opened(struct peel_circuits *c, uint32_t session, uint32_t generation,
 	uint32_t endpoint) PEEL_MUST_USE;
-/** Seal a message (id and body) backward on an exit's session and send it to the previous hop. */
+/** The exit is (or no longer is) the end of an introduction point's circuit: it may live max_time_ip. -ENOENT. */
+int peel_circuits_exit_introduction(struct peel_circuits *c, uint32_t session, uint32_t generation,
+	bool introduction) PEEL_MUST_USE;
+/** Seal a message (id and body) backward on an exit's session and send it to the previous hop. Until exit_gone, so also
+ *  on a relay that was an exit a moment ago. 0, -ENOENT, or -EINVAL: longer than a datagram carries. */
 int peel_circuits_answer(struct peel_circuits *c, uint32_t session, const uint8_t *msg, size_t len);
 
 struct peel_circuits_count {

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "internal.h"
+
+#define JOINED_MAX (1u << 26)
+#define RECENT_MAX (1u << 20)
+#define SOURCES 4096 /* addresses whose creates are counted apart */
+
+void
+peel_tunnel_settings_init(struct peel_tunnel_settings *s)
+{
+	*s = (struct peel_tunnel_settings){
+		.peer_flags = 1 | 8, /* relay, speed test */
+		.max_joined_circuits = 100,
+		.max_time = 3600,
+		.max_time_ip = 86400,
+		.max_time_inactive = 20,
+		.max_traffic = 10ull << 30,
+		.unstable_timeout = 60,
+		.next_hop_timeout = 10,
+		.remove_tunnel_delay = 5,
+		.max_relay_early = 8,
+		.create_rate_per_source = 100,
+		.create_rate = 2000,
+	};
+}
+
+static int
+check(const struct peel_circuits_conf *conf)
+{
+	const struct peel_tunnel_settings *s = &conf->settings;
+
+	if (conf->env == NULL || conf->identity == NULL || conf->stats == NULL ||
+		conf->routes == NULL || conf->send == NULL)
+		return -EINVAL;
+	if (s->max_joined_circuits > JOINED_MAX || s->next_hop_timeout == 0)
+		return -EINVAL;
+	return 0;
+}
+
+/* How many joins can happen within unstable_timeout: what has to be remembered. */
+static uint32_t
+recent_size(const struct peel_tunnel_settings *s)
+{
+	uint32_t delay = s->remove_tunnel_delay > 0 ? s->remove_tunnel_delay : 1;
+	uint64_t n = (uint64_t)s->max_joined_circuits * (s->unstable_timeout / delay + 1);
+	uint64_t by_rate = (uint64_t)s->create_rate * (s->unstable_timeout + 1);
+
+	if (s->create_rate != 0 && by_rate < n)
+		n = by_rate;
+	return n < RECENT_MAX ? (uint32_t)n : RECENT_MAX;
+}
+
+static int
+allocate(struct peel_circuits *c)
+{
+	uint32_t n = 64;
+
+	c->size = c->conf.settings.max_joined_circuits;
+	while (n < c->size)
+		n *= 2;
+	c->mask = n - 1;
+	c->circuit = calloc(c->size > 0 ? c->size : 1, sizeof(*c->circuit));
+	c->bucket = malloc((size_t)n * sizeof(*c->bucket));
+	if (c->circuit == NULL || c->bucket == NULL)
+		return -ENOMEM;
+	memset(c->bucket, 0xff, (size_t)n * sizeof(*c->bucket)); /* NONE */
+	return 0;
+}
+
+static int
+init(struct peel_circuits *c)
+{
+	const struct peel_tunnel_settings *s = &c->conf.settings;
+	uint32_t burst = s->create_rate_per_source < UINT32_MAX / 10
+				 ? s->create_rate_per_source * 10
+				 : UINT32_MAX;
+	int ret = allocate(c);
+
+	if (ret == 0)
+		ret = peel_circuit_keys_init(&c->keys, c->env);
+	if (ret == 0)
+		ret = peel_recent_init(&c->recent, c->env, recent_size(s));
+	if (ret == 0)
+		ret = peel_pending_init(c);
+	if (ret == 0)
+		ret = peel_rate_new(c->env, s->create_rate_per_source, burst > 0 ? burst : 1,
+			SOURCES, &c->rate);
+	peel_bucket_init(&c->create_all, s->create_rate, peel_now_ms(c->env));
+	peel_bucket_init(&c->verify_all, s->create_rate, peel_now_ms(c->env));
+	return ret;
+}
+
+int
+peel_circuits_new(const struct peel_circuits_conf *conf, struct peel_circuits **out)
+{
+	int ret = check(conf);
+
+	if (ret != 0)
+		return ret;
+	struct peel_circuits *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return -ENOMEM;
+	c->conf = *conf;
+	c->env = conf->env;
+	c->seed = peel_random_u64(c->env);
+	c->free = NONE;
+	c->scan_ms = peel_now_ms(c->env);
+	for (int i = 0; i < N_DELAYS; i++)
+		c->delayed[i].first = c->delayed[i].last = NONE;
+	ret = init(c);
+	if (ret != 0) {
+		peel_circuits_free(c);
+		return ret;
+	}
+	*out = c;
+	return 0;
+}
+
+void
+peel_circuits_free(struct peel_circuits *c)
+{
+	if (c == NULL)
+		return;
+	c->conf.exit_gone = NULL; /* whoever frees us closes all endpoints anyway */
+	for (uint32_t i = 0; i < c->n_high; i++) {
+		if (c->circuit[i].kind != KIND_FREE)
+			peel_circuit_end(c, &c->circuit[i]);
+	}
+	peel_rate_free(c->rate);
+	peel_pending_fini(c);
+	peel_recent_fini(&c->recent);
+	peel_circuit_keys_fini(&c->keys);
+	free(c->by_session);
+	free(c->bucket);
+	free(c->circuit);
+	free(c);
+}
+
+/* ---- entries ---------------------------------------------------------------------------------------------------------- */
+
+struct circuit *
+peel_circuit_new(struct peel_circuits *c)
+{
+	uint32_t index = c->free;
+
+	if (index != NONE)
+		c->free = c->circuit[index].chain[0];
+	else if (c->n_high < c->size)
+		index = c->n_high++;
+	else
+		return NULL;
+	struct circuit *ci = &c->circuit[index];
+	uint32_t serial = ci->serial + 1;
+
+	memset(ci, 0, sizeof(*ci));
+	ci->serial = serial;
+	ci->session = NONE;
+	for (int s = 0; s < N_SIDES; s++)
+		ci->route[s] = ci->key[s] = ci->chain[s] = NONE;
+	return ci;
+}
+
+void
+peel_circuit_drop(struct peel_circuits *c, struct circuit *ci)
+{
+	for (int s = 0; s < N_SIDES; s++)
+		peel_circuit_keys_put(&c->keys, ci->key[s]);
+	peel_circuit_unoffer(c, ci);
+	ci->kind = KIND_FREE;
+	ci->chain[0] = c->free;
+	c->free = circuit_index(c, ci);
+}
+
+void
+peel_circuit_unoffer(struct peel_circuits *c, struct circuit *ci)
+{
+	while (ci->n_offered > 0)
+		peel_circuit_keys_put(&c->keys, ci->offered[--ci->n_offered]);
+}
+
+int
+peel_circuit_map_session(struct peel_circuits *c, struct circuit *ci)
+{
+	if (ci->session >= c->n_by_session) {
+		uint32_t n = c->n_by_session > 0 ? c->n_by_session : 64;
+
+		while (n <= ci->session) {
+			if (n > NONE / 2)
+				return -ENOMEM;
+			n *= 2;
+		}
+		uint32_t *map = realloc(c->by_session, (size_t)n * sizeof(*map));
+
+		if (map == NULL)
+			return -ENOMEM;
+		memset(map + c->n_by_session, 0xff, (size_t)(n - c->n_by_session) * sizeof(*map));
+		c->by_session = map;
+		c->n_by_session = n;
+	}
+	c->by_session[ci->session] = circuit_index(c, ci);
+	return 0;
+}
+
+struct circuit *
+peel_circuit_by_session(const struct peel_circuits *c, uint32_t session, uint32_t generation)
+{
+	if (session >= c->n_by_session || c->by_session[session] == NONE)
+		return NULL;
+	struct circuit *ci = circuit_at(c, c->by_session[session]);
+
+	return ci->generation == generation ? ci : NULL;
+}
+
+/* ---- by circuit id ---------------------------------------------------------------------------------------------------- */
+
+static uint32_t *
+bucket_of(const struct peel_circuits *c, uint32_t cid)
+{
+	static const struct peel_addr nobody;
+
+	return &c->bucket[peel_addr_hash(&nobody, cid, c->seed) & c->mask];
+}
+
+void
+peel_circuit_link(struct peel_circuits *c, struct circuit *ci, enum side side)
+{
+	uint32_t *bucket = bucket_of(c, ci->cid[side]);
+
+	ci->chain[side] = *bucket;
+	*bucket = circuit_index(c, ci) * 2 + side;
+}
+
+static void
+unlink_side(struct peel_circuits *c, struct circuit *ci, enum side side)
+{
+	uint32_t *link = bucket_of(c, ci->cid[side]);
+
+	while (*link != circuit_index(c, ci) * 2 + side)
+		link = &circuit_at(c, *link / 2)->chain[*link % 2];
+	*link = ci->chain[side];
+}
+
+uint32_t
+peel_circuit_first(const struct peel_circuits *c, uint32_t cid)
+{
+	return *bucket_of(c, cid);
+}
+
+uint32_t
+peel_circuit_next(const struct peel_circuits *c, uint32_t link)
+{
+	return circuit_at(c, link / 2)->chain[link % 2];
+}
+
+const struct peel_addr *
+peel_circuit_addr(const struct peel_circuits *c, const struct circuit *ci, enum side side)
+{
+	return &peel_route_at(c->conf.routes, ci->route[side])->in;
+}
+
+bool
+peel_circuit_in_use(struct peel_circuits *c, const struct peel_addr *from, uint32_t cid)
+{
+	unsigned int n = 0;
+	uint32_t slot;
+
+	for (uint32_t l = peel_circuit_first(c, cid); l != NONE; l = peel_circuit_next(c, l)) {
+		/* Honest ids are random: so many with one id are somebody's attempt to make a long chain. */
+		if (circuit_at(c, l / 2)->cid[l % 2] == cid && ++n >= SAME_CID_MAX)
+			return true;
+	}
+	const struct pending *p = peel_pending_find(c, cid); /* at most one has this id */
+
+	if (p != NULL && peel_addr_equal(&p->addr, from))
+		return true;
+	peel_route_lookup_burst(c->conf.routes, &from, &cid, 1, &slot);
+	return slot != PEEL_NONE;
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------------------------- */
+
+void
+peel_circuit_delay(struct peel_circuits *c, struct circuit *ci, enum delayed what)
+{
+	struct queue *q = &c->delayed[what];
+	uint32_t index = circuit_index(c, ci);
+
+	ci->due_ms[what] =
+		peel_now_ms(c->env) + (uint64_t)c->conf.settings.remove_tunnel_delay * 1000;
+	ci->due_next[what] = NONE;
+	if (q->last == NONE)
+		q->first = index;
+	else
+		circuit_at(c, q->last)->due_next[what] = index;
+	q->last = index;
+}
+
+void
+peel_circuit_remove(struct peel_circuits *c, struct circuit *ci)
+{
+	if (ci->removing)
+		return;
+	ci->removing = true;
+	c->n_removing++;
+	peel_circuit_delay(c, ci, DELAY_REMOVE);
+}
+
+void
+peel_circuit_end(struct peel_circuits *c, struct circuit *ci)
+{
+	uint32_t session = ci->session, endpoint = ci->endpoint;
+	bool exit_open = ci->exit_open;
+
+	for (int s = 0; s < N_SIDES; s++) {
+		if (ci->route[s] == NONE)
+			continue;
+		unlink_side(c, ci, (enum side)s);
+		peel_route_retire(c->conf.routes, ci->route[s]);
+	}
+	peel_session_retire(c->conf.routes, session);
+	c->by_session[session] = NONE;
+	if (ci->kind == KIND_EXIT)
+		c->n_exits--;
+	else
+		c->n_relays--;
+	if (ci->removing)
+		c->n_removing--;
+	peel_circuit_drop(c, ci);
+	/* Last: the callback may look at us. */
+	if (exit_open && c->conf.exit_gone != NULL)
+		c->conf.exit_gone(c->conf.arg, session, endpoint);
+}

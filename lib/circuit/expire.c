@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include "internal.h"
+
+/* Time: grace periods, creates without answer, and the housekeeping of section 16.4. */
+
+#define SCAN_MAX 65536 /* circuits examined by one tick at most */
+#define SCAN_SLICE 1024
+#define SCAN_STEP_MIN_MS 20
+
+static uint32_t
+load32(const uint32_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+static uint64_t
+load64(const uint64_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+static uint64_t
+age_ms(const struct peel_circuits *c, const struct circuit *ci)
+{
+	return peel_now_ms(c->env) - ci->joined_ms;
+}
+
+static bool
+idle(const struct peel_circuits *c, const struct circuit *ci, const struct peel_session *s)
+{
+	uint32_t last = load32(&s->forward.last_seen_s), other;
+
+	/* One activity time per relayed circuit, the newer one; a worker's clock may be ahead of ours. */
+	if (ci->kind == KIND_RELAY) {
+		other = load32(&s->backward.last_seen_s);
+		if ((int32_t)(other - last) > 0)
+			last = other;
+	}
+	int32_t elapsed = (int32_t)(now_s(c) - last);
+
+	return elapsed > 0 && (uint32_t)elapsed > c->conf.settings.max_time_inactive;
+}
+
+static bool
+too_old(const struct peel_circuits *c, const struct circuit *ci)
+{
+	const struct peel_tunnel_settings *s = &c->conf.settings;
+	uint64_t life = ci->introduction ? s->max_time_ip : s->max_time;
+
+	return ci->kind == KIND_EXIT && age_ms(c, ci) > life * 1000;
+}
+
+/* Also W13: keys of a circuit never change, so neither may their number of uses pass what peers count in 32 bits. */
+static bool
+too_much(const struct peel_circuits *c, const struct peel_session *s)
+{
+	return load64(&s->forward.bytes) + load64(&s->backward.bytes) >
+		       c->conf.settings.max_traffic ||
+	       load64(&s->forward.cells) >= UINT32_MAX || load64(&s->backward.cells) >= UINT32_MAX;
+}
+
+static void
+examine(struct peel_circuits *c, struct circuit *ci)
+{
+	if (ci->kind == KIND_FREE || ci->removing)
+		return;
+	const struct peel_session *s = peel_session_at(c->conf.routes, ci->session);
+
+	if (too_much(c, s)) {
+		peel_circuit_destroy_send(c, ci, PREVIOUS, PEEL_DESTROY_UNKNOWN);
+		if (ci->kind == KIND_RELAY)
+			peel_circuit_destroy_send(c, ci, NEXT, PEEL_DESTROY_UNKNOWN);
+	} else if (!idle(c, ci, s) && !too_old(c, ci)) {
+		/* Too late to extend: the candidate list has served. */
+		if (age_ms(c, ci) > (uint64_t)c->conf.settings.unstable_timeout * 1000)
+			peel_circuit_unoffer(c, ci);
+		return;
+	}
+	count(c, PEEL_CIRCUITS_EXPIRED);
+	peel_circuit_remove(c, ci);
+}
+
+/* As much of the table as is due for the time that has passed: the whole of it every 5 s. */
+static void
+scan(struct peel_circuits *c, uint64_t now)
+{
+	uint64_t elapsed = now - c->scan_ms;
+
+	c->scan_ms = now;
+	c->scan_credit += (elapsed < HOUSEKEEPING_MS ? elapsed : HOUSEKEEPING_MS) * c->n_high;
+	uint64_t n = c->scan_credit / HOUSEKEEPING_MS;
+
+	if (n > c->n_high) { /* behind: once around is enough */
+		n = c->n_high;
+		c->scan_credit = n * HOUSEKEEPING_MS;
+	}
+	if (n > SCAN_MAX)
+		n = SCAN_MAX;
+	c->scan_credit -= n * HOUSEKEEPING_MS;
+	while (n-- > 0) {
+		if (c->cursor >= c->n_high)
+			c->cursor = 0;
+		examine(c, circuit_at(c, c->cursor++));
+	}
+}
+
+static struct circuit *
+pop_due(struct peel_circuits *c, enum delayed what, uint64_t now)
+{
+	struct queue *q = &c->delayed[what];
+	struct circuit *ci = q->first != NONE ? circuit_at(c, q->first) : NULL;
+
+	if (ci == NULL || ci->due_ms[what] > now)
+		return NULL;
+	q->first = ci->due_next[what];
+	if (q->first == NONE)
+		q->last = NONE;
+	return ci;
+}
+
+static void
+close_exit(struct peel_circuits *c, struct circuit *ci)
+{
+	uint32_t endpoint = ci->endpoint;
+
+	ci->exit_open = false;
+	ci->endpoint = 0;
+	if (c->conf.exit_gone != NULL)
+		c->conf.exit_gone(c->conf.arg, ci->session, endpoint);
+}
+
+static uint64_t
+next_due(const struct peel_circuits *c, uint64_t now)
+{
+	uint64_t due = now + HOUSEKEEPING_MS, step;
+
+	if (c->n_exits + c->n_relays > 0) {
+		step = (uint64_t)HOUSEKEEPING_MS * SCAN_SLICE / c->n_high;
+		if (step > 1000)
+			step = 1000;
+		due = now + (step > SCAN_STEP_MIN_MS ? step : SCAN_STEP_MIN_MS);
+	}
+	for (int i = 0; i < N_DELAYS; i++) {
+		uint32_t first = c->delayed[i].first;
+
+		if (first != NONE && circuit_at(c, first)->due_ms[i] < due)
+			due = circuit_at(c, first)->due_ms[i];
+	}
+	if (c->oldest != NONE && c->pending[c->oldest].due_ms < due)
+		due = c->pending[c->oldest].due_ms;
+	return due > now ? due - now : 1;
+}
+
+uint64_t
+peel_circuits_tick(struct peel_circuits *c)
+{
+	uint64_t now = peel_now_ms(c->env);
+	struct circuit *ci;
+
+	/* Former exits first: a circuit may end in the same tick as its exit. */
+	while ((ci = pop_due(c, DELAY_EXIT, now)) != NULL)
+		close_exit(c, ci);
+	while ((ci = pop_due(c, DELAY_REMOVE, now)) != NULL)
+		peel_circuit_end(c, ci);
+	while (c->oldest != NONE && c->pending[c->oldest].due_ms <= now) {
+		if (c->pending[c->oldest].sent)
+			count(c, PEEL_EXTEND_TIMEOUT);
+		peel_pending_end(c, &c->pending[c->oldest]);
+	}
+	peel_recent_expire(&c->recent, (uint32_t)(now / 1000));
+	scan(c, now);
+	return next_due(c, now);
+}

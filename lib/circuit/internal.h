@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * Inside lib/circuit: the tables behind struct peel_circuits. Everything is an array sized at the start (its pages are
+ * touched when needed) and linked by index. Thread: control, all of it.
+ */
+
+#include "peel_circuit.h"
+#include "peel_rate.h"
+
+#define NONE UINT32_MAX
+
+/* Two sides of a circuit: its ids, routes and neighbours. */
+enum side {
+	PREVIOUS,
+	NEXT, /* relays only */
+	N_SIDES
+};
+
+enum kind {
+	KIND_FREE,
+	KIND_EXIT,
+	KIND_RELAY,
+};
+
+/* Things that wait for remove_tunnel_delay: a queue each, in order of their time. */
+enum delayed {
+	DELAY_EXIT,   /* a relay's former exit */
+	DELAY_REMOVE, /* the whole circuit */
+	N_DELAYS
+};
+
+#define N_OFFERED 8	/* most candidates told to one originator */
+#define SAME_CID_MAX 16 /* circuits with one id, from different neighbours: bounds every chain */
+#define PENDING_PER_CIRCUIT 8 /* creates of one circuit not answered yet */
+#define HOUSEKEEPING_MS 5000  /* each circuit is examined about this often */
+#define REACH_AFTER_MS 57500  /* a node not heard for so long is pinged before it is extended to */
+#define DATAGRAM_EXTENDED_MAX                                                                      \
+	(PEEL_DATAGRAM_MAX - PEEL_SEAL_OVERHEAD) /* a created that fits when sealed */
+
+struct circuit {
+	uint64_t joined_ms;
+	uint64_t due_ms[N_DELAYS];
+	uint32_t due_next[N_DELAYS];
+	uint32_t serial; /* of this array entry: tells a reused one */
+	uint32_t session;
+	uint32_t generation;
+	uint32_t endpoint;	     /* outside endpoint of the exit, 0: none */
+	uint32_t cid[N_SIDES];	     /* cid[NEXT], route[NEXT] and key[NEXT] of relays only */
+	uint32_t route[N_SIDES];     /* EXIT or FORWARD; BACKWARD */
+	uint32_t key[N_SIDES];	     /* neighbours' keys */
+	uint32_t chain[N_SIDES];     /* next in its bucket; of free entries [0]: next free one */
+	uint32_t offered[N_OFFERED]; /* keys of the candidate list we sent */
+	uint8_t n_offered;
+	uint8_t kind; /* enum kind */
+	uint8_t n_pending;
+	bool removing;
+	bool exit_open; /* exit_gone not called yet */
+	bool introduction;
+};
+
+/* A create of ours that waits for created, or for the node to be reached first. */
+struct pending {
+	uint64_t due_ms;
+	struct peel_addr addr;
+	uint32_t cid;
+	uint32_t serial; /* of this array entry, never 0 in use */
+	uint32_t circuit;
+	uint32_t circuit_serial;
+	uint32_t key;
+	uint32_t chain; /* of free entries: next free one */
+	uint32_t older, newer;
+	uint16_t identifier;	    /* of our create */
+	uint16_t extend_identifier; /* of the extend that caused it */
+	bool used;
+	bool sent;
+	uint8_t x[PEEL_X_LEN];
+};
+
+/* ---- keys.c: neighbours' and candidates' keys, each kept once ------------------------------------------------------ */
+
+struct key {
+	uint8_t tail[PEEL_PK_LEN - 10]; /* without the magic, which all share */
+	struct peel_addr addr;		/* where it was last known; none: not a candidate */
+	uint32_t refs;
+	uint32_t chain; /* of free entries: next free one */
+};
+
+struct keys {
+	struct key *key;
+	uint32_t *bucket;
+	uint32_t size; /* of key and bucket, power of two */
+	uint32_t n_high, free;
+	uint64_t seed;
+};
+
+int peel_circuit_keys_init(struct keys *k, const struct peel_env *env) PEEL_MUST_USE;
+void peel_circuit_keys_fini(struct keys *k);
+/* Index with one more reference, or NONE: out of memory. */
+uint32_t peel_circuit_keys_get(struct keys *k, const uint8_t pk[PEEL_PK_LEN]);
+void peel_circuit_keys_put(struct keys *k, uint32_t key);
+bool peel_circuit_keys_equal(const struct keys *k, uint32_t key, const uint8_t pk[PEEL_PK_LEN]);
+
+/* ---- recent.c: (neighbour, id) pairs joined lately (W4) -------------------------------------------------------------- */
+
+struct recent_entry {
+	uint64_t id;
+	uint32_t until_s;
+	uint32_t chain;
+};
+
+/* A ring: the oldest are forgotten when they are old enough or when there is no room. */
+struct recent {
+	struct recent_entry *entry;
+	uint32_t *bucket;
+	uint32_t size; /* power of two */
+	uint32_t head, n;
+	uint64_t seed;
+};
+
+int peel_recent_init(struct recent *r, const struct peel_env *env, uint32_t size) PEEL_MUST_USE;
+void peel_recent_fini(struct recent *r);
+void peel_recent_add(
+	struct recent *r, const struct peel_addr *from, uint32_t cid, uint32_t until_s);
+bool peel_recent_has(
+	const struct recent *r, const struct peel_addr *from, uint32_t cid, uint32_t now_s);
+void peel_recent_expire(struct recent *r, uint32_t now_s);
+
+/* ---- the whole -------------------------------------------------------------------------------------------------------- */
+
+struct queue {
+	uint32_t first, last;
+};
+
+struct peel_circuits {
+	struct peel_circuits_conf conf;
+	const struct peel_env *env;
+
+	struct circuit *circuit;
+	uint32_t size, n_high, free;
+	uint32_t *bucket; /* by circuit id; holds index * 2 + side */
+	uint32_t mask;
+	uint64_t seed;
+	uint32_t *by_session; /* grows with the highest session seen */
+	uint32_t n_by_session;
+
+	struct pending *pending;
+	uint32_t pending_size, pending_high, pending_free;
+	uint32_t *pending_bucket;
+	uint32_t pending_mask;
+	uint32_t oldest, newest; /* all have the same life, so this is the order of their ends */
+	uint32_t pending_serial;
+
+	struct keys keys;
+	struct recent recent;
+	struct peel_rate *rate;	       /* creates, per source */
+	struct peel_bucket create_all; /* creates, all */
+	struct peel_bucket verify_all; /* signatures of destroys */
+
+	struct queue delayed[N_DELAYS];
+	uint32_t n_exits, n_relays, n_pending, n_removing;
+
+	uint32_t cursor; /* housekeeping: next to examine */
+	uint64_t scan_ms;
+	uint64_t scan_credit;
+};
+
+static inline struct circuit *
+circuit_at(const struct peel_circuits *c, uint32_t index)
+{
+	return &c->circuit[index];
+}
+
+static inline uint32_t
+circuit_index(const struct peel_circuits *c, const struct circuit *ci)
+{
+	return (uint32_t)(ci - c->circuit);
+}
+
+static inline uint32_t
+now_s(const struct peel_circuits *c)
+{
+	return (uint32_t)(peel_now_ms(c->env) / 1000);
+}
+
+static inline void
+count(struct peel_circuits *c, enum peel_counter counter)
+{
+	peel_stats_add(c->conf.stats, counter, 1);
+}
+
+/* circuits.c */
+
+/* A free entry, or NULL. Only its indexes are initialised. */
+struct circuit *peel_circuit_new(struct peel_circuits *c);
+/* Undo of circuit_new for an entry that nothing refers to yet. */
+void peel_circuit_drop(struct peel_circuits *c, struct circuit *ci);
+/* Retire routes and session, tell the exit's owner, free the entry. */
+void peel_circuit_end(struct peel_circuits *c, struct circuit *ci);
+/* Make side findable by its id. */
+void peel_circuit_link(struct peel_circuits *c, struct circuit *ci, enum side side);
+int peel_circuit_map_session(struct peel_circuits *c, struct circuit *ci) PEEL_MUST_USE;
+/* NULL: none with that session, or another generation. */
+struct circuit *peel_circuit_by_session(
+	const struct peel_circuits *c, uint32_t session, uint32_t generation);
+/* First link of the chain of an id; walk with peel_circuit_next(). Entries of other ids are in between. */
+uint32_t peel_circuit_first(const struct peel_circuits *c, uint32_t cid);
+uint32_t peel_circuit_next(const struct peel_circuits *c, uint32_t link);
+/* Neighbour of a side. */
+const struct peel_addr *peel_circuit_addr(
+	const struct peel_circuits *c, const struct circuit *ci, enum side side);
+/* Forget the candidate list. */
+void peel_circuit_unoffer(struct peel_circuits *c, struct circuit *ci);
+/* The circuit disappears after remove_tunnel_delay. */
+void peel_circuit_remove(struct peel_circuits *c, struct circuit *ci);
+void peel_circuit_delay(struct peel_circuits *c, struct circuit *ci, enum delayed what);
+/* Is a cell with (from, cid) somebody's already: a circuit here, a create of ours, another library's route? */
+bool peel_circuit_in_use(struct peel_circuits *c, const struct peel_addr *from, uint32_t cid);
+
+/* join.c */
+int peel_circuit_join(
+	struct peel_circuits *c, const struct peel_addr *from, const struct peel_cell *cell);
+
+/* extend.c */
+int peel_circuit_extend(struct peel_circuits *c, struct circuit *ci, bool early,
+	const uint8_t *body, size_t len) PEEL_MUST_USE;
+int peel_circuit_extended(
+	struct peel_circuits *c, const struct peel_addr *from, const struct peel_cell *cell);
+
+/* pending.c */
+int peel_pending_init(struct peel_circuits *c) PEEL_MUST_USE;
+void peel_pending_fini(struct peel_circuits *c);
+/* With a fresh id, queued, or NULL when there are too many. Takes over the reference to key. */
+struct pending *peel_pending_new(struct peel_circuits *c, struct circuit *ci, uint32_t key);
+void peel_pending_end(struct peel_circuits *c, struct pending *p);
+/* Start its time anew. */
+void peel_pending_renew(struct peel_circuits *c, struct pending *p);
+/* Their ids are all different. */
+struct pending *peel_pending_find(const struct peel_circuits *c, uint32_t cid);
+struct pending *peel_pending_by_token(const struct peel_circuits *c, uint64_t token);
+uint64_t peel_pending_token(const struct peel_circuits *c, const struct pending *p);
+/* The circuit it extends, NULL when gone. */
+struct circuit *peel_pending_circuit(const struct peel_circuits *c, const struct pending *p);
+
+/* destroy.c */
+int peel_circuit_destroy(
+	struct peel_circuits *c, const struct peel_addr *from, const uint8_t *data, size_t len);
+/* Tell a side's neighbour. */
+void peel_circuit_destroy_send(
+	struct peel_circuits *c, const struct circuit *ci, enum side side, uint16_t reason);
+
+/* answer.c: seal a message backward and send it to the previous hop. */
+int peel_circuit_seal(struct peel_circuits *c, struct circuit *ci, const uint8_t *msg, size_t len);
