@@ -260,3 +260,24 @@ fix_matches(const uint8_t *p, size_t len, uint32_t flow, uint32_t seq)
 	}
 	return true;
 }
+
+struct rte_mbuf *
+fix_datagram(const struct fix *f, uint32_t endpoint, const struct peel_addr *to, uint16_t len)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(f->pool);
+
+	assert_non_null(m);
+	fix_fill((uint8_t *)rte_pktmbuf_append(m, len), len, endpoint, 0);
+	peel_pkt(m)->remote = *to;
+	peel_pkt(m)->endpoint = endpoint;
+	return m;
+}
+
+void
+fix_send_one(struct fix *f, uint32_t endpoint, const struct peel_addr *to, uint16_t len)
+{
+	struct rte_mbuf *m = fix_datagram(f, endpoint, to, len);
+
+	peel_port_socket.tx(f->port, 0, &m, 1);
+	peel_port_socket.flush(f->port, 0);
+}

@@ -77,3 +77,8 @@ bool fix_send_segments(int fd, const void *data, size_t len, uint16_t segment);
 /* Pattern: flow and sequence number, then bytes that follow from them, as far as they fit. */
 void fix_fill(uint8_t *p, size_t len, uint32_t flow, uint32_t seq);
 bool fix_matches(const uint8_t *p, size_t len, uint32_t flow, uint32_t seq);
+
+/* A datagram to send, with the pattern of flow `endpoint`; or send it at once from queue 0. */
+struct rte_mbuf *fix_datagram(
+	const struct fix *f, uint32_t endpoint, const struct peel_addr *to, uint16_t len);
+void fix_send_one(struct fix *f, uint32_t endpoint, const struct peel_addr *to, uint16_t len);
