@@ -78,9 +78,7 @@ parse_content(const char *path, const uint8_t *content, size_t len, struct peel_
 		return 0;
 	if (looks_legacy(content, len)) {
 		snprintf(why, why_size,
-			"%s holds a legacy elliptic curve key, which the tunnel overlay does not "
-			"use; "
-			"make a new key",
+			"%s holds a legacy elliptic curve key; tunnels need a new (25519) key",
 			path);
 		return -ENOTSUP;
 	}
