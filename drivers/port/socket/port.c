@@ -362,6 +362,7 @@ peel_port_socket_fd(
 
 const struct peel_port_ops peel_port_socket = {
 	.name = "socket",
+	.sleeps = true,
 	.open = port_open,
 	.close = port_close,
 	.local = port_local,
