@@ -29,8 +29,9 @@ struct peel_overlay_conf {
 	uint8_t community[PEEL_N_COMMUNITIES][PEEL_COMMUNITY_LEN];
 	uint16_t flags; /* own peer flags, announced in the tunnel community */
 	int max_peers; /* per community: requests beyond are not answered; -1: no limit but the table's own bound */
-	int walk_target;		   /* walk while a community has fewer peers; -1: always */
-	struct peel_addr lan;		   /* own local address and port (src lan) */
+	uint32_t peers_max;   /* bound of the peer table over all communities, 0: default (4096) */
+	int walk_target;      /* walk while a community has fewer peers; -1: always */
+	struct peel_addr lan; /* own local address and port (src lan) */
 	struct peel_addr public_address;   /* configured; none: learnt from agreeing answers */
 	const struct peel_addr *bootstrap; /* borrowed during new only */
 	size_t n_bootstrap;
@@ -50,6 +51,11 @@ struct peel_peer {
 	uint64_t last_heard_ms;
 };
 
+/*
+ * Words: a peer is a node that sent us something signed. It is verified once it answered a request of ours at its
+ * address; that address changes only by another such answer (W6).
+ */
+
 int peel_overlay_new(const struct peel_overlay_conf *conf, struct peel_overlay **out) PEEL_MUST_USE;
 void peel_overlay_free(struct peel_overlay *ov);
 
@@ -58,7 +64,8 @@ void peel_overlay_add_bootstrap(struct peel_overlay *ov, const struct peel_addr 
 
 /**
  * A datagram with the prefix of one of the communities and a message id of section 7, or any id of the discovery
- * community. @return 0; -ENOENT: not for this library (other id or prefix); -EBADMSG: malformed or unauthentic, counted.
+ * community. @return 0 (also when it was dropped and counted by a limit, or as an answer nobody asked for); -ENOENT: not
+ * for this library (other id or prefix); -EBADMSG: malformed or unauthentic, counted.
  */
 int peel_overlay_input(
 	struct peel_overlay *ov, const struct peel_addr *from, const uint8_t *data, size_t len);
@@ -69,15 +76,16 @@ void peel_overlay_heard(struct peel_overlay *ov, const struct peel_addr *from);
 /** Walk, keep alive, churn, forget. @return milliseconds until it wants to be called again. */
 uint64_t peel_overlay_tick(struct peel_overlay *ov);
 
-/** Up to n candidates having all of @p all and none of @p none flags, with 25519 keys, in random order. */
+/** Up to n (at most 64) candidates having all of @p all and none of @p none flags, with 25519 keys, in random order. */
 size_t peel_overlay_candidates(
 	struct peel_overlay *ov, uint16_t all, uint16_t none, struct peel_peer *out, size_t n);
 /** Verified peer by key. @return false when there is none. */
 bool peel_overlay_find(
 	const struct peel_overlay *ov, const uint8_t pk[PEEL_PK_LEN], struct peel_peer *out);
+/** Peers of a community, verified or not. */
 size_t peel_overlay_count(const struct peel_overlay *ov, enum peel_community c);
 /** Own public address: configured or learnt; false when neither. */
 bool peel_overlay_public(const struct peel_overlay *ov, struct peel_addr *out);
-/** Calls fn for every verified peer (status). */
+/** Calls fn for every peer, verified or not (status). fn may not call back. */
 void peel_overlay_dump(const struct peel_overlay *ov,
 	void (*fn)(void *arg, const struct peel_peer *peer), void *arg);

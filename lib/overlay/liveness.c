@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * The discovery community: pings that keep peers alive in both directions, and lists of communities. Source: protocol
+ * sections 8.5 and 9.
+ */
+#include <errno.h>
+
+#include "internal.h"
+
+#define PINGS_PER_TICK 256
+#define PROBES_PER_TICK 64
+#define PROBES_MAX 3
+
+/* ---- pings ------------------------------------------------------------------------------------------------------------------ */
+
+static void
+send_ping(struct peel_overlay *ov, const struct peel_addr *to, uint8_t id, uint16_t identifier)
+{
+	uint8_t buffer[64];
+	struct peel_writer w = peel_writer_init(buffer, sizeof(buffer));
+
+	peel_unsigned_begin(&w, ov->prefix[PEEL_COMMUNITY_DISCOVERY], id, ++ov->clock);
+	peel_write_u16(&w, identifier);
+	peel_overlay_send_unsigned(ov, to, &w);
+}
+
+static int
+on_ping(struct peel_overlay *ov, const struct peel_addr *from, const uint8_t *data, size_t len)
+{
+	uint16_t identifier;
+
+	if (peel_discovery_ping_parse(data, len, &identifier) != 0)
+		return peel_overlay_malformed(ov);
+	send_ping(ov, from, PEEL_MSG_DISCOVERY_PONG, identifier);
+	peel_stats_add(ov->conf.stats, PEEL_LIVENESS_PINGS, 1);
+	return 0;
+}
+
+static int
+on_pong(struct peel_overlay *ov, const struct peel_addr *from, const uint8_t *data, size_t len)
+{
+	struct ov_peer *p = NULL;
+	uint16_t identifier;
+
+	if (peel_discovery_ping_parse(data, len, &identifier) != 0)
+		return peel_overlay_malformed(ov);
+	while ((p = peel_overlay_peers_at(&ov->peers, from, p)) != NULL) {
+		if (p->ping_pending && p->ping_id == identifier) {
+			p->ping_pending = false;
+			p->answered_ms = peel_overlay_now(ov);
+		}
+	}
+	return 0;
+}
+
+/* ---- similarity --------------------------------------------------------------------------------------------------------------- */
+
+static struct peel_span
+own_communities(const struct peel_overlay *ov)
+{
+	return (struct peel_span){ov->conf.community[0], sizeof(ov->conf.community)};
+}
+
+void
+peel_overlay_similarity_send(struct peel_overlay *ov, const struct peel_addr *to)
+{
+	uint64_t now = peel_overlay_now(ov);
+	uint8_t buffer[512];
+	struct peel_similarity_request m = {
+		.identifier = peel_random_u16(ov->conf.env),
+		.lan = ov->conf.lan,
+		.wan = ov->public_address,
+		.communities = own_communities(ov),
+	};
+
+	if (peel_overlay_requests_recent(&ov->requests, to, PEEL_REQUEST_SIMILARITY, now) ||
+		peel_overlay_requests_add(
+			&ov->requests, to, PEEL_REQUEST_SIMILARITY, m.identifier, false, now) != 0)
+		return;
+	struct peel_writer w = peel_overlay_begin(ov, PEEL_COMMUNITY_DISCOVERY,
+		PEEL_MSG_SIMILARITY_REQUEST, ++ov->clock, buffer, sizeof(buffer));
+
+	peel_similarity_request_write(&w, &m);
+	peel_overlay_send_signed(ov, to, &w);
+}
+
+/* Communities that a node shares with us are worth an introduction there. */
+static void
+note_communities(
+	struct peel_overlay *ov, const struct peel_addr *at, struct peel_span list, bool new_style)
+{
+	for (size_t i = 0; i + PEEL_COMMUNITY_LEN <= list.len; i += PEEL_COMMUNITY_LEN) {
+		for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++) {
+			if (memcmp(list.p + i, ov->conf.community[c], PEEL_COMMUNITY_LEN) == 0)
+				peel_overlay_walk_offer(ov, c, at, new_style, at);
+		}
+	}
+}
+
+static int
+on_similarity_request(
+	struct peel_overlay *ov, const struct peel_addr *from, const struct peel_signed *s)
+{
+	struct peel_similarity_request m;
+	uint8_t buffer[512];
+
+	if (peel_similarity_request_parse(s->body, &m) != 0)
+		return peel_overlay_malformed(ov);
+	bool known = peel_overlay_peers_at(&ov->peers, from, NULL) != NULL;
+	int rc = peel_overlay_authenticate(ov, from, s, known);
+
+	if (rc != 0)
+		return rc == -EAGAIN ? 0 : rc;
+	struct peel_similarity_response response = {
+		.identifier = m.identifier,
+		.communities = own_communities(ov),
+	};
+	struct peel_writer w = peel_overlay_begin(ov, PEEL_COMMUNITY_DISCOVERY,
+		PEEL_MSG_SIMILARITY_RESPONSE, ++ov->clock, buffer, sizeof(buffer));
+
+	peel_similarity_response_write(&w, &response);
+	peel_overlay_send_signed(ov, from, &w);
+	note_communities(ov, from, m.communities, false);
+	return 0;
+}
+
+static int
+on_similarity_response(
+	struct peel_overlay *ov, const struct peel_addr *from, const struct peel_signed *s)
+{
+	struct peel_similarity_response m;
+	uint64_t now = peel_overlay_now(ov);
+
+	if (peel_similarity_response_parse(s->body, &m) != 0)
+		return peel_overlay_malformed(ov);
+	struct ov_request *r = peel_overlay_requests_match(
+		&ov->requests, from, PEEL_REQUEST_SIMILARITY, m.identifier, now);
+
+	if (r == NULL) {
+		peel_stats_add(ov->conf.stats, PEEL_INTRO_UNSOLICITED, 1);
+		return 0;
+	}
+	int rc = peel_overlay_authenticate(ov, from, s, true);
+
+	if (rc != 0)
+		return rc == -EAGAIN ? 0 : rc;
+	peel_overlay_requests_del(&ov->requests, r);
+	struct ov_peer *p =
+		peel_overlay_intro_confirm(ov, PEEL_COMMUNITY_DISCOVERY, from, s->pk.p, now);
+
+	note_communities(ov, from, m.communities, p != NULL && p->new_style);
+	return 0;
+}
+
+int
+peel_overlay_liveness_input(
+	struct peel_overlay *ov, const struct peel_addr *from, const uint8_t *data, size_t len)
+{
+	uint8_t id = data[PEEL_PREFIX_LEN];
+	struct peel_signed s;
+
+	if (id == PEEL_MSG_DISCOVERY_PING)
+		return on_ping(ov, from, data, len);
+	if (id == PEEL_MSG_DISCOVERY_PONG)
+		return on_pong(ov, from, data, len);
+	if (id != PEEL_MSG_SIMILARITY_REQUEST && id != PEEL_MSG_SIMILARITY_RESPONSE) {
+		peel_stats_add(ov->conf.stats, PEEL_CONTROL_UNKNOWN, 1);
+		return -EBADMSG;
+	}
+	if (peel_signed_parse(data, len, true, false, &s) != 0 ||
+		memcmp(s.pk.p, ov->conf.identity->pk, PEEL_PK_LEN) == 0)
+		return peel_overlay_malformed(ov);
+	return id == PEEL_MSG_SIMILARITY_REQUEST ? on_similarity_request(ov, from, &s)
+						 : on_similarity_response(ov, from, &s);
+}
+
+/* ---- the sweep ------------------------------------------------------------------------------------------------------------------ */
+
+static bool
+ping_is_due(const struct ov_peer *p, uint64_t now)
+{
+	return now - p->answered_ms >= PEEL_OVERLAY_IDLE_MS &&
+	       now - p->pinged_ms >= PEEL_OVERLAY_PING_INTERVAL_MS;
+}
+
+static bool
+is_dead(const struct ov_peer *p, uint64_t now)
+{
+	return now - p->heard_ms >= PEEL_OVERLAY_DROP_MS && p->pinged_ms > p->heard_ms;
+}
+
+static bool
+probe_is_due(const struct ov_peer *p, uint64_t now)
+{
+	bool flags_missing = (p->member & 1 << PEEL_COMMUNITY_TUNNEL) != 0 && !p->flags_known;
+
+	return (!p->confirmed || flags_missing) && p->probes < PROBES_MAX &&
+	       now - p->probed_ms >= PEEL_OVERLAY_LOST_MS;
+}
+
+static void
+ping(struct peel_overlay *ov, struct ov_peer *p, uint64_t now)
+{
+	/* A late pong to the last ping is lost: round trips of ten seconds do not happen. */
+	p->ping_id = peel_random_u16(ov->conf.env);
+	p->ping_pending = true;
+	p->pinged_ms = now;
+	send_ping(ov, &p->addr, PEEL_MSG_DISCOVERY_PING, p->ping_id);
+}
+
+void
+peel_overlay_liveness_tick(
+	struct peel_overlay *ov, uint32_t n_confirmed[PEEL_N_COMMUNITIES], uint64_t now)
+{
+	uint32_t pings = PINGS_PER_TICK, probes = PROBES_PER_TICK;
+
+	/* Backwards: a removal moves the last entry to the place just seen. */
+	for (uint32_t i = ov->peers.n[PEEL_LIST_ALL]; i-- > 0;) {
+		struct ov_peer *p = &ov->peers.peer[ov->peers.list[PEEL_LIST_ALL][i].slot];
+
+		if (is_dead(p, now)) {
+			peel_overlay_peers_del(&ov->peers, p);
+			continue;
+		}
+		if (pings > 0 && ping_is_due(p, now)) {
+			pings--;
+			ping(ov, p, now);
+		}
+		if (probes > 0 && probe_is_due(p, now)) {
+			unsigned int c = (unsigned int)__builtin_ctz(p->member);
+
+			probes--;
+			peel_overlay_intro_probe(ov, p, c, now);
+		}
+		for (unsigned int c = 0; p->confirmed && c < PEEL_N_COMMUNITIES; c++)
+			n_confirmed[c] += (p->member & 1 << c) != 0;
+	}
+}

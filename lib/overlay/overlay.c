@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "internal.h"
+
+#define PEERS_DEFAULT 4096
+
+/*
+ * A verification costs about 100,000 cycles, so these are shares of a core that strangers can take. Those we know or
+ * asked have a budget of their own: a flood from invented addresses does not keep us from our friends.
+ */
+static const struct ov_rate verify_source = {.per_second = 50, .burst = 200};
+static const struct ov_rate verify_strangers = {.per_second = 1000, .burst = 2000};
+static const struct ov_rate verify_known = {.per_second = 1000, .burst = 2000};
+static const struct ov_rate verify_legacy = {.per_second = 10, .burst = 60};
+static const struct ov_rate puncture_source = {.per_second = 5, .burst = 20};
+static const struct ov_rate puncture_target = {.per_second = 2, .burst = 10};
+
+/* ---- life ------------------------------------------------------------------------------------------------------------------ */
+
+static int
+init_tables(struct peel_overlay *ov)
+{
+	uint32_t n_peers = ov->conf.peers_max > 0 ? ov->conf.peers_max : PEERS_DEFAULT;
+	int rc;
+
+	if ((rc = peel_overlay_peers_init(&ov->peers, n_peers, ov->seed)) != 0 ||
+		(rc = peel_overlay_requests_init(&ov->requests, ov->seed)) != 0 ||
+		(rc = peel_overlay_rate_init(&ov->verify_source, verify_source, ov->seed)) != 0 ||
+		(rc = peel_overlay_rate_init(&ov->puncture_source, puncture_source, ov->seed)) !=
+			0 ||
+		(rc = peel_overlay_rate_init(&ov->puncture_target, puncture_target, ov->seed)) != 0)
+		return rc;
+	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES && rc == 0; c++)
+		rc = peel_overlay_walk_init(&ov->walk[c]);
+	return rc;
+}
+
+int
+peel_overlay_new(const struct peel_overlay_conf *conf, struct peel_overlay **out)
+{
+	struct peel_overlay *ov;
+	int rc;
+
+	*out = NULL;
+	ov = calloc(1, sizeof(*ov));
+	if (ov == NULL)
+		return -ENOMEM;
+	ov->conf = *conf;
+	ov->conf.bootstrap = NULL;
+	ov->seed = peel_random_u64(conf->env);
+	ov->public_address = conf->public_address;
+	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++)
+		peel_prefix_build(ov->prefix[c], conf->community[c]);
+	rc = init_tables(ov);
+	if (rc != 0) {
+		peel_overlay_free(ov);
+		return rc;
+	}
+	for (size_t i = 0; i < conf->n_bootstrap; i++)
+		peel_overlay_add_bootstrap(ov, &conf->bootstrap[i]);
+	*out = ov;
+	return 0;
+}
+
+void
+peel_overlay_free(struct peel_overlay *ov)
+{
+	if (ov == NULL)
+		return;
+	peel_overlay_peers_fini(&ov->peers);
+	peel_overlay_requests_fini(&ov->requests);
+	peel_overlay_rate_fini(&ov->verify_source);
+	peel_overlay_rate_fini(&ov->puncture_source);
+	peel_overlay_rate_fini(&ov->puncture_target);
+	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++)
+		peel_overlay_walk_fini(&ov->walk[c]);
+	free(ov);
+}
+
+void
+peel_overlay_add_bootstrap(struct peel_overlay *ov, const struct peel_addr *addr)
+{
+	if (!peel_overlay_addr_usable(addr) || peel_overlay_is_bootstrap(ov, addr) ||
+		ov->n_bootstrap == PEEL_OVERLAY_BOOTSTRAP_MAX)
+		return;
+	ov->bootstrap[ov->n_bootstrap++] = *addr;
+	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++)
+		ov->walk[c].bootstrap_at =
+			0; /* names resolve late: do not wait for the next turn */
+}
+
+/* ---- shared by the files of this library ------------------------------------------------------------------------------------- */
+
+int
+peel_overlay_malformed(struct peel_overlay *ov)
+{
+	peel_stats_add(ov->conf.stats, PEEL_CONTROL_MALFORMED, 1);
+	return -EBADMSG;
+}
+
+bool
+peel_overlay_is_bootstrap(const struct peel_overlay *ov, const struct peel_addr *a)
+{
+	for (size_t i = 0; i < ov->n_bootstrap; i++) {
+		if (peel_addr_equal(&ov->bootstrap[i], a))
+			return true;
+	}
+	return false;
+}
+
+bool
+peel_overlay_is_self(const struct peel_overlay *ov, const struct peel_addr *a)
+{
+	return peel_addr_equal(a, &ov->conf.lan) || peel_addr_equal(a, &ov->public_address);
+}
+
+int
+peel_overlay_authenticate(struct peel_overlay *ov, const struct peel_addr *from,
+	const struct peel_signed *s, bool expected)
+{
+	uint64_t now = peel_overlay_now(ov);
+	bool allowed;
+
+	if (s->legacy)
+		allowed = peel_overlay_bucket_take(&ov->verify_legacy, verify_legacy, now);
+	else if (!peel_overlay_rate_take(&ov->verify_source, from, now))
+		allowed = false;
+	else if (expected)
+		allowed = peel_overlay_bucket_take(&ov->verify_known, verify_known, now);
+	else
+		allowed = peel_overlay_bucket_take(&ov->verify_strangers, verify_strangers, now);
+	if (!allowed) {
+		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1);
+		return -EAGAIN;
+	}
+	if (!peel_signed_verify(s)) {
+		peel_stats_add(ov->conf.stats, PEEL_BAD_SIGNATURE, 1);
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+struct peel_writer
+peel_overlay_begin(struct peel_overlay *ov, enum peel_community c, uint8_t id, uint64_t clock,
+	uint8_t *buffer, size_t size)
+{
+	struct peel_writer w = peel_writer_init(buffer, size);
+
+	peel_signed_begin(&w, ov->prefix[c], id, ov->conf.identity->pk, true, clock);
+	return w;
+}
+
+void
+peel_overlay_send_unsigned(
+	struct peel_overlay *ov, const struct peel_addr *to, struct peel_writer *w)
+{
+	int len = peel_writer_len(w);
+
+	if (len > 0)
+		ov->conf.send(ov->conf.arg, to, w->start, (size_t)len);
+}
+
+void
+peel_overlay_send_signed(struct peel_overlay *ov, const struct peel_addr *to, struct peel_writer *w)
+{
+	peel_sign(w, ov->conf.identity);
+	peel_overlay_send_unsigned(ov, to, w);
+}
+
+/* ---- input --------------------------------------------------------------------------------------------------------------------- */
+
+static int
+on_signed(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
+	const uint8_t *data, size_t len, bool response)
+{
+	struct peel_signed s;
+
+	if (peel_signed_parse(data, len, true, false, &s) != 0) {
+		/* Legacy keys: bootstrap servers only. */
+		if (!peel_overlay_is_bootstrap(ov, from) ||
+			peel_signed_parse(data, len, true, true, &s) != 0)
+			return peel_overlay_malformed(ov);
+	} else if (memcmp(s.pk.p, ov->conf.identity->pk, PEEL_PK_LEN) == 0) {
+		return peel_overlay_malformed(ov); /* ourselves, reflected or replayed */
+	}
+	return response ? peel_overlay_intro_response(ov, c, from, &s)
+			: peel_overlay_intro_request(ov, c, from, &s);
+}
+
+static bool
+find_community(const struct peel_overlay *ov, const uint8_t *data, enum peel_community *c)
+{
+	for (unsigned int i = 0; i < PEEL_N_COMMUNITIES; i++) {
+		if (memcmp(data, ov->prefix[i], PEEL_PREFIX_LEN) == 0) {
+			*c = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+int
+peel_overlay_input(
+	struct peel_overlay *ov, const struct peel_addr *from, const uint8_t *data, size_t len)
+{
+	enum peel_community c;
+
+	if (len < PEEL_HEADER_LEN || !find_community(ov, data, &c))
+		return -ENOENT;
+	if (!peel_overlay_addr_usable(from))
+		return peel_overlay_malformed(ov);
+	switch (data[PEEL_PREFIX_LEN]) {
+	case PEEL_MSG_INTRO_REQUEST:
+	case PEEL_MSG_INTRO_REQUEST_NEW:
+		peel_overlay_heard(ov, from);
+		return on_signed(ov, c, from, data, len, false);
+	case PEEL_MSG_INTRO_RESPONSE:
+	case PEEL_MSG_INTRO_RESPONSE_NEW:
+		peel_overlay_heard(ov, from);
+		return on_signed(ov, c, from, data, len, true);
+	case PEEL_MSG_PUNCTURE_REQUEST:
+	case PEEL_MSG_PUNCTURE_REQUEST_NEW:
+		peel_overlay_heard(ov, from);
+		return peel_overlay_puncture_request(ov, c, from, data, len);
+	case PEEL_MSG_PUNCTURE:
+	case PEEL_MSG_PUNCTURE_NEW:
+		/* It opened a NAT by arriving; nothing in it is used, so its signature is not worth checking. */
+		peel_overlay_heard(ov, from);
+		return 0;
+	default:
+		if (c != PEEL_COMMUNITY_DISCOVERY)
+			return -ENOENT;
+		peel_overlay_heard(ov, from);
+		return peel_overlay_liveness_input(ov, from, data, len);
+	}
+}
+
+void
+peel_overlay_heard(struct peel_overlay *ov, const struct peel_addr *from)
+{
+	struct ov_peer *p = NULL;
+
+	while ((p = peel_overlay_peers_at(&ov->peers, from, p)) != NULL)
+		p->heard_ms = peel_overlay_now(ov);
+}
+
+uint64_t
+peel_overlay_tick(struct peel_overlay *ov)
+{
+	uint32_t n_confirmed[PEEL_N_COMMUNITIES] = {0};
+	uint64_t now = peel_overlay_now(ov);
+
+	if (now < ov->tick_at)
+		return ov->tick_at - now;
+	ov->tick_at = now + PEEL_OVERLAY_TICK_MS;
+	peel_overlay_requests_expire(&ov->requests, now);
+	peel_overlay_liveness_tick(ov, n_confirmed, now);
+	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++)
+		peel_overlay_walk_tick(ov, c, n_confirmed[c], now);
+	return PEEL_OVERLAY_TICK_MS;
+}
+
+/* ---- questions from above ------------------------------------------------------------------------------------------------------- */
+
+static bool export(const struct ov_peer *p, struct peel_peer *out)
+{
+	memcpy(out->pk, p->pk, sizeof(out->pk));
+	memcpy(out->mid, p->mid, sizeof(out->mid));
+	out->addr = p->addr;
+	out->flags = p->flags;
+	out->candidate =
+		p->confirmed && p->flags_known && (p->member & 1 << PEEL_COMMUNITY_TUNNEL) != 0;
+	out->last_heard_ms = p->heard_ms;
+	return p->confirmed;
+}
+
+/* Uniform below n from a 64-bit state that starts with fresh randomness: one draw of the environment per call, as
+ * candidates are chosen for each circuit that others build through us. */
+static uint32_t
+next_below(uint64_t *state, uint32_t n)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return (uint32_t)(((z ^ z >> 31) >> 32) * n >> 32);
+}
+
+size_t
+peel_overlay_candidates(
+	struct peel_overlay *ov, uint16_t all, uint16_t none, struct peel_peer *out, size_t n)
+{
+	const struct ov_list_entry *e = ov->peers.list[PEEL_LIST_CANDIDATES];
+	uint64_t state = peel_random_u64(ov->conf.env);
+	uint32_t chosen[64], seen = 0;
+
+	if (n > PEEL_ARRAY_LEN(chosen))
+		n = PEEL_ARRAY_LEN(chosen);
+	/* Reservoir: every match has the same chance. */
+	for (uint32_t i = 0; i < ov->peers.n[PEEL_LIST_CANDIDATES] && n > 0; i++) {
+		if ((e[i].flags & all) != all || (e[i].flags & none) != 0)
+			continue;
+		uint32_t place = seen < n ? seen : next_below(&state, seen + 1);
+
+		if (place < n)
+			chosen[place] = e[i].slot;
+		seen++;
+	}
+	if (seen < n)
+		n = seen;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t j = (uint32_t)i + next_below(&state, (uint32_t)(n - i));
+		uint32_t slot = chosen[j];
+
+		chosen[j] = chosen[i];
+		export(&ov->peers.peer[slot], &out[i]);
+	}
+	return n;
+}
+
+bool
+peel_overlay_find(
+	const struct peel_overlay *ov, const uint8_t pk[PEEL_PK_LEN], struct peel_peer *out)
+{
+	const struct ov_peer *p = peel_overlay_peers_by_key(&ov->peers, pk);
+
+	return p != NULL && export(p, out);
+}
+
+size_t
+peel_overlay_count(const struct peel_overlay *ov, enum peel_community c)
+{
+	return ov->peers.n[c];
+}
+
+void
+peel_overlay_dump(
+	const struct peel_overlay *ov, void (*fn)(void *arg, const struct peel_peer *), void *arg)
+{
+	for (uint32_t i = 0; i < ov->peers.n[PEEL_LIST_ALL]; i++) {
+		struct peel_peer peer;
+
+		export(&ov->peers.peer[ov->peers.list[PEEL_LIST_ALL][i].slot], &peer);
+		fn(arg, &peer);
+	}
+}

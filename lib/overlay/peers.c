@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "internal.h"
+
+/* One address is one socket, which may belong to a few keys (one per community at most, and leftovers). */
+#define PER_ADDRESS 8
+/* One IP address may not own the table; local test networks are exempt. */
+#define PER_IP 256
+#define VICTIM_TRIES 64
+
+int
+peel_overlay_peers_init(struct ov_peers *t, uint32_t n_max, uint64_t seed)
+{
+	int rc;
+
+	t->n_max = n_max;
+	t->seed = seed;
+	t->peer = calloc(n_max, sizeof(*t->peer));
+	t->free_slot = calloc(n_max, sizeof(*t->free_slot));
+	if (t->peer == NULL || t->free_slot == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n_max; i++)
+		t->free_slot[i] = n_max - 1 - i;
+	t->n_free = n_max;
+	for (unsigned int l = 0; l < PEEL_N_LISTS; l++) {
+		t->list[l] = calloc(n_max, sizeof(*t->list[l]));
+		if (t->list[l] == NULL)
+			return -ENOMEM;
+	}
+	if ((rc = peel_overlay_index_init(&t->by_key, n_max)) != 0 ||
+		(rc = peel_overlay_index_init(&t->by_addr, n_max)) != 0)
+		return rc;
+	return peel_overlay_index_init(&t->by_ip, n_max);
+}
+
+void
+peel_overlay_peers_fini(struct ov_peers *t)
+{
+	free(t->peer);
+	free(t->free_slot);
+	for (unsigned int l = 0; l < PEEL_N_LISTS; l++)
+		free(t->list[l]);
+	peel_overlay_index_fini(&t->by_key);
+	peel_overlay_index_fini(&t->by_addr);
+	peel_overlay_index_fini(&t->by_ip);
+	memset(t, 0, sizeof(*t));
+}
+
+static uint32_t
+slot_of(const struct ov_peers *t, const struct ov_peer *p)
+{
+	return (uint32_t)(p - t->peer);
+}
+
+/* Keys are hashed through their mid: two serialisations may share either half. */
+static uint64_t
+hash_key(const struct ov_peers *t, const uint8_t mid[PEEL_MID_LEN])
+{
+	struct peel_addr as_addr;
+
+	_Static_assert(sizeof(as_addr) == PEEL_MID_LEN, "a mid hashes like an address");
+	memcpy(&as_addr, mid, sizeof(as_addr));
+	return peel_addr_hash(&as_addr, 1, t->seed);
+}
+
+static uint64_t
+hash_addr(const struct ov_peers *t, const struct peel_addr *a)
+{
+	return peel_addr_hash(a, 2, t->seed);
+}
+
+static uint64_t
+hash_ip(const struct ov_peers *t, const struct peel_addr *a)
+{
+	struct peel_addr ip = *a;
+
+	ip.port = 0;
+	return peel_addr_hash(&ip, 3, t->seed);
+}
+
+/* ---- dense lists ----------------------------------------------------------------------------------------------------- */
+
+static bool
+listed(const struct ov_peers *t, const struct ov_peer *p, unsigned int l)
+{
+	return p->pos[l] < t->n[l] && t->list[l][p->pos[l]].slot == slot_of(t, p);
+}
+
+static void
+list_add(struct ov_peers *t, struct ov_peer *p, unsigned int l)
+{
+	if (listed(t, p, l))
+		return;
+	p->pos[l] = t->n[l]++;
+	t->list[l][p->pos[l]] = (struct ov_list_entry){.slot = slot_of(t, p)};
+}
+
+static void
+list_del(struct ov_peers *t, struct ov_peer *p, unsigned int l)
+{
+	if (!listed(t, p, l))
+		return;
+	struct ov_list_entry last = t->list[l][--t->n[l]];
+
+	t->list[l][p->pos[l]] = last;
+	t->peer[last.slot].pos[l] = p->pos[l];
+}
+
+static void
+update_candidate(struct ov_peers *t, struct ov_peer *p)
+{
+	if (p->confirmed && p->flags_known && (p->member & 1 << PEEL_COMMUNITY_TUNNEL) != 0) {
+		list_add(t, p, PEEL_LIST_CANDIDATES);
+		t->list[PEEL_LIST_CANDIDATES][p->pos[PEEL_LIST_CANDIDATES]].flags = p->flags;
+	} else {
+		list_del(t, p, PEEL_LIST_CANDIDATES);
+	}
+}
+
+/* ---- looking up -------------------------------------------------------------------------------------------------------- */
+
+struct ov_peer *
+peel_overlay_peers_by_key(const struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN])
+{
+	uint8_t mid[PEEL_MID_LEN];
+
+	peel_mid(pk, PEEL_PK_LEN, mid);
+	uint32_t slot = peel_overlay_index_first(&t->by_key, hash_key(t, mid));
+
+	for (; slot != PEEL_SLOT_NONE; slot = t->by_key.next[slot]) {
+		if (memcmp(t->peer[slot].pk, pk, PEEL_PK_LEN) == 0)
+			return &t->peer[slot];
+	}
+	return NULL;
+}
+
+struct ov_peer *
+peel_overlay_peers_at(
+	const struct ov_peers *t, const struct peel_addr *addr, const struct ov_peer *after)
+{
+	uint32_t slot = after != NULL ? t->by_addr.next[slot_of(t, after)]
+				      : peel_overlay_index_first(&t->by_addr, hash_addr(t, addr));
+
+	for (; slot != PEEL_SLOT_NONE; slot = t->by_addr.next[slot]) {
+		if (peel_addr_equal(&t->peer[slot].addr, addr))
+			return &t->peer[slot];
+	}
+	return NULL;
+}
+
+struct ov_peer *
+peel_overlay_peers_member_at(
+	const struct ov_peers *t, const struct peel_addr *addr, enum peel_community c)
+{
+	struct ov_peer *p = NULL;
+
+	while ((p = peel_overlay_peers_at(t, addr, p)) != NULL) {
+		if ((p->member & 1 << c) != 0)
+			break;
+	}
+	return p;
+}
+
+/* ---- adding and removing -------------------------------------------------------------------------------------------------- */
+
+static bool
+ip_has_room(const struct ov_peers *t, const struct peel_addr *addr)
+{
+	unsigned int n = 0;
+	uint32_t slot;
+
+	if (peel_overlay_addr_local(addr))
+		return true;
+	slot = peel_overlay_index_first(&t->by_ip, hash_ip(t, addr));
+	for (; slot != PEEL_SLOT_NONE; slot = t->by_ip.next[slot])
+		n += peel_addr_same_ip(&t->peer[slot].addr, addr);
+	return n < PER_IP;
+}
+
+static bool
+address_has_room(struct ov_peers *t, const struct peel_addr *addr)
+{
+	struct ov_peer *p = NULL, *victim = NULL;
+	unsigned int n = 0;
+
+	while ((p = peel_overlay_peers_at(t, addr, p)) != NULL) {
+		n++;
+		if (!p->confirmed && (victim == NULL || p->heard_ms < victim->heard_ms))
+			victim = p;
+	}
+	if (n < PER_ADDRESS)
+		return true;
+	if (victim == NULL)
+		return false;
+	peel_overlay_peers_del(t, victim);
+	return true;
+}
+
+/*
+ * Strangers get at most half of the table, and push out each other only: an honest one has answered us, and so left
+ * their half, a round trip after it came.
+ */
+static bool
+table_has_room(struct ov_peers *t)
+{
+	struct ov_peer *victim = NULL;
+
+	if (t->n_free > 0 && t->n_unconfirmed < (t->n_max + 1) / 2)
+		return true;
+	for (uint32_t i = 0; i < VICTIM_TRIES && i < t->n[PEEL_LIST_ALL]; i++) {
+		t->hand = (t->hand + 1) % t->n[PEEL_LIST_ALL];
+		struct ov_peer *p = &t->peer[t->list[PEEL_LIST_ALL][t->hand].slot];
+
+		if (!p->confirmed && (victim == NULL || p->heard_ms < victim->heard_ms))
+			victim = p;
+	}
+	if (victim == NULL)
+		return false;
+	peel_overlay_peers_del(t, victim);
+	return true;
+}
+
+struct ov_peer *
+peel_overlay_peers_add(struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN],
+	const struct peel_addr *addr, uint64_t now)
+{
+	if (!ip_has_room(t, addr) || !address_has_room(t, addr) || !table_has_room(t))
+		return NULL;
+	uint32_t slot = t->free_slot[--t->n_free];
+	struct ov_peer *p = &t->peer[slot];
+
+	memset(p, 0, sizeof(*p));
+	memcpy(p->pk, pk, PEEL_PK_LEN);
+	peel_mid(pk, PEEL_PK_LEN, p->mid);
+	p->addr = *addr;
+	p->heard_ms = now;
+	peel_overlay_index_add(&t->by_key, hash_key(t, p->mid), slot);
+	peel_overlay_index_add(&t->by_addr, hash_addr(t, addr), slot);
+	peel_overlay_index_add(&t->by_ip, hash_ip(t, addr), slot);
+	list_add(t, p, PEEL_LIST_ALL);
+	t->n_unconfirmed++;
+	return p;
+}
+
+void
+peel_overlay_peers_del(struct ov_peers *t, struct ov_peer *p)
+{
+	uint32_t slot = slot_of(t, p);
+
+	for (unsigned int l = 0; l < PEEL_N_LISTS; l++)
+		list_del(t, p, l);
+	peel_overlay_index_del(&t->by_key, hash_key(t, p->mid), slot);
+	peel_overlay_index_del(&t->by_addr, hash_addr(t, &p->addr), slot);
+	peel_overlay_index_del(&t->by_ip, hash_ip(t, &p->addr), slot);
+	if (!p->confirmed)
+		t->n_unconfirmed--;
+	t->free_slot[t->n_free++] = slot;
+}
+
+void
+peel_overlay_peers_join(struct ov_peers *t, struct ov_peer *p, enum peel_community c)
+{
+	p->member |= (uint8_t)(1 << c);
+	list_add(t, p, c);
+	update_candidate(t, p);
+}
+
+bool
+peel_overlay_peers_leave(struct ov_peers *t, struct ov_peer *p, enum peel_community c)
+{
+	p->member &= (uint8_t) ~(1 << c);
+	if (p->member == 0) {
+		peel_overlay_peers_del(t, p);
+		return false;
+	}
+	list_del(t, p, c);
+	update_candidate(t, p);
+	return true;
+}
+
+void
+peel_overlay_peers_confirm(
+	struct ov_peers *t, struct ov_peer *p, const struct peel_addr *addr, uint64_t now)
+{
+	uint32_t slot = slot_of(t, p);
+
+	if (!peel_addr_equal(&p->addr, addr)) {
+		peel_overlay_index_del(&t->by_addr, hash_addr(t, &p->addr), slot);
+		peel_overlay_index_del(&t->by_ip, hash_ip(t, &p->addr), slot);
+		p->addr = *addr;
+		peel_overlay_index_add(&t->by_addr, hash_addr(t, addr), slot);
+		peel_overlay_index_add(&t->by_ip, hash_ip(t, addr), slot);
+		p->ping_pending = false;
+	}
+	if (!p->confirmed)
+		t->n_unconfirmed--;
+	p->confirmed = true;
+	p->heard_ms = p->answered_ms = now;
+	update_candidate(t, p);
+}
+
+void
+peel_overlay_peers_flags(struct ov_peers *t, struct ov_peer *p, uint16_t flags)
+{
+	p->flags = flags;
+	p->flags_known = true;
+	update_candidate(t, p);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Punctures: on behalf of a third node we send a datagram to a walker, so that our NAT lets the walker in. The request
+ * is neither signed nor asked for, hence the three limits.
+ */
+#include "internal.h"
+
+static const struct ov_rate puncture_all = {.per_second = 100, .burst = 200};
+
+static void
+send_puncture(struct peel_overlay *ov, enum peel_community c, bool new_style,
+	const struct peel_addr *walker, const struct peel_puncture_request *request)
+{
+	uint8_t buffer[512];
+	struct peel_puncture m = {
+		.src_lan = ov->conf.lan,
+		.src_wan = request->wan_walker, /* as the reference does; nobody reads it */
+		.identifier = request->identifier,
+	};
+	struct peel_writer w =
+		peel_overlay_begin(ov, c, new_style ? PEEL_MSG_PUNCTURE_NEW : PEEL_MSG_PUNCTURE,
+			++ov->clock, buffer, sizeof(buffer));
+
+	peel_puncture_write(&w, new_style, &m);
+	peel_overlay_send_signed(ov, walker, &w);
+	peel_stats_add(ov->conf.stats, PEEL_PUNCTURES_SENT, 1);
+}
+
+int
+peel_overlay_puncture_request(struct peel_overlay *ov, enum peel_community c,
+	const struct peel_addr *from, const uint8_t *data, size_t len)
+{
+	struct peel_puncture_request m;
+	uint64_t now = peel_overlay_now(ov);
+
+	if (peel_puncture_request_parse(data, len, &m) != 0)
+		return peel_overlay_malformed(ov);
+	bool same_nat = ov->public_address.family != PEEL_FAMILY_NONE &&
+			peel_addr_same_ip(&m.wan_walker, &ov->public_address) &&
+			peel_overlay_addr_usable(&m.lan_walker);
+	const struct peel_addr *walker = same_nat ? &m.lan_walker : &m.wan_walker;
+
+	/* Someone on the Internet has no business with our local network, except behind our own NAT. */
+	if (!peel_overlay_addr_usable(walker) || peel_overlay_is_self(ov, walker) ||
+		(peel_overlay_addr_local(walker) && !same_nat && !peel_overlay_addr_local(from)))
+		return 0;
+	if (!peel_overlay_rate_take(&ov->puncture_source, from, now) ||
+		!peel_overlay_rate_take(&ov->puncture_target, walker, now) ||
+		!peel_overlay_bucket_take(&ov->puncture_all, puncture_all, now)) {
+		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1);
+		return 0;
+	}
+	send_puncture(ov, c, data[PEEL_PREFIX_LEN] == PEEL_MSG_PUNCTURE_REQUEST_NEW, walker, &m);
+	return 0;
+}
+
+void
+peel_overlay_puncture_ask(struct peel_overlay *ov, enum peel_community c, bool new_style,
+	const struct peel_addr *to, const struct peel_puncture_request *m)
+{
+	uint8_t buffer[128];
+	struct peel_writer w = peel_writer_init(buffer, sizeof(buffer));
+
+	peel_unsigned_begin(&w, ov->prefix[c],
+		new_style ? PEEL_MSG_PUNCTURE_REQUEST_NEW : PEEL_MSG_PUNCTURE_REQUEST, ++ov->clock);
+	peel_puncture_request_write(&w, new_style, m);
+	peel_overlay_send_unsigned(ov, to, &w);
+}

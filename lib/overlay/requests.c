@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "internal.h"
+
+#define RING_MASK (PEEL_OVERLAY_REQUESTS - 1)
+
+int
+peel_overlay_requests_init(struct ov_requests *t, uint64_t seed)
+{
+	t->seed = seed;
+	t->request = calloc(PEEL_OVERLAY_REQUESTS, sizeof(*t->request));
+	if (t->request == NULL)
+		return -ENOMEM;
+	return peel_overlay_index_init(&t->by_addr, PEEL_OVERLAY_REQUESTS);
+}
+
+void
+peel_overlay_requests_fini(struct ov_requests *t)
+{
+	free(t->request);
+	peel_overlay_index_fini(&t->by_addr);
+	memset(t, 0, sizeof(*t));
+}
+
+static uint64_t
+hash(const struct ov_requests *t, const struct peel_addr *to, uint8_t kind)
+{
+	return peel_addr_hash(to, kind, t->seed);
+}
+
+int
+peel_overlay_requests_add(struct ov_requests *t, const struct peel_addr *to, uint8_t kind,
+	uint16_t identifier, bool walk, uint64_t now)
+{
+	uint32_t limit = walk ? PEEL_OVERLAY_REQUESTS : PEEL_OVERLAY_REQUESTS / 4 * 3;
+
+	peel_overlay_requests_expire(t, now);
+	if (t->head - t->tail >= limit)
+		return -ENOSPC;
+	uint32_t slot = t->head++ & RING_MASK;
+
+	t->request[slot] = (struct ov_request){
+		.to = *to,
+		.identifier = identifier,
+		.kind = kind,
+		.live = true,
+		.walk = walk,
+		.sent_ms = now,
+	};
+	peel_overlay_index_add(&t->by_addr, hash(t, to, kind), slot);
+	return 0;
+}
+
+struct ov_request *
+peel_overlay_requests_match(struct ov_requests *t, const struct peel_addr *from, uint8_t kind,
+	uint16_t identifier, uint64_t now)
+{
+	uint32_t slot = peel_overlay_index_first(&t->by_addr, hash(t, from, kind));
+
+	for (; slot != PEEL_SLOT_NONE; slot = t->by_addr.next[slot]) {
+		struct ov_request *r = &t->request[slot];
+
+		if (r->identifier == identifier && r->kind == kind &&
+			peel_addr_equal(&r->to, from) &&
+			now - r->sent_ms < PEEL_OVERLAY_REQUEST_LIFE_MS)
+			return r;
+	}
+	return NULL;
+}
+
+bool
+peel_overlay_requests_recent(
+	const struct ov_requests *t, const struct peel_addr *to, uint8_t kind, uint64_t now)
+{
+	uint32_t slot = peel_overlay_index_first(&t->by_addr, hash(t, to, kind));
+
+	for (; slot != PEEL_SLOT_NONE; slot = t->by_addr.next[slot]) {
+		const struct ov_request *r = &t->request[slot];
+
+		if (r->kind == kind && peel_addr_equal(&r->to, to) &&
+			now - r->sent_ms < PEEL_OVERLAY_LOST_MS)
+			return true;
+	}
+	return false;
+}
+
+/* Off the index at once, so that no answer matches twice; its place in the ring comes free in order. */
+void
+peel_overlay_requests_del(struct ov_requests *t, struct ov_request *r)
+{
+	if (!r->live)
+		return;
+	r->live = false;
+	peel_overlay_index_del(&t->by_addr, hash(t, &r->to, r->kind), (uint32_t)(r - t->request));
+}
+
+void
+peel_overlay_requests_expire(struct ov_requests *t, uint64_t now)
+{
+	while (t->tail != t->head) {
+		struct ov_request *r = &t->request[t->tail & RING_MASK];
+
+		if (r->live && now - r->sent_ms < PEEL_OVERLAY_REQUEST_LIFE_MS)
+			return;
+		peel_overlay_requests_del(t, r);
+		t->tail++;
+	}
+}
+
+uint32_t
+peel_overlay_requests_walking(const struct ov_requests *t, uint8_t kind, uint64_t now)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = t->head; i != t->tail; i--) {
+		const struct ov_request *r = &t->request[(i - 1) & RING_MASK];
+
+		if (now - r->sent_ms >= PEEL_OVERLAY_LOST_MS)
+			break; /* the rest is older still */
+		if (r->live && r->walk && r->kind == kind)
+			n++;
+	}
+	return n;
+}

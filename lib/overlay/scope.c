@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include "internal.h"
+
+bool
+peel_overlay_addr_local(const struct peel_addr *a)
+{
+	static const uint8_t loopback[16] = {[15] = 1};
+	const uint8_t *ip = a->ip;
+
+	if (a->family == PEEL_FAMILY_IPV6)
+		return (ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80) ||
+		       memcmp(ip, loopback, sizeof(loopback)) == 0;
+	return ip[0] == 10 || ip[0] == 127 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
+	       (ip[0] == 192 && ip[1] == 168) || (ip[0] == 169 && ip[1] == 254) ||
+	       (ip[0] == 100 && (ip[1] & 0xc0) == 64);
+}
+
+bool
+peel_overlay_addr_usable(const struct peel_addr *a)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	static const uint8_t zero[16];
+
+	if (a->port == 0)
+		return false;
+	if (a->family == PEEL_FAMILY_IPV4)
+		return a->ip[0] != 0 && a->ip[0] < 224;
+	return a->family == PEEL_FAMILY_IPV6 && a->ip[0] != 0xff &&
+	       memcmp(a->ip, zero, sizeof(zero)) != 0 && memcmp(a->ip, mapped, sizeof(mapped)) != 0;
+}
+
+struct peel_addr
+peel_overlay_addr_subnet(const struct peel_addr *a)
+{
+	struct peel_addr net = *a;
+
+	/* Local test networks have many nodes on one address: there the port tells them apart. */
+	if (peel_overlay_addr_local(a))
+		return net;
+	net.port = 0;
+	if (a->family == PEEL_FAMILY_IPV6)
+		memset(net.ip + 6, 0, sizeof(net.ip) - 6);
+	else
+		net.ip[3] = 0;
+	return net;
+}

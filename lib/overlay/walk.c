@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Finding peers: addresses told by others are asked one by one, known peers are asked for more, bootstrap servers when
+ * there is nobody. Source: protocol sections 8.2 (3, 4), 8.4, 8.6.
+ */
+#include "internal.h"
+
+#define OUTSTANDING_MAX 5
+#define WALKABLE_CHANCE 206 /* of 256: a new address rather than a known peer */
+#define BOOTSTRAP_CHANCE 13 /* of 256: a bootstrap server rather than a known peer */
+#define BOOTSTRAP_FIRST_MS 5000
+#define BOOTSTRAP_INTERVAL_MS 30000
+/* With enough peers nothing needs to be found, but flags, public address and NAT mappings must stay fresh. */
+#define REFRESH_MS 10000
+
+int
+peel_overlay_walk_init(struct ov_walk *w)
+{
+	w->bootstrap_wait_ms = BOOTSTRAP_FIRST_MS;
+	return peel_overlay_index_init(&w->by_addr, PEEL_OVERLAY_WALKABLE);
+}
+
+void
+peel_overlay_walk_fini(struct ov_walk *w)
+{
+	peel_overlay_index_fini(&w->by_addr);
+}
+
+/* ---- walkable addresses -------------------------------------------------------------------------------------------------- */
+
+static uint64_t
+hash(const struct peel_overlay *ov, const struct peel_addr *a)
+{
+	return peel_addr_hash(a, 4, ov->seed);
+}
+
+static bool
+known(const struct peel_overlay *ov, const struct ov_walk *w, const struct peel_addr *a)
+{
+	uint32_t slot = peel_overlay_index_first(&w->by_addr, hash(ov, a));
+
+	for (; slot != PEEL_SLOT_NONE; slot = w->by_addr.next[slot]) {
+		if (peel_addr_equal(&w->entry[slot].addr, a))
+			return true;
+	}
+	return false;
+}
+
+static void
+take_out(struct peel_overlay *ov, struct ov_walk *w, uint32_t slot)
+{
+	uint32_t last = --w->n;
+
+	peel_overlay_index_del(&w->by_addr, hash(ov, &w->entry[slot].addr), slot);
+	if (slot == last)
+		return;
+	peel_overlay_index_del(&w->by_addr, hash(ov, &w->entry[last].addr), last);
+	w->entry[slot] = w->entry[last];
+	peel_overlay_index_add(&w->by_addr, hash(ov, &w->entry[slot].addr), slot);
+}
+
+static bool
+has_family(const struct peel_overlay *ov, uint8_t family)
+{
+	return ov->conf.lan.family == family || ov->public_address.family == family;
+}
+
+void
+peel_overlay_walk_offer(struct peel_overlay *ov, enum peel_community c,
+	const struct peel_addr *addr, bool new_style, const struct peel_addr *via)
+{
+	struct ov_walk *w = &ov->walk[c];
+
+	if (!peel_overlay_addr_usable(addr) || !has_family(ov, addr->family) ||
+		peel_overlay_is_self(ov, addr) || peel_overlay_is_bootstrap(ov, addr))
+		return;
+	/* A stranger on the Internet must not make us probe the network we are in. */
+	if (peel_overlay_addr_local(addr) && !peel_overlay_addr_local(via))
+		return;
+	if (known(ov, w, addr) || peel_overlay_peers_member_at(&ov->peers, addr, c) != NULL)
+		return;
+	if (w->n == PEEL_OVERLAY_WALKABLE)
+		take_out(ov, w, peel_random_below(ov->conf.env, w->n));
+	w->entry[w->n] = (struct ov_walkable){.addr = *addr, .new_style = new_style};
+	peel_overlay_index_add(&w->by_addr, hash(ov, addr), w->n);
+	w->n++;
+}
+
+/* Another address family of the responder: reachable once its other interface expects us. */
+static void
+offer_other_family(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
+	const struct peel_intro_response *m)
+{
+	if (m->src_wan.family == from->family || !peel_overlay_addr_usable(&m->src_wan) ||
+		!has_family(ov, m->src_wan.family) || peel_overlay_addr_local(&m->src_wan))
+		return;
+	if (ov->public_address.family == m->src_wan.family) {
+		struct peel_puncture_request ask = {
+			.lan_walker = ov->conf.lan,
+			.wan_walker = ov->public_address,
+			.identifier = m->identifier,
+		};
+
+		peel_overlay_puncture_ask(ov, c, true, from, &ask);
+	}
+	peel_overlay_walk_offer(ov, c, &m->src_wan, true, from);
+}
+
+void
+peel_overlay_walk_response(struct peel_overlay *ov, enum peel_community c,
+	const struct peel_addr *from, const struct peel_intro_response *m, bool new_style)
+{
+	bool intro_new = (m->bits & (new_style ? PEEL_BITS_INTRO_NEW_233
+					       : PEEL_BITS_RESPONSE_INTRO_NEW)) != 0;
+	const struct peel_addr *lan = &m->lan_intro, *wan = &m->wan_intro;
+	bool neighbour = ov->public_address.family != PEEL_FAMILY_NONE &&
+			 peel_addr_same_ip(wan, &ov->public_address);
+
+	if (neighbour && !peel_addr_is_none(lan)) {
+		/* Behind our own NAT: that is where local addresses make sense. */
+		peel_overlay_walk_offer(ov, c, lan, intro_new, &ov->conf.lan);
+	} else if (neighbour) {
+		struct peel_addr at_lan = ov->conf.lan;
+
+		at_lan.port = wan->port;
+		peel_overlay_walk_offer(ov, c, wan, intro_new, from);
+		peel_overlay_walk_offer(ov, c, &at_lan, intro_new, &ov->conf.lan);
+	} else {
+		peel_overlay_walk_offer(ov, c, lan, intro_new, from);
+		peel_overlay_walk_offer(ov, c, wan, intro_new, from);
+	}
+	if (new_style)
+		offer_other_family(ov, c, from, m);
+}
+
+/* ---- walking -------------------------------------------------------------------------------------------------------------- */
+
+static bool
+ask_walkable(struct peel_overlay *ov, enum peel_community c)
+{
+	struct ov_walk *w = &ov->walk[c];
+
+	while (w->n > 0) {
+		uint32_t slot = peel_random_below(ov->conf.env, w->n);
+		struct ov_walkable e = w->entry[slot];
+
+		/* Out in any case: the answer makes it a peer, silence is not asked again. */
+		take_out(ov, w, slot);
+		if (peel_overlay_peers_member_at(&ov->peers, &e.addr, c) == NULL &&
+			peel_overlay_intro_send(ov, c, &e.addr, e.new_style, true))
+			return true;
+	}
+	return false;
+}
+
+static bool
+ask_peer(struct peel_overlay *ov, enum peel_community c)
+{
+	uint32_t n = ov->peers.n[c];
+
+	if (n == 0)
+		return false;
+	uint32_t slot = ov->peers.list[c][peel_random_below(ov->conf.env, n)].slot;
+	const struct ov_peer *p = &ov->peers.peer[slot];
+
+	peel_overlay_intro_send(ov, c, &p->addr, p->new_style, true);
+	return true;
+}
+
+/* Everybody, with growing pauses at first, so that a network just started comes together quickly. */
+static void
+bootstrap(struct peel_overlay *ov, enum peel_community c, uint64_t now)
+{
+	struct ov_walk *w = &ov->walk[c];
+
+	if (now < w->bootstrap_at)
+		return;
+	w->bootstrap_at = now + w->bootstrap_wait_ms;
+	w->bootstrap_wait_ms *= 2;
+	if (w->bootstrap_wait_ms > BOOTSTRAP_INTERVAL_MS)
+		w->bootstrap_wait_ms = BOOTSTRAP_INTERVAL_MS;
+	for (size_t i = 0; i < ov->n_bootstrap; i++) {
+		const struct peel_addr *to = &ov->bootstrap[i];
+
+		if (!peel_overlay_is_self(ov, to))
+			peel_overlay_intro_send(ov, c, to, to->family == PEEL_FAMILY_IPV6, false);
+	}
+}
+
+void
+peel_overlay_walk_tick(
+	struct peel_overlay *ov, enum peel_community c, uint32_t n_confirmed, uint64_t now)
+{
+	struct ov_walk *w = &ov->walk[c];
+	const struct peel_env *env = ov->conf.env;
+	bool enough = ov->conf.walk_target >= 0 && n_confirmed >= (uint32_t)ov->conf.walk_target;
+
+	if (n_confirmed == 0)
+		bootstrap(ov, c, now);
+	if (enough) {
+		if (now >= w->refresh_at && n_confirmed > 0) {
+			w->refresh_at = now + REFRESH_MS;
+			ask_peer(ov, c);
+		}
+		return;
+	}
+	if (peel_overlay_requests_walking(&ov->requests, (uint8_t)c, now) >= OUTSTANDING_MAX)
+		return;
+	if (peel_random_below(env, 256) < WALKABLE_CHANCE && ask_walkable(ov, c))
+		return;
+	if (ov->n_bootstrap > 0 && n_confirmed > 0 &&
+		peel_random_below(env, 256) < BOOTSTRAP_CHANCE) {
+		const struct peel_addr *to =
+			&ov->bootstrap[peel_random_below(env, (uint32_t)ov->n_bootstrap)];
+
+		if (!peel_overlay_is_self(ov, to))
+			peel_overlay_intro_send(ov, c, to, to->family == PEEL_FAMILY_IPV6, true);
+		return;
+	}
+	ask_peer(ov, c);
+}
