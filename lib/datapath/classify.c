@@ -87,12 +87,10 @@ classify_one(struct peel_worker *w, struct rte_mbuf *m)
 		classify_other(w, m, d);
 	} else if (unlikely(d[PEEL_PREFIX_LEN] != PEEL_MSG_CELL)) {
 		classify_datagram(w, m, d[PEEL_PREFIX_LEN]);
-	} else if (unlikely(len < PEEL_CELL_MIN)) {
+	} else if (unlikely(len < PEEL_CELL_HEADER_LEN)) {
 		burst_drop(w, m, PEEL_DROP_SHORT);
 	} else if (unlikely(d[PEEL_CELL_OFF_PLAIN] != 0)) {
-		classify_plain(w, m, d[PEEL_CELL_HEADER_LEN]);
-	} else if (unlikely(len < PEEL_CELL_HEADER_LEN + PEEL_SEAL_OVERHEAD)) {
-		burst_drop(w, m, PEEL_DROP_SHORT);
+		classify_plain(w, m, len < PEEL_CELL_MIN ? PEEL_MSG_CELL : d[PEEL_CELL_HEADER_LEN]);
 	} else {
 		b->cell[b->n_cells] = m;
 		b->from[b->n_cells] = &peel_pkt(m)->remote;

@@ -7,10 +7,15 @@
 
 #include "burst.h"
 
-/* Relay_early cells are counted per route (protocol 13.6); authentic ones only, so that strangers cannot use it up. */
+/*
+ * Relay_early cells are counted per route (protocol 13.6): forward ones when authentic, so that strangers cannot use the
+ * limit up. A limit of 0 drops every cell, as in the reference.
+ */
 static inline bool
-early_exceeded(const struct peel_route *route)
+early_exceeded(const struct peel_route *route, bool early)
 {
+	if (likely(!early || route->kind == PEEL_ROUTE_EXIT) && route->max_early != 0)
+		return false;
 	return __atomic_load_n(&route->n_early, __ATOMIC_RELAXED) >= route->max_early;
 }
 
@@ -56,7 +61,7 @@ act_on_route(struct peel_worker *w, struct rte_mbuf *m, uint32_t slot)
 	struct peel_route *route = peel_route_at(w->conf.routes, slot);
 	bool early = *rte_pktmbuf_mtod_offset(m, uint8_t *, PEEL_CELL_OFF_EARLY) != 0;
 
-	if (unlikely(early && route->kind != PEEL_ROUTE_EXIT && early_exceeded(route))) {
+	if (unlikely(early_exceeded(route, early))) {
 		burst_drop(w, m, PEEL_DROP_EARLY);
 		return;
 	}
@@ -64,7 +69,11 @@ act_on_route(struct peel_worker *w, struct rte_mbuf *m, uint32_t slot)
 	case PEEL_ROUTE_FORWARD:
 	case PEEL_ROUTE_RENDEZVOUS:
 	case PEEL_ROUTE_EXIT:
-		queue_open(w, m, route);
+		/* Only opening needs a whole sealed message: a relay wraps whatever comes back, however short. */
+		if (unlikely(m->data_len < PEEL_CELL_HEADER_LEN + PEEL_SEAL_OVERHEAD))
+			burst_drop(w, m, PEEL_DROP_SHORT);
+		else
+			queue_open(w, m, route);
 		break;
 	case PEEL_ROUTE_BACKWARD:
 		queue_backward(w, m, route, early);
