@@ -17,6 +17,8 @@
 #include "peel_rcu.h"
 
 #define PEEL_NONE UINT32_MAX /* no slot */
+#define PEEL_ROUTE_SESSIONS_MAX (1u << 29)
+#define PEEL_ROUTE_SAME_CID_MAX 8 /* routes of one circuit id that are found by the id alone */
 
 enum peel_route_kind {
 	PEEL_ROUTE_NONE = 0,
@@ -66,18 +68,27 @@ struct peel_session {
 
 struct peel_route_table;
 
+/** What a table begins with, for the accessors below; not to be used directly. */
+struct peel_route_base {
+	struct peel_route *routes;
+	struct peel_session *sessions;
+	uint32_t *generations; /* odd while in use */
+};
+
 struct peel_route_conf {
 	uint32_t max_sessions; /* circuits; twice as many routes */
 	struct peel_rcu *rcu;
 	const struct peel_env *env; /* seeds the hash, starts counters at random values (W1) */
 	int socket_id; /* NUMA node; memory from rte_malloc when EAL runs, from the heap otherwise */
-	bool heap;     /* take heap memory (tests under sanitizers, embedding without EAL memory) */
+	bool heap;     /* no EAL memory (tests under sanitizers, embedding) */
 };
 
 /* ---- control thread ------------------------------------------------------------------------------------------------- */
 
+/** 0, -EINVAL (max_sessions 0 or beyond PEEL_ROUTE_SESSIONS_MAX) or -ENOMEM. */
 int peel_route_table_new(
 	const struct peel_route_conf *conf, struct peel_route_table **out) PEEL_MUST_USE;
+/** Workers must have stopped. Before or after peel_rcu_free; everything is wiped. NULL is fine. */
 void peel_route_table_free(struct peel_route_table *t);
 
 /**
@@ -92,8 +103,10 @@ void peel_session_retire(struct peel_route_table *t, uint32_t session);
 
 /**
  * Publish a route: workers see all of it or nothing. A route with the same (in, in_cid) is replaced in one store and
- * retired (exit -> relay). -ENOSPC when full. FORWARD, EXIT and RENDEZVOUS routes can also be found by circuit id alone
- * (multi-homed neighbours), BACKWARD and OWN ones cannot. @p slot may be NULL.
+ * retired (exit -> relay). -ENOSPC when full, -EINVAL for an impossible kind or session index (OWN may have PEEL_NONE).
+ * FORWARD, EXIT and RENDEZVOUS routes can also be found by circuit id alone (multi-homed neighbours), BACKWARD and OWN
+ * ones cannot. Of more than PEEL_ROUTE_SAME_CID_MAX routes with one id, which only an attack brings about, the later ones
+ * are found by their whole key alone, so that nobody can grow a long chain. @p slot may be NULL.
  */
 int peel_route_publish(
 	struct peel_route_table *t, const struct peel_route *spec, uint32_t *slot) PEEL_MUST_USE;
@@ -111,8 +124,14 @@ size_t peel_route_memory(const struct peel_route_table *t); /* bytes, everything
 
 /* ---- any thread ------------------------------------------------------------------------------------------------------ */
 
-/** Generation of a session, to tell a reused index (relaxed load). */
-uint32_t peel_session_generation(const struct peel_route_table *t, uint32_t session);
+/** Generation of a session, to tell a reused index (relaxed load): odd while in use, even once retired. */
+static inline uint32_t
+peel_session_generation(const struct peel_route_table *t, uint32_t session)
+{
+	const struct peel_route_base *b = (const struct peel_route_base *)t;
+
+	return __atomic_load_n(&b->generations[session], __ATOMIC_RELAXED);
+}
 
 /* ---- workers: between peel_rcu_online and _offline -------------------------------------------------------------------- */
 
@@ -125,8 +144,17 @@ void peel_route_lookup_burst(const struct peel_route_table *t, const struct peel
 /** Look-up by circuit id alone, for what the burst missed; PEEL_NONE when there is none. */
 uint32_t peel_route_lookup_any(const struct peel_route_table *t, uint32_t cid);
 
-struct peel_route *peel_route_at(const struct peel_route_table *t, uint32_t slot);
-struct peel_session *peel_session_at(const struct peel_route_table *t, uint32_t session);
+static inline struct peel_route *
+peel_route_at(const struct peel_route_table *t, uint32_t slot)
+{
+	return &((const struct peel_route_base *)t)->routes[slot];
+}
+
+static inline struct peel_session *
+peel_session_at(const struct peel_route_table *t, uint32_t session)
+{
+	return &((const struct peel_route_base *)t)->sessions[session];
+}
 
 /** The next explicit salt of a direction: never the same value twice for one key. Top bit clear. */
 static inline uint64_t
@@ -152,7 +180,8 @@ peel_half_account(struct peel_half *h, uint32_t now_s, uint32_t bytes)
 /**
  * Remembers the fingerprints of the cells opened lately, all circuits together, in a table of fixed size: only an
  * exact duplicate (same session, same explicit salt and same tag) is refused, because legitimate peers repeat salts.
- * False negatives under load, never false positives beyond 2^-48 or so. Shared by the workers, relaxed atomics.
+ * The oldest fingerprints of a set of eight make way, so false negatives under load; false positives are rarer than
+ * entries / 2^64. Shared by the workers, relaxed atomics.
  */
 struct peel_replay;
 /** @p entries is rounded up to a power of two, at least 1024; 8 bytes each. Memory as in peel_route_conf. */

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * A hash index from 64-bit hashes to slots: 8-byte buckets {signature, slot + 1}, eight to a cache line (a group). A key
+ * lives in its home group or, when that was full, in the next one with room. One writer, any number of readers; each
+ * change is one 64-bit store, entries never move, so a reader finds every key that stays.
+ *
+ * A reader stops at the first group with an empty bucket. The writer counts for every group the keys that passed over it;
+ * a bucket that is vacated in a group that was passed becomes a tombstone, and empty again once nobody passes any more.
+ * So tombstones never outlive their reason.
+ */
+
+#include "peel_base.h"
+
+#define PEEL_INDEX_WAYS 8
+
+struct peel_index {
+	uint64_t *buckets; /* n_groups * PEEL_INDEX_WAYS */
+	uint64_t n_groups; /* any number: no power of two, no division */
+	uint8_t *
+		passed; /* writer: keys stored behind this group that belong to it or before it; saturates */
+};
+
+/** Bytes for buckets and counters that hold @p n keys at half load. */
+uint64_t peel_index_groups(uint64_t n);
+void peel_index_add(struct peel_index *ix, uint64_t hash, uint32_t slot);
+/** False when (hash, slot) is not there. */
+bool peel_index_del(struct peel_index *ix, uint64_t hash, uint32_t slot);
+bool peel_index_replace(struct peel_index *ix, uint64_t hash, uint32_t slot, uint32_t new_slot);
+
+/* Never zero, so that neither an empty bucket nor a tombstone matches. */
+static inline uint32_t
+peel_index_signature(uint64_t hash)
+{
+	return (uint32_t)hash | 1;
+}
+
+/* High bits of the hash; the signature has the low ones. */
+static inline uint64_t
+peel_index_home(const struct peel_index *ix, uint64_t hash)
+{
+	return (uint64_t)((unsigned __int128)hash * ix->n_groups >> 64);
+}
+
+static inline uint64_t *
+peel_index_group(const struct peel_index *ix, uint64_t group)
+{
+	return ix->buckets + group * PEEL_INDEX_WAYS;
+}
+
+/* What one look at a group yields. */
+struct peel_index_view {
+	uint64_t bucket[PEEL_INDEX_WAYS];
+	uint32_t match; /* bit per bucket with the signature */
+	bool last;	/* an empty bucket: the key is in no later group */
+};
+
+static inline void
+peel_index_look(const uint64_t *group, uint32_t signature, struct peel_index_view *v)
+{
+	uint32_t match = 0, empty = 0;
+
+	for (unsigned int i = 0; i < PEEL_INDEX_WAYS; i++) {
+		/* Pairs with the release store of the writer: what the slot refers to is complete. */
+		v->bucket[i] = __atomic_load_n(&group[i], __ATOMIC_ACQUIRE);
+		match |= (uint32_t)((uint32_t)(v->bucket[i] >> 32) == signature) << i;
+		empty |= v->bucket[i] == 0;
+	}
+	v->match = match;
+	v->last = empty != 0;
+}
+
+static inline uint32_t
+peel_index_slot(uint64_t bucket)
+{
+	return (uint32_t)bucket - 1;
+}
+
+/* All slots that may belong to a hash, one after the other. */
+struct peel_index_walk {
+	struct peel_index_view view;
+	uint64_t group, left;
+	uint32_t signature;
+};
+
+static inline struct peel_index_walk
+peel_index_walk_begin(const struct peel_index *ix, uint64_t hash)
+{
+	struct peel_index_walk w = {
+		.group = peel_index_home(ix, hash),
+		.left = ix->n_groups,
+		.signature = peel_index_signature(hash),
+	};
+
+	peel_index_look(peel_index_group(ix, w.group), w.signature, &w.view);
+	return w;
+}
+
+/* UINT32_MAX at the end. */
+static inline uint32_t
+peel_index_walk_next(const struct peel_index *ix, struct peel_index_walk *w)
+{
+	while (w->view.match == 0) {
+		if (w->view.last || --w->left == 0)
+			return UINT32_MAX;
+		if (++w->group == ix->n_groups)
+			w->group = 0;
+		peel_index_look(peel_index_group(ix, w->group), w->signature, &w->view);
+	}
+	unsigned int way = (unsigned int)__builtin_ctz(w->view.match);
+
+	w->view.match &= w->view.match - 1;
+	return peel_index_slot(w->view.bucket[way]);
+}

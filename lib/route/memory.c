@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+
+#include "memory.h"
+
+#define MAP_FROM (1u << 20) /* bytes; below that a mapping of its own is a waste */
+
+/* Only whole pages; of hugepages the kernel may refuse part of one. Nothing depends on it. */
+static void
+keep_out_of_dumps(const struct peel_memory *m)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t from = ((uintptr_t)m->p + page - 1) & ~(page - 1);
+	uintptr_t to = ((uintptr_t)m->p + m->len) & ~(page - 1);
+
+	if (from < to)
+		(void)madvise((void *)from, to - from, MADV_DONTDUMP);
+}
+
+static bool
+alloc_eal(struct peel_memory *m, int socket_id)
+{
+	if (rte_lcore_count() == 0) /* EAL has not been initialised */
+		return false;
+	m->p = rte_zmalloc_socket("peel_route", m->len, RTE_CACHE_LINE_SIZE, socket_id);
+	m->kind = PEEL_MEMORY_EAL;
+	return m->p != NULL;
+}
+
+/* Pages appear when they are first used: a table sized for the worst case costs nothing before. */
+static bool
+alloc_map(struct peel_memory *m)
+{
+	if (m->len < MAP_FROM)
+		return false;
+	m->p = mmap(NULL, m->len, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (m->p == MAP_FAILED)
+		return false;
+	(void)madvise(m->p, m->len, MADV_HUGEPAGE); /* fewer TLB misses, if the kernel has them */
+	m->kind = PEEL_MEMORY_MAP;
+	return true;
+}
+
+static bool
+alloc_heap(struct peel_memory *m)
+{
+	if (posix_memalign(&m->p, RTE_CACHE_LINE_SIZE, m->len) != 0)
+		return false;
+	memset(m->p, 0, m->len);
+	m->kind = PEEL_MEMORY_HEAP;
+	return true;
+}
+
+int
+peel_memory_alloc(struct peel_memory *m, size_t len, bool heap, int socket_id)
+{
+	*m = (struct peel_memory){.len = len};
+	if ((!heap && alloc_eal(m, socket_id)) || alloc_map(m) || alloc_heap(m)) {
+		keep_out_of_dumps(m);
+		return 0;
+	}
+	*m = (struct peel_memory){0};
+	return -ENOMEM;
+}
+
+void
+peel_memory_free(struct peel_memory *m)
+{
+	switch (m->kind) {
+	case PEEL_MEMORY_EAL:
+		rte_free(m->p);
+		break;
+	case PEEL_MEMORY_MAP:
+		munmap(m->p, m->len);
+		break;
+	case PEEL_MEMORY_HEAP:
+		free(m->p);
+		break;
+	case PEEL_MEMORY_NONE:
+		break;
+	}
+	*m = (struct peel_memory){0};
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * Zeroed memory for tables: from EAL's hugepages when EAL runs, otherwise from the kernel or, when small, from the heap
+ * (where sanitizers guard its ends). It holds keys, so it is kept out of core dumps where the kernel lets us.
+ */
+
+#include "peel_base.h"
+
+enum peel_memory_kind {
+	PEEL_MEMORY_NONE = 0,
+	PEEL_MEMORY_EAL,
+	PEEL_MEMORY_MAP,
+	PEEL_MEMORY_HEAP,
+};
+
+struct peel_memory {
+	void *p; /* on a cache line, zeroed */
+	size_t len;
+	enum peel_memory_kind kind;
+};
+
+/** 0 or -ENOMEM. @p socket_id: NUMA node, -1 any. */
+int peel_memory_alloc(struct peel_memory *m, size_t len, bool heap, int socket_id) PEEL_MUST_USE;
+/** Does not wipe. A zeroed struct is fine. */
+void peel_memory_free(struct peel_memory *m);

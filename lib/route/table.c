@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Control side of the switching table: the one writer.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "table.h"
+
+#define SALT_START_BITS 62 /* W1: far from 2 and from the high salts of candidate lists */
+
+/* ---- memory --------------------------------------------------------------------------------------------------------- */
+
+/* Slots beyond the maximum, so that an exit can become a relay in a full table. */
+static uint64_t
+spare_routes(uint64_t max_routes)
+{
+	return 16 + max_routes / 256;
+}
+
+static size_t
+round_line(uint64_t n)
+{
+	return (n + 63) & ~(size_t)63;
+}
+
+/* One block: routes, sessions, buckets of both indices, generations, counters of both indices. With @p base NULL only
+ * the size is computed. */
+static size_t
+layout(struct peel_route_table *t, uint8_t *base)
+{
+	uint64_t slots = t->max_routes + spare_routes(t->max_routes);
+	uint64_t groups = peel_index_groups(t->max_routes);
+	size_t sizes[] = {
+		slots * sizeof(struct peel_route),
+		(size_t)t->max_sessions * sizeof(struct peel_session),
+		groups * PEEL_INDEX_WAYS * sizeof(uint64_t),
+		groups * PEEL_INDEX_WAYS * sizeof(uint64_t),
+		(size_t)t->max_sessions * sizeof(uint32_t),
+		groups,
+		groups,
+	};
+	size_t at[PEEL_ARRAY_LEN(sizes)], sum = 0;
+
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(sizes); i++) {
+		at[i] = sum;
+		sum += round_line(sizes[i]);
+	}
+	if (base == NULL)
+		return sum;
+	t->base.routes = (struct peel_route *)(base + at[0]);
+	t->base.sessions = (struct peel_session *)(base + at[1]);
+	t->exact.buckets = (uint64_t *)(base + at[2]);
+	t->by_cid.buckets = (uint64_t *)(base + at[3]);
+	t->base.generations = (uint32_t *)(base + at[4]);
+	t->exact.passed = base + at[5];
+	t->by_cid.passed = base + at[6];
+	t->exact.n_groups = groups;
+	t->by_cid.n_groups = groups;
+	t->free_routes = (struct peel_free_list){PEEL_NONE, PEEL_NONE, 0, (uint32_t)slots};
+	t->free_sessions = (struct peel_free_list){PEEL_NONE, PEEL_NONE, 0, t->max_sessions};
+	return sum;
+}
+
+int
+peel_route_table_new(const struct peel_route_conf *conf, struct peel_route_table **out)
+{
+	struct peel_route_table *t;
+	int rc;
+
+	*out = NULL;
+	if (conf->max_sessions == 0 || conf->max_sessions > PEEL_ROUTE_SESSIONS_MAX)
+		return -EINVAL;
+	if (posix_memalign((void **)&t, _Alignof(struct peel_route_table), sizeof(*t)) != 0)
+		return -ENOMEM;
+	memset(t, 0, sizeof(*t));
+	t->rcu = conf->rcu;
+	t->env = conf->env;
+	t->max_sessions = conf->max_sessions;
+	t->max_routes = 2 * conf->max_sessions;
+	rc = peel_memory_alloc(&t->memory, layout(t, NULL), conf->heap, conf->socket_id);
+	if (rc != 0) {
+		free(t);
+		return rc;
+	}
+	layout(t, t->memory.p);
+	t->exact_seed = peel_random_u64(t->env);
+	t->cid_seed = peel_random_u64(t->env);
+	*out = t;
+	return 0;
+}
+
+static void
+destroy(struct peel_route_table *t)
+{
+	/* Only what was ever used: the rest has never been touched. */
+	peel_wipe(t->base.sessions, t->free_sessions.fresh * sizeof(struct peel_session));
+	peel_wipe(t->base.routes, t->free_routes.fresh * sizeof(struct peel_route));
+	peel_memory_free(&t->memory);
+	peel_wipe(t, sizeof(*t));
+	free(t);
+}
+
+void
+peel_route_table_free(struct peel_route_table *t)
+{
+	if (t == NULL)
+		return;
+	/* Without workers everything is due. Otherwise the last deferred callback finishes the job. */
+	while (t->n_deferred > 0 && peel_rcu_poll(t->rcu) > 0)
+		;
+	if (t->n_deferred > 0)
+		t->closing = true;
+	else
+		destroy(t);
+}
+
+size_t
+peel_route_memory(const struct peel_route_table *t)
+{
+	return sizeof(*t) + t->memory.len;
+}
+
+/* ---- free lists ------------------------------------------------------------------------------------------------------- */
+
+typedef uint32_t *(*link_fn)(const struct peel_route_table *t, uint32_t i);
+
+/* Where a free object keeps the index of the next one. */
+static uint32_t *
+route_link(const struct peel_route_table *t, uint32_t i)
+{
+	return &peel_route_at(t, i)->session;
+}
+
+static uint32_t *
+session_link(const struct peel_route_table *t, uint32_t i)
+{
+	return &peel_session_at(t, i)->forward.last_seen_s;
+}
+
+static uint32_t
+list_pop(const struct peel_route_table *t, struct peel_free_list *l, link_fn link)
+{
+	uint32_t i = l->head;
+
+	if (i == PEEL_NONE)
+		return l->fresh < l->end ? l->fresh++ : PEEL_NONE;
+	l->head = *link(t, i);
+	if (l->head == PEEL_NONE)
+		l->tail = PEEL_NONE;
+	return i;
+}
+
+static void
+list_push(const struct peel_route_table *t, struct peel_free_list *l, link_fn link, uint32_t i)
+{
+	*link(t, i) = PEEL_NONE;
+	if (l->tail == PEEL_NONE)
+		l->head = i;
+	else
+		*link(t, l->tail) = i;
+	l->tail = i;
+}
+
+/* ---- after the grace period --------------------------------------------------------------------------------------------- */
+
+static void
+deferred_done(struct peel_route_table *t)
+{
+	if (--t->n_deferred == 0 && t->closing)
+		destroy(t);
+}
+
+static void
+release_session(void *arg, uint64_t i)
+{
+	struct peel_route_table *t = arg;
+
+	peel_wipe(peel_session_at(t, (uint32_t)i), sizeof(struct peel_session));
+	list_push(t, &t->free_sessions, session_link, (uint32_t)i);
+	deferred_done(t);
+}
+
+static void
+release_route(void *arg, uint64_t i)
+{
+	struct peel_route_table *t = arg;
+
+	peel_wipe(peel_route_at(t, (uint32_t)i), sizeof(struct peel_route));
+	list_push(t, &t->free_routes, route_link, (uint32_t)i);
+	deferred_done(t);
+}
+
+static void
+defer(struct peel_route_table *t, peel_rcu_fn fn, uint32_t i)
+{
+	t->n_deferred++;
+	if (peel_rcu_defer(t->rcu, fn, t, i) == 0)
+		return;
+	/* Safe but lost: workers may still look at it, and there is no memory to remember it. */
+	t->n_deferred--;
+	peel_log(PEEL_LOG_ERROR, "route: out of memory, a table slot is lost until restart");
+}
+
+/* ---- sessions ------------------------------------------------------------------------------------------------------------- */
+
+static void
+fill_half(struct peel_route_table *t, struct peel_half *h, const struct peel_key *key,
+	const uint8_t salt[4], uint32_t now_s)
+{
+	h->key = *key;
+	memcpy(h->salt, salt, sizeof(h->salt));
+	h->last_seen_s = now_s;
+	h->seal = peel_random_u64(t->env) >> (64 - SALT_START_BITS);
+	h->cells = 0;
+	h->bytes = 0;
+}
+
+static void
+next_generation(struct peel_route_table *t, uint32_t session)
+{
+	__atomic_store_n(&t->base.generations[session], peel_session_generation(t, session) + 1,
+		__ATOMIC_RELAXED);
+}
+
+static bool
+session_in_use(const struct peel_route_table *t, uint32_t session)
+{
+	return session < t->max_sessions && peel_session_generation(t, session) % 2 == 1;
+}
+
+int
+peel_session_add(struct peel_route_table *t, const struct peel_key *forward,
+	const uint8_t salt_forward[4], const struct peel_key *backward,
+	const uint8_t salt_backward[4], uint32_t now_s, uint32_t *session)
+{
+	uint32_t i = list_pop(t, &t->free_sessions, session_link);
+
+	*session = PEEL_NONE;
+	if (i == PEEL_NONE)
+		return -ENOSPC;
+	struct peel_session *s = peel_session_at(t, i);
+
+	/* No worker knows this index yet: the store that publishes its first route makes all of this visible. */
+	fill_half(t, &s->forward, forward, salt_forward, now_s);
+	fill_half(t, &s->backward, backward, salt_backward, now_s);
+	next_generation(t, i);
+	t->n_sessions++;
+	*session = i;
+	return 0;
+}
+
+void
+peel_session_retire(struct peel_route_table *t, uint32_t session)
+{
+	assert(session_in_use(t, session));
+	if (!session_in_use(t, session))
+		return;
+	next_generation(t, session);
+	t->n_sessions--;
+	defer(t, release_session, session);
+}
+
+uint32_t
+peel_session_count(const struct peel_route_table *t)
+{
+	return t->n_sessions;
+}
+
+/* ---- routes ----------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t
+find_exact(const struct peel_route_table *t, uint64_t hash, const struct peel_route *spec)
+{
+	struct peel_index_walk w = peel_index_walk_begin(&t->exact, hash);
+
+	for (uint32_t slot; (slot = peel_index_walk_next(&t->exact, &w)) != PEEL_NONE;) {
+		if (peel_route_is(peel_route_at(t, slot), &spec->in, spec->in_cid))
+			return slot;
+	}
+	return PEEL_NONE;
+}
+
+static unsigned int
+count_cid(const struct peel_route_table *t, uint32_t cid)
+{
+	struct peel_index_walk w = peel_index_walk_begin(&t->by_cid, peel_route_cid_hash(t, cid));
+	unsigned int n = 0;
+
+	for (uint32_t slot; (slot = peel_index_walk_next(&t->by_cid, &w)) != PEEL_NONE;)
+		n += peel_route_at(t, slot)->in_cid == cid;
+	return n;
+}
+
+/* A stranger may use one id from thousands of ports. All would pile up around one group: index a few, the others are
+ * found by their whole key. */
+static void
+add_by_cid(struct peel_route_table *t, uint32_t cid, uint32_t slot)
+{
+	if (count_cid(t, cid) < PEEL_ROUTE_SAME_CID_MAX)
+		peel_index_add(&t->by_cid, peel_route_cid_hash(t, cid), slot);
+}
+
+static bool
+spec_valid(const struct peel_route_table *t, const struct peel_route *spec)
+{
+	if (spec->kind < PEEL_ROUTE_FORWARD || spec->kind > PEEL_ROUTE_OWN)
+		return false;
+	if (spec->kind == PEEL_ROUTE_OWN && spec->session == PEEL_NONE)
+		return true;
+	if (spec->kind == PEEL_ROUTE_RENDEZVOUS && !session_in_use(t, spec->peer))
+		return false;
+	return session_in_use(t, spec->session);
+}
+
+int
+peel_route_publish(struct peel_route_table *t, const struct peel_route *spec, uint32_t *slot)
+{
+	uint64_t hash = peel_route_hash(t, &spec->in, spec->in_cid);
+	uint32_t old = find_exact(t, hash, spec), i;
+
+	if (slot != NULL)
+		*slot = PEEL_NONE;
+	if (!spec_valid(t, spec))
+		return -EINVAL;
+	if (old == PEEL_NONE && t->n_routes == t->max_routes)
+		return -ENOSPC;
+	i = list_pop(t, &t->free_routes, route_link);
+	if (i == PEEL_NONE)
+		return -ENOSPC;
+	*peel_route_at(t, i) = *spec;
+	/* From here on workers see it: the release store in the index pairs with the acquire of their look. */
+	if (old == PEEL_NONE) {
+		peel_index_add(&t->exact, hash, i);
+		add_by_cid(t, spec->in_cid, i);
+		t->n_routes++;
+	} else {
+		peel_index_replace(&t->exact, hash, old, i);
+		if (!peel_index_replace(&t->by_cid, peel_route_cid_hash(t, spec->in_cid), old, i))
+			add_by_cid(t, spec->in_cid, i);
+		defer(t, release_route, old);
+	}
+	if (slot != NULL)
+		*slot = i;
+	return 0;
+}
+
+void
+peel_route_retire(struct peel_route_table *t, uint32_t slot)
+{
+	const struct peel_route *r = peel_route_at(t, slot);
+	bool there = peel_index_del(&t->exact, peel_route_hash(t, &r->in, r->in_cid), slot);
+
+	assert(there);
+	if (!there)
+		return;
+	(void)peel_index_del(&t->by_cid, peel_route_cid_hash(t, r->in_cid), slot);
+	t->n_routes--;
+	defer(t, release_route, slot);
+}
+
+void
+peel_route_set_endpoint(struct peel_route_table *t, uint32_t slot, uint32_t endpoint)
+{
+	__atomic_store_n(&peel_route_at(t, slot)->endpoint, endpoint, __ATOMIC_RELAXED);
+}
+
+bool
+peel_route_cid_used(const struct peel_route_table *t, uint32_t cid)
+{
+	return count_cid(t, cid) > 0;
+}
+
+uint32_t
+peel_route_new_cid(struct peel_route_table *t)
+{
+	uint32_t cid;
+
+	do {
+		cid = peel_random_u32(t->env);
+	} while (
+		cid == 0 || peel_route_cid_used(t, cid)); /* 0 is legal, but looks like a mistake */
+	return cid;
+}
+
+uint32_t
+peel_route_count(const struct peel_route_table *t)
+{
+	return t->n_routes;
+}
