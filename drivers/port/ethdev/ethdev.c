@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ethdev_internal.h"
+#include "peel_port_ethdev.h"
+
+/* ---- open and close -------------------------------------------------------------------------------------------- */
+
+static void
+make_mask(uint8_t *mask, unsigned int bytes, unsigned int prefix_len)
+{
+	for (unsigned int i = 0; i < bytes; i++) {
+		unsigned int bits = prefix_len > 8 * i ? prefix_len - 8 * i : 0;
+
+		mask[i] = bits >= 8 ? 0xff : (uint8_t)(0xff00 >> bits);
+	}
+}
+
+static bool
+usable_source(const struct peel_addr *a)
+{
+	static const uint8_t zero[16];
+
+	if (memcmp(a->ip, zero, sizeof(zero)) == 0)
+		return false;
+	return a->family == PEEL_FAMILY_IPV4 ? a->ip[0] < 224 && a->ip[0] != 127 : a->ip[0] != 0xff;
+}
+
+static const char *
+check_addresses(const struct peel_port_conf *c)
+{
+	if (c->listen.family != PEEL_FAMILY_IPV4 || !usable_source(&c->listen))
+		return "the main address of an Ethernet port must be one IPv4 address";
+	if (c->listen.port == 0)
+		return "the main address of an Ethernet port needs a UDP port number";
+	if (c->prefix_len > 32)
+		return "the IPv4 prefix length must be 0 to 32";
+	if (c->gateway.family != PEEL_FAMILY_NONE && c->gateway.family != PEEL_FAMILY_IPV4)
+		return "the gateway must be an IPv4 address";
+	if (c->gateway6.family != PEEL_FAMILY_NONE && c->gateway6.family != PEEL_FAMILY_IPV6)
+		return "the IPv6 gateway must be an IPv6 address";
+	if (c->address6.family == PEEL_FAMILY_NONE)
+		return NULL;
+	if (c->address6.family != PEEL_FAMILY_IPV6 || !usable_source(&c->address6))
+		return "the IPv6 address must be one unicast IPv6 address";
+	if (c->prefix_len6 > 128)
+		return "the IPv6 prefix length must be 0 to 128";
+	return NULL;
+}
+
+/* NULL, or what is wrong. */
+static const char *
+check_conf(const struct peel_port_conf *c)
+{
+	if (c->device == NULL || c->device[0] == '\0')
+		return "an Ethernet port needs a device: a PCI address or the options of a virtual "
+		       "device";
+	if (c->n_queues == 0 || c->stats == NULL || c->pool == NULL || c->env == NULL)
+		return "queues, counters, packet pool and environment must be given";
+	if (rte_pktmbuf_priv_size(c->pool) < PEEL_PKT_PRIV_SIZE ||
+		rte_pktmbuf_data_room_size(c->pool) <
+			RTE_PKTMBUF_HEADROOM + PEEL_PORT_RX_MAX + PEEL_PORT_TAILROOM)
+		return "the packet pool must come from peel_port_pool_new";
+	if ((c->exit_port_min == 0) != (c->exit_port_max == 0) ||
+		c->exit_port_min > c->exit_port_max)
+		return "the exit port range is empty or upside down";
+	if (c->exit_port_min != 0 && c->max_endpoints > 0 && c->rcu == NULL)
+		return "exit endpoints need RCU";
+	return check_addresses(c);
+}
+
+static const char *
+check_gateways(const struct peel_port *p)
+{
+	if (p->gateway.family != PEEL_FAMILY_NONE &&
+		!ethdev_on_link(p->gateway.ip, p->ip4, p->mask4, 4))
+		return "the gateway is not in the network of the main address: check the prefix "
+		       "length";
+	if (p->gateway6.family != PEEL_FAMILY_NONE && !(p->gateway6.ip[0] == 0xfe) &&
+		!ethdev_on_link(p->gateway6.ip, p->ip6, p->mask6, 16))
+		return "the IPv6 gateway is not in the network of the IPv6 address";
+	return NULL;
+}
+
+static void
+set_addresses(struct peel_port *p)
+{
+	const struct peel_port_conf *c = &p->conf;
+
+	memcpy(p->ip4, c->listen.ip, 4);
+	make_mask(p->mask4, 4, c->prefix_len);
+	memcpy(p->ip6, c->address6.ip, 16);
+	make_mask(p->mask6, 16, c->prefix_len6);
+	p->has_ip6 = c->address6.family == PEEL_FAMILY_IPV6;
+	p->gateway = c->gateway;
+	p->gateway.port = 0;
+	p->gateway6 = c->gateway6;
+	p->gateway6.port = 0;
+}
+
+static int
+make_tables(struct peel_port *p)
+{
+	const struct peel_env *env = p->conf.env;
+	uint16_t n = p->conf.n_queues;
+
+	p->neigh = aligned_alloc(64, sizeof(*p->neigh));
+	p->queue = aligned_alloc(64, n * sizeof(*p->queue));
+	if (p->queue == NULL || p->neigh == NULL) {
+		free(p->queue);
+		p->queue = NULL; /* close() walks it */
+		return -ENOMEM;
+	}
+	peel_neigh_init(p->neigh, peel_random_u64(env));
+	memset(p->queue, 0, n * sizeof(*p->queue));
+	for (uint16_t i = 0; i < n; i++) {
+		struct peel_ethdev_queue *q = &p->queue[i];
+
+		q->port = p;
+		q->id = i;
+		q->stats = p->conf.stats[i];
+		q->now = peel_now_ms(env);
+		q->rng = peel_random_u64(env);
+		q->announcements = i == 0 ? ANNOUNCEMENTS : 0;
+		q->answers = (struct peel_ethdev_bucket){q->now, ANSWERS_PER_SECOND * 1000};
+		q->echoes = (struct peel_ethdev_bucket){q->now, ECHOES_PER_SECOND * 1000};
+		q->epoll_fd = -1;
+		q->wake_fd = -1;
+		if (peel_ethdev_frag_init(q, SOCKET_ID_ANY) != 0)
+			return -ENOMEM;
+	}
+	return peel_ethdev_endpoints_new(&p->conf, &p->endpoints);
+}
+
+static void
+ethdev_close(struct peel_port *p)
+{
+	if (p == NULL)
+		return;
+	for (uint16_t i = 0; p->queue != NULL && i < p->conf.n_queues; i++) {
+		struct peel_ethdev_queue *q = &p->queue[i];
+
+		for (int k = 0; k < PENDING_HOPS; k++)
+			rte_pktmbuf_free_bulk(q->pending[k].pkts, q->pending[k].n);
+		rte_pktmbuf_free_bulk(q->tx_buf, q->n_tx);
+		peel_ethdev_frag_fini(q);
+	}
+	/* After the last mbuf of its pool. */
+	peel_ethdev_device_close(p);
+	peel_ethdev_endpoints_free(p->endpoints);
+	free(p->neigh);
+	free(p->queue);
+	free((void *)(uintptr_t)p->conf.device);
+	free(p);
+}
+
+static int
+ethdev_open(const struct peel_port_conf *conf, struct peel_port **out, char *why, size_t why_size)
+{
+	const char *wrong = check_conf(conf);
+	struct peel_port *p;
+	int rc = -EINVAL;
+
+	if (wrong != NULL) {
+		snprintf(why, why_size, "%s", wrong);
+		return -EINVAL;
+	}
+	p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return -ENOMEM;
+	p->conf = *conf;
+	p->rx_pool = conf->pool;
+	p->conf.device = strdup(conf->device);
+	set_addresses(p);
+	wrong = check_gateways(p);
+	if (wrong != NULL) {
+		snprintf(why, why_size, "%s", wrong);
+	} else if (p->conf.device == NULL || make_tables(p) != 0) {
+		snprintf(why, why_size, "no memory for the tables of the port");
+		rc = -ENOMEM;
+	} else {
+		rc = peel_ethdev_device_open(p, why, why_size);
+	}
+	if (rc != 0) {
+		ethdev_close(p);
+		return rc;
+	}
+	peel_log(PEEL_LOG_INFO,
+		"port \"%s\": %02x:%02x:%02x:%02x:%02x:%02x, MTU %u, %u queue(s), checksums by %s",
+		conf->device, p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4], p->mac[5],
+		p->mtu, conf->n_queues, p->tx_checksum ? "the device" : "software");
+	*out = p;
+	return 0;
+}
+
+/* ---- questions --------------------------------------------------------------------------------------------------- */
+
+static void
+ethdev_local(const struct peel_port *port, struct peel_addr *out)
+{
+	*out = port->conf.listen;
+}
+
+static bool
+ethdev_is_own(const struct peel_port *port, const struct peel_addr *a)
+{
+	if (a->family == PEEL_FAMILY_IPV4)
+		return memcmp(a->ip, port->ip4, 4) == 0;
+	return a->family == PEEL_FAMILY_IPV6 && port->has_ip6 && memcmp(a->ip, port->ip6, 16) == 0;
+}
+
+static void
+ethdev_dump(const struct peel_port *port, void (*line)(void *arg, const char *name, uint64_t value),
+	void *arg)
+{
+	static const char *const names[] = {
+#define X(id, name) name,
+		PEEL_ETHDEV_COUNTERS(X)
+#undef X
+	};
+	struct rte_eth_stats s;
+
+	for (unsigned int c = 0; c < ETHDEV_N_COUNTERS; c++) {
+		uint64_t sum = 0;
+
+		for (uint16_t i = 0; i < port->conf.n_queues; i++)
+			sum += __atomic_load_n(&port->queue[i].count[c], __ATOMIC_RELAXED);
+		line(arg, names[c], sum);
+	}
+	line(arg, "neighbours", __atomic_load_n(&port->neigh->used, __ATOMIC_RELAXED));
+	line(arg, "exit_endpoints_open", peel_ethdev_endpoints_count(port->endpoints));
+	line(arg, "mtu", port->mtu);
+	if (rte_eth_stats_get(port->id, &s) != 0)
+		return;
+	line(arg, "device_rx_frames", s.ipackets);
+	line(arg, "device_tx_frames", s.opackets);
+	line(arg, "device_rx_missed", s.imissed);
+	line(arg, "device_rx_errors", s.ierrors);
+	line(arg, "device_rx_no_buffer", s.rx_nombuf);
+	line(arg, "device_tx_errors", s.oerrors);
+}
+
+const struct peel_port_ops peel_port_ethdev = {
+	.name = "ethdev",
+	.open = ethdev_open,
+	.close = ethdev_close,
+	.local = ethdev_local,
+	.rx = peel_ethdev_rx,
+	.tx = peel_ethdev_tx,
+	.flush = peel_ethdev_flush,
+	.wait = peel_ethdev_wait,
+	.wake = peel_ethdev_wake,
+	.exit_open = peel_ethdev_exit_open,
+	.exit_close = peel_ethdev_exit_close,
+	.is_own = ethdev_is_own,
+	.dump = ethdev_dump,
+};

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include "ethdev_internal.h"
+
+#define IP4_OFFSET_MASK 0x1fff
+#define IP4_MORE 0x2000
+
+uint64_t
+peel_ethdev_pseudo(const uint8_t *src, const uint8_t *dst, unsigned int ip_len, uint8_t proto)
+{
+	return ethdev_sum(src, ip_len, ethdev_sum(dst, ip_len, rte_cpu_to_be_16(proto)));
+}
+
+uint32_t
+peel_ethdev_ip4_build(const struct peel_port *port, uint8_t *p, const uint8_t dst[4], uint8_t proto,
+	uint32_t payload, uint16_t id, uint16_t frag)
+{
+	p[0] = 0x45;
+	p[1] = 0;
+	peel_put_be16(p + 2, (uint16_t)(IP4_LEN + payload));
+	peel_put_be16(p + 4, id);
+	peel_put_be16(p + 6, frag);
+	p[8] = 64;
+	p[9] = proto;
+	peel_put_be16(p + 10, 0);
+	memcpy(p + 12, port->ip4, 4);
+	memcpy(p + 16, dst, 4);
+	if (!port->tx_checksum || proto != PROTO_UDP || (frag & (IP4_MORE | IP4_OFFSET_MASK)) != 0)
+		ethdev_put_sum(p + 10, (uint16_t)~ethdev_fold(ethdev_sum(p, IP4_LEN, 0)));
+	return IP4_LEN;
+}
+
+/* Addresses that no datagram of ours may come from. */
+static bool
+bad_source(const struct peel_port *port, const uint8_t ip[4])
+{
+	return ip[0] == 0 || ip[0] == 127 || ip[0] >= 224 || memcmp(ip, port->ip4, 4) == 0;
+}
+
+static bool
+header_good(const struct rte_mbuf *m, const uint8_t *ip, uint32_t room, uint32_t *header,
+	uint32_t *total)
+{
+	if (room < IP4_LEN || ip[0] >> 4 != 4)
+		return false;
+	*header = (ip[0] & 15) * 4;
+	*total = peel_get_be16(ip + 2);
+	if (*header < IP4_LEN || *total < *header || *total > room)
+		return false;
+	if ((m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
+		return true;
+	return ethdev_fold(ethdev_sum(ip, *header, 0)) == 0xffff;
+}
+
+static struct rte_mbuf *
+fragment_rx(
+	struct peel_ethdev_queue *q, struct rte_mbuf *m, uint32_t header, struct peel_ethdev_l4 *l4)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, ETH_LEN);
+	uint32_t part = m->data_len - ETH_LEN - header, frag = peel_get_be16(ip + 6);
+
+	/* All parts but the last are multiples of eight bytes, and none ends beyond the largest packet. */
+	if (part == 0 || ((frag & IP4_MORE) != 0 && part % 8 != 0) ||
+		(frag & IP4_OFFSET_MASK) * 8 + part > UINT16_MAX - IP4_LEN)
+		return peel_ethdev_drop(q, m, PEEL_DROP_FRAGMENT);
+	m = peel_ethdev_frag_rx(q, m, (uint16_t)header, false);
+	if (m == NULL)
+		return NULL;
+	l4->off = 0;
+	l4->len = m->data_len;
+	l4->verified = false;
+	return peel_ethdev_udp_rx(q, m, l4);
+}
+
+struct rte_mbuf *
+peel_ethdev_ip4_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m)
+{
+	const struct peel_port *port = q->port;
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, ETH_LEN);
+	uint32_t header, total;
+
+	if (!header_good(m, ip, m->data_len - ETH_LEN, &header, &total) ||
+		memcmp(ip + 16, port->ip4, 4) != 0 || bad_source(port, ip + 12))
+		return peel_ethdev_drop(q, m, PEEL_DROP_FRAME);
+	/* What follows is padding of short Ethernet frames. */
+	m->data_len = (uint16_t)(ETH_LEN + total);
+	m->pkt_len = m->data_len;
+
+	bool fragment = (peel_get_be16(ip + 6) & (IP4_MORE | IP4_OFFSET_MASK)) != 0;
+
+	if (ip[9] == PROTO_ICMP && !fragment)
+		return peel_ethdev_icmp4_rx(q, m, ETH_LEN + header, total - header);
+	if (ip[9] != PROTO_UDP)
+		return peel_ethdev_drop(q, m, PEEL_DROP_FRAME);
+
+	struct peel_ethdev_l4 l4 = {
+		.remote = ethdev_ip4(ip + 12),
+		.pseudo = peel_ethdev_pseudo(ip + 12, ip + 16, 4, PROTO_UDP),
+		.off = ETH_LEN + header,
+		.len = total - header,
+		.verified =
+			(m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD,
+	};
+
+	if (unlikely(fragment))
+		return fragment_rx(q, m, header, &l4);
+	return peel_ethdev_udp_rx(q, m, &l4);
+}
