@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "cmd.h"
+#include "conf.h"
+#include "eal.h"
+#include "log.h"
+#include "peel_aead_engines.h"
+#include "privileges.h"
+
+struct relay {
+	struct peel_conf conf;
+	struct peel_node *node;
+	uv_signal_t term, interrupt, status;
+};
+
+static void
+on_ready(void *arg)
+{
+	struct relay *r = arg;
+	struct peel_addr local;
+	char text[PEEL_ADDR_TEXT_MAX];
+
+	peel_node_local(r->node, &local);
+	printf("ready %s\n", peel_addr_text(&local, text));
+	fflush(stdout);
+}
+
+static void
+on_term(uv_signal_t *handle, int number)
+{
+	struct relay *r = handle->data;
+
+	(void)number;
+	/* No longer watched, a second signal has its default effect: the end, at once. */
+	uv_signal_stop(&r->term);
+	uv_signal_stop(&r->interrupt);
+	peel_log(PEEL_LOG_INFO, "stopping");
+	peel_node_stop(r->node);
+}
+
+static void
+on_status(uv_signal_t *handle, int number)
+{
+	struct relay *r = handle->data;
+	char *text = peel_node_status(r->node, false);
+
+	(void)number;
+	if (text == NULL)
+		return;
+	puts(text);
+	fflush(stdout);
+	free(text);
+}
+
+static int
+watch_signals(struct relay *r)
+{
+	uv_loop_t *loop = peel_node_loop(r->node);
+	int ret;
+
+	signal(SIGPIPE, SIG_IGN);
+	uv_signal_init(loop, &r->term);
+	uv_signal_init(loop, &r->interrupt);
+	uv_signal_init(loop, &r->status);
+	r->term.data = r->interrupt.data = r->status.data = r;
+	ret = uv_signal_start(&r->term, on_term, SIGTERM);
+	if (ret == 0)
+		ret = uv_signal_start(&r->interrupt, on_term, SIGINT);
+	if (ret == 0)
+		ret = uv_signal_start(&r->status, on_status, SIGUSR1);
+	return ret;
+}
+
+static void
+log_start(const struct relay *r)
+{
+	const struct peel_node_conf *n = &r->conf.node;
+
+	peel_log(PEEL_LOG_INFO, "peel %s: %u worker%s, port driver %s, AEAD engine %s",
+		PEEL_VERSION, n->n_workers, n->n_workers == 1 ? "" : "s", n->port->name,
+		n->engine->name);
+	if (n->n_bootstrap + n->n_bootstrap_names == 0)
+		peel_log(PEEL_LOG_WARNING,
+			"no bootstrap servers: this node waits for others to find it");
+}
+
+/* From EAL to the end of the loop. */
+static int
+run_node(struct relay *r)
+{
+	char why[512] = "";
+	int ret = peel_node_new(&r->conf.node, &r->node, why, sizeof(why));
+
+	if (ret != 0) {
+		peel_log(PEEL_LOG_ERROR, "%s", why[0] != '\0' ? why : strerror(-ret));
+		return ret;
+	}
+	ret = peel_privileges_drop(r->conf.user, r->conf.node.management, why, sizeof(why));
+	if (ret == 0) {
+		ret = watch_signals(r);
+		peel_node_on_ready(r->node, on_ready, r);
+	}
+	if (ret == 0)
+		ret = peel_node_run(r->node);
+	if (ret != 0)
+		peel_log(PEEL_LOG_ERROR, "%s", why[0] != '\0' ? why : strerror(-ret));
+	peel_node_free(r->node);
+	return ret;
+}
+
+static int
+start(struct relay *r)
+{
+	struct peel_eal_plan plan;
+	char why[512] = "", text[128];
+	int ret = peel_eal_plan(&r->conf, &plan, why, sizeof(why));
+
+	peel_log_start(&r->conf);
+	if (ret == 0) {
+		r->conf.node.n_mbufs = plan.n_mbufs;
+		if (r->conf.node.engine == NULL)
+			r->conf.node.engine = peel_aead_engine_best();
+		log_start(r);
+		peel_log(PEEL_LOG_INFO, "%s", peel_eal_plan_text(&plan, text, sizeof(text)));
+		ret = peel_eal_start(&r->conf, &plan, why, sizeof(why));
+	}
+	if (ret != 0) {
+		peel_log(PEEL_LOG_ERROR, "%s", why[0] != '\0' ? why : strerror(-ret));
+		return EXIT_FAILED;
+	}
+	ret = run_node(r);
+	peel_eal_stop();
+	return ret == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+static int
+run(int argc, char **argv)
+{
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
+	static struct relay relay;
+	const char *path = NULL;
+	bool check = false;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (o) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'k':
+			check = true;
+			break;
+		case 'h':
+			peel_command_help(stdout, &peel_command_relay);
+			return EXIT_OK;
+		default:
+			return peel_command_usage_error(&peel_command_relay);
+		}
+	}
+	if (path == NULL || optind != argc) {
+		if (path == NULL)
+			fprintf(stderr, "peel relay: needs a configuration: -c FILE\n");
+		else
+			fprintf(stderr, "peel relay: \"%s\" is not understood\n", argv[optind]);
+		return peel_command_usage_error(&peel_command_relay);
+	}
+	if (peel_command_load(path, &relay.conf) != 0)
+		return EXIT_USAGE;
+	if (peel_conf_check_host(path, &relay.conf, peel_command_print_error, NULL) != 0)
+		return EXIT_USAGE;
+	if (check) {
+		printf("%s: configuration is valid\n", path);
+		return EXIT_OK;
+	}
+	return start(&relay);
+}
+
+const struct peel_command peel_command_relay = {
+	.name = "relay",
+	.about = "run a relay, or an exit",
+	.usage = "relay -c FILE [--check]",
+	.help = "Runs a node as its configuration says (config/relay.ini documents every setting). "
+		"When it\n"
+		"is up, it prints `ready ADDRESS:PORT` on standard output; the log goes to "
+		"standard error.\n\n"
+		"options:\n"
+		"  -c, --config FILE  the configuration\n"
+		"      --check        only look for mistakes, in the file and on this machine: "
+		"prints each\n"
+		"                     as FILE:LINE: [section] key: what is wrong, and opens "
+		"nothing\n"
+		"  -h, --help         this text\n\n"
+		"signals:\n"
+		"  SIGTERM, SIGINT    say good-bye to neighbours and end; a second one ends at "
+		"once\n"
+		"  SIGUSR1            print the status on standard output, one line of JSON\n\n"
+		"exit codes: 0 ended as asked, 1 could not go on, 2 wrong arguments or "
+		"configuration\n",
+	.run = run,
+};

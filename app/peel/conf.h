@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * The configuration file of `peel relay`: INI text, read whole, checked whole, immutable afterwards. One table
+ * (conf_keys.c) names every key with its type, range and meaning; parser, checks, error texts and the test of
+ * config/relay.ini are driven by it. Control thread only, before anything else starts.
+ */
+
+#include "peel_node.h"
+
+enum peel_hugepages {
+	PEEL_HUGEPAGES_AUTO, /* when enough pages are free */
+	PEEL_HUGEPAGES_YES,
+	PEEL_HUGEPAGES_NO,
+};
+
+struct peel_conf {
+	struct peel_node_conf node; /* engine NULL: the best one of this CPU */
+	/* What the program itself needs. */
+	char user[64]; /* to become after start; empty: stay who we are */
+	enum peel_hugepages hugepages;
+	uint32_t memory_mib;		       /* without hugepages; 0: computed */
+	struct peel_network address, address6; /* ethdev: own addresses and on-link networks */
+	bool become_exitnode;
+	enum peel_log_level log_level;
+	bool log_timestamps;
+	unsigned int line[96]; /* of each key of the table, 0: not given */
+};
+
+/** One error: "FILE:LINE: [section] key: what is wrong; allowed: ...". */
+typedef void (*peel_conf_error_fn)(void *arg, const char *text);
+
+void peel_conf_init(struct peel_conf *conf);
+
+/**
+ * Parse and check @p text, which @p name (a file name) stands for in errors. Starts from the defaults. Everything that
+ * can be said without looking at this machine is checked.
+ * @return the number of errors; each was given to @p fn.
+ */
+unsigned int peel_conf_parse(const char *name, const char *text, size_t len, struct peel_conf *conf,
+	peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;
+
+/** The same for a file. One that cannot be read counts as one error. */
+unsigned int peel_conf_load(
+	const char *path, struct peel_conf *conf, peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;
+
+/**
+ * What depends on this machine and is known without opening ports: key file, CPUs, engine, user, folders.
+ * @return the number of errors; each was given to @p fn.
+ */
+unsigned int peel_conf_check_host(const char *name, const struct peel_conf *conf,
+	peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;

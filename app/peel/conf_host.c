@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Does this machine have what the configuration asks for? Said before anything is opened.
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf_table.h"
+#include "eal.h"
+#include "peel_aead_engines.h"
+
+static void
+check_key(const struct peel_conf *c, struct conf_errors *e)
+{
+	struct peel_identity id;
+	char why[384] = "";
+
+	if (peel_identity_load(c->node.key_file, &id, why, sizeof(why)) != 0) {
+		int i = conf_key_find("node", "key");
+
+		conf_error(e, c->line[i], "node", "key", "%s", why);
+		return;
+	}
+	peel_identity_wipe(&id);
+}
+
+static void
+check_management(const struct peel_conf *c, struct conf_errors *e)
+{
+	char folder[sizeof(c->node.management)];
+	struct stat st;
+	char *slash;
+
+	if (c->node.management[0] == '\0')
+		return;
+	if (lstat(c->node.management, &st) == 0 && !S_ISSOCK(st.st_mode))
+		conf_error_key(e, c, "node", "management",
+			"%s exists and is no socket: it will not be replaced", c->node.management);
+	memcpy(folder, c->node.management, sizeof(folder));
+	slash = strrchr(folder, '/');
+	if (slash == NULL)
+		snprintf(folder, sizeof(folder), ".");
+	else
+		slash[slash == folder] = '\0';
+	if (access(folder, W_OK | X_OK) != 0)
+		conf_error_key(e, c, "node", "management", "cannot make a socket in %s: %s", folder,
+			strerror(errno));
+}
+
+static void
+check_user(const struct peel_conf *c, struct conf_errors *e)
+{
+	const struct passwd *pw;
+
+	if (c->user[0] == '\0')
+		return;
+	pw = getpwnam(c->user);
+	if (pw == NULL)
+		conf_error_key(e, c, "node", "user", "%s is not known here", c->user);
+	else if (geteuid() != 0 && geteuid() != pw->pw_uid)
+		conf_error_key(e, c, "node", "user", "only root can become %s", c->user);
+}
+
+static void
+check_cpus(const struct peel_conf *c, struct conf_errors *e)
+{
+	cpu_set_t have;
+	char list[256];
+
+	if (sched_getaffinity(0, sizeof(have), &have) != 0)
+		return;
+	peel_cpu_list(&have, list, sizeof(list));
+	for (unsigned int i = 0; i < c->node.n_workers; i++) {
+		int core = c->node.core[i];
+
+		if (core >= 0 && !CPU_ISSET(core, &have))
+			conf_error_key(e, c, "workers", "cores",
+				"there is no CPU %d for this program, only %s", core, list);
+	}
+	if (c->node.control_core >= 0 && !CPU_ISSET(c->node.control_core, &have))
+		conf_error_key(e, c, "workers", "control_core",
+			"there is no CPU %d for this program, only %s", c->node.control_core, list);
+}
+
+static void
+check_engine(const struct peel_conf *c, struct conf_errors *e)
+{
+	if (c->node.engine == NULL && peel_aead_engine_best() == NULL)
+		conf_error_key(e, c, "aead", "engine", "no engine works on this CPU");
+	else if (c->node.engine != NULL && peel_aead_self_test(c->node.engine) != 0)
+		conf_error_key(e, c, "aead", "engine", "%s does not work on this CPU",
+			c->node.engine->name);
+}
+
+/* Can a socket be bound to the address? Tried with a port of the kernel's choice. */
+static void
+check_bind(const struct peel_conf *c, struct conf_errors *e, const char *key, struct peel_addr a)
+{
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int fd;
+
+	if (a.family == PEEL_FAMILY_NONE)
+		return;
+	a.port = 0;
+	len = peel_addr_to_sockaddr(&a, &ss);
+	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&ss, len) != 0)
+		conf_error_key(
+			e, c, "port", key, "not an address of this machine: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+static void
+check_device(const struct peel_conf *c, struct conf_errors *e)
+{
+	const char *iface = strstr(c->node.device, "iface=");
+	char path[320], name[64];
+
+	if (peel_eal_is_pci(c->node.device)) {
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s%.*s",
+			strspn(c->node.device, "0123456789abcdefABCDEF") == 4 ? "" : "0000:",
+			(int)strcspn(c->node.device, ","), c->node.device);
+		if (access(path, F_OK) != 0)
+			conf_error_key(e, c, "port", "device", "there is no such PCI device");
+		return;
+	}
+	/* These attach to an interface that must be there; net_tap makes its own and net_vhost's is a path. */
+	if (iface == NULL || (strncmp(c->node.device, "net_af_packet", 13) != 0 &&
+				     strncmp(c->node.device, "net_af_xdp", 10) != 0))
+		return;
+	iface += strlen("iface=");
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(iface, ","), iface);
+	snprintf(path, sizeof(path), "/sys/class/net/%s", name);
+	if (access(path, F_OK) != 0)
+		conf_error_key(e, c, "port", "device", "there is no network interface %s", name);
+}
+
+unsigned int
+peel_conf_check_host(
+	const char *name, const struct peel_conf *conf, peel_conf_error_fn fn, void *arg)
+{
+	struct conf_errors e = {.file = name, .fn = fn, .arg = arg};
+	struct peel_eal_plan plan;
+	char why[384] = "";
+
+	if (peel_keys_init() != 0)
+		conf_error(&e, 0, NULL, NULL, "libsodium or libcrypto does not work here");
+	else
+		check_key(conf, &e);
+	check_management(conf, &e);
+	check_user(conf, &e);
+	check_cpus(conf, &e);
+	check_engine(conf, &e);
+	if (strcmp(conf->node.port->name, "socket") == 0) {
+		check_bind(conf, &e, "listen", conf->node.port_conf.listen);
+		check_bind(conf, &e, "exit_address", conf->node.port_conf.exit_ipv4);
+		check_bind(conf, &e, "exit_address6", conf->node.port_conf.exit_ipv6);
+	} else {
+		check_device(conf, &e);
+	}
+	if (peel_eal_plan(conf, &plan, why, sizeof(why)) != 0) {
+		int i = conf_key_find("workers", plan.huge ? "hugepages" : "memory");
+
+		conf_error(&e, conf->line[i], "workers", plan.huge ? "hugepages" : "memory", "%s",
+			why);
+	}
+	return e.n;
+}

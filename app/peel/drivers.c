@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include "drivers.h"
+#ifdef PEEL_HAVE_ETHDEV
+#include "peel_port_ethdev.h"
+#endif
+#ifdef PEEL_HAVE_SOCKET
+#include "peel_port_socket.h"
+#endif
+
+const struct peel_port_ops *const peel_ports[] = {
+#ifdef PEEL_HAVE_SOCKET
+	&peel_port_socket,
+#endif
+#ifdef PEEL_HAVE_ETHDEV
+	&peel_port_ethdev,
+#endif
+	NULL,
+};
+
+const struct peel_port_ops *
+peel_port_find(const char *name)
+{
+	for (const struct peel_port_ops *const *p = peel_ports; *p != NULL; p++) {
+		if (strcmp((*p)->name, name) == 0)
+			return *p;
+	}
+	return NULL;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * DPDK's environment (EAL) for this program: which memory, which CPUs, which devices. The program builds EAL's
+ * arguments itself from the configuration. Control thread.
+ */
+
+#include <sched.h>
+
+#include "conf.h"
+
+/** What memory will be used, decided before EAL starts. */
+struct peel_eal_plan {
+	bool huge;
+	size_t page;	     /* bytes of a hugepage */
+	unsigned long pages; /* of that size, needed */
+	uint32_t memory_mib; /* without hugepages: the cap given to EAL */
+	uint32_t n_mbufs;    /* packet buffers the plan reckons with: give them to the node */
+};
+
+/** -ENOMEM: not enough; @p why says what to do, and plan->huge whether it is about hugepages. */
+int peel_eal_plan(const struct peel_conf *conf, struct peel_eal_plan *plan, char *why,
+	size_t why_size) PEEL_MUST_USE;
+/** The plan in words, for the log. */
+const char *peel_eal_plan_text(const struct peel_eal_plan *plan, char *out, size_t size);
+
+/**
+ * Start EAL; works once per process. The calling thread becomes EAL's main lcore and floats over the CPUs meant for
+ * the control thread, and so do DPDK's helper threads.
+ */
+int peel_eal_start(const struct peel_conf *conf, const struct peel_eal_plan *plan, char *why,
+	size_t why_size) PEEL_MUST_USE;
+void peel_eal_stop(void);
+
+/** "0000:03:00.0" or "03:00.0", maybe with ",options". */
+bool peel_eal_is_pci(const char *device);
+
+/** "0-3,8" */
+void peel_cpu_list(const cpu_set_t *cpus, char *out, size_t size);
+/** CPUs for the control thread among those the program may use: the configured one, or all but the workers'. */
+void peel_cpu_control(const struct peel_node_conf *conf, const cpu_set_t *allowed, cpu_set_t *out);

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <stddef.h> /* hugetlbfs.h needs it */
+
+#include <hugetlbfs.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hugepages.h"
+
+#define POOLS_MAX 8
+
+static unsigned long
+counter(size_t page, const char *name)
+{
+	char path[128];
+	unsigned long v = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%zukB/%s", page / 1024,
+		name);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%lu", &v) != 1)
+		v = 0;
+	fclose(f);
+	return v;
+}
+
+static unsigned long
+minus(unsigned long a, unsigned long b)
+{
+	return a > b ? a - b : 0;
+}
+
+unsigned int
+peel_hugepages_read(struct peel_hugepage_pool *pools, unsigned int n)
+{
+	long sizes[POOLS_MAX];
+	int found = gethugepagesizes(sizes, POOLS_MAX);
+	unsigned int used = 0;
+
+	for (int i = 0; i < found && used < n; i++) {
+		struct peel_hugepage_pool p = {.page = (size_t)sizes[i]};
+
+		p.total = counter(p.page, "nr_hugepages");
+		p.usable = minus(counter(p.page, "free_hugepages"),
+				   counter(p.page, "resv_hugepages")) +
+			   minus(counter(p.page, "nr_overcommit_hugepages"),
+				   counter(p.page, "surplus_hugepages"));
+		unsigned int at = used++;
+
+		for (; at > 0 && pools[at - 1].page > p.page; at--)
+			pools[at] = pools[at - 1];
+		pools[at] = p;
+	}
+	return used;
+}
+
+bool
+peel_hugepages_find(size_t bytes, struct peel_hugepage_pool *out)
+{
+	struct peel_hugepage_pool pools[POOLS_MAX];
+	unsigned int n = peel_hugepages_read(pools, POOLS_MAX);
+
+	memset(out, 0, sizeof(*out));
+	for (unsigned int i = 0; i < n; i++) {
+		if (pools[i].usable >= (bytes + pools[i].page - 1) / pools[i].page) {
+			*out = pools[i];
+			return true;
+		}
+	}
+	if (n > 0)
+		*out = pools[0];
+	return false;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/* The machine's pools of hugepages. libhugetlbfs knows the sizes, the kernel's counters how many are left. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct peel_hugepage_pool {
+	size_t page;	     /* bytes of a page */
+	unsigned long total; /* pages in the pool */
+	unsigned long
+		usable; /* free and not promised to others, plus what the pool may still grow by */
+};
+
+/** Fill up to @p n pools, smallest pages first. @return how many; 0 when the kernel has no hugepages. */
+unsigned int peel_hugepages_read(struct peel_hugepage_pool *pools, unsigned int n);
+
+/**
+ * The first pool that has @p bytes left.
+ * @return false when none has; @p out is then the pool of the smallest pages (page 0: there is no pool at all).
+ */
+bool peel_hugepages_find(size_t bytes, struct peel_hugepage_pool *out);

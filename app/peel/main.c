@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <string.h>
+
+#include "cmd.h"
+#include "conf.h"
+
+static const struct peel_command *const commands[] = {
+	&peel_command_relay,
+	&peel_command_keygen,
+	&peel_command_status,
+};
+
+static void
+help(FILE *to)
+{
+	fputs("usage: peel COMMAND [OPTION]...\n\n"
+	      "Peel is an onion relay for the IPv8 tunnel overlay, the network that Tribler users\n"
+	      "download through.\n\n"
+	      "commands:\n",
+		to);
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(commands); i++)
+		fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->about);
+	fputs("\n"
+	      "options:\n"
+	      "  -h, --help     this text; `peel COMMAND --help` tells more about a command\n"
+	      "  -V, --version  the version\n\n"
+	      "first steps:\n"
+	      "  peel keygen key.bin                  make the private key of a new node\n"
+	      "  peel relay -c relay.ini --check      look for mistakes in a configuration\n"
+	      "  peel relay -c relay.ini              run\n"
+	      "  peel status -c relay.ini --pretty    what is it doing?\n",
+		to);
+}
+
+void
+peel_command_help(FILE *to, const struct peel_command *command)
+{
+	fprintf(to, "usage: peel %s\n\n%s", command->usage, command->help);
+}
+
+int
+peel_command_usage_error(const struct peel_command *command)
+{
+	fprintf(stderr, "usage: peel %s\n`peel %s --help` tells more\n", command->usage,
+		command->name);
+	return EXIT_USAGE;
+}
+
+void
+peel_command_print_error(void *arg, const char *text)
+{
+	(void)arg;
+	fprintf(stderr, "%s\n", text);
+}
+
+int
+peel_command_load(const char *path, struct peel_conf *conf)
+{
+	return peel_conf_load(path, conf, peel_command_print_error, NULL) == 0 ? 0 : EXIT_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+
+	if (name == NULL) {
+		help(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+		help(stdout);
+		return EXIT_OK;
+	}
+	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+		printf("peel %s\n", PEEL_VERSION);
+		return EXIT_OK;
+	}
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(commands); i++) {
+		if (strcmp(name, commands[i]->name) == 0) {
+			static char full[32]; /* what getopt_long begins its errors with */
+
+			snprintf(full, sizeof(full), "peel %s", name);
+			argv[1] = full;
+			return commands[i]->run(argc - 1, argv + 1);
+		}
+	}
+	fprintf(stderr, "peel: there is no %s \"%s\"; `peel --help` lists what there is\n",
+		name[0] == '-' ? "option" : "command", name);
+	return EXIT_USAGE;
+}

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The program as an operator meets it: commands, errors, signals, the management socket. Usage: test_cli.py PEEL"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+PEEL = None
+# Sanitized builds need more memory and time.
+SANITIZED = False
+
+
+def peel(*args, **kwargs):
+    return subprocess.run([PEEL, *args], capture_output=True, text=True, timeout=60, check=False, **kwargs)
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="peel-cli-")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.path(name)
+
+
+class Commands(Folder):
+    def test_help_and_version(self):
+        for args in (["--help"], ["-h"], ["help"], ["relay", "--help"], ["keygen", "-h"], ["status", "--help"]):
+            result = peel(*args)
+            self.assertEqual((result.returncode, result.stderr), (0, ""), args)
+            self.assertIn("usage: peel", result.stdout)
+        self.assertRegex(peel("--version").stdout, r"^peel \d+\.\d+\.\d+\n$")
+
+    def test_wrong_arguments(self):
+        for args, word in (([], "usage"), (["fly"], '"fly"'), (["--fly"], "--fly"), (["relay"], "-c FILE"),
+                           (["relay", "--fly"], "--fly"), (["relay", "-c", "x", "y"], '"y"'), (["relay", "-c"], "c"),
+                           (["keygen"], "one file"), (["keygen", "a", "b"], "one file"), (["status"], "-c FILE"),
+                           (["status", "-c", "x", "-s", "y"], "not both"), (["status", "-s", "y", "fly"], '"fly"'),
+                           (["status", "-s", "y", "--watch=0"], "3600")):
+            result = peel(*args)
+            self.assertEqual((result.returncode, result.stdout), (2, ""), args)
+            self.assertIn(word, result.stderr, args)
+
+    def test_keygen(self):
+        made = peel("keygen", self.path("k"))
+        self.assertEqual(made.returncode, 0)
+        self.assertRegex(made.stdout, r"^mid [0-9a-f]{40}\n$")
+        self.assertEqual(os.stat(self.path("k")).st_mode & 0o777, 0o600)
+        self.assertEqual(os.stat(self.path("k")).st_size, 74)
+        shown = peel("keygen", "--show", self.path("k"))
+        self.assertRegex(shown.stdout, r"^public_key [0-9a-f]{148}\nmid [0-9a-f]{40}\n$")
+        self.assertTrue(shown.stdout.endswith(made.stdout))
+        again = peel("keygen", self.path("k"))
+        self.assertEqual((again.returncode, again.stdout), (1, ""))
+        self.assertIn("exists already", again.stderr)
+        self.assertEqual(peel("keygen", "--show", self.path("none")).returncode, 1)
+
+    def test_check(self):
+        peel("keygen", self.path("k"))
+        good = self.write("good.ini", f"[node]\nkey = {self.path('k')}\n[port]\nlisten = 127.0.0.1:0\n")
+        result = peel("relay", "-c", good, "--check")
+        self.assertEqual((result.returncode, result.stdout, result.stderr),
+                         (0, f"{good}: configuration is valid\n", ""))
+        bad = self.write("bad.ini", "[node]\nkee = k\n[workers]\nring = x\n")
+        result = peel("relay", "-c", bad, "--check")
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+        lines = result.stderr.splitlines()
+        self.assertEqual(len(lines), 2)
+        self.assertTrue(lines[0].startswith(f"{bad}:2: [node] kee: "))
+        self.assertTrue(lines[1].startswith(f"{bad}:4: [workers] ring: "))
+        os.chmod(self.path("k"), 0o644)
+        result = peel("relay", "-c", good, "--check")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn(f"{good}:2: [node] key: ", result.stderr)
+
+    def test_status_of_nobody(self):
+        result = peel("status", "-s", self.path("none"))
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("does the node run?", result.stderr)
+
+
+class Relay(Folder):
+    def start(self, extra=""):
+        if not os.path.exists(self.path("k")):
+            peel("keygen", self.path("k"))
+        self.config = self.write("relay.ini", f"""[node]
+key = {self.path('k')}
+management = {self.path('sock')}
+[port]
+listen = 127.0.0.1:0
+[discovery]
+bootstrap =
+[workers]
+hugepages = no
+{extra}""")
+        self.log = open(self.path("log"), "a+", encoding="utf-8")
+        self.addCleanup(self.log.close)
+        process = subprocess.Popen([PEEL, "relay", "-c", self.config], stdout=subprocess.PIPE, stderr=self.log,
+                                   text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.assertRegex(process.stdout.readline(), r"^ready 127\.0\.0\.1:[1-9]\d*\n$", self.log_text())
+        return process
+
+    def log_text(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def stop(self, process):
+        process.terminate()
+        self.assertEqual(process.wait(30), 0, self.log_text())
+
+    def connect(self):
+        client = socket.socket(socket.AF_UNIX)
+        self.addCleanup(client.close)
+        client.settimeout(10)
+        client.connect(self.path("sock"))
+        return client
+
+    def ask(self, request, end=True):
+        client = self.connect()
+        client.sendall(request)
+        if not end:
+            client.shutdown(socket.SHUT_WR)
+        return self.read_all(client)
+
+    @staticmethod
+    def read_all(client):
+        answer = b""
+        try:
+            while True:
+                part = client.recv(65536)
+                if not part:
+                    return answer
+                answer += part
+        except ConnectionResetError:
+            return answer
+
+    def test_life(self):
+        begin = time.monotonic()
+        process = self.start()
+        took = time.monotonic() - begin
+        status = json.loads(self.ask(b"status\n"))
+        self.assertEqual(status["driver"], "socket")
+        self.assertEqual(status["flags"], ["relay", "speed_test"])
+        self.assertEqual(len(status["workers"]), 1)
+        self.assertEqual(status["circuits"]["relays"], 0)
+        self.assertIn("drop_auth", status["counters"]["drops"])
+        self.assertIn(status["mid"], peel("keygen", "--show", self.path("k")).stdout)
+        print(f"ready after {took:.2f} s, {status['memory']['rss_bytes'] >> 20} MiB resident", file=sys.stderr)
+        if not SANITIZED:
+            self.assertLess(status["memory"]["rss_bytes"], 256 << 20)
+        process.send_signal(signal.SIGUSR1)
+        self.assertEqual(json.loads(process.stdout.readline())["mid"], status["mid"])
+        self.assertEqual(os.stat(self.path("sock")).st_mode & 0o777, 0o600)
+        self.stop(process)
+        self.assertFalse(os.path.exists(self.path("sock")))
+        self.assertNotIn("error", self.log_text())
+
+    def test_interrupt_ends_it_too(self):
+        process = self.start()
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(30), 0)
+
+    def test_status_command(self):
+        process = self.start()
+        for what, kind in (("status", dict), ("circuits", list), ("peers", list), ("stats", dict)):
+            plain = peel("status", "-c", self.config, what)
+            self.assertEqual(plain.returncode, 0, plain.stderr)
+            self.assertEqual(plain.stdout.count("\n"), 1)
+            self.assertIsInstance(json.loads(plain.stdout), kind)
+        pretty = peel("status", "-s", self.path("sock"), "--pretty")
+        self.assertGreater(pretty.stdout.count("\n"), 50)
+        self.assertIsInstance(json.loads(pretty.stdout), dict)
+        self.stop(process)
+
+    def test_odd_requests(self):
+        process = self.start()
+        self.assertIn(b'"error"', self.ask(b"fly\n"))
+        self.assertIn(b'"error"', self.ask(b"\n"))
+        self.assertIn(b'"error"', self.ask(b"status \x00\xff\n"))
+        self.assertIn(b'"error"', self.ask(b"statuspretty\n"))
+        self.assertIsInstance(json.loads(self.ask(b"status\r\n")), dict)
+        self.assertIsInstance(json.loads(self.ask(b"stats", end=False)), dict)
+        self.assertIsInstance(json.loads(self.ask(b"stats\nstatus\nmore\n")), dict)
+        self.assertEqual(self.ask(b"x" * 1000), b"")
+        self.assertEqual(self.ask(b"", end=False), b"")
+        # In pieces.
+        client = self.connect()
+        for byte in b"stats\n":
+            client.sendall(bytes([byte]))
+            time.sleep(0.01)
+        self.assertIsInstance(json.loads(self.read_all(client)), dict)
+        # One that leaves before the answer.
+        for _ in range(20):
+            client = self.connect()
+            client.sendall(b"status\n")
+            client.close()
+        self.assertIsInstance(json.loads(self.ask(b"stats\n")), dict)
+        self.stop(process)
+
+    def test_clients_are_bounded_in_number_and_time(self):
+        process = self.start()
+        idle = [self.connect() for _ in range(8)]
+        time.sleep(0.2)
+        self.assertEqual(self.read_all(self.connect()), b"")  # the ninth is let go
+        begin = time.monotonic()
+        self.assertEqual(self.read_all(idle[0]), b"")
+        self.assertLess(time.monotonic() - begin, 9)
+        for client in idle[1:]:
+            self.read_all(client)
+        self.assertIsInstance(json.loads(self.ask(b"stats\n")), dict)
+        late = self.connect()  # still open at the end
+        self.stop(process)
+        self.assertEqual(self.read_all(late), b"")
+
+    def test_stale_socket_is_replaced_and_a_live_one_is_not(self):
+        process = self.start()
+        second = peel("relay", "-c", self.config)
+        self.assertEqual((second.returncode, second.stdout), (1, ""))
+        self.assertIn("in use by another node", second.stderr)
+        self.assertIsInstance(json.loads(self.ask(b"stats\n")), dict)
+        process.kill()
+        process.wait()
+        self.assertTrue(os.path.exists(self.path("sock")))
+        process = self.start()
+        self.assertIsInstance(json.loads(self.ask(b"stats\n")), dict)
+        self.stop(process)
+
+    def test_other_files_are_not_replaced(self):
+        self.write("sock", "precious")
+        with self.assertRaises(AssertionError):
+            self.start()
+        self.assertIn("is no socket", self.log_text())
+        with open(self.path("sock"), encoding="utf-8") as file:
+            self.assertEqual(file.read(), "precious")
+
+    def test_pinned_workers_leave_the_other_cpus_to_control(self):
+        cpus = sorted(os.sched_getaffinity(0))
+        if len(cpus) < 2:
+            self.skipTest("one CPU")
+        process = self.start(f"cores = {cpus[-1]}\n")
+        worker = control = 0
+        for task in os.listdir(f"/proc/{process.pid}/task"):
+            with open(f"/proc/{process.pid}/task/{task}/comm", encoding="utf-8") as file:
+                name = file.read().strip()
+            mine = os.sched_getaffinity(int(task))
+            if name.startswith("peel-worker"):
+                self.assertEqual(mine, {cpus[-1]})
+                worker += 1
+            elif not SANITIZED or task == str(process.pid):
+                self.assertNotIn(cpus[-1], mine, name)
+                control += 1
+        self.assertEqual(worker, 1)
+        self.assertGreaterEqual(control, 1)
+        self.stop(process)
+
+    def test_privileges_are_dropped(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root")
+        os.chmod(self.folder, 0o755)
+        config_user = "nobody"
+        peel("keygen", self.path("k"))
+        original = self.write
+
+        def with_user(name, text):
+            return original(name, text.replace("[port]", f"user = {config_user}\n[port]"))
+        self.write = with_user
+        process = self.start()
+        with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
+            fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        self.assertNotIn("0", fields["Uid"].split())
+        self.assertNotIn("0", fields["Gid"].split())
+        self.assertEqual({fields[f"Cap{kind}"].strip("0") for kind in ("Inh", "Prm", "Eff", "Amb")}, {""})
+        self.assertEqual(fields["NoNewPrivs"], "1")
+        self.assertNotEqual(os.stat(self.path("sock")).st_uid, 0)
+        self.assertIsInstance(json.loads(self.ask(b"stats\n")), dict)
+        self.stop(process)
+
+
+if __name__ == "__main__":
+    PEEL = sys.argv.pop(1)
+    with open(PEEL, "rb") as binary:
+        SANITIZED = b"__asan_init" in binary.read()
+    unittest.main(verbosity=1)

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * The management socket: a client sends one line, gets one answer, and the connection closes. Served by the node's
+ * loop; clients, their lines and their time are bounded, and nothing here waits.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "status.h"
+
+#define CLIENTS_MAX 8
+#define LINE_SIZE 128
+#define CLIENT_MS 5000
+#define SAMPLE_MS 1000
+
+struct client {
+	struct node_management *m;
+	uv_pipe_t pipe;
+	uv_timer_t limit;
+	uv_write_t write;
+	unsigned int n_handles; /* open or closing */
+	char line[LINE_SIZE];
+	size_t len;
+	char *answer;
+	bool closing;
+	struct client *next;
+};
+
+struct node_management {
+	struct peel_node *node;
+	uv_pipe_t listener;
+	uv_timer_t sampler;
+	struct node_sample sample[2];
+	unsigned int n_samples;
+	struct client *clients;
+	unsigned int n_clients;
+	unsigned int
+		n_handles; /* of the listener, the sampler and all clients: the last one frees */
+	bool stopped;
+	char path[sizeof(((struct peel_node_conf *)0)->management)];
+	dev_t device; /* of the socket file, to remove no other */
+	ino_t inode;
+};
+
+/* ---- end of handles ----------------------------------------------------------------------------------------------- */
+
+static void
+release(struct node_management *m)
+{
+	if (--m->n_handles == 0 && m->stopped)
+		free(m);
+}
+
+static void
+on_own_closed(uv_handle_t *handle)
+{
+	release(handle->data);
+}
+
+static void
+on_client_closed(uv_handle_t *handle)
+{
+	struct client *c = handle->data;
+	struct node_management *m = c->m;
+
+	if (--c->n_handles > 0)
+		return;
+	for (struct client **p = &m->clients; *p != NULL; p = &(*p)->next) {
+		if (*p == c) {
+			*p = c->next;
+			break;
+		}
+	}
+	m->n_clients--;
+	free(c->answer);
+	free(c);
+	release(m);
+}
+
+static void
+client_close(struct client *c)
+{
+	if (c->closing)
+		return;
+	c->closing = true;
+	/* The node closes all handles of its loop at its end; ours are closed here before, so each is closed once. */
+	uv_close((uv_handle_t *)&c->pipe, on_client_closed);
+	uv_close((uv_handle_t *)&c->limit, on_client_closed);
+}
+
+/* ---- a client ------------------------------------------------------------------------------------------------------- */
+
+static void
+on_written(uv_write_t *write, int status)
+{
+	(void)status;
+	client_close(write->data);
+}
+
+static void
+on_limit(uv_timer_t *timer)
+{
+	client_close(timer->data);
+}
+
+/* The line is complete: answer it. */
+static void
+client_answer(struct client *c)
+{
+	char *space = strchr(c->line, ' ');
+	bool pretty = space != NULL && strcmp(space, " pretty") == 0;
+	size_t len;
+	char *text;
+
+	if (pretty)
+		*space = '\0';
+	uv_read_stop((uv_stream_t *)&c->pipe);
+	text = node_status_answer(c->m->node, c->line, pretty);
+	if (text == NULL) {
+		client_close(c);
+		return;
+	}
+	len = strlen(text);
+	c->answer = realloc(text, len + 2);
+	if (c->answer == NULL) {
+		free(text);
+		client_close(c);
+		return;
+	}
+	c->answer[len++] = '\n';
+	c->write.data = c;
+	uv_buf_t buf = uv_buf_init(c->answer, (unsigned int)len);
+
+	if (uv_write(&c->write, (uv_stream_t *)&c->pipe, &buf, 1, on_written) != 0)
+		client_close(c);
+}
+
+static void
+on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+	struct client *c = handle->data;
+
+	(void)suggested;
+	*buf = uv_buf_init(c->line + c->len, (unsigned int)(sizeof(c->line) - 1 - c->len));
+}
+
+static void
+on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	struct client *c = stream->data;
+	char *end;
+
+	(void)buf;
+	if (n > 0)
+		c->len += (size_t)n;
+	c->line[c->len] = '\0';
+	end = strpbrk(c->line, "\r\n");
+	if (end == NULL && strlen(c->line) < c->len)
+		end = c->line + strlen(c->line); /* a NUL byte: nothing we know */
+	if (end != NULL)
+		*end = '\0';
+	/* `printf status | nc -U` sends no line end, but an end. */
+	if (end != NULL || (n == UV_EOF && c->len > 0))
+		client_answer(c);
+	else if (n < 0 || c->len == sizeof(c->line) - 1)
+		client_close(c);
+}
+
+static void
+on_connection(uv_stream_t *listener, int status)
+{
+	struct node_management *m = listener->data;
+	struct client *c;
+
+	if (status != 0)
+		return;
+	c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return;
+	c->m = m;
+	c->pipe.data = c->limit.data = c;
+	uv_pipe_init(listener->loop, &c->pipe, 0);
+	uv_timer_init(listener->loop, &c->limit);
+	c->n_handles = 2;
+	c->next = m->clients;
+	m->clients = c;
+	m->n_clients++;
+	m->n_handles++;
+	/* One too many is taken and let go, or the kernel would keep it waiting. */
+	if (uv_accept(listener, (uv_stream_t *)&c->pipe) != 0 || m->n_clients > CLIENTS_MAX ||
+		uv_timer_start(&c->limit, on_limit, CLIENT_MS, 0) != 0 ||
+		uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) != 0)
+		client_close(c);
+}
+
+/* ---- the listening socket ------------------------------------------------------------------------------------------ */
+
+/* Does somebody listen there? Does not wait: a full queue is a yes. */
+static bool
+is_alive(const struct sockaddr_un *sun)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool alive;
+
+	if (fd < 0)
+		return true; /* cannot tell: leave it alone */
+	alive = connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0 ||
+		(errno != ECONNREFUSED && errno != ENOENT);
+	close(fd);
+	return alive;
+}
+
+/* Make way for a new socket: what an earlier run left behind may go, nothing else. */
+static int
+clear_path(const struct sockaddr_un *sun, char *why, size_t why_size)
+{
+	struct stat st;
+
+	if (lstat(sun->sun_path, &st) != 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode)) {
+		snprintf(why, why_size,
+			"[node] management: %s exists and is no socket; choose another path",
+			sun->sun_path);
+		return -EEXIST;
+	}
+	if (is_alive(sun)) {
+		snprintf(why, why_size,
+			"[node] management: %s is in use by another node; give each its own",
+			sun->sun_path);
+		return -EADDRINUSE;
+	}
+	return unlink(sun->sun_path) == 0 ? 0 : -errno;
+}
+
+/* @return the listening socket or -errno. */
+static int
+open_socket(struct node_management *m, char *why, size_t why_size)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	struct stat st;
+	mode_t mask;
+	int fd, ret;
+
+	memcpy(sun.sun_path, m->path, strlen(m->path) + 1);
+	ret = clear_path(&sun, why, why_size);
+	if (ret != 0)
+		return ret;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	mask = umask(0177); /* mode 0600 from its first moment on */
+	ret = bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 ? 0 : -errno;
+	umask(mask);
+	if (ret == 0 && lstat(m->path, &st) == 0) {
+		m->device = st.st_dev;
+		m->inode = st.st_ino;
+	}
+	if (ret != 0)
+		close(fd);
+	return ret != 0 ? ret : fd;
+}
+
+static int
+listen_on_path(struct node_management *m, char *why, size_t why_size)
+{
+	int fd = open_socket(m, why, why_size), ret = fd < 0 ? fd : 0;
+
+	if (ret == 0) {
+		ret = uv_pipe_open(&m->listener, fd);
+		if (ret != 0)
+			close(fd);
+	}
+	if (ret == 0)
+		ret = uv_listen((uv_stream_t *)&m->listener, CLIENTS_MAX, on_connection);
+	if (ret != 0 && why[0] == '\0')
+		snprintf(why, why_size, "[node] management: cannot listen on %s: %s", m->path,
+			strerror(-ret));
+	return ret;
+}
+
+static void
+on_sample(uv_timer_t *timer)
+{
+	struct node_management *m = timer->data;
+
+	m->sample[0] = m->sample[1];
+	node_sample_take(m->node, &m->sample[1]);
+	if (m->n_samples < 2)
+		m->n_samples++;
+}
+
+bool
+node_management_samples(const struct peel_node *node, struct node_sample out[2])
+{
+	const struct node_management *m = node->management;
+
+	if (m == NULL || m->n_samples < 2)
+		return false;
+	memcpy(out, m->sample, sizeof(m->sample));
+	return true;
+}
+
+int
+node_management_start(struct peel_node *node, char *why, size_t why_size)
+{
+	struct node_management *m = calloc(1, sizeof(*m));
+
+	if (m == NULL)
+		return -ENOMEM;
+	m->node = node;
+	memcpy(m->path, node->conf.management, sizeof(m->path));
+	m->path[sizeof(m->path) - 1] = '\0';
+	uv_pipe_init(&node->loop, &m->listener, 0);
+	uv_timer_init(&node->loop, &m->sampler);
+	m->listener.data = m->sampler.data = m;
+	m->n_handles = 2;
+	node->management = m; /* node_management_stop ends it, also after an error below */
+	uv_timer_start(&m->sampler, on_sample, 0, SAMPLE_MS);
+	return m->path[0] == '\0' ? 0 : listen_on_path(m, why, why_size);
+}
+
+void
+node_management_stop(struct peel_node *node)
+{
+	struct node_management *m = node->management;
+	struct stat st;
+
+	if (m == NULL)
+		return;
+	node->management = NULL;
+	m->stopped = true;
+	if (m->inode != 0 && lstat(m->path, &st) == 0 && st.st_dev == m->device &&
+		st.st_ino == m->inode)
+		unlink(m->path); /* fails after root was given up: the next start removes it */
+	for (struct client *c = m->clients; c != NULL; c = c->next)
+		client_close(c);
+	uv_close((uv_handle_t *)&m->listener, on_own_closed);
+	uv_close((uv_handle_t *)&m->sampler, on_own_closed);
+}
