@@ -44,7 +44,7 @@ async def start_relays(stack, exits, any_payload):
     relays = []
     for i, port in enumerate(ports):
         flags = (RELAY, EXIT_BT, EXIT_IPV8, SPEED_TEST) if i in exits else (RELAY, SPEED_TEST)
-        policy = {"exit": {"policy": "any" if any_payload else "standard", "allow_loopback": True}}
+        policy = {"exit": {"policy": "any" if any_payload and i in exits else "standard", "allow_loopback": True}}
         relay = PeelNode("127.0.0.1", port, flags, addresses[:i] + addresses[i + 1:], overrides=policy,
                          name=f"relay {i + 1}")
         stack.push_async_callback(relay.stop)
@@ -69,7 +69,11 @@ async def demo():
         async def listed():
             return set(keys) <= set(await origin.candidates())
 
+        async def acquainted():
+            return all([await relay.candidate_count() >= 2 for relay in relays])
+
         await until(listed, 20, "py-ipv8 does not list all relays as candidates")
+        await until(acquainted, 20, "the relays do not know each other")
         start = time.monotonic()
         circuit = await origin.build(keys)
         print(f"circuit of 3 hops ready after {1000 * (time.monotonic() - start):.0f} ms")
