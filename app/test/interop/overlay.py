@@ -6,7 +6,7 @@ circuit is extended to, and hands arriving data to a callback. Both are local de
 """
 
 from ipv8.messaging.anonymization.hidden_services import HiddenTunnelCommunity
-from ipv8.messaging.anonymization.tunnel import CIRCUIT_TYPE_DATA, Circuit
+from ipv8.messaging.anonymization.tunnel import CIRCUIT_TYPE_DATA, DESTROY_REASON_UNNEEDED, Circuit
 
 
 class SteeredTunnels(HiddenTunnelCommunity):
@@ -30,7 +30,8 @@ class SteeredTunnels(HiddenTunnelCommunity):
         if path:
             wanted = path[len(circuit.hops)]
             if wanted not in candidates and len(circuit.hops) + 1 < len(path):
-                self.remove_circuit(circuit.circuit_id, "the next hop is not among the candidates")
+                self.remove_circuit(circuit.circuit_id, "the next hop is not among the candidates",
+                                    destroy=DESTROY_REASON_UNNEEDED)
                 return
             candidates = [wanted]
         super().send_extend(circuit, candidates, max_tries)

@@ -111,6 +111,10 @@ class PeelNode:
         table = flatten((await self.status())["circuits"])
         return {"circuits": 0, "relays": table["relays"], "exits": table["exits"]}
 
+    async def candidate_count(self):
+        """How many nodes it could extend a circuit to."""
+        return (await self.status())["candidates"]["relay"]
+
     async def cpu(self):
         return proc.cpu_seconds(self.process.pid)
 

@@ -73,7 +73,7 @@ class World:
         await self.origin.start()
 
     async def settle(self, timeout=15.0):
-        """Wait until the originator sees every relay with its flags, and Python relays see each other."""
+        """Wait until the originator sees every relay with its flags, and the relays see each other."""
         wanted = {key: sum(relay.flags) for key, relay in zip(self.keys, self.relays)}
 
         async def known():
@@ -81,7 +81,10 @@ class World:
             if any(candidates.get(key) != flags for key, flags in wanted.items()):
                 return False
             for key, relay in zip(self.keys, self.relays):
-                if relay.kind != "peel" and not set(wanted) - {key} <= set(await relay.candidates()):
+                if relay.kind == "peel":
+                    if await relay.candidate_count() < len(wanted) - 1:
+                        return False
+                elif not set(wanted) - {key} <= set(await relay.candidates()):
                     return False
             return True
 
