@@ -14,7 +14,8 @@
 
 #include "status.h"
 
-#define CLIENTS_MAX 8
+#define CLIENTS_MAX 32
+#define BACKLOG 64
 #define LINE_SIZE 128
 #define CLIENT_MS 5000
 #define SAMPLE_MS 1000
@@ -278,7 +279,7 @@ listen_on_path(struct node_management *m, char *why, size_t why_size)
 			close(fd);
 	}
 	if (ret == 0)
-		ret = uv_listen((uv_stream_t *)&m->listener, CLIENTS_MAX, on_connection);
+		ret = uv_listen((uv_stream_t *)&m->listener, BACKLOG, on_connection);
 	if (ret != 0 && why[0] == '\0')
 		snprintf(why, why_size, "[node] management: cannot listen on %s: %s", m->path,
 			strerror(-ret));
