@@ -8,6 +8,8 @@
 /* Destroy, section 17: a signed datagram, authorised by the signer's place in the circuit and nothing else. */
 
 #define DESTROY_LEN 169
+#define SHUTDOWN_MS                                                                                \
+	3000 /* a node with a million circuits does not sign for a minute: the rest times out */
 
 static bool
 allowed(const struct peel_circuits *c, uint32_t link, uint32_t cid, const uint8_t *pk)
@@ -109,6 +111,7 @@ peel_circuit_destroy_send(
 unsigned int
 peel_circuits_shutdown(struct peel_circuits *c)
 {
+	uint64_t until_ms = peel_now_ms(c->env) + SHUTDOWN_MS;
 	unsigned int n = 0;
 
 	for (uint32_t i = 0; i < c->n_high; i++) {
@@ -117,7 +120,7 @@ peel_circuits_shutdown(struct peel_circuits *c)
 		if (ci->kind == KIND_FREE)
 			continue;
 		for (int s = 0; s < N_SIDES; s++) {
-			if (ci->route[s] == NONE)
+			if (ci->route[s] == NONE || peel_now_ms(c->env) > until_ms)
 				continue;
 			peel_circuit_destroy_send(c, ci, (enum side)s, PEEL_DESTROY_SHUTDOWN);
 			n++;

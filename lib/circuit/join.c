@@ -169,7 +169,9 @@ try_join(struct peel_circuits *c, const struct peel_addr *from, const struct pee
 	/* No flags: takes part in nothing. No early cells: a node that drops every cell (section 13.6). */
 	if (s->peer_flags == 0 || s->max_relay_early == 0)
 		return PEEL_CREATE_REFUSED_LIMIT;
-	if (peel_create_parse(cell->message.p + 1, cell->message.len - 1, &m) != 0)
+	/* Source port 0 is legal in a datagram, but cannot be answered. */
+	if (from->port == 0 ||
+		peel_create_parse(cell->message.p + 1, cell->message.len - 1, &m) != 0)
 		return PEEL_CREATE_REFUSED_BAD;
 	if (peel_recent_has(&c->recent, from, cell->cid, now_s(c)) ||
 		peel_circuit_in_use(c, from, cell->cid))

@@ -95,7 +95,8 @@ void peel_circuits_reached(struct peel_circuits *c, uint64_t token);
 /** Expire what is due. @return milliseconds until it wants to be called again. */
 uint64_t peel_circuits_tick(struct peel_circuits *c);
 
-/** Send destroy (reason 2, shutdown) to all neighbours and retire everything. @return how many were sent. */
+/** Send destroy (reason 2, shutdown) to all neighbours and retire everything. @return how many were sent. Signing stops
+ *  after 3 s; whoever was not told lets the circuit time out. */
 unsigned int peel_circuits_shutdown(struct peel_circuits *c);
 
 /* ---- for the exit's control side (lib/node) ------------------------------------------------------------------------------ */

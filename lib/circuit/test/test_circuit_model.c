@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+/*
+ * 10^5 random operations on one node beside a model of plain arrays: who exists, who may do what, when it ends. Idleness
+ * and age are left out (their moment is only "about every 5 s"); test_circuit_expire has them.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "rules.h"
+
+#define N_OPS 100000
+#define N_ADDRS 6
+#define N_CIDS 10
+#define N_KEYS 4
+#define N_CIRCUITS 24 /* joined at the same time */
+#define N_PENDING 64
+
+struct m_circuit {
+	bool used, relay, removing, exit_open;
+	struct peel_addr addr[2];
+	uint32_t cid[2];
+	unsigned int key[2];
+	uint64_t joined_ms, removed_ms, relay_ms;
+	uint32_t session, generation, serial;
+	uint64_t salt;
+};
+
+struct m_pending {
+	bool used;
+	unsigned int circuit, serial, key;
+	struct peel_addr addr;
+	uint32_t cid;
+	uint16_t identifier;
+	uint64_t due_ms;
+};
+
+static struct node *n;
+static struct peel_tunnel_settings settings;
+static struct peel_addr addrs[N_ADDRS];
+static struct peel_identity keys[N_KEYS];
+static struct m_circuit circuits[N_CIRCUITS];
+static struct m_pending pendings[N_PENDING];
+static uint64_t last_join[N_ADDRS][N_CIDS];
+static uint64_t dice = 12345;
+static unsigned int n_exit_gone, n_serial;
+static unsigned int n_joined, n_relayed, n_destroyed;
+
+static unsigned int
+roll(unsigned int below)
+{
+	uint32_t v;
+
+	world_prng(&dice, (uint8_t *)&v, sizeof(v));
+	return v % below;
+}
+
+static bool
+model_in_use(const struct peel_addr *a, uint32_t cid)
+{
+	for (unsigned int i = 0; i < N_CIRCUITS; i++) {
+		const struct m_circuit *m = &circuits[i];
+
+		for (int s = 0; m->used && s <= m->relay; s++) {
+			if (m->cid[s] == cid && peel_addr_equal(&m->addr[s], a))
+				return true;
+		}
+	}
+	for (unsigned int i = 0; i < N_PENDING; i++) {
+		if (pendings[i].used && pendings[i].cid == cid &&
+			peel_addr_equal(&pendings[i].addr, a))
+			return true;
+	}
+	return false;
+}
+
+static unsigned int
+model_entries(void)
+{
+	unsigned int entries = 0;
+
+	for (unsigned int i = 0; i < N_CIRCUITS; i++)
+		entries += circuits[i].used ? 1 + circuits[i].relay : 0;
+	return entries;
+}
+
+static void
+model_join(unsigned int a, uint32_t cid, unsigned int key)
+{
+	struct m_circuit *m = circuits;
+
+	while (m->used)
+		m++;
+	const struct peel_route *route = peel_route_at(n->routes, node_route(n, &addrs[a], cid));
+
+	*m = (struct m_circuit){.used = true, .exit_open = true, .joined_ms = world_now};
+	m->addr[0] = addrs[a];
+	m->cid[0] = cid;
+	m->key[0] = key;
+	m->serial = ++n_serial;
+	m->session = route->session;
+	m->generation = peel_session_generation(n->routes, route->session);
+	m->salt = 0;
+	last_join[a][cid] = world_now;
+	n_joined++;
+}
+
+static void
+op_create(void)
+{
+	unsigned int a = roll(N_ADDRS), cid = roll(N_CIDS), key = roll(N_KEYS);
+	uint8_t out[256], x[32] = {9};
+	const struct peel_msg_create m = {
+		.identifier = 7, .pk = {keys[key].pk, PEEL_PK_LEN}, .x = {x, 32}};
+	uint64_t age = world_now - last_join[a][cid];
+	bool used = model_in_use(&addrs[a], cid), full = model_entries() >= N_CIRCUITS;
+	struct packet p;
+
+	peel_cell_header(out, world_prefix, cid, true, roll(2));
+	assert_int_equal(peel_create_build(out + PEEL_CELL_HEADER_LEN, 200, &m), 113);
+	bool ok = node_input(n, &addrs[a], out, 142) == 0;
+
+	assert_int_equal(node_pop(n, &p), ok);
+	if (used || full || age < 60000)
+		assert_false(ok);
+	else if (age > 61000) /* in between: whole seconds */
+		assert_true(ok);
+	if (ok)
+		model_join(a, cid, key);
+}
+
+static void
+op_extend(void)
+{
+	unsigned int i = roll(N_CIRCUITS), key = roll(N_KEYS), outstanding = 0;
+	struct m_circuit *m = &circuits[i];
+	uint8_t msg[256], x[32] = {9};
+	bool stale = roll(8) == 0, early = roll(8) != 0;
+	const struct peel_msg_extend e = {.identifier = (uint16_t)roll(65536),
+		.pk = {keys[key].pk, PEEL_PK_LEN},
+		.x = {x, 32},
+		.address = addrs[roll(N_ADDRS)]};
+	int len = peel_extend_build(msg, sizeof(msg), &e);
+	struct packet p;
+
+	assert_true(len > 0);
+	if (m->serial == 0)
+		return; /* never used so far */
+	for (unsigned int k = 0; k < N_PENDING; k++)
+		outstanding += pendings[k].used && pendings[k].circuit == i &&
+			       pendings[k].serial == m->serial;
+	bool want = m->used && !m->relay && !m->removing && !stale && early &&
+		    world_now - m->joined_ms <= 60000 && outstanding < 8;
+	int ret = peel_circuits_message(
+		n->circuits, m->session, m->generation + stale, early, msg, (size_t)len);
+
+	assert_int_equal(ret == 0, want);
+	assert_int_equal(node_pop(n, &p), want);
+	if (!want)
+		return;
+	struct m_pending *q = pendings;
+
+	while (q->used)
+		q++;
+	assert_true(peel_addr_equal(&p.to, &e.address));
+	*q = (struct m_pending){.used = true,
+		.circuit = i,
+		.serial = m->serial,
+		.key = key,
+		.addr = p.to,
+		.cid = peel_get_be32(p.data + PEEL_CELL_OFF_CID),
+		.identifier = peel_get_be16(p.data + PEEL_CELL_HEADER_LEN + 1),
+		.due_ms = world_now + 10000};
+	/* No two links with one neighbour share an id. */
+	q->used = false;
+	assert_false(model_in_use(&q->addr, q->cid));
+	q->used = true;
+}
+
+/* Every cell sealed on a session has a higher explicit salt than the one before. */
+static void
+check_salt(struct m_circuit *m, const struct packet *p)
+{
+	uint64_t salt = peel_get_be64(p->data + PEEL_CELL_HEADER_LEN);
+
+	assert_true(peel_addr_equal(&p->to, &m->addr[0]));
+	assert_int_equal(peel_get_be32(p->data + PEEL_CELL_OFF_CID), m->cid[0]);
+	assert_true(salt > m->salt);
+	m->salt = salt;
+}
+
+static void
+op_created(void)
+{
+	struct m_pending *q = &pendings[roll(N_PENDING)];
+	struct m_circuit *m = &circuits[q->circuit];
+	uint8_t out[256];
+	unsigned int lie = roll(6);
+	struct packet p;
+
+	if (!q->used)
+		return;
+	size_t len =
+		created_build(q->cid ^ (lie == 1), (uint16_t)(q->identifier ^ (lie == 2)), out);
+	struct peel_addr from = q->addr;
+
+	from.port ^= lie == 3;
+	bool alive = m->used && m->serial == q->serial && !m->relay && !m->removing;
+	bool want = alive && (lie == 0 || lie > 3);
+
+	assert_int_equal(node_input(n, &from, out, len) == 0, want);
+	assert_int_equal(node_pop(n, &p), want);
+	if (lie >= 1 && lie <= 3)
+		return;
+	q->used = false;
+	if (!want)
+		return;
+	check_salt(m, &p);
+	m->relay = true;
+	m->relay_ms = world_now;
+	m->addr[1] = q->addr;
+	m->cid[1] = q->cid;
+	m->key[1] = q->key;
+	n_relayed++;
+}
+
+static void
+op_destroy(void)
+{
+	struct m_circuit *m = &circuits[roll(N_CIRCUITS)];
+	unsigned int side = roll(2), signer = roll(3) == 0 ? roll(N_KEYS) : m->key[side];
+	uint16_t reason = (uint16_t)roll(3);
+	uint8_t out[256];
+	struct m_circuit *hit = NULL;
+	struct packet p;
+
+	if (!m->used || side > m->relay)
+		return;
+	size_t len = destroy_build(&keys[signer], m->cid[side], reason, out);
+	int hit_side = 0;
+
+	/* The source address decides only between circuits with the same id and key. */
+	for (unsigned int i = 0; i < N_CIRCUITS; i++) {
+		for (int s = 0; circuits[i].used && s <= circuits[i].relay; s++) {
+			if (circuits[i].cid[s] != m->cid[side] || circuits[i].key[s] != signer ||
+				circuits[i].removing)
+				continue;
+			if (hit == NULL || &circuits[i] == m) {
+				hit = &circuits[i];
+				hit_side = s;
+			} else if (hit != m) {
+				return; /* ambiguous: any of them */
+			}
+		}
+	}
+	int ret = node_input(n, &m->addr[side], out, len);
+
+	assert_int_equal(ret == 0, hit != NULL);
+	bool told = hit != NULL && hit->relay && reason != 0;
+
+	assert_int_equal(node_pop(n, &p), told);
+	if (told)
+		assert_true(peel_addr_equal(&p.to, &hit->addr[!hit_side]));
+	if (hit == NULL)
+		return;
+	hit->removing = true;
+	hit->removed_ms = world_now;
+	n_destroyed++;
+}
+
+static void
+op_time(void)
+{
+	world_now += roll(2500);
+	peel_circuits_tick(n->circuits);
+	peel_rcu_poll(n->rcu);
+	for (unsigned int i = 0; i < N_CIRCUITS; i++) {
+		struct m_circuit *m = &circuits[i];
+
+		if (m->used && m->relay && m->exit_open && world_now - m->relay_ms >= 5000) {
+			m->exit_open = false;
+			n_exit_gone++;
+		}
+		if (m->used && m->removing && world_now - m->removed_ms >= 5000) {
+			n_exit_gone += m->exit_open;
+			m->used = false;
+		}
+	}
+	for (unsigned int i = 0; i < N_PENDING; i++)
+		pendings[i].used = pendings[i].used && pendings[i].due_ms > world_now;
+}
+
+static void
+op_exit(void)
+{
+	struct m_circuit *m = &circuits[roll(N_CIRCUITS)];
+	struct peel_exit_info info;
+	static const uint8_t pong[3] = {PEEL_MSG_PONG, 0, 1};
+	struct packet p;
+
+	if (m->serial == 0)
+		return;
+	bool is_exit = m->used && !m->relay;
+	int ret = peel_circuits_exit(n->circuits, m->session, m->generation, &info);
+
+	assert_int_equal(ret, is_exit ? 0 : -ENOENT);
+	if (is_exit) {
+		assert_true(peel_addr_equal(&info.previous, &m->addr[0]));
+		assert_int_equal(info.cid, m->cid[0]);
+	}
+	if (!m->used)
+		return;
+	ret = peel_circuits_answer(n->circuits, m->session, pong, sizeof(pong));
+	assert_int_equal(ret, m->exit_open ? 0 : -ENOENT);
+	assert_int_equal(node_pop(n, &p), m->exit_open);
+	if (m->exit_open)
+		check_salt(m, &p);
+}
+
+static void
+check_all(void)
+{
+	struct peel_circuits_count count;
+	unsigned int exits = 0, relays = 0, removing = 0, pending = 0;
+
+	for (unsigned int i = 0; i < N_CIRCUITS; i++) {
+		exits += circuits[i].used && !circuits[i].relay;
+		relays += circuits[i].used && circuits[i].relay;
+		removing += circuits[i].used && circuits[i].removing;
+	}
+	for (unsigned int i = 0; i < N_PENDING; i++)
+		pending += pendings[i].used;
+	peel_circuits_count(n->circuits, &count);
+	assert_int_equal(count.exits, exits);
+	assert_int_equal(count.relays, relays);
+	assert_int_equal(count.removing, removing);
+	assert_int_equal(count.pending, pending);
+	assert_int_equal(peel_route_count(n->routes), exits + 2 * relays);
+	assert_int_equal(peel_session_count(n->routes), exits + relays);
+	assert_int_equal(n->n_gone, n_exit_gone);
+	assert_int_equal(n->n_sent, 0);
+}
+
+static void
+test_model(void **state)
+{
+	static void (*const ops[])(void) = {op_create, op_create, op_extend, op_extend, op_created,
+		op_created, op_destroy, op_time, op_time, op_exit};
+
+	(void)state;
+	peel_tunnel_settings_init(&settings);
+	settings.max_joined_circuits = N_CIRCUITS;
+	settings.max_time_inactive = settings.max_time = UINT32_MAX;
+	settings.create_rate = settings.create_rate_per_source = 0;
+	n = node_with(&settings);
+	for (uint8_t i = 0; i < N_ADDRS; i++)
+		addrs[i] = peel_addr_ipv4(192, 0, 2, 30 + i / 2, 100 + i % 2);
+	for (unsigned int i = 0; i < N_KEYS; i++)
+		assert_int_equal(peel_identity_generate(&n->env, &keys[i]), 0);
+	for (unsigned int i = 0; i < N_OPS; i++) {
+		ops[roll(PEEL_ARRAY_LEN(ops))]();
+		check_all();
+	}
+	assert_in_range(n_joined, 500, N_OPS);
+	assert_in_range(n_relayed, 200, N_OPS);
+	assert_in_range(n_destroyed, 200, N_OPS);
+	print_message("%u joined, %u extended, %u destroyed\n", n_joined, n_relayed, n_destroyed);
+	node_free(n);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_model),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
