@@ -184,10 +184,12 @@ ping_is_due(const struct ov_peer *p, uint64_t now)
 	       now - p->pinged_ms >= PEEL_OVERLAY_PING_INTERVAL_MS;
 }
 
+/* The last ping gets the time to be answered: after a pause of this process everybody looks silent. */
 static bool
 is_dead(const struct ov_peer *p, uint64_t now)
 {
-	return now - p->heard_ms >= PEEL_OVERLAY_DROP_MS && p->pinged_ms > p->heard_ms;
+	return now - p->heard_ms >= PEEL_OVERLAY_DROP_MS && p->pinged_ms > p->heard_ms &&
+	       now - p->pinged_ms >= PEEL_OVERLAY_LOST_MS;
 }
 
 static bool
