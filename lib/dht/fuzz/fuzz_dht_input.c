@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * A DHT driven by a script read from the input: datagrams as they are, datagrams signed here, answers to its pings, time.
+ */
+#include <stdlib.h>
+
+#include "peel_dht.h"
+#include "peel_dhtmsg.h"
+
+#define N_ADDRS 4
+#define OPS_MAX 64
+
+struct world {
+	uint64_t now, random;
+	struct peel_identity own, other;
+	struct peel_stats stats;
+	struct peel_dht *dht;
+	uint8_t prefix[PEEL_PREFIX_LEN];
+	struct peel_addr asked;
+	uint32_t identifier;
+	uint64_t n_pings, n_done;
+};
+
+static uint64_t
+now_ms(void *arg)
+{
+	return ((struct world *)arg)->now;
+}
+
+static void
+repeatable(void *arg, void *out, size_t len)
+{
+	struct world *w = arg;
+
+	for (size_t i = 0; i < len; i++) {
+		w->random = w->random * 6364136223846793005u + 1442695040888963407u;
+		((uint8_t *)out)[i] = (uint8_t)(w->random >> 56);
+	}
+}
+
+static void
+sent(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
+{
+	struct world *w = arg;
+	struct peel_signed s;
+
+	if (peel_signed_parse(data, len, false, false, &s) != 0 || !peel_signed_verify(&s))
+		abort();
+	if (s.id != PEEL_MSG_DHT_PING_REQUEST)
+		return;
+	w->asked = *to;
+	if (peel_dht_ping_parse(s.body, &w->identifier) != 0)
+		abort();
+}
+
+static void
+done(void *arg, uint64_t token, bool answered)
+{
+	struct world *w = arg;
+
+	(void)answered;
+	if (token >= w->n_pings)
+		abort();
+	w->n_done++;
+}
+
+static void
+fixed_key(uint8_t n, struct peel_identity *out)
+{
+	uint8_t sk[PEEL_SK_LEN] = "LibNaCLSK:";
+
+	memset(sk + 10, n, sizeof(sk) - 10);
+	if (peel_identity_parse(sk, sizeof(sk), out) != 0)
+		abort();
+}
+
+static void
+input(struct world *w, const struct peel_addr *from, const struct peel_writer *message)
+{
+	int len = peel_writer_len(message);
+
+	if (len <= 0)
+		return;
+	uint8_t *copy = malloc((size_t)len); /* exact size: one byte too far traps */
+
+	if (copy == NULL)
+		abort();
+	memcpy(copy, message->start, (size_t)len);
+	(void)peel_dht_input(w->dht, from, copy, (size_t)len);
+	free(copy);
+}
+
+static void
+message(struct world *w, struct peel_reader *r, bool with_signature)
+{
+	uint8_t buffer[512], id = peel_read_u8(r) % 12;
+	struct peel_addr from = peel_addr_ipv4(203, 0, 113, peel_read_u8(r) % N_ADDRS, 9);
+	size_t n = peel_read_u8(r);
+	struct peel_writer m = peel_writer_init(buffer, sizeof(buffer));
+
+	if (n > peel_reader_left(r))
+		n = peel_reader_left(r);
+	if (with_signature) {
+		peel_signed_begin(&m, w->prefix, id, w->other.pk, false, 0);
+	} else {
+		peel_write_bytes(&m, w->prefix, PEEL_PREFIX_LEN);
+		peel_write_u8(&m, id);
+	}
+	if (n > 0)
+		peel_write_bytes(&m, peel_read_bytes(r, n), n);
+	if (with_signature)
+		peel_sign(&m, &w->other);
+	input(w, &from, &m);
+}
+
+static void
+answer(struct world *w)
+{
+	uint8_t buffer[512];
+	struct peel_writer m = peel_writer_init(buffer, sizeof(buffer));
+
+	peel_signed_begin(&m, w->prefix, PEEL_MSG_DHT_PING_RESPONSE, w->other.pk, false, 0);
+	peel_dht_ping_write(&m, w->identifier);
+	peel_sign(&m, &w->other);
+	input(w, &w->asked, &m);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct peel_reader r = peel_reader_init(data, size);
+	struct world w = {.now = 1000};
+	const struct peel_env env = {.now_ms = now_ms, .random = repeatable, .arg = &w};
+	struct peel_dht_conf conf = {
+		.env = &env,
+		.identity = &w.own,
+		.stats = &w.stats,
+		.community = {1, 2, 3},
+		.send = sent,
+		.arg = &w,
+	};
+
+	if (peel_keys_init() != 0)
+		abort();
+	fixed_key(1, &w.own);
+	fixed_key(2, &w.other);
+	peel_prefix_build(w.prefix, conf.community);
+	if (peel_dht_new(&conf, &w.dht) != 0)
+		abort();
+	for (int i = 0; i < OPS_MAX && peel_reader_left(&r) > 0; i++) {
+		uint8_t op = peel_read_u8(&r) % 5;
+		struct peel_addr to = peel_addr_ipv4(203, 0, 113, op, 9);
+
+		if (op < 2)
+			message(&w, &r, op == 1);
+		else if (op == 2)
+			answer(&w);
+		else if (op == 3)
+			w.n_pings += peel_dht_ping(w.dht, &to, done, &w, w.n_pings) == 0;
+		else
+			w.now += peel_read_u8(&r) * 100;
+		peel_dht_tick(w.dht);
+	}
+	/* Each ping ends once. */
+	w.now += 5000;
+	peel_dht_tick(w.dht);
+	if (w.n_done != w.n_pings)
+		abort();
+	peel_dht_free(w.dht);
+	return 0;
+}
