@@ -7,7 +7,7 @@
  * thread on another core generates and swallows. Printed is the relay thread's CPU time per datagram. Runs on loopback;
  * "alone" sends datagram by datagram, "coalesced" with UDP_SEGMENT, "without" switches the driver's offloads off.
  *
- *   bench_socket [SECONDS_PER_CASE]       default 0.1, enough to see that it works; take 2 to measure
+ *   bench_socket [SECONDS_PER_CASE [CASE]]   default 0.1, enough to see that it works; take 2 to measure
  */
 
 #include <errno.h>
@@ -238,8 +238,10 @@ main(int argc, char **argv)
 	pool = peel_port_pool_new("bench", 8191, SOCKET_ID_ANY);
 	if (pool == NULL)
 		die("pool");
-	for (size_t i = 0; i < PEEL_ARRAY_LEN(benches); i++)
-		run(&benches[i], pool, rcu, time);
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(benches); i++) {
+		if (argc < 3 || strcmp(argv[2], benches[i].name) == 0)
+			run(&benches[i], pool, rcu, time);
+	}
 	peel_rcu_free(rcu);
 	return EXIT_SUCCESS;
 }

@@ -10,7 +10,7 @@
 #define EXIT_BUFFER_BYTES (1 << 20)
 
 int
-sock_exits_new(uint32_t max, struct sock_exits **out)
+peel_sock_exits_new(uint32_t max, struct sock_exits **out)
 {
 	struct sock_exits *x = calloc(1, sizeof(*x));
 	size_t bytes = ((size_t)max + 1) * sizeof(*x->endpoint);
@@ -88,7 +88,7 @@ defer_closed(struct sock_exits *x, struct peel_rcu *rcu)
 }
 
 void
-sock_exits_free(struct sock_exits *x, struct peel_rcu *rcu)
+peel_sock_exits_free(struct sock_exits *x, struct peel_rcu *rcu)
 {
 	if (x == NULL)
 		return;
@@ -113,15 +113,15 @@ open_sockets(struct peel_port *port, struct sock_queue *q, struct sock_endpoint 
 {
 	int rc;
 
-	rc = e->fd4 = sock_open(&port->exit_ipv4, false, false, EXIT_BUFFER_BYTES);
+	rc = e->fd4 = peel_sock_open(&port->exit_ipv4, false, false, EXIT_BUFFER_BYTES);
 	if (rc < 0)
 		return rc;
-	sock_set_gro(e->fd4, port->gro);
+	peel_sock_set_gro(e->fd4, port->gro);
 	if (port->ipv6_exits) {
-		rc = e->fd6 = sock_open(&port->exit_ipv6, false, true, EXIT_BUFFER_BYTES);
+		rc = e->fd6 = peel_sock_open(&port->exit_ipv6, false, true, EXIT_BUFFER_BYTES);
 		if (rc < 0)
 			return rc;
-		sock_set_gro(e->fd6, port->gro);
+		peel_sock_set_gro(e->fd6, port->gro);
 		rc = watch(q, e->fd6, sock_event(number, generation, true));
 		if (rc != 0)
 			return rc;
@@ -130,7 +130,7 @@ open_sockets(struct peel_port *port, struct sock_queue *q, struct sock_endpoint 
 }
 
 int
-sock_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t *endpoint)
+peel_sock_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t *endpoint)
 {
 	struct sock_exits *x = port->exits;
 	uint32_t number;
@@ -162,14 +162,14 @@ sock_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t
 	x->free_head = e->next;
 	x->n_open++;
 	__atomic_store_n(&q->n_exits, q->n_exits + 1, __ATOMIC_RELAXED);
-	/* Pairs with the acquire in is_generation(): fields before number. */
+	/* Pairs with the acquire in peel_sock_exit_fd and peel_sock_exit_source: fields before number. */
 	__atomic_store_n(&e->generation, generation, __ATOMIC_RELEASE);
 	*endpoint = number;
 	return 0;
 }
 
 void
-sock_exit_close(struct peel_port *port, uint32_t endpoint)
+peel_sock_exit_close(struct peel_port *port, uint32_t endpoint)
 {
 	struct sock_exits *x = port->exits;
 
@@ -191,26 +191,26 @@ sock_exit_close(struct peel_port *port, uint32_t endpoint)
 }
 
 int
-sock_exit_fd(const struct sock_exits *x, uint32_t endpoint, uint8_t family)
+peel_sock_exit_fd(const struct sock_exits *x, uint32_t endpoint, uint8_t family)
 {
 	if (endpoint == 0 || endpoint > x->max)
 		return -1;
 
 	const struct sock_endpoint *e = &x->endpoint[endpoint];
 
-	/* Acquire: pairs with the release in sock_exit_open. */
+	/* Acquire: pairs with the release in peel_sock_exit_open. */
 	if ((__atomic_load_n(&e->generation, __ATOMIC_ACQUIRE) & 1) == 0)
 		return -1;
 	return family == PEEL_FAMILY_IPV4 ? e->fd4 : family == PEEL_FAMILY_IPV6 ? e->fd6 : -1;
 }
 
 bool
-sock_exit_source(struct sock_exits *x, uint64_t event, struct sock_source *out)
+peel_sock_exit_source(struct sock_exits *x, uint64_t event, struct sock_source *out)
 {
 	struct sock_endpoint *e = &x->endpoint[(uint32_t)event];
 	bool v6 = event >> 32 & 1;
 
-	/* Acquire: pairs with the release in sock_exit_open. Generations of an event have lost their top bit. */
+	/* Acquire: pairs with the release in peel_sock_exit_open. Generations of an event have lost their top bit. */
 	uint32_t generation = __atomic_load_n(&e->generation, __ATOMIC_ACQUIRE);
 
 	if (sock_event((uint32_t)event, generation, v6) != event)

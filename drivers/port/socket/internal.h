@@ -188,34 +188,36 @@ sock_event(uint32_t endpoint, uint32_t generation, bool v6)
 
 /* sockets.c */
 /** A bound, non-blocking UDP socket with large buffers. >= 0: the descriptor, else -errno. */
-int sock_open(const struct peel_addr *bind_to, bool reuse_port, bool v6_only, int buffer_bytes);
+int peel_sock_open(
+	const struct peel_addr *bind_to, bool reuse_port, bool v6_only, int buffer_bytes);
 /** Does the kernel know UDP_GRO (switching it) and UDP_SEGMENT? */
-bool sock_set_gro(int fd, bool on);
-bool sock_has_gso(int fd);
+bool peel_sock_set_gro(int fd, bool on);
+bool peel_sock_has_gso(int fd);
 /** Remember the addresses that is_own() answers for. 0 or -ENOMEM. */
-int sock_read_own(struct peel_port *port);
-bool sock_is_own(const struct peel_port *port, const struct peel_addr *a);
+int peel_sock_read_own(struct peel_port *port);
+bool peel_sock_is_own(const struct peel_port *port, const struct peel_addr *a);
 
 /* exit.c */
-int sock_exits_new(uint32_t max, struct sock_exits **out) PEEL_MUST_USE;
+int peel_sock_exits_new(uint32_t max, struct sock_exits **out) PEEL_MUST_USE;
 /** Closes all sockets; the workers have stopped. */
-void sock_exits_free(struct sock_exits *exits, struct peel_rcu *rcu);
-int sock_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t *endpoint);
-void sock_exit_close(struct peel_port *port, uint32_t endpoint);
+void peel_sock_exits_free(struct sock_exits *exits, struct peel_rcu *rcu);
+int peel_sock_exit_open(
+	struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t *endpoint);
+void peel_sock_exit_close(struct peel_port *port, uint32_t endpoint);
 /** Worker: the socket of an open endpoint for a family, -1 when closed, out of range or without that family. */
-int sock_exit_fd(const struct sock_exits *exits, uint32_t endpoint, uint8_t family);
+int peel_sock_exit_fd(const struct sock_exits *exits, uint32_t endpoint, uint8_t family);
 /** Worker: who an epoll event is about; false: a stale one. */
-bool sock_exit_source(struct sock_exits *exits, uint64_t event, struct sock_source *out);
+bool peel_sock_exit_source(struct sock_exits *exits, uint64_t event, struct sock_source *out);
 
 /* rx.c */
-void sock_rx_init(struct sock_rx *rx);
-void sock_rx_fini(struct sock_rx *rx);
-uint16_t sock_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
-void sock_wait(struct peel_port *port, uint16_t queue, unsigned int timeout_us);
-void sock_wake(struct peel_port *port, uint16_t queue);
+void peel_sock_rx_init(struct sock_rx *rx);
+void peel_sock_rx_fini(struct sock_rx *rx);
+uint16_t peel_sock_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+void peel_sock_wait(struct peel_port *port, uint16_t queue, unsigned int timeout_us);
+void peel_sock_wake(struct peel_port *port, uint16_t queue);
 
 /* tx.c */
-void sock_tx_init(struct sock_tx *tx, bool gso);
-void sock_tx_fini(struct sock_tx *tx);
-void sock_tx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
-void sock_flush(struct peel_port *port, uint16_t queue);
+void peel_sock_tx_init(struct sock_tx *tx, bool gso);
+void peel_sock_tx_fini(struct sock_tx *tx);
+void peel_sock_tx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+void peel_sock_flush(struct peel_port *port, uint16_t queue);

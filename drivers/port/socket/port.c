@@ -49,8 +49,8 @@ queue_free(struct sock_queue *q)
 {
 	if (q == NULL)
 		return;
-	sock_rx_fini(&q->rx);
-	sock_tx_fini(&q->tx);
+	peel_sock_rx_fini(&q->rx);
+	peel_sock_tx_fini(&q->tx);
 	free(q->rx.overflow);
 	if (q->fd >= 0)
 		close(q->fd);
@@ -68,7 +68,7 @@ port_close(struct peel_port *port)
 		return;
 	for (uint16_t i = 0; port->queue != NULL && i < port->n_queues; i++)
 		queue_free(port->queue[i]);
-	sock_exits_free(port->exits, port->rcu);
+	peel_sock_exits_free(port->exits, port->rcu);
 	free(port->queue);
 	free(port->own);
 	free(port);
@@ -90,7 +90,7 @@ queue_new(struct peel_port *port, struct peel_stats *stats, struct sock_queue **
 	q->rx.overflow = malloc((size_t)(SOCK_MESSAGES + 1) * SOCK_SUPER_MAX);
 	if (q->rx.overflow == NULL)
 		return -ENOMEM;
-	sock_rx_init(&q->rx);
+	peel_sock_rx_init(&q->rx);
 	q->exit_epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (q->exit_epoll < 0)
 		return -errno;
@@ -121,7 +121,7 @@ bound_address(int fd, struct peel_addr *out)
 static int
 probe_port(const struct peel_addr *listen)
 {
-	int fd = sock_open(listen, false, false, 0);
+	int fd = peel_sock_open(listen, false, false, 0);
 
 	if (fd < 0)
 		return fd;
@@ -140,13 +140,13 @@ open_main(struct peel_port *port, const struct peel_port_conf *conf, char *why, 
 	for (uint16_t i = 0; rc >= 0 && i < conf->n_queues; i++) {
 		struct sock_queue *q = port->queue[i];
 
-		rc = q->fd = sock_open(&address, share, false, MAIN_BUFFER_BYTES);
+		rc = q->fd = peel_sock_open(&address, share, false, MAIN_BUFFER_BYTES);
 		if (rc >= 0)
 			rc = bound_address(q->fd, &address); /* port 0: the others follow */
 		if (rc >= 0) {
-			port->gro = sock_set_gro(q->fd, true);
-			port->gso = sock_has_gso(q->fd);
-			sock_tx_init(&q->tx, port->gso);
+			port->gro = peel_sock_set_gro(q->fd, true);
+			port->gso = peel_sock_has_gso(q->fd);
+			peel_sock_tx_init(&q->tx, port->gso);
 		}
 	}
 	if (rc < 0) {
@@ -176,7 +176,7 @@ check_exits(struct peel_port *port, const struct peel_port_conf *conf, char *why
 	port->exit_ipv4.port = port->exit_ipv6.port = 0;
 	if (conf->max_endpoints == 0)
 		return 0;
-	fd = sock_open(&port->exit_ipv4, false, false, 0);
+	fd = peel_sock_open(&port->exit_ipv4, false, false, 0);
 	if (fd < 0) {
 		snprintf(why, why_size,
 			"cannot open exit sockets at %s: %s; choose an address of this machine",
@@ -184,7 +184,7 @@ check_exits(struct peel_port *port, const struct peel_port_conf *conf, char *why
 		return fd;
 	}
 	close(fd);
-	fd = sock_open(&port->exit_ipv6, false, true, 0);
+	fd = peel_sock_open(&port->exit_ipv6, false, true, 0);
 	port->ipv6_exits = fd >= 0;
 	if (fd >= 0) {
 		close(fd);
@@ -221,7 +221,7 @@ check_conf(const struct peel_port_conf *conf, char *why, size_t why_size)
 static int
 open_parts(struct peel_port *port, const struct peel_port_conf *conf, char *why, size_t why_size)
 {
-	int rc = sock_exits_new(conf->max_endpoints, &port->exits);
+	int rc = peel_sock_exits_new(conf->max_endpoints, &port->exits);
 
 	for (uint16_t i = 0; rc == 0 && i < conf->n_queues; i++)
 		rc = queue_new(port, conf->stats[i], &port->queue[i]);
@@ -235,7 +235,7 @@ open_parts(struct peel_port *port, const struct peel_port_conf *conf, char *why,
 		rc = check_exits(port, conf, why, why_size);
 	if (rc != 0)
 		return rc;
-	rc = sock_read_own(port);
+	rc = peel_sock_read_own(port);
 	if (rc != 0)
 		snprintf(why, why_size, "no memory for the list of own addresses");
 	return rc;
@@ -345,7 +345,7 @@ peel_port_socket_disable_offloads(struct peel_port *port, bool gro, bool gso)
 		struct sock_queue *q = port->queue[i];
 
 		if (gro)
-			port->gro = sock_set_gro(q->fd, false);
+			port->gro = peel_sock_set_gro(q->fd, false);
 		if (gso)
 			port->gso = q->tx.gso = false;
 	}
@@ -357,7 +357,7 @@ peel_port_socket_fd(
 {
 	if (endpoint == PEEL_ENDPOINT_MAIN)
 		return queue < port->n_queues ? port->queue[queue]->fd : -1;
-	return sock_exit_fd(port->exits, endpoint, family);
+	return peel_sock_exit_fd(port->exits, endpoint, family);
 }
 
 const struct peel_port_ops peel_port_socket = {
@@ -366,13 +366,13 @@ const struct peel_port_ops peel_port_socket = {
 	.open = port_open,
 	.close = port_close,
 	.local = port_local,
-	.rx = sock_rx,
-	.tx = sock_tx,
-	.flush = sock_flush,
-	.wait = sock_wait,
-	.wake = sock_wake,
-	.exit_open = sock_exit_open,
-	.exit_close = sock_exit_close,
-	.is_own = sock_is_own,
+	.rx = peel_sock_rx,
+	.tx = peel_sock_tx,
+	.flush = peel_sock_flush,
+	.wait = peel_sock_wait,
+	.wake = peel_sock_wake,
+	.exit_open = peel_sock_exit_open,
+	.exit_close = peel_sock_exit_close,
+	.is_own = peel_sock_is_own,
 	.dump = port_dump,
 };

@@ -36,7 +36,7 @@ struct message {
 };
 
 void
-sock_rx_init(struct sock_rx *rx)
+peel_sock_rx_init(struct sock_rx *rx)
 {
 	rx->first = SOCK_SLOTS;
 	rx->exits_hot = true;
@@ -56,7 +56,7 @@ sock_rx_init(struct sock_rx *rx)
 }
 
 void
-sock_rx_fini(struct sock_rx *rx)
+peel_sock_rx_fini(struct sock_rx *rx)
 {
 	rte_pktmbuf_free_bulk(rx->slot + rx->first, SOCK_SLOTS - rx->first);
 	rte_pktmbuf_free_bulk(rx->pending + rx->head, rx->tail - rx->head);
@@ -376,7 +376,7 @@ receive_exits(struct sock_queue *q, unsigned int limit)
 	while (rx->next_event < rx->n_events && n_pending(rx) < limit) {
 		struct sock_source source;
 
-		if (sock_exit_source(
+		if (peel_sock_exit_source(
 			    q->port->exits, rx->events[rx->next_event++].data.u64, &source))
 			receive(q, &source, limit, 1);
 	}
@@ -403,7 +403,7 @@ move(struct peel_stats *stats, enum peel_counter c, uint64_t *n)
 }
 
 uint16_t
-sock_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+peel_sock_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct sock_queue *q = port->queue[queue];
 	struct sock_rx *rx = &q->rx;
@@ -419,7 +419,8 @@ sock_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t
 			rx->head = 0;
 		}
 		/* At most half a burst from exits, so that neither side starves the other. */
-		if (__atomic_load_n(&q->n_exits, __ATOMIC_RELAXED) > 0)
+		if (__atomic_load_n(&q->n_exits, __ATOMIC_RELAXED) > 0 ||
+			rx->next_event < rx->n_events)
 			receive_exits(q, n_pending(rx) + (n - n_pending(rx) + 1) / 2);
 		receive(q, &main_socket, n, MAX_CALLS);
 		move(q->stats, PEEL_RX_DATAGRAMS, &rx->datagrams);
@@ -431,7 +432,7 @@ sock_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t
 }
 
 void
-sock_wait(struct peel_port *port, uint16_t queue, unsigned int timeout_us)
+peel_sock_wait(struct peel_port *port, uint16_t queue, unsigned int timeout_us)
 {
 	struct sock_queue *q = port->queue[queue];
 	struct sock_rx *rx = &q->rx;
@@ -452,7 +453,7 @@ sock_wait(struct peel_port *port, uint16_t queue, unsigned int timeout_us)
 		eventfd_t value;
 
 		(void)eventfd_read(q->event_fd, &value);
-		/* Acquire-release, as in sock_wake: who finds `woken` set there and writes nothing has published its work
+		/* Acquire-release, as in peel_sock_wake: who finds `woken` set there and writes nothing has published its work
 		 * to us by that exchange, and we look for work after this one. */
 		(void)__atomic_exchange_n(&q->woken, false, __ATOMIC_ACQ_REL);
 	}
@@ -461,7 +462,7 @@ sock_wait(struct peel_port *port, uint16_t queue, unsigned int timeout_us)
 }
 
 void
-sock_wake(struct peel_port *port, uint16_t queue)
+peel_sock_wake(struct peel_port *port, uint16_t queue)
 {
 	struct sock_queue *q = port->queue[queue];
 

@@ -36,7 +36,7 @@ set_options(int fd, const struct peel_addr *a, bool reuse_port, bool v6_only, in
 }
 
 int
-sock_open(const struct peel_addr *bind_to, bool reuse_port, bool v6_only, int buffer_bytes)
+peel_sock_open(const struct peel_addr *bind_to, bool reuse_port, bool v6_only, int buffer_bytes)
 {
 	int family = bind_to->family == PEEL_FAMILY_IPV6 ? AF_INET6 : AF_INET;
 	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -59,7 +59,7 @@ sock_open(const struct peel_addr *bind_to, bool reuse_port, bool v6_only, int bu
 }
 
 bool
-sock_set_gro(int fd, bool on)
+peel_sock_set_gro(int fd, bool on)
 {
 	int value = on;
 
@@ -67,7 +67,7 @@ sock_set_gro(int fd, bool on)
 }
 
 bool
-sock_has_gso(int fd)
+peel_sock_has_gso(int fd)
 {
 	int value;
 	socklen_t len = sizeof(value);
@@ -101,12 +101,12 @@ static void
 add_own(struct peel_port *port, struct peel_addr a)
 {
 	a.port = 0;
-	if (!is_any(&a) && !sock_is_own(port, &a))
+	if (!is_any(&a) && !peel_sock_is_own(port, &a))
 		port->own[port->n_own++] = a;
 }
 
 int
-sock_read_own(struct peel_port *port)
+peel_sock_read_own(struct peel_port *port)
 {
 	struct ifaddrs *list = NULL, *i;
 	size_t n = 3;
@@ -143,7 +143,7 @@ sock_read_own(struct peel_port *port)
 }
 
 bool
-sock_is_own(const struct peel_port *port, const struct peel_addr *a)
+peel_sock_is_own(const struct peel_port *port, const struct peel_addr *a)
 {
 	for (size_t i = 0; i < port->n_own; i++) {
 		if (peel_addr_same_ip(&port->own[i], a))

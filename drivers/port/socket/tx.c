@@ -17,7 +17,7 @@
 #define END UINT16_MAX
 
 void
-sock_tx_init(struct sock_tx *tx, bool gso)
+peel_sock_tx_init(struct sock_tx *tx, bool gso)
 {
 	tx->gso = gso;
 	for (unsigned int i = 0; i < SOCK_TX_SEGMENTS; i++)
@@ -25,7 +25,7 @@ sock_tx_init(struct sock_tx *tx, bool gso)
 }
 
 void
-sock_tx_fini(struct sock_tx *tx)
+peel_sock_tx_fini(struct sock_tx *tx)
 {
 	rte_pktmbuf_free_bulk(tx->mbuf, tx->n);
 	tx->n = 0;
@@ -69,7 +69,7 @@ init_group(
 		g->fd = q->fd;
 		v6_socket = port->local.family == PEEL_FAMILY_IPV6;
 	} else {
-		g->fd = sock_exit_fd(port->exits, pkt->endpoint, pkt->remote.family);
+		g->fd = peel_sock_exit_fd(port->exits, pkt->endpoint, pkt->remote.family);
 	}
 	g->name_len = make_name(&pkt->remote, v6_socket, &g->name);
 	if (g->name_len == 0)
@@ -355,7 +355,7 @@ send_socket(struct sock_queue *q, unsigned int first)
 }
 
 void
-sock_flush(struct peel_port *port, uint16_t queue)
+peel_sock_flush(struct peel_port *port, uint16_t queue)
 {
 	struct sock_queue *q = port->queue[queue];
 	struct sock_tx *tx = &q->tx;
@@ -378,7 +378,7 @@ sock_flush(struct peel_port *port, uint16_t queue)
 }
 
 void
-sock_tx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+peel_sock_tx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct sock_queue *q = port->queue[queue];
 	struct sock_tx *tx = &q->tx;
@@ -390,7 +390,7 @@ sock_tx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t
 			continue;
 		}
 		if (tx->n == SOCK_TX_MAX)
-			sock_flush(port, queue);
+			peel_sock_flush(port, queue);
 		tx->mbuf[tx->n++] = pkts[i];
 	}
 }

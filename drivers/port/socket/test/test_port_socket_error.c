@@ -267,7 +267,7 @@ test_open_errors(void **state)
 	char why[256];
 
 	(void)state;
-	fix_open(&f, "127.0.0.1:0", 1, 0);
+	fix_open(&f, "127.0.0.1:0", 2, 0); /* shared among queues, not with strangers */
 
 	struct peel_port_conf conf = {.n_queues = 1,
 		.pool = f.pool,

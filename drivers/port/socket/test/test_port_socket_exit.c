@@ -107,6 +107,11 @@ test_exit_close_and_reuse(void **state)
 	peel_port_socket.exit_close(f.port, e[1]);
 	peel_port_socket.exit_close(f.port, e[1]); /* a second time: nothing */
 	assert_int_equal(fix_rx(&f, 0, pkts, 1), 0);
+
+	uint64_t start = now_ms();
+
+	peel_port_socket.wait(f.port, 0, 30000); /* nor does it keep the worker awake */
+	assert_true(now_ms() - start >= 29);
 	fix_send_one(&f, e[1], &name, 40);
 	assert_int_equal(fix_count(&f, PEEL_DROP_TX), 1);
 	assert_int_equal(fix_detail(&f, "exit_endpoints"), 3);
@@ -165,6 +170,12 @@ test_exit_stale_events(void **state)
 	rte_pktmbuf_free(pkts[0]);
 	for (uint32_t i = 0; i < N; i++)
 		peel_port_socket.exit_close(f.port, e[i]);
+	assert_int_equal(peel_port_socket.rx(f.port, 0, pkts, 64), 0);
+
+	uint64_t start = now_ms();
+
+	peel_port_socket.wait(f.port, 0, 30000);
+	assert_true(now_ms() - start >= 29);
 	peel_rcu_poll(f.rcu); /* no worker online: due at once */
 	for (uint32_t i = 0; i < N; i++) {
 		uint32_t number;
