@@ -30,7 +30,6 @@ peel_node_conf_init(struct peel_node_conf *conf)
 		conf->core[i] = -1;
 	conf->control_core = -1;
 	conf->idle = PEEL_IDLE_AUTO;
-	conf->idle_spins = 100;
 	conf->replay_entries = 1 << 16;
 	conf->ring_size = 1024;
 

@@ -14,6 +14,7 @@
 
 #define MBUFS_PER_WORKER 8192
 #define MBUFS_BASE 4096
+#define IDLE_SPINS 100 /* empty polls of a device before a sleep, where that is configured */
 
 /* ---- callbacks that connect the state machines ----------------------------------------------------------------- */
 
@@ -185,6 +186,11 @@ start_workers(struct peel_node *node, char *why, size_t why_size)
 	bool sleep = conf->idle == PEEL_IDLE_SLEEP ||
 		     (conf->idle == PEEL_IDLE_AUTO && conf->port->sleeps);
 
+	/* An empty poll of a port that can wait is a system call like the wait itself: no use in repeating it. */
+	uint32_t spins = conf->idle_spins != 0 ? conf->idle_spins
+			 : conf->port->sleeps  ? 1
+					       : IDLE_SPINS;
+
 	for (unsigned int i = 0; i < conf->n_workers; i++) {
 		struct node_worker *nw = &node->worker[i];
 		struct peel_worker_conf wc = {
@@ -202,7 +208,7 @@ start_workers(struct peel_node *node, char *why, size_t why_size)
 			.test_response_max = conf->test_response_max,
 			.test_rate = conf->test_rate,
 			.sleep = sleep,
-			.idle_spins = conf->idle_spins,
+			.idle_spins = spins,
 			.wake_control = cb_wake_control,
 			.wake_arg = node,
 			.env = node->env,

@@ -41,7 +41,7 @@ struct peel_node_conf {
 	int core[PEEL_MAX_WORKERS]; /* CPU each is pinned to, -1: not pinned */
 	int control_core;	    /* CPU of the control thread, -1: any but the workers' */
 	enum peel_idle idle;
-	uint32_t idle_spins;	 /* empty polls before a sleep */
+	uint32_t idle_spins;	 /* empty polls before a sleep, 0: the port's choice */
 	uint32_t replay_entries; /* size of the exact-duplicate filter, 0: filter off */
 	uint32_t ring_size;	 /* of each mailbox ring, a power of two */
 	/* [aead] */
