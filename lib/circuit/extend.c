@@ -49,10 +49,12 @@ resolve(struct peel_circuits *c, const struct circuit *ci, const struct peel_msg
 
 	if (!offered && peel_addr_is_none(&m->address))
 		return -EPROTO;
-	if (known && reachable(&peer.addr))
+	if (known && reachable(&peer.addr)) {
 		*addr = peer.addr;
-	else if (!offered)
+	} else if (!offered) {
 		*addr = m->address;
+		peer.last_heard_ms = 0; /* not from there */
+	}
 	if (!reachable(addr))
 		return -EPROTO;
 	*reach = !offered && (peer.last_heard_ms == 0 ||
@@ -121,10 +123,10 @@ peel_circuit_extend(
 	p->addr = addr;
 	p->extend_identifier = m.identifier;
 	memcpy(p->x, m.x.p, sizeof(p->x));
-	/* The callback may answer at once, and then p is sent (or even gone) already: look again by token. */
+	/* The callback may answer at once, and then p is sent or even gone already: from here on by token. */
 	uint64_t token = peel_pending_token(c, p);
 
-	if (!reach || c->conf.reach == NULL || c->conf.reach(c->conf.arg, &p->addr, token) != 0)
+	if (!reach || c->conf.reach == NULL || c->conf.reach(c->conf.arg, &addr, token) != 0)
 		peel_circuits_reached(c, token);
 	return 0;
 }

@@ -275,6 +275,65 @@ test_created_twice(void **state)
 	node_free(n);
 }
 
+/*
+ * A route table full of exits that all want to become relays. Routes that were replaced are free only after a grace
+ * period: without one an attempt fails as a whole, the exit stays, and a later attempt succeeds.
+ */
+static void
+test_created_table_full(void **state)
+{
+	struct peel_tunnel_settings s;
+	struct originator o[255];
+	unsigned int n_made = 0, n_failed = 0;
+
+	(void)state;
+	peel_tunnel_settings_init(&s);
+	s.max_joined_circuits = 1000;
+	s.create_rate_per_source = s.create_rate = 0;
+	struct node *n = node_with(&s);
+
+	/* An odd number: once there is room for BACKWARD and none for FORWARD. */
+	for (unsigned int i = 0; i < 255; i++) {
+		originator_init(&o[i], alice, i);
+		if (try_create(n, &o[i], 10 + i) == 0)
+			n_made++;
+		drain(n);
+	}
+	assert_int_equal(n_made, 255);
+	for (unsigned int round = 0; round < 2; round++) {
+		for (unsigned int i = 0; i < 255; i++) {
+			uint8_t msg[256], out[256] = {9};
+			uint32_t session =
+				peel_route_at(n->routes, node_route(n, &alice, 10 + i))->session;
+			const struct peel_msg_extend m = {
+				.pk = {nobody_pk, PEEL_PK_LEN}, .x = {out, 32}, .address = other};
+			int len = peel_extend_build(msg, sizeof(msg), &m);
+			struct packet p;
+
+			if (peel_circuits_message(n->circuits, session,
+				    peel_session_generation(n->routes, session), true, msg,
+				    (size_t)len) != 0)
+				continue; /* a relay since the first round */
+			assert_true(node_pop(n, &p));
+			size_t size = created_build(peel_get_be32(p.data + PEEL_CELL_OFF_CID),
+				peel_get_be16(p.data + PEEL_CELL_HEADER_LEN + 1), out);
+
+			n_failed += node_input(n, &other, out, size) != 0;
+			drain(n);
+			assert_int_equal(peel_route_count(n->routes), 255 + counts(n).relays);
+			if (round == 1)
+				peel_rcu_poll(n->rcu);
+		}
+		peel_rcu_poll(n->rcu);
+	}
+	assert_in_range(n_failed, 1, 254);
+	assert_int_equal(counts(n).relays, 255);
+	assert_int_equal(counts(n).exits, 0);
+	assert_int_equal(peel_circuits_shutdown(n->circuits), 510);
+	assert_int_equal(peel_route_count(n->routes), 0);
+	node_free(n);
+}
+
 /* The session goes on: never the same explicit salt twice. The exit's owner hears of its end 5 s later. */
 static void
 test_exit_becomes_relay(void **state)
@@ -422,6 +481,7 @@ main(void)
 		cmocka_unit_test(test_created_forged),
 		cmocka_unit_test(test_created_too_late),
 		cmocka_unit_test(test_created_twice),
+		cmocka_unit_test(test_created_table_full),
 		cmocka_unit_test(test_exit_becomes_relay),
 		cmocka_unit_test(test_message_stale),
 		cmocka_unit_test(test_answer_sizes),
