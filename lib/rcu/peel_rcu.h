@@ -21,7 +21,8 @@ void peel_rcu_free(struct peel_rcu *rcu);
 
 /** Call @p fn(arg, value) after a grace period, in order.   Thread: control. 0 or -ENOMEM. */
 int peel_rcu_defer(struct peel_rcu *rcu, peel_rcu_fn fn, void *arg, uint64_t value) PEEL_MUST_USE;
-/** Run what became due; returns how many. Cheap when there is nothing.   Thread: control. */
+/** Run what became due; returns how many. What callbacks defer waits for the next call. Cheap when there is nothing.
+ *  Thread: control. */
 unsigned int peel_rcu_poll(struct peel_rcu *rcu);
 
 /* ---- workers ------------------------------------------------------------------------------------------------------ */

@@ -24,7 +24,7 @@ struct peel_index {
 		passed; /* writer: keys stored behind this group that belong to it or before it; saturates */
 };
 
-/** Bytes for buckets and counters that hold @p n keys at half load. */
+/** How many groups hold @p n keys at half load. Never add more than that. */
 uint64_t peel_index_groups(uint64_t n);
 void peel_index_add(struct peel_index *ix, uint64_t hash, uint32_t slot);
 /** False when (hash, slot) is not there. */

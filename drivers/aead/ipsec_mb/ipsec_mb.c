@@ -3,8 +3,7 @@
  *
  * Bursts go through the job ring of a manager of this thread's own. Of the library's interfaces (job, burst, direct
  * calls) bursts cost least from four cells on, and they store the process-wide imb_errno once per burst instead of
- * once per cell, a line that all workers would otherwise fight over. The numbers
- * are in the README.md of lib/aead.
+ * once per cell, a line that all workers would otherwise fight over. The numbers are in the README.md of lib/aead.
  */
 #include <assert.h>
 #include <errno.h>
