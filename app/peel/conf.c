@@ -226,7 +226,10 @@ static void
 unknown_key(struct parser *p, const char *section, const char *name)
 {
 	char near[96];
-	const char *hint = conf_hint_key(section, name, near, sizeof(near));
+	const char *hint = NULL;
+
+	if (p->errors.n < CONF_ERRORS_MAX) /* looking around takes time, and nobody will read it */
+		hint = conf_hint_key(section, name, near, sizeof(near));
 
 	conf_error(&p->errors, p->line, section, name, "there is no such key%s%s%s",
 		hint != NULL ? "; did you mean " : "", hint != NULL ? hint : "",

@@ -49,10 +49,12 @@ mbufs_wanted(const struct peel_conf *c)
 {
 	const struct peel_node_conf *n = &c->node;
 	/* Full rings towards control must not starve reception. */
-	uint32_t per_worker = 4096 + 4 * n->ring_size;
+	uint32_t per_worker = 4096 + 2 * n->ring_size;
 
 	if (n->n_mbufs != 0)
 		return n->n_mbufs;
+	if (per_worker < 8192)
+		per_worker = 8192;
 	/* A device keeps buffers in its descriptors (1024 each way unless told). */
 	if (n->device[0] != '\0') {
 		per_worker += n->port_conf.rx_descriptors != 0 ? n->port_conf.rx_descriptors : 1024;
@@ -144,6 +146,10 @@ log_write(void *cookie, const char *text, size_t len)
 		n--;
 	if (n == 0)
 		return (ssize_t)len;
+	if (rte_log_cur_msg_loglevel() > (int)RTE_LOG_ERR) {
+		peel_log(PEEL_LOG_DEBUG, "dpdk: %.*s", (int)n, text);
+		return (ssize_t)len;
+	}
 	snprintf(last_line, sizeof(last_line), "%.*s", (int)n, text);
 	peel_log(PEEL_LOG_WARNING, "dpdk: %.*s", (int)n, text);
 	return (ssize_t)len;
@@ -245,10 +251,14 @@ peel_eal_start(
 	build_args(conf, plan, &control, a);
 	ret = rte_eal_init(a->n, a->v) < 0 ? -rte_errno : 0;
 	free(a);
-	if (ret != 0)
+	if (ret != 0) {
 		snprintf(why, why_size, "DPDK does not start: %s%s%s", strerror(-ret),
 			last_line[0] != '\0' ? "; " : "", last_line);
-	return ret;
+		return ret;
+	}
+	/* Its folder for files shared between processes stays empty in both modes: leave no litter behind. */
+	rmdir(rte_eal_get_runtime_dir());
+	return 0;
 }
 
 void
