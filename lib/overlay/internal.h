@@ -67,7 +67,7 @@ struct ov_rate {
 	uint32_t per_second, burst;
 };
 
-/** One bucket per IP address, in a table that never grows. */
+/** One bucket per sender or target, in a table that never grows. */
 struct ov_rate_table {
 	struct ov_rate rate;
 	struct ov_bucket *bucket;
@@ -77,7 +77,7 @@ struct ov_rate_table {
 int peel_overlay_rate_init(
 	struct ov_rate_table *t, struct ov_rate rate, uint64_t seed) PEEL_MUST_USE;
 void peel_overlay_rate_fini(struct ov_rate_table *t);
-/** Take one token of the bucket of this address's IP (its /64 for IPv6). */
+/** Take one token of the bucket of this address's IP (its /64 for IPv6; a local IPv4 address with its port). */
 bool peel_overlay_rate_take(struct ov_rate_table *t, const struct peel_addr *from, uint64_t now);
 /** Take one token of a single bucket. A zeroed bucket is a full one. */
 bool peel_overlay_bucket_take(struct ov_bucket *b, struct ov_rate rate, uint64_t now);

@@ -16,8 +16,8 @@ static const struct ov_rate verify_source = {.per_second = 50, .burst = 200};
 static const struct ov_rate verify_strangers = {.per_second = 1000, .burst = 2000};
 static const struct ov_rate verify_known = {.per_second = 1000, .burst = 2000};
 static const struct ov_rate verify_legacy = {.per_second = 10, .burst = 60};
-static const struct ov_rate puncture_source = {.per_second = 5, .burst = 20};
-static const struct ov_rate puncture_target = {.per_second = 2, .burst = 10};
+static const struct ov_rate puncture_source = {.per_second = 20, .burst = 40};
+static const struct ov_rate puncture_target = {.per_second = 10, .burst = 20};
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------ */
 

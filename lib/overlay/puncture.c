@@ -6,7 +6,7 @@
  */
 #include "internal.h"
 
-static const struct ov_rate puncture_all = {.per_second = 100, .burst = 200};
+static const struct ov_rate puncture_all = {.per_second = 200, .burst = 400};
 
 static void
 send_puncture(struct peel_overlay *ov, enum peel_community c, bool new_style,

@@ -69,7 +69,9 @@ net_post(struct net *net, const struct peel_addr *from, const struct peel_addr *
 	if (len > NET_DATAGRAM)
 		die("long datagram");
 	if (net->first + net->n_queue == net->size) {
-		memmove(net->queue, net->queue + net->first, net->n_queue * sizeof(*net->queue));
+		if (net->first > 0)
+			memmove(net->queue, net->queue + net->first,
+				net->n_queue * sizeof(*net->queue));
 		net->first = 0;
 		if (net->n_queue * 2 >= net->size) {
 			net->size = net->size * 2 + 64;
@@ -333,4 +335,44 @@ net_is_candidate(const struct net_node *at, const struct net_node *of, uint16_t 
 			return true;
 	}
 	return false;
+}
+
+/* ---- the usual situations -------------------------------------------------------------------------------------------------- */
+
+struct peel_addr
+net_at(unsigned int subnet, unsigned int host)
+{
+	return peel_addr_ipv4(203, 0, (uint8_t)subnet, (uint8_t)host, 8090);
+}
+
+struct net *
+net_with_one_node(uint16_t flags)
+{
+	struct net *net = net_new();
+	struct peel_addr addr = net_at(0, 1);
+	struct peel_overlay_conf conf = net_conf(net, &addr, flags);
+
+	net_add(net, &addr, &conf);
+	return net;
+}
+
+struct net_node *
+net_confirmed(struct net *net, const struct peel_addr *addr, uint16_t flags)
+{
+	struct net_node *p = net_add(net, addr, NULL);
+
+	net_ask(p, &net->node[0], flags);
+	net_run(net, 100);
+	if (!net_answer(p, addr, flags, NULL))
+		die("a puppet was not asked");
+	net_run(net, 100);
+	if (!net_is_candidate(&net->node[0], p, flags))
+		die("a puppet that answered is no candidate");
+	return p;
+}
+
+uint64_t
+net_counter(const struct net *net, enum peel_counter c)
+{
+	return peel_stats_get(&net->node[0].stats, c);
 }

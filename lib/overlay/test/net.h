@@ -78,3 +78,13 @@ size_t net_n_received(const struct net_node *puppet, uint8_t id);
 bool net_answer(struct net_node *puppet, const struct peel_addr *from, uint16_t flags,
 	const struct peel_addr *seen);
 bool net_is_candidate(const struct net_node *at, const struct net_node *of, uint16_t flags);
+
+/* The usual situations: node 0 is the real one, at net_at(0, 1). */
+
+/** 203.0.SUBNET.HOST:8090. */
+struct peel_addr net_at(unsigned int subnet, unsigned int host);
+struct net *net_with_one_node(uint16_t flags);
+/** A puppet that asked node 0, was asked by it and answered. */
+struct net_node *net_confirmed(struct net *net, const struct peel_addr *addr, uint16_t flags);
+/** A counter of node 0. */
+uint64_t net_counter(const struct net *net, enum peel_counter c);
