@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-#define ALLOW_EXPERIMENTAL_API /* rte_ip_frag_table_del_expired_entries: in 22.11 as in 24.11 */
+#define ALLOW_EXPERIMENTAL_API /* rte_ip_frag_table_del_expired_entries */
 #include "ethdev_internal.h"
 
 /*

@@ -54,7 +54,7 @@ key_equal(const struct peel_neigh *e, const uint32_t key[5])
 	uint32_t diff = 0;
 
 	for (int i = 0; i < 5; i++)
-		diff |= __atomic_load_n(&e->key[i], __ATOMIC_RELAXED) ^ key[i];
+		diff |= __atomic_load_n(&e->key[i], __ATOMIC_ACQUIRE) ^ key[i];
 	return diff == 0;
 }
 
@@ -77,8 +77,7 @@ find(struct peel_neigh_table *t, const struct peel_addr *ip, uint64_t *link, uin
 			continue;
 		/* Pairs with resolve(): the time is not older than the link address. */
 		*link = __atomic_load_n(&e->link, __ATOMIC_ACQUIRE);
-		*confirmed = load(&e->confirmed);
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		*confirmed = __atomic_load_n(&e->confirmed, __ATOMIC_ACQUIRE);
 		if (__atomic_load_n(&e->seq, __ATOMIC_RELAXED) == seq)
 			return e;
 	}
@@ -107,12 +106,15 @@ rekey(struct peel_neigh *e, const struct peel_addr *ip)
 	uint32_t seq = __atomic_load_n(&e->seq, __ATOMIC_RELAXED);
 
 	memcpy(key, ip, sizeof(key));
+	/*
+	 * Who sees a word of the new key, or what belongs to it, also sees the odd number or a later one: releases here,
+	 * acquires in find(). No fences, which the thread sanitizer does not know.
+	 */
 	__atomic_store_n(&e->seq, seq + 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
 	for (int i = 0; i < 5; i++)
-		__atomic_store_n(&e->key[i], key[i], __ATOMIC_RELAXED);
-	store(&e->link, 0);
-	store(&e->confirmed, 0);
+		__atomic_store_n(&e->key[i], key[i], __ATOMIC_RELEASE);
+	__atomic_store_n(&e->link, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&e->confirmed, 0, __ATOMIC_RELEASE);
 	store(&e->ask_after, 0);
 	__atomic_store_n(&e->seq, seq + 2, __ATOMIC_RELEASE);
 }

@@ -259,6 +259,7 @@ collect(struct world *w, bool v6, uint16_t mtu, uint8_t *out)
 		assert_true(!more || part % 8 == 0);
 		memcpy(out + at, ip + headers, part);
 		sum += part;
+		assert_true(total == 0 || more); /* one last part only */
 		if (!more)
 			total = at + part;
 	}

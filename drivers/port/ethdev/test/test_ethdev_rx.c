@@ -129,6 +129,7 @@ struct change {
 	size_t at; /* in the frame */
 	uint8_t value;
 	bool fix_ip; /* make the header checksum right again */
+	bool no_sum; /* and leave out the UDP checksum, so that nothing but the change is wrong */
 };
 
 static void
@@ -141,6 +142,8 @@ check_changes(struct world *w, bool v6, const struct change *c, size_t n)
 		size_t len = v6 ? make_frame6(w, f, 7000, 100) : make_frame4(w, f, 7000, 100);
 
 		f[c[i].at] = c[i].value;
+		if (c[i].no_sum)
+			peel_put_be16(f + 40, 0);
 		if (c[i].fix_ip)
 			fix_ip4(f + 14);
 		world_send(w, f, len);
@@ -161,21 +164,21 @@ test_bad_ipv4_frames(void **state)
 		{"multicast link address", 0, 0x01, false},
 		{"other type", 13, 0x35, false},
 		{"VLAN tag", 12, 0x81, false},
-		{"version 6", 14, 0x65, true},
+		{"version 6", 14, 0x65, true, true},
 		{"header of 16 bytes", 14, 0x44, true},
 		{"header longer than the packet", 14, 0x4f, false},
-		{"total length beyond the frame", 16, 0xff, true},
+		{"total length beyond the frame", 16, 0xff, true, true},
 		{"total length of 0", 17, 0, true},
 		{"header checksum", 24, 0x5a, false},
 		{"time to live changed", 22, 9, false},
-		{"TCP", 23, 6, true},
-		{"other destination", 33, 2, true},
-		{"from 0.x", 26, 0, true},
-		{"from 127.x", 26, 127, true},
-		{"from multicast", 26, 224, true},
+		{"TCP", 23, 6, true, true},
+		{"other destination", 33, 2, true, true},
+		{"from 0.x", 26, 0, true, true},
+		{"from 127.x", 26, 127, true, true},
+		{"from multicast", 26, 224, true, true},
 		{"from port 0 (low)", 34, 0, false},
-		{"UDP port nobody has", 36, 0, false},
-		{"UDP length beyond the packet", 38, 2, false},
+		{"UDP port nobody has", 36, 0, false, true},
+		{"UDP length beyond the packet", 38, 2, false, true},
 		{"UDP length changed", 39, 100, false},
 		{"UDP checksum", 40, 0x99, false},
 		{"payload", 60, 0xff, false},
@@ -191,7 +194,7 @@ test_bad_ipv4_frames(void **state)
 
 	memcpy(f + 26, own_ip, 4);
 	fix_ip4(f + 14);
-	make_udp(f + 34, own_ip, own_ip, 4, 5555, 7000, 10);
+	peel_put_be16(f + 40, 0);
 	world_send(&w, f, len);
 	assert_null(world_poll(&w));
 	/* UDP length below its header. */

@@ -62,6 +62,28 @@ test_first_datagram_waits_for_arp(void **state)
 	world_close(&w);
 }
 
+/* The answer came, but the next burst is sent before the waiting datagrams were looked at again. */
+static void
+test_waiting_datagrams_go_first(void **state)
+{
+	(void)state;
+	struct world w;
+	struct rte_mbuf *m;
+	uint8_t f[WORLD_FRAME_MAX];
+	const struct peel_addr to = addr4(host_ip, 4000);
+
+	world_init(&w);
+	world_open(&w);
+	world_tx(&w, &to, 0, 10, 1);
+	world_drain(&w);
+	world_send(&w, f, make_arp(f, w.mac, 2, host_mac, host_ip, w.mac, own_ip));
+	assert_int_equal(peel_port_ethdev.rx(w.port, 0, &m, 1), 0);
+	world_tx(&w, &to, 0, 10, 2);
+	check_frame4(&w, f, world_take(&w, f), host_mac, host_ip, 4000, 10, 1);
+	check_frame4(&w, f, world_take(&w, f), host_mac, host_ip, 4000, 10, 2);
+	world_close(&w);
+}
+
 static void
 test_checksum_zero_is_sent_as_ones(void **state)
 {
@@ -189,6 +211,13 @@ test_arp_poison_is_refused(void **state)
 	assert_int_equal(world_line(&w, "neighbours"), 0);
 	world_drain(&w);
 
+	/* A reply to everybody is no answer to us, even while we wait for one. */
+	world_tx(&w, &to, 0, 5, 9);
+	world_drain(&w);
+	world_send(&w, f, make_arp(f, all_mac, 2, evil, host_ip, w.mac, own_ip));
+	assert_null(world_poll(&w));
+	assert_int_equal(world_take(&w, f), 0);
+	world_pass(&w, 4000);
 	world_resolve(&w, host_ip, host_mac);
 	w.now += 10000;
 	world_send(&w, f, make_arp(f, all_mac, 2, evil, host_ip, evil, host_ip));
@@ -326,6 +355,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_first_datagram_waits_for_arp),
+		cmocka_unit_test(test_waiting_datagrams_go_first),
 		cmocka_unit_test(test_checksum_zero_is_sent_as_ones),
 		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_waiting_is_bounded),
