@@ -289,7 +289,7 @@ const char *
 conf_allowed(const struct conf_key *k, char *out, size_t size)
 {
 	char low[32], high[32], words[128];
-	const char * or ;
+	const char *separator;
 
 	if (k->allowed != NULL) {
 		snprintf(out, size, "%s", k->allowed);
@@ -300,15 +300,16 @@ conf_allowed(const struct conf_key *k, char *out, size_t size)
 	if (k->set == conf_set_engine)
 		return engine_list(out, size);
 	word_list(k->words, words, sizeof(words));
-	or = words[0] != '\0' ? ", or " : "";
+	separator = words[0] != '\0' ? ", or " : "";
 	switch (k->type) {
 	case CONF_NUMBER:
-		snprintf(out, size, "%" PRId64 " to %" PRId64 "%s%s", k->min, k->max, or, words);
+		snprintf(out, size, "%" PRId64 " to %" PRId64 "%s%s", k->min, k->max, separator,
+			words);
 		break;
 	case CONF_SIZE:
 		snprintf(out, size, "%s to %s (bytes, or with k, M, G, T)%s%s",
 			size_text(k->min, low, sizeof(low)), size_text(k->max, high, sizeof(high)),
-			or, words);
+			separator, words);
 		break;
 	case CONF_MILLIS:
 		snprintf(out, size, "%g to %g seconds", (double)k->min / 1000,

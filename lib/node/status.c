@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * What a node says about itself, as JSON. README.md lists the fields.
+ * What a node says about itself, as JSON. app/peel/README.md lists the fields.
  */
 #include <jansson.h>
 #include <stdio.h>
