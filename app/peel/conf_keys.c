@@ -118,7 +118,7 @@ const struct conf_key conf_keys[] = {
 	NUMBER("workers", "control_core", node.control_core, 0, CPU_SETSIZE - 1, words_auto_1,
 		"CPU of the control thread"),
 	WORD("workers", "idle", node.idle, words_idle, "what a worker does when nothing arrives"),
-	NUMBER("workers", "idle_spins", node.idle_spins, 0, 1000000000, NULL, "empty polls before a sleep, 0: the port's choice"),
+	NUMBER("workers", "idle_spins", node.idle_spins, 1, 1000000000, words_auto0, "empty polls before a sleep"),
 	WORD("workers", "hugepages", hugepages, words_hugepages, "memory from 2 MiB pages"),
 	NUMBER("workers", "memory", memory_mib, 32, 1048576, words_auto0, "MiB at most, without hugepages"),
 	NUMBER("workers", "ring", node.ring_size, 64, 65536, NULL,
