@@ -7,8 +7,11 @@ filled in yet. A DPDK end has no address: its application answers ARP and neighb
 and the kernel keeps quiet.
 """
 
+import itertools
 import os
 import subprocess
+
+_numbers = itertools.count(1)
 
 
 def _run(*command):
@@ -21,8 +24,8 @@ class Ethernet:
     """Use as: with Ethernet() as ethernet. Removes what it made, and nothing else."""
 
     def __init__(self):
-        # The process id keeps two runs on one machine apart.
-        self.prefix = f"peel{os.getpid()}-"
+        # The process id keeps two runs on one machine apart, the number two worlds of one run.
+        self.prefix = f"peel{os.getpid()}-{next(_numbers)}-"
         self.made = []
 
     def __enter__(self):

@@ -41,12 +41,20 @@ async def run(options):
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
     runner = Runner(options.k)
     relay = options.relay
+    slots = asyncio.Semaphore(options.jobs)
+
+    async def in_slot(*args):
+        async with slots:
+            await one_world(runner, *args, options.peel)
+
+    worlds = []
     for device in options.devices.split(","):
         for place, kinds in (("first", [relay, "python", "rust"]), ("middle", ["rust", relay, "python"]),
                              ("last", ["python", "rust", relay]), ("alone", [relay] * 3)):
             name = f"{device}, {relay} {place}"
             if options.world in name:
-                await one_world(runner, name, kinds, device, options.peel)
+                worlds.append(in_slot(name, kinds, device))
+    await asyncio.gather(*worlds)
     return runner.summary()
 
 
@@ -55,6 +63,7 @@ def main():
     parser.add_argument("--relay", default="peel", choices=("peel", "python", "rust"))
     parser.add_argument("--peel", default=None, help="the peel binary")
     parser.add_argument("--devices", default="net_af_packet,net_af_xdp")
+    parser.add_argument("--jobs", type=int, default=3, help="worlds at a time")
     parser.add_argument("--world", default="", help="only worlds whose name contains this text")
     parser.add_argument("-k", default="", help="only cases whose name contains this text")
     sys.exit(asyncio.run(run(parser.parse_args())))

@@ -52,7 +52,9 @@ class NetnsWorld(World):
         prefix, ip4, ip6, _ = self.ethernet.add(number, kernel=False)
         port = {"driver": "ethdev", "device": f"{self.device}0,iface=eth0", "address": f"{ip4}/24",
                 "address6": f"{ip6}/64", "gateway": "10.99.0.254", "exit_ports": "20000-29999"}
-        return PeelNode(ip4, PORT, flags, others, self.binary, prefix, overrides={"port": port}, name=name)
+        # Workers that spin would outnumber the CPUs of a small machine.
+        return PeelNode(ip4, PORT, flags, others, self.binary, prefix,
+                        overrides={"port": port, "workers": {"idle": "sleep"}}, name=name)
 
     @property
     def echo_port(self):
