@@ -232,10 +232,15 @@ struct peel_overlay {
 
 /* overlay.c */
 
-/** Signature check within the budgets. 0, -EBADMSG (counted), -EAGAIN (over a limit, counted).
- *  @p expected: the sender is known or was asked. */
+enum ov_trust {
+	PEEL_TRUST_STRANGER,
+	PEEL_TRUST_KNOWN, /* comes from the address of the peer it claims to be */
+	PEEL_TRUST_ASKED, /* matches a request: cannot be had by inventing source addresses */
+};
+
+/** Signature check within the budgets. 0, -EBADMSG (counted), -EAGAIN (over a limit, counted). */
 int peel_overlay_authenticate(struct peel_overlay *ov, const struct peel_addr *from,
-	const struct peel_signed *s, bool expected) PEEL_MUST_USE;
+	const struct peel_signed *s, enum ov_trust trust) PEEL_MUST_USE;
 /** Begin a signed message; append the body, then peel_overlay_send_signed(). */
 struct peel_writer peel_overlay_begin(struct peel_overlay *ov, enum peel_community c, uint8_t id,
 	uint64_t clock, uint8_t *buffer, size_t size);
@@ -277,9 +282,9 @@ void peel_overlay_puncture_ask(struct peel_overlay *ov, enum peel_community c, b
 	const struct peel_addr *to, const struct peel_puncture_request *m);
 
 /* walk.c */
-/** An address worth asking, told by someone at @p via. */
+/** An address worth asking. @p local_ok: who told may make us ask in local networks. */
 void peel_overlay_walk_offer(struct peel_overlay *ov, enum peel_community c,
-	const struct peel_addr *addr, bool new_style, const struct peel_addr *via);
+	const struct peel_addr *addr, bool new_style, bool local_ok);
 void peel_overlay_walk_response(struct peel_overlay *ov, enum peel_community c,
 	const struct peel_addr *from, const struct peel_intro_response *m, bool new_style);
 /** @p n_confirmed: members that answered. */

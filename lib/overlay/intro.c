@@ -167,7 +167,7 @@ static int
 answer_bootstrap(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
 	const struct peel_signed *s, const struct peel_intro_request *m, bool new_style)
 {
-	int rc = peel_overlay_authenticate(ov, from, s, true);
+	int rc = peel_overlay_authenticate(ov, from, s, PEEL_TRUST_KNOWN);
 
 	if (rc != 0)
 		return rc == -EAGAIN ? 0 : rc;
@@ -222,8 +222,9 @@ peel_overlay_intro_request(struct peel_overlay *ov, enum peel_community c,
 		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1);
 		return 0;
 	}
+	bool at_home = p != NULL && peel_addr_equal(&p->addr, from);
 	int rc = peel_overlay_authenticate(
-		ov, from, s, p != NULL && peel_addr_equal(&p->addr, from));
+		ov, from, s, at_home ? PEEL_TRUST_KNOWN : PEEL_TRUST_STRANGER);
 
 	if (rc != 0)
 		return rc == -EAGAIN ? 0 : rc;
@@ -295,7 +296,7 @@ peel_overlay_intro_response(struct peel_overlay *ov, enum peel_community c,
 		peel_stats_add(ov->conf.stats, PEEL_INTRO_UNSOLICITED, 1);
 		return 0;
 	}
-	int rc = peel_overlay_authenticate(ov, from, s, true);
+	int rc = peel_overlay_authenticate(ov, from, s, PEEL_TRUST_ASKED);
 
 	if (rc != 0)
 		return rc == -EAGAIN ? 0 : rc;

@@ -93,7 +93,8 @@ note_communities(
 	for (size_t i = 0; i + PEEL_COMMUNITY_LEN <= list.len; i += PEEL_COMMUNITY_LEN) {
 		for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++) {
 			if (memcmp(list.p + i, ov->conf.community[c], PEEL_COMMUNITY_LEN) == 0)
-				peel_overlay_walk_offer(ov, c, at, new_style, at);
+				peel_overlay_walk_offer(
+					ov, c, at, new_style, peel_overlay_addr_local(at));
 		}
 	}
 }
@@ -108,7 +109,8 @@ on_similarity_request(
 	if (peel_similarity_request_parse(s->body, &m) != 0)
 		return peel_overlay_malformed(ov);
 	bool known = peel_overlay_peers_at(&ov->peers, from, NULL) != NULL;
-	int rc = peel_overlay_authenticate(ov, from, s, known);
+	int rc = peel_overlay_authenticate(
+		ov, from, s, known ? PEEL_TRUST_KNOWN : PEEL_TRUST_STRANGER);
 
 	if (rc != 0)
 		return rc == -EAGAIN ? 0 : rc;
@@ -141,7 +143,7 @@ on_similarity_response(
 		peel_stats_add(ov->conf.stats, PEEL_INTRO_UNSOLICITED, 1);
 		return 0;
 	}
-	int rc = peel_overlay_authenticate(ov, from, s, true);
+	int rc = peel_overlay_authenticate(ov, from, s, PEEL_TRUST_ASKED);
 
 	if (rc != 0)
 		return rc == -EAGAIN ? 0 : rc;

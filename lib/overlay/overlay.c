@@ -53,6 +53,8 @@ peel_overlay_new(const struct peel_overlay_conf *conf, struct peel_overlay **out
 	ov->conf.bootstrap = NULL;
 	ov->seed = peel_random_u64(conf->env);
 	ov->public_address = conf->public_address;
+	if (peel_addr_same_ip(&conf->lan, &(struct peel_addr){.family = conf->lan.family}))
+		ov->conf.lan.port = 0; /* bound to all interfaces: "no address" to the others */
 	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++)
 		peel_prefix_build(ov->prefix[c], conf->community[c]);
 	rc = init_tables(ov);
@@ -120,16 +122,17 @@ peel_overlay_is_self(const struct peel_overlay *ov, const struct peel_addr *a)
 
 int
 peel_overlay_authenticate(struct peel_overlay *ov, const struct peel_addr *from,
-	const struct peel_signed *s, bool expected)
+	const struct peel_signed *s, enum ov_trust trust)
 {
 	uint64_t now = peel_overlay_now(ov);
 	bool allowed;
 
 	if (s->legacy)
 		allowed = peel_overlay_bucket_take(&ov->verify_legacy, verify_legacy, now);
-	else if (!peel_overlay_rate_take(&ov->verify_source, from, now))
+	else if (trust != PEEL_TRUST_ASKED &&
+		 !peel_overlay_rate_take(&ov->verify_source, from, now))
 		allowed = false;
-	else if (expected)
+	else if (trust != PEEL_TRUST_STRANGER)
 		allowed = peel_overlay_bucket_take(&ov->verify_known, verify_known, now);
 	else
 		allowed = peel_overlay_bucket_take(&ov->verify_strangers, verify_strangers, now);

@@ -237,7 +237,7 @@ peel_overlay_peers_add(struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN],
 	memcpy(p->pk, pk, PEEL_PK_LEN);
 	peel_mid(pk, PEEL_PK_LEN, p->mid);
 	p->addr = *addr;
-	p->heard_ms = now;
+	p->heard_ms = p->answered_ms = now;
 	peel_overlay_index_add(&t->by_key, hash_key(t, p->mid), slot);
 	peel_overlay_index_add(&t->by_addr, hash_addr(t, addr), slot);
 	peel_overlay_index_add(&t->by_ip, hash_ip(t, addr), slot);

@@ -66,9 +66,16 @@ has_family(const struct peel_overlay *ov, uint8_t family)
 	return ov->conf.lan.family == family || ov->public_address.family == family;
 }
 
+/* Our own address is a local one, or unknown because we listen on all. */
+static bool
+in_local_network(const struct peel_overlay *ov)
+{
+	return peel_overlay_addr_local(&ov->conf.lan) || ov->conf.lan.port == 0;
+}
+
 void
 peel_overlay_walk_offer(struct peel_overlay *ov, enum peel_community c,
-	const struct peel_addr *addr, bool new_style, const struct peel_addr *via)
+	const struct peel_addr *addr, bool new_style, bool local_ok)
 {
 	struct ov_walk *w = &ov->walk[c];
 
@@ -76,7 +83,7 @@ peel_overlay_walk_offer(struct peel_overlay *ov, enum peel_community c,
 		peel_overlay_is_self(ov, addr) || peel_overlay_is_bootstrap(ov, addr))
 		return;
 	/* A stranger on the Internet must not make us probe the network we are in. */
-	if (peel_overlay_addr_local(addr) && !peel_overlay_addr_local(via))
+	if (peel_overlay_addr_local(addr) && !local_ok)
 		return;
 	if (known(ov, w, addr) || peel_overlay_peers_member_at(&ov->peers, addr, c) != NULL)
 		return;
@@ -104,7 +111,7 @@ offer_other_family(struct peel_overlay *ov, enum peel_community c, const struct 
 
 		peel_overlay_puncture_ask(ov, c, true, from, &ask);
 	}
-	peel_overlay_walk_offer(ov, c, &m->src_wan, true, from);
+	peel_overlay_walk_offer(ov, c, &m->src_wan, true, false);
 }
 
 void
@@ -114,21 +121,21 @@ peel_overlay_walk_response(struct peel_overlay *ov, enum peel_community c,
 	bool intro_new = (m->bits & (new_style ? PEEL_BITS_INTRO_NEW_233
 					       : PEEL_BITS_RESPONSE_INTRO_NEW)) != 0;
 	const struct peel_addr *lan = &m->lan_intro, *wan = &m->wan_intro;
-	bool neighbour = ov->public_address.family != PEEL_FAMILY_NONE &&
-			 peel_addr_same_ip(wan, &ov->public_address);
+	bool local_ok = peel_overlay_addr_local(from);
 
-	if (neighbour && !peel_addr_is_none(lan)) {
+	if (ov->public_address.family == PEEL_FAMILY_NONE ||
+		!peel_addr_same_ip(wan, &ov->public_address)) {
+		peel_overlay_walk_offer(ov, c, lan, intro_new, local_ok);
+		peel_overlay_walk_offer(ov, c, wan, intro_new, local_ok);
+	} else if (!peel_addr_is_none(lan)) {
 		/* Behind our own NAT: that is where local addresses make sense. */
-		peel_overlay_walk_offer(ov, c, lan, intro_new, &ov->conf.lan);
-	} else if (neighbour) {
+		peel_overlay_walk_offer(ov, c, lan, intro_new, in_local_network(ov));
+	} else {
 		struct peel_addr at_lan = ov->conf.lan;
 
 		at_lan.port = wan->port;
-		peel_overlay_walk_offer(ov, c, wan, intro_new, from);
-		peel_overlay_walk_offer(ov, c, &at_lan, intro_new, &ov->conf.lan);
-	} else {
-		peel_overlay_walk_offer(ov, c, lan, intro_new, from);
-		peel_overlay_walk_offer(ov, c, wan, intro_new, from);
+		peel_overlay_walk_offer(ov, c, wan, intro_new, local_ok);
+		peel_overlay_walk_offer(ov, c, &at_lan, intro_new, in_local_network(ov));
 	}
 	if (new_style)
 		offer_other_family(ov, c, from, m);

@@ -139,6 +139,28 @@ test_dead_node_is_forgotten_in_about_a_minute(void **state)
 }
 
 static void
+test_pause_of_the_process_loses_nobody(void **state)
+{
+	struct net *net = net_new();
+
+	(void)state;
+	build(net, 4);
+	net_run(net, 30 * 1000);
+	net->delay_ms = 600; /* longer than a tick */
+	net->now += 300 * 1000;
+	for (int second = 0; second < 5; second++) {
+		net_run(net, 1000);
+		for (int i = 0; i < 4; i++) {
+			for (int j = 0; j < 4; j++)
+				assert_int_equal(
+					net_is_candidate(&net->node[i], &net->node[j], RELAY),
+					i != j);
+		}
+	}
+	net_free(net);
+}
+
+static void
 test_lossy_network_works(void **state)
 {
 	struct net *net = net_new();
@@ -269,6 +291,7 @@ main(void)
 		cmocka_unit_test(test_two_nodes_become_candidates_of_each_other),
 		cmocka_unit_test(test_network_comes_together_and_stays),
 		cmocka_unit_test(test_dead_node_is_forgotten_in_about_a_minute),
+		cmocka_unit_test(test_pause_of_the_process_loses_nobody),
 		cmocka_unit_test(test_lossy_network_works),
 		cmocka_unit_test(test_loopback_network),
 		cmocka_unit_test(test_ipv6_network),

@@ -81,15 +81,21 @@ test_silent_stranger_is_asked_again_and_forgotten(void **state)
 static void
 test_changed_flags_are_asked_for(void **state)
 {
-	struct net *net = net_with_one_node(RELAY);
-	struct peel_addr addr = net_at(1, 1);
-	struct net_node *p = net_confirmed(net, &addr, RELAY);
+	struct net *net = net_new();
+	struct peel_addr own = net_at(0, 1), addr = net_at(1, 1);
+	struct peel_overlay_conf conf = net_conf(net, &own, RELAY);
 
 	(void)state;
+	conf.walk_target = 1; /* has enough: asks now and then only */
+	net_add(net, &own, &conf);
+	struct net_node *p = net_confirmed(net, &addr, RELAY);
+
 	net_run(net, 5000);
+	p->n_inbox = 0;
 	net_ask(p, &net->node[0], EXIT);
 	net_run(net, 100);
 	assert_false(net_is_candidate(&net->node[0], p, EXIT)); /* may be a replay */
+	assert_int_equal(net_n_received(p, PEEL_MSG_INTRO_REQUEST), 1);
 	assert_true(net_answer(p, &addr, EXIT, NULL));
 	net_run(net, 100);
 	assert_true(net_is_candidate(&net->node[0], p, EXIT));
@@ -118,12 +124,17 @@ test_unsolicited_answers_change_nothing(void **state)
 	assert_int_equal(peel_overlay_count(net->node[0].ov, PEEL_COMMUNITY_TUNNEL), 0);
 	assert_false(peel_overlay_public(net->node[0].ov, &own));
 	assert_int_equal(net->node[0].n_sent, 0);
-	/* The right identifier from the wrong place. */
+	/* A guessed identifier, while an answer is expected; the right one from the wrong place. */
 	net_ask(p, &net->node[0], RELAY);
 	net_run(net, 100);
-	assert_true(net_answer(p, &other, RELAY, &lie));
+	len = net_response(net, &p->identity, PEEL_COMMUNITY_TUNNEL, false, &m, out);
+	net_post(net, &addr, &net->node[0].addr, out, len);
 	net_run(net, 100);
 	assert_int_equal(net_counter(net, PEEL_INTRO_UNSOLICITED), 3);
+	assert_false(net_is_candidate(&net->node[0], p, 0));
+	assert_true(net_answer(p, &other, RELAY, &lie));
+	net_run(net, 100);
+	assert_int_equal(net_counter(net, PEEL_INTRO_UNSOLICITED), 4);
 	assert_false(net_is_candidate(&net->node[0], p, 0));
 	assert_false(peel_overlay_public(net->node[0].ov, &own));
 	/* Twice the same: the second one is an answer to nothing. */
@@ -132,7 +143,7 @@ test_unsolicited_answers_change_nothing(void **state)
 	assert_true(net_is_candidate(&net->node[0], p, 0));
 	assert_true(net_answer(p, &addr, RELAY, &lie));
 	net_run(net, 100);
-	assert_int_equal(net_counter(net, PEEL_INTRO_UNSOLICITED), 4);
+	assert_int_equal(net_counter(net, PEEL_INTRO_UNSOLICITED), 5);
 	net_free(net);
 }
 
@@ -185,6 +196,26 @@ test_replayed_request_does_not_move_a_peer(void **state)
 	assert_int_equal(net_n_received(m, PEEL_MSG_INTRO_REQUEST), 0);
 	/* Nor does it when p has been quiet but for its pongs. */
 	run_answering_pings(net, p, 60 * 1000);
+	check_address(net, p, &home);
+	net_free(net);
+}
+
+/* The node is led to the thief, who passes the question on to p and p's answer back. */
+static void
+test_forwarded_answer_does_not_move_a_peer(void **state)
+{
+	struct net *net = net_with_one_node(RELAY);
+	struct peel_addr home = net_at(1, 1), thief = net_at(66, 6);
+	struct net_node *p = net_confirmed(net, &home, RELAY);
+	struct net_node *m = net_puppet_with_key(net, &thief, &p->identity);
+
+	(void)state;
+	peel_overlay_add_bootstrap(net->node[0].ov, &thief); /* one way to be led */
+	for (int i = 0; i < 60 && net_received(m, PEEL_MSG_INTRO_REQUEST) == NULL; i++)
+		run_answering_pings(net, p, 1000);
+	assert_true(net_answer(m, &thief, RELAY, NULL));
+	net_run(net, 100);
+	assert_int_equal(net_counter(net, PEEL_INTRO_UNSOLICITED), 0);
 	check_address(net, p, &home);
 	net_free(net);
 }
@@ -296,6 +327,9 @@ test_public_address_needs_agreement(void **state)
 	check_public(net, &lie);
 	vote(net, 2, &truth); /* one against one: no change */
 	check_public(net, &lie);
+	vote(net, 1, &moved); /* all changed their minds, but not to the same */
+	check_public(net, &lie);
+	vote(net, 1, &lie);
 	vote(net, 3, &truth);
 	check_public(net, &truth);
 	vote(net, 4, &lie); /* two against two: no change */
@@ -378,6 +412,7 @@ main(void)
 		cmocka_unit_test(test_unsolicited_answers_change_nothing),
 		cmocka_unit_test(test_forged_answer_does_not_use_up_the_request),
 		cmocka_unit_test(test_replayed_request_does_not_move_a_peer),
+		cmocka_unit_test(test_forwarded_answer_does_not_move_a_peer),
 		cmocka_unit_test(test_silent_peer_may_move_after_an_answer),
 		cmocka_unit_test(test_squatter_loses_to_the_owner),
 		cmocka_unit_test(test_new_key_at_an_address_replaces_the_old_one),

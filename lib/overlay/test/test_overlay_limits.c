@@ -39,6 +39,26 @@ test_flood_of_one_source_is_limited(void **state)
 }
 
 static void
+test_answers_get_through_a_flood_from_the_same_source(void **state)
+{
+	struct net *net = net_with_one_node(RELAY);
+	struct peel_addr home = net_at(1, 1);
+	struct net_node *p = net_add(net, &home, NULL);
+
+	(void)state;
+	net_ask(p, &net->node[0], RELAY);
+	net_run(net, 100);
+	net->delay_ms = 0;
+	for (int i = 0; i < 1000; i++) /* somebody uses p's address, with its old messages */
+		net_ask(p, &net->node[0], RELAY);
+	assert_true(net_answer(p, &home, RELAY, NULL));
+	net_run(net, 10);
+	assert_true(net_counter(net, PEEL_CONTROL_RATE) > 700);
+	assert_true(net_is_candidate(&net->node[0], p, RELAY));
+	net_free(net);
+}
+
+static void
 test_flood_of_many_sources_spares_known_peers(void **state)
 {
 	struct net *net = net_with_one_node(RELAY);
@@ -131,6 +151,37 @@ test_punctures_go_to_the_walker_and_are_limited(void **state)
 	net_free(net);
 }
 
+/* A request of a key never seen before. */
+static void
+new_key_asks(struct net *net, const struct peel_addr *from)
+{
+	struct peel_intro_request m = {.dest = net->node[0].addr, .identifier = 1};
+	struct peel_identity id;
+	uint8_t out[NET_DATAGRAM];
+	size_t len;
+
+	assert_int_equal(peel_identity_generate(&net->env, &id), 0);
+	len = net_request(net, &id, PEEL_COMMUNITY_TUNNEL, false, &m, out);
+	assert_int_equal(peel_overlay_input(net->node[0].ov, from, out, len), 0);
+}
+
+static void
+test_one_ip_address_does_not_own_the_table(void **state)
+{
+	struct net *net = net_with_one_node(RELAY);
+
+	(void)state;
+	for (uint16_t i = 0; i < 300; i++) {
+		struct peel_addr from = net_at(66, 6);
+
+		from.port = (uint16_t)(1000 + i);
+		net->now += 50;
+		new_key_asks(net, &from);
+	}
+	assert_int_equal(peel_overlay_count(net->node[0].ov, PEEL_COMMUNITY_TUNNEL), 256);
+	net_free(net);
+}
+
 static void
 test_full_table_keeps_who_answered(void **state)
 {
@@ -145,14 +196,8 @@ test_full_table_keeps_who_answered(void **state)
 
 	for (unsigned int i = 0; i < 100; i++) {
 		struct peel_addr from = net_at(2 + i, 1);
-		struct peel_identity id;
-		struct peel_intro_request m = {.dest = addr, .identifier = 1};
-		uint8_t out[NET_DATAGRAM];
-		size_t len;
 
-		assert_int_equal(peel_identity_generate(&net->env, &id), 0);
-		len = net_request(net, &id, PEEL_COMMUNITY_TUNNEL, false, &m, out);
-		assert_int_equal(peel_overlay_input(net->node[0].ov, &from, out, len), 0);
+		new_key_asks(net, &from);
 	}
 	assert_int_equal(peel_overlay_count(net->node[0].ov, PEEL_COMMUNITY_TUNNEL), 9);
 	assert_true(net_is_candidate(&net->node[0], friend, RELAY));
@@ -240,8 +285,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flood_of_one_source_is_limited),
+		cmocka_unit_test(test_answers_get_through_a_flood_from_the_same_source),
 		cmocka_unit_test(test_flood_of_many_sources_spares_known_peers),
 		cmocka_unit_test(test_punctures_go_to_the_walker_and_are_limited),
+		cmocka_unit_test(test_one_ip_address_does_not_own_the_table),
 		cmocka_unit_test(test_full_table_keeps_who_answered),
 		cmocka_unit_test(test_table_full_of_good_peers_refuses),
 		cmocka_unit_test(test_max_peers),

@@ -185,6 +185,14 @@ test_introduces_who_answered(void **state)
 	assert_true(peel_addr_equal(&ask.wan_walker, &c_addr));
 	assert_true(peel_addr_equal(&ask.lan_walker, &lan));
 	assert_int_equal(ask.identifier, 0x4321);
+	/* Once it names one, that goes along for those behind the same NAT. */
+	post_request(net, a, PEEL_COMMUNITY_TUNNEL, false, 0, &lan);
+	post_request(net, c, PEEL_COMMUNITY_TUNNEL, false, 0, &none);
+	struct peel_intro_response with_lan =
+		response_in(net_received(c, PEEL_MSG_INTRO_RESPONSE_NEW));
+
+	assert_true(peel_addr_equal(&with_lan.lan_intro, &lan));
+	assert_true(peel_addr_equal(&with_lan.wan_intro, &a_addr));
 	/* Nobody is introduced to itself. */
 	post_request(net, a, PEEL_COMMUNITY_TUNNEL, false, 0, &none);
 	struct peel_intro_response m = response_in(net_received(a, PEEL_MSG_INTRO_RESPONSE));
@@ -216,6 +224,25 @@ test_neighbour_is_introduced_through_our_public_address(void **state)
 	seen.port = 7777;
 	assert_true(peel_addr_equal(&m.wan_intro, &seen));
 	assert_true(peel_addr_equal(&m.src_wan, &public_address));
+	net_free(net);
+}
+
+static void
+test_listening_everywhere_names_no_local_address(void **state)
+{
+	struct net *net = net_new();
+	struct peel_addr own = at(0), addr = at(1), none = {0};
+	struct peel_overlay_conf conf = net_conf(net, &own, RELAY);
+
+	(void)state;
+	conf.lan = peel_addr_ipv4(0, 0, 0, 0, 8090);
+	net_add(net, &own, &conf);
+	struct net_node *p = net_add(net, &addr, NULL);
+
+	post_request(net, p, PEEL_COMMUNITY_TUNNEL, false, 0, &none);
+	struct peel_intro_response m = response_in(net_received(p, PEEL_MSG_INTRO_RESPONSE));
+
+	assert_true(peel_addr_is_none(&m.src_lan));
 	net_free(net);
 }
 
@@ -458,6 +485,7 @@ main(void)
 		cmocka_unit_test(test_style_is_remembered_from_an_answer),
 		cmocka_unit_test(test_introduces_who_answered),
 		cmocka_unit_test(test_neighbour_is_introduced_through_our_public_address),
+		cmocka_unit_test(test_listening_everywhere_names_no_local_address),
 		cmocka_unit_test(test_walks_to_introduced_addresses),
 		cmocka_unit_test(test_walk_stops_at_its_target),
 		cmocka_unit_test(test_ping_and_pong),
