@@ -38,7 +38,7 @@ peel_node_conf_init(struct peel_node_conf *conf)
 
 	peel_tunnel_settings_init(&conf->tunnel);
 	conf->test_response_max = 1400;
-	conf->test_rate = 1000;
+	conf->test_rate = 50000;
 
 	conf->dns_timeout_ms = 2000;
 	conf->exit_queue = 10;
