@@ -72,11 +72,12 @@ class PeelNode:
                                             community, overrides)))
 
     async def start(self, timeout=20.0):
+        # A session of its own: an interrupt from the keyboard is for us, who then stop it in order.
         with open(self.log_path, "ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *self.prefix, self.binary, "relay", "-c", self.config_path,
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=log,
-                limit=1 << 22)
+                limit=1 << 22, start_new_session=True)
         try:
             line = await asyncio.wait_for(self.process.stdout.readline(), timeout)
         except asyncio.TimeoutError:

@@ -37,7 +37,7 @@ class Remote:
         self.process = await asyncio.create_subprocess_exec(
             *self.prefix, sys.executable, "-m", "interop.remote", self.what, json.dumps(self.options),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment,
-            limit=1 << 24)
+            limit=1 << 24, start_new_session=True)
         self.reader = asyncio.ensure_future(self._read())
         await self._call("started")
         return self
