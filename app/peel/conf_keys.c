@@ -179,7 +179,7 @@ const struct conf_key conf_keys[] = {
 	LIST("exit", "dns_servers", node.dns, conf_set_dns, "ADDRESS or ADDRESS:PORT, up to 8, or system",
 		"resolvers of names in exit traffic"),
 	MILLIS("exit", "dns_timeout", node.dns_timeout_ms, 100, 60000, "seconds to wait for a resolver"),
-	NUMBER("exit", "queue", node.exit_queue, 1, 1000, NULL,
+	NUMBER("exit", "queue", node.exit_queue, 1, 256, NULL,
 		"datagrams that wait for an exit's socket or name"),
 	NUMBER("exit", "max_sockets", node.port_conf.max_endpoints, 1, 1000000, NULL, "exits at once"),
 

@@ -41,5 +41,5 @@ peel_node_conf_init(struct peel_node_conf *conf)
 	conf->test_rate = 50000;
 
 	conf->dns_timeout_ms = 2000;
-	conf->exit_queue = 10;
+	conf->exit_queue = 64;
 }

@@ -17,7 +17,7 @@
 #define ANSWER_LIFE_MS 60000
 #define FAILURE_LIFE_MS 5000
 #define RESOLVING_PER_SESSION 16 /* one circuit cannot keep the others from resolving */
-#define QUEUE_MAX 64
+#define QUEUE_MAX 256
 
 enum name_state {
 	NAME_EMPTY,

@@ -15,6 +15,8 @@
 #define PEEL_OVERLAY_VOTES 16
 #define PEEL_OVERLAY_BOOTSTRAP_MAX 256
 
+#define PEEL_OVERLAY_REPEAT_MS                                                                     \
+	300 /* never ask one address twice within that time, whatever others send */
 #define PEEL_OVERLAY_LOST_MS 3000 /* after that a request no longer holds up the walk ... */
 #define PEEL_OVERLAY_REQUEST_LIFE_MS 10000 /* ... but a late answer is still ours */
 #define PEEL_OVERLAY_IDLE_MS 27500
@@ -179,9 +181,9 @@ int peel_overlay_requests_add(struct ov_requests *t, const struct peel_addr *to,
 	uint16_t identifier, bool walk, uint64_t now) PEEL_MUST_USE;
 struct ov_request *peel_overlay_requests_match(struct ov_requests *t, const struct peel_addr *from,
 	uint8_t kind, uint16_t identifier, uint64_t now);
-/** Is an answer of this address still to be expected soon? */
-bool peel_overlay_requests_recent(
-	const struct ov_requests *t, const struct peel_addr *to, uint8_t kind, uint64_t now);
+/** Was this address asked within that time? */
+bool peel_overlay_requests_recent(const struct ov_requests *t, const struct peel_addr *to,
+	uint8_t kind, uint64_t now, uint64_t within_ms);
 void peel_overlay_requests_del(struct ov_requests *t, struct ov_request *r);
 void peel_overlay_requests_expire(struct ov_requests *t, uint64_t now);
 uint32_t peel_overlay_requests_walking(const struct ov_requests *t, uint8_t kind, uint64_t now);

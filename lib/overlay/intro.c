@@ -44,7 +44,13 @@ peel_overlay_intro_send(struct peel_overlay *ov, enum peel_community c, const st
 		.extra = own_extra(ov, c, flags),
 	};
 
-	if (peel_overlay_requests_recent(&ov->requests, to, (uint8_t)c, now) ||
+	/*
+	 * The walk waits for an answer. Asking back does not: who asks us now may have been down when it was asked
+	 * before, and would otherwise not be a candidate for seconds.
+	 */
+	uint64_t pause = walk ? PEEL_OVERLAY_LOST_MS : PEEL_OVERLAY_REPEAT_MS;
+
+	if (peel_overlay_requests_recent(&ov->requests, to, (uint8_t)c, now, pause) ||
 		peel_overlay_requests_add(&ov->requests, to, (uint8_t)c, m.identifier, walk, now) !=
 			0)
 		return false;

@@ -74,7 +74,8 @@ peel_overlay_similarity_send(struct peel_overlay *ov, const struct peel_addr *to
 		.communities = own_communities(ov),
 	};
 
-	if (peel_overlay_requests_recent(&ov->requests, to, PEEL_REQUEST_SIMILARITY, now) ||
+	if (peel_overlay_requests_recent(
+		    &ov->requests, to, PEEL_REQUEST_SIMILARITY, now, PEEL_OVERLAY_LOST_MS) ||
 		peel_overlay_requests_add(
 			&ov->requests, to, PEEL_REQUEST_SIMILARITY, m.identifier, false, now) != 0)
 		return;

@@ -73,16 +73,15 @@ peel_overlay_requests_match(struct ov_requests *t, const struct peel_addr *from,
 }
 
 bool
-peel_overlay_requests_recent(
-	const struct ov_requests *t, const struct peel_addr *to, uint8_t kind, uint64_t now)
+peel_overlay_requests_recent(const struct ov_requests *t, const struct peel_addr *to, uint8_t kind,
+	uint64_t now, uint64_t within_ms)
 {
 	uint32_t slot = peel_overlay_index_first(&t->by_addr, hash(t, to, kind));
 
 	for (; slot != PEEL_SLOT_NONE; slot = t->by_addr.next[slot]) {
 		const struct ov_request *r = &t->request[slot];
 
-		if (r->kind == kind && peel_addr_equal(&r->to, to) &&
-			now - r->sent_ms < PEEL_OVERLAY_LOST_MS)
+		if (r->kind == kind && peel_addr_equal(&r->to, to) && now - r->sent_ms < within_ms)
 			return true;
 	}
 	return false;
