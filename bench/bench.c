@@ -1,62 +1,326 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-#include <sched.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "bench.h"
 
-static uint64_t state = 0x9e3779b97f4a7c15u;
+#define OPTIONS_MAX 16
 
-uint64_t
-bench_random(void)
+struct bench_option {
+	const char *name, *value;
+};
+
+struct bench_result {
+	const char *suite, *name, *unit;
+	json_t *params, *vs;
+	double *samples;
+	size_t n;
+};
+
+/* ---- options ------------------------------------------------------------------------------------------------------- */
+
+void
+bench_fail(const char *format, ...)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state * 0x2545f4914f6cdd1du;
-}
+	va_list ap;
 
-static void
-pin_to_last_cpu(void)
-{
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set) != 0)
-		return;
-	for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) {
-		if (CPU_ISSET(cpu, &set)) {
-			CPU_ZERO(&set);
-			CPU_SET(cpu, &set);
-			(void)sched_setaffinity(0, sizeof(set), &set);
-			return;
-		}
-	}
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(EXIT_FAILURE);
 }
 
 void
-bench_begin(struct bench *b, int argc, char **argv)
+bench_skip(const char *format, ...)
 {
-	b->quick = argc > 1 && strcmp(argv[1], "--quick") == 0;
-	b->rounds = b->quick ? 5 : BENCH_ROUNDS_MAX;
-	pin_to_last_cpu();
-	printf("%-28s %6s %10s %10s\n", "case", "burst", "min", "median");
+	va_list ap;
+
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(BENCH_SKIP);
 }
+
+void
+bench_progress(const struct bench *b, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	fprintf(stderr, "%s: ", b->suite);
+	vfprintf(stderr, format, ap);
+	fputc('\n', stderr);
+	va_end(ap);
+}
+
+static void
+usage(const char *program, const char *const *more)
+{
+	fprintf(stderr, "usage: %s [--quick] [--rounds N] [--json FILE|-]", program);
+	for (; more != NULL && *more != NULL; more++)
+		fprintf(stderr, " [--%s VALUE]", *more);
+	fprintf(stderr, "\n       N is %d to %d\n", BENCH_ROUNDS_QUICK, BENCH_ROUNDS_MAX);
+	exit(2);
+}
+
+static bool
+named(const char *arg, const char *name)
+{
+	return strncmp(arg, "--", 2) == 0 && strcmp(arg + 2, name) == 0;
+}
+
+static void
+take_option(struct bench *b, const char *const *more, char **argv, const char *value)
+{
+	const char *arg = *argv;
+
+	if (value == NULL)
+		usage(b->options[0].value, more);
+	if (named(arg, "json")) {
+		b->json = value;
+		return;
+	}
+	if (named(arg, "rounds")) {
+		b->rounds = (unsigned int)atoi(value);
+		if (b->rounds < BENCH_ROUNDS_QUICK || b->rounds > BENCH_ROUNDS_MAX)
+			usage(b->options[0].value, more);
+		return;
+	}
+	for (const char *const *m = more; m != NULL && *m != NULL; m++) {
+		if (named(arg, *m) && b->n_options < OPTIONS_MAX) {
+			b->options[b->n_options++] = (struct bench_option){*m, value};
+			return;
+		}
+	}
+	usage(b->options[0].value, more);
+}
+
+void
+bench_begin(struct bench *b, const char *suite, int argc, char **argv, const char *const *more)
+{
+	*b = (struct bench){.suite = suite};
+	b->options = calloc(OPTIONS_MAX, sizeof(*b->options));
+	if (b->options == NULL)
+		bench_fail("out of memory");
+	b->options[b->n_options++] = (struct bench_option){"", argv[0]};
+	for (int i = 1; i < argc; i++) {
+		if (named(argv[i], "quick")) {
+			b->quick = true;
+		} else {
+			take_option(b, more, &argv[i], i + 1 < argc ? argv[i + 1] : NULL);
+			i++;
+		}
+	}
+	if (b->rounds == 0)
+		b->rounds = b->quick ? BENCH_ROUNDS_QUICK : BENCH_ROUNDS;
+	bench_pin(0);
+	(void)bench_tsc_hz();
+}
+
+const char *
+bench_option(const struct bench *b, const char *name)
+{
+	for (size_t i = 1; i < b->n_options; i++) {
+		if (strcmp(b->options[i].name, name) == 0)
+			return b->options[i].value;
+	}
+	return NULL;
+}
+
+void
+bench_suite(struct bench *b, const char *suite)
+{
+	b->suite = suite;
+}
+
+/* ---- results ------------------------------------------------------------------------------------------------------- */
 
 static int
 compare(const void *a, const void *b)
 {
-	const uint64_t *x = a, *y = b;
+	const double *x = a, *y = b;
 
 	return *x < *y ? -1 : *x > *y;
 }
 
-void
-bench_report(struct bench *b, const char *name, unsigned int burst, unsigned int items)
+/* Sorts. The lower middle of an even number: a sample that was measured. */
+static double
+median_of(double *values, size_t n)
 {
-	qsort(b->cycles, b->rounds, sizeof(b->cycles[0]), compare);
-	printf("%-28s %6u %10.1f %10.1f\n", name, burst, (double)b->cycles[0] / items,
-		(double)b->cycles[b->rounds / 2] / items);
+	qsort(values, n, sizeof(*values), compare);
+	return values[(n - 1) / 2];
+}
+
+struct bench_result *
+bench_result(struct bench *b, const char *name, const char *unit, const char *params, ...)
+{
+	struct bench_result *r = calloc(1, sizeof(*r));
+	struct bench_result **grown = realloc(b->results, (b->n_results + 1) * sizeof(*b->results));
+	json_error_t error;
+	va_list ap;
+
+	if (r == NULL || grown == NULL)
+		bench_fail("out of memory");
+	b->results = grown;
+	b->results[b->n_results++] = r;
+	r->suite = b->suite;
+	r->name = name;
+	r->unit = unit;
+	va_start(ap, params);
+	r->params = json_vpack_ex(&error, 0, params, ap);
+	va_end(ap);
+	r->vs = json_object();
+	r->samples = calloc(BENCH_ROUNDS_MAX, sizeof(*r->samples));
+	if (r->params == NULL)
+		bench_fail("%s: parameters: %s", name, error.text);
+	if (r->vs == NULL || r->samples == NULL)
+		bench_fail("out of memory");
+	return r;
+}
+
+void
+bench_sample(struct bench_result *r, double value)
+{
+	if (r->n < BENCH_ROUNDS_MAX)
+		r->samples[r->n++] = value;
+}
+
+double
+bench_median(const struct bench_result *r)
+{
+	double sorted[BENCH_ROUNDS_MAX];
+
+	if (r->n == 0)
+		bench_fail("%s: no samples", r->name);
+	memcpy(sorted, r->samples, r->n * sizeof(sorted[0]));
+	return median_of(sorted, r->n);
+}
+
+void
+bench_vs_value(struct bench_result *r, const char *name, double ratio)
+{
+	if (json_object_set_new(r->vs, name, json_real(ratio)) != 0)
+		bench_fail("%s: not a ratio", r->name);
+}
+
+void
+bench_vs(struct bench_result *r, const char *name, const struct bench_result *base)
+{
+	double ratios[BENCH_ROUNDS_MAX];
+
+	if (r->n != base->n || r->n == 0) {
+		bench_vs_value(r, name, bench_median(r) / bench_median(base));
+		return;
+	}
+	for (size_t i = 0; i < r->n; i++)
+		ratios[i] = r->samples[i] / base->samples[i];
+	bench_vs_value(r, name, median_of(ratios, r->n));
+}
+
+static json_t *
+result_json(const struct bench_result *r)
+{
+	double sorted[BENCH_ROUNDS_MAX], median;
+
+	if (r->n == 0)
+		bench_fail("%s: no samples", r->name);
+	memcpy(sorted, r->samples, r->n * sizeof(sorted[0]));
+	median = median_of(sorted, r->n);
+	return json_pack("{s:s,s:s,s:O,s:s,s:f,s:f,s:f,s:O}", "suite", r->suite, "case", r->name,
+		"params", r->params, "unit", r->unit, "median", median, "min", sorted[0], "max",
+		sorted[r->n - 1], "vs", r->vs);
+}
+
+static void
+print_object(json_t *object)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach (object, key, value) {
+		if (json_is_string(value))
+			printf(" %s=%s", key, json_string_value(value));
+		else if (json_is_integer(value))
+			printf(" %s=%lld", key, (long long)json_integer_value(value));
+		else
+			printf(" %s=%.3g", key, json_number_value(value));
+	}
+}
+
+static void
+print_result(const struct bench_result *r)
+{
+	double sorted[BENCH_ROUNDS_MAX], median;
+
+	if (r->n == 0)
+		bench_fail("%s: no samples", r->name);
+	memcpy(sorted, r->samples, r->n * sizeof(sorted[0]));
+	median = median_of(sorted, r->n);
+	printf("%s: %s:", r->suite, r->name);
+	print_object(r->params);
+	if (json_object_size(r->vs) > 0) {
+		printf("  x");
+		print_object(r->vs);
+	}
+	printf("  %.5g (%.5g .. %.5g) %s\n", median, sorted[0], sorted[r->n - 1], r->unit);
+}
+
+static void
+release(struct bench *b)
+{
+	for (size_t i = 0; i < b->n_results; i++) {
+		json_decref(b->results[i]->params);
+		json_decref(b->results[i]->vs);
+		free(b->results[i]->samples);
+		free(b->results[i]);
+	}
+	free(b->results);
+	free(b->options);
+	*b = (struct bench){0};
+}
+
+static int
+write_json(const struct bench *b)
+{
+	const size_t flags = JSON_INDENT(1) | JSON_REAL_PRECISION(7);
+	json_t *list = json_array(), *document = json_pack("{s:O}", "results", list);
+	int ret;
+
+	for (size_t i = 0; i < b->n_results; i++)
+		json_array_append_new(list, result_json(b->results[i]));
+	if (strcmp(b->json, "-") == 0) {
+		ret = json_dumpf(document, stdout, flags);
+		putchar('\n');
+	} else {
+		ret = json_dump_file(document, b->json, flags);
+	}
+	json_decref(list);
+	json_decref(document);
+	if (ret != 0)
+		fprintf(stderr, "%s: cannot be written\n", b->json);
+	return ret;
+}
+
+int
+bench_end(struct bench *b)
+{
+	int ret = b->n_results == 0 ? -1 : 0;
+
+	if (ret != 0)
+		fprintf(stderr, "%s: no results\n", b->suite);
+	else if (b->json != NULL)
+		ret = write_json(b);
+	else
+		for (size_t i = 0; i < b->n_results; i++)
+			print_result(b->results[i]);
+	release(b);
+	return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

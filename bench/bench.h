@@ -4,9 +4,19 @@
 #pragma once
 
 /*
- * Timing for micro-benchmarks: cycles of the time stamp counter per item, minimum and median over many rounds, one line per
- * case. The program pins itself to the last CPU of its affinity. With --quick each case runs a few rounds, to see that
- * it works.
+ * What the benchmark programs share: options, timing with the time stamp counter, and results as a table or as JSON
+ *
+ *   {"results":[{"suite","case","params":{...},"unit","median","min","max","vs":{"name":ratio}}]}
+ *
+ * A result has one sample per round. What is compared runs interleaved, round by round, so that a noisy neighbour hits all
+ * of it; a ratio is the median of the ratios within the rounds. Thread: main, all of it, but for bench_pin and bench_tsc_*.
+ *
+ *   bench_begin(&b, "aead", argc, argv, NULL);
+ *   timed[0].result = bench_result(&b, "seal", "cycles/cell", "{s:i}", "bytes", 64);
+ *   timed[1].result = ...;
+ *   bench_time(&b, timed, 2);
+ *   bench_vs(timed[0].result, "sodium", timed[1].result);
+ *   return bench_end(&b);
  */
 
 #include <stdbool.h>
@@ -15,26 +25,83 @@
 
 #include <rte_cycles.h>
 
+#define BENCH_SKIP 77 /* exit code: this machine cannot run it */
+#define BENCH_ROUNDS 11
+#define BENCH_ROUNDS_QUICK 5 /* the least, too */
 #define BENCH_ROUNDS_MAX 1000
 
+struct bench_result;
+struct bench_option;
+
 struct bench {
-	unsigned int rounds; /* per case */
-	bool quick;
-	uint64_t cycles[BENCH_ROUNDS_MAX];
+	const char *suite;
+	bool quick;	     /* finish in a few seconds: small sizes */
+	unsigned int rounds; /* samples per result */
+	/* the rest is bench.c's */
+	const char *json;
+	struct bench_option *options;
+	size_t n_options;
+	struct bench_result **results;
+	size_t n_results;
 };
 
-/** Reads --quick, pins, prints the header. */
-void bench_begin(struct bench *b, int argc, char **argv);
-/** Print a case whose rounds are in b->cycles, @p items per round. */
-void bench_report(struct bench *b, const char *name, unsigned int burst, unsigned int items);
-/** Repeatable randomness. */
-uint64_t bench_random(void);
+/**
+ * Read the options all programs have (--quick, --rounds N, --json FILE or -) and those named in @p more (NULL, or ended by
+ * NULL, without dashes; each takes a value). Anything else ends the program with a usage line. Pins the thread to the last
+ * CPU it may use.
+ */
+void bench_begin(
+	struct bench *b, const char *suite, int argc, char **argv, const char *const *more);
+/** Value of an option named in @p more, or NULL. */
+const char *bench_option(const struct bench *b, const char *name);
+/** Results from now on belong to another suite: for programs that serve several. */
+void bench_suite(struct bench *b, const char *suite);
+/** Tell the user at a terminal what is going on: one line on standard error. */
+void bench_progress(const struct bench *b, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/** End the program: this machine cannot run it, and why (BENCH_SKIP). */
+void bench_skip(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+/** End the program: something does not work. */
+void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/** Run a statement b->rounds times; `setup` is not timed. */
-#define BENCH(b, setup, statement)                                                                 \
-	for (unsigned int round_ = 0; round_ < (b)->rounds; round_++) {                            \
-		setup;                                                                             \
-		uint64_t start_ = rte_rdtsc_precise();                                             \
-		statement;                                                                         \
-		(b)->cycles[round_] = rte_rdtsc_precise() - start_;                                \
-	}
+/**
+ * A new result; @p params is a jansson pack format of an object, e.g. "{s:s,s:i}". Suite, case and params together are
+ * its name, unique; strings other than parameters are not copied. Units say what is better: "x/y" with y = s, CPU-s or core-s and "%" the more, all others the less
+ * (bench/results.py has the list).
+ */
+struct bench_result *bench_result(
+	struct bench *b, const char *name, const char *unit, const char *params, ...);
+/** One round's figure. */
+void bench_sample(struct bench_result *r, double value);
+/** How many times @p base it is: median of the rounds' ratios, or ratio of the medians when their numbers differ. */
+void bench_vs(struct bench_result *r, const char *name, const struct bench_result *base);
+void bench_vs_value(struct bench_result *r, const char *name, double ratio);
+double bench_median(const struct bench_result *r);
+
+/** Something to time: `prepare` (may be NULL) and `run` alternate, `run` is timed. */
+struct bench_timed {
+	struct bench_result *result; /* gets one sample per round: cycles per item */
+	void (*prepare)(void *arg);
+	void (*run)(void *arg);
+	void *arg;
+	unsigned int items; /* handled by one run() */
+};
+/**
+ * b->rounds rounds over all of t[], after one that is not counted. A sample is the median over many bursts (calls of run)
+ * within the round, so that an interrupted burst does not count; the counter's own cost is taken off.
+ */
+void bench_time(struct bench *b, struct bench_timed *t, size_t n);
+/** The same, in things per second instead of cycles per thing. */
+void bench_time_rate(struct bench *b, struct bench_timed *t, size_t n);
+
+/** Print the table or write the JSON. @return the program's exit code. */
+int bench_end(struct bench *b);
+
+/** Pin the calling thread to the nth CPU from the end of those the process may use (0: the last one). */
+void bench_pin(unsigned int nth);
+unsigned int bench_cpus(void); /* how many those are */
+double bench_tsc_hz(void);     /* measured once */
+/** Bytes of memory that can be had without swapping. */
+uint64_t bench_memory_available(void);
+/** Repeatable randomness.   Thread: main. */
+uint64_t bench_random(void);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Cycles per look-up in the switching table, by its size, in random order, and of the duplicate filter. "and use" also
- * reads the session's line, which the caller prefetches between the two.
+ * The switching table by its size: cycles per look-up in random order, of changes by the control thread, of the duplicate
+ * filter, and bytes per circuit. "look-up and use" also reads the session's line, prefetched between the two. All tables
+ * exist at once, so that sizes are compared round by round.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "bench.h"
@@ -12,34 +12,47 @@
 
 #define BURST 32
 #define BURSTS_PER_ROUND 8
+#define ITEMS (BURST * BURSTS_PER_ROUND)
+#define CHANGES 64
 #define NEIGHBOURS 4096
+#define SIZES 5
+#define BYTES_PER_ROUTE 400 /* twice what it takes, to leave some to others */
 
-struct state {
-	struct bench bench;
-	struct peel_rcu *rcu;
+static const uint32_t sizes[SIZES] = {1000, 10000, 100000, 1000000, 10000000};
+
+struct table {
 	struct peel_route_table *t;
-	uint32_t sessions;
+	struct peel_rcu *rcu;
+	uint32_t routes, sessions;
+};
+
+/* What the next burst looks up or changes; chosen without a look at the table, and not timed. */
+struct work {
+	const struct table *table;
+	bool miss, use;
 	struct peel_addr addr[BURSTS_PER_ROUND][BURST];
 	const struct peel_addr *from[BURSTS_PER_ROUND][BURST];
 	uint32_t cid[BURSTS_PER_ROUND][BURST];
-	uint64_t sum; /* keeps the compiler honest */
+	struct peel_route change[CHANGES];
+	struct peel_replay *filter;
+	uint8_t tag[BURST][16];
 };
+
+static uint64_t sum; /* keeps the compiler honest */
 
 static void
 must(int rc, const char *what)
 {
-	if (rc != 0) {
-		fprintf(stderr, "%s failed: %d\n", what, rc);
-		exit(1);
-	}
+	if (rc != 0)
+		bench_fail("%s failed: %d", what, rc);
 }
 
 /* Route i: key and everything else follow from the number. */
 static struct peel_route
-route_of(const struct state *s, uint32_t i)
+route_of(const struct table *t, uint32_t i)
 {
 	uint32_t x = i * 2654435761u;
-	uint32_t session = i % s->sessions;
+	uint32_t session = i % t->sessions;
 
 	return (struct peel_route){
 		.in = peel_addr_ipv4(10, 0, (uint8_t)(x % NEIGHBOURS >> 8),
@@ -47,175 +60,255 @@ route_of(const struct state *s, uint32_t i)
 		.in_cid = x ^ 0x5bd1e995u,
 		.out_cid = i,
 		.session = session,
-		.kind = i < s->sessions ? PEEL_ROUTE_FORWARD : PEEL_ROUTE_BACKWARD,
+		.kind = i < t->sessions ? PEEL_ROUTE_FORWARD : PEEL_ROUTE_BACKWARD,
 	};
 }
 
 static void
-fill(struct state *s, uint32_t routes)
+fill(struct table *t, struct peel_rcu *rcu, uint32_t routes)
 {
 	struct peel_route_conf conf = {
-		.max_sessions = routes / 2,
-		.rcu = s->rcu,
+		.max_sessions =
+			routes / 2 + CHANGES, /* what is replaced waits for its grace period */
+		.rcu = rcu,
 		.env = &peel_env_system,
 		.socket_id = -1,
 	};
 
-	must(peel_route_table_new(&conf, &s->t), "table");
-	s->sessions = routes / 2;
-	for (uint32_t i = 0; i < s->sessions; i++) {
+	must(peel_route_table_new(&conf, &t->t), "table");
+	t->rcu = rcu;
+	t->routes = routes;
+	t->sessions = routes / 2;
+	for (uint32_t i = 0; i < t->sessions; i++) {
 		struct peel_key key = {{(uint8_t)i}};
 		uint32_t session;
 
-		must(peel_session_add(s->t, &key, key.b, &key, key.b, 0, &session), "session");
+		must(peel_session_add(t->t, &key, key.b, &key, key.b, 0, &session), "session");
 	}
 	for (uint32_t i = 0; i < routes; i++) {
-		struct peel_route r = route_of(s, i);
+		struct peel_route r = route_of(t, i);
 
-		must(peel_route_publish(s->t, &r, NULL), "route");
+		must(peel_route_publish(t->t, &r, NULL), "route");
 	}
 }
 
-/* What the next round looks up; not timed, and computed without a look at the table. */
+/* ---- what is timed --------------------------------------------------------------------------------------------------- */
+
 static void
-choose(struct state *s, uint32_t routes, bool hit)
+choose(void *arg)
 {
+	struct work *w = arg;
+
 	for (unsigned int k = 0; k < BURSTS_PER_ROUND; k++) {
 		for (unsigned int i = 0; i < BURST; i++) {
-			struct peel_route r = route_of(s, (uint32_t)(bench_random() % routes));
+			struct peel_route r =
+				route_of(w->table, (uint32_t)(bench_random() % w->table->routes));
 
-			s->addr[k][i] = r.in;
-			s->from[k][i] = &s->addr[k][i];
-			s->cid[k][i] = hit ? r.in_cid : (uint32_t)bench_random();
+			w->addr[k][i] = r.in;
+			w->from[k][i] = &w->addr[k][i];
+			w->cid[k][i] = w->miss ? (uint32_t)bench_random() : r.in_cid;
 		}
 	}
 }
 
 static void
-look_up(struct state *s, bool use)
+look_up(void *arg)
 {
+	const struct work *w = arg;
+	const struct peel_route_table *t = w->table->t;
+
 	for (unsigned int k = 0; k < BURSTS_PER_ROUND; k++) {
 		uint32_t slot[BURST];
 
-		peel_route_lookup_burst(s->t, s->from[k], s->cid[k], BURST, slot);
-		for (unsigned int i = 0; i < BURST && use; i++)
-			__builtin_prefetch(
-				peel_session_at(s->t, peel_route_at(s->t, slot[i])->session));
-		for (unsigned int i = 0; i < BURST && use; i++)
-			s->sum += peel_session_at(s->t, peel_route_at(s->t, slot[i])->session)
-					  ->forward.key.b[0];
-		s->sum += slot[0];
+		peel_route_lookup_burst(t, w->from[k], w->cid[k], BURST, slot);
+		for (unsigned int i = 0; i < BURST && w->use; i++)
+			__builtin_prefetch(peel_session_at(t, peel_route_at(t, slot[i])->session));
+		for (unsigned int i = 0; i < BURST && w->use; i++)
+			sum += peel_session_at(t, peel_route_at(t, slot[i])->session)
+				       ->forward.key.b[0];
+		sum += slot[0];
 	}
 }
 
 static void
-look_up_any(struct state *s)
+look_up_any(void *arg)
 {
+	const struct work *w = arg;
+
 	for (unsigned int k = 0; k < BURSTS_PER_ROUND; k++) {
 		for (unsigned int i = 0; i < BURST; i++)
-			s->sum += peel_route_lookup_any(s->t, s->cid[k][i]);
+			sum += peel_route_lookup_any(w->table->t, w->cid[k][i]);
 	}
 }
 
 static void
-bench_table(struct state *s, uint32_t routes)
+choose_changes(void *arg)
 {
-	const unsigned int items = BURST * BURSTS_PER_ROUND;
-	struct bench *b = &s->bench;
-	char name[64];
+	struct work *w = arg;
 
-	fill(s, routes);
-	BENCH(b, choose(s, routes, true), look_up(s, false))
-	snprintf(name, sizeof(name), "look-up of %u", routes);
-	bench_report(b, name, BURST, items);
-	BENCH(b, choose(s, routes, true), look_up(s, true))
-	snprintf(name, sizeof(name), "look-up of %u and use", routes);
-	bench_report(b, name, BURST, items);
-	BENCH(b, choose(s, routes, false), look_up(s, false))
-	snprintf(name, sizeof(name), "miss in %u", routes);
-	bench_report(b, name, BURST, items);
-	BENCH(b, choose(s, routes, true), look_up_any(s))
-	snprintf(name, sizeof(name), "by id alone in %u", routes);
-	bench_report(b, name, 1, items);
-	printf("  %.1f bytes per relayed circuit\n", (double)peel_route_memory(s->t) / s->sessions);
-	peel_route_table_free(s->t);
+	for (unsigned int i = 0; i < CHANGES; i++)
+		w->change[i] = route_of(w->table, (uint32_t)(bench_random() % w->table->routes));
+	peel_rcu_poll(w->table->rcu);
 }
 
-/* Control side: an exit becomes a relay, a circuit goes and another comes. */
+/* An exit becomes a relay: the new route takes the old one's place in one store. */
 static void
-bench_changes(struct state *s, uint32_t routes)
+replace(void *arg)
 {
-	struct bench *b = &s->bench;
-	struct peel_route r;
-	uint32_t slot;
+	const struct work *w = arg;
 
-	fill(s, routes);
-	BENCH(b, r = route_of(s, (uint32_t)(bench_random() % routes)),
-		must(peel_route_publish(s->t, &r, &slot), "replace");
-		peel_rcu_poll(s->rcu))
-	bench_report(b, "replace a route of 100000", 1, 1);
-	BENCH(b, r = route_of(s, (uint32_t)(bench_random() % routes));
-		must(peel_route_publish(s->t, &r, &slot), "replace"), peel_route_retire(s->t, slot);
-		must(peel_route_publish(s->t, &r, &slot), "publish"); peel_rcu_poll(s->rcu))
-	bench_report(b, "retire and publish, warm", 1, 1);
-	peel_route_table_free(s->t);
+	for (unsigned int i = 0; i < CHANGES; i++)
+		must(peel_route_publish(w->table->t, &w->change[i], NULL), "replace");
+	peel_rcu_poll(w->table->rcu);
 }
 
+/* A circuit goes and another comes. */
 static void
-filter_burst(struct state *s, struct peel_replay *r, const uint8_t (*tag)[16])
+retire_and_publish(void *arg)
 {
-	uint64_t fp[BURST];
+	const struct work *w = arg;
+	const struct peel_route_table *t = w->table->t;
 
-	for (unsigned int i = 0; i < BURST; i++) {
-		fp[i] = peel_replay_fingerprint(r, i, i, tag[i]);
-		peel_replay_prefetch(r, fp[i]);
+	for (unsigned int i = 0; i < CHANGES; i++) {
+		const struct peel_addr *from = &w->change[i].in;
+		uint32_t slot;
+
+		peel_route_lookup_burst(t, &from, &w->change[i].in_cid, 1, &slot);
+		if (slot == PEEL_NONE)
+			bench_fail("a route is missing");
+		peel_route_retire(w->table->t, slot);
+		peel_rcu_poll(w->table->rcu);
+		must(peel_route_publish(w->table->t, &w->change[i], NULL), "publish");
 	}
-	for (unsigned int i = 0; i < BURST; i++)
-		s->sum += peel_replay_seen(r, fp[i]);
 }
 
 static void
-choose_tags(uint8_t (*tag)[16])
+choose_tags(void *arg)
 {
+	struct work *w = arg;
+
 	for (unsigned int i = 0; i < BURST; i++) {
 		uint64_t x[2] = {bench_random(), bench_random()};
 
-		memcpy(tag[i], x, sizeof(x));
+		memcpy(w->tag[i], x, sizeof(x));
 	}
 }
 
 static void
-bench_replay(struct state *s, uint32_t entries)
+filter_burst(void *arg)
 {
-	struct bench *b = &s->bench;
-	uint8_t tag[BURST][16];
-	struct peel_replay *r;
-	char name[64];
+	struct work *w = arg;
+	uint64_t fp[BURST];
 
-	must(peel_replay_new(entries, &peel_env_system, false, -1, &r), "filter");
-	for (uint32_t i = 0; i < entries; i++)
-		(void)peel_replay_seen(r, bench_random());
-	BENCH(b, choose_tags(tag), filter_burst(s, r, tag))
-	snprintf(name, sizeof(name), "duplicate filter of %u", entries);
-	bench_report(b, name, BURST, BURST);
-	peel_replay_free(r);
+	for (unsigned int i = 0; i < BURST; i++) {
+		fp[i] = peel_replay_fingerprint(w->filter, i, i, w->tag[i]);
+		peel_replay_prefetch(w->filter, fp[i]);
+	}
+	for (unsigned int i = 0; i < BURST; i++)
+		sum += peel_replay_seen(w->filter, fp[i]);
+}
+
+/* ---- cases ----------------------------------------------------------------------------------------------------------- */
+
+struct kind {
+	const char *name, *unit;
+	void (*prepare)(void *), (*run)(void *);
+	unsigned int items;
+	bool miss, use;
+};
+
+static const struct kind kinds[] = {
+	{"look-up", "cycles/look-up", choose, look_up, ITEMS, false, false},
+	{"look-up and use", "cycles/look-up", choose, look_up, ITEMS, false, true},
+	{"miss", "cycles/look-up", choose, look_up, ITEMS, true, false},
+	{"look-up by id alone", "cycles/look-up", choose, look_up_any, ITEMS, false, false},
+	{"replace", "cycles/update", choose_changes, replace, CHANGES, false, false},
+	{"look up, retire and publish", "cycles/update", choose_changes, retire_and_publish,
+		CHANGES, false, false},
+};
+
+static void
+bench_kind(struct bench *b, const struct kind *k, const struct table *tables, unsigned int n)
+{
+	static struct work work[SIZES];
+	struct bench_timed timed[SIZES];
+
+	for (unsigned int i = 0; i < n; i++) {
+		work[i].table = &tables[i];
+		work[i].miss = k->miss;
+		work[i].use = k->use;
+		timed[i] = (struct bench_timed){bench_result(b, k->name, k->unit, "{s:i}",
+							"entries", (int)tables[i].routes),
+			k->prepare, k->run, &work[i], k->items};
+	}
+	bench_time(b, timed, n);
+	for (unsigned int i = 1; i < n; i++)
+		bench_vs(timed[i].result, "1k entries", timed[0].result);
+}
+
+static void
+memory(struct bench *b, const struct table *t)
+{
+	struct bench_result *r =
+		bench_result(b, "memory", "bytes/circuit", "{s:i}", "entries", (int)t->routes);
+
+	bench_sample(r, (double)peel_route_memory(t->t) / (t->sessions + CHANGES));
+}
+
+static void
+bench_filter(struct bench *b)
+{
+	static const uint32_t entries[] = {1u << 16, 1u << 20};
+	static struct work work[2];
+	struct bench_timed timed[2];
+
+	for (unsigned int i = 0; i < 2; i++) {
+		must(peel_replay_new(entries[i], &peel_env_system, false, -1, &work[i].filter),
+			"filter");
+		for (uint32_t k = 0; k < entries[i]; k++)
+			(void)peel_replay_seen(work[i].filter, bench_random());
+		timed[i] = (struct bench_timed){bench_result(b, "duplicate filter", "cycles/cell",
+							"{s:i}", "entries", (int)entries[i]),
+			choose_tags, filter_burst, &work[i], BURST};
+	}
+	bench_time(b, timed, 2);
+	bench_vs(timed[1].result, "64k entries", timed[0].result);
+	for (unsigned int i = 0; i < 2; i++)
+		peel_replay_free(work[i].filter);
 }
 
 int
 main(int argc, char **argv)
 {
-	static const uint32_t sizes[] = {1000, 100000, 1000000, 10000000};
-	static struct state s;
+	struct table tables[SIZES];
+	struct peel_rcu *rcu;
+	struct bench b;
+	unsigned int n = 0;
 
-	bench_begin(&s.bench, argc, argv);
-	must(peel_rcu_new(1, &s.rcu), "rcu");
-	for (unsigned int i = 0; i < PEEL_ARRAY_LEN(sizes); i++) {
-		if (!s.bench.quick || sizes[i] <= 100000)
-			bench_table(&s, sizes[i]);
+	bench_begin(&b, "route", argc, argv, NULL);
+	must(peel_rcu_new(1, &rcu), "rcu");
+	for (unsigned int i = 0; i < SIZES; i++) {
+		if (b.quick && sizes[i] > 100000)
+			break;
+		if (bench_memory_available() / BYTES_PER_ROUTE < sizes[i]) {
+			bench_progress(&b, "%u entries do not fit into memory", sizes[i]);
+			break;
+		}
+		bench_progress(&b, "filling a table of %u entries", sizes[i]);
+		fill(&tables[n++], rcu, sizes[i]);
 	}
-	bench_changes(&s, 100000);
-	bench_replay(&s, 1u << 16);
-	bench_replay(&s, 1u << 20);
-	peel_rcu_free(s.rcu);
-	return s.sum == 42; /* never, but the compiler does not know */
+	if (n == 0)
+		bench_skip("too little memory");
+	for (unsigned int k = 0; k < PEEL_ARRAY_LEN(kinds); k++) {
+		bench_progress(&b, "%s", kinds[k].name);
+		bench_kind(&b, &kinds[k], tables, n);
+	}
+	for (unsigned int i = 0; i < n; i++)
+		memory(&b, &tables[i]);
+	bench_progress(&b, "duplicate filter");
+	bench_filter(&b);
+	while (n > 0)
+		peel_route_table_free(tables[--n].t);
+	peel_rcu_free(rcu);
+	return sum == 42 ? EXIT_FAILURE : bench_end(&b); /* never, but the compiler does not know */
 }
