@@ -170,6 +170,19 @@ hugepages = no
         self.assertFalse(os.path.exists(self.path("sock")))
         self.assertNotIn("error", self.log_text())
 
+    def test_idle_relay_sleeps(self):
+        process = self.start()
+
+        def cpu():
+            with open(f"/proc/{process.pid}/stat", encoding="ascii") as stat:
+                return sum(map(int, stat.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+        before = cpu()
+        time.sleep(2)
+        # A worker that spins would use both seconds.
+        self.assertLess(cpu() - before, 0.4)
+        self.stop(process)
+
     def test_interrupt_ends_it_too(self):
         process = self.start()
         process.send_signal(signal.SIGINT)
