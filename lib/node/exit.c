@@ -39,11 +39,14 @@ node_exit_data(struct peel_node *node, struct rte_mbuf *m)
 	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
 	struct peel_msg_data data;
 	uint32_t endpoint;
-
 	/* The worker parsed it before; payload policy and, for addresses, destination policy have passed. */
-	if (peel_data_parse(d + 1, m->data_len - 1u, &data) != 0 ||
-		endpoint_of(node, pkt, &endpoint) != 0) {
-		peel_stats_add(&node->stats, PEEL_DROP_EXIT_QUEUE, 1);
+	int rc = peel_data_parse(d + 1, m->data_len - 1u, &data);
+
+	if (rc == 0)
+		rc = endpoint_of(node, pkt, &endpoint);
+	if (rc != 0) {
+		peel_stats_add(&node->stats,
+			rc == -ENOENT ? PEEL_DROP_UNKNOWN_CIRCUIT : PEEL_DROP_EXIT_OPEN, 1);
 		rte_pktmbuf_free(m);
 		return;
 	}

@@ -45,8 +45,9 @@
 		"bad Ethernet, ARP, IP or UDP header or checksum, or not for us")                  \
 	X(DROP_FRAGMENT, "drop_fragment", "fragment without the rest in time, or overlapping")     \
 	X(DROP_OVERSIZE, "drop_oversize", "larger than a datagram may be")                         \
-	X(DROP_EXIT_QUEUE, "drop_exit_queue",                                                      \
-		"exit queue full while its sockets open or a name resolves")                       \
+	X(DROP_EXIT_OPEN, "drop_exit_open",                                                        \
+		"exit could not open its outside port, or was not asked to by its previous hop")   \
+	X(DROP_EXIT_QUEUE, "drop_exit_queue", "too many datagrams wait for a name to resolve")     \
 	X(DROP_RESOLVE, "drop_resolve", "domain name did not resolve")                             \
 	X(CREATE_ACCEPTED, "create_accepted", "create messages answered")                          \
 	X(CREATE_REFUSED_LIMIT, "create_refused_limit",                                            \
