@@ -44,7 +44,9 @@ async def start_relays(stack, exits, any_payload):
     relays = []
     for i, port in enumerate(ports):
         flags = (RELAY, EXIT_BT, EXIT_IPV8, SPEED_TEST) if i in exits else (RELAY, SPEED_TEST)
-        policy = {"exit": {"policy": "any" if any_payload and i in exits else "standard", "allow_loopback": True}}
+        # Room for clients that try what a relay can take, all from one address.
+        policy = {"exit": {"policy": "any" if any_payload and i in exits else "standard", "allow_loopback": True},
+                  "tunnel": {"max_joined_circuits": 10000, "create_rate_per_source": 1000}}
         relay = PeelNode("127.0.0.1", port, flags, addresses[:i] + addresses[i + 1:], overrides=policy,
                          name=f"relay {i + 1}")
         stack.push_async_callback(relay.stop)
