@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The suites: what runs, and what is drawn. The list is the order of `bench/run` without names.
+
+A suite's program is called with --json FILE, and with --quick when wanted; it writes {"results":[...]} of its suite (see
+results.py and bench.h), says on standard error what it is doing, and exits with 77 when this machine cannot run it, the
+last line being the reason.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Plot:
+    name: str  # of the file, behind the suite's
+    title: str
+    x: str  # a parameter: numbers for lines, anything for bars
+    lines: tuple = ()  # parameters that tell the lines apart
+    cases: tuple = ()  # only these
+    where: dict = dataclasses.field(default_factory=dict)  # only results with these parameters
+    bars: bool = False
+    log_x: bool = False
+    log_y: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Suite:
+    about: str
+    command: tuple  # {build}, {root} and {python} (with the peers installed) are filled in
+    plots: tuple = ()
+    brief: dict = dataclasses.field(default_factory=dict)  # in the table at the end: only these values of a parameter
+    seconds: int = 1800  # at most
+    quick_seconds: int = 240
+
+
+SUITES = {
+    "aead": Suite(
+        "cycles per cell of every AEAD engine: seal and open, by length and burst, with hot and cold keys",
+        ("{build}/bench/bench_aead",),
+        (Plot("length", "AEAD by length, burst 32", "bytes", ("engine", "keys"), where={"burst": 32}, log_x=True, log_y=True),
+         Plot("burst", "AEAD by burst, 1400 bytes", "burst", ("engine", "keys"), where={"bytes": 1400}, log_x=True),
+         Plot("burst-small", "AEAD by burst, 64 bytes", "burst", ("engine", "keys"), where={"bytes": 64}, log_x=True)),
+        brief={"burst": (1, 32), "bytes": (64, 1400, "mix")}),
+    "route": Suite(
+        "cycles per look-up and update of the switching table, by its size; bytes per circuit",
+        ("{build}/bench/bench_route",),
+        (Plot("look-up", "Switching table: look-up", "entries", log_x=True,
+              cases=("look-up", "look-up and use", "miss", "look-up by id alone")),
+         Plot("update", "Switching table: update", "entries", log_x=True,
+              cases=("replace", "look up, retire and publish")))),
+}
