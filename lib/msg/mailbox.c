@@ -16,16 +16,16 @@ struct peel_mailbox {
 };
 
 static struct rte_ring *
-ring_new(unsigned int worker, const char *what, unsigned int size)
+ring_new(unsigned int serial, const char *what, unsigned int size)
 {
-	char name[RTE_RING_NAMESIZE];
+	char name[64];
 
-	snprintf(name, sizeof(name), "peel%u_%s", worker, what);
+	snprintf(name, sizeof(name), "peel%x_%s", serial, what);
 	return rte_ring_create(name, size, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 }
 
 int
-peel_mailbox_new(unsigned int worker, unsigned int ring_size, struct peel_mailbox **out)
+peel_mailbox_new(unsigned int ring_size, struct peel_mailbox **out)
 {
 	static const char *const names[PEEL_N_CLASSES] = {
 		[PEEL_CLASS_CIRCUIT] = "circuit",
@@ -34,13 +34,15 @@ peel_mailbox_new(unsigned int worker, unsigned int ring_size, struct peel_mailbo
 		[PEEL_CLASS_CREATE] = "create",
 		[PEEL_CLASS_OVERLAY] = "overlay",
 	};
+	static unsigned int n_mailboxes; /* tells the rings of all mailboxes of the process apart */
+	unsigned int serial = __atomic_fetch_add(&n_mailboxes, 1, __ATOMIC_RELAXED);
 	struct peel_mailbox *mb = calloc(1, sizeof(*mb));
 
 	if (mb == NULL)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < PEEL_N_CLASSES; i++)
-		mb->control[i] = ring_new(worker, names[i], ring_size);
-	mb->worker = ring_new(worker, "tx", ring_size);
+		mb->control[i] = ring_new(serial, names[i], ring_size);
+	mb->worker = ring_new(serial, "tx", ring_size);
 	for (unsigned int i = 0; i < PEEL_N_CLASSES; i++) {
 		if (mb->control[i] == NULL || mb->worker == NULL) {
 			int rc = rte_errno == EEXIST ? -EEXIST : -ENOMEM;

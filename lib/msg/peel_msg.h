@@ -30,8 +30,7 @@ enum peel_msg_kind {
 struct peel_mailbox;
 
 /** One worker's mailbox: rings towards control (one per class) and one towards the worker. Needs EAL memory. */
-int peel_mailbox_new(
-	unsigned int worker, unsigned int ring_size, struct peel_mailbox **out) PEEL_MUST_USE;
+int peel_mailbox_new(unsigned int ring_size, struct peel_mailbox **out) PEEL_MUST_USE;
 /** Frees what is still inside. */
 void peel_mailbox_free(struct peel_mailbox *mb);
 

@@ -213,7 +213,7 @@ start_workers(struct peel_node *node, char *why, size_t why_size)
 			.wake_arg = node,
 			.env = node->env,
 		};
-		int rc = peel_mailbox_new(i, conf->ring_size, &nw->mailbox);
+		int rc = peel_mailbox_new(conf->ring_size, &nw->mailbox);
 
 		if (rc != 0) {
 			snprintf(why, why_size, "no memory for the rings of worker %u", i);

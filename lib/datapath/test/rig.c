@@ -91,7 +91,7 @@ rig_start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags
 
 	assert_int_equal(peel_route_table_new(&rc, &rig->routes), 0);
 	assert_int_equal(peel_replay_new(4096, &peel_env_system, true, 0, &rig->replay), 0);
-	assert_int_equal(peel_mailbox_new(n, 64, &rig->mailbox), 0);
+	assert_int_equal(peel_mailbox_new(64, &rig->mailbox), 0);
 	rig->policy.flags = flags;
 	memcpy(rig->policy.prefix, rig_prefix, PEEL_PREFIX_LEN);
 

@@ -89,7 +89,7 @@ start(struct peel_load_conf conf, bool filter)
 	assert_int_equal(peel_route_table_new(&rc, &t.routes), 0);
 	if (filter)
 		assert_int_equal(peel_replay_new(1 << 16, &peel_env_system, true, 0, &t.replay), 0);
-	assert_int_equal(peel_mailbox_new(n, 256, &t.mailbox), 0);
+	assert_int_equal(peel_mailbox_new(256, &t.mailbox), 0);
 	t.policy.flags = PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT;
 	memcpy(t.policy.prefix, prefix, sizeof(prefix));
 	conf.pool = t.pool;
