@@ -122,7 +122,8 @@ bench_begin(struct bench *b, const char *suite, int argc, char **argv, const cha
 	if (b->rounds == 0)
 		b->rounds = b->quick ? BENCH_ROUNDS_QUICK : BENCH_ROUNDS;
 	bench_pin(0);
-	(void)bench_tsc_hz();
+	(void)bench_tsc_hz(); /* now, as threads may ask for them later */
+	(void)bench_timer_cost();
 }
 
 const char *

@@ -9,7 +9,7 @@
  *   {"results":[{"suite","case","params":{...},"unit","median","min","max","vs":{"name":ratio}}]}
  *
  * A result has one sample per round. What is compared runs interleaved, round by round, so that a noisy neighbour hits all
- * of it; a ratio is the median of the ratios within the rounds. Thread: main, all of it, but for bench_pin and bench_tsc_*.
+ * of it; a ratio is the median of the ratios within the rounds. Thread: main, all of it, but for what says otherwise.
  *
  *   bench_begin(&b, "aead", argc, argv, NULL);
  *   timed[0].result = bench_result(&b, "seal", "cycles/cell", "{s:i}", "bytes", 64);
@@ -94,13 +94,18 @@ void bench_time(struct bench *b, struct bench_timed *t, size_t n);
 /** The same, in things per second instead of cycles per thing. */
 void bench_time_rate(struct bench *b, struct bench_timed *t, size_t n);
 
+/** One slice of a round: median cycles per item. For programs that make their rounds themselves.   Thread: any. */
+double bench_slice(const struct bench *b, const struct bench_timed *t);
+
 /** Print the table or write the JSON. @return the program's exit code. */
 int bench_end(struct bench *b);
 
-/** Pin the calling thread to the nth CPU from the end of those the process may use (0: the last one). */
+/** Pin the calling thread to the nth CPU from the end of those the process may use (0: the last one).
+ *  Thread: any. */
 void bench_pin(unsigned int nth);
-unsigned int bench_cpus(void); /* how many those are */
-double bench_tsc_hz(void);     /* measured once */
+unsigned int bench_cpus(void);	 /* how many those are */
+double bench_tsc_hz(void);	 /* measured by bench_begin.   Thread: any */
+uint64_t bench_timer_cost(void); /* cycles for reading the counter twice; the same */
 /** Bytes of memory that can be had without swapping. */
 uint64_t bench_memory_available(void);
 /** Repeatable randomness.   Thread: main. */

@@ -113,9 +113,8 @@ compare(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* What reading the counter twice costs. */
-static uint64_t
-timer_cost(void)
+uint64_t
+bench_timer_cost(void)
 {
 	static uint64_t cost;
 
@@ -130,11 +129,11 @@ timer_cost(void)
 	return cost;
 }
 
-/* Median cycles of one run(). */
-static double
-slice(const struct bench_timed *t, uint64_t cycles)
+double
+bench_slice(const struct bench *b, const struct bench_timed *t)
 {
-	uint64_t took[BURSTS_MAX], begin = rte_rdtsc(), cost = timer_cost();
+	uint64_t cycles = (uint64_t)((b->quick ? SLICE_QUICK_S : SLICE_S) * bench_tsc_hz());
+	uint64_t took[BURSTS_MAX], begin = rte_rdtsc(), cost = bench_timer_cost();
 	unsigned int n = 0;
 
 	while (n < BURSTS_MAX && (n < BURSTS_MIN || rte_rdtsc() - begin < cycles)) {
@@ -148,17 +147,15 @@ slice(const struct bench_timed *t, uint64_t cycles)
 		n++;
 	}
 	qsort(took, n, sizeof(took[0]), compare);
-	return (double)took[(n - 1) / 2];
+	return (double)took[(n - 1) / 2] / t->items;
 }
 
 static void
 rounds(struct bench *b, struct bench_timed *t, size_t n, bool rate)
 {
-	uint64_t cycles = (uint64_t)((b->quick ? SLICE_QUICK_S : SLICE_S) * bench_tsc_hz());
-
 	for (unsigned int round = 0; round <= b->rounds; round++) {
 		for (size_t i = 0; i < n; i++) {
-			double each = slice(&t[i], cycles) / t[i].items;
+			double each = bench_slice(b, &t[i]);
 
 			if (round > 0)
 				bench_sample(t[i].result, rate ? bench_tsc_hz() / each : each);

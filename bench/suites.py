@@ -47,4 +47,8 @@ SUITES = {
               cases=("look-up", "look-up and use", "miss", "look-up by id alone")),
          Plot("update", "Switching table: update", "entries", log_x=True,
               cases=("replace", "look up, retire and publish")))),
+    "setup": Suite(
+        "circuits joined, extended and destroyed per second, by control threads",
+        ("{build}/bench/bench_setup",),
+        (Plot("threads", "Joining circuits, by control threads", "threads", cases=("create",)),)),
 }
