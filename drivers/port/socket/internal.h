@@ -20,6 +20,7 @@
 #define SOCK_MESSAGES 32      /* messages per recvmmsg */
 #define SOCK_SEGMENTS_MAX 128 /* the kernel's limit of segments in one message */
 #define SOCK_PENDING_MAX ((SOCK_MESSAGES + 1) * SOCK_SEGMENTS_MAX + PEEL_PORT_BURST)
+#define SOCK_FLAT_MAX 512 /* datagrams up to this size pass through a flat buffer */
 #define SOCK_EVENTS 32
 #define SOCK_TX_MAX 128	    /* datagrams held back until flush */
 #define SOCK_TX_SEGMENTS 64 /* all kernels take this many segments in one message */

@@ -31,7 +31,7 @@ struct message {
 	uint16_t n_slots, room;
 	const uint8_t *overflow; /* and the rest */
 	uint32_t len, segment;	 /* the last segment may be shorter */
-	bool coalesced;
+	bool coalesced, flat;	 /* flat: all of it went to the overflow, on purpose */
 	struct peel_addr remote;
 };
 
@@ -105,6 +105,8 @@ deliver_copies(struct sock_queue *q, const struct message *msg, uint16_t used, c
 	struct sock_rx *rx = &q->rx;
 	uint32_t done = 0;
 
+	if (!msg->flat)
+		sock_count(&q->details.rx_copied, (len + msg->segment - 1) / msg->segment);
 	do {
 		uint32_t part = RTE_MIN(msg->segment, len - done);
 		struct rte_mbuf *m;
@@ -121,7 +123,6 @@ deliver_copies(struct sock_queue *q, const struct message *msg, uint16_t used, c
 			} else {
 				memcpy(rte_pktmbuf_mtod(m, void *), from + done, part);
 				deliver(rx, msg, m, part);
-				sock_count(&q->details.rx_copied, 1);
 			}
 		}
 		done += part;
@@ -169,7 +170,7 @@ slice(struct sock_queue *q, const struct message *msg)
 	average += ((int)RTE_MIN(segments, 64u) * 16 - average) / 8;
 	hint->average = (uint16_t)average;
 
-	if (msg->n_slots == 0)
+	if (msg->flat || msg->n_slots == 0)
 		return deliver_copies(q, msg, 0, msg->overflow, msg->len);
 	if (segments == 1 && msg->len <= msg->room) {
 		deliver(&q->rx, msg, msg->slot[0], msg->len);
@@ -239,6 +240,32 @@ peek(struct sock_rx *rx, const struct sock_source *source)
 	hint->segment = (uint16_t)msg.segment;
 }
 
+/* One message of small datagrams in one piece: the kernel needs longer to find its way through many small buffers than
+ * we do to copy what is in the cache. Any size will do, so there is nothing to guess. */
+static int
+receive_flat(struct sock_queue *q, const struct sock_source *source)
+{
+	struct sock_rx *rx = &q->rx;
+	struct msghdr *h = &rx->message[0].msg_hdr;
+	struct iovec iov = {.iov_base = rx->overflow, .iov_len = SOCK_SUPER_MAX};
+	struct message msg = {.source = source,
+		.slot = rx->slot + rx->first,
+		.n_slots = SOCK_SLOTS - rx->first,
+		.flat = true,
+		.overflow = rx->overflow};
+	ssize_t len;
+
+	h->msg_iov = &iov;
+	h->msg_iovlen = 1;
+	rewind_header(h);
+	len = recvmsg(source->fd, h, 0);
+	if (len < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	if (describe(h, (uint32_t)len, &msg))
+		rx->first += slice(q, &msg);
+	return 1;
+}
+
 /* One message over as many mbufs as it may need. Returns messages taken, 0 when there is none, or -errno. */
 static int
 receive_wide(struct sock_queue *q, const struct sock_source *source)
@@ -248,6 +275,8 @@ receive_wide(struct sock_queue *q, const struct sock_source *source)
 	struct message msg = {
 		.source = source, .slot = rx->slot + rx->first, .overflow = rx->overflow};
 
+	if (source->hint->segment > 0 && source->hint->segment <= SOCK_FLAT_MAX)
+		return receive_flat(q, source);
 	if (source->hint->peek > 0)
 		peek(rx, source);
 
