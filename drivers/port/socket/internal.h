@@ -115,11 +115,15 @@ struct sock_tx {
 	struct sock_group group[SOCK_TX_MAX];
 	struct mmsghdr message[SOCK_TX_MAX];
 	struct mmsghdr
-		single[SOCK_TX_SEGMENTS]; /* to send a refused message's segments one by one */
-	struct iovec iov[SOCK_TX_MAX];
+		single[SOCK_TX_SEGMENTS];   /* to send a refused message's segments one by one */
+	struct iovec iov[SOCK_TX_MAX];	    /* every datagram */
+	struct iovec *segment[SOCK_TX_MAX]; /* the first one of message[] */
+	uint16_t n_segments[SOCK_TX_MAX];
+	struct iovec flat[SOCK_TX_MAX]; /* message[] of small datagrams, copied together */
 	union sock_control control[SOCK_TX_MAX];
 	const struct sock_group *owner[SOCK_TX_MAX]; /* of message[] */
 	struct sock_no_gso no_gso[SOCK_NO_GSO];
+	uint8_t flat_room[SOCK_TX_MAX * SOCK_FLAT_MAX];
 };
 
 struct sock_queue {

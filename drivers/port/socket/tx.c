@@ -156,6 +156,22 @@ set_segment(struct msghdr *h, union sock_control *control, uint16_t size)
 	memcpy(CMSG_DATA(c), &size, sizeof(size));
 }
 
+/* Many small buffers cost the kernel more than a copy costs us: lay a message of small datagrams out in one piece. The
+ * room of datagrams is at their place in iov[], so it always suffices. */
+static struct iovec *
+flatten(struct sock_tx *tx, unsigned int message, unsigned int first, unsigned int n)
+{
+	uint8_t *start = tx->flat_room + (size_t)first * SOCK_FLAT_MAX, *p = start;
+	struct iovec *flat = &tx->flat[message];
+
+	for (unsigned int i = first; i < first + n; i++) {
+		memcpy(p, tx->iov[i].iov_base, tx->iov[i].iov_len);
+		p += tx->iov[i].iov_len;
+	}
+	*flat = (struct iovec){.iov_base = start, .iov_len = (size_t)(p - start)};
+	return flat;
+}
+
 /* Append a group's messages, n being used already (iov[] runs ahead in step with the datagrams). */
 static unsigned int
 add_messages(struct sock_tx *tx, const struct sock_group *g, unsigned int n, unsigned int *n_iov)
@@ -185,8 +201,15 @@ add_messages(struct sock_tx *tx, const struct sock_group *g, unsigned int n, uns
 		h->msg_iovlen = *n_iov - first;
 		h->msg_control = NULL;
 		h->msg_controllen = 0;
-		if (h->msg_iovlen > 1)
+		tx->segment[n] = h->msg_iov;
+		tx->n_segments[n] = (uint16_t)h->msg_iovlen;
+		if (h->msg_iovlen > 1) {
 			set_segment(h, &tx->control[n], (uint16_t)size);
+			if (size <= SOCK_FLAT_MAX) {
+				h->msg_iov = flatten(tx, n, first, *n_iov - first);
+				h->msg_iovlen = 1;
+			}
+		}
 		tx->owner[n] = g;
 	}
 	return n;
@@ -195,10 +218,11 @@ add_messages(struct sock_tx *tx, const struct sock_group *g, unsigned int n, uns
 /* ---- system calls ------------------------------------------------------------------------------------------- */
 
 static void
-count_sent(struct sock_queue *q, const struct mmsghdr *m, unsigned int n)
+count_sent(
+	struct sock_queue *q, const struct mmsghdr *m, const uint16_t *n_segments, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		unsigned int segments = (unsigned int)m[i].msg_hdr.msg_iovlen;
+		unsigned int segments = n_segments != NULL ? n_segments[i] : 1;
 
 		q->tx.datagrams += segments;
 		q->tx.bytes += m[i].msg_len;
@@ -211,10 +235,10 @@ count_sent(struct sock_queue *q, const struct mmsghdr *m, unsigned int n)
 }
 
 static void
-count_dropped(struct sock_tx *tx, const struct mmsghdr *m, unsigned int n)
+count_dropped(struct sock_tx *tx, const uint16_t *n_segments, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++)
-		tx->dropped += m[i].msg_hdr.msg_iovlen;
+		tx->dropped += n_segments[i];
 }
 
 /* No room at the kernel: the messages that follow would meet the same. */
@@ -224,7 +248,7 @@ is_full(int error)
 	return error == EAGAIN || error == ENOBUFS || error == ENOMEM;
 }
 
-/* Send messages that the kernel does not have to cut; each that fails twice is dropped. An error may be a late answer
+/* Send datagrams, one each message; each that fails twice is dropped. An error may be a late answer
  * to an earlier datagram (ICMP), in which case the second try goes through. Returns how many went. */
 static unsigned int
 send_plain(struct sock_queue *q, int fd, struct mmsghdr *m, unsigned int n)
@@ -236,17 +260,17 @@ send_plain(struct sock_queue *q, int fd, struct mmsghdr *m, unsigned int n)
 		int rc = sendmmsg(fd, m + done, n - done, 0);
 
 		if (rc > 0) {
-			count_sent(q, m + done, (unsigned int)rc);
+			count_sent(q, m + done, NULL, (unsigned int)rc);
 			done += (unsigned int)rc;
 			sent += (unsigned int)rc;
 			again = false;
 		} else if (!again) {
 			again = true;
 		} else if (is_full(errno)) {
-			count_dropped(&q->tx, m + done, n - done);
+			q->tx.dropped += n - done;
 			break;
 		} else {
-			count_dropped(&q->tx, m + done, 1);
+			q->tx.dropped++;
 			done++;
 			again = false;
 		}
@@ -256,17 +280,18 @@ send_plain(struct sock_queue *q, int fd, struct mmsghdr *m, unsigned int n)
 
 /* A message to be cut was refused: send its segments one by one. */
 static void
-send_segments(struct sock_queue *q, int fd, const struct msghdr *h)
+send_segments(struct sock_queue *q, int fd, unsigned int message)
 {
 	struct sock_tx *tx = &q->tx;
-	unsigned int n = (unsigned int)h->msg_iovlen;
+	const struct msghdr *h = &tx->message[message].msg_hdr;
+	unsigned int n = tx->n_segments[message];
 
 	for (unsigned int i = 0; i < n; i++) {
 		struct msghdr *s = &tx->single[i].msg_hdr;
 
 		s->msg_name = h->msg_name;
 		s->msg_namelen = h->msg_namelen;
-		s->msg_iov = &h->msg_iov[i];
+		s->msg_iov = &tx->segment[message][i];
 	}
 	sock_count(&q->details.tx_resent, n);
 	send_plain(q, fd, tx->single, n);
@@ -274,9 +299,10 @@ send_segments(struct sock_queue *q, int fd, const struct msghdr *h)
 
 /* What a refused UDP_SEGMENT message says about the next ones. */
 static void
-learn_refusal(struct sock_queue *q, const struct sock_group *g, const struct msghdr *h, int error)
+learn_refusal(struct sock_queue *q, unsigned int message, int error)
 {
 	struct sock_tx *tx = &q->tx;
+	const struct sock_group *g = tx->owner[message];
 
 	if (error == EIO || error == EOPNOTSUPP || error == ENOPROTOOPT) {
 		/* The device cannot fill in checksums, so it cannot cut either. */
@@ -286,7 +312,7 @@ learn_refusal(struct sock_queue *q, const struct sock_group *g, const struct msg
 	/* A segment must fit the path's MTU, a datagram of its own may be fragmented. */
 	*no_gso_entry(tx, g) = (struct sock_no_gso){
 		.tag = (uint32_t)(g->hash >> 32),
-		.size = (uint16_t)h->msg_iov[0].iov_len,
+		.size = (uint16_t)tx->segment[message]->iov_len,
 		.until_tsc = tx->now_tsc + q->port->no_gso_period_tsc,
 	};
 }
@@ -310,22 +336,22 @@ send_messages(struct sock_queue *q, int fd, unsigned int n)
 		int rc = sendmmsg(fd, m, n - done, 0);
 
 		if (rc > 0) {
-			count_sent(q, m, (unsigned int)rc);
+			count_sent(q, m, tx->n_segments + done, (unsigned int)rc);
 			done += (unsigned int)rc;
 			again = false;
 			continue;
 		}
-		if (is_refusal(errno) && m->msg_hdr.msg_iovlen > 1) {
-			learn_refusal(q, tx->owner[done], &m->msg_hdr, errno);
-			send_segments(q, fd, &m->msg_hdr);
+		if (is_refusal(errno) && tx->n_segments[done] > 1) {
+			learn_refusal(q, done, errno);
+			send_segments(q, fd, done);
 		} else if (!again) {
 			again = true; /* an ICMP answer to something older, or full for a moment */
 			continue;
 		} else if (is_full(errno)) {
-			count_dropped(tx, m, n - done);
+			count_dropped(tx, tx->n_segments + done, n - done);
 			return;
 		} else {
-			count_dropped(tx, m, 1);
+			count_dropped(tx, tx->n_segments + done, 1);
 		}
 		done++;
 		again = false;
