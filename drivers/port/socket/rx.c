@@ -368,7 +368,8 @@ receive(struct sock_queue *q, const struct sock_source *source, unsigned int lim
 		/* Without mbufs the wide shape has room for everything in the overflow, to be counted and dropped. */
 		if (source->hint->average >= WIDE_FROM || rx->first == SOCK_SLOTS) {
 			rc = receive_wide(q, source);
-			if (rc == 0)
+			/* Whole messages only, if they are of a kind: what comes as one can leave as one. */
+			if (rc == 0 || n_pending(rx) + source->hint->average / 16u > limit)
 				return;
 		} else {
 			rc = receive_narrow(q, source, want);
