@@ -88,7 +88,8 @@ struct bench_timed {
 };
 /**
  * b->rounds rounds over all of t[], after one that is not counted. A sample is the median over many bursts (calls of run)
- * within the round, so that an interrupted burst does not count; the counter's own cost is taken off.
+ * within the round, so that an interrupted burst does not count; the counter's own cost is taken off. One call for all
+ * of a program's cases is best: the longer the time between rounds, the more of the machine's moods the range shows.
  */
 void bench_time(struct bench *b, struct bench_timed *t, size_t n);
 /** The same, in things per second instead of cycles per thing. */

@@ -13,13 +13,18 @@
 #define TEXT_MAX 1400
 #define TEXT_OFF 37 /* header and salt of a cell: no alignment to rely on */
 #define KEYS 8192
-#define ENGINES_MAX 8
+#define ENGINES_MAX 4
+#define LANES_PER_ENGINE 4 /* seal and open, hot and cold keys */
+#define LANES_MAX (ENGINES_MAX * LANES_PER_ENGINE)
 #define MIX 0 /* in place of a length: 64, 1400 and 512 bytes in turn, a third each */
 #define N_MIX 3
 #define CELLS_MAX (N_MIX * PEEL_AEAD_BURST)
 
 static const uint32_t lengths[] = {64, 128, 256, 512, 1024, TEXT_MAX, MIX};
 static const unsigned int bursts[] = {1, 4, 16, 32, PEEL_AEAD_BURST};
+#define N_LENGTHS PEEL_ARRAY_LEN(lengths)
+#define N_BURSTS PEEL_ARRAY_LEN(bursts)
+#define WORKS_MAX (LANES_MAX * N_LENGTHS * N_BURSTS)
 
 /* As far apart as in a table of sessions. */
 struct session {
@@ -28,16 +33,21 @@ struct session {
 
 static struct session sessions[KEYS];
 
-/* What is timed: one engine, one direction, one kind of keys. */
-struct work {
+/* One engine, one direction, one kind of keys. */
+struct lane {
 	const struct peel_aead_engine *engine;
 	struct peel_aead *cx;
 	bool open, cold;
-	unsigned int n, cells; /* in a burst; in as many bursts as it takes to mix them evenly */
-	uint32_t len;
 	uint64_t failed;
 	struct peel_aead_op op[CELLS_MAX];
 	uint8_t text[CELLS_MAX][1536];
+};
+
+/* What is timed. */
+struct work {
+	struct lane *lane;
+	unsigned int n, cells; /* in a burst; in as many bursts as it takes to mix them evenly */
+	uint32_t len;
 };
 
 static uint32_t
@@ -64,109 +74,110 @@ key_of(uint64_t number)
 }
 
 static void
-seal(struct work *w)
+seal(const struct work *w)
 {
+	struct lane *l = w->lane;
+
 	for (unsigned int i = 0; i < w->cells; i += w->n)
-		w->engine->seal(w->cx, &w->op[i], w->n);
+		l->engine->seal(l->cx, &l->op[i], w->n);
 }
 
 /* Plaintexts, or ciphertexts made with the keys the bursts will use. */
 static void
 prepare(void *arg)
 {
-	struct work *w = arg;
+	const struct work *w = arg;
+	struct lane *l = w->lane;
 	struct peel_key copy[CELLS_MAX];
 	unsigned int session[CELLS_MAX];
 
 	for (unsigned int i = 0; i < w->cells; i++) {
-		struct peel_aead_op *op = &w->op[i];
+		struct peel_aead_op *op = &l->op[i];
 
-		session[i] = w->cold ? (unsigned int)(bench_random() % KEYS) : i;
+		session[i] = l->cold ? (unsigned int)(bench_random() % KEYS) : i;
 		copy[i] = key_of(session[i]);
 		op->key = &copy[i];
-		op->text = w->text[i] + TEXT_OFF;
+		op->text = l->text[i] + TEXT_OFF;
 		op->len = length_of(w, i);
 		memset(op->text, 0x5a, op->len);
 	}
-	if (w->open)
+	if (l->open)
 		seal(w);
 	for (unsigned int i = 0; i < w->cells; i++) {
-		w->op[i].key = &sessions[session[i]].key;
-		w->op[i].len += w->open ? PEEL_AEAD_TAG_LEN : 0;
+		l->op[i].key = &sessions[session[i]].key;
+		l->op[i].len += l->open ? PEEL_AEAD_TAG_LEN : 0;
 	}
 }
 
 static void
 run(void *arg)
 {
-	struct work *w = arg;
+	const struct work *w = arg;
+	struct lane *l = w->lane;
 
-	if (!w->open) {
+	if (!l->open) {
 		seal(w);
 		return;
 	}
 	for (unsigned int i = 0; i < w->cells; i += w->n)
-		w->failed |= w->engine->open(w->cx, &w->op[i], w->n);
+		l->failed |= l->engine->open(l->cx, &l->op[i], w->n);
 }
 
-/* Everything that runs interleaved: all engines, both directions, both kinds of keys, for one length and burst. */
-struct group {
-	struct work work[ENGINES_MAX * 4];
-	struct bench_timed timed[ENGINES_MAX * 4];
-	size_t n;
-};
+/* ---- cases ----------------------------------------------------------------------------------------------------------- */
+
+static struct lane lanes[LANES_MAX];
+static size_t n_lanes;
+
+/* A round goes over all of them, the lanes of one length and burst in a row. */
+static struct work work[WORKS_MAX];
+static struct bench_timed timed[WORKS_MAX];
+static size_t n_works;
 
 static struct bench_result *
 result_of(struct bench *b, const struct work *w)
 {
-	const char *name = w->open ? "open" : "seal", *unit = "cycles/cell";
-	const char *keys = w->cold ? "8192 cold" : "hot";
+	const struct lane *l = w->lane;
+	const char *name = l->open ? "open" : "seal", *unit = "cycles/cell";
+	const char *keys = l->cold ? "8192 cold" : "hot";
 
 	if (w->len == MIX)
-		return bench_result(b, name, unit, "{s:s,s:s,s:i,s:s}", "engine", w->engine->name,
+		return bench_result(b, name, unit, "{s:s,s:s,s:i,s:s}", "engine", l->engine->name,
 			"bytes", "mix", "burst", (int)w->n, "keys", keys);
-	return bench_result(b, name, unit, "{s:s,s:i,s:i,s:s}", "engine", w->engine->name, "bytes",
+	return bench_result(b, name, unit, "{s:s,s:i,s:i,s:s}", "engine", l->engine->name, "bytes",
 		(int)w->len, "burst", (int)w->n, "keys", keys);
 }
 
 static void
-compare_engines(const struct group *g)
+add_group(struct bench *b, uint32_t len, unsigned int n)
 {
-	for (size_t i = 0; i < g->n; i++) {
-		for (size_t k = 0; k < g->n; k++) {
-			const struct work *w = &g->work[i], *o = &g->work[k];
+	for (size_t i = 0; i < n_lanes; i++) {
+		struct work *w = &work[n_works];
 
-			if (w->open != o->open || (w->engine == o->engine) == (w->cold == o->cold))
+		*w = (struct work){&lanes[i], n, len == MIX ? N_MIX * n : n, len};
+		timed[n_works++] = (struct bench_timed){result_of(b, w), prepare, run, w, w->cells};
+	}
+}
+
+/* Within a group: engines with each other, cold keys with hot ones. */
+static void
+compare(const struct bench_timed *group)
+{
+	for (size_t i = 0; i < n_lanes; i++) {
+		for (size_t k = 0; k < n_lanes; k++) {
+			const struct lane *l = &lanes[i], *o = &lanes[k];
+
+			if (l->open != o->open)
 				continue;
-			if (w->engine == o->engine && w->cold)
-				bench_vs(g->timed[i].result, "hot", g->timed[k].result);
-			else if (w->engine != o->engine)
-				bench_vs(g->timed[i].result, o->engine->name, g->timed[k].result);
+			if (l->engine == o->engine && l->cold && !o->cold)
+				bench_vs(group[i].result, "hot", group[k].result);
+			else if (l->engine != o->engine && l->cold == o->cold)
+				bench_vs(group[i].result, o->engine->name, group[k].result);
 		}
 	}
 }
 
 static void
-bench_group(struct bench *b, struct group *g, uint32_t len, unsigned int n)
-{
-	for (size_t i = 0; i < g->n; i++) {
-		struct work *w = &g->work[i];
-
-		w->len = len;
-		w->n = n;
-		w->cells = len == MIX ? N_MIX * n : n;
-		g->timed[i] = (struct bench_timed){result_of(b, w), prepare, run, w, w->cells};
-	}
-	bench_time(b, g->timed, g->n);
-	compare_engines(g);
-	for (size_t i = 0; i < g->n; i++) {
-		if (g->work[i].failed != 0)
-			bench_fail("%s: cells did not open", g->work[i].engine->name);
-	}
-}
-
-static void
-add_engine(struct bench *b, struct group *g, const struct peel_aead_engine *engine)
+add_engine(struct bench *b, const struct peel_aead_engine *engine)
 {
 	struct peel_aead *cx;
 
@@ -174,31 +185,38 @@ add_engine(struct bench *b, struct group *g, const struct peel_aead_engine *engi
 		bench_progress(b, "%s: not on this machine", engine->name);
 		return;
 	}
-	for (unsigned int i = 0; i < 4 && g->n < PEEL_ARRAY_LEN(g->work); i++)
-		g->work[g->n++] = (struct work){
-			.engine = engine, .cx = cx, .open = i % 2 != 0, .cold = i / 2 != 0};
+	for (unsigned int i = 0; i < LANES_PER_ENGINE; i++) {
+		struct lane *l = &lanes[n_lanes++];
+
+		l->engine = engine;
+		l->cx = cx;
+		l->open = i % 2 != 0;
+		l->cold = i / 2 != 0;
+	}
 }
 
 int
 main(int argc, char **argv)
 {
-	static struct group g;
 	struct bench b;
 
 	bench_begin(&b, "aead", argc, argv, NULL);
 	for (unsigned int i = 0; i < KEYS; i++)
 		sessions[i].key = key_of(i);
-	for (unsigned int e = 0; peel_aead_engines[e] != NULL; e++)
-		add_engine(&b, &g, peel_aead_engines[e]);
-	for (unsigned int l = 0; l < PEEL_ARRAY_LEN(lengths); l++) {
-		if (lengths[l] == MIX)
-			bench_progress(&b, "mixed cells");
-		else
-			bench_progress(&b, "cells of %u bytes", lengths[l]);
-		for (unsigned int k = 0; k < PEEL_ARRAY_LEN(bursts); k++)
-			bench_group(&b, &g, lengths[l], bursts[k]);
+	for (unsigned int e = 0; e < ENGINES_MAX && peel_aead_engines[e] != NULL; e++)
+		add_engine(&b, peel_aead_engines[e]);
+	for (unsigned int i = 0; i < N_LENGTHS; i++) {
+		for (unsigned int k = 0; k < N_BURSTS; k++)
+			add_group(&b, lengths[i], bursts[k]);
 	}
-	for (size_t i = 0; i < g.n; i += 4)
-		g.work[i].engine->free(g.work[i].cx);
+	bench_time(&b, timed, n_works);
+	for (size_t i = 0; i < n_works; i += n_lanes)
+		compare(&timed[i]);
+	for (size_t i = 0; i < n_lanes; i++) {
+		if (lanes[i].failed != 0)
+			bench_fail("%s: cells did not open", lanes[i].engine->name);
+		if (i % LANES_PER_ENGINE == 0)
+			lanes[i].engine->free(lanes[i].cx);
+	}
 	return bench_end(&b);
 }

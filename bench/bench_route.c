@@ -227,23 +227,31 @@ static const struct kind kinds[] = {
 		CHANGES, false, false},
 };
 
-static void
-bench_kind(struct bench *b, const struct kind *k, const struct table *tables, unsigned int n)
-{
-	static struct work work[SIZES];
-	struct bench_timed timed[SIZES];
+#define N_KINDS PEEL_ARRAY_LEN(kinds)
 
-	for (unsigned int i = 0; i < n; i++) {
-		work[i].table = &tables[i];
-		work[i].miss = k->miss;
-		work[i].use = k->use;
+/* A round goes over everything, the sizes of one kind in a row. */
+static void
+bench_tables(struct bench *b, const struct table *tables, unsigned int n)
+{
+	static struct work work[N_KINDS * SIZES];
+	struct bench_timed timed[N_KINDS * SIZES];
+
+	for (unsigned int i = 0; i < N_KINDS * n; i++) {
+		const struct kind *k = &kinds[i / n];
+		struct work *w = &work[i];
+
+		w->table = &tables[i % n];
+		w->miss = k->miss;
+		w->use = k->use;
 		timed[i] = (struct bench_timed){bench_result(b, k->name, k->unit, "{s:i}",
-							"entries", (int)tables[i].routes),
-			k->prepare, k->run, &work[i], k->items};
+							"entries", (int)w->table->routes),
+			k->prepare, k->run, w, k->items};
 	}
-	bench_time(b, timed, n);
-	for (unsigned int i = 1; i < n; i++)
-		bench_vs(timed[i].result, "1k entries", timed[0].result);
+	bench_time(b, timed, N_KINDS * n);
+	for (unsigned int i = 0; i < N_KINDS * n; i++) {
+		if (i % n != 0)
+			bench_vs(timed[i].result, "1k entries", timed[i - i % n].result);
+	}
 }
 
 static void
@@ -299,10 +307,7 @@ main(int argc, char **argv)
 	}
 	if (n == 0)
 		bench_skip("too little memory");
-	for (unsigned int k = 0; k < PEEL_ARRAY_LEN(kinds); k++) {
-		bench_progress(&b, "%s", kinds[k].name);
-		bench_kind(&b, &kinds[k], tables, n);
-	}
+	bench_tables(&b, tables, n);
 	for (unsigned int i = 0; i < n; i++)
 		memory(&b, &tables[i]);
 	bench_progress(&b, "duplicate filter");

@@ -10,7 +10,7 @@
 
 #define BURSTS_MAX 512
 #define BURSTS_MIN 8
-#define SLICE_S 0.002 /* of one thing in one round, preparations included */
+#define SLICE_S 0.004 /* of one thing in one round, preparations included */
 #define SLICE_QUICK_S 0.0002
 
 uint64_t
@@ -154,6 +154,8 @@ static void
 rounds(struct bench *b, struct bench_timed *t, size_t n, bool rate)
 {
 	for (unsigned int round = 0; round <= b->rounds; round++) {
+		if (!b->quick)
+			bench_progress(b, "round %u of %u", round, b->rounds);
 		for (size_t i = 0; i < n; i++) {
 			double each = bench_slice(b, &t[i]);
 

@@ -6,7 +6,7 @@ The results folder gets results.json, table.txt (all rows) and drawings as SVG.
 --compare matches results by suite, case, parameters and unit and says what moved beyond noise. A case is a regression when
 its rounds lie entirely on the bad side of the old ones (no overlap of min..max) and the medians differ by more than the
 tolerance plus half of either run's range: quiet cases are held to little more than the tolerance, noisy ones to what
-their own rounds allow. Exit code: 0, 1 when a suite failed, 2 for a wrong command line, 3 for a regression.
+their own rounds allow. Suites that have one run once more: only what is worse both times counts. Exit code: 0, 1 when a suite failed, 2 for a wrong command line, 3 for a regression.
 """
 
 import argparse
@@ -156,6 +156,15 @@ def write(document, options):
     say(f"results are in {folder}")
 
 
+def confirm(old, document, options):
+    """A second run of the suites that look worse, or None."""
+    names = {name[0] for name in results.worse(old, document, options.tolerance / 100)}
+    if not names:
+        return None
+    say("some cases look worse: once more")
+    return run_all([name for name in SUITES if name in names], options)[0]
+
+
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -203,7 +212,8 @@ def main(arguments=None):
         say(f"the hypervisor gave {steal} % of the CPU time to others: mind the ranges")
     worse = 0
     if old and document["results"]:
-        lines, worse = results.comparison(old, document, options.tolerance / 100)
+        again = None if given else confirm(old, document, options)
+        lines, worse = results.comparison(old, document, options.tolerance / 100, again)
         print(*lines, sep="\n", file=shown)
     for name, reason in failed.items():
         say(f"{name} failed: {reason}")

@@ -167,17 +167,31 @@ def compare(old, new, tolerance=0.1):
     return changes, gone, [r for k, r in after.items() if k not in before]
 
 
-def comparison(old, new, tolerance=0.1):
-    """(lines to print, number of regressions)."""
+def worse(old, new, tolerance=0.1):
+    """Names (as of key) of the cases that are worse beyond noise."""
+    return {key(c.new) for c in compare(old, new, tolerance)[0] if c.worse}
+
+
+def comparison(old, new, tolerance=0.1, again=None):
+    """(lines to print, number of regressions).
+
+    `again`: results of a second run of the suites that had a regression; what is worse in one of two runs is noise.
+    """
     changes, gone, fresh = compare(old, new, tolerance)
     lines = []
+    if again is not None:
+        confirmed = worse(old, again, tolerance)
+        unsteady = [c for c in changes if c.worse and key(c.new) not in confirmed]
+        for change in unsteady:
+            change.worse = False
+        lines += [f"not again {c.text().strip()}" for c in unsteady]
     for fact in ("cpu", "cores", "kernel", "quick"):
         a, b = old["machine"].get(fact), new["machine"].get(fact)
         if a != b:
             lines.append(f"different {fact}: {a} then, {b} now; do not trust the comparison")
     moved = sorted((c for c in changes if c.worse or c.better), key=lambda c: -c.factor)
     lines += [c.text() for c in moved]
-    worse = sum(c.worse for c in changes)
+    bad = sum(c.worse for c in changes)
     finite = sorted(c.factor for c in changes if c.factor not in (0, math.inf))
     if finite:
         middle = finite[len(finite) // 2]
@@ -186,6 +200,6 @@ def comparison(old, new, tolerance=0.1):
         if some:
             lines.append(f"{len(some)} {text}: " + "; ".join(title(r) for r in some[:5]) +
                          (" ..." if len(some) > 5 else ""))
-    lines.append(f"{len(changes)} compared: {worse} worse beyond noise, {len(moved) - worse} better, "
+    lines.append(f"{len(changes)} compared: {bad} worse beyond noise, {len(moved) - bad} better, "
                  f"{len(changes) - len(moved)} as before")
-    return lines, worse
+    return lines, bad

@@ -105,6 +105,15 @@ class Compare(unittest.TestCase):
         self.assertEqual([r["case"] for r in gone], ["gone"])
         self.assertEqual(len(fresh), 2)
 
+    def test_worse_once_is_noise(self):
+        old, new = document(result(), result(case="d")), document(result(200.0), result(200.0, case="d"))
+        again = document(result(), result(200.0, case="d"))
+        self.assertEqual(results.comparison(old, new)[1], 2)
+        lines, worse = results.comparison(old, new, again=again)
+        self.assertEqual(worse, 1)
+        self.assertEqual(sum(line.startswith("WORSE") for line in lines), 1)
+        self.assertEqual(results.comparison(old, new, again=document())[1], 0)
+
     def test_parameter_order_does_not_matter(self):
         old, new = result(params={"a": 1, "b": 2}), result(params={"b": 2, "a": 1})
         self.assertEqual(self.verdict(old, new), "same")
@@ -210,6 +219,7 @@ class Run(unittest.TestCase):
         code, text = self.run_suite({"results": [slower]}, "--compare", str(old))
         self.assertEqual(code, 3)
         self.assertIn("1 worse beyond noise", text)
+        self.assertEqual(text.count("[1/1] s:"), 2)  # and again, to be sure
 
     def test_unreadable_comparison(self):
         self.assertEqual(self.run_suite({"results": [result()]}, "--compare", str(self.folder / "none.json"))[0], 2)
