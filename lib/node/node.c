@@ -150,35 +150,6 @@ start_port(struct peel_node *node, char *why, size_t why_size)
 	return rc;
 }
 
-static void
-add_own(struct peel_policy *policy, const struct peel_addr *a)
-{
-	static const uint8_t any[16];
-	bool loopback = a->family == PEEL_FAMILY_IPV4 && a->ip[0] == 127;
-
-	/* Loopback has a switch of its own; "any" names no address. */
-	if (a->family == PEEL_FAMILY_NONE || loopback || memcmp(a->ip, any, sizeof(any)) == 0 ||
-		policy->n_own == PEEL_POLICY_DENY_MAX)
-		return;
-	policy->own[policy->n_own++] = (struct peel_network){
-		.addr = *a, .prefix_len = a->family == PEEL_FAMILY_IPV4 ? 32 : 128};
-}
-
-static void
-start_policy(struct peel_node *node)
-{
-	struct peel_policy *policy = &node->conf.policy;
-
-	policy->flags = node->conf.tunnel.peer_flags;
-	memcpy(policy->prefix, node->prefix[PEEL_COMMUNITY_TUNNEL], PEEL_PREFIX_LEN);
-	policy->n_own = 0;
-	add_own(policy, &node->local);
-	add_own(policy, &node->conf.public_address);
-	add_own(policy, &node->conf.port_conf.exit_ipv4);
-	add_own(policy, &node->conf.port_conf.exit_ipv6);
-	add_own(policy, &node->conf.port_conf.address6);
-}
-
 static int
 start_workers(struct peel_node *node, char *why, size_t why_size)
 {
@@ -304,7 +275,7 @@ start(struct peel_node *node, char *why, size_t why_size)
 		rc = start_port(node, why, why_size);
 	if (rc != 0)
 		return rc;
-	start_policy(node);
+	node_policy_init(node);
 	rc = start_workers(node, why, why_size);
 	if (rc == 0)
 		rc = start_control(node);

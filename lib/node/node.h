@@ -79,6 +79,10 @@ bool node_dispatch(struct peel_node *node);
 void node_exit_data(struct peel_node *node, struct rte_mbuf *m);
 void node_exit_gone(void *arg, uint32_t session, uint32_t endpoint);
 
+/* own.c */
+/** Complete the exit policy; the port is open. Before the workers start. */
+void node_policy_init(struct peel_node *node);
+
 /* names.c */
 int node_names_new(struct peel_node *node, struct node_names **out, char *why, size_t why_size);
 void node_names_free(struct node_names *names);
