@@ -10,6 +10,7 @@
 
 #include "dns.h"
 #include "node.h"
+#include "peel_rate.h"
 
 #define NAMES_MAX                                                                                  \
 	1024 /* a power of two: direct-mapped by hash, so that a flood of names costs no more than this */
@@ -18,6 +19,10 @@
 #define FAILURE_LIFE_MS 5000
 #define RESOLVING_PER_SESSION 16 /* one circuit cannot keep the others from resolving */
 #define QUEUE_MAX 256
+#define LOOKUPS_PER_SESSION                                                                        \
+	20 /* a second, in bursts of three times as many; a look-up costs us 50 us ... */
+#define LOOKUPS_ALL 1000 /* ... and the resolver more */
+#define WAITING_SHARE 8	 /* one in so many of all packet buffers may wait for names */
 
 enum name_state {
 	NAME_EMPTY,
@@ -37,11 +42,23 @@ struct name {
 	struct rte_mbuf *waiting[QUEUE_MAX]; /* remote.port already set */
 };
 
+/* What one circuit has here. */
+struct share {
+	struct peel_bucket lookups;
+	uint16_t waiting;   /* datagrams */
+	uint16_t resolving; /* names that it was the first to ask for */
+};
+
 struct node_names {
 	struct peel_node *node;
 	struct dns *dns;
 	uint64_t seed;
-	struct name *table; /* [NAMES_MAX] */
+	struct name *table;  /* [NAMES_MAX] */
+	struct share *share; /* by session */
+	uint32_t n_sessions;
+	struct peel_bucket lookups;
+	uint32_t n_waiting,
+		waiting_max; /* of all circuits: buffers that reception lacks meanwhile */
 };
 
 static void
@@ -83,7 +100,10 @@ on_answer(void *arg, const struct peel_addr *addr)
 	name->expires_ms = now + (addr != NULL ? ANSWER_LIFE_MS : FAILURE_LIFE_MS);
 	if (addr != NULL)
 		name->addr = *addr;
+	names->share[name->session].resolving--;
 	for (unsigned int i = 0; i < name->n_waiting; i++) {
+		names->share[peel_pkt(name->waiting[i])->session].waiting--;
+		names->n_waiting--;
 		if (addr != NULL)
 			send_to(names, name->waiting[i], addr);
 		else
@@ -91,16 +111,6 @@ on_answer(void *arg, const struct peel_addr *addr)
 	}
 	name->n_waiting = 0;
 	node_wake_workers(names->node);
-}
-
-static bool
-session_may_resolve(const struct node_names *names, uint32_t session)
-{
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < NAMES_MAX; i++)
-		n += names->table[i].state == NAME_RESOLVING && names->table[i].session == session;
-	return n < RESOLVING_PER_SESSION;
 }
 
 static struct name *
@@ -113,16 +123,32 @@ slot_of(struct node_names *names, const char *text)
 	return &names->table[(h ^ h >> 32) % NAMES_MAX];
 }
 
+/* The queue is the circuit's, whatever number of names it waits for: resolvers can be made to take their time. */
 static void
 wait_for(struct node_names *names, struct name *name, struct rte_mbuf *m)
 {
-	unsigned int limit =
-		names->node->conf.exit_queue < QUEUE_MAX ? names->node->conf.exit_queue : QUEUE_MAX;
+	struct share *share = &names->share[peel_pkt(m)->session];
 
-	if (name->n_waiting >= limit)
+	if (share->waiting >= names->node->conf.exit_queue || name->n_waiting >= QUEUE_MAX ||
+		names->n_waiting >= names->waiting_max) {
 		drop(names, m, PEEL_DROP_EXIT_QUEUE);
-	else
-		name->waiting[name->n_waiting++] = m;
+		return;
+	}
+	share->waiting++;
+	names->n_waiting++;
+	name->waiting[name->n_waiting++] = m;
+}
+
+/* The circuit's own budget first: one that floods must not use up what is there for all. */
+static bool
+may_resolve(struct node_names *names, struct share *share)
+{
+	uint64_t now = peel_now_ms(names->node->env);
+
+	return share->resolving < RESOLVING_PER_SESSION &&
+	       peel_bucket_take(
+		       &share->lookups, LOOKUPS_PER_SESSION, 3 * LOOKUPS_PER_SESSION, 1, now) &&
+	       peel_bucket_take(&names->lookups, LOOKUPS_ALL, LOOKUPS_ALL, 1, now);
 }
 
 static void
@@ -130,10 +156,11 @@ resolve(struct node_names *names, struct name *name, const char *text, struct rt
 {
 	uint32_t session = peel_pkt(m)->session;
 
-	if (!session_may_resolve(names, session)) {
+	if (!may_resolve(names, &names->share[session])) {
 		drop(names, m, PEEL_DROP_RATE);
 		return;
 	}
+	names->share[session].resolving++;
 	snprintf(name->text, sizeof(name->text), "%s", text);
 	name->state = NAME_RESOLVING;
 	name->session = session;
@@ -149,7 +176,8 @@ node_names_send(struct node_names *names, struct rte_mbuf *m, struct peel_span s
 	struct name *name;
 
 	peel_pkt(m)->remote.port = port;
-	if (span.len == 0 || span.len > NAME_LEN_MAX || memchr(span.p, '\0', span.len) != NULL) {
+	if (span.len == 0 || span.len > NAME_LEN_MAX || memchr(span.p, '\0', span.len) != NULL ||
+		peel_pkt(m)->session >= names->n_sessions) {
 		drop(names, m, PEEL_DROP_RESOLVE);
 		return;
 	}
@@ -216,6 +244,14 @@ node_names_resolve(struct node_names *names, const char *host_port,
 	dns_resolve(names->dns, c->host, on_configured, c);
 }
 
+static void
+free_tables(struct node_names *names)
+{
+	free(names->table);
+	free(names->share);
+	free(names);
+}
+
 int
 node_names_new(struct peel_node *node, struct node_names **out, char *why, size_t why_size)
 {
@@ -226,9 +262,13 @@ node_names_new(struct peel_node *node, struct node_names **out, char *why, size_
 		return -ENOMEM;
 	names->node = node;
 	names->seed = peel_random_u64(node->env);
+	names->n_sessions =
+		node->conf.tunnel.max_joined_circuits + 1; /* as many as the table has */
+	names->waiting_max = node->pool->size / WAITING_SHARE;
 	names->table = calloc(NAMES_MAX, sizeof(names->table[0]));
-	if (names->table == NULL) {
-		free(names);
+	names->share = calloc(names->n_sessions, sizeof(names->share[0]));
+	if (names->table == NULL || names->share == NULL) {
+		free_tables(names);
 		return -ENOMEM;
 	}
 	for (unsigned int i = 0; i < NAMES_MAX; i++)
@@ -239,8 +279,7 @@ node_names_new(struct peel_node *node, struct node_names **out, char *why, size_
 		snprintf(why, why_size,
 			"the resolver does not start: check [exit] dns_servers and "
 			"/etc/resolv.conf");
-		free(names->table);
-		free(names);
+		free_tables(names);
 		return rc;
 	}
 	*out = names;
@@ -253,6 +292,5 @@ node_names_free(struct node_names *names)
 	if (names == NULL)
 		return;
 	dns_free(names->dns); /* answers "failed" to all who wait, so nothing stays in the table */
-	free(names->table);
-	free(names);
+	free_tables(names);
 }

@@ -75,6 +75,9 @@ async def run(options):
         await runner.case("restart", special.restart, *alone)
         await runner.case("rubbish", special.rubbish, *alone,
                           2_000 if options.relay == "python" else 100_000, timeout=300)
+        if options.relay == "peel":
+            await runner.case("own addresses", special.own_addresses, *alone)
+            await runner.case("slow names", special.slow_names, *alone)
         if options.long:
             await runner.case("stays a candidate", special.stays_candidate, *alone, timeout=200)
     return runner.summary()

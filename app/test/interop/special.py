@@ -7,6 +7,8 @@ import random
 import socket
 import time
 
+from .echo import EchoServer, payload
+from .net import until
 from .peer import RELAY
 from .scenarios import complete
 from .status import counters
@@ -147,3 +149,64 @@ async def _counters(relay):
     table = counters(await relay.status())
     refused = sum(value for name, value in table.items() if name.startswith(_REFUSED))
     return table["rx_datagrams"], refused
+
+
+def _own_address():
+    """An IPv4 address of this machine beside loopback, or None. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("198.51.100.1", 9))
+        except OSError:
+            return None
+        ip = sock.getsockname()[0]
+    return None if ip.startswith("127.") else ip
+
+
+async def own_addresses(relay, origin, binary):
+    """An exit does not send to the addresses of its own machine, of all its interfaces, unless it may."""
+    ip = _own_address()
+    if ip is None:
+        return "no address but loopback: nothing was tested"
+    echo = await EchoServer().start(ip)
+    try:
+        for allowed in (False, True):
+            async with World([relay], origin, binary, peel_overrides={"exit": {"allow_own": allowed}}) as world:
+                await world.settle()
+                circuit = await world.origin.build(world.keys)
+                complete(await world.origin.echo(circuit, world.echo_ip, world.echo_port, [100]))
+                result = await world.origin.echo(circuit, ip, echo.port, [100] * 3, timeout=1.0)
+                if result["received"] != (3 if allowed else 0):
+                    raise AssertionError(f"allow_own = {allowed}: {result['received']} of 3 answers from {ip}")
+    finally:
+        echo.close()
+    return ip
+
+
+async def slow_names(relay, origin, binary):
+    """Names that nobody resolves: what waits for them is bounded per circuit, and other traffic goes on."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        dns = {"exit": {"dns_servers": "127.0.0.1:%d" % deaf.getsockname()[1], "queue": 64}}
+        async with World([relay], origin, binary, peel_overrides=dns) as world:
+            await world.settle()
+            circuit = await world.origin.build(world.keys)
+            complete(await world.origin.echo(circuit, world.echo_ip, world.echo_port, [100]))
+            before = (await world.relays[0].status())["memory"]["buffers_in_use"]
+            hop = world.origin.tunnels.circuits[circuit].hop.address
+            for number in range(64):
+                for name in range(10):
+                    world.origin.tunnels.send_data(hop, circuit, (f"slow{name}.peel.test", 9), ("0.0.0.0", 0),
+                                                   payload(100, number))
+                await asyncio.sleep(0.005)
+            status = await world.relays[0].status()
+            waiting = status["memory"]["buffers_in_use"] - before
+            if not 32 <= waiting <= 64 + 64:
+                raise AssertionError(f"{waiting} buffers wait for names, the queue holds 64")
+            complete(await world.origin.echo(circuit, world.echo_ip, world.echo_port, [2, 700, 1400]))
+
+            async def given_up():
+                table = counters(await world.relays[0].status())
+                return table["drop_resolve"] >= 64
+
+            await until(given_up, 15.0, "datagrams still wait for names", 0.5)
+            return f"{waiting} waited"
