@@ -14,6 +14,7 @@
 
 #define MBUFS_PER_WORKER 8192
 #define MBUFS_BASE 4096
+#define PEERS_MIN 4096 /* peers remembered over all overlays, at least */
 #define IDLE_SPINS 100 /* empty polls of a device before a sleep, where that is configured */
 
 /* ---- callbacks that connect the state machines ----------------------------------------------------------------- */
@@ -213,6 +214,9 @@ start_control(struct peel_node *node)
 		.stats = &node->stats,
 		.flags = conf->tunnel.peer_flags,
 		.max_peers = conf->max_peers,
+		/* As many strangers again: they get at most half of the table. */
+		.peers_max =
+			conf->max_peers > PEERS_MIN / 2 ? 2 * (uint32_t)conf->max_peers : PEERS_MIN,
 		.walk_target = conf->walk_target,
 		.lan = node->local,
 		.public_address = conf->public_address,
