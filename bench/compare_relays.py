@@ -2,7 +2,7 @@
 """CPU time per relayed cell: Peel, the Rust endpoint and py-ipv8 under the same load, on loopback.
 
 A circuit of two hops, the relay under test first. Sealed cells of one size are sent at the relay, each datagram
-alone or coalesced by the kernel, always as many under way as its socket holds without loss; the next hop only
+alone or coalesced by the kernel, always as many under way as the relay's socket holds without loss; the next hop only
 counts. The result is cells that left the relay per second of the relay process's CPU time (user and system, all
 threads), the median of several interleaved rounds.
 """
@@ -10,7 +10,6 @@ threads), the median of several interleaved rounds.
 import argparse
 import asyncio
 import contextlib
-import json
 import os
 import statistics
 import sys
@@ -77,81 +76,105 @@ class Bench:
         return run
 
 
+class Relays:
+    """The comparison as a sequence of rounds."""
+
+    def __init__(self, options):
+        self.options, self.stack, self.runs = options, contextlib.AsyncExitStack(), {}
+        self.bench = Bench(options, self.stack)
+        self.loads = [(kind == "coalesced", int(payload))
+                      for kind, _, payload in (load.partition(":") for load in options.loads.split(","))]
+
+    async def start(self):
+        await self.bench.start()
+
+    async def stop(self):
+        await self.stack.aclose()
+
+    async def round(self):
+        for load in self.loads:
+            for kind in self.bench.relays:
+                self.runs.setdefault((*load, kind), []).append(await self.bench.measure(kind, *load))
+
+    def cells(self, coalesced, payload, kind):
+        """Cells per CPU second, round by round."""
+        return [run["relayed"] * 1e9 / run["cpu_ns"] for run in self.runs[coalesced, payload, kind]]
+
+    def share(self, load, kind, part, whole):
+        return [run[part] / run[whole] for run in self.runs[(*load, kind)]]
+
+    def results(self):
+        """In the form that all suites share."""
+        found = []
+        for load in self.loads:
+            for kind in self.bench.relays:
+                params = {"relay": NAMES[kind], "payload": load[1], "datagrams": "coalesced" if load[0] else "alone"}
+                cells = self.cells(*load, kind)
+                vs = {NAMES[other]: ratio(cells, self.cells(*load, other)) for other in self.bench.relays if other != kind}
+                found.append(result("relay", params, "cells/CPU-s", cells, vs))
+                found.append(result("payload relayed", params, "MB/CPU-s", [c * load[1] / 1e6 for c in cells], vs))
+                found.append(result("delivered", params, "%", [100 * s for s in self.share(load, kind, "relayed", "sent")]))
+        return found
+
+
+def ratio(values, base):
+    """Median of the rounds' ratios."""
+    return round(statistics.median(v / b for v, b in zip(values, base)), 3)
+
+
+def result(case, params, unit, values, vs=None):
+    return {"suite": "peers", "case": case, "params": params, "unit": unit, "median": round(statistics.median(values), 3),
+            "min": round(min(values), 3), "max": round(max(values), 3), "vs": vs or {}}
+
+
+def report(relays):
+    print(f"{'datagrams':10} {'payload':>7}  {'relay':14} {'cells/CPU-s':>11} {'lowest':>9} {'highest':>9} {'MB/CPU-s':>8} "
+          f"{'relayed':>8} {'busy':>5}  times as many as")
+    for load in relays.loads:
+        for kind in relays.bench.relays:
+            cells = relays.cells(*load, kind)
+            ratios = ", ".join(f"{NAMES[other]} {ratio(cells, relays.cells(*load, other)):.2f}"
+                               for other in relays.bench.relays if other != kind)
+            relayed, busy = (statistics.median(relays.share(load, kind, *of))
+                             for of in (("relayed", "sent"), ("cpu_ns", "wall_ns")))
+            median = statistics.median(cells)
+            print(f"{'coalesced' if load[0] else 'alone':10} {load[1]:7}  {NAMES[kind]:14} {median:11.0f} {min(cells):9.0f} "
+                  f"{max(cells):9.0f} {median * load[1] / 1e6:8.0f} {relayed:8.1%} {busy:5.0%}  {ratios}")
+
+
 async def run(options):
-    loads = [(coalesced, payload) for coalesced in (False, True) for payload in (1400, 64)]
-    runs = {}
-    async with contextlib.AsyncExitStack() as stack:
-        bench = Bench(options, stack)
-        await bench.start()
+    relays = Relays(options)
+    try:
+        await relays.start()
         for number in range(options.rounds):
             print(f"round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)
-            for load in loads:
-                for kind in bench.relays:
-                    runs.setdefault((*load, kind), []).append(await bench.measure(kind, *load))
-        results = summarise(runs, loads, list(bench.relays))
-    if options.json != "-":
-        report(results, options)
-    if options.json:
-        with contextlib.ExitStack() as files:
-            file = sys.stdout if options.json == "-" else files.enter_context(
-                open(options.json, "w", encoding="utf-8"))
-            json.dump({"results": results}, file, indent=1)
-            print(file=file)
+            await relays.round()
+    finally:
+        await relays.stop()
+    report(relays)
 
 
-def share(runs, part, whole):
-    return round(statistics.median(r[part] / r[whole] for r in runs), 3)
-
-
-def summarise(runs, loads, kinds):
-    """Results in the form that all suites share; ratios of a kind's median to the other kinds'."""
-    results = []
-    for coalesced, payload in loads:
-        rates = {k: [r["relayed"] * 1e9 / r["cpu_ns"] for r in runs[coalesced, payload, k]] for k in kinds}
-        medians = {k: statistics.median(rates[k]) for k in kinds}
-        for kind in kinds:
-            own = runs[coalesced, payload, kind]
-            results.append({
-                "suite": "peers", "case": f"relay {NAMES[kind]}",
-                "params": {"payload": payload, "datagrams": "coalesced" if coalesced else "alone",
-                           "bytes_per_cpu_second": round(medians[kind] * own[0]["bytes"]),
-                           "delivered": share(own, "relayed", "sent"), "busy": share(own, "cpu_ns", "wall_ns"),
-                           "window": min(r["window"] for r in own)},
-                "unit": "cells/CPU-s", "median": round(medians[kind]), "min": round(min(rates[kind])),
-                "max": round(max(rates[kind])),
-                "vs": {NAMES[k]: round(medians[kind] / medians[k], 2) for k in kinds if k != kind}})
-    return results
-
-
-def report(results, options):
-    print(f"{options.rounds} rounds of {options.cpu_ms} ms CPU time of the relay; cells per CPU second\n")
-    print(f"{'datagrams':10} {'payload':>7}  {'relay':19} {'median':>9} {'lowest':>9} {'highest':>9} "
-          f"{'MB/CPU-s':>8} {'relayed':>8} {'busy':>5} {'window':>6}  ratio to the others")
-    for r in results:
-        p = r["params"]
-        ratios = ", ".join(f"{name} {ratio:.1f}" for name, ratio in r["vs"].items())
-        print(f"{p['datagrams']:10} {p['payload']:7}  {r['case']:19} {r['median']:9} {r['min']:9} {r['max']:9} "
-              f"{p['bytes_per_cpu_second'] / 1e6:8.0f} {p['delivered']:8.1%} {p['busy']:5.0%} {p['window']:6}  "
-              f"{ratios}")
-
-
-def main():
-    parser = argparse.ArgumentParser(prog="bench/compare_relays", description=__doc__)
+def arguments(parser):
     parser.add_argument("--relays", default="peel,rust,python", help="kinds to compare, in order")
+    parser.add_argument("--loads", default="alone:1400,alone:64,coalesced:1400,coalesced:64",
+                        help="how datagrams arrive, and bytes of payload")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cells", type=int, default=32768, help="cells sent without a pause")
     parser.add_argument("--window", type=int, default=1024, help="cells under way at once, at most")
     parser.add_argument("--cpu-ms", type=int, default=400, help="CPU time of the relay per run")
     parser.add_argument("--quick", action="store_true", help="only see that it works")
-    parser.add_argument("--json", metavar="FILE", help="results as JSON, - for standard output")
-    parser.add_argument("--peel", default=None, help="the peel binary")
+    parser.add_argument("--peel", default=os.environ.get("PEEL", "build/app/peel/peel"), help="the peel binary")
     parser.add_argument("--blast", default=os.environ.get("PEEL_BLAST", "build/bench/blast"),
                         help="the load generator's binary")
+
+
+def parse(parser):
+    arguments(parser)
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.cells, options.cpu_ms = 1, 2048, 20
-    asyncio.run(run(options))
+    return options
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(run(parse(argparse.ArgumentParser(prog="bench/compare_relays", description=__doc__))))

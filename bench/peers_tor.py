@@ -90,6 +90,7 @@ class Tor:
         self.received = 0
         self.server = None
         self.tasks = []
+        self.load = asyncio.Event()  # off: nobody reads, so everything stands still
 
     def _path(self, node, *more):
         return os.path.join(self.directory.name, node, *more)
@@ -121,12 +122,14 @@ class Tor:
         self.server = await asyncio.start_server(_serve, "127.0.0.1", 0)
         target = self.server.sockets[0].getsockname()[1]
         self.tasks = [asyncio.ensure_future(self._download(ports["client"], target, n)) for n in range(CONNECTIONS)]
+        self.load.set()
         end = time.monotonic() + 90
         while self.received < 1 << 20:
             await asyncio.sleep(0.2)
             if time.monotonic() > end:
                 raise RuntimeError("the private Tor network did not come up")
         await asyncio.sleep(2)
+        self.load.clear()
         return self
 
     def _authority_keys(self, ports):
@@ -160,6 +163,7 @@ class Tor:
                 if (await reader.readexactly(10))[1] == 0:
                     while data := await reader.read(1 << 20):
                         self.received += len(data)
+                        await self.load.wait()
                 writer.close()
             except (OSError, asyncio.IncompleteReadError):
                 pass
@@ -168,12 +172,16 @@ class Tor:
     async def measure(self, seconds):
         """(bytes received per CPU second of the middle relay, share of the time that it was busy)"""
         pid = self.processes["middle"].pid
+        self.load.set()
+        await asyncio.sleep(0.5)
         received, cpu, start = self.received, cpu_nanoseconds(pid), time.monotonic()
         await asyncio.sleep(seconds)
         received, cpu = self.received - received, cpu_nanoseconds(pid) - cpu
+        elapsed = time.monotonic() - start
+        self.load.clear()
         if received < 1 << 20:
             raise RuntimeError(f"only {received} bytes came through Tor")
-        return received * 1e9 / cpu, cpu / 1e9 / (time.monotonic() - start)
+        return received * 1e9 / cpu, cpu / 1e9 / elapsed
 
     async def stop(self):
         for task in self.tasks:

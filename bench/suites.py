@@ -51,4 +51,12 @@ SUITES = {
         "circuits joined, extended and destroyed per second, by control threads",
         ("{build}/bench/bench_setup",),
         (Plot("threads", "Joining circuits, by control threads", "threads", cases=("create",)),)),
+    "peers": Suite(
+        "what a CPU second of Peel, py-ipv8, the Rust endpoint, Tor and wireguard-go is worth, same run",
+        ("{python}", "-B", "{root}/bench/peers.py", "--peel", "{build}/app/peel/peel", "--blast", "{build}/bench/blast"),
+        (Plot("coalesced", "Relays: cells per CPU second, datagrams coalesced", "payload", ("relay",),
+              cases=("relay",), where={"datagrams": "coalesced"}, bars=True, log_y=True),
+         Plot("alone", "Relays: cells per CPU second, datagrams alone", "payload", ("relay",), cases=("relay",),
+              where={"datagrams": "alone"}, bars=True, log_y=True)),
+        brief={"relay": ("Peel", "Tor middle relay", "wireguard-go")}),
 }
