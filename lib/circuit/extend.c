@@ -5,6 +5,7 @@
 
 #include "internal.h"
 #include "peel_discovery.h"
+#include "peel_policy.h"
 
 /* Extending a circuit that ends here: extend in, create out, created in, extended out: sections 16.2 and 16.3. */
 
@@ -20,6 +21,16 @@ reachable(const struct peel_addr *a)
 		return a->ip[0] != 0 &&
 		       a->ip[0] < 224; /* this network; multicast, reserved, broadcast */
 	return a->family == PEEL_FAMILY_IPV6 && a->ip[0] != 0xff;
+}
+
+/* Somebody on the Internet must not make us send into the networks we are in. */
+static bool
+trespasses(const struct peel_circuits *c, const struct circuit *ci, const struct peel_addr *target)
+{
+	static const struct peel_policy internet; /* allows public addresses only */
+
+	return !peel_policy_destination(&internet, target) &&
+	       peel_policy_destination(&internet, peel_circuit_addr(c, ci, PREVIOUS));
 }
 
 static bool
@@ -54,6 +65,8 @@ resolve(struct peel_circuits *c, const struct circuit *ci, const struct peel_msg
 	} else if (!offered) {
 		*addr = m->address;
 		peer.last_heard_ms = 0; /* not from there */
+		if (trespasses(c, ci, addr))
+			return -EPROTO;
 	}
 	if (!reachable(addr))
 		return -EPROTO;

@@ -32,6 +32,42 @@ test_extend_refusals(void **state)
 	node_free(n);
 }
 
+/* Whoever comes from the Internet does not make us send into local networks; a neighbour there may. */
+static void
+test_extend_into_local_networks(void **state)
+{
+	static const char *const local[] = {"127.0.0.1:53", "10.1.2.3:5", "192.168.0.1:161",
+		"169.254.169.254:80", "[::1]:5", "[fd00::1]:5", "[fe80::1]:5",
+		"[::ffff:192.168.0.1]:5"};
+	static const char *const neighbours[] = {"10.9.9.9:5", "127.0.0.1:999", "[fd00::9]:5"};
+	struct peel_addr a = peel_addr_ipv4(10, 1, 2, 3, 5), from;
+	struct node *n = node_with(NULL);
+	struct originator o;
+
+	(void)state;
+	originator_init(&o, alice, 1);
+	exit_make(n, &o, 7);
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(local); i++) {
+		assert_int_equal(peel_addr_parse(local[i], 0, &from), 0);
+		assert_int_equal(try_extend(n, &o, nobody_pk, &from), -EBADMSG);
+	}
+	assert_int_equal(n->sent_total, 1); /* created */
+	/* A peer that we know there is not the originator's invention. */
+	memcpy(n->peers[0].pk, nobody_pk, PEEL_PK_LEN);
+	n->peers[0].addr = a;
+	n->n_peers = 1;
+	assert_int_equal(try_extend(n, &o, nobody_pk, &a), 0);
+	n->n_peers = 0;
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(neighbours); i++) {
+		assert_int_equal(peel_addr_parse(neighbours[i], 0, &from), 0);
+		drain(n);
+		originator_init(&o, from, 2 + i);
+		exit_make(n, &o, 8 + (uint32_t)i);
+		assert_int_equal(try_extend(n, &o, nobody_pk, &a), 0);
+	}
+	node_free(n);
+}
+
 /* Keys of the list need no address; for others the known address counts, then the given one after a ping. */
 static void
 test_extend_addresses(void **state)
@@ -473,6 +509,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_extend_refusals),
+		cmocka_unit_test(test_extend_into_local_networks),
 		cmocka_unit_test(test_extend_addresses),
 		cmocka_unit_test(test_extend_reach_at_once),
 		cmocka_unit_test(test_extend_reach_never),
