@@ -4,50 +4,63 @@
 #pragma once
 
 /*
- * The stages of a round and what they hand on: parallel arrays in one struct per worker, reused by each burst.
+ * The stages of a round and what they hand on: parallel arrays, reused by each burst.
  *
- *   rx -> classify -> look up -> open -> act -> seal -> tx
+ *   rx -> classify -> find -> meet -> work -> tx
+ *          hash        \       \       open, act, seal
+ *                    buckets  routes
  *
- * No stage looks back. A datagram is in exactly one array at a time and ends in `tx`, in `drop` or in the mailbox.
+ * A burst goes through in groups, each group one stage behind the one before it: memory that a stage prefetches arrives
+ * while the others work, mostly in the crypto of an earlier group. No stage looks back. A datagram is in exactly one
+ * array at a time and ends in `tx`, in `drop` or in the mailbox.
  */
 
 #include "peel_cell.h"
 #include "peel_datapath.h"
 
 #define BURST PEEL_PORT_BURST
-_Static_assert(BURST <= PEEL_AEAD_BURST, "one crypto burst per stage");
+/* Small groups spread the prefetches: a core has some 16 lines under way, and each cell asks for up to four. */
+#define GROUP 4
+#define N_GROUPS 4 /* under way: one per stage */
+_Static_assert(GROUP <= PEEL_AEAD_BURST, "one crypto burst per stage");
+_Static_assert(BURST % GROUP == 0, "whole groups");
 
-struct burst {
+struct group {
 	/* classify: cells of this node's circuits, still sealed */
 	uint16_t n_cells;
-	struct rte_mbuf *cell[BURST];
-	const struct peel_addr *from[BURST];
-	uint32_t cid[BURST];
-	uint32_t slot[BURST];
+	struct rte_mbuf *cell[GROUP];
+	const struct peel_addr *from[GROUP];
+	uint32_t cid[GROUP];
+	uint64_t hash[GROUP];
+	uint32_t slot[GROUP];  /* find */
+	uint64_t print[GROUP]; /* meet: fingerprints for the duplicate filter */
 
 	/* classify: datagrams that came to an exit's outside endpoint */
 	uint16_t n_returns;
-	struct rte_mbuf *ret[BURST];
+	struct rte_mbuf *ret[GROUP];
+};
 
-	/* look up: cells to open with their session's forward key */
+/* What the last stage of one group fills and empties, and what leaves. */
+struct burst {
+	/* cells to open with their session's forward key */
 	uint16_t n_open;
-	struct rte_mbuf *open[BURST];
-	struct peel_route *open_route[BURST];
-	struct peel_aead_op open_op[BURST];
-	uint64_t print[BURST]; /* fingerprints for the duplicate filter */
+	struct rte_mbuf *open[GROUP];
+	struct peel_route *open_route[GROUP];
+	struct peel_aead_op open_op[GROUP];
+	uint64_t print[GROUP];
 
-	/* look up, act: messages to seal with a session's backward key; data already is a whole cell */
+	/* messages to seal with a session's backward key; data already is a whole cell */
 	uint16_t n_seal;
-	struct rte_mbuf *seal[BURST];
-	struct peel_aead_op seal_op[BURST];
+	struct rte_mbuf *seal[GROUP];
+	struct peel_aead_op seal_op[GROUP];
 
 	uint16_t n_tx;
 	struct rte_mbuf *tx[BURST];
 	uint16_t n_drop;
-	struct rte_mbuf *drop[BURST];
+	struct rte_mbuf *drop[N_GROUPS * GROUP];
 	bool notify; /* something was pushed to the mailbox */
 
-	/* the frequent counters, added to the worker's block once per burst */
+	/* the frequent counters, added to the worker's block once per round */
 	uint32_t n_forward, n_backward, n_exited, n_returned;
 };
 
@@ -61,20 +74,31 @@ struct peel_worker {
 	uint64_t test_tokens; /* speed test answers left in this second */
 	uint64_t filler;      /* state of the generator for speed test bytes */
 	bool stop;	      /* relaxed atomic */
+	struct group group[N_GROUPS];
 	struct burst burst;
 };
 
 /* classify.c */
-void peel_stage_classify(struct peel_worker *w, struct rte_mbuf *const *pkts, uint16_t n);
+void peel_stage_classify(
+	struct peel_worker *w, struct group *g, struct rte_mbuf *const *pkts, uint16_t n);
 /* lookup.c */
-void peel_stage_lookup(struct peel_worker *w);
+void peel_stage_find(struct peel_worker *w, struct group *g);
+void peel_stage_meet(struct peel_worker *w, struct group *g);
+void peel_stage_work(struct peel_worker *w, struct group *g);
 /* crypt.c */
 void peel_stage_open(struct peel_worker *w);
 void peel_stage_seal(struct peel_worker *w);
 /* exit.c */
 void peel_exit_message(
 	struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route, bool early);
-void peel_stage_returns(struct peel_worker *w);
+void peel_stage_returns(struct peel_worker *w, const struct group *g);
+
+/** The route of an endpoint's datagram, if it still is there. */
+static inline struct peel_route *
+return_route(const struct peel_worker *w, struct rte_mbuf *m)
+{
+	return peel_route_at(w->conf.routes, (uint32_t)(peel_pkt(m)->cookie >> 32));
+}
 
 static inline void
 burst_drop(struct peel_worker *w, struct rte_mbuf *m, enum peel_counter reason)

@@ -73,14 +73,14 @@ classify_other(struct peel_worker *w, struct rte_mbuf *m, const uint8_t *d)
 }
 
 static inline void
-classify_one(struct peel_worker *w, struct rte_mbuf *m)
+classify_one(struct peel_worker *w, struct group *g, struct rte_mbuf *m)
 {
-	struct burst *b = &w->burst;
 	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
 	uint32_t len = m->data_len;
 
 	if (peel_pkt(m)->endpoint != PEEL_ENDPOINT_MAIN) {
-		b->ret[b->n_returns++] = m;
+		g->ret[g->n_returns++] = m;
+		rte_prefetch0(return_route(w, m));
 	} else if (unlikely(len < PEEL_HEADER_LEN)) {
 		burst_drop(w, m, PEEL_DROP_SHORT);
 	} else if (unlikely(!prefix_equal(d, w->conf.prefix[0]))) {
@@ -92,21 +92,25 @@ classify_one(struct peel_worker *w, struct rte_mbuf *m)
 	} else if (unlikely(d[PEEL_CELL_OFF_PLAIN] != 0)) {
 		classify_plain(w, m, len < PEEL_CELL_MIN ? PEEL_MSG_CELL : d[PEEL_CELL_HEADER_LEN]);
 	} else {
-		b->cell[b->n_cells] = m;
-		b->from[b->n_cells] = &peel_pkt(m)->remote;
-		b->cid[b->n_cells] = peel_get_be32(d + PEEL_CELL_OFF_CID);
-		b->n_cells++;
+		g->cell[g->n_cells] = m;
+		g->from[g->n_cells] = &peel_pkt(m)->remote;
+		g->cid[g->n_cells] = peel_get_be32(d + PEEL_CELL_OFF_CID);
+		g->n_cells++;
+		rte_prefetch0(d + len - 1); /* the tag, for the duplicate filter */
 	}
 }
 
 void
-peel_stage_classify(struct peel_worker *w, struct rte_mbuf *const *pkts, uint16_t n)
+peel_stage_classify(
+	struct peel_worker *w, struct group *g, struct rte_mbuf *const *pkts, uint16_t n)
 {
+	g->n_cells = g->n_returns = 0;
 	for (uint16_t i = 0; i < n && i < PREFETCH_AHEAD; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], const void *));
 	for (uint16_t i = 0; i < n; i++) {
 		if (i + PREFETCH_AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + PREFETCH_AHEAD], const void *));
-		classify_one(w, pkts[i]);
+		classify_one(w, g, pkts[i]);
 	}
+	peel_route_lookup_hash(w->conf.routes, g->from, g->cid, g->n_cells, g->hash);
 }

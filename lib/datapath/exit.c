@@ -166,8 +166,7 @@ static void
 return_one(struct peel_worker *w, struct rte_mbuf *m)
 {
 	const struct peel_pkt *pkt = peel_pkt(m);
-	const struct peel_route *route =
-		peel_route_at(w->conf.routes, (uint32_t)(pkt->cookie >> 32));
+	const struct peel_route *route = return_route(w, m);
 
 	/* The circuit may have been extended or removed since the datagram's port was opened. */
 	if (unlikely(route->kind != PEEL_ROUTE_EXIT || route->session != (uint32_t)pkt->cookie)) {
@@ -185,10 +184,8 @@ return_one(struct peel_worker *w, struct rte_mbuf *m)
 }
 
 void
-peel_stage_returns(struct peel_worker *w)
+peel_stage_returns(struct peel_worker *w, const struct group *g)
 {
-	struct burst *b = &w->burst;
-
-	for (uint16_t i = 0; i < b->n_returns; i++)
-		return_one(w, b->ret[i]);
+	for (uint16_t i = 0; i < g->n_returns; i++)
+		return_one(w, g->ret[i]);
 }

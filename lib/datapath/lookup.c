@@ -20,7 +20,7 @@ early_exceeded(const struct peel_route *route, bool early)
 }
 
 static inline void
-queue_open(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route)
+queue_open(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route, uint64_t print)
 {
 	struct burst *b = &w->burst;
 	struct peel_half *half = &peel_session_at(w->conf.routes, route->session)->forward;
@@ -32,11 +32,7 @@ queue_open(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route)
 	op->len = m->data_len - PEEL_CELL_HEADER_LEN - PEEL_SEAL_SALT_LEN;
 	memcpy(op->nonce, half->salt, 4);
 	memcpy(op->nonce + 4, sealed, PEEL_SEAL_SALT_LEN);
-	if (w->conf.replay != NULL) {
-		b->print[b->n_open] = peel_replay_fingerprint(w->conf.replay, route->session,
-			peel_get_be64(sealed), op->text + op->len - PEEL_SEAL_TAG_LEN);
-		peel_replay_prefetch(w->conf.replay, b->print[b->n_open]);
-	}
+	b->print[b->n_open] = print;
 	b->open[b->n_open] = m;
 	b->open_route[b->n_open] = route;
 	b->n_open++;
@@ -56,7 +52,7 @@ queue_backward(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *rou
 }
 
 static inline void
-act_on_route(struct peel_worker *w, struct rte_mbuf *m, uint32_t slot)
+act_on_route(struct peel_worker *w, struct rte_mbuf *m, uint32_t slot, uint64_t print)
 {
 	struct peel_route *route = peel_route_at(w->conf.routes, slot);
 	bool early = *rte_pktmbuf_mtod_offset(m, uint8_t *, PEEL_CELL_OFF_EARLY) != 0;
@@ -73,7 +69,7 @@ act_on_route(struct peel_worker *w, struct rte_mbuf *m, uint32_t slot)
 		if (unlikely(m->data_len < PEEL_CELL_HEADER_LEN + PEEL_SEAL_OVERHEAD))
 			burst_drop(w, m, PEEL_DROP_SHORT);
 		else
-			queue_open(w, m, route);
+			queue_open(w, m, route, print);
 		break;
 	case PEEL_ROUTE_BACKWARD:
 		queue_backward(w, m, route, early);
@@ -84,28 +80,73 @@ act_on_route(struct peel_worker *w, struct rte_mbuf *m, uint32_t slot)
 }
 
 void
-peel_stage_lookup(struct peel_worker *w)
+peel_stage_find(struct peel_worker *w, struct group *g)
 {
-	struct burst *b = &w->burst;
+	peel_route_lookup_find(w->conf.routes, g->hash, g->n_cells, g->slot);
+	for (uint16_t i = 0; i < g->n_returns; i++) {
+		const struct peel_route *route = return_route(w, g->ret[i]);
 
-	peel_route_lookup_burst(w->conf.routes, b->from, b->cid, b->n_cells, b->slot);
-	/* A multi-homed neighbour: the circuit id alone finds the route, the tag decides. */
-	for (uint16_t i = 0; i < b->n_cells; i++) {
-		if (unlikely(b->slot[i] == PEEL_NONE))
-			b->slot[i] = peel_route_lookup_any(w->conf.routes, b->cid[i]);
-		if (likely(b->slot[i] != PEEL_NONE)) {
-			const struct peel_route *route = peel_route_at(w->conf.routes, b->slot[i]);
-			const struct peel_session *s =
-				peel_session_at(w->conf.routes, route->session);
+		if (likely(route->kind == PEEL_ROUTE_EXIT))
+			rte_prefetch0(&peel_session_at(w->conf.routes, route->session)->backward);
+	}
+}
 
-			rte_prefetch0(
-				route->kind == PEEL_ROUTE_BACKWARD ? &s->backward : &s->forward);
+/* The fingerprint of a sealed cell, with its place in the filter on its way. */
+static inline uint64_t
+prepare_filter(const struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route)
+{
+	const uint8_t *salt = rte_pktmbuf_mtod_offset(m, const uint8_t *, PEEL_CELL_HEADER_LEN);
+	uint64_t print;
+
+	if (w->conf.replay == NULL ||
+		unlikely(m->data_len < PEEL_CELL_HEADER_LEN + PEEL_SEAL_OVERHEAD))
+		return 0;
+	print = peel_replay_fingerprint(w->conf.replay, route->session, peel_get_be64(salt),
+		salt + m->data_len - PEEL_CELL_HEADER_LEN - PEEL_SEAL_TAG_LEN);
+	peel_replay_prefetch(w->conf.replay, print);
+	return print;
+}
+
+/* Meet the routes, and send for what the work on the cells will need. */
+void
+peel_stage_meet(struct peel_worker *w, struct group *g)
+{
+	const struct peel_route_table *t = w->conf.routes;
+
+	peel_route_lookup_check(t, g->from, g->cid, g->hash, g->n_cells, g->slot);
+	for (uint16_t i = 0; i < g->n_cells; i++) {
+		/* A multi-homed neighbour: the circuit id alone finds the route, the tag decides. */
+		if (unlikely(g->slot[i] == PEEL_NONE)) {
+			g->slot[i] = peel_route_lookup_any(t, g->cid[i]);
+			if (g->slot[i] == PEEL_NONE)
+				continue;
 		}
+		const struct peel_route *route = peel_route_at(t, g->slot[i]);
+		const struct peel_session *s = peel_session_at(t, route->session);
+
+		if (route->kind == PEEL_ROUTE_BACKWARD) {
+			rte_prefetch0(&s->backward);
+			continue;
+		}
+		rte_prefetch0(&s->forward);
+		if (route->kind == PEEL_ROUTE_RENDEZVOUS)
+			rte_prefetch0(&peel_session_at(t, route->peer)->backward);
+		g->print[i] = prepare_filter(w, g->cell[i], route);
 	}
-	for (uint16_t i = 0; i < b->n_cells; i++) {
-		if (unlikely(b->slot[i] == PEEL_NONE))
-			burst_drop(w, b->cell[i], PEEL_DROP_UNKNOWN_CIRCUIT);
+}
+
+void
+peel_stage_work(struct peel_worker *w, struct group *g)
+{
+	w->burst.n_open = w->burst.n_seal = 0;
+	for (uint16_t i = 0; i < g->n_cells; i++) {
+		if (unlikely(g->slot[i] == PEEL_NONE))
+			burst_drop(w, g->cell[i], PEEL_DROP_UNKNOWN_CIRCUIT);
 		else
-			act_on_route(w, b->cell[i], b->slot[i]);
+			act_on_route(w, g->cell[i], g->slot[i], g->print[i]);
 	}
+	peel_stage_open(w);
+	peel_stage_returns(w, g);
+	peel_stage_seal(w);
+	g->n_cells = g->n_returns = 0; /* the next round begins with empty ones */
 }

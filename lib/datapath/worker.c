@@ -8,8 +8,9 @@
 
 #include "burst.h"
 
-#define QUIESCENT_EVERY 256 /* rounds; also at each sleep */
-#define SLEEP_MAX_US 500000 /* look at the clock now and then, whatever happens */
+#define QUIESCENT_EVERY 256   /* rounds; also at each sleep */
+#define ROUND_MAX (4 * BURST) /* datagrams, before a look at the clock and the mail */
+#define SLEEP_MAX_US 500000   /* look at the clock now and then, whatever happens */
 
 void
 peel_burst_punt(
@@ -90,16 +91,31 @@ send_mail(struct peel_worker *w)
 	return n;
 }
 
+static inline void
+send_burst(struct peel_worker *w)
+{
+	struct burst *b = &w->burst;
+
+	if (b->n_tx > 0)
+		w->conf.ops->tx(w->conf.port, (uint16_t)w->conf.id, b->tx, b->n_tx);
+	b->n_tx = 0;
+}
+
+static inline void
+free_drops(struct burst *b)
+{
+	if (unlikely(b->n_drop > 0))
+		rte_pktmbuf_free_bulk(b->drop, b->n_drop);
+	b->n_drop = 0;
+}
+
 static void
-finish_burst(struct peel_worker *w)
+finish_round(struct peel_worker *w)
 {
 	struct burst *b = &w->burst;
 	struct peel_stats *stats = w->conf.stats;
 
-	if (b->n_tx > 0)
-		w->conf.ops->tx(w->conf.port, (uint16_t)w->conf.id, b->tx, b->n_tx);
-	if (b->n_drop > 0)
-		rte_pktmbuf_free_bulk(b->drop, b->n_drop);
+	send_burst(w);
 	if (b->n_forward > 0)
 		peel_stats_add(stats, PEEL_CELLS_FORWARD, b->n_forward);
 	if (b->n_backward > 0)
@@ -108,40 +124,67 @@ finish_burst(struct peel_worker *w)
 		peel_stats_add(stats, PEEL_CELLS_EXITED, b->n_exited);
 	if (b->n_returned > 0)
 		peel_stats_add(stats, PEEL_CELLS_RETURNED, b->n_returned);
-	peel_stats_add(stats, PEEL_BURSTS, 1);
+	b->n_forward = b->n_backward = b->n_exited = b->n_returned = 0;
 	if (b->notify)
 		w->conf.wake_control(w->conf.wake_arg);
+	b->notify = false;
 }
 
-static void
-begin_burst(struct burst *b)
+/* One group enters, and each one under way moves by a stage. Counted from the last: the oldest first leaves. */
+static inline void
+step(struct peel_worker *w, unsigned int nth, struct rte_mbuf *const *pkts, uint16_t n)
 {
-	b->n_cells = b->n_returns = b->n_open = b->n_seal = b->n_tx = b->n_drop = 0;
-	b->n_forward = b->n_backward = b->n_exited = b->n_returned = 0;
-	b->notify = false;
+	struct group *g = w->group;
+
+	peel_stage_classify(w, &g[nth % N_GROUPS], pkts, n);
+	peel_stage_find(w, &g[(nth + 3) % N_GROUPS]);
+	peel_stage_meet(w, &g[(nth + 2) % N_GROUPS]);
+	peel_stage_work(w, &g[(nth + 1) % N_GROUPS]);
+	free_drops(&w->burst);
+	if (w->burst.n_tx > BURST - GROUP)
+		send_burst(w);
+}
+
+/* Receive as long as full bursts come, so that the groups stay close behind each other, but only so long. */
+static unsigned int
+receive_and_work(struct peel_worker *w)
+{
+	struct rte_mbuf *pkts[BURST];
+	unsigned int received = 0, under_way = 0;
+	uint16_t n = BURST, at = BURST;
+
+	for (unsigned int nth = 0;; nth++) {
+		if (at == n && n == BURST && received < ROUND_MAX) {
+			n = w->conf.ops->rx(w->conf.port, (uint16_t)w->conf.id, pkts, BURST);
+			at = 0;
+			received += n;
+			if (n > 0)
+				peel_stats_add(w->conf.stats, PEEL_BURSTS, 1);
+		}
+		uint16_t take = RTE_MIN((uint16_t)(n - at), (uint16_t)GROUP);
+
+		if (take > 0)
+			under_way = N_GROUPS;
+		else if (under_way == 0)
+			break;
+		step(w, nth, pkts + at, take);
+		at += take;
+		under_way--;
+	}
+	return received;
 }
 
 unsigned int
 peel_worker_poll(struct peel_worker *w)
 {
-	struct rte_mbuf *pkts[BURST];
-	uint16_t queue = (uint16_t)w->conf.id;
-	unsigned int n_mail;
-	uint16_t n;
+	unsigned int n_mail, n;
 
 	advance_clock(w);
 	n_mail = send_mail(w);
-	n = w->conf.ops->rx(w->conf.port, queue, pkts, BURST);
-	if (n > 0) {
-		begin_burst(&w->burst);
-		peel_stage_classify(w, pkts, n);
-		peel_stage_lookup(w);
-		peel_stage_open(w);
-		peel_stage_returns(w);
-		peel_stage_seal(w);
-		finish_burst(w);
-	}
-	w->conf.ops->flush(w->conf.port, queue);
+	n = receive_and_work(w);
+	if (n > 0)
+		finish_round(w);
+	w->conf.ops->flush(w->conf.port, (uint16_t)w->conf.id);
 	return n + n_mail;
 }
 

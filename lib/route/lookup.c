@@ -6,6 +6,7 @@
 #include "table.h"
 
 #define BURST_MAX 64
+#define UNSURE (PEEL_NONE - 1) /* nothing in the home group, but it was full */
 
 static uint32_t
 lookup_one(
@@ -21,39 +22,59 @@ lookup_one(
 }
 
 void
-peel_route_lookup_burst(const struct peel_route_table *t, const struct peel_addr *const *from,
-	const uint32_t *cid, unsigned int n, uint32_t *slot)
+peel_route_lookup_hash(const struct peel_route_table *t, const struct peel_addr *const *from,
+	const uint32_t *cid, unsigned int n, uint64_t *hash)
 {
-	uint64_t hash[BURST_MAX];
-	uint64_t unsure = 0; /* nothing in the home group, but it was full */
-
 	for (unsigned int i = 0; i < n; i++) {
 		hash[i] = peel_route_hash(t, from[i], cid[i]);
 		__builtin_prefetch(
 			peel_index_group(&t->exact, peel_index_home(&t->exact, hash[i])));
 	}
+}
+
+void
+peel_route_lookup_find(
+	const struct peel_route_table *t, const uint64_t *hash, unsigned int n, uint32_t *slot)
+{
 	for (unsigned int i = 0; i < n; i++) {
 		struct peel_index_view v;
 
 		peel_index_look(peel_index_group(&t->exact, peel_index_home(&t->exact, hash[i])),
 			peel_index_signature(hash[i]), &v);
-		slot[i] = PEEL_NONE;
 		if (v.match != 0) {
 			slot[i] = peel_index_slot(v.bucket[__builtin_ctz(v.match)]);
 			__builtin_prefetch(peel_route_at(t, slot[i]));
 		} else {
-			unsure |= (uint64_t)!v.last << i;
+			slot[i] = v.last ? PEEL_NONE : UNSURE;
 		}
 	}
+}
+
+void
+peel_route_lookup_check(const struct peel_route_table *t, const struct peel_addr *const *from,
+	const uint32_t *cid, const uint64_t *hash, unsigned int n, uint32_t *slot)
+{
 	for (unsigned int i = 0; i < n; i++) {
-		/* A foreign route behind the signature, about once in 2^28 look-ups, or a key that found its home full. */
-		if (slot[i] != PEEL_NONE) {
-			if (!peel_route_is(peel_route_at(t, slot[i]), from[i], cid[i]))
+		/* A key that found its home full, or a foreign route behind the signature, about once in 2^28 look-ups. */
+		if (__builtin_expect(slot[i] >= UNSURE, 0)) {
+			if (slot[i] == UNSURE)
 				slot[i] = lookup_one(t, hash[i], from[i], cid[i]);
-		} else if ((unsure >> i & 1) != 0) {
+		} else if (__builtin_expect(
+				   !peel_route_is(peel_route_at(t, slot[i]), from[i], cid[i]), 0)) {
 			slot[i] = lookup_one(t, hash[i], from[i], cid[i]);
 		}
 	}
+}
+
+void
+peel_route_lookup_burst(const struct peel_route_table *t, const struct peel_addr *const *from,
+	const uint32_t *cid, unsigned int n, uint32_t *slot)
+{
+	uint64_t hash[BURST_MAX];
+
+	peel_route_lookup_hash(t, from, cid, n, hash);
+	peel_route_lookup_find(t, hash, n, slot);
+	peel_route_lookup_check(t, from, cid, hash, n, slot);
 }
 
 uint32_t

@@ -141,6 +141,19 @@ peel_session_generation(const struct peel_route_table *t, uint32_t session)
  */
 void peel_route_lookup_burst(const struct peel_route_table *t, const struct peel_addr *const *from,
 	const uint32_t *cid, unsigned int n, uint32_t *slot);
+/*
+ * The same in three steps, for callers who have better to do than wait for memory: each prefetches what the next one
+ * reads, so let some time pass in between. n <= 64.
+ */
+/** Hashes, and buckets on their way. */
+void peel_route_lookup_hash(const struct peel_route_table *t, const struct peel_addr *const *from,
+	const uint32_t *cid, unsigned int n, uint64_t *hash);
+/** Candidates by signature, and their route lines on their way. */
+void peel_route_lookup_find(
+	const struct peel_route_table *t, const uint64_t *hash, unsigned int n, uint32_t *slot);
+/** Whole keys compared: slot[i] is what peel_route_lookup_burst() says. */
+void peel_route_lookup_check(const struct peel_route_table *t, const struct peel_addr *const *from,
+	const uint32_t *cid, const uint64_t *hash, unsigned int n, uint32_t *slot);
 /** Look-up by circuit id alone, for what the burst missed; PEEL_NONE when there is none. */
 uint32_t peel_route_lookup_any(const struct peel_route_table *t, uint32_t cid);
 
