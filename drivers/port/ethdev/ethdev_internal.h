@@ -35,8 +35,12 @@
 #define PENDING_HOPS 32		  /* next hops a queue waits for at once ... */
 #define PENDING_PACKETS 4	  /* ... and datagrams kept for each */
 #define PENDING_MS 3000
-#define FRAG_ENTRIES 64 /* datagrams a queue reassembles at once */
-#define FRAG_MS 2000
+/*
+ * Parts of a datagram leave together and arrive within milliseconds; one that is lost keeps its place until the time is
+ * over. So a short time: the table must not fill up by the losses of a busy link, about 850 a second.
+ */
+#define FRAG_ENTRIES 256 /* datagrams a queue reassembles at once, 8 buffers each at most */
+#define FRAG_MS 300
 #define TICK_MS 100
 #define ANNOUNCEMENTS 3	       /* gratuitous ARP, a second apart: links come up late */
 #define ANSWERS_PER_SECOND 500 /* ARP and ND answers of a queue */

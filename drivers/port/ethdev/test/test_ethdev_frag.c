@@ -200,27 +200,50 @@ test_missing_parts_time_out(void **state)
 	make_whole(false, 1992);
 	free_before = rte_mempool_avail_count(world_pool);
 	/* More than the table holds. */
-	for (uint32_t id = 0; id < 200; id++) {
+	for (uint32_t id = 0; id < 400; id++) {
 		send_part(&w, false, id, 0, 1000);
 		assert_null(world_poll(&w));
 	}
-	assert_true(world_count(&w, PEEL_DROP_FRAGMENT) >= 200 - 64);
-	assert_true(free_before - rte_mempool_avail_count(world_pool) <= 64);
-	world_pass(&w, 1000);
+	assert_true(world_count(&w, PEEL_DROP_FRAGMENT) >= 400 - 256);
+	assert_true(free_before - rte_mempool_avail_count(world_pool) <= 256);
+	world_pass(&w, 100);
 	uint64_t before = world_count(&w, PEEL_DROP_FRAGMENT);
 
-	world_pass(&w, 900);
+	world_pass(&w, 190);
 	assert_int_equal(world_count(&w, PEEL_DROP_FRAGMENT), before);
-	world_pass(&w, 200);
-	assert_int_equal(world_count(&w, PEEL_DROP_FRAGMENT), 200);
+	world_pass(&w, 150);
+	assert_int_equal(world_count(&w, PEEL_DROP_FRAGMENT), 400);
 	world_drain(&w);
 	assert_int_equal(rte_mempool_avail_count(world_pool), free_before);
 	/* The rest comes too late, a new one works. */
 	send_part(&w, false, 1, 1000, 2000);
 	assert_null(world_poll(&w));
-	send_part(&w, false, 300, 1000, 2000);
-	send_part(&w, false, 300, 0, 1000);
+	send_part(&w, false, 500, 1000, 2000);
+	send_part(&w, false, 500, 0, 1000);
 	expect(&w, 1992);
+	world_close(&w);
+}
+
+/* A busy link on which a part of 100 datagrams a second is lost: the others still arrive. */
+static void
+test_losses_do_not_fill_the_table(void **state)
+{
+	(void)state;
+	struct world w;
+
+	world_init(&w);
+	world_open(&w);
+	make_whole(false, 1992);
+	for (uint32_t id = 0; id < 1000; id += 2) {
+		send_part(&w, false, id, 0, 1000); /* the rest is lost */
+		assert_null(world_poll(&w));
+		send_part(&w, false, id + 1, 0, 1000);
+		send_part(&w, false, id + 1, 1000, 2000);
+		expect(&w, 1992);
+		world_pass(&w, 10);
+	}
+	world_pass(&w, 1000);
+	world_drain(&w);
 	world_close(&w);
 }
 
@@ -361,6 +384,7 @@ main(void)
 		cmocka_unit_test(test_overlaps_and_repeats_are_dropped),
 		cmocka_unit_test(test_bad_fragments),
 		cmocka_unit_test(test_missing_parts_time_out),
+		cmocka_unit_test(test_losses_do_not_fill_the_table),
 		cmocka_unit_test(test_large_datagrams_leave_in_parts),
 		cmocka_unit_test(test_large_datagrams_over_ipv6),
 		cmocka_unit_test(test_parts_need_buffers),
