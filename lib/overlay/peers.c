@@ -8,7 +8,8 @@
 
 /* One address is one socket, which may belong to a few keys (one per community at most, and leftovers). */
 #define PER_ADDRESS 8
-/* One IP address may not own the table; local test networks are exempt. */
+/* One IP address, or /64 of IPv6, which is what one customer gets, may not own the table; local test networks are
+ * exempt. */
 #define PER_IP 256
 #define VICTIM_TRIES 64
 
@@ -73,13 +74,23 @@ hash_addr(const struct ov_peers *t, const struct peel_addr *a)
 	return peel_addr_hash(a, 2, t->seed);
 }
 
-static uint64_t
-hash_ip(const struct ov_peers *t, const struct peel_addr *a)
+static struct peel_addr
+owner_of(const struct peel_addr *a)
 {
 	struct peel_addr ip = *a;
 
 	ip.port = 0;
-	return peel_addr_hash(&ip, 3, t->seed);
+	if (ip.family == PEEL_FAMILY_IPV6)
+		memset(ip.ip + 8, 0, 8);
+	return ip;
+}
+
+static uint64_t
+hash_ip(const struct ov_peers *t, const struct peel_addr *a)
+{
+	struct peel_addr owner = owner_of(a);
+
+	return peel_addr_hash(&owner, 3, t->seed);
 }
 
 /* ---- dense lists ----------------------------------------------------------------------------------------------------- */
@@ -170,14 +181,17 @@ peel_overlay_peers_member_at(
 static bool
 ip_has_room(const struct ov_peers *t, const struct peel_addr *addr)
 {
+	struct peel_addr owner = owner_of(addr), other;
 	unsigned int n = 0;
 	uint32_t slot;
 
 	if (peel_overlay_addr_local(addr))
 		return true;
 	slot = peel_overlay_index_first(&t->by_ip, hash_ip(t, addr));
-	for (; slot != PEEL_SLOT_NONE; slot = t->by_ip.next[slot])
-		n += peel_addr_same_ip(&t->peer[slot].addr, addr);
+	for (; slot != PEEL_SLOT_NONE; slot = t->by_ip.next[slot]) {
+		other = owner_of(&t->peer[slot].addr);
+		n += peel_addr_equal(&other, &owner);
+	}
 	return n < PER_IP;
 }
 

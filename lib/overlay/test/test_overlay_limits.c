@@ -182,6 +182,25 @@ test_one_ip_address_does_not_own_the_table(void **state)
 	net_free(net);
 }
 
+/* Nor does one customer's IPv6 network, whatever number of addresses it has. */
+static void
+test_one_ipv6_network_does_not_own_the_table(void **state)
+{
+	struct net *net = net_with_one_node(RELAY);
+
+	(void)state;
+	for (uint16_t i = 0; i < 300; i++) {
+		struct peel_addr from = {.family = PEEL_FAMILY_IPV6, .port = 8090};
+
+		peel_put_be32(from.ip, 0x20010db8);
+		peel_put_be16(from.ip + 14, i);
+		net->now += 50;
+		new_key_asks(net, &from);
+	}
+	assert_int_equal(peel_overlay_count(net->node[0].ov, PEEL_COMMUNITY_TUNNEL), 256);
+	net_free(net);
+}
+
 static void
 test_full_table_keeps_who_answered(void **state)
 {
@@ -289,6 +308,7 @@ main(void)
 		cmocka_unit_test(test_flood_of_many_sources_spares_known_peers),
 		cmocka_unit_test(test_punctures_go_to_the_walker_and_are_limited),
 		cmocka_unit_test(test_one_ip_address_does_not_own_the_table),
+		cmocka_unit_test(test_one_ipv6_network_does_not_own_the_table),
 		cmocka_unit_test(test_full_table_keeps_who_answered),
 		cmocka_unit_test(test_table_full_of_good_peers_refuses),
 		cmocka_unit_test(test_max_peers),
