@@ -111,7 +111,7 @@ class Relays:
                 params = {"relay": NAMES[kind], "payload": load[1], "datagrams": "coalesced" if load[0] else "alone"}
                 cells = self.cells(*load, kind)
                 vs = {NAMES[other]: ratio(cells, self.cells(*load, other)) for other in self.bench.relays if other != kind}
-                found.append(result("relay", params, "cells/CPU-s", cells, vs))
+                found.append(result("relay", params, "cells/CPU-s", cells, dict(vs)))
                 found.append(result("payload relayed", params, "MB/CPU-s", [c * load[1] / 1e6 for c in cells], vs))
                 found.append(result("delivered", params, "%", [100 * s for s in self.share(load, kind, "relayed", "sent")]))
         return found

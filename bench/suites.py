@@ -51,6 +51,11 @@ SUITES = {
         "circuits joined, extended and destroyed per second, by control threads",
         ("{build}/bench/bench_setup",),
         (Plot("threads", "Joining circuits, by control threads", "threads", cases=("create",)),)),
+    "io": Suite(
+        "CPU time per datagram of every port driver: receive and send back, no crypto",
+        ("{build}/bench/bench_io",),
+        (Plot("cost", "Ports: CPU time per datagram, received and sent", "bytes", ("driver", "datagrams"), cases=("cost",),
+              bars=True, log_y=True),)),
     "peers": Suite(
         "what a CPU second of Peel, py-ipv8, the Rust endpoint, Tor and wireguard-go is worth, same run",
         ("{python}", "-B", "{root}/bench/peers.py", "--peel", "{build}/app/peel/peel", "--blast", "{build}/bench/blast"),
