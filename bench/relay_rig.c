@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -66,7 +67,6 @@ no_wake(void *arg)
 static void
 start_worker(struct relay_rig *rig, unsigned int i)
 {
-	static unsigned int n_mailboxes; /* their rings have names */
 	struct peel_worker_conf c = {.id = i,
 		.ops = &peel_port_load,
 		.port = rig->port,
@@ -82,7 +82,7 @@ start_worker(struct relay_rig *rig, unsigned int i)
 		.wake_control = no_wake,
 		.env = &peel_env_system};
 
-	must(peel_mailbox_new(n_mailboxes++, RING, &rig->mailbox[i]), "mailbox");
+	must(peel_mailbox_new(RING, &rig->mailbox[i]), "mailbox");
 	c.mailbox = rig->mailbox[i];
 	memcpy(c.prefix[0], rig->policy.prefix, PEEL_PREFIX_LEN);
 	must(peel_worker_new(&c, &rig->worker[i]), "worker");
@@ -214,6 +214,14 @@ relay_rig_crypto_alone(struct relay_rig *rig, unsigned int w)
 		e->seal(rig->aead[w], c->seal + i, RTE_MIN(c->n_seal - i, PEEL_AEAD_BURST + 0u));
 	if (failed != 0)
 		bench_fail("cells did not open");
+}
+
+long
+relay_rig_preemptions(void)
+{
+	struct rusage u;
+
+	return getrusage(RUSAGE_THREAD, &u) == 0 ? u.ru_nivcsw : 0;
 }
 
 unsigned int

@@ -50,5 +50,7 @@ void relay_rig_port_alone(struct relay_rig *rig, unsigned int w);
 /** The same batch's crypto and nothing else; prepare it with relay_rig_prepare_crypto(). */
 void relay_rig_prepare_crypto(struct relay_rig *rig, unsigned int w);
 void relay_rig_crypto_alone(struct relay_rig *rig, unsigned int w);
+/** Times the kernel took the core from this thread: a stretch during which that grew says nothing about the worker. */
+long relay_rig_preemptions(void);
 /** Throw away what the worker sent to the control thread. @return how many messages. */
 unsigned int relay_rig_control(struct relay_rig *rig, unsigned int w);

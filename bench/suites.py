@@ -47,6 +47,19 @@ SUITES = {
               cases=("look-up", "look-up and use", "miss", "look-up by id alone")),
          Plot("update", "Switching table: update", "entries", log_x=True,
               cases=("replace", "look up, retire and publish")))),
+    "relay": Suite(
+        "cycles a cell costs a worker beside its AEAD alone, by direction, size and number of circuits; one and two workers",
+        ("{build}/bench/bench_relay",),
+        (Plot("forward", "Worker, forward: cycles per cell", "circuits", ("bytes", "what"), cases=("forward",),
+              where={"engine": "ipsec_mb", "filter": "yes", "workers": 1}, log_x=True),),
+        brief={"bytes": ("64", "1400", 64, 1400), "engine": ("ipsec_mb",)}),
+    "latency": Suite(
+        "what a worker adds to a cell's way, at 10, 50 and 90 % of what it can do",
+        ("{build}/bench/bench_latency",),
+        (Plot("load", "Worker: added latency", "load_percent", ("bytes", "what"), cases=("forward",), log_y=True),)),
+    "overload": Suite(
+        "what a worker still does when up to ten times too much arrives; pings and creates among it",
+        ("{build}/bench/bench_overload",)),
     "setup": Suite(
         "circuits joined, extended and destroyed per second, by control threads",
         ("{build}/bench/bench_setup",),

@@ -24,7 +24,6 @@ struct load_queue {
 	double cycles, next_arrival;
 	uint32_t ring;
 	uint32_t admitted; /* of `in`, in the ring or handed out */
-	uint64_t skip;	   /* state of the generator that says which overflow was a ping */
 
 	struct peel_aead *aead;
 	uint64_t random;

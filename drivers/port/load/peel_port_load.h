@@ -71,7 +71,6 @@ struct peel_load_count {
 	uint64_t wrong;	       /* of these: not what had to come out, or forged */
 	uint64_t out_of_order; /* of a flow, behind one that arrived later */
 	uint64_t overflow;     /* paced: arrived while the ring was full */
-	uint64_t overflow_pings;
 };
 
 /** What there is to know about one datagram of a batch. */
