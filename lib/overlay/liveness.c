@@ -8,7 +8,8 @@
 
 #include "internal.h"
 
-#define PINGS_PER_TICK 256
+#define PINGS_PER_TICK 256 /* and a share of the peers that reaches each of them within its idle time */
+#define PINGS_SHARE 32
 #define PROBES_PER_TICK 64
 #define PROBES_MAX 3
 
@@ -218,7 +219,8 @@ void
 peel_overlay_liveness_tick(
 	struct peel_overlay *ov, uint32_t n_confirmed[PEEL_N_COMMUNITIES], uint64_t now)
 {
-	uint32_t pings = PINGS_PER_TICK, probes = PROBES_PER_TICK;
+	uint32_t pings = PINGS_PER_TICK + ov->peers.n[PEEL_LIST_ALL] / PINGS_SHARE;
+	uint32_t probes = PROBES_PER_TICK;
 
 	/* Backwards: a removal moves the last entry to the place just seen. */
 	for (uint32_t i = ov->peers.n[PEEL_LIST_ALL]; i-- > 0;) {
