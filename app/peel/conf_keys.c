@@ -123,6 +123,7 @@ const struct conf_key conf_keys[] = {
 	NUMBER("workers", "memory", memory_mib, 32, 1048576, words_auto0, "MiB at most, without hugepages"),
 	NUMBER("workers", "ring", node.ring_size, 64, 65536, NULL,
 		"messages each ring to the control thread holds"),
+	BOOL("workers", "fan_out", node.fan_out, "busy workers share their cells with the others"),
 	NUMBER("workers", "replay_filter", node.replay_entries, 1024, 1 << 28, words_off,
 		"cells remembered to refuse exact duplicates"),
 

@@ -15,6 +15,8 @@
  * array at a time and ends in `tx`, in `drop` or in the mailbox.
  */
 
+#include <rte_cycles.h>
+
 #include "peel_cell.h"
 #include "peel_datapath.h"
 
@@ -74,10 +76,30 @@ struct peel_worker {
 	uint64_t test_tokens; /* speed test answers left in this second */
 	uint64_t filler;      /* state of the generator for speed test bytes */
 	bool stop;	      /* relaxed atomic */
+	bool want_timing;     /* relaxed atomic: control wants cycles per stage ... */
+	bool timing;	      /* ... as seen at the start of this round */
+	uint64_t stage_tsc;   /* when the last stage ended */
+	uint64_t stage_cycles[PEEL_N_STAGES];	      /* relaxed, read by control */
+	struct rte_mbuf *staged[PEEL_FAN_MAX][BURST]; /* fan: cells for other workers */
 	struct group group[N_GROUPS];
 	struct burst burst;
 };
 
+/* Account the time since the last mark to a stage. */
+static inline void
+stage_done(struct peel_worker *w, enum peel_stage stage)
+{
+	if (likely(!w->timing))
+		return;
+	uint64_t now = rte_rdtsc();
+
+	__atomic_store_n(&w->stage_cycles[stage], w->stage_cycles[stage] + now - w->stage_tsc,
+		__ATOMIC_RELAXED);
+	w->stage_tsc = now;
+}
+
+/* fan.c: give away what is others', take what they gave. @return datagrams in pkts now, at most BURST. */
+uint16_t peel_stage_fan(struct peel_worker *w, struct rte_mbuf **pkts, uint16_t n);
 /* classify.c */
 void peel_stage_classify(
 	struct peel_worker *w, struct group *g, struct rte_mbuf *const *pkts, uint16_t n);

@@ -61,7 +61,10 @@ peel_stage_open(struct peel_worker *w)
 
 	if (b->n_open == 0)
 		return;
+	stage_done(w, PEEL_STAGE_ACT); /* what led here: the work on routes */
 	uint64_t failed = w->conf.engine->open(w->aead, b->open_op, b->n_open);
+
+	stage_done(w, PEEL_STAGE_OPEN);
 
 	for (uint16_t i = 0; i < b->n_open; i++) {
 		if (unlikely(failed >> i & 1))
@@ -81,7 +84,9 @@ peel_stage_seal(struct peel_worker *w)
 
 	if (b->n_seal == 0)
 		return;
+	stage_done(w, PEEL_STAGE_ACT);
 	w->conf.engine->seal(w->aead, b->seal_op, b->n_seal);
+	stage_done(w, PEEL_STAGE_SEAL);
 	memcpy(b->tx + b->n_tx, b->seal, b->n_seal * sizeof(b->seal[0]));
 	b->n_tx += b->n_seal;
 }

@@ -148,5 +148,6 @@ peel_stage_work(struct peel_worker *w, struct group *g)
 	peel_stage_open(w);
 	peel_stage_returns(w, g);
 	peel_stage_seal(w);
+	stage_done(w, PEEL_STAGE_ACT);
 	g->n_cells = g->n_returns = 0; /* the next round begins with empty ones */
 }

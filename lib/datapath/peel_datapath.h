@@ -9,6 +9,7 @@
  * counter-measures W3, W10, W11, W14 of 27.
  */
 
+#include "peel_fan.h"
 #include "peel_msg.h"
 #include "peel_policy.h"
 #include "peel_route.h"
@@ -25,6 +26,8 @@ struct peel_worker_conf {
 	struct peel_replay *replay; /* NULL: no duplicate filter */
 	struct peel_rcu *rcu;
 	struct peel_mailbox *mailbox;
+	struct peel_fan *fan;	/* rings to the other workers; NULL: no sharing (needs ops->wake) */
+	unsigned int n_workers; /* that share */
 	struct peel_stats *stats;
 	const struct peel_policy *policy;
 	uint8_t prefix[PEEL_MAX_PREFIXES]
@@ -55,6 +58,26 @@ void peel_worker_run(struct peel_worker *w);
 void peel_worker_stop(struct peel_worker *w);
 /** It has mail, or shall look at the stop flag: end its sleep.   Thread: any. */
 void peel_worker_wake(struct peel_worker *w);
+
+/** Stages of a round, for the times below. */
+enum peel_stage {
+	PEEL_STAGE_RX, /* receive from the port, share with other workers */
+	PEEL_STAGE_CLASSIFY,
+	PEEL_STAGE_FIND, /* buckets of the switching table */
+	PEEL_STAGE_MEET, /* routes; sends for sessions and the duplicate filter */
+	PEEL_STAGE_OPEN, /* AEAD */
+	PEEL_STAGE_ACT,	 /* rewrite, exit, answer */
+	PEEL_STAGE_SEAL, /* AEAD */
+	PEEL_STAGE_TX,	 /* hand to the port, flush */
+	PEEL_STAGE_IDLE, /* rounds without work, sleeps not counted */
+	PEEL_N_STAGES
+};
+extern const char *const peel_stage_name[PEEL_N_STAGES];
+
+/** Measure cycles per stage from the next round on, or stop it (the default: it costs a few per cent).   Thread: any. */
+void peel_worker_time(struct peel_worker *w, bool on);
+/** TSC cycles per stage so far.   Thread: any. */
+void peel_worker_times(const struct peel_worker *w, uint64_t cycles[PEEL_N_STAGES]);
 
 /** What exit_open gets as cookie for an exit's endpoint. */
 static inline uint64_t

@@ -137,12 +137,34 @@ step(struct peel_worker *w, unsigned int nth, struct rte_mbuf *const *pkts, uint
 	struct group *g = w->group;
 
 	peel_stage_classify(w, &g[nth % N_GROUPS], pkts, n);
+	stage_done(w, PEEL_STAGE_CLASSIFY);
 	peel_stage_find(w, &g[(nth + 3) % N_GROUPS]);
+	stage_done(w, PEEL_STAGE_FIND);
 	peel_stage_meet(w, &g[(nth + 2) % N_GROUPS]);
+	stage_done(w, PEEL_STAGE_MEET);
 	peel_stage_work(w, &g[(nth + 1) % N_GROUPS]);
 	free_drops(&w->burst);
-	if (w->burst.n_tx > BURST - GROUP)
+	if (w->burst.n_tx > BURST - GROUP) {
 		send_burst(w);
+		stage_done(w, PEEL_STAGE_TX);
+	}
+}
+
+/* @p more: there may be another burst. */
+static uint16_t
+receive(struct peel_worker *w, struct rte_mbuf **pkts, bool *more)
+{
+	uint16_t n = w->conf.ops->rx(w->conf.port, (uint16_t)w->conf.id, pkts, BURST);
+
+	*more = n == BURST;
+	if (n > 0)
+		peel_stats_add(w->conf.stats, PEEL_BURSTS, 1);
+	if (w->conf.fan != NULL) {
+		n = peel_stage_fan(w, pkts, n);
+		*more |= n == BURST;
+	}
+	stage_done(w, n > 0 ? PEEL_STAGE_RX : PEEL_STAGE_IDLE);
+	return n;
 }
 
 /* Receive as long as full bursts come, so that the groups stay close behind each other, but only so long. */
@@ -151,15 +173,14 @@ receive_and_work(struct peel_worker *w)
 {
 	struct rte_mbuf *pkts[BURST];
 	unsigned int received = 0, under_way = 0;
-	uint16_t n = BURST, at = BURST;
+	uint16_t n = 0, at = 0;
+	bool more = true;
 
 	for (unsigned int nth = 0;; nth++) {
-		if (at == n && n == BURST && received < ROUND_MAX) {
-			n = w->conf.ops->rx(w->conf.port, (uint16_t)w->conf.id, pkts, BURST);
+		if (at == n && more && received < ROUND_MAX) {
+			n = receive(w, pkts, &more);
 			at = 0;
 			received += n;
-			if (n > 0)
-				peel_stats_add(w->conf.stats, PEEL_BURSTS, 1);
 		}
 		uint16_t take = RTE_MIN((uint16_t)(n - at), (uint16_t)GROUP);
 
@@ -180,21 +201,29 @@ peel_worker_poll(struct peel_worker *w)
 	unsigned int n_mail, n;
 
 	advance_clock(w);
+	w->timing = __atomic_load_n(&w->want_timing, __ATOMIC_RELAXED);
+	if (unlikely(w->timing))
+		w->stage_tsc = rte_rdtsc();
 	n_mail = send_mail(w);
 	n = receive_and_work(w);
 	if (n > 0)
 		finish_round(w);
 	w->conf.ops->flush(w->conf.port, (uint16_t)w->conf.id);
+	stage_done(w, n + n_mail > 0 ? PEEL_STAGE_TX : PEEL_STAGE_IDLE);
 	return n + n_mail;
 }
 
 static void
 sleep_until_work(struct peel_worker *w)
 {
-	peel_stats_add(w->conf.stats, PEEL_SLEEPS, 1);
-	peel_rcu_offline(w->conf.rcu, w->conf.id);
-	w->conf.ops->wait(w->conf.port, (uint16_t)w->conf.id, SLEEP_MAX_US);
-	peel_rcu_online(w->conf.rcu, w->conf.id);
+	if (w->conf.fan == NULL || !peel_fan_doze(w->conf.fan, w->conf.id)) {
+		peel_stats_add(w->conf.stats, PEEL_SLEEPS, 1);
+		peel_rcu_offline(w->conf.rcu, w->conf.id);
+		w->conf.ops->wait(w->conf.port, (uint16_t)w->conf.id, SLEEP_MAX_US);
+		peel_rcu_online(w->conf.rcu, w->conf.id);
+	}
+	if (w->conf.fan != NULL)
+		peel_fan_awake(w->conf.fan, w->conf.id);
 }
 
 void
@@ -220,6 +249,31 @@ peel_worker_run(struct peel_worker *w)
 	for (unsigned int i = 0; i < BURST && peel_worker_poll(w) > 0; i++)
 		;
 	peel_rcu_offline(w->conf.rcu, w->conf.id);
+}
+
+const char *const peel_stage_name[PEEL_N_STAGES] = {
+	[PEEL_STAGE_RX] = "rx",
+	[PEEL_STAGE_CLASSIFY] = "classify",
+	[PEEL_STAGE_FIND] = "find",
+	[PEEL_STAGE_MEET] = "meet",
+	[PEEL_STAGE_OPEN] = "open",
+	[PEEL_STAGE_ACT] = "act",
+	[PEEL_STAGE_SEAL] = "seal",
+	[PEEL_STAGE_TX] = "tx",
+	[PEEL_STAGE_IDLE] = "idle",
+};
+
+void
+peel_worker_time(struct peel_worker *w, bool on)
+{
+	__atomic_store_n(&w->want_timing, on, __ATOMIC_RELAXED);
+}
+
+void
+peel_worker_times(const struct peel_worker *w, uint64_t cycles[PEEL_N_STAGES])
+{
+	for (int i = 0; i < PEEL_N_STAGES; i++)
+		cycles[i] = __atomic_load_n(&w->stage_cycles[i], __ATOMIC_RELAXED);
 }
 
 void

@@ -11,6 +11,8 @@
 
 #include "peel_port.h"
 
+#define PEEL_FAN_MAX 32 /* workers */
+
 struct peel_fan;
 
 /** Rings between n_workers workers; needs EAL memory. @p ring_size is a power of two.   Thread: control. */

@@ -30,6 +30,7 @@ peel_node_conf_init(struct peel_node_conf *conf)
 		conf->core[i] = -1;
 	conf->control_core = -1;
 	conf->idle = PEEL_IDLE_AUTO;
+	conf->fan_out = true;
 	conf->replay_entries = 1 << 16;
 	conf->ring_size = 1024;
 

@@ -163,6 +163,12 @@ start_workers(struct peel_node *node, char *why, size_t why_size)
 			 : conf->port->sleeps  ? 1
 					       : IDLE_SPINS;
 
+	if (conf->fan_out && conf->n_workers > 1 && conf->port->wake != NULL &&
+		peel_fan_new(conf->n_workers, conf->ring_size, &node->fan) != 0) {
+		snprintf(why, why_size,
+			"no memory for the rings between workers: lower [workers] ring");
+		return -ENOMEM;
+	}
 	for (unsigned int i = 0; i < conf->n_workers; i++) {
 		struct node_worker *nw = &node->worker[i];
 		struct peel_worker_conf wc = {
@@ -173,6 +179,8 @@ start_workers(struct peel_node *node, char *why, size_t why_size)
 			.engine = conf->engine,
 			.routes = node->routes,
 			.replay = node->replay,
+			.fan = node->fan,
+			.n_workers = conf->n_workers,
 			.rcu = node->rcu,
 			.stats = &nw->stats,
 			.policy = &conf->policy,
@@ -375,6 +383,7 @@ peel_node_free(struct peel_node *node)
 		peel_worker_free(node->worker[i].worker);
 		peel_mailbox_free(node->worker[i].mailbox);
 	}
+	peel_fan_free(node->fan);
 	/* Deferred ends (endpoints, routes) run while what they refer to still exists. */
 	while (node->rcu != NULL && peel_rcu_poll(node->rcu) > 0)
 		;

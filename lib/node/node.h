@@ -38,6 +38,7 @@ struct peel_node {
 	struct peel_addr local; /* main address as bound */
 	struct peel_route_table *routes;
 	struct peel_replay *replay; /* NULL: filter off */
+	struct peel_fan *fan;	    /* NULL: workers do not share */
 
 	struct node_worker *worker;			   /* [conf.n_workers] */
 	struct peel_stats *worker_stats[PEEL_MAX_WORKERS]; /* the workers' blocks, for the port */

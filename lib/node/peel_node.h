@@ -10,11 +10,12 @@
  */
 
 #include "peel_circuit.h"
+#include "peel_fan.h"
 #include "peel_overlay.h"
 #include "peel_policy.h"
 #include "peel_port.h"
 
-#define PEEL_MAX_WORKERS 32
+#define PEEL_MAX_WORKERS PEEL_FAN_MAX
 #define PEEL_BOOTSTRAP_MAX 64
 #define PEEL_DNS_MAX 8
 
@@ -42,6 +43,7 @@ struct peel_node_conf {
 	int control_core;	    /* CPU of the control thread, -1: any but the workers' */
 	enum peel_idle idle;
 	uint32_t idle_spins;	 /* empty polls before a sleep, 0: the port's choice */
+	bool fan_out;		 /* busy workers share their cells with the others */
 	uint32_t replay_entries; /* size of the exact-duplicate filter, 0: filter off */
 	uint32_t ring_size;	 /* of each mailbox ring, a power of two */
 	/* [aead] */

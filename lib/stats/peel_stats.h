@@ -23,6 +23,7 @@
 	X(CELLS_RETURNED, "cells_returned", "outside datagrams sealed into a circuit")             \
 	X(PINGS_ANSWERED, "pings_answered", "circuit pings answered by a worker")                  \
 	X(TESTS_ANSWERED, "tests_answered", "speed test requests answered")                        \
+	X(HANDED_ON, "handed_on", "cells that a busy worker gave to another one")                  \
 	X(TO_CONTROL, "to_control", "datagrams and messages handed to the control thread")         \
 	X(BURSTS, "bursts", "non-empty receive bursts")                                            \
 	X(SLEEPS, "sleeps", "times a worker went to sleep for lack of work")                       \

@@ -19,7 +19,8 @@ rig_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t 
 	struct rig *rig = (struct rig *)port;
 	uint16_t got = 0;
 
-	(void)queue;
+	if (queue != 0)
+		return 0;
 	while (got < n && got < rig->n_in) {
 		pkts[got] = rig->in[got];
 		got++;
@@ -56,8 +57,15 @@ rig_flush(struct peel_port *port, uint16_t queue)
 	(void)queue;
 }
 
+static void
+rig_port_wake(struct peel_port *port, uint16_t queue)
+{
+	assert_int_equal(queue, 1);
+	((struct rig *)port)->port_wakes++;
+}
+
 static const struct peel_port_ops rig_ops = {
-	.name = "rig", .rx = rig_rx, .tx = rig_tx, .flush = rig_flush};
+	.name = "rig", .rx = rig_rx, .tx = rig_tx, .flush = rig_flush, .wake = rig_port_wake};
 
 static void
 rig_wake(void *arg)
@@ -75,8 +83,9 @@ rig_eal(void **state)
 	return rte_eal_init((int)PEEL_ARRAY_LEN(argv) - 1, argv) < 0;
 }
 
-void
-rig_start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags)
+static void
+start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags,
+	unsigned int n_workers)
 {
 	static unsigned int n;
 	char name[32];
@@ -85,7 +94,7 @@ rig_start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags
 	snprintf(name, sizeof(name), "rig%u", n++);
 	rig->pool = peel_port_pool_new(name, 1024, SOCKET_ID_ANY);
 	assert_non_null(rig->pool);
-	assert_int_equal(peel_rcu_new(1, &rig->rcu), 0);
+	assert_int_equal(peel_rcu_new(n_workers, &rig->rcu), 0);
 	struct peel_route_conf rc = {
 		.max_sessions = 64, .rcu = rig->rcu, .env = &peel_env_system, .heap = true};
 
@@ -116,16 +125,46 @@ rig_start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags
 	memcpy(wc.prefix[0], rig_prefix, PEEL_PREFIX_LEN);
 	memcpy(wc.prefix[1], rig_prefix, PEEL_PREFIX_LEN);
 	wc.prefix[1][5] ^= 0xff;
+	if (n_workers > 1) {
+		assert_int_equal(peel_fan_new(n_workers, 64, &rig->fan), 0);
+		wc.fan = rig->fan;
+		wc.n_workers = n_workers;
+	}
 	assert_int_equal(peel_worker_new(&wc, &rig->worker), 0);
 	peel_rcu_online(rig->rcu, 0);
+	if (n_workers == 1)
+		return;
+	assert_int_equal(peel_mailbox_new(64, &rig->mailbox2), 0);
+	wc.id = 1;
+	wc.mailbox = rig->mailbox2;
+	wc.stats = &rig->stats2;
+	assert_int_equal(peel_worker_new(&wc, &rig->worker2), 0);
+	peel_rcu_online(rig->rcu, 1);
+}
+
+void
+rig_start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags)
+{
+	start(rig, engine, flags, 1);
+}
+
+void
+rig_start_two(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags)
+{
+	start(rig, engine, flags, 2);
 }
 
 void
 rig_stop(struct rig *rig)
 {
 	peel_rcu_offline(rig->rcu, 0);
+	if (rig->worker2 != NULL)
+		peel_rcu_offline(rig->rcu, 1);
 	peel_worker_free(rig->worker);
+	peel_worker_free(rig->worker2);
+	peel_fan_free(rig->fan);
 	peel_mailbox_free(rig->mailbox);
+	peel_mailbox_free(rig->mailbox2);
 	assert_int_equal(rte_mempool_in_use_count(rig->pool), 0);
 	while (peel_rcu_poll(rig->rcu) > 0)
 		;

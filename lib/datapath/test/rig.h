@@ -29,6 +29,11 @@ struct rig {
 	struct peel_stats stats;
 	struct peel_policy policy;
 	struct peel_worker *worker;
+	struct peel_fan *fan; /* with a second worker only */
+	struct peel_mailbox *mailbox2;
+	struct peel_stats stats2;
+	struct peel_worker *worker2; /* receives nothing from the port */
+	unsigned int port_wakes;
 	unsigned int wakes;
 
 	struct rte_mbuf *in[PEEL_PORT_BURST];
@@ -42,6 +47,8 @@ extern const uint8_t rig_prefix[PEEL_PREFIX_LEN];
 /** EAL once per program. */
 int rig_eal(void **state);
 void rig_start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags);
+/** The same with two workers that share. */
+void rig_start_two(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags);
 void rig_stop(struct rig *rig);
 /** Queue a datagram for the next poll. */
 void rig_feed(struct rig *rig, const struct peel_addr *from, const void *data, size_t len);
