@@ -18,16 +18,27 @@ struct range {
 	uint8_t reach; /* enum reach */
 };
 
+/* IPv4 networks as numbers: an exit looks here for every datagram. */
+struct range4 {
+	uint32_t net;
+	uint8_t prefix_len; /* 1..32 */
+	uint8_t reach;	    /* enum reach */
+};
+
+#define NET4(a, b, c) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8)
+
 /* IANA special-purpose registries, as far as a datagram sent there would reach somebody. Documentation networks lead
  * nowhere and are left out. */
-static const struct range ranges4[] = {
-	{{0}, 8, REACH_NEVER}, {{10}, 8, REACH_PRIVATE},
-	{{100, 64}, 10, REACH_PRIVATE}, /* shared behind carrier NAT */
-	{{127}, 8, REACH_LOOPBACK},
-	{{169, 254}, 16, REACH_LINK_LOCAL}, /* cloud metadata services live here */
-	{{172, 16}, 12, REACH_PRIVATE}, {{192, 0, 0}, 24, REACH_NEVER},
-	{{192, 168}, 16, REACH_PRIVATE}, {{198, 18}, 15, REACH_PRIVATE}, /* benchmarks */
-	{{224}, 4, REACH_MULTICAST}, {{240}, 4, REACH_NEVER},		 /* and broadcast */
+static const struct range4 ranges4[] = {
+	{NET4(0, 0, 0), 8, REACH_NEVER}, {NET4(10, 0, 0), 8, REACH_PRIVATE},
+	{NET4(100, 64, 0), 10, REACH_PRIVATE}, /* shared behind carrier NAT */
+	{NET4(127, 0, 0), 8, REACH_LOOPBACK},
+	{NET4(169, 254, 0), 16, REACH_LINK_LOCAL}, /* cloud metadata services live here */
+	{NET4(172, 16, 0), 12, REACH_PRIVATE}, {NET4(192, 0, 0), 24, REACH_NEVER},
+	{NET4(192, 168, 0), 16, REACH_PRIVATE},
+	{NET4(198, 18, 0), 15, REACH_PRIVATE}, /* benchmarks */
+	{NET4(224, 0, 0), 4, REACH_MULTICAST},
+	{NET4(240, 0, 0), 4, REACH_NEVER}, /* and broadcast */
 };
 
 static const struct range ranges6[] = {
@@ -65,15 +76,25 @@ in_networks(const struct peel_network *net, unsigned int n, const struct peel_ad
 }
 
 static enum reach
+classify4(const struct peel_addr *a)
+{
+	uint32_t ip = peel_get_be32(a->ip);
+
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(ranges4); i++) {
+		if ((ip ^ ranges4[i].net) >> (32 - ranges4[i].prefix_len) == 0)
+			return ranges4[i].reach;
+	}
+	return REACH_PUBLIC;
+}
+
+static enum reach
 classify(const struct peel_addr *a)
 {
-	bool is4 = a->family == PEEL_FAMILY_IPV4;
-	const struct range *r = is4 ? ranges4 : ranges6;
-	size_t n = is4 ? PEEL_ARRAY_LEN(ranges4) : PEEL_ARRAY_LEN(ranges6);
-
-	for (size_t i = 0; i < n; i++) {
-		if (prefix_matches(a->ip, r[i].ip, r[i].prefix_len))
-			return r[i].reach;
+	if (a->family == PEEL_FAMILY_IPV4)
+		return classify4(a);
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(ranges6); i++) {
+		if (prefix_matches(a->ip, ranges6[i].ip, ranges6[i].prefix_len))
+			return ranges6[i].reach;
 	}
 	return REACH_PUBLIC;
 }
@@ -143,6 +164,8 @@ peel_policy_destination(const struct peel_policy *p, const struct peel_addr *a)
 		return false;
 	if (!address_allowed(p, a))
 		return false;
+	if (a->family == PEEL_FAMILY_IPV4)
+		return true;
 	/* ::1 looks like an IPv4-compatible address of 0/8; what it is has been decided above. */
 	if (classify(a) != REACH_LOOPBACK && embedded_ipv4(a, &inner))
 		return address_allowed(p, &inner);
