@@ -25,6 +25,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
+
 #include "cells.h"
 
 #define BATCH 32
@@ -191,6 +193,7 @@ static void
 run(struct blast *b, uint64_t cpu_limit_ns)
 {
 	uint64_t cpu = 0, wall = 0, sent, received;
+	uint64_t tsc = rte_rdtsc(), began = cells_clock_ns();
 
 	/* The first pass finds the window, and warms everything. */
 	cells_seal(&b->cells);
@@ -215,8 +218,9 @@ run(struct blast *b, uint64_t cpu_limit_ns)
 		cpu += cells_process_cpu_ns(b->pid) - cpu_before;
 	}
 	printf("{\"sent\": %" PRIu64 ", \"relayed\": %" PRIu64 ", \"cpu_ns\": %" PRIu64
-	       ", \"wall_ns\": %" PRIu64 ", \"bytes\": %u, \"window\": %u}\n",
-		b->sent - sent, b->received - received, cpu, wall, b->cells.size, b->window);
+	       ", \"wall_ns\": %" PRIu64 ", \"bytes\": %u, \"window\": %u, \"tsc_hz\": %.0f}\n",
+		b->sent - sent, b->received - received, cpu, wall, b->cells.size, b->window,
+		(double)(rte_rdtsc() - tsc) * 1e9 / (double)(cells_clock_ns() - began));
 }
 
 int

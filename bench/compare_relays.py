@@ -110,10 +110,12 @@ class Relays:
             for kind in self.bench.relays:
                 params = {"relay": NAMES[kind], "payload": load[1], "datagrams": "coalesced" if load[0] else "alone"}
                 cells = self.cells(*load, kind)
-                vs = {NAMES[other]: ratio(cells, self.cells(*load, other)) for other in self.bench.relays if other != kind}
+                vs = {NAMES[other]: ratio(cells, self.cells(*load, other))
+                      for other in self.bench.relays if other != kind}
                 found.append(result("relay", params, "cells/CPU-s", cells, dict(vs)))
                 found.append(result("payload relayed", params, "MB/CPU-s", [c * load[1] / 1e6 for c in cells], vs))
-                found.append(result("delivered", params, "%", [100 * s for s in self.share(load, kind, "relayed", "sent")]))
+                delivered = [100 * share for share in self.share(load, kind, "relayed", "sent")]
+                found.append(result("delivered", params, "%", delivered))
         return found
 
 
@@ -123,13 +125,14 @@ def ratio(values, base):
 
 
 def result(case, params, unit, values, vs=None):
-    return {"suite": "peers", "case": case, "params": params, "unit": unit, "median": round(statistics.median(values), 3),
-            "min": round(min(values), 3), "max": round(max(values), 3), "vs": vs or {}}
+    return {"suite": "peers", "case": case, "params": params, "unit": unit,
+            "median": round(statistics.median(values), 3), "min": round(min(values), 3),
+            "max": round(max(values), 3), "vs": vs or {}}
 
 
 def report(relays):
-    print(f"{'datagrams':10} {'payload':>7}  {'relay':14} {'cells/CPU-s':>11} {'lowest':>9} {'highest':>9} {'MB/CPU-s':>8} "
-          f"{'relayed':>8} {'busy':>5}  times as many as")
+    print(f"{'datagrams':10} {'payload':>7}  {'relay':14} {'cells/CPU-s':>11} {'lowest':>9} {'highest':>9} "
+          f"{'MB/CPU-s':>8} {'relayed':>8} {'busy':>5}  times as many as")
     for load in relays.loads:
         for kind in relays.bench.relays:
             cells = relays.cells(*load, kind)
@@ -138,8 +141,9 @@ def report(relays):
             relayed, busy = (statistics.median(relays.share(load, kind, *of))
                              for of in (("relayed", "sent"), ("cpu_ns", "wall_ns")))
             median = statistics.median(cells)
-            print(f"{'coalesced' if load[0] else 'alone':10} {load[1]:7}  {NAMES[kind]:14} {median:11.0f} {min(cells):9.0f} "
-                  f"{max(cells):9.0f} {median * load[1] / 1e6:8.0f} {relayed:8.1%} {busy:5.0%}  {ratios}")
+            print(f"{'coalesced' if load[0] else 'alone':10} {load[1]:7}  {NAMES[kind]:14} {median:11.0f} "
+                  f"{min(cells):9.0f} {max(cells):9.0f} {median * load[1] / 1e6:8.0f} {relayed:8.1%} {busy:5.0%}  "
+                  f"{ratios}")
 
 
 async def run(options):

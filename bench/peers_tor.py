@@ -145,8 +145,9 @@ class Tor:
     def _fingerprint(self, node, port):
         output = subprocess.run(
             ["tor", "--quiet", "--list-fingerprint", "--ORPort", str(port), "--Nickname", node, "--defaults-torrc",
-             self._path("none"), "-f", self._path("none"), "--TestingTorNetwork", "1", "--DataDirectory", self._path(node),
-             "--DirAuthority", f"x 127.0.0.1:1 {'f' * 40}"], text=True, capture_output=True, check=True).stdout
+             self._path("none"), "-f", self._path("none"), "--TestingTorNetwork", "1",
+             "--DataDirectory", self._path(node), "--DirAuthority", f"x 127.0.0.1:1 {'f' * 40}"],
+            text=True, capture_output=True, check=True).stdout
         return "".join(output.split("\n")[0].split()[1:])
 
     async def _download(self, socks, target, number):
@@ -173,7 +174,9 @@ class Tor:
         """(bytes received per CPU second of the middle relay, share of the time that it was busy)"""
         pid = self.processes["middle"].pid
         self.load.set()
-        await asyncio.sleep(0.5)
+        target, end = self.received + (4 << 20), time.monotonic() + 20
+        while self.received < target and time.monotonic() < end:
+            await asyncio.sleep(0.1)
         received, cpu, start = self.received, cpu_nanoseconds(pid), time.monotonic()
         await asyncio.sleep(seconds)
         received, cpu = self.received - received, cpu_nanoseconds(pid) - cpu

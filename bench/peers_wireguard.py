@@ -111,7 +111,8 @@ class Wireguard:
     async def _start_node(self, node, key):
         cpu = self.cpus[0] if node == "m" else self.cpus[1]
         process = subprocess.Popen(
-            ["ip", "netns", "exec", self._ns(node), "taskset", "-c", str(cpu), "wireguard-go", "-f", self._tunnel(node)],
+            ["ip", "netns", "exec", self._ns(node), "taskset", "-c", str(cpu), "wireguard-go", "-f",
+             self._tunnel(node)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env={**os.environ, "WG_PROCESS_FOREGROUND": "1"})
         self.processes[node] = process

@@ -71,7 +71,8 @@ SUITES = {
               bars=True, log_y=True),)),
     "peers": Suite(
         "what a CPU second of Peel, py-ipv8, the Rust endpoint, Tor and wireguard-go is worth, same run",
-        ("{python}", "-B", "{root}/bench/peers.py", "--peel", "{build}/app/peel/peel", "--blast", "{build}/bench/blast"),
+        ("{python}", "-B", "{root}/bench/peers.py", "--peel", "{build}/app/peel/peel", "--blast", "{build}/bench/blast",
+         "--bench-relay", "{build}/bench/bench_relay"),
         (Plot("coalesced", "Relays: cells per CPU second, datagrams coalesced", "payload", ("relay",),
               cases=("relay",), where={"datagrams": "coalesced"}, bars=True, log_y=True),
          Plot("alone", "Relays: cells per CPU second, datagrams alone", "payload", ("relay",), cases=("relay",),
