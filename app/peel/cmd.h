@@ -20,6 +20,7 @@ struct peel_command {
 
 extern const struct peel_command peel_command_relay;
 extern const struct peel_command peel_command_keygen;
+extern const struct peel_command peel_command_stats;
 extern const struct peel_command peel_command_status;
 
 /** Usage and help of a command. */

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "cmd.h"
-#include "conf.h"
-
-#define ANSWER_SECONDS 5
+#include "peel_base.h"
 
 struct request {
 	const char *socket;
@@ -22,69 +18,11 @@ struct request {
 };
 
 static int
-connect_to(const char *path)
-{
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	struct timeval limit = {.tv_sec = ANSWER_SECONDS};
-	int fd, ret;
-
-	if (strlen(path) >= sizeof(sun.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(sun.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	/* A node that hangs must not hang whoever looks why. */
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) != 0) {
-		ret = -errno;
-		close(fd);
-		return ret;
-	}
-	return fd;
-}
-
-/* Ask, and copy the answer to standard output. */
-static int
-ask(const struct request *r)
-{
-	char buffer[16384];
-	size_t total = 0;
-	ssize_t n;
-	int fd = connect_to(r->socket), ret = 0;
-
-	if (fd < 0)
-		return fd;
-	n = snprintf(buffer, sizeof(buffer), "%s%s\n", r->what, r->pretty ? " pretty" : "");
-	if (send(fd, buffer, (size_t)n, MSG_NOSIGNAL) != n)
-		ret = -errno;
-	while (ret == 0 && (n = read(fd, buffer, sizeof(buffer))) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			ret = errno == EAGAIN ? -ETIMEDOUT : -errno;
-		else if (fwrite(buffer, 1, (size_t)n, stdout) != (size_t)n)
-			ret = -EIO;
-		else
-			total += (size_t)n;
-	}
-	close(fd);
-	if (ret == 0 && total == 0)
-		ret = -ECONNRESET;
-	return fflush(stdout) == 0 || ret != 0 ? ret : -EIO;
-}
-
-static int
 ask_and_tell(const struct request *r)
 {
-	int ret = ask(r);
+	int ret = peel_client_ask(r->socket, r->what, r->pretty, stdout);
 
-	if (ret == 0)
-		return EXIT_OK;
-	fprintf(stderr, "peel status: %s: %s%s\n", r->socket, strerror(-ret),
-		ret == -ENOENT || ret == -ECONNREFUSED ? " (does the node run?)" : "");
-	return EXIT_FAILED;
+	return ret == 0 ? EXIT_OK : peel_client_failed("status", r->socket, ret);
 }
 
 static int
@@ -131,7 +69,7 @@ parse_options(int argc, char **argv, struct request *r, const char **config)
 static bool
 known(const char *what)
 {
-	static const char *const all[] = {"status", "circuits", "peers", "stats"};
+	static const char *const all[] = {"status", "circuits", "peers", "stats", "stages"};
 
 	for (size_t i = 0; i < PEEL_ARRAY_LEN(all); i++) {
 		if (strcmp(what, all[i]) == 0)
@@ -143,7 +81,6 @@ known(const char *what)
 static int
 run(int argc, char **argv)
 {
-	static struct peel_conf conf;
 	struct request r = {.what = "status"};
 	const char *config = NULL;
 	int ret = parse_options(argc, argv, &r, &config);
@@ -163,16 +100,9 @@ run(int argc, char **argv)
 		return peel_command_usage_error(&peel_command_status);
 	}
 	if (config != NULL) {
-		ret = peel_command_load(config, &conf);
-		if (ret != 0)
-			return ret;
-		if (conf.node.management[0] == '\0') {
-			fprintf(stderr,
-				"%s: [node] management: is not set, so there is no socket to ask\n",
-				config);
+		r.socket = peel_client_socket(config);
+		if (r.socket == NULL)
 			return EXIT_USAGE;
-		}
-		r.socket = conf.node.management;
 	}
 	ret = ask_and_tell(&r);
 	while (r.watch > 0 && ret == EXIT_OK) {

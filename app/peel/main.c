@@ -10,6 +10,7 @@ static const struct peel_command *const commands[] = {
 	&peel_command_relay,
 	&peel_command_keygen,
 	&peel_command_status,
+	&peel_command_stats,
 };
 
 static void

@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include "node.h"
+#include "status.h"
 
 #define TICK_MAX_MS 500
 #define TICK_MIN_MS 5
@@ -26,6 +26,7 @@ on_tick(uv_timer_t *timer)
 	next = min_u64(next, peel_dht_tick(node->dht));
 	next = min_u64(next, peel_circuits_tick(node->circuits));
 	peel_rcu_poll(node->rcu);
+	node_stages_tick(node);
 	node_wake_workers(node);
 	uv_timer_start(timer, on_tick, next < TICK_MIN_MS ? TICK_MIN_MS : next, 0);
 }

@@ -53,6 +53,7 @@ struct peel_node {
 	uv_async_t stop;
 	uv_timer_t tick;
 	bool stopping;
+	uint64_t stages_until_ms; /* stages of the workers are timed until then; 0: they are not */
 	struct node_names *names;
 	struct node_management *management;
 	void (*on_ready)(void *arg);

@@ -349,7 +349,7 @@ stats(const struct peel_node *node)
 }
 
 static json_t *
-answer(const struct peel_node *node, const char *what)
+answer(struct peel_node *node, const char *what)
 {
 	struct peer_list list = {.now_ms = peel_now_ms(node->env)};
 	json_t *o;
@@ -358,6 +358,8 @@ answer(const struct peel_node *node, const char *what)
 		return status(node);
 	if (strcmp(what, "stats") == 0)
 		return stats(node);
+	if (strcmp(what, "stages") == 0)
+		return node_stages(node);
 	if (strcmp(what, "circuits") == 0) {
 		o = json_array();
 		peel_circuits_dump(node->circuits, circuit_row, o);
@@ -370,13 +372,13 @@ answer(const struct peel_node *node, const char *what)
 	}
 	o = json_object();
 	put_text(o, "error",
-		"unknown request; known: status, circuits, peers, stats, each "
+		"unknown request; known: status, circuits, peers, stats, stages, each "
 		"optionally followed by pretty");
 	return o;
 }
 
 char *
-node_status_answer(const struct peel_node *node, const char *what, bool pretty)
+node_status_answer(struct peel_node *node, const char *what, bool pretty)
 {
 	json_t *o = answer(node, what);
 	char *text =

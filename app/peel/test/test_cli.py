@@ -170,6 +170,17 @@ hugepages = no
         self.assertFalse(os.path.exists(self.path("sock")))
         self.assertNotIn("error", self.log_text())
 
+    def test_stages_are_measured_while_asked(self):
+        process = self.start()
+        result = peel("stats", "-s", self.path("sock"), "--stages")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertRegex(result.stdout, r"worker 0: 0 cells\n(  \w+ +[0-9.]+ %\n)+")
+        self.assertIn("counters", json.loads(peel("stats", "-s", self.path("sock")).stdout))
+        for args in ([], ["--stages=0"], ["--stages=x"], ["-s", "a", "-c", "b"]):
+            self.assertEqual(peel("stats", *args).returncode, 2, args)
+        self.assertEqual(peel("stats", "-s", self.path("none")).returncode, 1)
+        self.stop(process)
+
     def test_idle_relay_sleeps(self):
         process = self.start()
 

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Where the workers' time goes: two looks at their stages, and the cycles between them per cell.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "cmd.h"
+
+static int
+look(const char *socket_path, json_t **out)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *memory = open_memstream(&text, &size);
+	int ret;
+
+	if (memory == NULL)
+		return -ENOMEM;
+	ret = peel_client_ask(socket_path, "stages", false, memory);
+	fclose(memory);
+	*out = ret == 0 ? json_loads(text, 0, NULL) : NULL;
+	free(text);
+	return ret == 0 && *out == NULL ? -EPROTO : ret;
+}
+
+static double
+number(const json_t *o, const char *key)
+{
+	return json_number_value(json_object_get(o, key));
+}
+
+static void
+print_worker(const json_t *before, const json_t *after)
+{
+	const json_t *old = json_object_get(before, "cycles"),
+		     *new = json_object_get(after, "cycles"), *value;
+	double cells = number(after, "cells") - number(before, "cells"), total = 0;
+	const char *stage;
+
+	json_object_foreach ((json_t *)new, stage, value)
+		total += json_number_value(value) - number(old, stage);
+	printf("worker %.0f: %.0f cells\n", number(after, "worker"), cells);
+	json_object_foreach ((json_t *)new, stage, value) {
+		double cycles = json_number_value(value) - number(old, stage);
+
+		printf("  %-10s %6.1f %%", stage, total > 0 ? 100 * cycles / total : 0);
+		if (cells > 0)
+			printf(" %10.0f cycles a cell", cycles / cells);
+		putchar('\n');
+	}
+}
+
+static int
+stages(const char *socket_path, unsigned int seconds)
+{
+	json_t *before = NULL, *after = NULL;
+	int ret = look(socket_path, &before); /* from now on they are timed */
+
+	if (ret == 0) {
+		sleep(seconds);
+		ret = look(socket_path, &after);
+	}
+	if (ret == 0) {
+		const json_t *old = json_object_get(before, "workers"),
+			     *new = json_object_get(after, "workers");
+
+		for (size_t i = 0; i < json_array_size(new); i++)
+			print_worker(json_array_get(old, i), json_array_get(new, i));
+	}
+	json_decref(before);
+	json_decref(after);
+	return ret;
+}
+
+static int
+run(int argc, char **argv)
+{
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+		{"socket", required_argument, NULL, 's'}, {"stages", optional_argument, NULL, 't'},
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	const char *config = NULL, *socket_path = NULL;
+	unsigned long seconds = 0;
+	char *end;
+	int o, ret;
+
+	while ((o = getopt_long(argc, argv, "c:s:h", options, NULL)) != -1) {
+		switch (o) {
+		case 'c':
+			config = optarg;
+			break;
+		case 's':
+			socket_path = optarg;
+			break;
+		case 't':
+			seconds = optarg == NULL ? 1 : strtoul(optarg, &end, 10);
+			if (seconds < 1 || seconds > 9 || (optarg != NULL && *end != '\0')) {
+				fprintf(stderr, "peel stats: --stages takes 1 to 9 seconds\n");
+				return peel_command_usage_error(&peel_command_stats);
+			}
+			break;
+		case 'h':
+			peel_command_help(stdout, &peel_command_stats);
+			return EXIT_OK;
+		default:
+			return peel_command_usage_error(&peel_command_stats);
+		}
+	}
+	if (optind != argc || (config == NULL) == (socket_path == NULL)) {
+		fprintf(stderr,
+			"peel stats: which node? Give -c FILE or -s SOCKET, and nothing else\n");
+		return peel_command_usage_error(&peel_command_stats);
+	}
+	if (config != NULL && (socket_path = peel_client_socket(config)) == NULL)
+		return EXIT_USAGE;
+	if (seconds > 0)
+		ret = stages(socket_path, (unsigned int)seconds);
+	else
+		ret = peel_client_ask(socket_path, "stats", true, stdout);
+	return ret == 0 ? EXIT_OK : peel_client_failed("stats", socket_path, ret);
+}
+
+const struct peel_command peel_command_stats = {
+	.name = "stats",
+	.about = "counters of a running node, or where its workers' time goes",
+	.usage = "stats -c FILE [--stages[=SECONDS]]",
+	.help = "Prints the counters of a running node as JSON, or measures for some seconds how "
+		"many\n"
+		"cycles its workers spend in each stage of their work.\n\n"
+		"options:\n"
+		"  -c, --config FILE      the configuration the node runs with\n"
+		"  -s, --socket SOCKET    its management socket, instead of -c\n"
+		"      --stages[=SECONDS] cycles per stage, 1 second unless told, 9 at most\n"
+		"  -h, --help             this text\n",
+	.run = run,
+};
