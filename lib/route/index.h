@@ -73,6 +73,23 @@ peel_index_look(const uint64_t *group, uint32_t signature, struct peel_index_vie
 	v->last = empty != 0;
 }
 
+/* The same for those who need one match only: its bucket, or 0. */
+static inline uint64_t
+peel_index_match(const uint64_t *group, uint32_t signature, bool *last)
+{
+	uint64_t match = 0;
+	bool empty = false;
+
+	for (unsigned int i = 0; i < PEEL_INDEX_WAYS; i++) {
+		uint64_t bucket = __atomic_load_n(&group[i], __ATOMIC_ACQUIRE); /* as above */
+
+		match = (uint32_t)(bucket >> 32) == signature ? bucket : match;
+		empty |= bucket == 0;
+	}
+	*last = empty;
+	return match;
+}
+
 static inline uint32_t
 peel_index_slot(uint64_t bucket)
 {

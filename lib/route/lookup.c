@@ -37,15 +37,16 @@ peel_route_lookup_find(
 	const struct peel_route_table *t, const uint64_t *hash, unsigned int n, uint32_t *slot)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		struct peel_index_view v;
+		const uint64_t *group =
+			peel_index_group(&t->exact, peel_index_home(&t->exact, hash[i]));
+		bool last;
+		uint64_t match = peel_index_match(group, peel_index_signature(hash[i]), &last);
 
-		peel_index_look(peel_index_group(&t->exact, peel_index_home(&t->exact, hash[i])),
-			peel_index_signature(hash[i]), &v);
-		if (v.match != 0) {
-			slot[i] = peel_index_slot(v.bucket[__builtin_ctz(v.match)]);
+		if (__builtin_expect(match != 0, 1)) {
+			slot[i] = peel_index_slot(match);
 			__builtin_prefetch(peel_route_at(t, slot[i]));
 		} else {
-			slot[i] = v.last ? PEEL_NONE : UNSURE;
+			slot[i] = last ? PEEL_NONE : UNSURE;
 		}
 	}
 }
