@@ -28,7 +28,7 @@ static const uint32_t circuits[] = {1000, 100000, 1000000};
 /* One size in one rig, and its figures. */
 struct row {
 	struct relay_rig *rig;
-	struct bench_result *total, *aead, *beside, *port;
+	struct bench_result *total, *aead, *cold, *beside, *port;
 };
 
 typedef void (*rig_fn)(struct relay_rig *rig, unsigned int w);
@@ -72,11 +72,12 @@ median(double *v, unsigned int n)
 static void
 measure_row(struct row *row, unsigned int n, bool counts)
 {
-	double total[BATCHES], aead[BATCHES], port[BATCHES];
+	double total[BATCHES], aead[BATCHES], cold[BATCHES], port[BATCHES];
 
 	for (unsigned int i = 0; i < n; i++) {
 		total[i] = once(row->rig, 0, relay_rig_prepare, relay_rig_work);
 		aead[i] = once(row->rig, 0, relay_rig_prepare_crypto, relay_rig_crypto_alone);
+		cold[i] = once(row->rig, 0, relay_rig_prepare_cold, relay_rig_crypto_cold);
 		port[i] = once_port(row->rig);
 	}
 	double p = median(port, n), a = median(aead, n), t = median(total, n) - p;
@@ -85,6 +86,7 @@ measure_row(struct row *row, unsigned int n, bool counts)
 		return;
 	bench_sample(row->port, p);
 	bench_sample(row->aead, a);
+	bench_sample(row->cold, median(cold, n));
 	bench_sample(row->total, t);
 	bench_sample(row->beside, t - a);
 }
@@ -121,6 +123,7 @@ measure(struct bench *b, struct relay_rig *rig, unsigned int n, uint16_t size)
 		set_size(&rig[i], size);
 		row[i].total = result(b, &rig[i], "total", size);
 		row[i].aead = result(b, &rig[i], "aead", size);
+		row[i].cold = result(b, &rig[i], "aead while tables are fetched", size);
 		row[i].beside = result(b, &rig[i], "beside the aead", size);
 		row[i].port = result(b, &rig[i], "load port, taken off", size);
 	}
@@ -130,6 +133,7 @@ measure(struct bench *b, struct relay_rig *rig, unsigned int n, uint16_t size)
 	}
 	for (unsigned int i = 0; i < n; i++) {
 		bench_vs(row[i].total, "aead", row[i].aead);
+		bench_vs(row[i].total, "aead while tables are fetched", row[i].cold);
 		if (i > 0)
 			bench_vs(row[i].total, "fewest circuits", row[0].total);
 	}

@@ -19,6 +19,14 @@
 #define RING 1024
 #define CHECK_EVERY 32
 
+/* What of the tables one cell needs, at random. */
+struct rig_cold {
+	const void *line[3];
+	uint64_t print;
+};
+
+#define COLD_AHEAD 4 /* cells */
+
 static void
 must(int rc, const char *what)
 {
@@ -130,6 +138,9 @@ relay_rig_start(struct relay_rig *rig, const struct relay_rig_conf *conf)
 	load.seed = 1;
 	must(peel_load_new(&load, &rig->port), "load port");
 	must(peel_load_publish(rig->port, 0), "circuits");
+	rig->cold = calloc(load.batch, sizeof(rig->cold[0]));
+	if (rig->cold == NULL)
+		bench_fail("out of memory");
 	for (unsigned int i = 0; i < conf->n_workers; i++)
 		start_worker(rig, i);
 }
@@ -156,6 +167,7 @@ relay_rig_stop(struct relay_rig *rig)
 		peel_load_crypto_free(rig->crypto[i]);
 	}
 	peel_port_load.close(rig->port);
+	free(rig->cold);
 	peel_replay_free(rig->replay);
 	peel_route_table_free(rig->routes);
 	peel_rcu_free(rig->rcu);
@@ -212,6 +224,54 @@ relay_rig_crypto_alone(struct relay_rig *rig, unsigned int w)
 			rig->aead[w], c->open + i, RTE_MIN(c->n_open - i, PEEL_AEAD_BURST + 0u));
 	for (uint32_t i = 0; i < c->n_seal; i += PEEL_AEAD_BURST)
 		e->seal(rig->aead[w], c->seal + i, RTE_MIN(c->n_seal - i, PEEL_AEAD_BURST + 0u));
+	if (failed != 0)
+		bench_fail("cells did not open");
+}
+
+void
+relay_rig_prepare_cold(struct relay_rig *rig, unsigned int w)
+{
+	uint32_t n = rig->conf.load.n_circuits;
+
+	relay_rig_prepare_crypto(rig, w);
+	for (uint32_t i = 0; i < rig->conf.load.batch; i++) {
+		struct rig_cold *c = &rig->cold[i];
+
+		/* Routes stand in for buckets: the port has no business in the index. */
+		c->line[0] = peel_route_at(rig->routes, (uint32_t)(bench_random() % n));
+		c->line[1] = peel_route_at(rig->routes, (uint32_t)(bench_random() % n));
+		c->line[2] = peel_session_at(rig->routes, (uint32_t)(bench_random() % n));
+		c->print = bench_random();
+	}
+}
+
+static void
+fetch_cold(const struct relay_rig *rig, uint32_t from, uint32_t n)
+{
+	for (uint32_t i = from; i < from + n; i++) {
+		for (unsigned int k = 0; k < PEEL_ARRAY_LEN(rig->cold[i].line); k++)
+			__builtin_prefetch(rig->cold[i].line[k]);
+		if (rig->replay != NULL)
+			peel_replay_prefetch(rig->replay, rig->cold[i].print);
+	}
+}
+
+void
+relay_rig_crypto_cold(struct relay_rig *rig, unsigned int w)
+{
+	const struct peel_aead_engine *e = rig->conf.engine;
+	struct peel_load_crypto *c = rig->crypto[w];
+	uint64_t failed = 0;
+
+	for (uint32_t i = 0; i < rig->conf.load.batch; i += COLD_AHEAD) {
+		uint32_t n = RTE_MIN(rig->conf.load.batch - i, COLD_AHEAD + 0u);
+
+		fetch_cold(rig, i, n);
+		if (c->n_open > 0)
+			failed |= e->open(rig->aead[w], c->open + i, n);
+		if (c->n_seal > 0)
+			e->seal(rig->aead[w], c->seal + i, n);
+	}
 	if (failed != 0)
 		bench_fail("cells did not open");
 }

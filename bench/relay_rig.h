@@ -33,6 +33,7 @@ struct relay_rig {
 	struct peel_worker *worker[RIG_WORKERS_MAX];
 	struct peel_aead *aead[RIG_WORKERS_MAX]; /* for the crypto alone */
 	struct peel_load_crypto *crypto[RIG_WORKERS_MAX];
+	struct rig_cold *cold; /* [batch], see relay_rig_crypto_cold() */
 };
 
 /** EAL, once per program, with memory for that many mbufs: hugepages when enough are free, ordinary memory otherwise. */
@@ -50,6 +51,12 @@ void relay_rig_port_alone(struct relay_rig *rig, unsigned int w);
 /** The same batch's crypto and nothing else; prepare it with relay_rig_prepare_crypto(). */
 void relay_rig_prepare_crypto(struct relay_rig *rig, unsigned int w);
 void relay_rig_crypto_alone(struct relay_rig *rig, unsigned int w);
+/**
+ * The crypto alone again, while random lines of the tables come from memory, as many as a cell needs (bucket, route,
+ * session, duplicate filter), asked for four cells ahead and never read: what no relay with such tables can go below.
+ */
+void relay_rig_prepare_cold(struct relay_rig *rig, unsigned int w);
+void relay_rig_crypto_cold(struct relay_rig *rig, unsigned int w);
 /** Times the kernel took the core from this thread: a stretch during which that grew says nothing about the worker. */
 long relay_rig_preemptions(void);
 /** Throw away what the worker sent to the control thread. @return how many messages. */
