@@ -36,6 +36,8 @@ on_wake(uv_async_t *async)
 {
 	struct peel_node *node = async->data;
 
+	/* A full node has room again once workers let go of what ended, not at the next tick. */
+	peel_rcu_poll(node->rcu);
 	/* One round, then back to the loop: timers and the management socket get their turn even in a flood. */
 	if (node_dispatch(node))
 		uv_async_send(async);

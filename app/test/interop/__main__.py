@@ -78,6 +78,7 @@ async def run(options):
         if options.relay == "peel":
             await runner.case("own addresses", special.own_addresses, *alone)
             await runner.case("slow names", special.slow_names, *alone)
+            await runner.case("full relay", special.full_relay, *alone)
         if options.long:
             await runner.case("stays a candidate", special.stays_candidate, *alone, timeout=200)
     return runner.summary()

@@ -210,3 +210,22 @@ async def slow_names(relay, origin, binary):
 
             await until(given_up, 15.0, "datagrams still wait for names", 0.5)
             return f"{waiting} waited"
+
+
+async def full_relay(relay, origin, binary, limit=20):
+    """A relay that was full takes as many circuits again as soon as the old ones are gone, not some time later."""
+    settings = {"workers": {"idle": "poll"}, "tunnel": {"max_joined_circuits": limit, "remove_tunnel_delay": 1}}
+    async with World([relay], origin, binary, peel_overrides=settings) as world:
+        await world.settle()
+        exit_relay = world.relays[0]
+
+        async def empty():
+            return not (await exit_relay.tables())["exits"]
+
+        for _ in range(4):
+            for circuit in await world.origin.build_many([world.keys[0]], limit):
+                await world.origin.destroy(circuit)
+            await until(empty, 5.0, "circuits stayed", 0.005)
+        refused = counters(await exit_relay.status())["create_refused_limit"]
+        if refused:
+            raise AssertionError(f"{refused} creates refused while there was room")
