@@ -90,7 +90,7 @@ class Tor:
         self.received = 0
         self.server = None
         self.tasks = []
-        self.load = asyncio.Event()  # off: nobody reads, so everything stands still
+        self.ports = None  # of the client's proxy, of our server
 
     def _path(self, node, *more):
         return os.path.join(self.directory.name, node, *more)
@@ -121,16 +121,25 @@ class Tor:
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.server = await asyncio.start_server(_serve, "127.0.0.1", 0)
         target = self.server.sockets[0].getsockname()[1]
-        self.tasks = [asyncio.ensure_future(self._download(ports["client"], target, n)) for n in range(CONNECTIONS)]
-        self.load.set()
-        end = time.monotonic() + 90
-        while self.received < 1 << 20:
-            await asyncio.sleep(0.2)
-            if time.monotonic() > end:
-                raise RuntimeError("the private Tor network did not come up")
-        await asyncio.sleep(2)
-        self.load.clear()
+        self.ports = ports["client"], target
+        await self._load(90)
+        self._unload()
         return self
+
+    async def _load(self, timeout):
+        """Start all connections, until data flows."""
+        enough, end = self.received + (8 << 20), time.monotonic() + timeout
+        self.tasks = [asyncio.ensure_future(self._download(*self.ports, n)) for n in range(CONNECTIONS)]
+        while self.received < enough:
+            await asyncio.sleep(0.1)
+            if time.monotonic() > end:
+                self._unload()
+                raise RuntimeError("nothing came through Tor")
+
+    def _unload(self):
+        for task in self.tasks:
+            task.cancel()
+        self.tasks = []
 
     def _authority_keys(self, ports):
         keys = self._path("authority", "keys")
@@ -154,6 +163,7 @@ class Tor:
         """Receive from the server through the client, for ever; each number gets a circuit of its own."""
         user = f"user{number}".encode()
         while True:
+            writer = None
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", socks)
                 writer.write(b"\5\1\2")
@@ -164,31 +174,28 @@ class Tor:
                 if (await reader.readexactly(10))[1] == 0:
                     while data := await reader.read(1 << 20):
                         self.received += len(data)
-                        await self.load.wait()
-                writer.close()
             except (OSError, asyncio.IncompleteReadError):
                 pass
+            finally:
+                if writer:
+                    writer.transport.abort()
             await asyncio.sleep(0.3)
 
     async def measure(self, seconds):
         """(bytes received per CPU second of the middle relay, share of the time that it was busy)"""
         pid = self.processes["middle"].pid
-        self.load.set()
-        target, end = self.received + (4 << 20), time.monotonic() + 20
-        while self.received < target and time.monotonic() < end:
-            await asyncio.sleep(0.1)
+        await self._load(20)
         received, cpu, start = self.received, cpu_nanoseconds(pid), time.monotonic()
         await asyncio.sleep(seconds)
         received, cpu = self.received - received, cpu_nanoseconds(pid) - cpu
         elapsed = time.monotonic() - start
-        self.load.clear()
+        self._unload()
         if received < 1 << 20:
             raise RuntimeError(f"only {received} bytes came through Tor")
         return received * 1e9 / cpu, cpu / 1e9 / elapsed
 
     async def stop(self):
-        for task in self.tasks:
-            task.cancel()
+        self._unload()
         if self.server:
             self.server.close()
         for process in self.processes.values():
