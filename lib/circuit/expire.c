@@ -8,6 +8,7 @@
 #define SCAN_MAX 65536 /* circuits examined by one tick at most */
 #define SCAN_SLICE 1024
 #define SCAN_STEP_MIN_MS 20
+#define SCAN_ERROR_S (HOUSEKEEPING_MS / 1000 + 1) /* between two looks at a circuit */
 
 static uint32_t
 load32(const uint32_t *p)
@@ -27,20 +28,35 @@ age_ms(const struct peel_circuits *c, const struct circuit *ci)
 	return peel_now_ms(c->env) - ci->joined_ms;
 }
 
-static bool
-idle(const struct peel_circuits *c, const struct circuit *ci, const struct peel_session *s)
+/*
+ * Workers write the time of their own clock, which counts cycles of a frequency that is known to a few tenths of a
+ * percent: seconds of error in an hour. So a change counts, and the time in it only if it can be right.
+ */
+static void
+note_activity(const struct peel_circuits *c, struct circuit *ci, const struct peel_session *s)
 {
-	uint32_t last = load32(&s->forward.last_seen_s), other;
+	const uint32_t *half[] = {&s->forward.last_seen_s, &s->backward.last_seen_s};
+	/* What comes out of an exit does not keep it alive; of a relay, either direction does. */
+	unsigned int n = ci->kind == KIND_RELAY ? 2 : 1;
+	uint32_t now = now_s(c);
 
-	/* One activity time per relayed circuit, the newer one; a worker's clock may be ahead of ours. */
-	if (ci->kind == KIND_RELAY) {
-		other = load32(&s->backward.last_seen_s);
-		if ((int32_t)(other - last) > 0)
-			last = other;
+	for (unsigned int i = 0; i < n; i++) {
+		uint32_t last = load32(half[i]);
+
+		if (last == ci->seen_s[i])
+			continue;
+		ci->seen_s[i] = last;
+		if (now - last > SCAN_ERROR_S)
+			last = now;
+		if ((int32_t)(last - ci->active_s) > 0)
+			ci->active_s = last;
 	}
-	int32_t elapsed = (int32_t)(now_s(c) - last);
+}
 
-	return elapsed > 0 && (uint32_t)elapsed > c->conf.settings.max_time_inactive;
+static bool
+idle(const struct peel_circuits *c, const struct circuit *ci)
+{
+	return now_s(c) - ci->active_s > c->conf.settings.max_time_inactive;
 }
 
 static bool
@@ -68,11 +84,12 @@ examine(struct peel_circuits *c, struct circuit *ci)
 		return;
 	const struct peel_session *s = peel_session_at(c->conf.routes, ci->session);
 
+	note_activity(c, ci, s);
 	if (too_much(c, s)) {
 		peel_circuit_destroy_send(c, ci, PREVIOUS, PEEL_DESTROY_UNKNOWN);
 		if (ci->kind == KIND_RELAY)
 			peel_circuit_destroy_send(c, ci, NEXT, PEEL_DESTROY_UNKNOWN);
-	} else if (!idle(c, ci, s) && !too_old(c, ci)) {
+	} else if (!idle(c, ci) && !too_old(c, ci)) {
 		/* Too late to extend: the candidate list has served. */
 		if (age_ms(c, ci) > (uint64_t)c->conf.settings.unstable_timeout * 1000)
 			peel_circuit_unoffer(c, ci);

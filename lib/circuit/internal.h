@@ -53,6 +53,8 @@ struct circuit {
 	uint32_t route[N_SIDES];     /* EXIT or FORWARD; BACKWARD */
 	uint32_t key[N_SIDES];	     /* neighbours' keys */
 	uint32_t chain[N_SIDES];     /* next in its bucket; of free entries [0]: next free one */
+	uint32_t active_s;	     /* last sign of life, our clock */
+	uint32_t seen_s[2];	     /* what the session's halves said at the last look */
 	uint32_t offered[N_OFFERED]; /* keys of the candidate list we sent */
 	uint8_t n_offered;
 	uint8_t kind; /* enum kind */

@@ -106,6 +106,7 @@ publish(struct peel_circuits *c, struct circuit *ci, const struct peel_addr *fro
 	if (ret != 0)
 		return ret;
 	ci->generation = peel_session_generation(c->conf.routes, ci->session);
+	ci->active_s = ci->seen_s[0] = ci->seen_s[1] = now_s(c);
 	route.session = ci->session;
 	ret = peel_circuit_map_session(c, ci);
 	if (ret == 0)

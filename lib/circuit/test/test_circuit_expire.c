@@ -68,6 +68,38 @@ test_expire_idle(void **state)
 	node_free(n);
 }
 
+/* A worker's clock that goes wrong, by minutes after a day, neither ends circuits nor keeps them. */
+static void
+test_expire_with_wrong_worker_clocks(void **state)
+{
+	static const int32_t wrong[] = {-100000, -3600, -21, -3, 3, 21, 3600, 100000};
+
+	(void)state;
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(wrong); i++) {
+		struct node *n = node_with(NULL);
+		struct originator o, r;
+
+		originator_init(&o, alice, 1);
+		originator_init(&r, alice, 2);
+		exit_make(n, &o, 7);
+		exit_make(n, &r, 8);
+		relay_make(n, &r, nobody_pk, other);
+		for (int k = 0; k < 20; k++) {
+			uint32_t clock = (uint32_t)(world_now / 1000) + (uint32_t)wrong[i];
+
+			peel_half_account(&session_of(n, &o)->forward, clock, 1);
+			peel_half_account(&session_of(n, &r)->forward, clock, 1);
+			node_run(n, 7500, 500);
+			assert_int_equal(counts(n).removing, 0);
+		}
+		node_run(n, 4000, 500);
+		assert_int_equal(counts(n).removing, 0);
+		node_run(n, 20000, 500);
+		assert_int_equal(counts(n).exits + counts(n).relays, counts(n).removing);
+		node_free(n);
+	}
+}
+
 static void
 run_alive(struct node *n, struct originator *o, unsigned int n_o, uint64_t ms)
 {
@@ -297,6 +329,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_destroy_same_id_and_key),
 		cmocka_unit_test(test_expire_idle),
+		cmocka_unit_test(test_expire_with_wrong_worker_clocks),
 		cmocka_unit_test(test_expire_age),
 		cmocka_unit_test(test_expire_traffic),
 		cmocka_unit_test(test_expire_cells),
