@@ -8,7 +8,8 @@
 
 #include "internal.h"
 
-#define PINGS_PER_TICK 256 /* and a share of the peers that reaches each of them within its idle time */
+#define PINGS_PER_TICK                                                                             \
+	256 /* and a share of the peers that reaches each of them within its idle time */
 #define PINGS_SHARE 32
 #define PROBES_PER_TICK 64
 #define PROBES_MAX 3
