@@ -149,6 +149,18 @@ wanted(const struct bench *b, const char *option, const char *value)
 	return w == NULL || strcmp(w, value) == 0;
 }
 
+/* Each circuit has had a cell or two lately, as when uniform traffic has gone on for a while. */
+static void
+warm_up(const struct bench *b, struct relay_rig *rig)
+{
+	uint32_t cells = b->quick ? 0 : 2 * rig->conf.load.n_circuits;
+
+	for (uint32_t i = 0; i < cells; i += BATCH) {
+		relay_rig_prepare(rig, 0);
+		relay_rig_work(rig, 0);
+	}
+}
+
 static void
 start(struct relay_rig *rig, enum peel_load_work work, uint32_t n_circuits, bool filter,
 	const struct peel_aead_engine *engine, unsigned int workers)
@@ -182,6 +194,7 @@ one_worker(struct bench *b, enum peel_load_work work, bool filter,
 
 		start(&rig[i], work, own != NULL ? (uint32_t)atoi(own) : circuits[i], filter,
 			engine, 1);
+		warm_up(b, &rig[i]);
 	}
 	for (unsigned int s = 0; s < PEEL_ARRAY_LEN(sizes); s++) {
 		char text[16];
