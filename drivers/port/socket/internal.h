@@ -20,7 +20,7 @@
 #define SOCK_MESSAGES 32      /* messages per recvmmsg */
 #define SOCK_SEGMENTS_MAX 128 /* the kernel's limit of segments in one message */
 #define SOCK_PENDING_MAX ((SOCK_MESSAGES + 1) * SOCK_SEGMENTS_MAX + PEEL_PORT_BURST)
-#define SOCK_FLAT_MAX 512 /* datagrams up to this size pass through a flat buffer */
+#define SOCK_FLAT_MAX 512 /* datagrams up to this size are sent from a flat buffer */
 #define SOCK_EVENTS 32
 #define SOCK_TX_MAX 128	    /* datagrams held back until flush */
 #define SOCK_TX_SEGMENTS 64 /* all kernels take this many segments in one message */
@@ -42,9 +42,7 @@ union sock_control {
 
 /** What the last messages of a socket looked like. Belongs to the worker that receives from it. */
 struct sock_hint {
-	uint16_t segment; /* size of the segments last seen coalesced */
 	uint16_t average; /* segments per message, moving average, in sixteenths */
-	uint16_t peek;	  /* this many messages are looked at before they are received */
 };
 
 /** Where datagrams come from. */
@@ -83,7 +81,6 @@ struct sock_details {
 struct sock_rx {
 	struct sock_hint hint;
 	uint16_t first;	     /* slot[first..SOCK_SLOTS) hold mbufs */
-	uint16_t room;	     /* iov_len of wide[] now */
 	uint32_t head, tail; /* pending[head..tail) wait to be returned */
 	uint8_t *
 		overflow; /* [SOCK_MESSAGES][SOCK_SUPER_MAX], then one more to lay a message out flat */
@@ -96,7 +93,6 @@ struct sock_rx {
 	struct epoll_event events[SOCK_EVENTS];
 
 	struct rte_mbuf *slot[SOCK_SLOTS];
-	struct iovec wide[SOCK_SLOTS + 1];  /* one message over many mbufs */
 	struct iovec narrow[SOCK_SLOTS][2]; /* one mbuf and an overflow per message */
 	struct mmsghdr message[SOCK_MESSAGES];
 	struct sockaddr_storage name[SOCK_MESSAGES];

@@ -5,9 +5,9 @@
 /*
  * Receiving. The kernel may hand over many datagrams of one flow as one message (UDP_GRO). A call is made in one of two
  * shapes, whichever suits what the socket delivered lately:
- *  wide    one message over many mbufs, each as long as a segment is expected to be: right guesses need no copy;
- *  narrow  up to 32 messages over one mbuf each.
- * In both an overflow area takes what did not fit, so nothing is ever cut off, and wrong guesses are put right by copying.
+ *  flat    one message into one buffer, from which the datagrams are copied: the kernel needs longer to find its way
+ *          through many mbufs than we do to copy what is in the cache;
+ *  narrow  up to 32 messages over one mbuf each; an overflow area takes what did not fit, so nothing is ever cut off.
  */
 
 #include <errno.h>
@@ -21,17 +21,17 @@
 
 #include "internal.h"
 
-#define WIDE_FROM (4 * 16) /* segments per message, in sixteenths, from which wide calls pay */
-#define PEEK_FOR 64	   /* messages looked at in advance after a wrong guess */
+#define FLAT_FROM (4 * 16) /* segments per message, in sixteenths, from which flat calls pay */
 #define MAX_CALLS 8 /* receive calls for one burst, also the bound on pending errors skipped */
 
 struct message {
 	const struct sock_source *source;
-	struct rte_mbuf **slot; /* what the first bytes went to, `room` in each */
-	uint16_t n_slots, room;
-	const uint8_t *overflow; /* and the rest */
-	uint32_t len, segment;	 /* the last segment may be shorter */
-	bool coalesced, flat;	 /* flat: all of it went to the overflow, on purpose */
+	bool flat;		/* all of it is in `overflow` */
+	struct rte_mbuf **slot; /* flat: mbufs to copy to; narrow: the one with the first bytes */
+	uint16_t n_slots;
+	const uint8_t *overflow;
+	uint32_t len, segment; /* the last segment may be shorter */
+	bool coalesced;
 	struct peel_addr remote;
 };
 
@@ -76,7 +76,6 @@ refill(struct sock_rx *rx, struct rte_mempool *pool)
 		unsigned int i = --rx->first;
 		void *data = rte_pktmbuf_mtod(rx->slot[i], void *);
 
-		rx->wide[i].iov_base = data;
 		rx->narrow[i][0].iov_base = data;
 	}
 }
@@ -130,37 +129,17 @@ deliver_copies(struct sock_queue *q, const struct message *msg, uint16_t used, c
 	return used;
 }
 
-/* The guess was wrong: lay the message out in one piece, then cut it again. */
-static uint16_t
-slice_again(struct sock_queue *q, const struct message *msg)
-{
-	uint8_t *flat = q->rx.overflow + (size_t)SOCK_MESSAGES * SOCK_SUPER_MAX;
-	uint32_t done = 0;
-
-	for (uint16_t i = 0; i < msg->n_slots && done < msg->len; i++) {
-		uint32_t part = RTE_MIN(msg->room, msg->len - done);
-
-		memcpy(flat + done, rte_pktmbuf_mtod(msg->slot[i], void *), part);
-		done += part;
-	}
-	if (done < msg->len)
-		memcpy(flat + done, msg->overflow, msg->len - done);
-	return deliver_copies(q, msg, 0, flat, msg->len);
-}
-
 /* Turn a message into datagrams; returns how many of its mbufs they took, always the first ones. */
 static uint16_t
 slice(struct sock_queue *q, const struct message *msg)
 {
 	struct sock_hint *hint = msg->source->hint;
-	uint32_t segments = 1, done = 0;
-	uint16_t used = 0;
+	uint32_t segments = 1;
 
 	sock_count(&q->details.rx_messages, 1);
 	if (msg->coalesced) {
 		/* A division per message of many datagrams, none for a datagram alone. */
 		segments = (msg->len + msg->segment - 1) / msg->segment;
-		hint->segment = (uint16_t)msg->segment;
 		sock_count(&q->details.rx_coalesced, 1);
 		sock_count(&q->details.rx_coalesced_segments, segments);
 	}
@@ -170,26 +149,20 @@ slice(struct sock_queue *q, const struct message *msg)
 	average += ((int)RTE_MIN(segments, 64u) * 16 - average) / 8;
 	hint->average = (uint16_t)average;
 
-	if (msg->flat || msg->n_slots == 0)
+	if (msg->flat)
 		return deliver_copies(q, msg, 0, msg->overflow, msg->len);
-	if (segments == 1 && msg->len <= msg->room) {
+	if (segments == 1 && msg->len <= PEEL_PORT_RX_MAX) {
 		deliver(&q->rx, msg, msg->slot[0], msg->len);
 		return 1;
 	}
-	if (msg->segment != msg->room) {
-		if (segments > 1)
-			hint->peek = PEEK_FOR;
-		return slice_again(q, msg);
-	}
-	while (used < msg->n_slots && done < msg->len && q->rx.tail < SOCK_PENDING_MAX) {
-		uint32_t part = RTE_MIN(msg->segment, msg->len - done);
 
-		deliver(&q->rx, msg, msg->slot[used++], part);
-		done += part;
-	}
-	if (done < msg->len)
-		used = deliver_copies(q, msg, used, msg->overflow, msg->len - done);
-	return used;
+	/* Not one datagram for one mbuf: lay it out in one piece. */
+	uint8_t *flat = q->rx.overflow + (size_t)SOCK_MESSAGES * SOCK_SUPER_MAX;
+	uint32_t head = RTE_MIN(msg->len, (uint32_t)PEEL_PORT_RX_MAX);
+
+	memcpy(flat, rte_pktmbuf_mtod(msg->slot[0], void *), head);
+	memcpy(flat + head, msg->overflow, msg->len - head);
+	return deliver_copies(q, msg, 0, flat, msg->len);
 }
 
 /* What the kernel says about a message; false when it is from nobody we could answer. */
@@ -220,28 +193,7 @@ rewind_header(struct msghdr *h)
 	h->msg_controllen = sizeof(union sock_control);
 }
 
-/* Learn the next message's segment size without taking it: cheaper than copying it when sizes change often. */
-static void
-peek(struct sock_rx *rx, const struct sock_source *source)
-{
-	struct msghdr *h = &rx->message[0].msg_hdr;
-	struct sock_hint *hint = source->hint;
-	struct message msg;
-	ssize_t len;
-
-	hint->peek--;
-	h->msg_iovlen = 0;
-	rewind_header(h);
-	len = recvmsg(source->fd, h, MSG_PEEK | MSG_TRUNC);
-	if (len < 0 || !describe(h, (uint32_t)len, &msg) || !msg.coalesced)
-		return;
-	if (msg.segment != hint->segment)
-		hint->peek = PEEK_FOR;
-	hint->segment = (uint16_t)msg.segment;
-}
-
-/* One message of small datagrams in one piece: the kernel needs longer to find its way through many small buffers than
- * we do to copy what is in the cache. Any size will do, so there is nothing to guess. */
+/* One message in one piece. Returns messages taken, 0 when there is none, or -errno. */
 static int
 receive_flat(struct sock_queue *q, const struct sock_source *source)
 {
@@ -261,51 +213,6 @@ receive_flat(struct sock_queue *q, const struct sock_source *source)
 	len = recvmsg(source->fd, h, 0);
 	if (len < 0)
 		return errno == EAGAIN ? 0 : -errno;
-	if (describe(h, (uint32_t)len, &msg))
-		rx->first += slice(q, &msg);
-	return 1;
-}
-
-/* One message over as many mbufs as it may need. Returns messages taken, 0 when there is none, or -errno. */
-static int
-receive_wide(struct sock_queue *q, const struct sock_source *source)
-{
-	struct sock_rx *rx = &q->rx;
-	struct msghdr *h = &rx->message[0].msg_hdr;
-	struct message msg = {
-		.source = source, .slot = rx->slot + rx->first, .overflow = rx->overflow};
-
-	if (source->hint->segment > 0 && source->hint->segment <= SOCK_FLAT_MAX)
-		return receive_flat(q, source);
-	if (source->hint->peek > 0)
-		peek(rx, source);
-
-	uint16_t room = source->hint->segment;
-
-	if (room == 0 || room > PEEL_PORT_RX_MAX)
-		room = PEEL_PORT_RX_MAX;
-	if (room != rx->room) {
-		rx->room = room;
-		for (unsigned int i = 0; i < SOCK_SLOTS; i++)
-			rx->wide[i].iov_len = room;
-	}
-	msg.room = room;
-	msg.n_slots = RTE_MIN(SOCK_SLOTS - rx->first, SOCK_SUPER_MAX / room + 1);
-
-	/* The overflow follows the last mbuf needed; the entry it displaces comes back at once. */
-	struct iovec *last = &rx->wide[rx->first + msg.n_slots], displaced = *last;
-
-	*last = (struct iovec){.iov_base = rx->overflow, .iov_len = SOCK_SUPER_MAX};
-	h->msg_iov = rx->wide + rx->first;
-	h->msg_iovlen = (size_t)msg.n_slots + 1;
-	rewind_header(h);
-
-	ssize_t len = recvmsg(source->fd, h, 0);
-	int error = errno;
-
-	*last = displaced;
-	if (len < 0)
-		return error == EAGAIN ? 0 : -error;
 	if (describe(h, (uint32_t)len, &msg))
 		rx->first += slice(q, &msg);
 	return 1;
@@ -336,7 +243,6 @@ receive_narrow(struct sock_queue *q, const struct sock_source *source, unsigned 
 			.source = source,
 			.slot = rx->slot + first + i,
 			.n_slots = 1,
-			.room = PEEL_PORT_RX_MAX,
 			.overflow = rx->narrow[first + i][1].iov_base,
 		};
 
@@ -365,9 +271,9 @@ receive(struct sock_queue *q, const struct sock_source *source, unsigned int lim
 		int rc;
 
 		refill(rx, q->port->pool);
-		/* Without mbufs the wide shape has room for everything in the overflow, to be counted and dropped. */
-		if (source->hint->average >= WIDE_FROM || rx->first == SOCK_SLOTS) {
-			rc = receive_wide(q, source);
+		/* Without mbufs the flat shape still takes everything, to be counted and dropped. */
+		if (source->hint->average >= FLAT_FROM || rx->first == SOCK_SLOTS) {
+			rc = receive_flat(q, source);
 			/* Whole messages only, if they are of a kind: what comes as one can leave as one. */
 			if (rc == 0 || n_pending(rx) + source->hint->average / 16u > limit)
 				return;
