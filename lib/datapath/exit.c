@@ -169,7 +169,8 @@ return_one(struct peel_worker *w, struct rte_mbuf *m)
 	const struct peel_route *route = return_route(w, m);
 
 	/* The circuit may have been extended or removed since the datagram's port was opened. */
-	if (unlikely(route->kind != PEEL_ROUTE_EXIT || route->session != (uint32_t)pkt->cookie)) {
+	if (unlikely(route->kind != PEEL_ROUTE_EXIT || route->session != (uint32_t)pkt->cookie ||
+		     __atomic_load_n(&route->endpoint, __ATOMIC_RELAXED) != pkt->endpoint)) {
 		burst_drop(w, m, PEEL_DROP_UNKNOWN_CIRCUIT);
 	} else if (!peel_policy_payload(
 			   w->conf.policy, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len)) {

@@ -40,7 +40,7 @@ struct peel_worker_conf {
 	/** Called at most once per burst when something was pushed to the mailbox; must be cheap. */
 	void (*wake_control)(void *arg);
 	void *wake_arg;
-	const struct peel_env *env; /* clock base and randomness; read at start only */
+	const struct peel_env *env; /* clock, read once a second; randomness, at the start */
 };
 
 struct peel_worker;

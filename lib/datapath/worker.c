@@ -28,11 +28,21 @@ peel_burst_punt(
 	w->burst.notify = true;
 }
 
+/* Cycles tell when a second is over; the node's clock, asked once a second, keeps their inexact rate from adding up. */
+static void
+set_clock(struct peel_worker *w)
+{
+	uint64_t now_ms = peel_now_ms(w->conf.env);
+
+	w->now_s = (uint32_t)(now_ms / 1000);
+	w->next_second_tsc = rte_rdtsc() + w->tsc_hz * (1000 - now_ms % 1000) / 1000;
+	w->test_tokens = w->conf.test_rate;
+}
+
 int
 peel_worker_new(const struct peel_worker_conf *conf, struct peel_worker **out)
 {
 	struct peel_worker *w;
-	uint64_t now_ms;
 	int rc;
 
 	if (posix_memalign((void **)&w, 64, sizeof(*w)) != 0)
@@ -46,10 +56,7 @@ peel_worker_new(const struct peel_worker_conf *conf, struct peel_worker **out)
 	}
 	peel_cell_header(w->header, conf->prefix[0], 0, false, false);
 	w->tsc_hz = rte_get_tsc_hz();
-	now_ms = peel_now_ms(conf->env);
-	w->now_s = (uint32_t)(now_ms / 1000);
-	w->next_second_tsc = rte_rdtsc() + w->tsc_hz * (1000 - now_ms % 1000) / 1000;
-	w->test_tokens = conf->test_rate;
+	set_clock(w);
 	w->filler = peel_random_u64(conf->env);
 	*out = w;
 	return 0;
@@ -63,20 +70,6 @@ peel_worker_free(struct peel_worker *w)
 	w->conf.engine->free(w->aead);
 	peel_wipe(w, sizeof(*w));
 	free(w);
-}
-
-static inline void
-advance_clock(struct peel_worker *w)
-{
-	uint64_t tsc = rte_rdtsc();
-
-	if (likely(tsc < w->next_second_tsc))
-		return;
-	uint64_t seconds = (tsc - w->next_second_tsc) / w->tsc_hz + 1;
-
-	w->now_s += (uint32_t)seconds;
-	w->next_second_tsc += seconds * w->tsc_hz;
-	w->test_tokens = w->conf.test_rate;
 }
 
 /* Mail of the control thread: datagrams ready to leave. */
@@ -200,7 +193,8 @@ peel_worker_poll(struct peel_worker *w)
 {
 	unsigned int n_mail, n;
 
-	advance_clock(w);
+	if (unlikely(rte_rdtsc() >= w->next_second_tsc))
+		set_clock(w);
 	w->timing = __atomic_load_n(&w->want_timing, __ATOMIC_RELAXED);
 	if (unlikely(w->timing))
 		w->stage_tsc = rte_rdtsc();
