@@ -50,8 +50,9 @@ SUITES = {
     "relay": Suite(
         "cycles a cell costs a worker beside its AEAD alone, by direction, size and number of circuits; one and two workers",
         ("{build}/bench/bench_relay",),
-        (Plot("forward", "Worker, forward: cycles per cell", "circuits", ("bytes", "what"), cases=("forward",),
-              where={"engine": "ipsec_mb", "filter": "yes", "workers": 1}, log_x=True),),
+        tuple(Plot(f"forward-{size}", f"Worker, forward, {size} bytes: cycles per cell", "circuits", ("what",),
+                   cases=("forward",), where={"engine": "ipsec_mb", "filter": "yes", "workers": 1, "bytes": size}, log_x=True)
+              for size in ("64", "1400")),
         brief={"bytes": ("64", "1400", 64, 1400), "engine": ("ipsec_mb",)}),
     "latency": Suite(
         "what a worker adds to a cell's way, at 10, 50 and 90 % of what it can do",
