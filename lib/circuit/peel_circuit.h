@@ -15,6 +15,7 @@
 #include "peel_keys.h"
 #include "peel_route.h"
 #include "peel_stats.h"
+#include "peel_target.h"
 
 /** The protocol's settings under their own names (section 23); times in seconds. */
 struct peel_tunnel_settings {
@@ -36,13 +37,6 @@ struct peel_tunnel_settings {
 };
 /** The protocol's defaults. */
 void peel_tunnel_settings_init(struct peel_tunnel_settings *s);
-
-/** A node that a circuit may be extended to. */
-struct peel_target {
-	uint8_t pk[PEEL_PK_LEN];
-	struct peel_addr addr;
-	uint64_t last_heard_ms; /* 0: never */
-};
 
 struct peel_circuits;
 

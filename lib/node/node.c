@@ -39,6 +39,7 @@ target_from_peer(struct peel_target *t, const struct peel_peer *p)
 {
 	memcpy(t->pk, p->pk, sizeof(t->pk));
 	t->addr = p->addr;
+	t->flags = p->flags;
 	t->last_heard_ms = p->last_heard_ms;
 }
 

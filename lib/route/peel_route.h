@@ -26,7 +26,7 @@ enum peel_route_kind {
 	PEEL_ROUTE_BACKWARD, /* from the next hop: seal with the backward key, on to the previous hop */
 	PEEL_ROUTE_RENDEZVOUS, /* open with own forward key, seal with `peer`'s backward key */
 	PEEL_ROUTE_EXIT, /* from the previous hop, this node is the end: open and look at the message */
-	PEEL_ROUTE_OWN, /* from the first hop of an own circuit */
+	PEEL_ROUTE_OWN, /* from the first hop of an own circuit: open every layer of its path */
 };
 
 /**
@@ -39,7 +39,8 @@ struct peel_route {
 		out; /* neighbour it goes to; of EXIT: the previous hop (answers go there) */
 	/* 44 */ uint32_t out_cid; /* of EXIT: equal to in_cid */
 	/* 48 */ uint32_t session;
-	/* 52 */ uint32_t peer;	    /* RENDEZVOUS: the other circuit's session */
+	/* 52 */ uint32_t
+		peer; /* RENDEZVOUS: the other circuit's session; OWN: the path (peel_path.h) */
 	/* 56 */ uint32_t endpoint; /* EXIT: outside endpoint (relaxed atomic, 0 = not open yet) */
 	/* 60 */ uint8_t kind;	    /* enum peel_route_kind */
 	/* 61 */ uint8_t n_early;   /* relay_early cells passed (relaxed atomic) */

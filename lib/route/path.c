@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Paths are few, so plain memory and a list of free ones will do.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "peel_path.h"
+#include "peel_route.h"
+
+struct peel_paths {
+	struct peel_path_base base;
+	struct peel_rcu *rcu;
+	uint32_t *free; /* stack of unused indices */
+	uint32_t n_free;
+};
+
+int
+peel_paths_new(uint32_t n, struct peel_rcu *rcu, struct peel_paths **out)
+{
+	struct peel_paths *t;
+
+	if (n == 0)
+		return -EINVAL;
+	t = calloc(1, sizeof(*t));
+	if (t == NULL)
+		return -ENOMEM;
+	t->base.size = n;
+	t->rcu = rcu;
+	t->base.generations = calloc(n, sizeof(t->base.generations[0]));
+	t->free = calloc(n, sizeof(t->free[0]));
+	if (posix_memalign((void **)&t->base.paths, 64, n * sizeof(t->base.paths[0])) != 0)
+		t->base.paths = NULL;
+	if (t->base.generations == NULL || t->free == NULL || t->base.paths == NULL) {
+		peel_paths_free(t);
+		return -ENOMEM;
+	}
+	memset(t->base.paths, 0, n * sizeof(t->base.paths[0]));
+	while (t->n_free < n) {
+		t->free[t->n_free] = n - 1 - t->n_free;
+		t->n_free++;
+	}
+	*out = t;
+	return 0;
+}
+
+void
+peel_paths_free(struct peel_paths *t)
+{
+	if (t == NULL)
+		return;
+	free(t->base.paths);
+	free(t->base.generations);
+	free(t->free);
+	free(t);
+}
+
+static void
+next_generation(struct peel_paths *t, uint32_t path)
+{
+	__atomic_store_n(
+		&t->base.generations[path], t->base.generations[path] + 1, __ATOMIC_RELEASE);
+}
+
+int
+peel_path_add(struct peel_paths *t, const struct peel_addr *first, uint32_t cid, uint8_t early,
+	uint32_t *path)
+{
+	if (t->n_free == 0)
+		return -ENOSPC;
+	*path = t->free[--t->n_free];
+	*peel_path_at(t, *path) = (struct peel_path){.first = *first, .cid = cid, .early = early};
+	next_generation(t, *path);
+	return 0;
+}
+
+void
+peel_path_set_first(struct peel_paths *t, uint32_t path, const struct peel_addr *first)
+{
+	peel_path_at(t, path)->first = *first;
+}
+
+int
+peel_path_layer(struct peel_paths *t, uint32_t path, uint32_t session)
+{
+	struct peel_path *p = peel_path_at(t, path);
+
+	if (p->n_layers == PEEL_PATH_LAYERS_MAX)
+		return -ENOSPC;
+	p->session[p->n_layers] = session;
+	__atomic_store_n(&p->n_layers, (uint8_t)(p->n_layers + 1), __ATOMIC_RELEASE);
+	return 0;
+}
+
+void
+peel_path_set_flags(struct peel_paths *t, uint32_t path, uint8_t flags)
+{
+	__atomic_store_n(&peel_path_at(t, path)->flags, flags, __ATOMIC_RELAXED);
+}
+
+static void
+release(void *arg, uint64_t path)
+{
+	struct peel_paths *t = arg;
+
+	memset(peel_path_at(t, (uint32_t)path), 0, sizeof(struct peel_path));
+	t->free[t->n_free++] = (uint32_t)path;
+}
+
+void
+peel_path_retire(struct peel_paths *t, uint32_t path)
+{
+	next_generation(t, path);
+	/* Without memory to remember it the slot is lost until restart, but never reused too early. */
+	if (peel_rcu_defer(t->rcu, release, t, path) != 0)
+		peel_log(PEEL_LOG_ERROR, "path: out of memory, a table slot is lost until restart");
+}
