@@ -14,6 +14,7 @@
 #include "peel_overlay.h"
 #include "peel_policy.h"
 #include "peel_port.h"
+#include "peel_tunnel.h"
 
 #define PEEL_MAX_WORKERS PEEL_FAN_MAX
 #define PEEL_BOOTSTRAP_MAX 64
@@ -28,7 +29,7 @@ enum peel_idle {
 
 struct peel_node_conf {
 	/* [node] */
-	char key_file[256];
+	char key_file[256]; /* empty: a fresh key, gone with the node (W17) */
 	uint8_t community[PEEL_N_COMMUNITIES][PEEL_COMMUNITY_LEN];
 	char management[108]; /* path of the management socket; empty: none */
 	/* [port] */
@@ -60,6 +61,10 @@ struct peel_node_conf {
 	struct peel_tunnel_settings tunnel;
 	uint32_t test_response_max; /* bytes; larger test requests get an answer cut to it (W14) */
 	uint32_t test_rate;	    /* speed test answers per second and worker, 0: no limit */
+	/* own circuits */
+	uint32_t
+		max_own_circuits; /* at once, all hop counts together; 0: this node only serves others */
+	struct peel_originator_settings originator;
 	/* [exit] */
 	struct peel_policy policy; /* flags, prefix and own networks are filled in by the node */
 	struct peel_addr dns[PEEL_DNS_MAX];
@@ -84,6 +89,56 @@ int peel_node_run(struct peel_node *node) PEEL_MUST_USE;
 /** End peel_node_run().   Thread: any; async-signal-safe is it not. */
 void peel_node_stop(struct peel_node *node);
 void peel_node_free(struct peel_node *node);
+
+/*
+ * The same in steps, for a loop of the caller's: start, poll as often as wanted, finish. Whoever polls is the control
+ * thread, one at a time.
+ */
+int peel_node_start(struct peel_node *node) PEEL_MUST_USE;
+/** Wait up to @p timeout_ms (-1: as long as it takes) and do what is due. */
+void peel_node_poll(struct peel_node *node, int timeout_ms);
+void peel_node_finish(struct peel_node *node);
+/** Readable when peel_node_poll has work; milliseconds until it wants to be called at the latest.   Thread: any. */
+int peel_node_fd(const struct peel_node *node);
+int peel_node_timeout(struct peel_node *node);
+
+/*
+ * Other threads. The control thread holds the node's lock while it works, not while it waits; who holds it may call
+ * everything that belongs to the control thread. Recursive. Callbacks of this header run without the lock, unless they
+ * say otherwise.   Thread: any.
+ */
+void peel_node_lock(struct peel_node *node);
+/** Also makes the control thread look at its timers again, at once. */
+void peel_node_unlock(struct peel_node *node);
+
+/* ---- own circuits (max_own_circuits > 0) -------------------------------------------------------------------------- */
+
+/** Hold the lock, or be the control thread. NULL when this node has none. */
+struct peel_tunnels *peel_node_tunnels(struct peel_node *node);
+/** One more server or peer to start from, "HOST:PORT" (resolved here). -EINVAL.   Holding the lock. */
+int peel_node_add_bootstrap(struct peel_node *node, const char *host_port);
+
+/**
+ * Queue a data message for the end of an own circuit. The payload is copied; no system call unless the worker sleeps.
+ * -ENOENT: gone; -ENOTCONN: not READY; -EAGAIN: ring or buffers full; -EMSGSIZE; -EINVAL: destination.   Thread: any.
+ */
+int peel_node_send_data(struct peel_node *node, peel_tunnel_id id,
+	const struct peel_host *destination, const void *payload, size_t len);
+/** The same for any message (id and body), data excepted: pings, test requests ...   Thread: any. */
+int peel_node_send_message(struct peel_node *node, peel_tunnel_id id, const void *msg, size_t len);
+
+struct peel_node_events {
+	/** Data came back: the message, parsed (borrowed during the call). */
+	void (*data)(void *arg, peel_tunnel_id id, const struct peel_msg_data *data);
+	/** Another message from the end of a circuit that the node has no use for itself. */
+	void (*message)(void *arg, peel_tunnel_id id, const uint8_t *msg, size_t len);
+	/** A circuit became READY, or ended. */
+	void (*ready)(void *arg, peel_tunnel_id id);
+	void (*ended)(void *arg, peel_tunnel_id id, enum peel_tunnel_end why);
+	void *arg;
+};
+/** Functions may be NULL. Before start, or holding the lock. */
+void peel_node_on_events(struct peel_node *node, const struct peel_node_events *events);
 
 /** Main address with its real port number. */
 void peel_node_local(const struct peel_node *node, struct peel_addr *out);
