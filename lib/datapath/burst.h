@@ -66,6 +66,17 @@ struct burst {
 	uint32_t n_forward, n_backward, n_exited, n_returned;
 };
 
+/* Cells of own circuits: those of a whole round together, whichever way they go. */
+struct own {
+	uint16_t n;
+	struct rte_mbuf *m[BURST]; /* NULL: dropped on the way */
+	const struct peel_path *path[BURST];
+	uint32_t index[BURST]; /* of the path */
+	uint8_t n_layers[BURST];
+	uint64_t print[BURST]; /* for the duplicate filter */
+	struct peel_aead_op op[BURST];
+};
+
 struct peel_worker {
 	struct peel_worker_conf conf;
 	struct peel_aead *aead;
@@ -83,6 +94,7 @@ struct peel_worker {
 	struct rte_mbuf *staged[PEEL_FAN_MAX][BURST]; /* fan: cells for other workers */
 	struct group group[N_GROUPS];
 	struct burst burst;
+	struct own own;
 };
 
 /* Account the time since the last mark to a stage. */
@@ -115,6 +127,14 @@ void peel_exit_message(
 	struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route, bool early);
 void peel_stage_returns(struct peel_worker *w, const struct group *g);
 
+/* own.c */
+/** A cell that came back over an own circuit, for peel_own_receive(); at most BURST in between. */
+void peel_own_queue(
+	struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route, uint64_t print);
+void peel_own_receive(struct peel_worker *w);
+/** What the program gave to send goes into the burst's tx. @return how many messages. */
+unsigned int peel_own_send(struct peel_worker *w);
+
 /** The route of an endpoint's datagram, if it still is there. */
 static inline struct peel_route *
 return_route(const struct peel_worker *w, struct rte_mbuf *m)
@@ -127,6 +147,14 @@ burst_drop(struct peel_worker *w, struct rte_mbuf *m, enum peel_counter reason)
 {
 	peel_stats_add(w->conf.stats, reason, 1);
 	w->burst.drop[w->burst.n_drop++] = m;
+}
+
+/* For stages that drop more than a group at once. */
+static inline void
+burst_free(struct peel_worker *w, struct rte_mbuf *m, enum peel_counter reason)
+{
+	peel_stats_add(w->conf.stats, reason, 1);
+	rte_pktmbuf_free(m);
 }
 
 static inline void

@@ -74,6 +74,9 @@ act_on_route(struct peel_worker *w, struct rte_mbuf *m, uint32_t slot, uint64_t 
 	case PEEL_ROUTE_BACKWARD:
 		queue_backward(w, m, route, early);
 		break;
+	case PEEL_ROUTE_OWN:
+		peel_own_queue(w, m, route, print);
+		break;
 	default:
 		burst_drop(w, m, PEEL_DROP_UNKNOWN_CIRCUIT);
 	}
@@ -128,7 +131,7 @@ peel_stage_meet(struct peel_worker *w, struct group *g)
 			rte_prefetch0(&s->backward);
 			continue;
 		}
-		rte_prefetch0(&s->forward);
+		rte_prefetch0(route->kind == PEEL_ROUTE_OWN ? &s->backward : &s->forward);
 		if (route->kind == PEEL_ROUTE_RENDEZVOUS)
 			rte_prefetch0(&peel_session_at(t, route->peer)->backward);
 		g->print[i] = prepare_filter(w, g->cell[i], route);

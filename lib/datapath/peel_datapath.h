@@ -11,6 +11,8 @@
 
 #include "peel_fan.h"
 #include "peel_msg.h"
+#include "peel_outbox.h"
+#include "peel_path.h"
 #include "peel_policy.h"
 #include "peel_route.h"
 
@@ -28,6 +30,8 @@ struct peel_worker_conf {
 	struct peel_mailbox *mailbox;
 	struct peel_fan *fan;	/* rings to the other workers; NULL: no sharing (needs ops->wake) */
 	unsigned int n_workers; /* that share */
+	struct peel_paths *paths;   /* own circuits; NULL: there are none */
+	struct peel_outbox *outbox; /* what the program sends over them; NULL: nothing */
 	struct peel_stats *stats;
 	const struct peel_policy *policy;
 	uint8_t prefix[PEEL_MAX_PREFIXES]

@@ -136,6 +136,8 @@ step(struct peel_worker *w, unsigned int nth, struct rte_mbuf *const *pkts, uint
 	peel_stage_meet(w, &g[(nth + 2) % N_GROUPS]);
 	stage_done(w, PEEL_STAGE_MEET);
 	peel_stage_work(w, &g[(nth + 1) % N_GROUPS]);
+	if (unlikely(w->own.n > BURST - GROUP))
+		peel_own_receive(w);
 	free_drops(&w->burst);
 	if (w->burst.n_tx > BURST - GROUP) {
 		send_burst(w);
@@ -185,13 +187,15 @@ receive_and_work(struct peel_worker *w)
 		at += take;
 		under_way--;
 	}
+	if (w->own.n > 0)
+		peel_own_receive(w);
 	return received;
 }
 
 unsigned int
 peel_worker_poll(struct peel_worker *w)
 {
-	unsigned int n_mail, n;
+	unsigned int n_mail, n_own = 0, n;
 
 	if (unlikely(rte_rdtsc() >= w->next_second_tsc))
 		set_clock(w);
@@ -199,18 +203,28 @@ peel_worker_poll(struct peel_worker *w)
 	if (unlikely(w->timing))
 		w->stage_tsc = rte_rdtsc();
 	n_mail = send_mail(w);
+	if (w->conf.outbox != NULL)
+		n_own = peel_own_send(w);
 	n = receive_and_work(w);
-	if (n > 0)
+	if (n + n_own > 0)
 		finish_round(w);
 	w->conf.ops->flush(w->conf.port, (uint16_t)w->conf.id);
-	stage_done(w, n + n_mail > 0 ? PEEL_STAGE_TX : PEEL_STAGE_IDLE);
-	return n + n_mail;
+	stage_done(w, n + n_mail + n_own > 0 ? PEEL_STAGE_TX : PEEL_STAGE_IDLE);
+	return n + n_mail + n_own;
+}
+
+/* Tell those who may have work that they must wake us from now on. @return true: some came in the meantime. */
+static bool
+doze(struct peel_worker *w)
+{
+	return (w->conf.fan != NULL && peel_fan_doze(w->conf.fan, w->conf.id)) ||
+	       (w->conf.outbox != NULL && peel_outbox_doze(w->conf.outbox));
 }
 
 static void
 sleep_until_work(struct peel_worker *w)
 {
-	if (w->conf.fan == NULL || !peel_fan_doze(w->conf.fan, w->conf.id)) {
+	if (!doze(w)) {
 		peel_stats_add(w->conf.stats, PEEL_SLEEPS, 1);
 		peel_rcu_offline(w->conf.rcu, w->conf.id);
 		w->conf.ops->wait(w->conf.port, (uint16_t)w->conf.id, SLEEP_MAX_US);
@@ -218,6 +232,8 @@ sleep_until_work(struct peel_worker *w)
 	}
 	if (w->conf.fan != NULL)
 		peel_fan_awake(w->conf.fan, w->conf.id);
+	if (w->conf.outbox != NULL)
+		peel_outbox_awake(w->conf.outbox);
 }
 
 void

@@ -33,6 +33,7 @@ peel_mailbox_new(unsigned int ring_size, struct peel_mailbox **out)
 		[PEEL_CLASS_ANSWER] = "answer",
 		[PEEL_CLASS_CREATE] = "create",
 		[PEEL_CLASS_OVERLAY] = "overlay",
+		[PEEL_CLASS_OWN] = "own",
 	};
 	static unsigned int n_mailboxes; /* tells the rings of all mailboxes of the process apart */
 	unsigned int serial = __atomic_fetch_add(&n_mailboxes, 1, __ATOMIC_RELAXED);

@@ -17,6 +17,7 @@ enum peel_msg_class {
 	PEEL_CLASS_ANSWER,  /* created and destroy: anybody may send them, cheap to refuse */
 	PEEL_CLASS_CREATE,  /* create: anybody may send them, each costs two X25519 */
 	PEEL_CLASS_OVERLAY, /* discovery, DHT */
+	PEEL_CLASS_OWN,	    /* what came back over own circuits, for the program */
 	PEEL_N_CLASSES
 };
 
@@ -25,6 +26,9 @@ enum peel_msg_kind {
 	PEEL_KIND_MESSAGE,  /* opened message (id and body) of a session at its end (exit) */
 	PEEL_KIND_EXIT_DATA, /* `data` message (id and body) that passed the payload policy but needs control: endpoint not
 				open yet, or a domain name. session/generation are set. */
+	PEEL_KIND_OWN_DATA, /* `data` (id and body) from the end of an own circuit: session and generation are the path's */
+	PEEL_KIND_OWN_MESSAGE, /* another message from there */
+	PEEL_KIND_OWN_HIDDEN,  /* `data` with a hidden service datagram in it */
 };
 
 struct peel_mailbox;

@@ -21,6 +21,8 @@
 	X(CELLS_RENDEZVOUS, "cells_rendezvous", "cells passed between joined circuits")            \
 	X(CELLS_EXITED, "cells_exited", "data messages sent to the outside")                       \
 	X(CELLS_RETURNED, "cells_returned", "outside datagrams sealed into a circuit")             \
+	X(OWN_CELLS_SENT, "own_cells_sent", "cells sealed for own circuits")                       \
+	X(OWN_CELLS_RECEIVED, "own_cells_received", "cells that came back over own circuits")      \
 	X(PINGS_ANSWERED, "pings_answered", "circuit pings answered by a worker")                  \
 	X(TESTS_ANSWERED, "tests_answered", "speed test requests answered")                        \
 	X(HANDED_ON, "handed_on", "cells that a busy worker gave to another one")                  \
@@ -39,6 +41,8 @@
 	X(DROP_DESTINATION, "drop_destination", "destination refused by the exit policy")          \
 	X(DROP_RATE, "drop_rate", "over a rate limit")                                             \
 	X(DROP_CONTROL_FULL, "drop_control_full", "ring to the control thread full")               \
+	X(DROP_OWN_FULL, "drop_own_full",                                                          \
+		"what came over own circuits faster than the program took it")                     \
 	X(DROP_NO_BUFFER, "drop_no_buffer", "no packet buffer free")                               \
 	X(DROP_TX, "drop_tx", "refused by the kernel or the device on sending")                    \
 	X(DROP_NEIGHBOUR, "drop_neighbour", "link address of the next hop not resolved in time")   \
