@@ -81,6 +81,12 @@ peel_path_set_first(struct peel_paths *t, uint32_t path, const struct peel_addr 
 	peel_path_at(t, path)->first = *first;
 }
 
+void
+peel_path_set_cid(struct peel_paths *t, uint32_t path, uint32_t cid)
+{
+	peel_path_at(t, path)->cid = cid;
+}
+
 int
 peel_path_layer(struct peel_paths *t, uint32_t path, uint32_t session)
 {

@@ -60,6 +60,8 @@ int peel_path_add(struct peel_paths *t, const struct peel_addr *first, uint32_t 
 	uint32_t *path) PEEL_MUST_USE;
 /** Another first hop.   Before its first layer only: until then no worker looks at the path. */
 void peel_path_set_first(struct peel_paths *t, uint32_t path, const struct peel_addr *first);
+/** Another circuit id.   Before its first layer only. */
+void peel_path_set_cid(struct peel_paths *t, uint32_t path, uint32_t cid);
 /** One more layer, innermost from now on. -ENOSPC: PEEL_PATH_LAYERS_MAX. */
 int peel_path_layer(struct peel_paths *t, uint32_t path, uint32_t session) PEEL_MUST_USE;
 /** Replace the flags. */
@@ -76,6 +78,13 @@ peel_path_generation(const struct peel_paths *t, uint32_t path)
 	const struct peel_path_base *b = (const struct peel_path_base *)t;
 
 	return path < b->size ? __atomic_load_n(&b->generations[path], __ATOMIC_ACQUIRE) : 0;
+}
+
+/** How many paths there can be: indices are below. */
+static inline uint32_t
+peel_paths_size(const struct peel_paths *t)
+{
+	return ((const struct peel_path_base *)t)->size;
 }
 
 /** Below the table's size.   Thread: control, or a worker online in RCU. */

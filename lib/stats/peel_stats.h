@@ -73,6 +73,15 @@
 		"destroy messages of unknown circuits or from strangers")                          \
 	X(DESTROY_SENT, "destroy_sent", "destroy messages sent")                                   \
 	X(CIRCUITS_EXPIRED, "circuits_expired", "circuits removed by age, idleness or traffic")    \
+	X(OWN_BEGUN, "own_circuits_begun", "own circuits for which a create was sent")             \
+	X(OWN_READY, "own_circuits_ready", "own circuits that became complete")                    \
+	X(OWN_FAILED, "own_circuits_failed", "own circuits that could not be built")               \
+	X(OWN_DESTROYED, "own_circuits_destroyed", "own circuits destroyed by their first hop")    \
+	X(OWN_EXPIRED, "own_circuits_expired", "own circuits ended by silence, age or traffic")    \
+	X(OWN_CLOSED, "own_circuits_closed", "own circuits closed because nobody needed them")     \
+	X(OWN_REPLACED, "own_circuits_replaced", "own circuits replaced before their end")         \
+	X(OWN_HOP_TIMEOUT, "own_hop_timeouts", "nodes that did not become a hop in time")          \
+	X(OWN_HOP_BAD, "own_hop_bad", "nodes that failed to prove who they are as a hop")          \
 	X(INTRO_REQUESTS, "intro_requests", "introduction requests answered")                      \
 	X(INTRO_RESPONSES, "intro_responses", "introduction responses that matched a request")     \
 	X(INTRO_UNSOLICITED, "intro_unsolicited",                                                  \

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+
+#include "internal.h"
+#include "peel_policy.h"
+
+/* Who becomes the next hop: sections 15.1, 15.3 and 15.4. */
+
+bool
+peel_tunnel_usable(const struct peel_addr *a)
+{
+	return a->port != 0 && (a->family == PEEL_FAMILY_IPV4 || a->family == PEEL_FAMILY_IPV6);
+}
+
+/* Local addresses say nothing about who runs a node: everybody has the same ones. */
+static bool
+is_public(const struct peel_addr *a)
+{
+	static const struct peel_policy internet; /* allows public addresses only */
+
+	return peel_policy_destination(&internet, a);
+}
+
+/* Neighbours in the same network are likely to be one operator's, who would see both ends of what passes. */
+static bool
+same_network(const struct peel_addr *a, const struct peel_addr *b)
+{
+	size_t n = a->family == PEEL_FAMILY_IPV4 ? 2 : 4;
+
+	return a->family == b->family && memcmp(a->ip, b->ip, n) == 0 && is_public(a) &&
+	       is_public(b);
+}
+
+static bool
+near_a_hop(const struct peel_tunnels *t, const struct tunnel *tn, const struct peel_addr *a)
+{
+	const struct build *b = tn->build;
+
+	if (t->conf.settings.allow_same_network)
+		return false;
+	if (b->exit_required && same_network(a, &b->exit.addr))
+		return true;
+	for (unsigned int i = 0; i < tn->n_hops; i++) {
+		if (same_network(a, &tn->hop[i].addr))
+			return true;
+	}
+	return false;
+}
+
+static bool
+same_key(const uint8_t *a, const uint8_t *b)
+{
+	return memcmp(a, b, PEEL_PK_LEN) == 0;
+}
+
+/* Not ourselves, not twice, not what did not work a moment ago; the required exit has its place already. */
+static bool
+key_excluded(const struct peel_tunnels *t, const struct tunnel *tn, const uint8_t *pk)
+{
+	const struct build *b = tn->build;
+
+	if (!peel_pk_valid((struct peel_span){pk, PEEL_PK_LEN}) ||
+		same_key(pk, t->conf.identity->pk) ||
+		(b->exit_required && same_key(pk, b->exit.pk)))
+		return true;
+	for (unsigned int i = 0; i < tn->n_hops; i++) {
+		if (same_key(pk, tn->hop[i].pk))
+			return true;
+	}
+	for (unsigned int i = 0; i < b->n_tried; i++) {
+		if (same_key(pk, b->tried[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool
+target_excluded(
+	const struct peel_tunnels *t, const struct tunnel *tn, const struct peel_target *target)
+{
+	return !peel_tunnel_usable(&target->addr) || key_excluded(t, tn, target->pk) ||
+	       near_a_hop(t, tn, &target->addr);
+}
+
+/* ---- first hop ----------------------------------------------------------------------------------------------------------- */
+
+void
+peel_tunnel_first_failed(struct peel_tunnels *t, const uint8_t pk[PEEL_PK_LEN])
+{
+	struct failed *f = &t->failed[t->failed_at++ % FAILED_MAX];
+
+	memcpy(f->pk, pk, PEEL_PK_LEN);
+	f->until_ms = now_ms(t) + FAILED_MS;
+}
+
+static bool
+failed_lately(const struct peel_tunnels *t, const uint8_t *pk)
+{
+	uint64_t now = now_ms(t);
+
+	for (unsigned int i = 0; i < FAILED_MAX; i++) {
+		if (t->failed[i].until_ms > now && same_key(t->failed[i].pk, pk))
+			return true;
+	}
+	return false;
+}
+
+/* Circuits of the same type that begin there, or try to. */
+static uint32_t
+uses(const struct peel_tunnels *t, const struct tunnel *tn, const uint8_t *pk)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct tunnel *other = t->list[i];
+
+		if (other == tn || other->type != tn->type || other->state == PEEL_TUNNEL_CLOSING)
+			continue;
+		n += same_key(pk, other->n_hops > 0 ? other->hop[0].pk : other->build->target.pk);
+	}
+	return n;
+}
+
+/* The best of @p n, at random among equals. 0 or -EAGAIN. */
+static int
+pick_first(struct peel_tunnels *t, const struct tunnel *tn, const struct peel_target *list,
+	size_t n, struct peel_target *out)
+{
+	uint32_t best = UINT32_MAX, equals = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (target_excluded(t, tn, &list[i]))
+			continue;
+		uint32_t score = uses(t, tn, list[i].pk) +
+				 ((list[i].flags & PEEL_FLAG_EXIT_BT) != 0) +
+				 (failed_lately(t, list[i].pk) ? 1u << 24 : 0);
+
+		if (score < best) {
+			best = score;
+			equals = 0;
+		}
+		if (score == best && peel_random_below(t->env, ++equals) == 0)
+			*out = list[i];
+	}
+	return equals > 0 ? 0 : -EAGAIN;
+}
+
+static int
+ask_first(struct peel_tunnels *t, const struct tunnel *tn, uint16_t all, uint16_t none,
+	struct peel_target *out)
+{
+	struct peel_target list[CANDIDATES_ASKED];
+	size_t n = t->conf.candidates(t->conf.arg, all, none, list, CANDIDATES_ASKED);
+
+	return pick_first(t, tn, list, n, out);
+}
+
+/* The exit itself. */
+static int
+choose_only(struct peel_tunnels *t, const struct tunnel *tn, struct peel_target *out)
+{
+	const struct build *b = tn->build;
+	uint16_t flags = b->exit_flags;
+	int ret = -EAGAIN;
+
+	if (b->exit_required) {
+		*out = b->exit;
+		/* One attempt. */
+		return b->n_tried == 0 && peel_tunnel_usable(&out->addr) ? 0 : -EAGAIN;
+	}
+	if (flags == 0 && tn->type == PEEL_TUNNEL_RP_SEEDER)
+		ret = ask_first(t, tn, PEEL_FLAG_RELAY, 0, out);
+	if (flags == 0)
+		flags = PEEL_FLAG_EXIT_BT;
+	if (ret != 0)
+		ret = ask_first(t, tn, flags, PEEL_FLAG_EXIT_BACKUP, out);
+	return ret == 0 ? 0 : ask_first(t, tn, flags, 0, out);
+}
+
+int
+peel_tunnel_choose_first(struct peel_tunnels *t, const struct tunnel *tn, struct peel_target *out)
+{
+	if (tn->goal == 1)
+		return choose_only(t, tn, out);
+	return ask_first(t, tn, PEEL_FLAG_RELAY, 0, out);
+}
+
+int
+peel_tunnel_choose_point(struct peel_tunnels *t, struct peel_target *out)
+{
+	static const uint16_t flags[] = {PEEL_FLAG_EXIT_BT, PEEL_FLAG_EXIT_IPV8, PEEL_FLAG_RELAY};
+
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(flags); i++) {
+		if (t->conf.candidates(t->conf.arg, flags[i], 0, out, 1) == 1 &&
+			peel_pk_valid((struct peel_span){out->pk, PEEL_PK_LEN}) &&
+			!same_key(out->pk, t->conf.identity->pk) && peel_tunnel_usable(&out->addr))
+			return 0;
+	}
+	return -EAGAIN;
+}
+
+/* ---- further hops --------------------------------------------------------------------------------------------------------- */
+
+void
+peel_tunnel_offered(struct peel_tunnels *t, struct tunnel *tn, const struct peel_candidates *list)
+{
+	struct build *b = tn->build;
+	bool last = tn->n_hops + 1 == tn->goal;
+	/* Exits at the end, relays before; exits are relays too when there is nobody else. */
+	size_t from = last || list->n_relays == 0 ? list->n_relays : 0;
+	size_t to = last || list->n_relays == 0 ? list->n : list->n_relays;
+
+	(void)t;
+	b->n_offered = 0;
+	for (size_t i = from; i < to && b->n_offered < OFFERED_MAX; i++) {
+		if (peel_pk_valid(list->key[i]))
+			memcpy(b->offered[b->n_offered++], list->key[i].p, PEEL_PK_LEN);
+	}
+}
+
+enum rank {
+	RANK_KNOWN,   /* and in nobody's network */
+	RANK_UNKNOWN, /* cannot be judged */
+	RANK_NEVER,
+};
+
+/* A key of the candidate list; what we know of it goes to out. */
+static enum rank
+rank_offered(
+	struct peel_tunnels *t, const struct tunnel *tn, const uint8_t *pk, struct peel_target *out)
+{
+	const uint16_t told = PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT; /* by its place in the list */
+	bool last = tn->n_hops + 1 == tn->goal;
+	uint16_t flags = last ? tn->build->exit_flags : PEEL_FLAG_RELAY;
+
+	if (key_excluded(t, tn, pk))
+		return RANK_NEVER;
+	if (last && flags == 0)
+		flags = PEEL_FLAG_EXIT_BT;
+	if (!t->conf.find_peer(t->conf.arg, pk, out)) {
+		memset(out, 0, sizeof(*out));
+		memcpy(out->pk, pk, PEEL_PK_LEN);
+		return (flags & ~told) == 0 ? RANK_UNKNOWN : RANK_NEVER;
+	}
+	memcpy(out->pk, pk, PEEL_PK_LEN);
+	if (near_a_hop(t, tn, &out->addr))
+		return RANK_NEVER;
+	/* Without a record of its flags the list's word counts. */
+	if (out->flags == 0)
+		return (flags & ~told) == 0 ? RANK_UNKNOWN : RANK_NEVER;
+	if ((out->flags & flags) != flags || (last && (out->flags & PEEL_FLAG_EXIT_BACKUP) != 0))
+		return RANK_NEVER;
+	return RANK_KNOWN;
+}
+
+/* Unpredictably: a hop that puts its friends first gains nothing by it. */
+static int
+pick_offered(struct peel_tunnels *t, const struct tunnel *tn, struct peel_target *out)
+{
+	const struct build *b = tn->build;
+	enum rank best = RANK_NEVER;
+	uint32_t equals = 0;
+
+	for (unsigned int i = 0; i < b->n_offered; i++) {
+		struct peel_target target;
+		enum rank rank = rank_offered(t, tn, b->offered[i], &target);
+
+		if (rank < best) {
+			best = rank;
+			equals = 0;
+		}
+		if (rank != RANK_NEVER && rank == best && peel_random_below(t->env, ++equals) == 0)
+			*out = target;
+	}
+	return equals > 0 ? 0 : -EAGAIN;
+}
+
+static int
+pick_own(struct peel_tunnels *t, const struct tunnel *tn, uint16_t all, uint16_t none,
+	struct peel_target *out)
+{
+	struct peel_target list[CANDIDATES_ASKED];
+	size_t n = t->conf.candidates(t->conf.arg, all, none, list, CANDIDATES_ASKED);
+	uint32_t equals = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!target_excluded(t, tn, &list[i]) && peel_random_below(t->env, ++equals) == 0)
+			*out = list[i];
+	}
+	return equals > 0 ? 0 : -EAGAIN;
+}
+
+int
+peel_tunnel_choose_next(
+	struct peel_tunnels *t, const struct tunnel *tn, struct peel_target *out, bool *named)
+{
+	const struct build *b = tn->build;
+	bool last = tn->n_hops + 1 == tn->goal;
+	uint16_t flags = b->exit_flags != 0 ? b->exit_flags : PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT;
+
+	*named = false;
+	if (last && b->exit_required) {
+		*out = b->exit;
+		/* One attempt. */
+		return b->n_tried > 0 && same_key(b->tried[b->n_tried - 1], b->exit.pk) ? -EAGAIN
+											: 0;
+	}
+	if (pick_offered(t, tn, out) == 0) {
+		*named = true;
+		return 0;
+	}
+	if (last)
+		return pick_own(t, tn, flags, PEEL_FLAG_EXIT_BACKUP, out) == 0
+			       ? 0
+			       : pick_own(t, tn, flags, 0, out);
+	/* In the middle exits would do, but they are few, and the end needs one. */
+	return pick_own(t, tn, PEEL_FLAG_RELAY, PEEL_FLAG_EXIT_BT, out) == 0
+		       ? 0
+		       : pick_own(t, tn, PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT, 0, out);
+}

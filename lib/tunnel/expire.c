@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include "internal.h"
+
+/* Time: answers awaited, pings, limits, and the grace period of what has ended: section 15.5. */
+
+static uint64_t
+load64(const uint64_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+/* Workers count cells and write the time by a clock of their own: a change is what counts. */
+static void
+note_activity(const struct peel_tunnels *t, struct tunnel *tn)
+{
+	const struct peel_half *half = &session_of(t, tn)->backward;
+	uint32_t seen_s = __atomic_load_n(&half->last_seen_s, __ATOMIC_RELAXED);
+	uint64_t cells = load64(&half->cells);
+
+	if (seen_s == tn->seen_s && cells == tn->seen_cells)
+		return;
+	tn->seen_s = seen_s;
+	tn->seen_cells = cells;
+	tn->active_ms = now_ms(t);
+}
+
+static uint64_t
+life_ms(const struct peel_tunnels *t, const struct tunnel *tn)
+{
+	const struct peel_originator_settings *s = &t->conf.settings;
+
+	return 1000ull * (tn->type == PEEL_TUNNEL_IP_SEEDER ? s->max_time_ip : s->max_time);
+}
+
+static uint64_t
+traffic(const struct peel_tunnels *t, const struct tunnel *tn)
+{
+	const struct peel_session *s = session_of(t, tn);
+
+	return load64(&s->forward.bytes) + load64(&s->backward.bytes);
+}
+
+/* W13: keys never change, so neither may the number of their uses pass what peers count in 32 bits. */
+static uint64_t
+cells(const struct peel_tunnels *t, const struct tunnel *tn)
+{
+	const struct peel_session *s = session_of(t, tn);
+	uint64_t forward = load64(&s->forward.cells), backward = load64(&s->backward.cells);
+
+	return forward > backward ? forward : backward;
+}
+
+static bool
+near_end(const struct peel_tunnels *t, const struct tunnel *tn, uint64_t age_ms)
+{
+	uint64_t life = life_ms(t, tn), max = t->conf.settings.max_traffic;
+	uint64_t margin = life / 10 < REPLACE_MS ? life / 10 : REPLACE_MS;
+
+	return age_ms + margin >= life || traffic(t, tn) >= max - max / 10 ||
+	       cells(t, tn) >= UINT32_MAX - UINT32_MAX / 10;
+}
+
+static void
+check_limits(struct peel_tunnels *t, struct tunnel *tn, uint64_t now)
+{
+	const struct peel_originator_settings *s = &t->conf.settings;
+	uint64_t age_ms = now - tn->begun_ms;
+
+	if (tn->n_hops > 0) {
+		note_activity(t, tn);
+		if (traffic(t, tn) > s->max_traffic || cells(t, tn) >= UINT32_MAX) {
+			peel_tunnel_close(t, tn, PEEL_TUNNEL_END_TRAFFIC, PEEL_DESTROY_UNKNOWN);
+			return;
+		}
+	}
+	if (age_ms > life_ms(t, tn)) {
+		peel_tunnel_close(t, tn, PEEL_TUNNEL_END_AGE, 0);
+		return;
+	}
+	if (tn->state != PEEL_TUNNEL_READY)
+		return;
+	if (now - tn->active_ms > 1000ull * s->max_time_inactive)
+		peel_tunnel_close(t, tn, PEEL_TUNNEL_END_SILENT, 0);
+	else if (tn->pooled && near_end(t, tn, age_ms))
+		tn->retiring = true;
+}
+
+static void
+examine(struct peel_tunnels *t, struct tunnel *tn, uint64_t now)
+{
+	if (tn->state != PEEL_TUNNEL_CLOSING)
+		check_limits(t, tn, now);
+	if (tn->state == PEEL_TUNNEL_EXTENDING && tn->build->due_ms <= now)
+		peel_tunnel_unanswered(t, tn);
+	if (peel_tunnel_pings(t, tn) && tn->ping_ms <= now) {
+		peel_tunnel_ping(t, tn);
+		peel_tunnel_ping_later(t, tn);
+	}
+	if (tn->state == PEEL_TUNNEL_CLOSING && tn->close_ms <= now)
+		peel_tunnel_remove(t, tn);
+}
+
+static uint64_t
+due(const struct peel_tunnels *t, const struct tunnel *tn, uint64_t now)
+{
+	if (tn->state == PEEL_TUNNEL_CLOSING)
+		return tn->close_ms;
+	uint64_t at = now + TICK_MS;
+
+	if (tn->state == PEEL_TUNNEL_EXTENDING && tn->build->due_ms < at)
+		at = tn->build->due_ms;
+	if (peel_tunnel_pings(t, tn) && tn->ping_ms < at)
+		at = tn->ping_ms;
+	return at;
+}
+
+uint64_t
+peel_tunnels_tick(struct peel_tunnels *t)
+{
+	uint64_t now = now_ms(t);
+
+	/* Backwards, as the last one takes the place of one that is removed. */
+	for (uint32_t i = t->n; i-- > 0;)
+		examine(t, t->list[i], now);
+	peel_tunnel_pools(t);
+
+	uint64_t next = peel_tunnel_pools_due(t, now);
+
+	for (uint32_t i = 0; i < t->n; i++) {
+		uint64_t at = due(t, t->list[i], now);
+
+		if (at < next)
+			next = at;
+	}
+	return next > now ? next - now : 1;
+}

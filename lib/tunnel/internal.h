@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * Inside lib/tunnel: the tables behind struct peel_tunnels. Own circuits are few, so each is a block of its own, found
+ * by its path or its circuit id. A circuit is never freed under its caller: what ends is CLOSING, and the next tick
+ * after its time removes it. Thread: control, all of it.
+ */
+
+#include "peel_discovery.h"
+#include "peel_rate.h"
+#include "peel_tunnel.h"
+
+#define TRIES_MAX 32   /* creates and extends for one circuit at most, whatever the settings say */
+#define OFFERED_MAX 32 /* keys kept of a candidate list: more do not fit into a datagram */
+#define CANDIDATES_ASKED 64 /* of our own candidates, to choose from */
+#define FAILED_MAX 64	    /* first hops remembered as failed */
+#define FAILED_MS 60000	    /* ... for so long */
+#define PING_MS 7500
+#define PING_JITTER_MS 500  /* around it */
+#define PONG_MS 10000	    /* a pong is overdue after this, or next_hop_timeout if that is less */
+#define TICK_MS 1000	    /* limits are exact to about this */
+#define TICK_WANTED_MS 500  /* while circuits are missing */
+#define TICK_IDLE_MS 5000   /* without circuits */
+#define BACKOFF_MS 500	    /* after a failed circuit, doubled ... */
+#define BACKOFF_MAX_MS 5000 /* ... up to this */
+#define YOUNG_MS 10000	    /* a circuit destroyed at this age counts as failed */
+#define REPLACE_MS 30000    /* most that a replacement is begun before max_time */
+#define VERIFY_PER_SECOND 100 /* signatures of destroys */
+#define SHUTDOWN_MS 3000      /* no longer signing than this: the rest times out */
+
+/* What is needed only while a circuit is being built; wiped at its end. */
+struct build {
+	uint8_t x_secret[32];
+	struct peel_target target; /* asked to become the next hop */
+	uint64_t due_ms;
+	uint16_t identifier;
+	uint16_t exit_flags;	 /* of the spec; 0: by type */
+	unsigned int tries;	 /* left */
+	bool exit_required;	 /* by the spec */
+	struct peel_target exit; /* when required */
+	unsigned int n_tried, n_offered;
+	uint8_t tried[TRIES_MAX][PEEL_PK_LEN];
+	uint8_t offered[OFFERED_MAX][PEEL_PK_LEN]; /* by the last hop, for the next one */
+};
+
+struct hop {
+	uint8_t pk[PEEL_PK_LEN];
+	uint16_t flags; /* as known */
+	struct peel_addr addr;
+};
+
+struct tunnel {
+	peel_tunnel_id id;
+	uint32_t path, route; /* route: PEEL_NONE before the first hop */
+	uint32_t cid;
+	uint32_t index;	      /* in peel_tunnels.list */
+	struct tunnel *chain; /* same bucket of circuit ids */
+	struct build *build;  /* EXTENDING only */
+	uint64_t begun_ms, active_ms, close_ms;
+	uint64_t seen_cells; /* of hop 1's backward half at the last look */
+	uint32_t seen_s;
+	uint8_t type, state; /* enum peel_tunnel_type, peel_tunnel_state */
+	uint8_t goal, n_hops;
+	bool pooled;
+	bool retiring;	       /* a replacement is wanted */
+	uint64_t ping_ms;      /* when the next one is due */
+	uint64_t ping_sent_ms; /* of ping_identifier */
+	uint64_t silent_ms;    /* when the oldest ping without answer was sent, 0: all answered */
+	uint32_t rtt_ms;
+	uint16_t ping_identifier;
+	struct hop hop[PEEL_HOPS_MAX];
+};
+
+struct pool {
+	bool wanted;
+	uint32_t backoff_ms;
+	uint64_t retry_ms; /* nothing is begun before */
+};
+
+struct failed {
+	uint8_t pk[PEEL_PK_LEN];
+	uint64_t until_ms;
+};
+
+struct peel_tunnels {
+	struct peel_tunnels_conf conf;
+	const struct peel_env *env;
+	uint32_t size;		 /* of the table of paths */
+	struct tunnel **by_path; /* [size] */
+	struct tunnel **list;	 /* [size], the first n are used */
+	struct tunnel **bucket;	 /* by circuit id */
+	uint32_t n, mask;
+	struct pool pool[PEEL_HOPS_MAX + 1]; /* by hops */
+	struct failed failed[FAILED_MAX];
+	unsigned int failed_at;
+	struct peel_bucket verify;
+};
+
+static inline uint64_t
+now_ms(const struct peel_tunnels *t)
+{
+	return peel_now_ms(t->env);
+}
+
+static inline uint32_t
+now_s(const struct peel_tunnels *t)
+{
+	return (uint32_t)(now_ms(t) / 1000);
+}
+
+static inline void
+count(struct peel_tunnels *t, enum peel_counter counter)
+{
+	peel_stats_add(t->conf.stats, counter, 1);
+}
+
+static inline struct peel_path *
+path_of(const struct peel_tunnels *t, const struct tunnel *tn)
+{
+	return peel_path_at(t->conf.paths, tn->path);
+}
+
+/* The first hop's session: what is counted and seen there stands for the circuit. At least one hop. */
+static inline struct peel_session *
+session_of(const struct peel_tunnels *t, const struct tunnel *tn)
+{
+	return peel_session_at(t->conf.routes, path_of(t, tn)->session[0]);
+}
+
+/* tunnels.c */
+
+/* NULL: gone, or never was. */
+struct tunnel *peel_tunnel_by_id(const struct peel_tunnels *t, peel_tunnel_id id);
+struct tunnel *peel_tunnel_by_cid(const struct peel_tunnels *t, uint32_t cid);
+/* An id that no route and no own circuit uses. */
+uint32_t peel_tunnel_fresh_cid(struct peel_tunnels *t);
+/* Give a circuit its path and make it findable. 0 or -ENOSPC. */
+int peel_tunnel_add(
+	struct peel_tunnels *t, struct tunnel *tn, const struct peel_addr *first) PEEL_MUST_USE;
+/* Another circuit id, before the first hop. */
+void peel_tunnel_change_cid(struct peel_tunnels *t, struct tunnel *tn);
+/* READY or EXTENDING no longer. reason: of the destroy to the first hop, 0: none. */
+void peel_tunnel_close(
+	struct peel_tunnels *t, struct tunnel *tn, enum peel_tunnel_end why, uint16_t reason);
+/* Retire everything and free it. */
+void peel_tunnel_remove(struct peel_tunnels *t, struct tunnel *tn);
+/* Wipe and free what is needed for building. */
+void peel_tunnel_build_free(struct tunnel *tn);
+
+/* choose.c */
+
+bool peel_tunnel_usable(const struct peel_addr *a);
+/* For a circuit without hops. 0, or -EAGAIN: nobody (left). */
+int peel_tunnel_choose_first(
+	struct peel_tunnels *t, const struct tunnel *tn, struct peel_target *out) PEEL_MUST_USE;
+/* For one with hops. *named: the last hop knows its address. 0 or -EAGAIN. */
+int peel_tunnel_choose_next(struct peel_tunnels *t, const struct tunnel *tn,
+	struct peel_target *out, bool *named) PEEL_MUST_USE;
+/* The required exit of an introduction point's circuit (section 15.1). 0 or -EAGAIN. */
+int peel_tunnel_choose_point(struct peel_tunnels *t, struct peel_target *out) PEEL_MUST_USE;
+/* Keep what the hop that was added last offers for the next one. */
+void peel_tunnel_offered(
+	struct peel_tunnels *t, struct tunnel *tn, const struct peel_candidates *list);
+/* As first hop it comes last for a while. */
+void peel_tunnel_first_failed(struct peel_tunnels *t, const uint8_t pk[PEEL_PK_LEN]);
+
+/* build.c */
+
+/* Begin a circuit: 0, -EAGAIN, -ENOSPC or -ENOMEM. */
+int peel_tunnel_begin(struct peel_tunnels *t, const struct peel_tunnel_spec *spec, bool pooled,
+	struct tunnel **out) PEEL_MUST_USE;
+/* Ask the next candidate; the circuit fails when there is none, or no try left. */
+void peel_tunnel_ask(struct peel_tunnels *t, struct tunnel *tn);
+/* Nobody answered in time. */
+void peel_tunnel_unanswered(struct peel_tunnels *t, struct tunnel *tn);
+int peel_tunnel_created(
+	struct peel_tunnels *t, const struct peel_addr *from, const struct peel_cell *cell);
+int peel_tunnel_extended(
+	struct peel_tunnels *t, struct tunnel *tn, const uint8_t *body, size_t len);
+
+/* send.c */
+
+/* Seal for the end of the circuit and send. 0, -ENOENT: no hop, or closing; -EMSGSIZE. */
+int peel_tunnel_seal(struct peel_tunnels *t, struct tunnel *tn, const uint8_t *msg, size_t len);
+
+/* destroy.c */
+
+int peel_tunnel_destroy(
+	struct peel_tunnels *t, const struct peel_addr *from, const uint8_t *data, size_t len);
+void peel_tunnel_destroy_send(struct peel_tunnels *t, const struct tunnel *tn, uint16_t reason);
+
+/* pool.c */
+
+/* Begin what is missing in all pools. */
+void peel_tunnel_pools(struct peel_tunnels *t);
+/* Is something wanted that is not there yet? When to look again, at the latest. */
+uint64_t peel_tunnel_pools_due(const struct peel_tunnels *t, uint64_t now);
+void peel_tunnel_pool_ready(struct peel_tunnels *t, const struct tunnel *tn);
+void peel_tunnel_pool_ended(
+	struct peel_tunnels *t, const struct tunnel *tn, enum peel_tunnel_end why);
+
+/* keepalive.c */
+
+/* Is the answer to a ping overdue? */
+bool peel_tunnel_silent(const struct peel_tunnels *t, const struct tunnel *tn);
+bool peel_tunnel_pings(const struct peel_tunnels *t, const struct tunnel *tn);
+void peel_tunnel_ping_later(struct peel_tunnels *t, struct tunnel *tn);
+void peel_tunnel_ping(struct peel_tunnels *t, struct tunnel *tn);
+int peel_tunnel_ping_received(
+	struct peel_tunnels *t, struct tunnel *tn, const uint8_t *body, size_t len);
+int peel_tunnel_pong_received(
+	struct peel_tunnels *t, struct tunnel *tn, const uint8_t *body, size_t len);

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+
+#include "internal.h"
+
+/*
+ * A pool per hop count: max_circuits DATA circuits, EXTENDING or READY. One that comes near its end still serves, but no
+ * longer counts as one of them, so that its replacement is built meanwhile.
+ */
+
+static bool
+valid_hops(const struct peel_tunnels *t, unsigned int hops)
+{
+	return hops >= 1 && hops <= PEEL_HOPS_MAX && hops <= t->conf.settings.max_relay_early;
+}
+
+static uint32_t
+members(const struct peel_tunnels *t, unsigned int hops)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct tunnel *tn = t->list[i];
+
+		n += tn->pooled && tn->goal == hops && !tn->retiring &&
+		     tn->state != PEEL_TUNNEL_CLOSING;
+	}
+	return n;
+}
+
+/* After a failure the next ones wait: a network that is gone is not flooded with creates. */
+static void
+back_off(struct peel_tunnels *t, struct pool *p)
+{
+	uint64_t now = now_ms(t);
+
+	if (now < p->retry_ms)
+		return; /* one of several that failed together */
+	p->backoff_ms = p->backoff_ms == 0 ? BACKOFF_MS : p->backoff_ms * 2;
+	if (p->backoff_ms > BACKOFF_MAX_MS)
+		p->backoff_ms = BACKOFF_MAX_MS;
+	p->retry_ms = now + p->backoff_ms;
+}
+
+static void
+fill(struct peel_tunnels *t, unsigned int hops)
+{
+	const struct peel_tunnel_spec spec = {.type = PEEL_TUNNEL_DATA, .hops = hops};
+	struct pool *p = &t->pool[hops];
+	uint32_t wanted = t->conf.settings.max_circuits;
+	uint32_t n = p->wanted && wanted > 0 ? members(t, hops) : wanted;
+	struct tunnel *tn;
+
+	for (; n < wanted && now_ms(t) >= p->retry_ms; n++) {
+		if (peel_tunnel_begin(t, &spec, true, &tn) != 0)
+			return;
+	}
+}
+
+void
+peel_tunnel_pools(struct peel_tunnels *t)
+{
+	for (unsigned int hops = 1; hops <= PEEL_HOPS_MAX; hops++)
+		fill(t, hops);
+}
+
+uint64_t
+peel_tunnel_pools_due(const struct peel_tunnels *t, uint64_t now)
+{
+	uint64_t due = now + TICK_IDLE_MS;
+
+	for (unsigned int hops = 1; hops <= PEEL_HOPS_MAX; hops++) {
+		const struct pool *p = &t->pool[hops];
+
+		if (!p->wanted || members(t, hops) >= t->conf.settings.max_circuits)
+			continue;
+		uint64_t at = p->retry_ms > now ? p->retry_ms : now + TICK_WANTED_MS;
+
+		if (at < due)
+			due = at;
+	}
+	return due;
+}
+
+/* The one nearest to its end, among those that have a replacement. */
+static struct tunnel *
+oldest_ready(const struct peel_tunnels *t, unsigned int hops, uint32_t *n)
+{
+	struct tunnel *oldest = NULL;
+
+	*n = 0;
+	for (uint32_t i = 0; i < t->n; i++) {
+		struct tunnel *tn = t->list[i];
+
+		if (!tn->pooled || tn->goal != hops || tn->state != PEEL_TUNNEL_READY)
+			continue;
+		++*n;
+		if (tn->retiring && (oldest == NULL || tn->begun_ms < oldest->begun_ms))
+			oldest = tn;
+	}
+	return oldest;
+}
+
+void
+peel_tunnel_pool_ready(struct peel_tunnels *t, const struct tunnel *tn)
+{
+	struct pool *p = &t->pool[tn->goal];
+	uint32_t n;
+	struct tunnel *old = oldest_ready(t, tn->goal, &n);
+
+	p->backoff_ms = 0;
+	p->retry_ms = 0;
+	if (old == NULL || n <= t->conf.settings.max_circuits)
+		return;
+	count(t, PEEL_OWN_REPLACED);
+	peel_tunnel_close(t, old, PEEL_TUNNEL_END_AGE, PEEL_DESTROY_UNNEEDED);
+}
+
+void
+peel_tunnel_pool_ended(struct peel_tunnels *t, const struct tunnel *tn, enum peel_tunnel_end why)
+{
+	bool young = now_ms(t) - tn->begun_ms < YOUNG_MS;
+
+	if (why == PEEL_TUNNEL_END_FAILED || (why == PEEL_TUNNEL_END_DESTROYED && young))
+		back_off(t, &t->pool[tn->goal]);
+}
+
+/* ---- interface ---------------------------------------------------------------------------------------------------------- */
+
+int
+peel_tunnels_build(struct peel_tunnels *t, unsigned int hops)
+{
+	if (!valid_hops(t, hops))
+		return -EINVAL;
+	t->pool[hops].wanted = true;
+	fill(t, hops);
+	return 0;
+}
+
+int
+peel_tunnels_stop(struct peel_tunnels *t, unsigned int hops)
+{
+	if (hops > PEEL_HOPS_MAX || !t->pool[hops].wanted)
+		return -ENOENT;
+	t->pool[hops] = (struct pool){0};
+	for (uint32_t i = 0; i < t->n; i++) {
+		struct tunnel *tn = t->list[i];
+
+		if (tn->pooled && tn->goal == hops)
+			peel_tunnel_close(t, tn, PEEL_TUNNEL_END_CLOSED, PEEL_DESTROY_UNNEEDED);
+	}
+	return 0;
+}
+
+static int
+check(const struct peel_tunnels *t, const struct peel_tunnel_spec *spec)
+{
+	if (!valid_hops(t, spec->hops) || (unsigned int)spec->type > PEEL_TUNNEL_RP_DOWNLOADER)
+		return -EINVAL;
+	if (spec->exit == NULL)
+		return spec->type == PEEL_TUNNEL_RP_DOWNLOADER ? -EINVAL : 0;
+	if (!peel_pk_valid((struct peel_span){spec->exit->pk, PEEL_PK_LEN}) ||
+		memcmp(spec->exit->pk, t->conf.identity->pk, PEEL_PK_LEN) == 0)
+		return -EINVAL;
+	return 0;
+}
+
+int
+peel_tunnels_create(struct peel_tunnels *t, const struct peel_tunnel_spec *spec, peel_tunnel_id *id)
+{
+	struct peel_tunnel_spec s = *spec;
+	struct peel_target exit;
+	struct tunnel *tn;
+	int ret = check(t, spec);
+
+	if (ret != 0)
+		return ret;
+	if (s.exit == NULL && s.exit_flags == 0 && s.type == PEEL_TUNNEL_IP_SEEDER) {
+		ret = peel_tunnel_choose_point(t, &exit);
+		if (ret != 0)
+			return ret;
+		s.exit = &exit;
+	} else if (s.exit != NULL && !peel_tunnel_usable(&s.exit->addr)) {
+		if (!t->conf.find_peer(t->conf.arg, s.exit->pk, &exit) ||
+			!peel_tunnel_usable(&exit.addr))
+			return -EAGAIN;
+		memcpy(exit.pk, s.exit->pk, PEEL_PK_LEN);
+		s.exit = &exit;
+	}
+	ret = peel_tunnel_begin(t, &s, false, &tn);
+	if (ret == 0)
+		*id = tn->id;
+	return ret;
+}
