@@ -11,6 +11,7 @@
 #include <sched.h>
 
 #include "conf.h"
+#include "peel_eal.h"
 
 /** What memory will be used, decided before EAL starts. */
 struct peel_eal_plan {
@@ -35,10 +36,5 @@ int peel_eal_start(const struct peel_conf *conf, const struct peel_eal_plan *pla
 	size_t why_size) PEEL_MUST_USE;
 void peel_eal_stop(void);
 
-/** "0000:03:00.0" or "03:00.0", maybe with ",options". */
-bool peel_eal_is_pci(const char *device);
-
-/** "0-3,8" */
-void peel_cpu_list(const cpu_set_t *cpus, char *out, size_t size);
 /** CPUs for the control thread among those the program may use: the configured one, or all but the workers'. */
 void peel_cpu_control(const struct peel_node_conf *conf, const cpu_set_t *allowed, cpu_set_t *out);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * DPDK's environment (EAL): its arguments, its log, and how much memory nodes take from it. For whoever starts EAL:
+ * the program app/peel, and lib/peel inside of other programs.
+ */
+
+#include <sched.h>
+
+#include "peel_node.h"
+
+struct peel_eal_conf {
+	bool huge;	     /* memory from hugepages */
+	uint32_t memory_mib; /* without hugepages: the cap given to EAL */
+	const char *device;  /* "" or NULL: none; a PCI address, or a vdev that is made later */
+	const cpu_set_t
+		*cpus; /* the calling thread floats over these, and so do DPDK's helper threads */
+	bool verbose;  /* DPDK's notices too, not only its errors */
+};
+
+/**
+ * Start EAL; works once per process. The calling thread becomes EAL's main lcore. DPDK's log lines go to peel_log()
+ * from here on, and its latest complaint is part of @p why when this fails.
+ */
+int peel_eal_init(const struct peel_eal_conf *conf, char *why, size_t why_size) PEEL_MUST_USE;
+
+/** Packet buffers that a node of that configuration should have. */
+uint32_t peel_eal_mbufs(const struct peel_node_conf *conf);
+/** An upper bound of what such a node, its drivers and EAL itself take from EAL's memory. */
+size_t peel_eal_bytes(const struct peel_node_conf *conf, uint32_t n_mbufs);
+/** The cap for that many bytes in ordinary pages, with room for the allocator's own fragments, in MiB. */
+uint32_t peel_eal_memory_mib(size_t bytes);
+
+/** "0000:03:00.0" or "03:00.0", maybe with ",options". */
+bool peel_eal_is_pci(const char *device);
+
+/** "0-3,8" */
+void peel_cpu_list(const cpu_set_t *cpus, char *out, size_t size);
