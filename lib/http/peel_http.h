@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * HTTP as far as exits do it for circuits: which requests they make, when an answer is complete, which answers may go
+ * back, and how these are cut into parts and put together again. State machines without I/O or clock.
+ * Source: protocol section 22.2. Thread: one at a time for each object (control).
+ */
+
+#include "peel_base.h"
+
+#define PEEL_HTTP_REQUEST_MAX 8192 /* bytes of a request */
+#define PEEL_HTTP_ANSWER_MAX 65535 /* bytes of an answer, header included */
+#define PEEL_HTTP_PART_LEN 1400
+#define PEEL_HTTP_PARTS_MAX ((PEEL_HTTP_ANSWER_MAX + PEEL_HTTP_PART_LEN - 1) / PEEL_HTTP_PART_LEN)
+#define PEEL_HTTP_TIME_MS 5000	  /* from request to answer, at either end */
+#define PEEL_HTTP_PER_CIRCUIT 5	  /* requests at a time */
+#define PEEL_BENCODE_DEPTH_MAX 64 /* lists and dictionaries inside each other */
+
+/* ---- bencode ---------------------------------------------------------------------------------------------------------- */
+
+/** Is what goes by exactly one bencoded value? Needs no memory: whatever the depth, a few words. */
+struct peel_bencode {
+	uint64_t dicts; /* which of the open containers are dictionaries, the innermost in bit 0 */
+	uint32_t left;	/* bytes of the string still to come, or its length while that is read */
+	uint8_t depth;	/* open containers */
+	uint8_t state;	/* enum bencode_state */
+	bool want_key;	/* of the innermost dictionary */
+};
+
+void peel_bencode_init(struct peel_bencode *b);
+/** 0, or -EBADMSG from the first byte on that cannot belong to a bencoded value: canonical numbers, keys are strings
+ *  (their order is not checked: trackers do not always keep it), at most PEEL_BENCODE_DEPTH_MAX deep. */
+int peel_bencode_feed(struct peel_bencode *b, const void *data, size_t len) PEEL_MUST_USE;
+/** The value is complete. */
+bool peel_bencode_done(const struct peel_bencode *b);
+
+/* ---- the exit's side --------------------------------------------------------------------------------------------------- */
+
+/** One complete GET request of HTTP/1.x and nothing behind it: 0 or -EBADMSG. Other methods ask a server to do something,
+ *  which no tracker needs and exits should not be lent for. */
+int peel_http_request_check(const void *request, size_t len) PEEL_MUST_USE;
+
+struct peel_http_answer;
+
+/** An answer that grows as it arrives: header, then a body by content-length, in chunks, or until the server closes. */
+int peel_http_answer_new(struct peel_http_answer **out) PEEL_MUST_USE;
+/** NULL is fine. */
+void peel_http_answer_free(struct peel_http_answer *a);
+/**
+ * More bytes of the connection. 1: complete and may go back; 0: go on. Final are -EBADMSG: not HTTP/1.x, or neither
+ * `HTTP/1.1 307` nor bencoded (known at the first byte that is not); -EMSGSIZE: beyond PEEL_HTTP_ANSWER_MAX; -ENOMEM.
+ */
+int peel_http_answer_feed(struct peel_http_answer *a, const void *data, size_t len) PEEL_MUST_USE;
+/** The server closed the connection. 1, or -EBADMSG: the answer is cut short or may not go back. */
+int peel_http_answer_end(struct peel_http_answer *a) PEEL_MUST_USE;
+
+/** The bytes as received, up to the end of the body; borrowed. */
+const uint8_t *peel_http_answer_bytes(const struct peel_http_answer *a, size_t *len);
+
+/** Parts that an answer of @p len bytes is cut into. */
+static inline unsigned int
+peel_http_n_parts(size_t len)
+{
+	return (unsigned int)((len + PEEL_HTTP_PART_LEN - 1) / PEEL_HTTP_PART_LEN);
+}
+
+/* ---- the originator's side --------------------------------------------------------------------------------------------- */
+
+/** Parts of one answer, in any order. Zero-initialised is empty; end with peel_http_parts_free. */
+struct peel_http_parts {
+	uint8_t *part[PEEL_HTTP_PARTS_MAX]; /* NULL: not here yet */
+	uint16_t len[PEEL_HTTP_PARTS_MAX];
+	uint16_t total; /* 0: none came yet */
+	uint16_t n;	/* parts that are here */
+	uint32_t bytes; /* of all parts */
+};
+
+/** 1: all parts are here; 0: more to come, also for a part that is here already; -EBADMSG: another total than before,
+ *  part >= total, or total or bytes beyond the limits (the part is ignored); -ENOMEM. */
+int peel_http_parts_add(struct peel_http_parts *p, uint16_t part, uint16_t total, const void *data,
+	size_t len) PEEL_MUST_USE;
+/** All parts in one block (p->bytes long, never NULL for 0 bytes); free() it. NULL: out of memory, or parts are missing. */
+uint8_t *peel_http_parts_join(const struct peel_http_parts *p);
+void peel_http_parts_free(struct peel_http_parts *p);
