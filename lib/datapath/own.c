@@ -181,9 +181,7 @@ own_message(struct peel_worker *w, unsigned int i)
 	case PEEL_MSG_PEERS_RESPONSE:
 		hand_over(w, i, PEEL_CLASS_CIRCUIT, PEEL_KIND_OWN_MESSAGE);
 		break;
-	case PEEL_MSG_TEST_REQUEST: /* these may come in bulk */
-	case PEEL_MSG_TEST_REQUEST_RUST:
-	case PEEL_MSG_TEST_RESPONSE:
+	case PEEL_MSG_TEST_RESPONSE: /* these may come in bulk */
 	case PEEL_MSG_TEST_RESPONSE_RUST:
 	case PEEL_MSG_HTTP_RESPONSE:
 		hand_over(w, i, PEEL_CLASS_OWN, PEEL_KIND_OWN_MESSAGE);

@@ -28,7 +28,9 @@ peel_outbox_new(unsigned int ring_size, struct peel_outbox **out)
 		return -ENOMEM;
 	memset(ob, 0, sizeof(*ob));
 	snprintf(name, sizeof(name), "out%x", serial);
-	ob->ring = rte_ring_create(name, ring_size, SOCKET_ID_ANY, RING_F_SC_DEQ);
+	/* Threads of a program are preempted: none of them may have to wait for another in the middle of a push. */
+	ob->ring =
+		rte_ring_create(name, ring_size, SOCKET_ID_ANY, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
 	if (ob->ring == NULL) {
 		free(ob);
 		return rte_errno == EINVAL ? -EINVAL : -ENOMEM;
@@ -54,7 +56,7 @@ int
 peel_outbox_push(struct peel_outbox *ob, struct rte_mbuf *m, bool *wake)
 {
 	*wake = false;
-	if (rte_ring_mp_enqueue(ob->ring, m) != 0)
+	if (rte_ring_enqueue(ob->ring, m) != 0)
 		return -ENOSPC;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with the one in peel_outbox_doze */
 	/* Looked at first: a shared line that nobody writes costs nothing while the worker is awake. */

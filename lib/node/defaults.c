@@ -41,6 +41,8 @@ peel_node_conf_init(struct peel_node_conf *conf)
 	conf->test_response_max = 1400;
 	conf->test_rate = 50000;
 
+	peel_originator_settings_init(&conf->originator);
+
 	conf->dns_timeout_ms = 2000;
 	conf->exit_queue = 64;
 }

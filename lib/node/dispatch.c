@@ -26,10 +26,13 @@ datagram(struct peel_node *node, const struct peel_addr *from, const uint8_t *da
 	int rc = -ENOENT;
 
 	peel_overlay_heard(node->overlay, from);
-	if (memcmp(data, node->prefix[PEEL_COMMUNITY_TUNNEL], PEEL_PREFIX_LEN) == 0)
+	if (memcmp(data, node->prefix[PEEL_COMMUNITY_TUNNEL], PEEL_PREFIX_LEN) == 0) {
 		rc = peel_circuits_datagram(node->circuits, from, data, len);
-	else if (memcmp(data, node->prefix[PEEL_COMMUNITY_DHT], PEEL_PREFIX_LEN) == 0)
+		if (rc == -ENOENT && node->tunnels != NULL)
+			rc = peel_tunnels_datagram(node->tunnels, from, data, len);
+	} else if (memcmp(data, node->prefix[PEEL_COMMUNITY_DHT], PEEL_PREFIX_LEN) == 0) {
 		rc = peel_dht_input(node->dht, from, data, len);
+	}
 	if (rc == -ENOENT)
 		rc = peel_overlay_input(node->overlay, from, data, len);
 	if (rc == -ENOENT)
@@ -51,14 +54,23 @@ dispatch_one(struct peel_node *node, struct rte_mbuf *m)
 	const struct peel_pkt *pkt = peel_pkt(m);
 	const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
 
-	if (pkt->kind == PEEL_KIND_EXIT_DATA) {
+	switch (pkt->kind) {
+	case PEEL_KIND_EXIT_DATA:
 		node_exit_data(node, m);
 		return;
-	}
-	if (pkt->kind == PEEL_KIND_MESSAGE)
+	case PEEL_KIND_MESSAGE:
 		message(node, pkt, data, m->data_len);
-	else
+		break;
+	case PEEL_KIND_OWN_MESSAGE:
+		peel_overlay_heard(node->overlay, &pkt->remote);
+		node_tunnel_message(node, m);
+		break;
+	case PEEL_KIND_OWN_HIDDEN: /* no hidden services yet */
+		peel_stats_add(&node->stats, PEEL_CONTROL_UNKNOWN, 1);
+		break;
+	default:
 		datagram(node, &pkt->remote, data, m->data_len);
+	}
 	rte_pktmbuf_free(m);
 }
 

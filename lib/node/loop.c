@@ -4,6 +4,7 @@
  * The control thread's event loop: asleep until a worker has mail, a timer is due or somebody asks for the status.
  */
 #include <errno.h>
+#include <poll.h>
 
 #include "status.h"
 
@@ -25,6 +26,8 @@ on_tick(uv_timer_t *timer)
 	next = min_u64(next, peel_overlay_tick(node->overlay));
 	next = min_u64(next, peel_dht_tick(node->dht));
 	next = min_u64(next, peel_circuits_tick(node->circuits));
+	if (node->tunnels != NULL)
+		next = min_u64(next, peel_tunnels_tick(node->tunnels));
 	peel_rcu_poll(node->rcu);
 	node_stages_tick(node);
 	node_wake_workers(node);
@@ -48,7 +51,15 @@ on_stop(uv_async_t *async)
 {
 	struct peel_node *node = async->data;
 
-	uv_stop(&node->loop);
+	node->ended = true;
+}
+
+static void
+on_nudge(uv_async_t *async)
+{
+	struct peel_node *node = async->data;
+
+	on_tick(&node->tick);
 }
 
 int
@@ -60,10 +71,69 @@ node_loop_init(struct peel_node *node)
 		return rc;
 	uv_async_init(&node->loop, &node->wake, on_wake);
 	uv_async_init(&node->loop, &node->stop, on_stop);
+	uv_async_init(&node->loop, &node->nudge, on_nudge);
 	uv_timer_init(&node->loop, &node->tick);
-	node->wake.data = node->stop.data = node->tick.data = node;
+	node->wake.data = node->stop.data = node->nudge.data = node->tick.data = node;
 	uv_timer_start(&node->tick, on_tick, 1, 0);
 	return 0;
+}
+
+/* ---- running it --------------------------------------------------------------------------------------------------- */
+
+int
+peel_node_fd(const struct peel_node *node)
+{
+	return uv_backend_fd(&node->loop);
+}
+
+/* Holding the lock. */
+static int
+timeout_of(const struct peel_node *node)
+{
+	return node->undelivered ? 0 : uv_backend_timeout(&node->loop);
+}
+
+int
+peel_node_timeout(struct peel_node *node)
+{
+	int ms;
+
+	pthread_mutex_lock(&node->lock);
+	uv_update_time(&node->loop);
+	ms = timeout_of(node);
+	pthread_mutex_unlock(&node->lock);
+	return ms;
+}
+
+/* The loop's own wait would hold the lock; so the wait is here, and the loop does what is due. */
+void
+peel_node_poll(struct peel_node *node, int timeout_ms)
+{
+	struct pollfd fd = {.fd = uv_backend_fd(&node->loop), .events = POLLIN};
+	int due = peel_node_timeout(node);
+
+	if (timeout_ms < 0 || (due >= 0 && due < timeout_ms))
+		timeout_ms = due;
+	if (timeout_ms != 0)
+		poll(&fd, 1, timeout_ms);
+	pthread_mutex_lock(&node->lock);
+	uv_run(&node->loop, UV_RUN_NOWAIT);
+	pthread_mutex_unlock(&node->lock);
+	node->undelivered = node_deliver(node);
+}
+
+void
+peel_node_lock(struct peel_node *node)
+{
+	pthread_mutex_lock(&node->lock);
+}
+
+void
+peel_node_unlock(struct peel_node *node)
+{
+	node_wake_workers(node);
+	uv_async_send(&node->nudge);
+	pthread_mutex_unlock(&node->lock);
 }
 
 static void

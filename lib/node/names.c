@@ -226,22 +226,26 @@ on_configured(void *arg, const struct peel_addr *addr)
 	free(c);
 }
 
-void
+int
 node_names_resolve(struct node_names *names, const char *host_port,
 	void (*fn)(struct peel_node *node, const struct peel_addr *addr))
 {
 	const char *colon = strrchr(host_port, ':');
-	struct configured *c = calloc(1, sizeof(*c));
+	unsigned long port = colon == NULL ? 0 : strtoul(colon + 1, NULL, 10);
+	struct configured *c;
 
-	if (c == NULL || colon == NULL || (size_t)(colon - host_port) >= sizeof(c->host)) {
-		free(c);
-		return;
-	}
+	if (port == 0 || port > UINT16_MAX || colon == host_port ||
+		(size_t)(colon - host_port) >= sizeof(c->host))
+		return -EINVAL;
+	c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return -ENOMEM;
 	c->names = names;
-	c->port = (uint16_t)strtoul(colon + 1, NULL, 10);
+	c->port = (uint16_t)port;
 	c->fn = fn;
 	memcpy(c->host, host_port, (size_t)(colon - host_port));
 	dns_resolve(names->dns, c->host, on_configured, c);
+	return 0;
 }
 
 static void
@@ -262,8 +266,7 @@ node_names_new(struct peel_node *node, struct node_names **out, char *why, size_
 		return -ENOMEM;
 	names->node = node;
 	names->seed = peel_random_u64(node->env);
-	names->n_sessions =
-		node->conf.tunnel.max_joined_circuits + 1; /* as many as the table has */
+	names->n_sessions = node->n_sessions;
 	names->waiting_max = node->pool->size / WAITING_SHARE;
 	names->table = calloc(NAMES_MAX, sizeof(names->table[0]));
 	names->share = calloc(names->n_sessions, sizeof(names->share[0]));

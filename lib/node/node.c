@@ -114,11 +114,12 @@ start_tables(struct peel_node *node, char *why, size_t why_size)
 			n_mbufs);
 		return -rte_errno;
 	}
-	rc = peel_route_table_new(
-		&(struct peel_route_conf){.max_sessions = conf->tunnel.max_joined_circuits + 1,
-			.rcu = node->rcu,
-			.env = node->env,
-			.socket_id = (int)rte_socket_id()},
+	node->n_sessions = conf->tunnel.max_joined_circuits + 1 +
+			   conf->max_own_circuits * PEEL_PATH_LAYERS_MAX;
+	rc = peel_route_table_new(&(struct peel_route_conf){.max_sessions = node->n_sessions,
+					  .rcu = node->rcu,
+					  .env = node->env,
+					  .socket_id = (int)rte_socket_id()},
 		&node->routes);
 	if (rc != 0) {
 		snprintf(why, why_size,
@@ -126,8 +127,10 @@ start_tables(struct peel_node *node, char *why, size_t why_size)
 			conf->tunnel.max_joined_circuits);
 		return rc;
 	}
-	if (conf->replay_entries == 0)
-		return 0;
+	if (conf->max_own_circuits > 0)
+		rc = peel_paths_new(conf->max_own_circuits, node->rcu, &node->paths);
+	if (rc != 0 || conf->replay_entries == 0)
+		return rc;
 	return peel_replay_new(
 		conf->replay_entries, node->env, false, (int)rte_socket_id(), &node->replay);
 }
@@ -183,6 +186,7 @@ start_workers(struct peel_node *node, char *why, size_t why_size)
 			.fan = node->fan,
 			.n_workers = conf->n_workers,
 			.rcu = node->rcu,
+			.paths = node->paths,
 			.stats = &nw->stats,
 			.policy = &conf->policy,
 			.n_prefixes = PEEL_N_COMMUNITIES,
@@ -196,11 +200,14 @@ start_workers(struct peel_node *node, char *why, size_t why_size)
 		};
 		int rc = peel_mailbox_new(conf->ring_size, &nw->mailbox);
 
+		if (rc == 0 && node->paths != NULL)
+			rc = peel_outbox_new(conf->ring_size, &nw->outbox);
 		if (rc != 0) {
 			snprintf(why, why_size, "no memory for the rings of worker %u", i);
 			return rc;
 		}
 		wc.mailbox = nw->mailbox;
+		wc.outbox = nw->outbox;
 		memcpy(wc.prefix, node->prefix, sizeof(node->prefix));
 		rc = peel_worker_new(&wc, &nw->worker);
 		if (rc != 0) {
@@ -255,8 +262,19 @@ start_control(struct peel_node *node)
 		.exit_gone = node_exit_gone,
 		.arg = node,
 	};
+	struct peel_tunnels_conf tc = {
+		.env = node->env,
+		.identity = &node->identity,
+		.stats = &node->stats,
+		.routes = node->routes,
+		.send = cb_send,
+		.candidates = cb_candidates,
+		.find_peer = cb_find_peer,
+		.arg = node,
+	};
 	int rc;
 
+	memcpy(tc.prefix, node->prefix[PEEL_COMMUNITY_TUNNEL], sizeof(tc.prefix));
 	memcpy(oc.community, conf->community, sizeof(oc.community));
 	memcpy(dc.community, conf->community[PEEL_COMMUNITY_DHT], sizeof(dc.community));
 	memcpy(cc.prefix, node->prefix[PEEL_COMMUNITY_TUNNEL], sizeof(cc.prefix));
@@ -265,6 +283,8 @@ start_control(struct peel_node *node)
 		rc = peel_dht_new(&dc, &node->dht);
 	if (rc == 0)
 		rc = peel_circuits_new(&cc, &node->circuits);
+	if (rc == 0)
+		rc = node_tunnels_new(node, &tc);
 	return rc;
 }
 
@@ -281,7 +301,10 @@ start(struct peel_node *node, char *why, size_t why_size)
 			node->conf.engine->name);
 		return rc;
 	}
-	rc = peel_identity_load(node->conf.key_file, &node->identity, why, why_size);
+	if (node->conf.key_file[0] == '\0')
+		rc = peel_identity_generate(node->env, &node->identity);
+	else
+		rc = peel_identity_load(node->conf.key_file, &node->identity, why, why_size);
 	if (rc == 0)
 		rc = start_tables(node, why, why_size);
 	if (rc == 0)
@@ -297,6 +320,17 @@ start(struct peel_node *node, char *why, size_t why_size)
 	if (rc == 0)
 		rc = node_management_start(node, why, why_size);
 	return rc;
+}
+
+static void
+lock_init(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(lock, &attr);
+	pthread_mutexattr_destroy(&attr);
 }
 
 int
@@ -321,8 +355,10 @@ peel_node_new(const struct peel_node_conf *conf, struct peel_node **out, char *w
 	memset(node->worker, 0, conf->n_workers * sizeof(node->worker[0]));
 	for (unsigned int i = 0; i < conf->n_workers; i++)
 		node->worker[i].node = node;
+	lock_init(&node->lock);
 	rc = node_loop_init(node);
 	if (rc != 0) {
+		pthread_mutex_destroy(&node->lock);
 		free(node->worker);
 		free(node);
 		return rc;
@@ -345,22 +381,52 @@ add_bootstrap(struct peel_node *node, const struct peel_addr *addr)
 }
 
 int
-peel_node_run(struct peel_node *node)
+peel_node_add_bootstrap(struct peel_node *node, const char *host_port)
+{
+	struct peel_addr addr;
+
+	if (peel_addr_parse(host_port, 0, &addr) == 0 && addr.port != 0) {
+		peel_overlay_add_bootstrap(node->overlay, &addr);
+		return 0;
+	}
+	return node_names_resolve(node->names, host_port, add_bootstrap);
+}
+
+int
+peel_node_start(struct peel_node *node)
 {
 	int rc = node_workers_start(node);
 
 	if (rc != 0)
 		return rc;
 	for (size_t i = 0; i < node->conf.n_bootstrap_names; i++)
-		node_names_resolve(node->names, node->conf.bootstrap_name[i], add_bootstrap);
+		(void)node_names_resolve(node->names, node->conf.bootstrap_name[i], add_bootstrap);
 	if (node->on_ready != NULL)
 		node->on_ready(node->ready_arg);
-	uv_run(&node->loop, UV_RUN_DEFAULT);
+	return 0;
+}
 
+void
+peel_node_finish(struct peel_node *node)
+{
 	node->stopping = true;
+	if (node->tunnels != NULL)
+		peel_tunnels_shutdown(node->tunnels);
 	peel_circuits_shutdown(node->circuits);
 	node_wake_workers(node);
 	node_workers_stop(node);
+}
+
+int
+peel_node_run(struct peel_node *node)
+{
+	int rc = peel_node_start(node);
+
+	if (rc != 0)
+		return rc;
+	while (!node->ended)
+		peel_node_poll(node, -1);
+	peel_node_finish(node);
 	return 0;
 }
 
@@ -377,12 +443,14 @@ peel_node_free(struct peel_node *node)
 		return;
 	node_management_stop(node);
 	node_names_free(node->names);
+	peel_tunnels_free(node->tunnels);
 	peel_circuits_free(node->circuits);
 	peel_dht_free(node->dht);
 	peel_overlay_free(node->overlay);
 	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
 		peel_worker_free(node->worker[i].worker);
 		peel_mailbox_free(node->worker[i].mailbox);
+		peel_outbox_free(node->worker[i].outbox);
 	}
 	peel_fan_free(node->fan);
 	/* Deferred ends (endpoints, routes) run while what they refer to still exists. */
@@ -391,11 +459,14 @@ peel_node_free(struct peel_node *node)
 	if (node->port != NULL)
 		node->conf.port->close(node->port);
 	peel_replay_free(node->replay);
+	peel_paths_free(node->paths);
 	peel_route_table_free(node->routes);
 	peel_rcu_free(node->rcu);
 	rte_mempool_free(node->pool);
 	node_loop_close(node);
 	peel_identity_wipe(&node->identity);
+	pthread_mutex_destroy(&node->lock);
+	free(node->change);
 	free(node->worker);
 	free(node);
 }

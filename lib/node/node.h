@@ -11,12 +11,14 @@
 #include "peel_datapath.h"
 #include "peel_dht.h"
 #include "peel_node.h"
+#include "peel_outbox.h"
 
 struct node_worker {
 	struct peel_node *node;
 	struct peel_worker *worker;
 	struct peel_mailbox *mailbox;
-	struct peel_stats stats; /* written by the worker */
+	struct peel_outbox *outbox; /* NULL: no own circuits */
+	struct peel_stats stats;    /* written by the worker */
 	pthread_t thread;
 	bool running;
 	bool mail; /* control pushed something since the last wake */
@@ -24,6 +26,13 @@ struct node_worker {
 
 struct node_names;	/* resolver, cache and waiting datagrams: names.c */
 struct node_management; /* management socket: management.c */
+
+/* What the program is told about an own circuit. */
+struct node_change {
+	peel_tunnel_id id;
+	bool ended;
+	enum peel_tunnel_end why;
+};
 
 struct peel_node {
 	struct peel_node_conf conf;
@@ -36,7 +45,9 @@ struct peel_node {
 	struct peel_rcu *rcu;
 	struct peel_port *port;
 	struct peel_addr local; /* main address as bound */
+	uint32_t n_sessions;	/* that the table has room for */
 	struct peel_route_table *routes;
+	struct peel_paths *paths;   /* own circuits; NULL: this node only serves others */
 	struct peel_replay *replay; /* NULL: filter off */
 	struct peel_fan *fan;	    /* NULL: workers do not share */
 
@@ -47,11 +58,19 @@ struct peel_node {
 	struct peel_overlay *overlay;
 	struct peel_dht *dht;
 	struct peel_circuits *circuits;
+	struct peel_tunnels *tunnels; /* NULL: no own circuits */
+	struct peel_node_events events;
+	struct node_change *change; /* [changes_size], not told yet: [change_first, n_changes) */
+	uint32_t change_first, n_changes, changes_size;
 
+	pthread_mutex_t lock; /* recursive; the control thread holds it while it works */
 	uv_loop_t loop;
 	uv_async_t wake; /* workers: there is mail */
 	uv_async_t stop;
+	uv_async_t nudge; /* other threads: state has changed, look at the timers */
 	uv_timer_t tick;
+	bool ended;	  /* peel_node_stop was called */
+	bool undelivered; /* the program has not been given everything yet */
 	bool stopping;
 	uint64_t stages_until_ms; /* stages of the workers are timed until then; 0: they are not */
 	struct node_names *names;
@@ -76,6 +95,13 @@ void node_wake_workers(struct peel_node *node);
 /** Empty the mailboxes, important classes first. @return true when something is left. */
 bool node_dispatch(struct peel_node *node);
 
+/* tunnels.c */
+int node_tunnels_new(struct peel_node *node, const struct peel_tunnels_conf *callbacks);
+/** A message from the end of an own circuit, for lib/tunnel. Does not take the mbuf. */
+void node_tunnel_message(struct peel_node *node, const struct rte_mbuf *m);
+/** Call the program with what came. Without the lock. @return true when something is left. */
+bool node_deliver(struct peel_node *node);
+
 /* exit.c */
 /** A data message that waits for its exit's sockets or for a name. Takes the mbuf. */
 void node_exit_data(struct peel_node *node, struct rte_mbuf *m);
@@ -94,8 +120,8 @@ void node_names_free(struct node_names *names);
  */
 void node_names_send(
 	struct node_names *names, struct rte_mbuf *m, struct peel_span name, uint16_t port);
-/** Resolve a configured name ("host:port"); fn is called with the address if there is one. */
-void node_names_resolve(struct node_names *names, const char *host_port,
+/** Resolve a configured name ("host:port"); fn is called with the address if there is one. 0, -EINVAL or -ENOMEM. */
+int node_names_resolve(struct node_names *names, const char *host_port,
 	void (*fn)(struct peel_node *node, const struct peel_addr *addr));
 
 /* workers.c */
