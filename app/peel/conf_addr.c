@@ -9,31 +9,7 @@
 #include <stdlib.h>
 
 #include "conf_table.h"
-
-bool
-conf_has_port(const char *value)
-{
-	const char *colon = strrchr(value, ':');
-
-	if (value[0] == '[')
-		return colon != NULL && colon > strchr(value, ']');
-	return colon != NULL && strchr(value, ':') == colon;
-}
-
-static int
-parse_addr_port(const char *value, struct peel_addr *out, char *why, size_t why_size)
-{
-	if (peel_addr_parse(value, 0, out) != 0) {
-		snprintf(why, why_size, "\"%.64s\" is not an address and a port", value);
-		return -EINVAL;
-	}
-	if (!conf_has_port(value)) {
-		snprintf(why, why_size, "\"%.64s\" has no port%s", value,
-			out->family == PEEL_FAMILY_IPV6 ? " (write [ADDRESS]:PORT)" : "");
-		return -EINVAL;
-	}
-	return 0;
-}
+#include "peel_node_text.h"
 
 /* An address without port, or nothing. family NONE: either will do. */
 static int
@@ -43,7 +19,8 @@ set_ip(struct peel_addr *field, uint8_t family, const char *value, char *why, si
 
 	memset(&a, 0, sizeof(a));
 	if (*value != '\0') {
-		if (peel_addr_parse(value, 0, &a) != 0 || conf_has_port(value) || value[0] == '[') {
+		if (peel_addr_parse(value, 0, &a) != 0 || peel_node_has_port(value) ||
+			value[0] == '[') {
 			snprintf(why, why_size, "\"%.64s\" is not an IP address", value);
 			return -EINVAL;
 		}
@@ -60,7 +37,7 @@ int
 conf_set_listen(struct peel_conf *c, const char *value, bool first, char *why, size_t why_size)
 {
 	struct peel_addr a;
-	int ret = parse_addr_port(value, &a, why, why_size);
+	int ret = peel_node_parse_address(value, &a, why, why_size);
 
 	(void)first;
 	if (ret == 0)
@@ -108,7 +85,7 @@ conf_set_public_address(
 	(void)first;
 	memset(&a, 0, sizeof(a));
 	if (*value != '\0') {
-		ret = parse_addr_port(value, &a, why, why_size);
+		ret = peel_node_parse_address(value, &a, why, why_size);
 		if (ret != 0)
 			return ret;
 		if (a.port == 0) {
@@ -134,7 +111,8 @@ conf_parse_network(const char *value, struct peel_network *out, char *why, size_
 		len = 0;
 	memcpy(host, value, len);
 	host[len] = '\0';
-	if (peel_addr_parse(host, 0, &out->addr) != 0 || conf_has_port(host) || host[0] == '[') {
+	if (peel_addr_parse(host, 0, &out->addr) != 0 || peel_node_has_port(host) ||
+		host[0] == '[') {
 		snprintf(why, why_size, "\"%.64s\" is not an address and a prefix length", value);
 		return -EINVAL;
 	}

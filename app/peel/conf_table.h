@@ -58,8 +58,6 @@ int conf_value_set(const struct conf_key *k, struct peel_conf *c, const char *va
 	char *why, size_t why_size) PEEL_MUST_USE;
 
 /* conf_addr.c */
-/** Does the text name a port? An IPv6 address without brackets has none. */
-bool conf_has_port(const char *value);
 /** "ADDRESS/LENGTH"; without a length one host. 0, or -EINVAL and why not. */
 int conf_parse_network(
 	const char *value, struct peel_network *out, char *why, size_t why_size) PEEL_MUST_USE;
