@@ -181,6 +181,7 @@ publish(struct peel_tunnels *t, struct tunnel *tn, uint32_t session)
 		.session = session,
 		.peer = tn->path,
 		.kind = PEEL_ROUTE_OWN,
+		.max_early = UINT8_MAX, /* nothing is extended from here: no limit */
 	};
 	uint32_t taken;
 
