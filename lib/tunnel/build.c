@@ -10,14 +10,18 @@
 
 #define MESSAGE_MAX 192 /* create has 113 bytes, extend 132 with an IPv6 address */
 
+/*
+ * Creates and extends for the whole circuit, section 15.3. Six by default, so a circuit of seven hops could never be
+ * built: there is always one for each hop, and half of the number for failures.
+ */
 static unsigned int
-budget(const struct peel_originator_settings *s)
+budget(const struct peel_originator_settings *s, unsigned int hops)
 {
 	uint32_t n = s->circuit_timeout / s->next_hop_timeout;
 
-	if (n == 0)
-		return 1;
-	return n < TRIES_MAX ? n : TRIES_MAX;
+	if (n >= TRIES_MAX)
+		return TRIES_MAX;
+	return n > hops + n / 2 ? n : hops + n / 2;
 }
 
 /* One try: an ephemeral key and an identifier of its own, so that answers to earlier ones do not fit. */
@@ -127,7 +131,7 @@ peel_tunnel_begin(struct peel_tunnels *t, const struct peel_tunnel_spec *spec, b
 	tn->type = (uint8_t)spec->type;
 	tn->goal = (uint8_t)spec->hops;
 	tn->pooled = pooled;
-	tn->build->tries = budget(&t->conf.settings);
+	tn->build->tries = budget(&t->conf.settings, spec->hops);
 	tn->build->exit_flags = spec->exit_flags;
 	tn->build->exit_required = spec->exit != NULL;
 	if (spec->exit != NULL)
