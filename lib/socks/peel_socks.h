@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * A SOCKS5 server (RFC 1928, RFC 1929) for circuits: UDP ASSOCIATE carries any datagrams, CONNECT carries exactly one
+ * HTTP request to a BitTorrent tracker (protocol section 22.4). What happens to them is the backend's business.
+ * Thread: the one that runs the loop, all of it.
+ */
+
+#include "peel_base.h"
+
+struct uv_loop_s;
+struct peel_socks;	 /* a listener and its clients */
+struct peel_socks_assoc; /* a UDP association */
+
+#define PEEL_SOCKS_ASSOCS_MAX 64	/* per listener */
+#define PEEL_SOCKS_REQUEST_MAX 8192	/* bytes of an HTTP request, header and body */
+#define PEEL_SOCKS_SECRET_MAX 255	/* bytes of a user name or a password */
+#define PEEL_SOCKS_DATAGRAM_MAX (65507) /* bytes of a datagram on the loopback device */
+
+/** Where to: an address, or a name when that is not empty (then of `addr` only the port counts, family NONE). */
+struct peel_socks_target {
+	struct peel_addr addr;
+	char name[256];
+};
+
+/** Is there a circuit for it? */
+enum peel_socks_ready {
+	PEEL_SOCKS_READY,
+	PEEL_SOCKS_NO_CIRCUIT, /* "network unreachable" */
+	PEEL_SOCKS_NO_EXIT,    /* circuits, but none whose exit does HTTP: "host unreachable" */
+};
+
+struct peel_socks_backend {
+	void *arg;
+	/** Asked before a request is granted, until it says yes or `wait_ms` are over. */
+	enum peel_socks_ready (*ready)(void *arg, bool http);
+	/** An association begins and ends; @p a is valid in between. */
+	void (*opened)(void *arg, struct peel_socks_assoc *a);
+	void (*closed)(void *arg, struct peel_socks_assoc *a);
+	/** A datagram of the association's client. Nothing is promised: it is UDP. */
+	void (*datagram)(void *arg, struct peel_socks_assoc *a, const struct peel_socks_target *to,
+		const uint8_t *payload, size_t len);
+	/**
+	 * An HTTP request, complete. Answer with peel_socks_answer(id), now or later; when it is too late, that does
+	 * nothing. @return 0, or -errno: there will be no answer.
+	 */
+	int (*http)(void *arg, uint64_t id, const struct peel_socks_target *to,
+		const uint8_t *request, size_t len);
+};
+
+struct peel_socks_conf {
+	struct peel_addr listen;     /* port 0: any */
+	const char *user, *password; /* NULL or empty: nobody is asked. Needed beyond loopback. */
+	uint32_t
+		max_clients; /* TCP connections at once; at most PEEL_SOCKS_ASSOCS_MAX of them associate */
+	uint32_t wait_ms; /* how long a request waits for a circuit */
+	uint32_t
+		handshake_ms; /* for everything a client has to say, one limit each: greeting to request; HTTP */
+	uint32_t http_ms; /* for the answer to an HTTP request */
+	uint32_t idle_ms; /* an association without datagrams ends */
+	struct peel_socks_backend backend;
+};
+/** 64 clients, 10 s to speak, 10 s to wait, 15 s for HTTP, one hour idle; no address, no backend. */
+void peel_socks_conf_init(struct peel_socks_conf *conf);
+
+/** Listen. 0; -EPERM: neither loopback nor a password; -EINVAL; -EADDRINUSE and the like; @p why says more. */
+int peel_socks_new(struct uv_loop_s *loop, const struct peel_socks_conf *conf,
+	struct peel_socks **out, char *why, size_t why_size) PEEL_MUST_USE;
+/** Stop listening and drop all clients (backend.closed is called); @p done when nothing is left of it. NULL is fine. */
+void peel_socks_close(struct peel_socks *s, void (*done)(void *arg), void *arg);
+/** Address as bound. */
+void peel_socks_local(const struct peel_socks *s, struct peel_addr *out);
+
+/** A datagram for the client of an association, from @p origin. -ENOTCONN: it never sent one, so where it listens is
+ *  not known; -EAGAIN: its socket is full; -EMSGSIZE. */
+int peel_socks_deliver(struct peel_socks_assoc *a, const struct peel_socks_target *origin,
+	const uint8_t *payload, size_t len);
+/** For the backend's own use. */
+void peel_socks_assoc_set(struct peel_socks_assoc *a, void *data);
+void *peel_socks_assoc_get(const struct peel_socks_assoc *a);
+
+/** The raw answer to an HTTP request, or none (NULL): the connection closes behind it. */
+void peel_socks_answer(struct peel_socks *s, uint64_t id, const void *answer, size_t len);
+
+/** 127.0.0.0/8 or ::1. */
+bool peel_socks_is_loopback(const struct peel_addr *a);
+
+struct peel_socks_counts {
+	uint32_t clients, assocs;
+	uint64_t refused;      /* connections beyond max_clients */
+	uint64_t up, down;     /* datagrams from and to clients */
+	uint64_t dropped_up;   /* from strangers, fragments, malformed */
+	uint64_t dropped_down; /* full sockets, no client yet */
+	uint64_t http;
+};
+void peel_socks_count(const struct peel_socks *s, struct peel_socks_counts *out);

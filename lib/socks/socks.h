@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/* What server.c, client.c and udp.c share. */
+
+#include <sys/queue.h>
+#include <uv.h>
+
+#include "parse.h"
+
+struct client;
+
+struct peel_socks_assoc {
+	uv_udp_t udp;
+	struct client *client;
+	struct peel_addr from; /* the only source accepted; port 0: not known yet */
+	uint64_t last_ms;      /* of a datagram, either way */
+	void *data;
+};
+
+/* What a client may do next. */
+enum client_state {
+	CLIENT_GREETING,
+	CLIENT_LOGIN,
+	CLIENT_REQUEST,
+	CLIENT_WAIT,   /* for a circuit */
+	CLIENT_HTTP,   /* the request is coming */
+	CLIENT_ANSWER, /* the backend works on it */
+	CLIENT_UDP,
+	CLIENT_LINGER, /* everything is said: what still comes is dropped, so that the last bytes arrive */
+};
+
+struct client {
+	LIST_ENTRY(client) entry;
+	struct peel_socks *server;
+	uv_tcp_t tcp;
+	uv_timer_t timer;
+	unsigned int handles; /* to be closed before it can be freed */
+	bool closing;
+	enum client_state state;
+	uint64_t until_ms; /* end of the wait for a circuit */
+	uint64_t id;	   /* of its HTTP request */
+	uint8_t command;
+	struct peel_socks_target target;
+	struct peel_socks_assoc *assoc;
+	uint8_t *in; /* INPUT_SIZE, larger for HTTP */
+	size_t n_in, in_size;
+};
+
+struct peel_socks {
+	uv_loop_t *loop;
+	uv_tcp_t listener;
+	struct peel_socks_conf conf;
+	struct socks_login login; /* wanted */
+	bool with_login;
+	LIST_HEAD(, client) clients;
+	uint64_t last_id;
+	struct peel_socks_counts counts;
+	bool closing, listener_open;
+	void (*done)(void *arg);
+	void *done_arg;
+	uint8_t *rx; /* for datagrams of all associations, one burst at a time */
+};
+
+/* client.c */
+void socks_client_accept(struct peel_socks *s);
+void socks_client_close(struct client *c);
+/** The answer of the backend is here: write it and end. */
+void socks_client_answer(struct client *c, const void *answer, size_t len);
+
+/* server.c */
+/** A client is gone for good. */
+void socks_client_gone(struct client *c);
+
+/* udp.c */
+/** Open the relay socket on the address that the client reached. 0 or -errno. */
+int socks_udp_open(struct client *c, struct peel_addr *bound);
+void socks_udp_close(struct client *c);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * UDP associations: a socket each, on the address that the client reached us at. Only datagrams of the client's address
+ * pass, and only of one port: the one it announced, else the one its first datagram came from.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "socks.h"
+
+#define BURST 8			/* datagrams per system call */
+#define SLOT (64 * 1024)	/* what libuv cuts the buffer into */
+#define SOCKET_BUFFER (1 << 20) /* a burst of a fast sender waits here */
+
+static void
+on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+	struct peel_socks_assoc *a = handle->data;
+	struct peel_socks *s = a->client->server;
+
+	(void)suggested;
+	if (s->rx == NULL)
+		s->rx = malloc(BURST * SLOT); /* pages that no datagram reached stay untouched */
+	*buf = uv_buf_init((char *)s->rx, s->rx != NULL ? BURST * SLOT : 0);
+}
+
+static bool
+is_from_client(struct peel_socks_assoc *a, const struct sockaddr *from)
+{
+	struct sockaddr_storage ss;
+	struct peel_addr addr;
+
+	memset(&ss, 0, sizeof(ss));
+	memcpy(&ss, from,
+		from->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+					    : sizeof(struct sockaddr_in));
+	if (peel_addr_from_sockaddr(&ss, &addr) != 0 || !peel_addr_same_ip(&addr, &a->from))
+		return false;
+	if (a->from.port == 0)
+		a->from.port = addr.port;
+	return a->from.port == addr.port;
+}
+
+static void
+on_datagram(uv_udp_t *udp, ssize_t n, const uv_buf_t *buf, const struct sockaddr *from,
+	unsigned int flags)
+{
+	struct peel_socks_assoc *a = udp->data;
+	struct peel_socks *s = a->client->server;
+	struct peel_socks_target to;
+	ssize_t head;
+
+	if (n < 0 || from == NULL || a->client->closing)
+		return;
+	head = (flags & UV_UDP_PARTIAL)
+		       ? -EMSGSIZE
+		       : socks_parse_datagram((uint8_t *)buf->base, (size_t)n, &to);
+	if (head < 0 || !is_from_client(a, from)) {
+		s->counts.dropped_up++;
+		return;
+	}
+	s->counts.up++;
+	a->last_ms = uv_now(s->loop);
+	s->conf.backend.datagram(
+		s->conf.backend.arg, a, &to, (uint8_t *)buf->base + head, (size_t)(n - head));
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	struct peel_socks_assoc *a = handle->data;
+	struct client *c = a->client;
+
+	free(a);
+	if (--c->handles == 0)
+		socks_client_gone(c);
+}
+
+/* The client's address, and the one of ours that it reached. */
+static int
+ends(struct client *c, struct peel_addr *client, struct peel_addr *own)
+{
+	struct sockaddr_storage ss;
+	int len = sizeof(ss), ret;
+
+	ret = uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&ss, &len);
+	if (ret == 0)
+		ret = peel_addr_from_sockaddr(&ss, client);
+	len = sizeof(ss);
+	if (ret == 0)
+		ret = uv_tcp_getsockname(&c->tcp, (struct sockaddr *)&ss, &len);
+	return ret != 0 ? ret : peel_addr_from_sockaddr(&ss, own);
+}
+
+static int
+open_socket(struct peel_socks_assoc *a, struct peel_addr *own)
+{
+	struct sockaddr_storage ss;
+	int len = sizeof(ss), size = SOCKET_BUFFER, ret;
+
+	own->port = 0;
+	(void)peel_addr_to_sockaddr(own, &ss);
+	ret = uv_udp_bind(&a->udp, (struct sockaddr *)&ss, 0);
+	if (ret == 0)
+		ret = uv_udp_recv_start(&a->udp, on_alloc, on_datagram);
+	if (ret == 0)
+		ret = uv_udp_getsockname(&a->udp, (struct sockaddr *)&ss, &len);
+	if (ret != 0)
+		return ret;
+	(void)uv_recv_buffer_size((uv_handle_t *)&a->udp, &size);
+	size = SOCKET_BUFFER;
+	(void)uv_send_buffer_size((uv_handle_t *)&a->udp, &size);
+	return peel_addr_from_sockaddr(&ss, own);
+}
+
+int
+socks_udp_open(struct client *c, struct peel_addr *bound)
+{
+	struct peel_socks_assoc *a = calloc(1, sizeof(*a));
+	int ret;
+
+	if (a == NULL)
+		return -ENOMEM;
+	ret = ends(c, &a->from, bound);
+	if (ret == 0)
+		ret = uv_udp_init_ex(c->server->loop, &a->udp, UV_UDP_RECVMMSG);
+	if (ret != 0) {
+		free(a);
+		return ret;
+	}
+	a->from.port = c->target.addr.port;
+	a->client = c;
+	a->udp.data = a;
+	a->last_ms = uv_now(c->server->loop);
+	c->handles++;
+	ret = open_socket(a, bound);
+	if (ret != 0) {
+		uv_close((uv_handle_t *)&a->udp, on_closed);
+		return ret;
+	}
+	c->assoc = a;
+	c->server->counts.assocs++;
+	return 0;
+}
+
+void
+socks_udp_close(struct client *c)
+{
+	const struct peel_socks_backend *b = &c->server->conf.backend;
+	struct peel_socks_assoc *a = c->assoc;
+
+	c->assoc = NULL;
+	c->server->counts.assocs--;
+	b->closed(b->arg, a);
+	uv_close((uv_handle_t *)&a->udp, on_closed);
+}
+
+int
+peel_socks_deliver(struct peel_socks_assoc *a, const struct peel_socks_target *origin,
+	const uint8_t *payload, size_t len)
+{
+	struct peel_socks *s = a->client->server;
+	uint8_t head[SOCKS_HEADER_MAX];
+	struct sockaddr_storage ss;
+	uv_buf_t bufs[2];
+	int ret;
+
+	if (a->from.port == 0) {
+		s->counts.dropped_down++;
+		return -ENOTCONN;
+	}
+	bufs[0] = uv_buf_init((char *)head, (unsigned int)socks_build_datagram(head, origin));
+	if (len > PEEL_SOCKS_DATAGRAM_MAX - bufs[0].len)
+		return -EMSGSIZE;
+	bufs[1] = uv_buf_init((char *)(uintptr_t)payload, (unsigned int)len);
+	(void)peel_addr_to_sockaddr(&a->from, &ss);
+	ret = uv_udp_try_send(&a->udp, bufs, 2, (struct sockaddr *)&ss);
+	if (ret < 0) {
+		s->counts.dropped_down++;
+		return ret;
+	}
+	s->counts.down++;
+	a->last_ms = uv_now(s->loop);
+	return 0;
+}
+
+void
+peel_socks_assoc_set(struct peel_socks_assoc *a, void *data)
+{
+	a->data = data;
+}
+
+void *
+peel_socks_assoc_get(const struct peel_socks_assoc *a)
+{
+	return a->data;
+}
