@@ -141,6 +141,8 @@ const struct conf_key conf_keys[] = {
 	FLAG("relay", PEEL_FLAG_RELAY, "pass on cells of others"),
 	FLAG("exit_bt", PEEL_FLAG_EXIT_BT, "let BitTorrent traffic out"),
 	FLAG("exit_ipv8", PEEL_FLAG_EXIT_IPV8, "let IPv8 traffic out"),
+	FLAG("exit_http", PEEL_FLAG_EXIT_HTTP, "do HTTP requests to trackers for circuits"),
+	FLAG("exit_backup", PEEL_FLAG_EXIT_BACKUP, "be chosen as exit only when there is no other"),
 	FLAG("speed_test", PEEL_FLAG_SPEED_TEST, "answer speed tests"),
 	BOOL("tunnel", "become_exitnode", become_exitnode, "the same as exit_bt, under its name in Tribler"),
 	NUMBER("tunnel", "max_joined_circuits", node.tunnel.max_joined_circuits, 1, 8388608, NULL,
@@ -182,6 +184,7 @@ const struct conf_key conf_keys[] = {
 	MILLIS("exit", "dns_timeout", node.dns_timeout_ms, 100, 60000, "seconds to wait for a resolver"),
 	NUMBER("exit", "queue", node.exit_queue, 1, 256, NULL,
 		"datagrams that wait for an exit's socket or name"),
+	NUMBER("exit", "http_requests", node.http_max, 1, 4096, NULL, "HTTP requests done at a time"),
 	NUMBER("exit", "max_sockets", node.port_conf.max_endpoints, 1, 1000000, NULL, "exits at once"),
 
 	WORD("log", "level", log_level, words_level, "least serious lines written"),

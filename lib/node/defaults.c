@@ -45,4 +45,5 @@ peel_node_conf_init(struct peel_node_conf *conf)
 
 	conf->dns_timeout_ms = 2000;
 	conf->exit_queue = 64;
+	conf->http_max = 64;
 }

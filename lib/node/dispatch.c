@@ -6,7 +6,7 @@
  */
 #include <errno.h>
 
-#include "node.h"
+#include "http.h"
 
 static const struct {
 	enum peel_msg_class cls;
@@ -44,7 +44,11 @@ message(struct peel_node *node, const struct peel_pkt *pkt, const uint8_t *data,
 {
 	peel_overlay_heard(node->overlay, &pkt->remote);
 	if (peel_circuits_message(node->circuits, pkt->session, pkt->generation, pkt->early != 0,
-		    data, len) == -ENOENT)
+		    data, len) != -ENOENT)
+		return;
+	if (data[0] == PEEL_MSG_HTTP_REQUEST)
+		node_http_request(node->http, pkt->session, pkt->generation, data, len);
+	else
 		peel_stats_add(&node->stats, PEEL_CONTROL_UNKNOWN, 1);
 }
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 
+#include "http.h"
 #include "status.h"
 
 #define TICK_MAX_MS 500
@@ -28,6 +29,7 @@ on_tick(uv_timer_t *timer)
 	next = min_u64(next, peel_circuits_tick(node->circuits));
 	if (node->tunnels != NULL)
 		next = min_u64(next, peel_tunnels_tick(node->tunnels));
+	next = min_u64(next, node_http_tick(node->http));
 	peel_rcu_poll(node->rcu);
 	node_stages_tick(node);
 	node_wake_workers(node);

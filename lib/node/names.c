@@ -169,6 +169,17 @@ resolve(struct node_names *names, struct name *name, const char *text, struct rt
 		names->dns, text, on_answer, name); /* may answer at once, from the hosts file */
 }
 
+/* A name as text; not the empty one, nor one that ends early. */
+static bool
+name_text(struct peel_span span, char text[NAME_LEN_MAX + 1])
+{
+	if (span.len == 0 || span.len > NAME_LEN_MAX || memchr(span.p, '\0', span.len) != NULL)
+		return false;
+	memcpy(text, span.p, span.len);
+	text[span.len] = '\0';
+	return true;
+}
+
 void
 node_names_send(struct node_names *names, struct rte_mbuf *m, struct peel_span span, uint16_t port)
 {
@@ -176,14 +187,11 @@ node_names_send(struct node_names *names, struct rte_mbuf *m, struct peel_span s
 	struct name *name;
 
 	peel_pkt(m)->remote.port = port;
-	if (span.len == 0 || span.len > NAME_LEN_MAX || memchr(span.p, '\0', span.len) != NULL ||
-		peel_pkt(m)->session >= names->n_sessions) {
+	/* The name lies in m's stripped part: it is copied before m goes on. */
+	if (!name_text(span, text) || peel_pkt(m)->session >= names->n_sessions) {
 		drop(names, m, PEEL_DROP_RESOLVE);
 		return;
 	}
-	memcpy(text, span.p,
-		span.len); /* the name lies in m's stripped part: copy it before m goes on */
-	text[span.len] = '\0';
 	name = slot_of(names, text);
 	bool same = name->state != NAME_EMPTY && strcmp(name->text, text) == 0;
 
@@ -199,6 +207,52 @@ node_names_send(struct node_names *names, struct rte_mbuf *m, struct peel_span s
 	} else {
 		drop(names, m, PEEL_DROP_RESOLVE);
 	}
+}
+
+/* ---- names that no datagram waits for ---------------------------------------------------------------------------------- */
+
+struct lookup {
+	struct node_names *names;
+	uint32_t session;
+	dns_fn fn;
+	void *arg;
+};
+
+static void
+on_looked_up(void *arg, const struct peel_addr *addr)
+{
+	struct lookup *l = arg;
+
+	l->names->share[l->session].resolving--;
+	l->fn(l->arg, addr);
+	free(l);
+}
+
+int
+node_names_lookup(
+	struct node_names *names, uint32_t session, struct peel_span span, dns_fn fn, void *arg)
+{
+	char text[NAME_LEN_MAX + 1];
+	const struct name *name;
+	struct lookup *l;
+
+	if (!name_text(span, text) || session >= names->n_sessions)
+		return -EINVAL;
+	name = slot_of(names, text);
+	if (name->state == NAME_KNOWN && strcmp(name->text, text) == 0 &&
+		peel_now_ms(names->node->env) < name->expires_ms) {
+		fn(arg, &name->addr);
+		return 0;
+	}
+	if (!may_resolve(names, &names->share[session]))
+		return -EAGAIN;
+	l = malloc(sizeof(*l));
+	if (l == NULL)
+		return -ENOMEM;
+	*l = (struct lookup){.names = names, .session = session, .fn = fn, .arg = arg};
+	names->share[session].resolving++;
+	dns_resolve(names->dns, text, on_looked_up, l);
+	return 0;
 }
 
 /* ---- configured names ------------------------------------------------------------------------------------------------ */

@@ -10,7 +10,7 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 
-#include "node.h"
+#include "http.h"
 
 #define MBUFS_PER_WORKER 8192
 #define MBUFS_BASE 4096
@@ -318,6 +318,8 @@ start(struct peel_node *node, char *why, size_t why_size)
 	if (rc == 0)
 		rc = node_names_new(node, &node->names, why, why_size);
 	if (rc == 0)
+		rc = node_http_new(node, &node->http);
+	if (rc == 0)
 		rc = node_management_start(node, why, why_size);
 	return rc;
 }
@@ -442,6 +444,7 @@ peel_node_free(struct peel_node *node)
 	if (node == NULL)
 		return;
 	node_management_stop(node);
+	node_http_free(node->http);
 	node_names_free(node->names);
 	peel_tunnels_free(node->tunnels);
 	peel_circuits_free(node->circuits);

@@ -25,6 +25,7 @@ struct node_worker {
 };
 
 struct node_names;	/* resolver, cache and waiting datagrams: names.c */
+struct node_http;	/* HTTP requests of circuits, ours and others': http.h */
 struct node_management; /* management socket: management.c */
 
 /* What the program is told about an own circuit. */
@@ -74,6 +75,7 @@ struct peel_node {
 	bool stopping;
 	uint64_t stages_until_ms; /* stages of the workers are timed until then; 0: they are not */
 	struct node_names *names;
+	struct node_http *http;
 	struct node_management *management;
 	void (*on_ready)(void *arg);
 	void *ready_arg;
@@ -110,6 +112,8 @@ void node_exit_gone(void *arg, uint32_t session, uint32_t endpoint);
 /* own.c */
 /** Complete the exit policy; the port is open. Before the workers start. */
 void node_policy_init(struct peel_node *node);
+/** One of the addresses that this machine's interfaces have now, loopback apart. */
+bool node_is_this_machine(const struct peel_addr *a);
 
 /* names.c */
 int node_names_new(struct peel_node *node, struct node_names **out, char *why, size_t why_size);
@@ -120,6 +124,12 @@ void node_names_free(struct node_names *names);
  */
 void node_names_send(
 	struct node_names *names, struct rte_mbuf *m, struct peel_span name, uint16_t port);
+/**
+ * Resolve a name for a circuit, within its budget. fn is called exactly once, perhaps before this returns, with an address
+ * of port 0, or NULL. -EINVAL: no name, -EAGAIN: over the budget, -ENOMEM; then fn is not called.
+ */
+int node_names_lookup(struct node_names *names, uint32_t session, struct peel_span name,
+	void (*fn)(void *arg, const struct peel_addr *addr), void *arg);
 /** Resolve a configured name ("host:port"); fn is called with the address if there is one. 0, -EINVAL or -ENOMEM. */
 int node_names_resolve(struct node_names *names, const char *host_port,
 	void (*fn)(struct peel_node *node, const struct peel_addr *addr));

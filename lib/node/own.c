@@ -64,6 +64,26 @@ add_interfaces(struct peel_node *node)
 	uv_free_interface_addresses(list, n);
 }
 
+bool
+node_is_this_machine(const struct peel_addr *a)
+{
+	uv_interface_address_t *list;
+	bool found = false;
+	int n;
+
+	if (is_loopback(a) || uv_interface_addresses(&list, &n) != 0)
+		return false;
+	for (int i = 0; i < n && !found; i++) {
+		struct sockaddr_storage ss = {0};
+		struct peel_addr own;
+
+		memcpy(&ss, &list[i].address, sizeof(list[i].address));
+		found = peel_addr_from_sockaddr(&ss, &own) == 0 && peel_addr_same_ip(&own, a);
+	}
+	uv_free_interface_addresses(list, n);
+	return found;
+}
+
 void
 node_policy_init(struct peel_node *node)
 {

@@ -71,6 +71,7 @@ struct peel_node_conf {
 	size_t n_dns; /* 0: the system's resolver configuration */
 	uint32_t dns_timeout_ms;
 	uint32_t exit_queue; /* datagrams kept while an exit's sockets open or a name resolves */
+	uint32_t http_max;   /* HTTP requests done for circuits at a time */
 };
 
 /** Defaults of every setting (the documented ones of config/relay.ini). */

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "node.h"
+#include "http.h"
 
 #define DELIVER_QUOTA 64
 
@@ -110,11 +110,14 @@ id_of(const struct rte_mbuf *m)
 }
 
 static void
-deliver_one(const struct peel_node_events *ev, const struct rte_mbuf *m)
+deliver_one(struct peel_node *node, const struct peel_node_events *ev, const struct rte_mbuf *m)
 {
 	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
 	struct peel_msg_data data;
 
+	if (d[0] == PEEL_MSG_HTTP_RESPONSE &&
+		node_http_response(node, id_of(m), d, m->data_len) != -ENOENT)
+		return;
 	if (d[0] != PEEL_MSG_DATA) {
 		if (ev->message != NULL)
 			ev->message(ev->arg, id_of(m), d, m->data_len);
@@ -138,6 +141,8 @@ deliver_changes(struct peel_node *node, const struct peel_node_events *ev)
 		}
 		c = node->change[node->change_first++];
 		pthread_mutex_unlock(&node->lock);
+		if (c.ended)
+			node_http_ended(node, c.id);
 		if (c.ended && ev->ended != NULL)
 			ev->ended(ev->arg, c.id, c.why);
 		else if (!c.ended && ev->ready != NULL)
@@ -163,10 +168,11 @@ node_deliver(struct peel_node *node)
 			node->worker[w].mailbox, PEEL_CLASS_OWN, mail, DELIVER_QUOTA);
 
 		for (unsigned int i = 0; i < n; i++)
-			deliver_one(&ev, mail[i]);
+			deliver_one(node, &ev, mail[i]);
 		rte_pktmbuf_free_bulk(mail, n);
 		more |= n == DELIVER_QUOTA;
 	}
+	node_http_deliver(node);
 	return more;
 }
 

@@ -82,6 +82,12 @@
 	X(OWN_REPLACED, "own_circuits_replaced", "own circuits replaced before their end")         \
 	X(OWN_HOP_TIMEOUT, "own_hop_timeouts", "nodes that did not become a hop in time")          \
 	X(OWN_HOP_BAD, "own_hop_bad", "nodes that failed to prove who they are as a hop")          \
+	X(HTTP_REQUESTS, "http_requests", "HTTP requests that circuits asked for")                 \
+	X(HTTP_ANSWERED, "http_answered", "of these, answered")                                    \
+	X(HTTP_REFUSED, "http_refused",                                                            \
+		"of these, not done: not offered, malformed, too many, or destination refused")    \
+	X(HTTP_FAILED, "http_failed",                                                              \
+		"of these, without an answer in time that may go back")                            \
 	X(INTRO_REQUESTS, "intro_requests", "introduction requests answered")                      \
 	X(INTRO_RESPONSES, "intro_responses", "introduction responses that matched a request")     \
 	X(INTRO_UNSOLICITED, "intro_unsolicited",                                                  \

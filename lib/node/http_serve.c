@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * HTTP requests that this node does for circuits as an exit, over the kernel's TCP. Trackers answer in one round trip;
+ * whatever else is on the other side has five seconds, 64 kB and one connection. Source: protocol sections 22.2, 27 (W19).
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "http.h"
+#include "peel_discovery.h"
+#include "peel_http.h"
+#include "peel_http_msg.h"
+
+#define READ_LEN 16384
+#define FAILED_HOLD_MS                                                                             \
+	1000 /* what failed at once takes its circuit's place as long, or circuits would scan ports */
+#define HELD_SHARE 4 /* entries in the list per request allowed */
+
+struct http_serve {
+	struct node_http *http;
+	struct http_serve *next;
+	uint32_t session, generation, identifier;
+	uint64_t started_ms;
+	uint16_t port;
+	bool resolving; /* names.c will call */
+	bool polling;	/* `poll` belongs to the loop */
+	bool ended;
+	int fd;
+	uv_poll_t poll;
+	uint8_t *request;
+	size_t len, sent;
+	struct peel_http_answer *answer;
+};
+
+/* ---- the end of a request ------------------------------------------------------------------------------------------ */
+
+static void
+unlink_serve(struct http_serve *s)
+{
+	struct http_serve **p = &s->http->serves;
+
+	while (*p != s)
+		p = &(*p)->next;
+	*p = s->next;
+	s->http->n_serves--;
+}
+
+/* Free what nothing refers to any more. */
+static void
+release(struct http_serve *s, bool held)
+{
+	struct node_http *http = s->http;
+
+	if (!s->ended || s->resolving || s->polling || (held && !http->closing))
+		return;
+	unlink_serve(s);
+	free(s);
+	if (http->closing && http->n_serves == 0)
+		free(http);
+}
+
+static bool
+is_held(const struct http_serve *s)
+{
+	return s->http->n_serves <= HELD_SHARE * s->http->node->conf.http_max &&
+	       peel_now_ms(s->http->node->env) < s->started_ms + FAILED_HOLD_MS;
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	struct http_serve *s = handle->data;
+
+	s->polling = false;
+	release(s, is_held(s));
+}
+
+/* Everything but the entry itself goes at once. Afterwards s may be gone. */
+static void
+finish(struct http_serve *s, enum peel_counter outcome)
+{
+	peel_stats_add(&s->http->node->stats, outcome, 1);
+	s->ended = true;
+	s->http->n_running--;
+	if (s->polling)
+		uv_close((uv_handle_t *)&s->poll, on_closed);
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+	free(s->request);
+	s->request = NULL;
+	peel_http_answer_free(s->answer);
+	s->answer = NULL;
+	if (outcome == PEEL_HTTP_ANSWERED)
+		s->started_ms = 0; /* its place is free again */
+	release(s, is_held(s));
+}
+
+/* ---- connection -------------------------------------------------------------------------------------------------------- */
+
+static int
+send_parts(struct http_serve *s)
+{
+	struct peel_node *node = s->http->node;
+	size_t len;
+	const uint8_t *bytes = peel_http_answer_bytes(s->answer, &len);
+	struct peel_msg_http_response m = {
+		.identifier = s->identifier, .total = (uint16_t)peel_http_n_parts(len)};
+
+	if (peel_session_generation(node->routes, s->session) != s->generation)
+		return -ENOENT;
+	for (; m.part < m.total; m.part++) {
+		uint8_t msg[PEEL_HTTP_PART_LEN + 64];
+		size_t at = (size_t)m.part * PEEL_HTTP_PART_LEN;
+		int n, rc;
+
+		m.response.p = bytes + at;
+		m.response.len = len - at < PEEL_HTTP_PART_LEN ? len - at : PEEL_HTTP_PART_LEN;
+		n = peel_http_response_build(msg, sizeof(msg), &m);
+		rc = n < 0 ? n : peel_circuits_answer(node->circuits, s->session, msg, (size_t)n);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* 1: all sent, 0: later, or -errno. */
+static int
+write_request(struct http_serve *s)
+{
+	socklen_t size = sizeof(int);
+	ssize_t n;
+	int error = 0;
+
+	if (s->sent == 0 &&
+		(getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0))
+		return -(error != 0 ? error : errno);
+	n = send(s->fd, s->request + s->sent, s->len - s->sent, MSG_NOSIGNAL);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	s->sent += (size_t)n;
+	return s->sent == s->len;
+}
+
+/* 1: the answer is complete and may go back, 0: later, or -errno. */
+static int
+read_answer(struct http_serve *s)
+{
+	uint8_t buffer[READ_LEN];
+	ssize_t n = recv(s->fd, buffer, sizeof(buffer), 0);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	return n == 0 ? peel_http_answer_end(s->answer)
+		      : peel_http_answer_feed(s->answer, buffer, (size_t)n);
+}
+
+static void
+on_event(uv_poll_t *poll, int status, int events)
+{
+	struct http_serve *s = poll->data;
+	struct peel_node *node = s->http->node;
+	int rc = status;
+
+	(void)events;
+	if (rc == 0 && s->sent < s->len) {
+		rc = write_request(s);
+		if (rc == 1)
+			rc = uv_poll_start(&s->poll, UV_READABLE, on_event);
+	} else if (rc == 0) {
+		rc = read_answer(s);
+	}
+	if (rc == 0)
+		return;
+	if (rc == 1)
+		rc = send_parts(s);
+	finish(s, rc == 0 ? PEEL_HTTP_ANSWERED : PEEL_HTTP_FAILED);
+	node_wake_workers(node);
+}
+
+/* A socket on its way to the address, from where exits send. */
+static int
+connect_from(const struct peel_addr *source, const struct peel_addr *to)
+{
+	struct sockaddr_storage ss;
+	struct peel_addr from = *source;
+	socklen_t len = peel_addr_to_sockaddr(to, &ss);
+	int on = 1, rc = 0, fd;
+
+	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (from.family == to->family) {
+		struct sockaddr_storage own;
+
+		from.port = 0;
+		(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+		rc = bind(fd, (const struct sockaddr *)&own, peel_addr_to_sockaddr(&from, &own));
+	}
+	if (rc == 0)
+		rc = connect(fd, (const struct sockaddr *)&ss, len);
+	if (rc == 0 || errno == EINPROGRESS)
+		return fd;
+	rc = -errno;
+	close(fd);
+	return rc;
+}
+
+static int
+start(struct http_serve *s, const struct peel_addr *to)
+{
+	const struct peel_node_conf *conf = &s->http->node->conf;
+	int rc = peel_http_answer_new(&s->answer);
+
+	if (rc != 0)
+		return rc;
+	s->fd = connect_from(to->family == PEEL_FAMILY_IPV4 ? &conf->port_conf.exit_ipv4
+							    : &conf->port_conf.exit_ipv6,
+		to);
+	if (s->fd < 0)
+		return s->fd;
+	rc = uv_poll_init(&s->http->node->loop, &s->poll, s->fd);
+	if (rc != 0)
+		return rc;
+	s->poll.data = s;
+	s->polling = true;
+	return uv_poll_start(&s->poll, UV_WRITABLE, on_event);
+}
+
+/* ---- beginning --------------------------------------------------------------------------------------------------------- */
+
+/* What is judged is what is connected to: a name that resolves differently next time gains nothing. */
+static void
+on_address(void *arg, const struct peel_addr *addr)
+{
+	struct http_serve *s = arg;
+	struct peel_node *node = s->http->node;
+	struct peel_addr to;
+
+	s->resolving = false;
+	if (s->ended) {
+		release(s, is_held(s));
+		return;
+	}
+	if (addr == NULL) {
+		finish(s, PEEL_HTTP_FAILED);
+		return;
+	}
+	to = *addr;
+	to.port = s->port;
+	if (!peel_policy_destination(&node->conf.policy, &to) ||
+		(!node->conf.policy.allow_own && node_is_this_machine(&to)))
+		finish(s, PEEL_HTTP_REFUSED);
+	else if (start(s, &to) != 0)
+		finish(s, PEEL_HTTP_FAILED);
+}
+
+/* May this circuit have one more? The same identifier twice is a duplicate on its way here. */
+static bool
+has_place(const struct node_http *http, uint32_t session, uint32_t generation, uint32_t identifier)
+{
+	unsigned int n = 0;
+
+	if (http->closing || http->n_running >= http->node->conf.http_max)
+		return false;
+	for (const struct http_serve *s = http->serves; s != NULL; s = s->next) {
+		if (s->session != session || s->generation != generation)
+			continue;
+		if (s->identifier == identifier && !s->ended)
+			return false;
+		n++;
+	}
+	return n < PEEL_HTTP_PER_CIRCUIT;
+}
+
+static struct http_serve *
+new_serve(struct node_http *http, const struct peel_msg_http_request *m)
+{
+	struct http_serve *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->request = malloc(m->request.len);
+	if (s->request == NULL) {
+		free(s);
+		return NULL;
+	}
+	memcpy(s->request, m->request.p, m->request.len);
+	s->len = m->request.len;
+	s->identifier = m->identifier;
+	s->port = m->target.addr.port;
+	s->started_ms = peel_now_ms(http->node->env);
+	s->fd = -1;
+	s->http = http;
+	s->next = http->serves;
+	http->serves = s;
+	http->n_serves++;
+	http->n_running++;
+	return s;
+}
+
+void
+node_http_request(struct node_http *http, uint32_t session, uint32_t generation, const uint8_t *msg,
+	size_t len)
+{
+	struct peel_node *node = http->node;
+	struct peel_msg_http_request m;
+	struct peel_exit_info info;
+	struct http_serve *s;
+
+	peel_stats_add(&node->stats, PEEL_HTTP_REQUESTS, 1);
+	if ((node->conf.tunnel.peer_flags & PEEL_FLAG_EXIT_HTTP) == 0 || len == 0 ||
+		peel_http_request_parse(msg + 1, len - 1, &m) != 0 ||
+		peel_http_request_check(m.request.p, m.request.len) != 0 ||
+		peel_circuits_exit(node->circuits, session, generation, &info) != 0 ||
+		!has_place(http, session, generation, m.identifier)) {
+		peel_stats_add(&node->stats, PEEL_HTTP_REFUSED, 1);
+		return;
+	}
+	s = new_serve(http, &m);
+	if (s == NULL) {
+		peel_stats_add(&node->stats, PEEL_HTTP_FAILED, 1);
+		return;
+	}
+	s->session = session;
+	s->generation = generation;
+	if (m.target.type != PEEL_HOST_NAME) {
+		on_address(s, &m.target.addr);
+		return;
+	}
+	s->resolving = true;
+	if (node_names_lookup(node->names, session, m.target.name, on_address, s) != 0)
+		on_address(s, NULL);
+}
+
+uint64_t
+node_http_serve_tick(struct node_http *http)
+{
+	uint64_t now, next = UINT64_MAX;
+	struct http_serve *following;
+
+	if (http->serves == NULL)
+		return next;
+	now = peel_now_ms(http->node->env);
+	for (struct http_serve *s = http->serves; s != NULL; s = following) {
+		uint64_t end = s->started_ms + (s->ended ? FAILED_HOLD_MS : PEEL_HTTP_TIME_MS);
+
+		following = s->next;
+		if (s->ended) {
+			release(s, is_held(s));
+		} else if (now >= end || peel_session_generation(http->node->routes, s->session) !=
+						 s->generation) {
+			finish(s, PEEL_HTTP_FAILED);
+		} else if (end - now < next) {
+			next = end - now;
+		}
+	}
+	return next;
+}
+
+void
+node_http_serve_end(struct node_http *http)
+{
+	struct http_serve *following;
+
+	if (http->n_serves == 0) {
+		free(http);
+		return;
+	}
+	http->n_serves++; /* so that http outlives the loop below */
+	http->closing = true;
+	for (struct http_serve *s = http->serves; s != NULL; s = following) {
+		following = s->next;
+		if (s->ended)
+			release(s, false);
+		else
+			finish(s, PEEL_HTTP_FAILED);
+	}
+	if (--http->n_serves == 0)
+		free(http);
+}
