@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * A node from peel_open to peel_close, and who drives it in between.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <rte_lcore.h>
+
+#include "internal.h"
+#include "peel_aead_engines.h"
+#include "peel_eal.h"
+
+#define DEFAULT_MEMORY_MIB 512
+
+/* ---- signals ------------------------------------------------------------------------------------------------------ */
+
+void
+signals_block(sigset_t *old)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, old);
+}
+
+void
+signals_restore(const sigset_t *old)
+{
+	pthread_sigmask(SIG_SETMASK, old, NULL);
+}
+
+struct guard {
+	bool ours; /* SIGPIPE was neither blocked nor pending before */
+};
+
+/* A peer of the management socket or a resolver that hangs up raises SIGPIPE in the caller's thread: not his concern. */
+static void
+guard_begin(struct guard *g)
+{
+	sigset_t pipe, pending, old;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	sigpending(&pending);
+	pthread_sigmask(SIG_BLOCK, &pipe, &old);
+	g->ours = !sigismember(&old, SIGPIPE) && !sigismember(&pending, SIGPIPE);
+}
+
+static void
+guard_end(const struct guard *g)
+{
+	static const struct timespec now;
+	sigset_t pipe;
+
+	if (!g->ours)
+		return;
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	while (sigtimedwait(&pipe, NULL, &now) < 0 && errno == EINTR)
+		;
+	pthread_sigmask(SIG_UNBLOCK, &pipe, NULL);
+}
+
+/* ---- open --------------------------------------------------------------------------------------------------------- */
+
+static void
+release(struct peel *p)
+{
+	tests_free(p->tests);
+	sticky_free(p->sticky);
+	pthread_mutex_destroy(&p->lock);
+	sem_destroy(&p->started);
+	free(p);
+}
+
+static int
+open_node(const struct peel_node_conf *conf, uint32_t memory_mib, struct peel *p)
+{
+	char why[512] = "";
+	int rc = peel_node_new(conf, &p->node, why, sizeof(why));
+
+	if (rc == -ENOMEM && memory_mib != 0)
+		return error_format(rc,
+			"%s (this node takes %zu MiB of settings.memory, and the first node of the "
+			"process decided how much there is for all)",
+			why, peel_eal_bytes(conf, conf->n_mbufs) >> 20);
+	if (rc != 0)
+		return error_format(rc, "%s", why[0] != '\0' ? why : strerrordesc_np(-rc));
+	return 0;
+}
+
+/* @p memory_mib 0: the program's own affair. */
+static int
+open_with(struct peel_node_conf *conf, uint32_t memory_mib, bool isolate, struct peel **out)
+{
+	struct peel *p;
+	int rc;
+
+	if (conf->engine == NULL)
+		conf->engine = peel_aead_engine_best();
+	if (conf->engine == NULL)
+		return error_text(-ENOTSUP, "no AEAD engine works on this CPU");
+	conf->n_mbufs = peel_eal_mbufs(conf);
+	p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return error_text(-ENOMEM, "out of memory");
+	pthread_mutex_init(&p->lock, NULL);
+	sem_init(&p->started, 0, 0);
+	rc = sticky_new(isolate, &p->sticky);
+	if (rc == 0)
+		rc = open_node(conf, memory_mib, p);
+	if (rc == 0)
+		rc = tests_new(p, &p->tests);
+	if (rc != 0) {
+		peel_node_free(p->node);
+		release(p);
+		return rc;
+	}
+	events_attach(p);
+	*out = p;
+	return 0;
+}
+
+static int
+open_settings(const struct peel_settings *settings, struct peel_node_conf *conf, struct peel **out)
+{
+	struct peel_settings s;
+	int rc = settings_take(settings, &s);
+
+	if (rc == 0)
+		rc = settings_check(&s);
+	if (rc == 0)
+		rc = settings_convert(&s, conf);
+	if (rc == 0)
+		rc = eal_once(s.hugepages, s.memory);
+	if (rc == 0)
+		rc = open_with(conf, s.memory, s.isolate_destinations, out);
+	return rc;
+}
+
+int
+peel_open(const struct peel_settings *settings, struct peel **out)
+{
+	struct peel_node_conf *conf;
+	int rc;
+
+	*out = NULL;
+	conf = malloc(sizeof(*conf));
+	if (conf == NULL)
+		return error_text(-ENOMEM, "out of memory");
+	rc = open_settings(settings, conf, out);
+	free(conf);
+	return rc;
+}
+
+int
+peel_open_conf(const struct peel_node_conf *conf, struct peel **out)
+{
+	struct peel_node_conf *copy;
+	int rc = eal_once(false, DEFAULT_MEMORY_MIB);
+
+	*out = NULL;
+	if (rc != 0)
+		return rc;
+	copy = malloc(sizeof(*copy));
+	if (copy == NULL)
+		return error_text(-ENOMEM, "out of memory");
+	*copy = *conf;
+	rc = open_with(copy, 0, false, out);
+	free(copy);
+	return rc;
+}
+
+struct peel_node *
+peel_get_node(struct peel *p)
+{
+	return p->node;
+}
+
+/* ---- who drives it -------------------------------------------------------------------------------------------------- */
+
+static void *
+control_main(void *arg)
+{
+	struct peel *p = arg;
+	bool registered = rte_thread_register() == 0; /* for its cache of buffers */
+
+	p->start_result = peel_node_start(p->node);
+	sem_post(&p->started);
+	while (p->start_result == 0 && !__atomic_load_n(&p->stop, __ATOMIC_ACQUIRE)) {
+		peel_node_poll(p->node, -1);
+		tests_sweep(p->tests);
+	}
+	if (p->start_result == 0)
+		peel_node_finish(p->node);
+	if (registered)
+		rte_thread_unregister();
+	return NULL;
+}
+
+static int
+start_thread(struct peel *p)
+{
+	sigset_t old;
+	int rc;
+
+	signals_block(&old);
+	rc = pthread_create(&p->thread, NULL, control_main, p);
+	signals_restore(&old);
+	if (rc != 0)
+		return -rc;
+	pthread_setname_np(p->thread, "peel-control");
+	while (sem_wait(&p->started) != 0)
+		;
+	rc = p->start_result;
+	if (rc != 0)
+		pthread_join(p->thread, NULL);
+	return rc;
+}
+
+int
+peel_run(struct peel *p)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&p->lock);
+	if (p->mode == MODE_RUN)
+		rc = error_text(-EALREADY, "peel_run was called before");
+	else if (p->mode == MODE_POLL || p->polling)
+		rc = error_text(-EBUSY, "the node is driven by peel_poll");
+	else
+		p->mode = MODE_RUN;
+	pthread_mutex_unlock(&p->lock);
+	if (rc != 0)
+		return rc;
+	rc = start_thread(p);
+	if (rc == 0)
+		return 0;
+	pthread_mutex_lock(&p->lock);
+	p->mode = MODE_IDLE;
+	pthread_mutex_unlock(&p->lock);
+	return error_format(rc, "no thread: %s", strerrordesc_np(-rc));
+}
+
+static int
+poll_begin(struct peel *p)
+{
+	sigset_t old;
+	int rc = 0;
+
+	pthread_mutex_lock(&p->lock);
+	if (p->mode == MODE_RUN || p->polling) {
+		pthread_mutex_unlock(&p->lock);
+		return error_text(
+			-EBUSY, "somebody drives the node: peel_run, or another peel_poll");
+	}
+	p->polling = true;
+	p->poller = pthread_self();
+	pthread_mutex_unlock(&p->lock);
+	if (p->mode == MODE_IDLE) {
+		signals_block(&old);
+		rc = peel_node_start(p->node);
+		signals_restore(&old);
+	}
+	pthread_mutex_lock(&p->lock);
+	p->mode = rc == 0 ? MODE_POLL : MODE_IDLE;
+	p->polling = rc == 0;
+	pthread_mutex_unlock(&p->lock);
+	return rc == 0 ? 0 : error_format(rc, "no thread: %s", strerrordesc_np(-rc));
+}
+
+int
+peel_poll(struct peel *p, int timeout_ms)
+{
+	struct guard guard;
+	int rc = poll_begin(p);
+
+	if (rc != 0)
+		return rc;
+	guard_begin(&guard);
+	peel_node_poll(p->node, timeout_ms);
+	tests_sweep(p->tests);
+	guard_end(&guard);
+	pthread_mutex_lock(&p->lock);
+	p->polling = false;
+	pthread_mutex_unlock(&p->lock);
+	return 0;
+}
+
+int
+peel_fd(const struct peel *p)
+{
+	return peel_node_fd(p->node);
+}
+
+int
+peel_timeout(const struct peel *p)
+{
+	return peel_node_timeout(p->node);
+}
+
+/* ---- close ------------------------------------------------------------------------------------------------------------ */
+
+static bool
+in_callback(struct peel *p)
+{
+	bool inside;
+
+	pthread_mutex_lock(&p->lock);
+	inside = (p->mode == MODE_RUN && pthread_equal(p->thread, pthread_self())) ||
+		 (p->polling && pthread_equal(p->poller, pthread_self()));
+	pthread_mutex_unlock(&p->lock);
+	return inside;
+}
+
+void
+peel_close(struct peel *p)
+{
+	struct guard guard;
+
+	if (p == NULL || in_callback(p))
+		return;
+	guard_begin(&guard);
+	if (p->mode == MODE_RUN) {
+		__atomic_store_n(&p->stop, true, __ATOMIC_RELEASE);
+		peel_node_stop(p->node);
+		pthread_join(p->thread, NULL);
+	} else if (p->mode == MODE_POLL) {
+		peel_node_finish(p->node);
+	}
+	tests_cancel(p->tests);
+	peel_node_free(p->node);
+	guard_end(&guard);
+	release(p);
+}

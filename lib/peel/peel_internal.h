@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * For the programs of this repository, which read their own configuration and link the library statically: a node of the
+ * public interface from a whole struct peel_node_conf. Not installed.
+ */
+
+#include "peel.h"
+#include "peel_node.h"
+
+/** As peel_open. EAL: as the program started it, else as for default settings. The fields `engine` NULL: the best. */
+PEEL_MUST_USE int peel_open_conf(const struct peel_node_conf *conf, struct peel **out);
+
+/** The node behind it. Its events belong to the library.   Thread: see peel_node.h. */
+struct peel_node *peel_get_node(struct peel *p);
+/** peel_circuit_for() gives each destination circuits of its own. Before the node is driven. */
+void peel_set_isolate(struct peel *p, bool isolate);
