@@ -42,3 +42,5 @@ int peel_rate_new(const struct peel_env *env, uint32_t per_second, uint32_t burs
 void peel_rate_free(struct peel_rate *r);
 /** Take @p cost tokens of the source's bucket; false: over its rate. Ports do not count. */
 bool peel_rate_take(struct peel_rate *r, const struct peel_addr *from, uint32_t cost);
+/** The same, each port a source of its own. */
+bool peel_rate_take_port(struct peel_rate *r, const struct peel_addr *from, uint32_t cost);

@@ -100,7 +100,6 @@ find(struct peel_rate *r, const struct peel_addr *from, uint64_t now_ms)
 	struct peel_addr source = *from;
 	struct entry *victim = NULL;
 
-	source.port = 0;
 	if (source.family == PEEL_FAMILY_IPV6)
 		memset(source.ip + 8, 0, 8);
 	uint64_t hash = peel_addr_hash(&source, 0, r->seed);
@@ -123,7 +122,7 @@ find(struct peel_rate *r, const struct peel_addr *from, uint64_t now_ms)
 }
 
 bool
-peel_rate_take(struct peel_rate *r, const struct peel_addr *from, uint32_t cost)
+peel_rate_take_port(struct peel_rate *r, const struct peel_addr *from, uint32_t cost)
 {
 	if (r->per_second == 0)
 		return true;
@@ -131,4 +130,13 @@ peel_rate_take(struct peel_rate *r, const struct peel_addr *from, uint32_t cost)
 	struct entry *e = find(r, from, now_ms);
 
 	return peel_bucket_take(&e->bucket, r->per_second, r->burst, cost, now_ms);
+}
+
+bool
+peel_rate_take(struct peel_rate *r, const struct peel_addr *from, uint32_t cost)
+{
+	struct peel_addr source = *from;
+
+	source.port = 0;
+	return peel_rate_take_port(r, &source, cost);
 }

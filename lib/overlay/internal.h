@@ -8,6 +8,7 @@
  */
 
 #include "peel_overlay.h"
+#include "peel_rate.h"
 
 #define PEEL_OVERLAY_TICK_MS 500
 #define PEEL_OVERLAY_REQUESTS 2048 /* outstanding, a power of two */
@@ -56,33 +57,15 @@ bool peel_overlay_addr_usable(const struct peel_addr *a);
 /** Who stands behind an address for counting heads: its /24 or /48, or a local address as it is. */
 struct peel_addr peel_overlay_addr_subnet(const struct peel_addr *a);
 
-/* ---- rate.c: token buckets ------------------------------------------------------------------------------------------- */
+/* ---- limits.c: budgets of work that strangers can ask for ------------------------------------------------------------ */
 
-struct ov_bucket {
-	uint64_t key;
-	uint64_t updated_ms;
-	uint32_t milli; /* thousandths of a token */
-	bool used;
+struct ov_limits {
+	struct peel_rate *verify_source, *puncture_source, *puncture_target; /* by address */
+	struct peel_bucket verify_strangers, verify_known, verify_legacy, puncture_all;
 };
 
-struct ov_rate {
-	uint32_t per_second, burst;
-};
-
-/** One bucket per sender or target, in a table that never grows. */
-struct ov_rate_table {
-	struct ov_rate rate;
-	struct ov_bucket *bucket;
-	uint64_t seed;
-};
-
-int peel_overlay_rate_init(
-	struct ov_rate_table *t, struct ov_rate rate, uint64_t seed) PEEL_MUST_USE;
-void peel_overlay_rate_fini(struct ov_rate_table *t);
-/** Take one token of the bucket of this address's IP (its /64 for IPv6; a local IPv4 address with its port). */
-bool peel_overlay_rate_take(struct ov_rate_table *t, const struct peel_addr *from, uint64_t now);
-/** Take one token of a single bucket. A zeroed bucket is a full one. */
-bool peel_overlay_bucket_take(struct ov_bucket *b, struct ov_rate rate, uint64_t now);
+int peel_overlay_limits_init(struct ov_limits *l, const struct peel_env *env) PEEL_MUST_USE;
+void peel_overlay_limits_fini(struct ov_limits *l);
 
 /* ---- peers.c ----------------------------------------------------------------------------------------------------------- */
 
@@ -228,8 +211,7 @@ struct peel_overlay {
 	struct ov_vote vote[PEEL_OVERLAY_VOTES];
 	uint32_t n_votes;
 
-	struct ov_rate_table verify_source, puncture_source, puncture_target;
-	struct ov_bucket verify_strangers, verify_known, verify_legacy, puncture_all;
+	struct ov_limits limits;
 };
 
 /* overlay.c */
@@ -276,6 +258,12 @@ void peel_overlay_intro_probe(
 /** The sender of a matched and authentic answer is at @p from. NULL: no room for it. */
 struct ov_peer *peel_overlay_intro_confirm(struct peel_overlay *ov, enum peel_community c,
 	const struct peel_addr *from, const uint8_t pk[PEEL_PK_LEN], uint64_t now);
+
+/* limits.c */
+bool peel_overlay_may_verify(
+	struct peel_overlay *ov, const struct peel_addr *from, bool legacy, enum ov_trust trust);
+bool peel_overlay_may_puncture(
+	struct peel_overlay *ov, const struct peel_addr *from, const struct peel_addr *walker);
 
 /* puncture.c */
 int peel_overlay_puncture_request(struct peel_overlay *ov, enum peel_community c,

@@ -8,17 +8,6 @@
 
 #define PEERS_DEFAULT 4096
 
-/*
- * A verification costs about 100,000 cycles, so these are shares of a core that strangers can take. Those we know or
- * asked have a budget of their own: a flood from invented addresses does not keep us from our friends.
- */
-static const struct ov_rate verify_source = {.per_second = 50, .burst = 200};
-static const struct ov_rate verify_strangers = {.per_second = 1000, .burst = 2000};
-static const struct ov_rate verify_known = {.per_second = 1000, .burst = 2000};
-static const struct ov_rate verify_legacy = {.per_second = 10, .burst = 60};
-static const struct ov_rate puncture_source = {.per_second = 20, .burst = 40};
-static const struct ov_rate puncture_target = {.per_second = 10, .burst = 20};
-
 /* ---- life ------------------------------------------------------------------------------------------------------------------ */
 
 static int
@@ -29,10 +18,7 @@ init_tables(struct peel_overlay *ov)
 
 	if ((rc = peel_overlay_peers_init(&ov->peers, n_peers, ov->seed)) != 0 ||
 		(rc = peel_overlay_requests_init(&ov->requests, ov->seed)) != 0 ||
-		(rc = peel_overlay_rate_init(&ov->verify_source, verify_source, ov->seed)) != 0 ||
-		(rc = peel_overlay_rate_init(&ov->puncture_source, puncture_source, ov->seed)) !=
-			0 ||
-		(rc = peel_overlay_rate_init(&ov->puncture_target, puncture_target, ov->seed)) != 0)
+		(rc = peel_overlay_limits_init(&ov->limits, ov->conf.env)) != 0)
 		return rc;
 	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES && rc == 0; c++)
 		rc = peel_overlay_walk_init(&ov->walk[c]);
@@ -75,9 +61,7 @@ peel_overlay_free(struct peel_overlay *ov)
 		return;
 	peel_overlay_peers_fini(&ov->peers);
 	peel_overlay_requests_fini(&ov->requests);
-	peel_overlay_rate_fini(&ov->verify_source);
-	peel_overlay_rate_fini(&ov->puncture_source);
-	peel_overlay_rate_fini(&ov->puncture_target);
+	peel_overlay_limits_fini(&ov->limits);
 	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++)
 		peel_overlay_walk_fini(&ov->walk[c]);
 	free(ov);
@@ -124,19 +108,7 @@ int
 peel_overlay_authenticate(struct peel_overlay *ov, const struct peel_addr *from,
 	const struct peel_signed *s, enum ov_trust trust)
 {
-	uint64_t now = peel_overlay_now(ov);
-	bool allowed;
-
-	if (s->legacy)
-		allowed = peel_overlay_bucket_take(&ov->verify_legacy, verify_legacy, now);
-	else if (trust != PEEL_TRUST_ASKED &&
-		 !peel_overlay_rate_take(&ov->verify_source, from, now))
-		allowed = false;
-	else if (trust != PEEL_TRUST_STRANGER)
-		allowed = peel_overlay_bucket_take(&ov->verify_known, verify_known, now);
-	else
-		allowed = peel_overlay_bucket_take(&ov->verify_strangers, verify_strangers, now);
-	if (!allowed) {
+	if (!peel_overlay_may_verify(ov, from, s->legacy, trust)) {
 		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1);
 		return -EAGAIN;
 	}

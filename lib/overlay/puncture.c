@@ -6,8 +6,6 @@
  */
 #include "internal.h"
 
-static const struct ov_rate puncture_all = {.per_second = 200, .burst = 400};
-
 static void
 send_puncture(struct peel_overlay *ov, enum peel_community c, bool new_style,
 	const struct peel_addr *walker, const struct peel_puncture_request *request)
@@ -32,7 +30,6 @@ peel_overlay_puncture_request(struct peel_overlay *ov, enum peel_community c,
 	const struct peel_addr *from, const uint8_t *data, size_t len)
 {
 	struct peel_puncture_request m;
-	uint64_t now = peel_overlay_now(ov);
 
 	if (peel_puncture_request_parse(data, len, &m) != 0)
 		return peel_overlay_malformed(ov);
@@ -45,9 +42,7 @@ peel_overlay_puncture_request(struct peel_overlay *ov, enum peel_community c,
 	if (!peel_overlay_addr_usable(walker) || peel_overlay_is_self(ov, walker) ||
 		(peel_overlay_addr_local(walker) && !same_nat && !peel_overlay_addr_local(from)))
 		return 0;
-	if (!peel_overlay_rate_take(&ov->puncture_source, from, now) ||
-		!peel_overlay_rate_take(&ov->puncture_target, walker, now) ||
-		!peel_overlay_bucket_take(&ov->puncture_all, puncture_all, now)) {
+	if (!peel_overlay_may_puncture(ov, from, walker)) {
 		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1);
 		return 0;
 	}

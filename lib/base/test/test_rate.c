@@ -82,6 +82,8 @@ test_rate_sources(void **state)
 	assert_int_equal(drain(r, &a), 10);
 	assert_int_equal(drain(r, &other_port), 0);
 	assert_int_equal(drain(r, &b), 10);
+	assert_true(peel_rate_take_port(r, &other_port, 10)); /* a source of its own */
+	assert_false(peel_rate_take_port(r, &other_port, 1));
 	now += 1000;
 	assert_int_equal(drain(r, &a), 2);
 	now += 3600000;
