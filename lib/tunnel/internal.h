@@ -21,9 +21,8 @@
 #define PING_MS 7500
 #define PING_JITTER_MS 500  /* around it */
 #define PONG_MS 10000	    /* a pong is overdue after this, or next_hop_timeout if that is less */
-#define TICK_MS 1000	    /* limits are exact to about this */
+#define TICK_MS 1000	    /* at most: limits are exact to this, and so is what was begun since */
 #define TICK_WANTED_MS 500  /* while circuits are missing */
-#define TICK_IDLE_MS 5000   /* without circuits */
 #define BACKOFF_MS 500	    /* after a failed circuit, doubled ... */
 #define BACKOFF_MAX_MS 5000 /* ... up to this */
 #define YOUNG_MS 10000	    /* a circuit destroyed at this age counts as failed */

@@ -69,7 +69,7 @@ peel_tunnel_pools(struct peel_tunnels *t)
 uint64_t
 peel_tunnel_pools_due(const struct peel_tunnels *t, uint64_t now)
 {
-	uint64_t due = now + TICK_IDLE_MS;
+	uint64_t due = now + TICK_MS;
 
 	for (unsigned int hops = 1; hops <= PEEL_HOPS_MAX; hops++) {
 		const struct pool *p = &t->pool[hops];

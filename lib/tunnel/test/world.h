@@ -90,7 +90,7 @@ struct packet {
 };
 
 struct world {
-	uint64_t now_ms, next_tick_ms;
+	uint64_t now_ms, next_tick_ms, relays_tick_ms;
 	uint64_t random_state;
 	struct client client;
 	struct relay *relay[MAX_RELAYS];
