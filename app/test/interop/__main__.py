@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import sys
 
-from . import scenarios, special
+from . import http_cases, scenarios, special
 from .runner import Runner
 from .world import World
 
@@ -79,6 +79,11 @@ async def run(options):
             await runner.case("own addresses", special.own_addresses, *alone)
             await runner.case("slow names", special.slow_names, *alone)
             await runner.case("full relay", special.full_relay, *alone)
+            await runner.case("http answers", http_cases.answers, *alone)
+            await runner.case("http limits", http_cases.limits, *alone)
+            await runner.case("http refusals", http_cases.refusals, *alone)
+            await runner.case("http circuit ends", http_cases.circuit_ends, *alone)
+            await runner.case("http of a rust originator", http_cases.rust_originator, *alone)
         if options.long:
             await runner.case("stays a candidate", special.stays_candidate, *alone, timeout=200)
     return runner.summary()

@@ -9,7 +9,7 @@ import tempfile
 
 from . import proc
 from .status import flatten
-from .peer import DEFAULT_COMMUNITY, EXIT_BT, EXIT_IPV8, RELAY, SPEED_TEST, new_key, public_key
+from .peer import DEFAULT_COMMUNITY, EXIT_BT, EXIT_HTTP, EXIT_IPV8, RELAY, SPEED_TEST, new_key, public_key
 
 
 def render(sections):
@@ -38,7 +38,8 @@ def configuration(directory, ip, port, flags, walk_to, community=DEFAULT_COMMUNI
         "workers": {"hugepages": "auto"},
         "discovery": {"bootstrap": [f"{a}:{p}" for a, p in walk_to]},
         "tunnel": {"relay": RELAY in flags, "exit_bt": EXIT_BT in flags,
-                   "exit_ipv8": EXIT_IPV8 in flags, "speed_test": SPEED_TEST in flags,
+                   "exit_ipv8": EXIT_IPV8 in flags, "exit_http": EXIT_HTTP in flags,
+                   "speed_test": SPEED_TEST in flags,
                    "max_joined_circuits": 1000},
         "exit": {"policy": "standard", "allow_loopback": True, "allow_private": True},
         "log": {"level": "info"},

@@ -23,6 +23,7 @@ from .overlay import DeafTunnels, SteeredTunnels
 from .socks import SocksUdp
 
 RELAY, EXIT_BT, EXIT_IPV8, SPEED_TEST = 1, 2, 4, 8
+EXIT_HTTP = 32768
 DEFAULT_COMMUNITY = "81ded07332bdc775aa5a46f96de9f8f390bbc9f3"
 
 
@@ -232,5 +233,5 @@ class Peer:
         return len(stats), sum(1 for times in stats.values() if times[2])
 
 
-__all__ = ["DEFAULT_COMMUNITY", "EXIT_BT", "EXIT_IPV8", "RELAY", "SPEED_TEST", "Peer", "new_key",
+__all__ = ["DEFAULT_COMMUNITY", "EXIT_BT", "EXIT_HTTP", "EXIT_IPV8", "RELAY", "SPEED_TEST", "Peer", "new_key",
            "public_key", "until"]

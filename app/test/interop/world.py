@@ -26,13 +26,14 @@ class World:
     """Use as: async with World(["peel", "python", "rust"], "python") as world."""
 
     def __init__(self, kinds, origin, binary=None, relay_settings=None, origin_settings=None,
-                 peel_overrides=None, extra=()):
+                 peel_overrides=None, extra=(), exit_flags=EXIT_FLAGS):
         """`extra`: more relays, as (kind, flags, deaf)."""
         self.kinds, self.origin_kind = list(kinds), origin
         self.binary = binary
         self.relay_settings, self.origin_settings = relay_settings, origin_settings or {}
         self.peel_overrides = peel_overrides or {}
         self.extra = list(extra)
+        self.exit_flags = exit_flags
         self.relays, self.started = [], []
         self.origin = self.echo = self.dns = None
         self.keys = []
@@ -52,7 +53,7 @@ class World:
         self.echo = await EchoServer().start("127.0.0.1", "::1" if have_ipv6() else None)
         self.dns = await DnsServer({TEST_NAME: "127.0.0.1"}).start()
         last = len(self.kinds) - 1
-        plan = [(kind, EXIT_FLAGS if i == last else RELAY_FLAGS, False)
+        plan = [(kind, self.exit_flags if i == last else RELAY_FLAGS, False)
                 for i, kind in enumerate(self.kinds)] + self.extra
         ports = free_ports(len(plan) + 1)
         addresses = [("127.0.0.1", port) for port in ports[:-1]]
