@@ -80,7 +80,7 @@ peel_client_socket(const char *config)
 {
 	static struct peel_conf conf;
 
-	if (peel_command_load(config, &conf) != 0)
+	if (peel_command_load(PEEL_CONF_ANY, config, &conf) != 0)
 		return NULL;
 	if (conf.node.management[0] == '\0') {
 		fprintf(stderr, "%s: [node] management: is not set, so there is no socket to ask\n",

@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#include "conf.h"
+
 #define EXIT_OK 0
 #define EXIT_FAILED 1
 #define EXIT_USAGE 2 /* wrong arguments or a wrong configuration */
@@ -29,7 +31,6 @@ void peel_command_help(FILE *to, const struct peel_command *command);
 int peel_command_usage_error(const struct peel_command *command);
 
 /** Load a configuration; errors go to stderr, one a line. 0 or EXIT_USAGE. */
-struct peel_conf;
-int peel_command_load(const char *path, struct peel_conf *conf);
+int peel_command_load(enum peel_conf_use use, const char *path, struct peel_conf *conf);
 /** Prints errors of a configuration. */
 void peel_command_print_error(void *arg, const char *text);

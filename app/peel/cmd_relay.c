@@ -173,7 +173,7 @@ run(int argc, char **argv)
 			fprintf(stderr, "peel relay: \"%s\" is not understood\n", argv[optind]);
 		return peel_command_usage_error(&peel_command_relay);
 	}
-	if (peel_command_load(path, &relay.conf) != 0)
+	if (peel_command_load(PEEL_CONF_RELAY, path, &relay.conf) != 0)
 		return EXIT_USAGE;
 	if (peel_conf_check_host(path, &relay.conf, peel_command_print_error, NULL) != 0)
 		return EXIT_USAGE;

@@ -104,14 +104,22 @@ take_section(struct parser *p, const char *line)
 		len = sizeof(p->section) - 1;
 	memcpy(p->section, line + 1, len);
 	p->section[len] = '\0';
-	if (!conf_section_known(p->section)) {
+	if (conf_section_use(p->section) == 0) {
 		const char *hint = conf_hint_section(p->section);
+		char list[128];
 
 		conf_error(&p->errors, p->line, NULL, NULL,
-			"there is no section [%s]%s%s%s; allowed: node, port, workers, aead, "
-			"discovery, tunnel, exit, log",
-			p->section, hint != NULL ? "; did you mean [" : "",
-			hint != NULL ? hint : "", hint != NULL ? "]?" : "");
+			"there is no section [%s]%s%s%s; allowed: %s", p->section,
+			hint != NULL ? "; did you mean [" : "", hint != NULL ? hint : "",
+			hint != NULL ? "]?" : "",
+			conf_section_list(p->conf->use, list, sizeof(list)));
+		return;
+	}
+	if ((conf_section_use(p->section) & p->conf->use) == 0) {
+		conf_error(&p->errors, p->line, NULL, NULL,
+			"section [%s] is for `peel %s`, and this is read by `peel %s`", p->section,
+			p->conf->use == PEEL_CONF_CLIENT ? "relay" : "client",
+			p->conf->use == PEEL_CONF_CLIENT ? "client" : "relay");
 		return;
 	}
 	p->section_bad = false;
@@ -274,22 +282,28 @@ take_key(void *user, const char *section, const char *name, const char *value)
 /* ---- entry points --------------------------------------------------------------------------------------------------- */
 
 void
-peel_conf_init(struct peel_conf *conf)
+peel_conf_init(struct peel_conf *conf, enum peel_conf_use use)
 {
 	char why[1];
 
 	memset(conf, 0, sizeof(*conf));
+	conf->use = use;
 	peel_node_conf_init(&conf->node);
 	if (conf->node.port == NULL)
 		conf->node.port = peel_ports[0];
 	if (conf->node.n_bootstrap + conf->node.n_bootstrap_names == 0)
 		(void)conf_set_bootstrap(conf, "default", true, why, sizeof(why));
 	conf->log_level = PEEL_LOG_INFO;
+	conf->client.max_clients = 64;
+	conf->client.idle_timeout = 3600;
+	if (use == PEEL_CONF_CLIENT)
+		conf->node.port_conf.listen.port =
+			0; /* nobody needs to find a client where it was before */
 }
 
 unsigned int
-peel_conf_parse(const char *name, const char *text, size_t len, struct peel_conf *conf,
-	peel_conf_error_fn fn, void *arg)
+peel_conf_parse(enum peel_conf_use use, const char *name, const char *text, size_t len,
+	struct peel_conf *conf, peel_conf_error_fn fn, void *arg)
 {
 	struct parser p = {
 		.conf = conf,
@@ -299,7 +313,7 @@ peel_conf_parse(const char *name, const char *text, size_t len, struct peel_conf
 		.last = -1,
 	};
 
-	peel_conf_init(conf);
+	peel_conf_init(conf, use);
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		p.text += 3; /* an editor's byte order mark */
 #ifdef PEEL_HAVE_INI_MAX_LINE
@@ -321,14 +335,15 @@ peel_conf_parse(const char *name, const char *text, size_t len, struct peel_conf
 }
 
 unsigned int
-peel_conf_load(const char *path, struct peel_conf *conf, peel_conf_error_fn fn, void *arg)
+peel_conf_load(enum peel_conf_use use, const char *path, struct peel_conf *conf,
+	peel_conf_error_fn fn, void *arg)
 {
 	struct conf_errors errors = {.file = path, .fn = fn, .arg = arg};
 	FILE *f = fopen(path, "re");
 	char *text = malloc(FILE_MAX + 1);
 	size_t len = 0;
 
-	peel_conf_init(conf);
+	peel_conf_init(conf, use);
 	if (f == NULL) {
 		conf_error(&errors, 0, NULL, NULL, "%s", strerror(errno));
 	} else if (text == NULL) {
@@ -344,7 +359,7 @@ peel_conf_load(const char *path, struct peel_conf *conf, peel_conf_error_fn fn, 
 				FILE_MAX);
 	}
 	if (errors.n == 0)
-		errors.n = peel_conf_parse(path, text, len, conf, fn, arg);
+		errors.n = peel_conf_parse(use, path, text, len, conf, fn, arg);
 	free(text);
 	if (f != NULL)
 		fclose(f);

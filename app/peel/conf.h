@@ -4,9 +4,9 @@
 #pragma once
 
 /*
- * The configuration file of `peel relay`: INI text, read whole, checked whole, immutable afterwards. One table
- * (conf_keys.c) names every key with its type, range and meaning; parser, checks, error texts and the test of
- * config/relay.ini are driven by it. Control thread only, before anything else starts.
+ * The configuration file of `peel relay` and `peel client`: INI text, read whole, checked whole, immutable afterwards. One
+ * table (conf_keys.c) names every key with its type, range and meaning; parser, checks, error texts and the test of
+ * config/relay.ini and config/client.ini are driven by it. Control thread only, before anything else starts.
  */
 
 #include "peel_node.h"
@@ -17,7 +17,26 @@ enum peel_hugepages {
 	PEEL_HUGEPAGES_NO,
 };
 
+/** Which command reads a file: it decides about defaults and about what may stand there. */
+enum peel_conf_use {
+	PEEL_CONF_RELAY = 1,
+	PEEL_CONF_CLIENT = 2,
+	PEEL_CONF_ANY =
+		PEEL_CONF_RELAY | PEEL_CONF_CLIENT, /* everything may be there, nothing must */
+};
+
+/* What a client needs beyond a node; the pools' settings are in node.originator. */
+struct peel_client_conf {
+	bool isolate_destinations;
+	struct peel_addr listen
+		[PEEL_HOPS_MAX]; /* SOCKS listeners for circuits of 1, 2 ... hops; family NONE: none */
+	char user[256], password[256];
+	uint32_t max_clients;  /* per listener */
+	uint32_t idle_timeout; /* seconds */
+};
+
 struct peel_conf {
+	enum peel_conf_use use;
 	struct peel_node_conf node; /* engine NULL: the best one of this CPU */
 	/* What the program itself needs. */
 	char user[64]; /* to become after start; empty: stay who we are */
@@ -27,25 +46,26 @@ struct peel_conf {
 	bool become_exitnode;
 	enum peel_log_level log_level;
 	bool log_timestamps;
-	unsigned int line[96]; /* of each key of the table, 0: not given */
+	struct peel_client_conf client;
+	unsigned int line[128]; /* of each key of the table, 0: not given */
 };
 
 /** One error: "FILE:LINE: [section] key: what is wrong; allowed: ...". */
 typedef void (*peel_conf_error_fn)(void *arg, const char *text);
 
-void peel_conf_init(struct peel_conf *conf);
+void peel_conf_init(struct peel_conf *conf, enum peel_conf_use use);
 
 /**
  * Parse and check @p text, which @p name (a file name) stands for in errors. Starts from the defaults. Everything that
  * can be said without looking at this machine is checked.
  * @return the number of errors; each was given to @p fn.
  */
-unsigned int peel_conf_parse(const char *name, const char *text, size_t len, struct peel_conf *conf,
-	peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;
+unsigned int peel_conf_parse(enum peel_conf_use use, const char *name, const char *text, size_t len,
+	struct peel_conf *conf, peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;
 
 /** The same for a file. One that cannot be read counts as one error. */
-unsigned int peel_conf_load(
-	const char *path, struct peel_conf *conf, peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;
+unsigned int peel_conf_load(enum peel_conf_use use, const char *path, struct peel_conf *conf,
+	peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;
 
 /**
  * What depends on this machine and is known without opening ports: key file, CPUs, engine, user, folders.

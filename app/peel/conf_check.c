@@ -20,7 +20,7 @@ check_node(const struct peel_conf *c, struct conf_errors *e)
 	static const char *const name[PEEL_N_COMMUNITIES] = {
 		"community", "discovery_community", "dht_community"};
 
-	if (c->node.key_file[0] == '\0')
+	if (c->node.key_file[0] == '\0' && c->use == PEEL_CONF_RELAY)
 		conf_error_key(e, c, "node", "key", "is missing (`peel keygen FILE` makes a key)");
 	for (int i = 1; i < PEEL_N_COMMUNITIES; i++) {
 		for (int j = 0; j < i; j++) {
@@ -158,4 +158,6 @@ conf_check(struct peel_conf *c, struct conf_errors *e)
 	check_tunnel(c, e);
 	check_workers(c, e);
 	check_port(c, e);
+	if (c->use & PEEL_CONF_CLIENT)
+		conf_check_client(c, e);
 }

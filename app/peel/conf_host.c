@@ -22,6 +22,8 @@ check_key(const struct peel_conf *c, struct conf_errors *e)
 	struct peel_identity id;
 	char why[384] = "";
 
+	if (c->node.key_file[0] == '\0')
+		return; /* a fresh one */
 	if (peel_identity_load(c->node.key_file, &id, why, sizeof(why)) != 0) {
 		int i = conf_key_find("node", "key");
 

@@ -7,6 +7,7 @@
 
 #include "conf_table.h"
 #include "peel_discovery.h"
+#include "peel_flows.h"
 
 static const struct conf_word words_auto0[] = {{"auto", 0}, {NULL, 0}};
 static const struct conf_word words_auto_1[] = {{"auto", -1}, {NULL, 0}};
@@ -56,6 +57,10 @@ static const struct conf_word words_level[] = {{"error", PEEL_LOG_ERROR},
 	{                                                                                          \
 		.section = s, .name = n, .type = CONF_TEXT, FIELD(f), .allowed = may,              \
 		.about = text                                                                      \
+	}
+#define ADDR(s, n, f, text)                                                                        \
+	{                                                                                          \
+		.section = s, .name = n, .type = CONF_ADDR, FIELD(f), .about = text                \
 	}
 #define SET(s, n, f, fn, may, text)                                                                \
 	{                                                                                          \
@@ -187,6 +192,32 @@ const struct conf_key conf_keys[] = {
 	NUMBER("exit", "http_requests", node.http_max, 1, 4096, NULL, "HTTP requests done at a time"),
 	NUMBER("exit", "max_sockets", node.port_conf.max_endpoints, 1, 1000000, NULL, "exits at once"),
 
+	NUMBER("client", "min_circuits", node.originator.min_circuits, 0, PEEL_FLOWS_CIRCUITS, NULL,
+		"circuits per hop count that are enough to begin with"),
+	NUMBER("client", "max_circuits", node.originator.max_circuits, 1, PEEL_FLOWS_CIRCUITS, NULL,
+		"circuits kept per hop count"),
+	NUMBER("client", "circuit_timeout", node.originator.circuit_timeout, 1, 3600, NULL,
+		"seconds a circuit may take, in tries of next_hop_timeout"),
+	BOOL("client", "allow_same_network", node.originator.allow_same_network,
+		"two hops of a circuit may share a /16 or an IPv6 /32"),
+	BOOL("client", "isolate_destinations", client.isolate_destinations,
+		"destinations share a circuit only when there are too few"),
+
+	ADDR("socks", "hops1", client.listen[0], "SOCKS listener for circuits of one hop"),
+	ADDR("socks", "hops2", client.listen[1], "of two hops"),
+	ADDR("socks", "hops3", client.listen[2], "of three hops"),
+	ADDR("socks", "hops4", client.listen[3], "of four hops"),
+	ADDR("socks", "hops5", client.listen[4], "of five hops"),
+	ADDR("socks", "hops6", client.listen[5], "of six hops"),
+	ADDR("socks", "hops7", client.listen[6], "of seven hops"),
+	ADDR("socks", "hops8", client.listen[7], "of eight hops"),
+	TEXT("socks", "user", client.user, "a name of up to 255 characters, or nothing",
+		"who may connect; nothing: everybody on this machine"),
+	TEXT("socks", "password", client.password, "up to 255 characters, or nothing", "belongs to user"),
+	NUMBER("socks", "max_clients", client.max_clients, 1, 1024, NULL, "connections per listener"),
+	NUMBER("socks", "idle_timeout", client.idle_timeout, 10, YEAR, NULL,
+		"seconds without datagrams before an association ends"),
+
 	WORD("log", "level", log_level, words_level, "least serious lines written"),
 	BOOL("log", "timestamps", log_timestamps, "time in front of each line"),
 	/* clang-format on */
@@ -206,14 +237,33 @@ conf_key_find(const char *section, const char *name)
 	return -1;
 }
 
-bool
-conf_section_known(const char *section)
+unsigned int
+conf_section_use(const char *section)
 {
+	if (strcmp(section, "client") == 0 || strcmp(section, "socks") == 0)
+		return PEEL_CONF_CLIENT;
 	for (unsigned int i = 0; i < conf_n_keys; i++) {
 		if (strcmp(conf_keys[i].section, section) == 0)
-			return true;
+			return PEEL_CONF_ANY;
 	}
-	return false;
+	return 0;
+}
+
+const char *
+conf_section_list(enum peel_conf_use use, char *out, size_t size)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	/* The keys of a section stand together. */
+	for (unsigned int i = 0; i < conf_n_keys && n < size; i++) {
+		const char *s = conf_keys[i].section;
+
+		if ((i == 0 || strcmp(s, conf_keys[i - 1].section) != 0) &&
+			(conf_section_use(s) & use) != 0)
+			n += (size_t)snprintf(out + n, size - n, "%s%s", n > 0 ? ", " : "", s);
+	}
+	return out;
 }
 
 /* Edit distance of two short words (swaps count as two); long ones are far from everything. */

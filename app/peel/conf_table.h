@@ -22,6 +22,7 @@ enum conf_type {
 	CONF_FLAG, /* yes or no sets or clears the bits `min` */
 	CONF_WORD, /* one of `words` */
 	CONF_TEXT, /* shorter than the field */
+	CONF_ADDR, /* address and port, or nothing */
 	CONF_SET,  /* `set` does it */
 	CONF_LIST, /* `set` is called per element; a list may go on in the next line */
 };
@@ -46,7 +47,10 @@ extern const unsigned int conf_n_keys;
 
 /** Index of a key, or -1. */
 int conf_key_find(const char *section, const char *name);
-bool conf_section_known(const char *section);
+/** Which commands read a section, bits of enum peel_conf_use; 0: there is no such section. */
+unsigned int conf_section_use(const char *section);
+/** The sections of a command, "node, port, ...". */
+const char *conf_section_list(enum peel_conf_use use, char *out, size_t size);
 /** The key or section that somebody who wrote this may have meant; NULL when nothing is near. */
 const char *conf_hint_key(const char *section, const char *name, char *out, size_t size);
 const char *conf_hint_section(const char *section);
@@ -115,3 +119,5 @@ bool conf_given(const struct peel_conf *c, const char *section, const char *name
 
 /** conf_check.c: fit the values together; counts into @p e. */
 void conf_check(struct peel_conf *c, struct conf_errors *e);
+/** conf_client.c: the same for [client] and [socks]. */
+void conf_check_client(struct peel_conf *c, struct conf_errors *e);

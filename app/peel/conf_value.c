@@ -11,6 +11,7 @@
 #include "conf_table.h"
 #include "drivers.h"
 #include "peel_aead_engines.h"
+#include "peel_node_text.h"
 
 static void *
 field(const struct conf_key *k, struct peel_conf *c)
@@ -163,6 +164,21 @@ set_text(const struct conf_key *k, struct peel_conf *c, const char *value, char 
 }
 
 static int
+set_addr(const struct conf_key *k, struct peel_conf *c, const char *value, char *why,
+	size_t why_size)
+{
+	struct peel_addr a;
+	int ret = 0;
+
+	memset(&a, 0, sizeof(a));
+	if (*value != '\0')
+		ret = peel_node_parse_address(value, &a, why, why_size);
+	if (ret == 0)
+		memcpy(field(k, c), &a, sizeof(a));
+	return ret;
+}
+
+static int
 set_list(const struct conf_key *k, struct peel_conf *c, const char *value, bool more, char *why,
 	size_t why_size)
 {
@@ -228,6 +244,8 @@ conf_value_set(const struct conf_key *k, struct peel_conf *c, const char *value,
 		break;
 	case CONF_TEXT:
 		return set_text(k, c, value, why, why_size);
+	case CONF_ADDR:
+		return set_addr(k, c, value, why, why_size);
 	case CONF_SET:
 		return k->set(c, value, true, why, why_size);
 	case CONF_LIST:
@@ -314,6 +332,9 @@ conf_allowed(const struct conf_key *k, char *out, size_t size)
 	case CONF_MILLIS:
 		snprintf(out, size, "%g to %g seconds", (double)k->min / 1000,
 			(double)k->max / 1000);
+		break;
+	case CONF_ADDR:
+		snprintf(out, size, "ADDRESS:PORT, or nothing");
 		break;
 	case CONF_BOOL:
 	case CONF_FLAG:

@@ -57,9 +57,10 @@ peel_command_print_error(void *arg, const char *text)
 }
 
 int
-peel_command_load(const char *path, struct peel_conf *conf)
+peel_command_load(enum peel_conf_use use, const char *path, struct peel_conf *conf)
 {
-	return peel_conf_load(path, conf, peel_command_print_error, NULL) == 0 ? 0 : EXIT_USAGE;
+	return peel_conf_load(use, path, conf, peel_command_print_error, NULL) == 0 ? 0
+										    : EXIT_USAGE;
 }
 
 int

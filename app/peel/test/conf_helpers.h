@@ -35,7 +35,8 @@ on_error(void *arg, const char *text)
 }
 
 static inline unsigned int
-parse_bytes(const char *text, size_t len, struct peel_conf *c, struct told *t)
+parse_bytes_as(
+	enum peel_conf_use use, const char *text, size_t len, struct peel_conf *c, struct told *t)
 {
 	unsigned int n;
 	char *copy = malloc(len > 0 ? len : 1); /* exact size, so that a byte too far traps */
@@ -43,10 +44,16 @@ parse_bytes(const char *text, size_t len, struct peel_conf *c, struct told *t)
 	assert_non_null(copy);
 	memcpy(copy, text, len);
 	memset(t, 0, sizeof(*t));
-	n = peel_conf_parse("f.ini", copy, len, c, on_error, t);
+	n = peel_conf_parse(use, "f.ini", copy, len, c, on_error, t);
 	free(copy);
 	assert_int_equal(n, t->n);
 	return n;
+}
+
+static inline unsigned int
+parse_bytes(const char *text, size_t len, struct peel_conf *c, struct told *t)
+{
+	return parse_bytes_as(PEEL_CONF_RELAY, text, len, c, t);
 }
 
 static inline unsigned int
@@ -62,6 +69,22 @@ parse_ok(const char *text, struct peel_conf *c)
 	struct told t;
 
 	if (parse(text, c, &t) != 0)
+		fail_msg("refused: %s\n%s", text, t.text);
+}
+
+/* The same as a client. */
+static inline unsigned int
+parse_client(const char *text, struct peel_conf *c, struct told *t)
+{
+	return parse_bytes_as(PEEL_CONF_CLIENT, text, strlen(text), c, t);
+}
+
+static inline void
+parse_client_ok(const char *text, struct peel_conf *c)
+{
+	struct told t;
+
+	if (parse_client(text, c, &t) != 0)
 		fail_msg("refused: %s\n%s", text, t.text);
 }
 

@@ -12,7 +12,7 @@ test_minimal_file_gives_defaults(void **state)
 
 	(void)state;
 	parse_ok(KEY, &c);
-	peel_conf_init(&d);
+	peel_conf_init(&d, PEEL_CONF_RELAY);
 	assert_string_equal(c.node.key_file, "k");
 	memset(c.node.key_file, 0, sizeof(c.node.key_file));
 	memset(c.line, 0, sizeof(c.line));
@@ -153,9 +153,9 @@ test_line_forms(void **state)
 /* ---- the documented file --------------------------------------------------------------------------------------------- */
 
 static char *
-read_relay_ini(void)
+read_ini(enum peel_conf_use use)
 {
-	const char *path = getenv("PEEL_RELAY_INI");
+	const char *path = getenv(use == PEEL_CONF_RELAY ? "PEEL_RELAY_INI" : "PEEL_CLIENT_INI");
 	FILE *f;
 	char *text = calloc(1, 65536);
 
@@ -170,7 +170,7 @@ read_relay_ini(void)
 
 /* A line "#name = value" of the file shows a default: it must set exactly what the defaults have. */
 static void
-check_default(const char *section, const char *name, const char *value)
+check_default(enum peel_conf_use use, const char *section, const char *name, const char *value)
 {
 	struct peel_conf defaults, c;
 	char why[384] = "";
@@ -180,7 +180,7 @@ check_default(const char *section, const char *name, const char *value)
 		fail_msg("[%s] %s is documented and does not exist", section, name);
 	const struct conf_key *k = &conf_keys[i];
 
-	peel_conf_init(&defaults);
+	peel_conf_init(&defaults, use);
 	c = defaults;
 	/* Spoil the field, so that a value that does nothing is seen. Flags share theirs, lists clear theirs. */
 	if (k->type != CONF_FLAG && k->type != CONF_SET && k->type != CONF_LIST)
@@ -196,12 +196,11 @@ check_default(const char *section, const char *name, const char *value)
 }
 
 static void
-test_relay_ini_documents_the_defaults(void **state)
+documents_the_defaults(enum peel_conf_use use)
 {
-	char *text = read_relay_ini(), *save = NULL, section[64] = "";
+	char *text = read_ini(use), *save = NULL, section[64] = "";
 	bool seen[PEEL_ARRAY_LEN(((struct peel_conf *)0)->line)] = {false};
 
-	(void)state;
 	for (char *line = strtok_r(text, "\n", &save); line != NULL;
 		line = strtok_r(NULL, "\n", &save)) {
 		char name[64], value[256] = "";
@@ -221,10 +220,10 @@ test_relay_ini_documents_the_defaults(void **state)
 		assert_false(seen[i]);
 		seen[i] = true;
 		if (!active)
-			check_default(section, name, v);
+			check_default(use, section, name, v);
 	}
 	for (unsigned int i = 0; i < conf_n_keys; i++) {
-		if (!seen[i])
+		if (!seen[i] && (conf_section_use(conf_keys[i].section) & use))
 			fail_msg("[%s] %s is not documented", conf_keys[i].section,
 				conf_keys[i].name);
 	}
@@ -232,14 +231,77 @@ test_relay_ini_documents_the_defaults(void **state)
 }
 
 static void
-test_relay_ini_is_valid(void **state)
+test_relay_ini_documents_the_defaults(void **state)
 {
-	char *text = read_relay_ini();
+	(void)state;
+	documents_the_defaults(PEEL_CONF_RELAY);
+}
+
+static void
+test_client_ini_documents_the_defaults(void **state)
+{
+	(void)state;
+	documents_the_defaults(PEEL_CONF_CLIENT);
+}
+
+static void
+test_sample_files_are_valid(void **state)
+{
+	char *relay = read_ini(PEEL_CONF_RELAY), *client = read_ini(PEEL_CONF_CLIENT);
+	struct peel_conf c;
+	struct told t;
+
+	(void)state;
+	parse_ok(relay, &c);
+	parse_client_ok(client, &c);
+	assert_addr(&c.client.listen[2], "127.0.0.1:1083");
+	assert_int_equal(c.node.tunnel.peer_flags, PEEL_FLAG_RELAY | PEEL_FLAG_SPEED_TEST);
+	assert_int_equal(c.node.key_file[0], '\0');
+	/* Whoever asks a running node takes both. */
+	assert_int_equal(parse_bytes_as(PEEL_CONF_ANY, relay, strlen(relay), &c, &t), 0);
+	assert_int_equal(parse_bytes_as(PEEL_CONF_ANY, client, strlen(client), &c, &t), 0);
+	free(relay);
+	free(client);
+}
+
+#define SOCKS "[socks]\nhops2 = 127.0.0.1:0\n"
+
+static void
+test_values_of_a_client(void **state)
+{
 	struct peel_conf c;
 
 	(void)state;
-	parse_ok(text, &c);
-	free(text);
+	parse_client_ok(
+		"[socks]\nhops1 = [::1]:5\nhops8 = 192.0.2.1:5\nuser = a b\npassword = c;d\n"
+		"max_clients = 9\nidle_timeout = 10\n"
+		"[client]\nmin_circuits = 2\nmax_circuits = 3\ncircuit_timeout = 40\n"
+		"allow_same_network = yes\nisolate_destinations = yes\n"
+		"[tunnel]\nmax_time = 600\nmax_traffic = 1G\nnext_hop_timeout = 7\nrelay = no\n",
+		&c);
+	assert_addr(&c.client.listen[0], "[::1]:5");
+	assert_int_equal(c.client.listen[1].family, PEEL_FAMILY_NONE);
+	assert_addr(&c.client.listen[7], "192.0.2.1:5");
+	assert_string_equal(c.client.user, "a b");
+	assert_string_equal(c.client.password, "c;d");
+	assert_int_equal(c.client.max_clients, 9);
+	assert_int_equal(c.client.idle_timeout, 10);
+	assert_true(c.client.isolate_destinations);
+	const struct peel_originator_settings *o = &c.node.originator;
+
+	assert_int_equal(o->min_circuits, 2);
+	assert_int_equal(o->max_circuits, 3);
+	assert_int_equal(o->circuit_timeout, 40);
+	assert_true(o->allow_same_network);
+	/* What [tunnel] says counts for own circuits, too. */
+	assert_int_equal(o->max_time, 600);
+	assert_int_equal(o->max_traffic, 1 << 30);
+	assert_int_equal(o->next_hop_timeout, 7);
+	assert_int_equal(c.node.max_own_circuits, 32 + 2 * 2 * 3);
+	parse_client_ok(SOCKS, &c);
+	assert_int_equal(c.node.port_conf.listen.port, 0);
+	parse_ok(KEY, &c);
+	assert_int_equal(c.node.max_own_circuits, 0);
 }
 
 static void
@@ -314,7 +376,9 @@ main(void)
 		cmocka_unit_test(test_empty_lists_are_empty),
 		cmocka_unit_test(test_line_forms),
 		cmocka_unit_test(test_relay_ini_documents_the_defaults),
-		cmocka_unit_test(test_relay_ini_is_valid),
+		cmocka_unit_test(test_client_ini_documents_the_defaults),
+		cmocka_unit_test(test_sample_files_are_valid),
+		cmocka_unit_test(test_values_of_a_client),
 		cmocka_unit_test(test_table_is_sound),
 		cmocka_unit_test(test_host_checks),
 	};

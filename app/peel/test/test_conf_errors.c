@@ -247,6 +247,62 @@ test_mistakes_of_ethdev_are_told(void **state)
 		expect_mistake(mistakes_ethdev[i].text, mistakes_ethdev[i].expected);
 }
 
+static const struct {
+	const char *text, *expected;
+} client_mistakes[] = {
+	{"", "f.ini: [socks]: names no listener: set one of hops1 to hops8\n"},
+	{"[socks]\nhops1 = 127.0.0.1\n",
+		"f.ini:2: [socks] hops1: \"127.0.0.1\" has no port; allowed: "
+		"ADDRESS:PORT, or nothing\n"},
+	{"[socks]\nhops1 = localhost:1\n",
+		"f.ini:2: [socks] hops1: \"localhost:1\" is not an address "
+		"and a port; allowed: ADDRESS:PORT, or nothing\n"},
+	{"[socks]\nhops1 = 0.0.0.0:1\n",
+		"f.ini:2: [socks] hops1: other machines reach this address: set user and password; "
+		"allowed: ADDRESS:PORT, or nothing\n"},
+	{"[socks]\nhops1 = 127.0.0.1:1\nhops3 = 127.0.0.1:1\n",
+		"f.ini:3: [socks] hops3: is the same as hops1; allowed: ADDRESS:PORT, or "
+		"nothing\n"},
+	{"[socks]\nhops1 = 127.0.0.1:1\nuser = a\n",
+		"f.ini: [socks] password: is missing: they belong together; allowed: up to 255 "
+		"characters, or nothing\n"},
+	{"[socks]\nhops1 = 127.0.0.1:1\npassword = a\n",
+		"f.ini: [socks] user: is missing: they belong together; allowed: a name of up to "
+		"255 characters, or nothing\n"},
+	{"[socks]\nhops3 = 127.0.0.1:1\n[tunnel]\nmax_relay_early = 2\n",
+		"f.ini:2: [socks] hops3: is longer than max_relay_early in [tunnel] lets a circuit "
+		"grow; allowed: ADDRESS:PORT, or nothing\n"},
+	{"[socks]\nhops1 = 127.0.0.1:1\n[client]\nmin_circuits = 9\n",
+		"f.ini:4: [client] min_circuits: is more than max_circuits, 8; allowed: 0 to 64\n"},
+	{"[socks]\nhops1 = 127.0.0.1:1\n[client]\ncircuit_timeout = 9\n",
+		"f.ini:4: [client] circuit_timeout: is less than next_hop_timeout in [tunnel], 10: "
+		"no circuit would be tried; allowed: 1 to 3600\n"},
+	{"[socks]\nhops9 = 127.0.0.1:1\n",
+		"f.ini:2: [socks] hops9: there is no such key; did you mean [socks] hops1?\n"},
+	{"[sock]\n",
+		"f.ini:1: there is no section [sock]; did you mean [socks]?; allowed: node, port, "
+		"workers, aead, discovery, tunnel, exit, client, socks, log\n"},
+};
+
+static void
+test_mistakes_of_a_client_are_told(void **state)
+{
+	struct peel_conf c;
+	struct told t;
+
+	(void)state;
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(client_mistakes); i++) {
+		assert_int_equal(parse_client(client_mistakes[i].text, &c, &t), 1);
+		assert_string_equal(t.text, client_mistakes[i].expected);
+	}
+	/* A relay has no use for these; one line is enough. */
+	assert_int_equal(parse(KEY "[socks]\nhops1 = 127.0.0.1:1\nhops2 = x\n", &c, &t), 1);
+	assert_string_equal(t.text,
+		"f.ini:3: section [socks] is for `peel client`, and this is read "
+		"by `peel relay`\n");
+	assert_int_equal(parse(KEY "[client]\n", &c, &t), 1);
+}
+
 static void
 test_long_lines(void **state)
 {
@@ -310,7 +366,8 @@ test_endless_errors_are_cut(void **state)
 	(void)state;
 	for (int i = 0; i < 1000; i++)
 		memcpy(text + 2 * i, "x\n", 2);
-	assert_int_equal(peel_conf_parse("f.ini", text, 2000, &c, on_error, &t), 1000);
+	assert_int_equal(
+		peel_conf_parse(PEEL_CONF_RELAY, "f.ini", text, 2000, &c, on_error, &t), 1000);
 	assert_int_equal(t.n, CONF_ERRORS_MAX + 1);
 	free(text);
 }
@@ -322,7 +379,8 @@ test_unreadable_file(void **state)
 	struct told t = {.n = 0};
 
 	(void)state;
-	assert_int_equal(peel_conf_load("/nonexistent/f.ini", &c, on_error, &t), 1);
+	assert_int_equal(
+		peel_conf_load(PEEL_CONF_RELAY, "/nonexistent/f.ini", &c, on_error, &t), 1);
 	assert_string_equal(t.text, "/nonexistent/f.ini: No such file or directory\n");
 }
 
@@ -332,6 +390,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mistakes_are_told),
 		cmocka_unit_test(test_mistakes_of_ethdev_are_told),
+		cmocka_unit_test(test_mistakes_of_a_client_are_told),
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_binary_and_control_bytes),
 		cmocka_unit_test(test_endless_errors_are_cut),

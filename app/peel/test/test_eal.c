@@ -85,7 +85,7 @@ test_plans(void **state)
 	char why[384] = "";
 
 	(void)state;
-	peel_conf_init(&c);
+	peel_conf_init(&c, PEEL_CONF_RELAY);
 	c.hugepages = PEEL_HUGEPAGES_NO;
 	assert_int_equal(peel_eal_plan(&c, &plan, why, sizeof(why)), 0);
 	assert_false(plan.huge);
@@ -130,7 +130,7 @@ test_start_without_hugepages(void **state)
 	cpu_set_t before, after;
 
 	(void)state;
-	peel_conf_init(&c);
+	peel_conf_init(&c, PEEL_CONF_RELAY);
 	c.hugepages = PEEL_HUGEPAGES_NO;
 	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
 	assert_int_equal(peel_eal_plan(&c, &plan, why, sizeof(why)), 0);
