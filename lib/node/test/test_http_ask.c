@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+/* HTTP requests over own circuits, with a node that is nothing but a clock, a lock and a way out. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "http.h"
+#include "peel_http.h"
+#include "peel_http_msg.h"
+#include "peel_node_http.h"
+
+#define CIRCUIT 0x100000001u
+#define OTHER 0x100000002u
+
+struct world {
+	struct peel_node node;
+	uint64_t now;
+	uint32_t random;
+	int send_result;
+	int locked;
+	peel_tunnel_id sent_to;
+	uint8_t sent[PEEL_DATAGRAM_MAX];
+	size_t sent_len;
+	unsigned int n_sent;
+};
+
+static struct world *current;
+
+static uint64_t
+now_ms(void *arg)
+{
+	return ((struct world *)arg)->now;
+}
+
+/* Repeats itself, so that identifiers collide. */
+static void
+draw(void *arg, void *out, size_t len)
+{
+	struct world *w = arg;
+	uint32_t v = w->random++ / 2;
+
+	memset(out, 0, len);
+	memcpy(out, &v, len < sizeof(v) ? len : sizeof(v));
+}
+
+/* ---- what the rest of lib/node would do ------------------------------------------------------------------------------ */
+
+int
+peel_node_send_message(struct peel_node *node, peel_tunnel_id id, const void *msg, size_t len)
+{
+	struct world *w = current;
+
+	assert_ptr_equal(node, &w->node);
+	if (w->send_result != 0)
+		return w->send_result;
+	w->sent_to = id;
+	memcpy(w->sent, msg, len);
+	w->sent_len = len;
+	w->n_sent++;
+	return 0;
+}
+
+void
+peel_node_lock(struct peel_node *node)
+{
+	pthread_mutex_lock(&node->lock);
+	current->locked++;
+}
+
+void
+peel_node_unlock(struct peel_node *node)
+{
+	current->locked--;
+	pthread_mutex_unlock(&node->lock);
+}
+
+uint64_t
+node_http_serve_tick(struct node_http *http)
+{
+	(void)http;
+	return UINT64_MAX;
+}
+
+void
+node_http_serve_end(struct node_http *http)
+{
+	free(http);
+}
+
+/* ---- tests --------------------------------------------------------------------------------------------------------------- */
+
+struct result {
+	int calls, result;
+	uint8_t *answer;
+	size_t len;
+};
+
+static void
+on_done(void *arg, int result, const void *answer, size_t len)
+{
+	struct result *r = arg;
+
+	/* Nobody holds the lock: the program may ask again from here. */
+	assert_int_equal(pthread_mutex_trylock(&current->node.lock), 0);
+	pthread_mutex_unlock(&current->node.lock);
+	r->calls++;
+	r->result = result;
+	r->len = len;
+	free(r->answer);
+	r->answer = malloc(len + 1);
+	assert_non_null(r->answer);
+	if (len > 0)
+		memcpy(r->answer, answer, len);
+	assert_true((result == 0) == (answer != NULL));
+}
+
+static int
+setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	static struct peel_env env;
+
+	assert_non_null(w);
+	env = (struct peel_env){.now_ms = now_ms, .random = draw, .arg = w};
+	w->now = 1000;
+	w->node.env = &env;
+	pthread_mutex_init(&w->node.lock, NULL);
+	assert_int_equal(node_http_new(&w->node, &w->node.http), 0);
+	*state = current = w;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	if (w->node.http != NULL)
+		node_http_free(w->node.http);
+	assert_int_equal(w->locked, 0);
+	pthread_mutex_destroy(&w->node.lock);
+	free(w);
+	return 0;
+}
+
+static const struct peel_host target = {
+	.type = PEEL_HOST_NAME, .addr.port = 80, .name = {(const uint8_t *)"tracker.example", 15}};
+
+static int
+ask(struct world *w, peel_tunnel_id circuit, struct result *r, uint32_t *identifier)
+{
+	struct peel_msg_http_request m;
+	int rc = peel_node_http_request(&w->node, circuit, &target, "GET", 3, on_done, r);
+
+	if (rc != 0)
+		return rc;
+	assert_int_equal(w->sent_to, circuit);
+	assert_int_equal(w->sent[0], PEEL_MSG_HTTP_REQUEST);
+	assert_int_equal(peel_http_request_parse(w->sent + 1, w->sent_len - 1, &m), 0);
+	assert_int_equal(m.target.addr.port, 80);
+	assert_int_equal(m.target.name.len, 15);
+	assert_int_equal(m.request.len, 3);
+	if (identifier != NULL)
+		*identifier = m.identifier;
+	return 0;
+}
+
+static int
+respond(struct world *w, peel_tunnel_id circuit, uint32_t identifier, uint16_t part, uint16_t total,
+	const char *text)
+{
+	uint8_t msg[256];
+	struct peel_msg_http_response m = {.identifier = identifier,
+		.part = part,
+		.total = total,
+		.response = {(const uint8_t *)text, strlen(text)}};
+	int len = peel_http_response_build(msg, sizeof(msg), &m);
+
+	assert_true(len > 0);
+	return node_http_response(&w->node, circuit, msg, (size_t)len);
+}
+
+static void
+test_answer_in_parts(void **state)
+{
+	struct world *w = *state;
+	struct result a = {0}, b = {0};
+	uint32_t ida, idb;
+
+	assert_int_equal(ask(w, CIRCUIT, &a, &ida), 0);
+	assert_int_equal(ask(w, CIRCUIT, &b, &idb), 0);
+	assert_int_not_equal(ida, idb);
+	assert_int_equal(respond(w, CIRCUIT, ida, 1, 2, "world"), 0);
+	assert_int_equal(respond(w, CIRCUIT, ida, 1, 2, "twice"), 0);
+	/* Strangers: another circuit, another identifier, another total, no message at all. */
+	assert_int_equal(respond(w, OTHER, ida, 0, 2, "xxxx "), -ENOENT);
+	assert_int_equal(respond(w, CIRCUIT, ida + 77, 0, 2, "xxxx "), -ENOENT);
+	assert_int_equal(respond(w, CIRCUIT, ida, 0, 3, "xxxx "), 0);
+	assert_int_equal(node_http_response(&w->node, CIRCUIT, (const uint8_t *)"", 0), -ENOENT);
+	assert_int_equal(
+		node_http_response(&w->node, CIRCUIT, (const uint8_t *)"\x1d\x00", 2), -ENOENT);
+	assert_int_equal(a.calls + b.calls, 0);
+	assert_int_equal(respond(w, CIRCUIT, ida, 0, 2, "hello "), 0);
+	assert_int_equal(a.calls, 1);
+	assert_int_equal(a.result, 0);
+	assert_int_equal(a.len, 11);
+	assert_memory_equal(a.answer, "hello world", 11);
+	assert_int_equal(respond(w, CIRCUIT, ida, 0, 2, "hello "), -ENOENT);
+	assert_int_equal(b.calls, 0);
+	assert_int_equal(respond(w, CIRCUIT, idb, 0, 1, "b"), 0);
+	assert_int_equal(b.calls, 1);
+	free(a.answer);
+	free(b.answer);
+}
+
+static void
+test_time_is_up(void **state)
+{
+	struct world *w = *state;
+	struct result a = {0}, b = {0};
+	uint32_t ida;
+
+	assert_int_equal(node_http_tick(w->node.http), UINT64_MAX);
+	assert_int_equal(ask(w, CIRCUIT, &a, &ida), 0);
+	w->now += 2000;
+	assert_int_equal(ask(w, OTHER, &b, NULL), 0);
+	assert_int_equal(node_http_tick(w->node.http), 3000);
+	w->now += 2999;
+	node_http_deliver(&w->node);
+	assert_int_equal(a.calls + b.calls, 0);
+	w->now++;
+	assert_int_equal(node_http_tick(w->node.http), 0);
+	node_http_deliver(&w->node);
+	assert_int_equal(a.calls, 1);
+	assert_int_equal(a.result, -ETIMEDOUT);
+	assert_int_equal(b.calls, 0);
+	assert_int_equal(respond(w, CIRCUIT, ida, 0, 1, "late"), -ENOENT);
+	w->now += 5000;
+	node_http_deliver(&w->node);
+	node_http_deliver(&w->node);
+	assert_int_equal(b.calls, 1);
+	assert_int_equal(b.result, -ETIMEDOUT);
+	free(a.answer);
+	free(b.answer);
+}
+
+static void
+test_circuit_or_node_ends(void **state)
+{
+	struct world *w = *state;
+	struct result a = {0}, b = {0};
+
+	assert_int_equal(ask(w, CIRCUIT, &a, NULL), 0);
+	assert_int_equal(ask(w, OTHER, &b, NULL), 0);
+	node_http_ended(&w->node, CIRCUIT);
+	assert_int_equal(a.calls, 1);
+	assert_int_equal(a.result, -ENOENT);
+	assert_int_equal(b.calls, 0);
+	node_http_free(w->node.http);
+	w->node.http = NULL;
+	assert_int_equal(b.calls, 1);
+	assert_int_equal(b.result, -ENOENT);
+	free(a.answer);
+	free(b.answer);
+}
+
+static void
+test_five_per_circuit(void **state)
+{
+	struct world *w = *state;
+	struct result r = {0};
+	uint32_t id = 0;
+
+	for (int i = 0; i < PEEL_HTTP_PER_CIRCUIT; i++)
+		assert_int_equal(ask(w, CIRCUIT, &r, &id), 0);
+	assert_int_equal(ask(w, CIRCUIT, &r, NULL), -EAGAIN);
+	assert_int_equal(ask(w, OTHER, &r, NULL), 0);
+	assert_int_equal(respond(w, CIRCUIT, id, 0, 1, "x"), 0);
+	assert_int_equal(ask(w, CIRCUIT, &r, NULL), 0);
+	assert_int_equal(ask(w, CIRCUIT, &r, NULL), -EAGAIN);
+	assert_int_equal(r.calls, 1);
+	node_http_ended(&w->node, CIRCUIT);
+	node_http_ended(&w->node, OTHER);
+	assert_int_equal(r.calls, 7);
+	free(r.answer);
+}
+
+static void
+test_requests_that_cannot_be(void **state)
+{
+	struct world *w = *state;
+	struct peel_host host = target;
+	static const uint8_t big[PEEL_DATAGRAM_MAX + 1];
+	struct result r = {0};
+
+	assert_int_equal(
+		peel_node_http_request(&w->node, CIRCUIT, &host, "", 0, on_done, &r), -EINVAL);
+	assert_int_equal(
+		peel_node_http_request(&w->node, CIRCUIT, &host, big, sizeof(big), on_done, &r),
+		-EMSGSIZE);
+	assert_int_equal(peel_node_http_request(
+				 &w->node, CIRCUIT, &host, big, sizeof(big) - 20, on_done, &r),
+		-EMSGSIZE);
+	host.addr.port = 0;
+	assert_int_equal(
+		peel_node_http_request(&w->node, CIRCUIT, &host, "x", 1, on_done, &r), -EINVAL);
+	host = target;
+	host.name.len = 0;
+	assert_int_equal(
+		peel_node_http_request(&w->node, CIRCUIT, &host, "x", 1, on_done, &r), -EINVAL);
+	host = (struct peel_host){.type = PEEL_HOST_IPV4, .addr.port = 1};
+	assert_int_equal(
+		peel_node_http_request(&w->node, CIRCUIT, &host, "x", 1, on_done, &r), -EINVAL);
+	host.addr = peel_addr_ipv4(192, 0, 2, 1, 1);
+	w->send_result = -ENOTCONN;
+	assert_int_equal(
+		peel_node_http_request(&w->node, CIRCUIT, &host, "x", 1, on_done, &r), -ENOTCONN);
+	assert_int_equal(w->n_sent, 0);
+	w->send_result = 0;
+	assert_int_equal(peel_node_http_request(&w->node, CIRCUIT, &host, "x", 1, on_done, &r), 0);
+	assert_int_equal(r.calls, 0);
+	node_http_ended(&w->node, CIRCUIT);
+	assert_int_equal(r.calls, 1);
+	free(r.answer);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_answer_in_parts),
+		TEST(test_time_is_up),
+		TEST(test_circuit_or_node_ends),
+		TEST(test_five_per_circuit),
+		TEST(test_requests_that_cannot_be),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
