@@ -25,7 +25,9 @@ struct rig {
 	struct peel_rcu *rcu;
 	struct peel_route_table *routes;
 	struct peel_replay *replay;
+	struct peel_paths *paths;
 	struct peel_mailbox *mailbox;
+	struct peel_outbox *outbox;
 	struct peel_stats stats;
 	struct peel_policy policy;
 	struct peel_worker *worker;
