@@ -362,7 +362,7 @@ test_stale_extended(void **state)
 static void
 test_circuit_id_taken_meanwhile(void **state)
 {
-	struct client *c = &world->client;
+	struct client *c;
 	struct peel_route route = {.kind = PEEL_ROUTE_OWN, .session = PEEL_NONE};
 	peel_tunnel_id id;
 	uint32_t slot;
