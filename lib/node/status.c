@@ -171,6 +171,21 @@ circuit_counts(const struct peel_node *node)
 	return object;
 }
 
+/* Circuits of this node's own making. */
+static json_t *
+own_counts(const struct peel_node *node)
+{
+	struct peel_tunnels_count count;
+	json_t *object = json_object();
+
+	peel_tunnels_count(node->tunnels, &count);
+	put(object, "extending", count.extending);
+	put(object, "ready", count.ready);
+	put(object, "closing", count.closing);
+	put(object, "max", node->conf.max_own_circuits);
+	return object;
+}
+
 static json_t *
 peer_counts(const struct peel_node *node)
 {
@@ -286,6 +301,8 @@ status(const struct peel_node *node)
 	put_text(o, "driver", node->conf.port->name);
 	put_text(o, "engine", node->conf.engine->name);
 	json_object_set_new(o, "circuits", circuit_counts(node));
+	if (node->tunnels != NULL)
+		json_object_set_new(o, "own_circuits", own_counts(node));
 	json_object_set_new(o, "peers", peer_counts(node));
 	json_object_set_new(o, "candidates", candidate_counts(node));
 	json_object_set_new(o, "memory", memory(node));
@@ -315,6 +332,49 @@ circuit_row(void *arg, const struct peel_circuit_row *row)
 	put(o, "cells_backward", row->cells_backward);
 	put(o, "bytes_forward", row->bytes_forward);
 	put(o, "bytes_backward", row->bytes_backward);
+	json_array_append_new(arg, o);
+}
+
+static json_t *
+hops(const struct peel_tunnel_info *info)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < info->hops; i++) {
+		json_t *hop = json_object();
+		uint8_t mid[PEEL_MID_LEN];
+
+		peel_mid(info->hop[i].pk, PEEL_PK_LEN, mid);
+		put_hex(hop, "mid", mid, sizeof(mid));
+		if (info->hop[i].addr.family != PEEL_FAMILY_NONE)
+			put_addr(hop, "address", &info->hop[i].addr);
+		json_array_append_new(list, hop);
+	}
+	return list;
+}
+
+static void
+own_row(void *arg, peel_tunnel_id id, const struct peel_tunnel_info *info)
+{
+	static const char *const states[] = {
+		[PEEL_TUNNEL_EXTENDING] = "extending",
+		[PEEL_TUNNEL_READY] = "ready",
+		[PEEL_TUNNEL_CLOSING] = "closing",
+	};
+	json_t *o = json_object();
+
+	(void)id;
+	put_text(o, "kind", "own");
+	put(o, "circuit_id", info->cid);
+	put_text(o, "state", states[info->state]);
+	put(o, "goal", info->goal);
+	json_object_set_new(o, "hops", hops(info));
+	put(o, "age_ms", info->age_ms);
+	put(o, "rtt_ms", info->rtt_ms);
+	put(o, "cells_forward", info->cells_up);
+	put(o, "cells_backward", info->cells_down);
+	put(o, "bytes_forward", info->bytes_up);
+	put(o, "bytes_backward", info->bytes_down);
 	json_array_append_new(arg, o);
 }
 
@@ -363,6 +423,8 @@ answer(struct peel_node *node, const char *what)
 	if (strcmp(what, "circuits") == 0) {
 		o = json_array();
 		peel_circuits_dump(node->circuits, circuit_row, o);
+		if (node->tunnels != NULL)
+			peel_tunnels_dump(node->tunnels, own_row, o);
 		return o;
 	}
 	if (strcmp(what, "peers") == 0) {
