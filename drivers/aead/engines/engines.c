@@ -3,11 +3,17 @@
  */
 #include "peel_aead_engines.h"
 #include "peel_aead_sodium.h"
+#ifdef PEEL_HAVE_AVX512
+#include "peel_aead_avx512.h"
+#endif
 #ifdef PEEL_HAVE_IPSEC_MB
 #include "peel_aead_ipsec_mb.h"
 #endif
 
 const struct peel_aead_engine *const peel_aead_engines[] = {
+#ifdef PEEL_HAVE_AVX512
+	&peel_aead_avx512,
+#endif
 #ifdef PEEL_HAVE_IPSEC_MB
 	&peel_aead_ipsec_mb,
 #endif

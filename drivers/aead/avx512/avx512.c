@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Hands bursts to the vector code, and compares tags. Compiled for the baseline CPU, as new() must run everywhere.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "cells.h"
+#include "peel_aead_avx512.h"
+
+#define BLOCKS_ENOUGH 128
+
+struct peel_aead {
+	struct cells cells;
+};
+
+static void
+begin(struct cells *c)
+{
+	c->n = 0;
+	c->blocks = 0;
+}
+
+/* Another operation, or false: a burst whose texts and keystream would not fit into the cache of the first level is cut
+ * behind some eight cells, as many as are hashed together. */
+static inline bool
+add(struct cells *c, const struct peel_aead_op *op, uint32_t len)
+{
+	uint32_t blocks = 1 + (len + BLOCK_LEN - 1) / BLOCK_LEN;
+
+	assert(len <= PEEL_AEAD_TEXT_MAX);
+	if (c->blocks + blocks > BLOCKS_MAX || (c->n % 8 == 0 && c->blocks > BLOCKS_ENOUGH))
+		return false;
+	c->cell[c->n] = (struct cell){op->key, op->nonce, op->text, len, c->blocks, blocks};
+	c->first_at[c->n] = (uint64_t)c->blocks * BLOCK_LEN;
+	c->len[c->n] = len;
+	c->n++;
+	c->blocks += blocks;
+	return true;
+}
+
+static inline void
+turn(struct cells *c, bool open)
+{
+	chacha20_keystream(c);
+	cells_turn(c, CELLS_HASH_FASTER, open);
+}
+
+static void
+avx512_seal(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n)
+{
+	struct cells *c = &cx->cells;
+
+	for (unsigned int i = 0; i < n;) {
+		for (begin(c); i < n && add(c, &op[i], op[i].len); i++)
+			;
+		turn(c, false);
+		for (unsigned int k = 0; k < c->n; k++)
+			memcpy(c->cell[k].text + c->cell[k].len, c->tag[k], PEEL_AEAD_TAG_LEN);
+	}
+}
+
+/* 1 when the tags differ, without a branch on them. */
+static inline uint64_t
+tag_differs(const uint8_t *a, const uint8_t *b)
+{
+	uint64_t x[2], y[2];
+
+	memcpy(x, a, sizeof(x));
+	memcpy(y, b, sizeof(y));
+	uint64_t diff = (x[0] ^ y[0]) | (x[1] ^ y[1]);
+
+	return (diff | (0 - diff)) >> 63;
+}
+
+/* Rare: what was turned is not authentic, and the tag that would have been must not stay around. */
+static void __attribute__((noinline, cold))
+wipe_failed(struct cells *c, struct peel_aead_op *op, uint64_t failed)
+{
+	for (; failed != 0; failed &= failed - 1) {
+		struct peel_aead_op *o = &op[__builtin_ctzll(failed)];
+
+		memset(o->text, 0, o->len);
+	}
+	peel_wipe(c->tag, sizeof(c->tag));
+}
+
+static uint64_t
+avx512_open(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n)
+{
+	struct cells *c = &cx->cells;
+	uint64_t failed = 0;
+
+	for (unsigned int i = 0; i < n;) {
+		uint8_t from[PEEL_AEAD_BURST];
+
+		for (begin(c); i < n; i++) {
+			if (op[i].len < PEEL_AEAD_TAG_LEN) {
+				failed |= UINT64_C(1) << i;
+				continue;
+			}
+			if (!add(c, &op[i], op[i].len - PEEL_AEAD_TAG_LEN))
+				break;
+			from[c->n - 1] = (uint8_t)i;
+		}
+		if (c->n == 0)
+			break;
+		turn(c, true);
+		for (unsigned int k = 0; k < c->n; k++)
+			failed |= tag_differs(c->tag[k], c->cell[k].text + c->cell[k].len)
+				  << from[k];
+	}
+	if (__builtin_expect(failed != 0, 0))
+		wipe_failed(c, op, failed);
+	return failed;
+}
+
+static void
+avx512_free(struct peel_aead *cx)
+{
+	if (cx == NULL)
+		return;
+	peel_wipe(cx, sizeof(*cx));
+	free(cx);
+}
+
+/* By the CPU and by the system, which has to save the wide registers. */
+static bool
+supported(void)
+{
+	__builtin_cpu_init();
+	return __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("avx512f") &&
+	       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+	       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512ifma") &&
+	       __builtin_cpu_supports("avx512vbmi2");
+}
+
+static int
+avx512_new(struct peel_aead **out)
+{
+	*out = NULL;
+	if (!supported())
+		return -ENOTSUP;
+	*out = aligned_alloc(_Alignof(struct peel_aead), sizeof(**out));
+	if (*out == NULL)
+		return -ENOMEM;
+	memset(*out, 0, sizeof(**out));
+	return 0;
+}
+
+const struct peel_aead_engine peel_aead_avx512 = {
+	.name = "avx512",
+	.new = avx512_new,
+	.free = avx512_free,
+	.seal = avx512_seal,
+	.open = avx512_open,
+};
