@@ -232,12 +232,33 @@ start(struct http_serve *s, const struct peel_addr *to)
 
 /* ---- beginning --------------------------------------------------------------------------------------------------------- */
 
+/* The address as the kernel will take it: ::ffff:192.0.2.1 is 192.0.2.1. */
+static struct peel_addr
+plain(const struct peel_addr *addr, uint16_t port)
+{
+	struct peel_addr out = *addr;
+	struct sockaddr_storage ss = {0};
+
+	(void)peel_addr_to_sockaddr(addr, &ss);
+	if (peel_addr_from_sockaddr(&ss, &out) != 0)
+		out = (struct peel_addr){0}; /* which no policy lets pass */
+	out.port = port;
+	return out;
+}
+
+static bool
+may_reach(const struct peel_node *node, const struct peel_addr *to)
+{
+	/* Exits that send past the kernel do not reach its addresses; this here would. */
+	return peel_policy_destination(&node->conf.policy, to) &&
+	       (node->conf.policy.allow_own || !node_is_this_machine(to));
+}
+
 /* What is judged is what is connected to: a name that resolves differently next time gains nothing. */
 static void
 on_address(void *arg, const struct peel_addr *addr)
 {
 	struct http_serve *s = arg;
-	struct peel_node *node = s->http->node;
 	struct peel_addr to;
 
 	s->resolving = false;
@@ -249,10 +270,8 @@ on_address(void *arg, const struct peel_addr *addr)
 		finish(s, PEEL_HTTP_FAILED);
 		return;
 	}
-	to = *addr;
-	to.port = s->port;
-	if (!peel_policy_destination(&node->conf.policy, &to) ||
-		(!node->conf.policy.allow_own && node_is_this_machine(&to)))
+	to = plain(addr, s->port);
+	if (!may_reach(s->http->node, &to))
 		finish(s, PEEL_HTTP_REFUSED);
 	else if (start(s, &to) != 0)
 		finish(s, PEEL_HTTP_FAILED);
