@@ -37,7 +37,7 @@ opened(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route)
 	bool early = *rte_pktmbuf_mtod_offset(m, uint8_t *, PEEL_CELL_OFF_EARLY) != 0;
 
 	peel_half_account(&session->forward, w->now_s, m->data_len);
-	if (unlikely(early))
+	if (unlikely(early) && __atomic_load_n(&route->n_early, __ATOMIC_RELAXED) != UINT8_MAX)
 		__atomic_add_fetch(&route->n_early, 1, __ATOMIC_RELAXED);
 	if (likely(route->kind == PEEL_ROUTE_FORWARD)) {
 		forward(w, m, route, early);

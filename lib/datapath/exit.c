@@ -6,6 +6,8 @@
 #include "burst.h"
 #include "peel_discovery.h"
 
+#define EARLY_MAX 64 /* early cells of a circuit after which its extends are not listened to */
+
 /* A message that control shall handle, with its session beside it. */
 static void
 punt_message(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route,
@@ -133,13 +135,20 @@ peel_exit_message(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *
 			burst_drop(w, m, PEEL_DROP_EARLY);
 			break;
 		}
-		/* fall through */
+		/* Every extend is an early cell, and nobody needs so many. */
+		if (__atomic_load_n(&route->n_early, __ATOMIC_RELAXED) > EARLY_MAX) {
+			burst_drop(w, m, PEEL_DROP_RATE);
+			break;
+		}
+		punt_message(w, m, route, PEEL_CLASS_CIRCUIT, PEEL_KIND_MESSAGE, early);
+		break;
 	case PEEL_MSG_ESTABLISH_INTRO:
 	case PEEL_MSG_ESTABLISH_RENDEZVOUS:
 	case PEEL_MSG_LINK_E2E:
 	case PEEL_MSG_PEERS_REQUEST:
 	case PEEL_MSG_HTTP_REQUEST:
-		punt_message(w, m, route, PEEL_CLASS_CIRCUIT, PEEL_KIND_MESSAGE, early);
+		/* Work that one circuit can ask for without end: not in the way of others' extends. */
+		punt_message(w, m, route, PEEL_CLASS_EXIT, PEEL_KIND_MESSAGE, early);
 		break;
 	default: /* empty, plaintext-only ids, answers nobody here asked for, unknown ids */
 		burst_drop(w, m, PEEL_DROP_MALFORMED);

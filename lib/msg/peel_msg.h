@@ -13,7 +13,7 @@
 
 enum peel_msg_class {
 	PEEL_CLASS_CIRCUIT, /* opened, so authentic, messages of circuits that exist */
-	PEEL_CLASS_EXIT,    /* data that waits for its exit's sockets or for a name */
+	PEEL_CLASS_EXIT, /* data that waits for its exit's sockets or for a name, and requests to an exit */
 	PEEL_CLASS_ANSWER,  /* created and destroy: anybody may send them, cheap to refuse */
 	PEEL_CLASS_CREATE,  /* create: anybody may send them, each costs two X25519 */
 	PEEL_CLASS_OVERLAY, /* discovery, DHT */

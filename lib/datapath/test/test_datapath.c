@@ -407,6 +407,35 @@ test_early_cells_are_counted(void **state)
 	stop();
 }
 
+/* One circuit cannot keep the control thread from the others' extends. */
+static void
+test_extends_are_limited(void **state)
+{
+	static const uint8_t extend[] = {PEEL_MSG_EXTEND, 0, 1};
+	static const uint8_t http[] = {PEEL_MSG_HTTP_REQUEST, 0, 1};
+	unsigned int punted = 0;
+	struct rte_mbuf *m;
+
+	(void)state;
+	start(PEEL_ROUTE_EXIT, 0);
+	for (int i = 0; i < 1000; i++) {
+		feed_message(extend, sizeof(extend), true);
+		rig_poll(&rig);
+		m = rig_pop(&rig, PEEL_CLASS_CIRCUIT);
+		punted += m != NULL;
+		rte_pktmbuf_free(m);
+	}
+	assert_in_range(punted, 8, 64);
+	assert_int_equal(rig_count(&rig, PEEL_DROP_RATE), 1000 - punted);
+	feed_message(http, sizeof(http), false);
+	rig_poll(&rig);
+	assert_null(rig_pop(&rig, PEEL_CLASS_CIRCUIT));
+	m = rig_pop(&rig, PEEL_CLASS_EXIT);
+	assert_non_null(m);
+	rte_pktmbuf_free(m);
+	stop();
+}
+
 static void
 test_backward_only_from_the_next_hop(void **state)
 {
@@ -587,6 +616,7 @@ main(void)
 		cmocka_unit_test(test_exact_duplicates_only_are_dropped),
 		cmocka_unit_test(test_forged_cells_change_nothing),
 		cmocka_unit_test(test_early_cells_are_counted),
+		cmocka_unit_test(test_extends_are_limited),
 		cmocka_unit_test(test_backward_only_from_the_next_hop),
 		cmocka_unit_test(test_backward_too_large_is_dropped),
 		cmocka_unit_test(test_datagrams_reach_their_class),
