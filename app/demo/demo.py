@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Three Peel relays, an unmodified py-ipv8 originator, an echo server: data through a circuit of three hops."""
+"""Three Peel relays, an originator, an echo server: data through a circuit of three hops. The originator is Peel's
+own library, or an unmodified py-ipv8."""
 
 import argparse
 import asyncio
@@ -11,6 +12,7 @@ import time
 from interop.client import EchoClient
 from interop.echo import EchoServer
 from interop.net import free_ports
+from interop.origin.node import Originator
 from interop.peelproc import PeelNode
 from interop.peer import EXIT_BT, EXIT_IPV8, RELAY, SPEED_TEST, Peer, until
 from interop.status import cells_switched, counters, drops
@@ -54,7 +56,76 @@ async def start_relays(stack, exits, any_payload):
     return relays
 
 
-async def demo():
+class PyIpv8:
+    """An unmodified py-ipv8 peer; we tell it which hops to take."""
+
+    name = "py-ipv8"
+    limit = "the originator's Python is the limit"
+
+    def __init__(self, relays):
+        self.relays = relays
+        self.peer = Peer("127.0.0.1", free_ports(1)[0], flags=(), settings={"max_circuits": 0},
+                         walk_to=[(r.ip, r.port) for r in relays])
+        self.stop = self.peer.stop
+
+    async def build(self):
+        keys = [(await relay.info())["key"] for relay in self.relays]
+
+        async def listed():
+            return set(keys) <= set(await self.peer.candidates())
+
+        await self.peer.start()
+        await until(listed, 20, "py-ipv8 does not list all relays as candidates")
+        start = time.monotonic()
+        self.circuit = await self.peer.build(keys)
+        return self.circuit, keys, time.monotonic() - start
+
+    def connect(self, target):
+        circuit = self.peer.tunnels.circuits[self.circuit]
+
+        def send(data):
+            self.peer.tunnels.send_data(circuit.hop.address, self.circuit, target, ("0.0.0.0", 0), data)
+
+        client = EchoClient(send, target)
+        self.peer.tunnels.on_circuit_data[self.circuit] = client.on_data
+        return client
+
+
+class Peel:
+    """libpeel, which chooses the hops by itself."""
+
+    name = "Peel"
+    limit = "the Python around the library is the limit"
+
+    def __init__(self, relays):
+        self.origin = Originator({"bootstrap": [f"{r.ip}:{r.port}" for r in relays], "listen": "127.0.0.1:0",
+                                  "max_circuits": 1})
+        self.stop = self.origin.stop
+
+    async def build(self):
+        async def ready():
+            return await self.origin.ready(3) >= 1
+
+        await self.origin.start()
+        start = time.monotonic()
+        await self.origin.build_tunnels(3)
+        await until(ready, 30, "no circuit of 3 hops")
+        seconds = time.monotonic() - start
+        self.circuit = (await self.origin.active(3))[0]
+        circuit = await self.origin.circuit(self.circuit)
+        return circuit["id"], circuit["keys"], seconds
+
+    def connect(self, target):
+        def send(data):
+            result = self.origin.node.send(self.circuit, *target, data)
+            if result:
+                raise RuntimeError(f"the library refuses to send: {result}")
+
+        client = self.origin.clients[self.circuit] = EchoClient(send, target)
+        return client
+
+
+async def demo(kind):
     # An interrupted demo still stops what it started.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
     async with contextlib.AsyncExitStack() as stack:
@@ -62,55 +133,42 @@ async def demo():
         stack.callback(echo.close)
         relays = await start_relays(stack, {2}, True)
         print("relays: " + ", ".join(f"{r.ip}:{r.port}" for r in relays) + " (the last one exits)")
-        origin = Peer("127.0.0.1", free_ports(1)[0], flags=(), settings={"max_circuits": 0},
-                      walk_to=[(r.ip, r.port) for r in relays])
-        stack.push_async_callback(origin.stop)
-        await origin.start()
-        keys = [(await relay.info())["key"] for relay in relays]
-
-        async def listed():
-            return set(keys) <= set(await origin.candidates())
 
         async def acquainted():
             return all([await relay.candidate_count() >= 2 for relay in relays])
 
-        await until(listed, 20, "py-ipv8 does not list all relays as candidates")
         await until(acquainted, 20, "the relays do not know each other")
-        start = time.monotonic()
-        circuit = await origin.build(keys)
-        print(f"circuit of 3 hops ready after {1000 * (time.monotonic() - start):.0f} ms")
+        origin = kind(relays)
+        stack.push_async_callback(origin.stop)
+        circuit, keys, seconds = await origin.build()
+        names = {(await relay.info())["key"]: relay for relay in relays}
+        path = [names[key] for key in keys]
+        print(f"circuit of 3 hops ready after {1000 * seconds:.0f} ms")
 
-        before = [(await relay.cpu(), counters(await relay.status())) for relay in relays]
-        result = await transfer(origin, circuit, echo)
-        after = [(await relay.cpu(), counters(await relay.status())) for relay in relays]
-        report(result, relays, circuit, before, after)
+        before = [(await relay.cpu(), counters(await relay.status())) for relay in path]
+        result = await transfer(origin, echo)
+        after = [(await relay.cpu(), counters(await relay.status())) for relay in path]
+        report(origin, result, path, circuit, before, after)
         return 0 if result["received"] == len(SIZES) and not result["bad"] else 1
 
 
-async def transfer(origin, circuit_id, echo):
+async def transfer(origin, echo):
     """Nothing is sent twice: a window of unanswered datagrams paces the sender instead."""
-    circuit = origin.tunnels.circuits[circuit_id]
-    target = ("127.0.0.1", echo.port)
-
-    def send(data):
-        origin.tunnels.send_data(circuit.hop.address, circuit_id, target, ("0.0.0.0", 0), data)
-
-    client = EchoClient(send, target)
-    origin.tunnels.on_circuit_data[circuit_id] = client.on_data
+    client = origin.connect(("127.0.0.1", echo.port))
     progress = Progress(len(SIZES))
     result = await client.run(SIZES, WINDOW, any_shape=True, progress=progress)
     progress(client, final=True)
     return result
 
 
-def report(result, relays, circuit, before, after):
+def report(origin, result, relays, circuit, before, after):
     seconds = result["seconds"]
     print(f"""
-circuit     {circuit:08x}, {len(relays)} hops: originator (py-ipv8) -> {' -> '.join(f'{r.ip}:{r.port}' for r in relays)}
+circuit     {circuit:08x}, {len(relays)} hops: originator ({origin.name}) -> {' -> '.join(f'{r.ip}:{r.port}' for r in relays)}
 datagrams   {result['sent']} sent, {result['received']} received, {result['lost']} lost, {result['bad']} wrong
 bytes       {result['bytes']} each way in {seconds:.2f} s
 rate        {result['received'] / seconds:.0f} datagrams/s, {8 * result['bytes'] / seconds / 1e6:.1f} Mbit/s \
-each way (the originator's Python is the limit)
+each way ({origin.limit})
 
 relay                  cells switched    cells/s   cells/CPU-second   dropped""")
     for relay, (cpu0, count0), (cpu1, count1) in zip(relays, before, after):
@@ -145,9 +203,10 @@ async def hold():
 def main():
     parser = argparse.ArgumentParser(prog="app/demo/run")
     parser.add_argument("--hold", action="store_true")
+    parser.add_argument("--originator", choices=("peel", "py-ipv8"), default="peel")
     options = parser.parse_args()
     try:
-        sys.exit(asyncio.run(hold() if options.hold else demo()))
+        sys.exit(asyncio.run(hold() if options.hold else demo(PyIpv8 if options.originator == "py-ipv8" else Peel)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(130)
     except (OSError, RuntimeError, TimeoutError) as error:
