@@ -7,12 +7,18 @@ import os
 import sys
 
 from ..runner import Runner
-from . import install, paths
+from . import install, paths, settings
 
 
 def worlds(options):
     """(name, coroutine function of a runner and options)."""
     yield "installed", install.one_world
+    yield "calls", settings.calls
+    if not options.quick:
+        yield "limits", settings.short
+        yield "pool", settings.pooled
+        yield "age", settings.aged
+        yield "silence", settings.silent
     for kind in ("mix", "peel", "python", "rust"):
         yield f"paths {kind}", lambda runner, options, kind=kind: paths.one_world(runner, kind, options)
 

@@ -6,6 +6,7 @@ import signal
 
 from ..echo import DnsServer, EchoServer
 from ..net import free_ports, have_ipv6, until
+from ..peelproc import PeelNode
 from ..peer import EXIT_BT, EXIT_IPV8, RELAY, SPEED_TEST
 from ..remote import Remote
 from ..world import TEST_NAME, make_relay
@@ -15,25 +16,28 @@ EXIT_FLAGS = (RELAY, EXIT_BT, EXIT_IPV8, SPEED_TEST)
 QUICK = {"min_circuits": 1, "max_circuits": 4}
 
 
-def originator(addresses, settings=None, poll=False, name="originator", listen="127.0.0.1:0", prefix=()):
+def originator(addresses, settings=None, poll=False, name="originator", prefix=()):
     """An originator in a process of its own, not started yet."""
-    options = {"settings": {"listen": listen, "bootstrap": [f"{ip}:{port}" for ip, port in addresses],
+    options = {"settings": {"bootstrap": [f"{ip}:{port}" for ip, port in addresses],
                             "peer_flags": 0, **QUICK, **(settings or {})}, "poll": poll, "name": name}
     return Remote("interop.origin.node:Originator", options, prefix, name)
 
 
 class OriginWorld:
     """`nodes`: (kind, flags) of each relay. `apart`: relays that are not Peel get processes of their own too, so
-    that each can be killed."""
+    that each can be killed. `addresses` and `prefix`: where the nodes are, in which network namespace."""
 
     echo_ip = "127.0.0.1"
 
     def __init__(self, nodes, settings=None, poll=False, binary=None, overrides=None, relay_settings=None,
-                 apart=False, deaf=()):
+                 apart=False, deaf=(), addresses=None, prefix=(),
+                 listen="127.0.0.1:0"):
+        self.listen = listen
         self.nodes, self.settings, self.poll, self.binary = list(nodes), settings, poll, binary
         self.overrides, self.relay_settings = overrides or {}, relay_settings or {}
         self.apart, self.deaf = apart, set(deaf)
-        self.relays, self.started, self.keys, self.addresses = [], [], [], []
+        self.addresses, self.prefix = addresses, list(prefix)
+        self.relays, self.started, self.keys = [], [], []
         self.origin = self.echo = self.dns = None
 
     async def __aenter__(self):
@@ -50,10 +54,11 @@ class OriginWorld:
     async def _start(self):
         self.echo = await EchoServer().start(self.echo_ip, "::1" if have_ipv6() else None)
         self.dns = await DnsServer({TEST_NAME: self.echo_ip}).start()
-        self.addresses = [("127.0.0.1", port) for port in free_ports(len(self.nodes))]
+        if self.addresses is None:
+            self.addresses = [("127.0.0.1", port) for port in free_ports(len(self.nodes))]
         for i in range(len(self.nodes)):
             await self.add(i)
-        self.origin = await self.another(self.settings, self.poll)
+        self.origin = await self.another(self.settings, self.poll, listen=self.listen)
 
     async def add(self, i):
         """Start relay number i, again if it was there before."""
@@ -77,15 +82,17 @@ class OriginWorld:
                               "policy": "any" if EXIT_BT in flags else "standard"}}
         for section, values in self.overrides.items():
             overrides.setdefault(section, {}).update(values)
-        if kind != "peel" and self.apart:
-            return Remote("peer", {"ip": ip, "port": port, "flags": sorted(flags), "walk_to": others, "endpoint": kind,
-                                   "deaf": i in self.deaf, "exit_ip": "::" if kind == "rust" else "0.0.0.0",
-                                   "settings": {"max_joined_circuits": 1000, **self.relay_settings}}, (), name)
-        return make_relay(kind, port, flags, others, self.binary, self.relay_settings, overrides, i in self.deaf, name)
+        if kind == "peel":
+            return PeelNode(ip, port, flags, others, self.binary, self.prefix, overrides=overrides, name=name)
+        if not self.apart:
+            return make_relay(kind, port, flags, others, settings=self.relay_settings, deaf=i in self.deaf, name=name)
+        return Remote("peer", {"ip": ip, "port": port, "flags": sorted(flags), "walk_to": others, "endpoint": kind,
+                               "deaf": i in self.deaf, "exit_ip": "::" if kind == "rust" else "0.0.0.0",
+                               "settings": {"max_joined_circuits": 1000, **self.relay_settings}}, self.prefix, name)
 
-    async def another(self, settings=None, poll=False, name="originator"):
+    async def another(self, settings=None, poll=False, name="originator", listen="127.0.0.1:0"):
         """One more originator."""
-        node = originator(self.addresses, settings, poll, name)
+        node = originator(self.addresses, {**(settings or {}), "listen": listen}, poll, name, self.prefix)
         self.started.append(node)
         return await node.start()
 
