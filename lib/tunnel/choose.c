@@ -123,11 +123,31 @@ uses(const struct peel_tunnels *t, const struct tunnel *tn, const uint8_t *pk)
 	return n;
 }
 
+static bool
+may_be_last(const struct tunnel *tn, const struct peel_target *target)
+{
+	uint16_t flags = tn->build->exit_flags != 0 ? tn->build->exit_flags : PEEL_FLAG_EXIT_BT;
+
+	return (target->flags & flags) == flags;
+}
+
+/* A path that begins at the only exit has none left to end at, and an exit that is first in no path is the least used. */
+static bool
+exit_is_scarce(const struct tunnel *tn, const struct peel_target *list, size_t n)
+{
+	size_t exits = 0;
+
+	for (size_t i = 0; i < n; i++)
+		exits += may_be_last(tn, &list[i]);
+	return tn->goal > 1 && !tn->build->exit_required && exits == 1;
+}
+
 /* The best of @p n, at random among equals. 0 or -EAGAIN. */
 static int
 pick_first(struct peel_tunnels *t, const struct tunnel *tn, const struct peel_target *list,
 	size_t n, struct peel_target *out)
 {
+	bool scarce = exit_is_scarce(tn, list, n);
 	uint32_t best = UINT32_MAX, equals = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -135,7 +155,8 @@ pick_first(struct peel_tunnels *t, const struct tunnel *tn, const struct peel_ta
 			continue;
 		uint32_t score = uses(t, tn, list[i].pk) +
 				 ((list[i].flags & PEEL_FLAG_EXIT_BT) != 0) +
-				 (failed_lately(t, list[i].pk) ? 1u << 24 : 0);
+				 (failed_lately(t, list[i].pk) ? 1u << 24 : 0) +
+				 (scarce && may_be_last(tn, &list[i]) ? 1u << 25 : 0);
 
 		if (score < best) {
 			best = score;

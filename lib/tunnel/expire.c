@@ -81,10 +81,13 @@ check_limits(struct peel_tunnels *t, struct tunnel *tn, uint64_t now)
 	}
 	if (tn->state != PEEL_TUNNEL_READY)
 		return;
-	if (now - tn->active_ms > 1000ull * s->max_time_inactive)
+	if (now - tn->active_ms > 1000ull * s->max_time_inactive) {
 		peel_tunnel_close(t, tn, PEEL_TUNNEL_END_SILENT, 0);
-	else if (tn->pooled && near_end(t, tn, age_ms))
-		tn->retiring = true;
+	} else if (tn->pooled) {
+		tn->retiring |= near_end(t, tn, age_ms);
+		if (age_ms >= YOUNG_MS)
+			t->pool[tn->goal].backoff_ms = 0; /* circuits last again */
+	}
 }
 
 static void

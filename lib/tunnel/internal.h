@@ -25,7 +25,7 @@
 #define TICK_WANTED_MS 500  /* while circuits are missing */
 #define BACKOFF_MS 500	    /* after a failed circuit, doubled ... */
 #define BACKOFF_MAX_MS 5000 /* ... up to this */
-#define YOUNG_MS 10000	    /* a circuit destroyed at this age counts as failed */
+#define YOUNG_MS 10000	    /* a circuit that ends at this age counts as failed */
 #define REPLACE_MS 30000    /* most that a replacement is begun before max_time */
 #define VERIFY_PER_SECOND 100 /* signatures of destroys */
 #define SHUTDOWN_MS 3000      /* no longer signing than this: the rest times out */

@@ -54,13 +54,15 @@ enum peel_tunnel_end {
 
 /** The protocol's settings under their own names (section 23); times in seconds. */
 struct peel_originator_settings {
-	uint32_t min_circuits; /* what counts as one in peel_tunnels_quotient */
+	uint32_t
+		min_circuits; /* what counts as one in peel_tunnels_quotient; does not raise max_circuits */
 	uint32_t max_circuits; /* wanted per hop count once it is asked for */
 	uint32_t max_time;
 	uint32_t max_time_ip; /* of IP_SEEDER circuits */
 	uint32_t max_time_inactive;
 	uint64_t max_traffic;
-	uint32_t circuit_timeout; /* divided by next_hop_timeout: number of tries */
+	uint32_t
+		circuit_timeout; /* divided by next_hop_timeout: number of tries, though never fewer than hops and half of it */
 	uint32_t next_hop_timeout;
 	uint32_t remove_tunnel_delay;
 	uint32_t max_relay_early;
@@ -109,7 +111,7 @@ int peel_tunnels_datagram(
  */
 int peel_tunnels_message(struct peel_tunnels *t, peel_tunnel_id id, const uint8_t *msg, size_t len);
 
-/** Build, ping, expire, replace. @return milliseconds until it wants to be called again. */
+/** Build, ping, expire, replace. @return milliseconds until it wants to be called again, at most 1000. */
 uint64_t peel_tunnels_tick(struct peel_tunnels *t);
 /** Send destroy (reason 2, shutdown) on every circuit and retire everything. @return how many were sent. */
 unsigned int peel_tunnels_shutdown(struct peel_tunnels *t);

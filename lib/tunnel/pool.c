@@ -110,8 +110,8 @@ peel_tunnel_pool_ready(struct peel_tunnels *t, const struct tunnel *tn)
 	uint32_t n;
 	struct tunnel *old = oldest_ready(t, tn->goal, &n);
 
-	p->backoff_ms = 0;
-	p->retry_ms = 0;
+	p->retry_ms =
+		0; /* the network is there; how long the next failure waits is for time to tell */
 	if (old == NULL || n <= t->conf.settings.max_circuits)
 		return;
 	count(t, PEEL_OWN_REPLACED);
@@ -123,7 +123,7 @@ peel_tunnel_pool_ended(struct peel_tunnels *t, const struct tunnel *tn, enum pee
 {
 	bool young = now_ms(t) - tn->begun_ms < YOUNG_MS;
 
-	if (why == PEEL_TUNNEL_END_FAILED || (why == PEEL_TUNNEL_END_DESTROYED && young))
+	if (why == PEEL_TUNNEL_END_FAILED || (why != PEEL_TUNNEL_END_CLOSED && young))
 		back_off(t, &t->pool[tn->goal]);
 }
 
