@@ -63,6 +63,15 @@ next_generation(struct peel_paths *t, uint32_t path)
 		&t->base.generations[path], t->base.generations[path] + 1, __ATOMIC_RELEASE);
 }
 
+/* Field by field: programs' threads may look at flags and layers of a path that is just going. */
+static void
+clear(struct peel_path *p, uint8_t early)
+{
+	__atomic_store_n(&p->flags, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->n_layers, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->early, early, __ATOMIC_RELAXED);
+}
+
 int
 peel_path_add(struct peel_paths *t, const struct peel_addr *first, uint32_t cid, uint8_t early,
 	uint32_t *path)
@@ -70,7 +79,11 @@ peel_path_add(struct peel_paths *t, const struct peel_addr *first, uint32_t cid,
 	if (t->n_free == 0)
 		return -ENOSPC;
 	*path = t->free[--t->n_free];
-	*peel_path_at(t, *path) = (struct peel_path){.first = *first, .cid = cid, .early = early};
+	struct peel_path *p = peel_path_at(t, *path);
+
+	p->first = *first;
+	p->cid = cid;
+	clear(p, early);
 	next_generation(t, *path);
 	return 0;
 }
@@ -110,7 +123,7 @@ release(void *arg, uint64_t path)
 {
 	struct peel_paths *t = arg;
 
-	memset(peel_path_at(t, (uint32_t)path), 0, sizeof(struct peel_path));
+	clear(peel_path_at(t, (uint32_t)path), 0);
 	t->free[t->n_free++] = (uint32_t)path;
 }
 
