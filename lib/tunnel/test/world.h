@@ -121,6 +121,8 @@ void world_run(uint64_t ms);
 int world_inject(const struct peel_addr *from, const uint8_t *data, size_t len);
 void world_send(
 	const struct peel_addr *from, const struct peel_addr *to, const uint8_t *data, size_t len);
+/* A node's send callback. */
+void world_node_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len);
 uint64_t world_stat(enum peel_counter c);
 size_t world_ends(int end); /* how many circuits ended so; -1: became ready */
 struct peel_tunnel_info world_info(peel_tunnel_id id);
