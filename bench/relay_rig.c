@@ -237,10 +237,15 @@ relay_rig_prepare_cold(struct relay_rig *rig, unsigned int w)
 	for (uint32_t i = 0; i < rig->conf.load.batch; i++) {
 		struct rig_cold *c = &rig->cold[i];
 
-		/* Routes stand in for buckets: the port has no business in the index. */
-		c->line[0] = peel_route_at(rig->routes, (uint32_t)(bench_random() % n));
-		c->line[1] = peel_route_at(rig->routes, (uint32_t)(bench_random() % n));
-		c->line[2] = peel_session_at(rig->routes, (uint32_t)(bench_random() % n));
+		uint32_t pages = (n + PEEL_ROUTE_PAGE_SESSIONS - 1) / PEEL_ROUTE_PAGE_SESSIONS,
+			 lines = pages * PEEL_ROUTE_PAGE_LINES;
+		uint32_t line = (uint32_t)(bench_random() % lines);
+
+		/* A line of any page stands in for the bucket: the port has no business in the index. The route and the
+		 * session share a page. */
+		c->line[0] = peel_route_at(rig->routes, (uint32_t)(bench_random() % lines));
+		c->line[1] = peel_route_at(rig->routes, line);
+		c->line[2] = peel_route_at(rig->routes, line ^ PEEL_ROUTE_PAGE_LINES / 2);
 		c->print = bench_random();
 	}
 }

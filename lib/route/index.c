@@ -32,9 +32,9 @@ next_group(const struct peel_index *ix, uint64_t group)
 }
 
 uint64_t
-peel_index_groups(uint64_t n)
+peel_index_groups(uint64_t n, unsigned int load)
 {
-	uint64_t groups = (2 * n + PEEL_INDEX_WAYS - 1) / PEEL_INDEX_WAYS;
+	uint64_t groups = (n + load - 1) / load;
 
 	return groups > 0 ? groups : 1;
 }
@@ -42,7 +42,7 @@ peel_index_groups(uint64_t n)
 void
 peel_index_add(struct peel_index *ix, uint64_t hash, uint32_t slot)
 {
-	/* At half load some group has room. */
+	/* There are more places than keys: some group has room. */
 	for (uint64_t g = peel_index_home(ix, hash);; g = next_group(ix, g)) {
 		uint64_t *b = peel_index_group(ix, g);
 

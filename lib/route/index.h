@@ -24,8 +24,8 @@ struct peel_index {
 		passed; /* writer: keys stored behind this group that belong to it or before it; saturates */
 };
 
-/** How many groups hold @p n keys at half load. Never add more than that. */
-uint64_t peel_index_groups(uint64_t n);
+/** How many groups hold @p n keys, @p load (below PEEL_INDEX_WAYS) in each on average. Never add more than that. */
+uint64_t peel_index_groups(uint64_t n, unsigned int load);
 void peel_index_add(struct peel_index *ix, uint64_t hash, uint32_t slot);
 /** False when (hash, slot) is not there. */
 bool peel_index_del(struct peel_index *ix, uint64_t hash, uint32_t slot);

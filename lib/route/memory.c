@@ -12,6 +12,7 @@
 #include "memory.h"
 
 #define MAP_FROM (1u << 20) /* bytes; below that a mapping of its own is a waste */
+#define HUGE_PAGE (UINT64_C(2) << 20)
 
 /* Only whole pages; of hugepages the kernel may refuse part of one. Nothing depends on it. */
 static void
@@ -30,20 +31,39 @@ alloc_eal(struct peel_memory *m, int socket_id)
 {
 	if (rte_lcore_count() == 0) /* EAL has not been initialised */
 		return false;
-	m->p = rte_zmalloc_socket("peel_route", m->len, RTE_CACHE_LINE_SIZE, socket_id);
+	m->p = rte_zmalloc_socket("peel_route", m->len, PEEL_MEMORY_ALIGN, socket_id);
 	m->kind = PEEL_MEMORY_EAL;
 	return m->p != NULL;
+}
+
+/* A mapping that begins where a hugepage can: kernels before 6.7 do not see to it. */
+static void *
+map_aligned(size_t len)
+{
+	size_t more = len + HUGE_PAGE, head;
+	uint8_t *p = mmap(NULL, more, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	head = -(uintptr_t)p & (HUGE_PAGE - 1);
+	if (head > 0)
+		(void)munmap(p, head);
+	(void)munmap(p + head + len, more - head - len);
+	return p + head;
 }
 
 /* Pages appear when they are first used: a table sized for the worst case costs nothing before. */
 static bool
 alloc_map(struct peel_memory *m)
 {
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
 	if (m->len < MAP_FROM)
 		return false;
-	m->p = mmap(NULL, m->len, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (m->p == MAP_FAILED)
+	m->len = (m->len + page - 1) & ~(page - 1);
+	m->p = map_aligned(m->len);
+	if (m->p == NULL)
 		return false;
 	(void)madvise(m->p, m->len, MADV_HUGEPAGE); /* fewer TLB misses, if the kernel has them */
 	m->kind = PEEL_MEMORY_MAP;
@@ -53,7 +73,7 @@ alloc_map(struct peel_memory *m)
 static bool
 alloc_heap(struct peel_memory *m)
 {
-	if (posix_memalign(&m->p, RTE_CACHE_LINE_SIZE, m->len) != 0)
+	if (posix_memalign(&m->p, PEEL_MEMORY_ALIGN, m->len) != 0)
 		return false;
 	memset(m->p, 0, m->len);
 	m->kind = PEEL_MEMORY_HEAP;

@@ -10,6 +10,8 @@
 
 #include "peel_base.h"
 
+#define PEEL_MEMORY_ALIGN 4096
+
 enum peel_memory_kind {
 	PEEL_MEMORY_NONE = 0,
 	PEEL_MEMORY_EAL,
@@ -18,7 +20,7 @@ enum peel_memory_kind {
 };
 
 struct peel_memory {
-	void *p; /* on a cache line, zeroed */
+	void *p; /* on a page, zeroed */
 	size_t len;
 	enum peel_memory_kind kind;
 };

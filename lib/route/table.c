@@ -10,15 +10,11 @@
 #include "table.h"
 
 #define SALT_START_BITS 62 /* W1: far from 2 and from the high salts of candidate lists */
+/* Entries per line of eight when the table is full. A worker that finds the home line full waits for memory. */
+#define EXACT_LOAD 4
+#define BY_CID_LOAD 6 /* the control thread's, and of strangers' cells */
 
 /* ---- memory --------------------------------------------------------------------------------------------------------- */
-
-/* Slots beyond the maximum, so that an exit can become a relay in a full table. */
-static uint64_t
-spare_routes(uint64_t max_routes)
-{
-	return 16 + max_routes / 256;
-}
 
 static size_t
 round_line(uint64_t n)
@@ -26,21 +22,23 @@ round_line(uint64_t n)
 	return (n + 63) & ~(size_t)63;
 }
 
-/* One block: routes, sessions, buckets of both indices, generations, counters of both indices. With @p base NULL only
+/* One block: pages, buckets of both indices, generations, lines in use, counters of both indices. With @p base NULL only
  * the size is computed. */
 static size_t
 layout(struct peel_route_table *t, uint8_t *base)
 {
-	uint64_t slots = t->max_routes + spare_routes(t->max_routes);
-	uint64_t groups = peel_index_groups(t->max_routes);
+	uint64_t pages =
+		(t->max_sessions + PEEL_ROUTE_PAGE_SESSIONS - 1) / PEEL_ROUTE_PAGE_SESSIONS;
+	uint64_t exact = peel_index_groups(t->max_routes, EXACT_LOAD);
+	uint64_t by_cid = peel_index_groups(t->max_routes, BY_CID_LOAD);
 	size_t sizes[] = {
-		slots * sizeof(struct peel_route),
-		(size_t)t->max_sessions * sizeof(struct peel_session),
-		groups * PEEL_INDEX_WAYS * sizeof(uint64_t),
-		groups * PEEL_INDEX_WAYS * sizeof(uint64_t),
-		(size_t)t->max_sessions * sizeof(uint32_t),
-		groups,
-		groups,
+		pages * PEEL_ROUTE_PAGE,
+		exact * PEEL_INDEX_WAYS * sizeof(uint64_t),
+		by_cid * PEEL_INDEX_WAYS * sizeof(uint64_t),
+		(pages << PEEL_ROUTE_PAGE_SESSION_BITS) * sizeof(uint32_t),
+		pages * sizeof(uint64_t),
+		exact,
+		by_cid,
 	};
 	size_t at[PEEL_ARRAY_LEN(sizes)], sum = 0;
 
@@ -50,16 +48,16 @@ layout(struct peel_route_table *t, uint8_t *base)
 	}
 	if (base == NULL)
 		return sum;
-	t->base.routes = (struct peel_route *)(base + at[0]);
-	t->base.sessions = (struct peel_session *)(base + at[1]);
-	t->exact.buckets = (uint64_t *)(base + at[2]);
-	t->by_cid.buckets = (uint64_t *)(base + at[3]);
-	t->base.generations = (uint32_t *)(base + at[4]);
+	t->base.pages = base;
+	t->exact.buckets = (uint64_t *)(base + at[1]);
+	t->by_cid.buckets = (uint64_t *)(base + at[2]);
+	t->base.generations = (uint32_t *)(base + at[3]);
+	t->lines = (uint64_t *)(base + at[4]);
 	t->exact.passed = base + at[5];
 	t->by_cid.passed = base + at[6];
-	t->exact.n_groups = groups;
-	t->by_cid.n_groups = groups;
-	t->free_routes = (struct peel_free_list){PEEL_NONE, PEEL_NONE, 0, (uint32_t)slots};
+	t->exact.n_groups = exact;
+	t->by_cid.n_groups = by_cid;
+	t->n_pages = (uint32_t)pages;
 	t->free_sessions = (struct peel_free_list){PEEL_NONE, PEEL_NONE, 0, t->max_sessions};
 	return sum;
 }
@@ -96,8 +94,7 @@ static void
 destroy(struct peel_route_table *t)
 {
 	/* Only what was ever used: the rest has never been touched. */
-	peel_wipe(t->base.sessions, t->free_sessions.fresh * sizeof(struct peel_session));
-	peel_wipe(t->base.routes, t->free_routes.fresh * sizeof(struct peel_route));
+	peel_wipe(t->base.pages, (size_t)t->n_pages_used * PEEL_ROUTE_PAGE);
 	peel_memory_free(&t->memory);
 	peel_wipe(t, sizeof(*t));
 	free(t);
@@ -123,17 +120,16 @@ peel_route_memory(const struct peel_route_table *t)
 	return sizeof(*t) + t->memory.len;
 }
 
-/* ---- free lists ------------------------------------------------------------------------------------------------------- */
+/* ---- places in pages -------------------------------------------------------------------------------------------------- */
 
-typedef uint32_t *(*link_fn)(const struct peel_route_table *t, uint32_t i);
-
-/* Where a free object keeps the index of the next one. */
-static uint32_t *
-route_link(const struct peel_route_table *t, uint32_t i)
+static void
+touch(struct peel_route_table *t, uint32_t page)
 {
-	return &peel_route_at(t, i)->session;
+	if (page >= t->n_pages_used)
+		t->n_pages_used = page + 1;
 }
 
+/* Where a free session keeps the index of the next one. */
 static uint32_t *
 session_link(const struct peel_route_table *t, uint32_t i)
 {
@@ -141,27 +137,76 @@ session_link(const struct peel_route_table *t, uint32_t i)
 }
 
 static uint32_t
-list_pop(const struct peel_route_table *t, struct peel_free_list *l, link_fn link)
+take_session(struct peel_route_table *t)
 {
-	uint32_t i = l->head;
+	struct peel_free_list *l = &t->free_sessions;
+	uint32_t i = l->head, page;
 
-	if (i == PEEL_NONE)
-		return l->fresh < l->end ? l->fresh++ : PEEL_NONE;
-	l->head = *link(t, i);
-	if (l->head == PEEL_NONE)
-		l->tail = PEEL_NONE;
-	return i;
+	if (i != PEEL_NONE) {
+		l->head = *session_link(t, i);
+		if (l->head == PEEL_NONE)
+			l->tail = PEEL_NONE;
+		return i;
+	}
+	if (l->fresh == l->end)
+		return PEEL_NONE;
+	page = l->fresh / PEEL_ROUTE_PAGE_SESSIONS;
+	i = l->fresh++ % PEEL_ROUTE_PAGE_SESSIONS;
+	touch(t, page);
+	return page << PEEL_ROUTE_PAGE_SESSION_BITS | i;
 }
 
 static void
-list_push(const struct peel_route_table *t, struct peel_free_list *l, link_fn link, uint32_t i)
+give_session(struct peel_route_table *t, uint32_t i)
 {
-	*link(t, i) = PEEL_NONE;
+	struct peel_free_list *l = &t->free_sessions;
+
+	*session_link(t, i) = PEEL_NONE;
 	if (l->tail == PEEL_NONE)
 		l->head = i;
 	else
-		*link(t, l->tail) = i;
+		*session_link(t, l->tail) = i;
 	l->tail = i;
+}
+
+static uint32_t
+take_line(struct peel_route_table *t, uint32_t page)
+{
+	const uint64_t all = ~UINT64_C(0) << PEEL_PAGE_FIRST_ROUTE;
+	uint64_t free = all & ~t->lines[page], later;
+
+	if (free == 0)
+		return PEEL_NONE;
+	/* Not always the first free one: a line rests a while before it is used again. */
+	later = free & ~UINT64_C(0) << (PEEL_PAGE_FIRST_ROUTE + t->turn++ % PEEL_PAGE_ROUTES);
+	uint32_t line = (uint32_t)__builtin_ctzll(later != 0 ? later : free);
+
+	t->lines[page] |= UINT64_C(1) << line;
+	touch(t, page);
+	return page * PEEL_ROUTE_PAGE_LINES + line;
+}
+
+/* In the page of its session. Where more than the usual two routes of each session want to be, any other page will do: a
+ * worker then looks at two pages instead of one. */
+static uint32_t
+take_route(struct peel_route_table *t, uint32_t session)
+{
+	uint32_t slot = PEEL_NONE;
+
+	if (session != PEEL_NONE)
+		slot = take_line(t, session >> PEEL_ROUTE_PAGE_SESSION_BITS);
+	for (uint32_t i = 0; slot == PEEL_NONE && i < t->n_pages; i++) {
+		slot = take_line(t, t->cursor);
+		if (slot == PEEL_NONE && ++t->cursor == t->n_pages)
+			t->cursor = 0;
+	}
+	return slot;
+}
+
+static void
+give_route(struct peel_route_table *t, uint32_t slot)
+{
+	t->lines[slot / PEEL_ROUTE_PAGE_LINES] &= ~(UINT64_C(1) << slot % PEEL_ROUTE_PAGE_LINES);
 }
 
 /* ---- after the grace period --------------------------------------------------------------------------------------------- */
@@ -179,7 +224,7 @@ release_session(void *arg, uint64_t i)
 	struct peel_route_table *t = arg;
 
 	peel_wipe(peel_session_at(t, (uint32_t)i), sizeof(struct peel_session));
-	list_push(t, &t->free_sessions, session_link, (uint32_t)i);
+	give_session(t, (uint32_t)i);
 	deferred_done(t);
 }
 
@@ -189,7 +234,7 @@ release_route(void *arg, uint64_t i)
 	struct peel_route_table *t = arg;
 
 	peel_wipe(peel_route_at(t, (uint32_t)i), sizeof(struct peel_route));
-	list_push(t, &t->free_routes, route_link, (uint32_t)i);
+	give_route(t, (uint32_t)i);
 	deferred_done(t);
 }
 
@@ -228,7 +273,8 @@ next_generation(struct peel_route_table *t, uint32_t session)
 static bool
 session_in_use(const struct peel_route_table *t, uint32_t session)
 {
-	return session < t->max_sessions && peel_session_generation(t, session) % 2 == 1;
+	return session >> PEEL_ROUTE_PAGE_SESSION_BITS < t->n_pages &&
+	       peel_session_generation(t, session) % 2 == 1;
 }
 
 int
@@ -236,7 +282,7 @@ peel_session_add(struct peel_route_table *t, const struct peel_key *forward,
 	const uint8_t salt_forward[4], const struct peel_key *backward,
 	const uint8_t salt_backward[4], uint32_t now_s, uint32_t *session)
 {
-	uint32_t i = list_pop(t, &t->free_sessions, session_link);
+	uint32_t i = take_session(t);
 
 	*session = PEEL_NONE;
 	if (i == PEEL_NONE)
@@ -327,7 +373,7 @@ peel_route_publish(struct peel_route_table *t, const struct peel_route *spec, ui
 		return -EINVAL;
 	if (old == PEEL_NONE && t->n_routes == t->max_routes)
 		return -ENOSPC;
-	i = list_pop(t, &t->free_routes, route_link);
+	i = take_route(t, spec->session);
 	if (i == PEEL_NONE)
 		return -ENOSPC;
 	*peel_route_at(t, i) = *spec;

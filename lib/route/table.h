@@ -9,13 +9,18 @@
 #include "memory.h"
 #include "peel_route.h"
 
-/* Unused indices, first in first out, so that an index rests as long as possible. The link of a free object is inside
- * of it; what was never used is not in the list and not touched. */
+/* Unused sessions, first in first out, so that one rests as long as possible. The link of a free session is inside of
+ * it; what was never used is not in the list and not touched. */
 struct peel_free_list {
 	uint32_t head, tail; /* PEEL_NONE when empty */
-	uint32_t fresh;	     /* first index never used */
+	uint32_t fresh;	     /* how many were ever used */
 	uint32_t end;
 };
+
+/* Of a page. */
+#define PEEL_PAGE_FIRST_ROUTE                                                                      \
+	(PEEL_ROUTE_PAGE_SESSIONS * sizeof(struct peel_session) / sizeof(struct peel_route))
+#define PEEL_PAGE_ROUTES (PEEL_ROUTE_PAGE_LINES - PEEL_PAGE_FIRST_ROUTE)
 
 struct peel_route_table {
 	/* Set at creation, read by workers. */
@@ -29,7 +34,12 @@ struct peel_route_table {
 	struct peel_memory memory __attribute__((aligned(64)));
 	struct peel_rcu *rcu;
 	const struct peel_env *env;
-	struct peel_free_list free_routes;
+	uint64_t *
+		lines; /* [n_pages] bit per line that holds a route, or has held one that workers may still see */
+	uint32_t n_pages;
+	uint32_t n_pages_used; /* from here on nothing was ever touched */
+	uint32_t cursor;       /* page to look at next for a route that found no room at home */
+	uint32_t turn;	       /* spreads the lines of a page */
 	struct peel_free_list free_sessions;
 	uint32_t max_sessions;
 	uint32_t max_routes; /* published; there are a few more slots, for replacing when full */

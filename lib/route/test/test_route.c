@@ -303,11 +303,62 @@ test_full_table(void **state)
 	for (uint32_t i = 0; i < n; i++)
 		peel_route_retire(t, slot[i]);
 	assert_int_equal(peel_route_count(t), 0);
-	for (uint64_t i = 0; i < t->exact.n_groups * PEEL_INDEX_WAYS; i++) {
+	peel_rcu_poll(rcu);
+	for (uint64_t i = 0; i < t->exact.n_groups * PEEL_INDEX_WAYS; i++)
 		assert_true(t->exact.buckets[i] == 0); /* not a single tombstone */
+	for (uint64_t i = 0; i < t->by_cid.n_groups * PEEL_INDEX_WAYS; i++)
 		assert_true(t->by_cid.buckets[i] == 0);
-	}
+	for (uint32_t i = 0; i < t->n_pages; i++)
+		assert_true(t->lines[i] == 0);
 	free(slot);
+	peel_route_table_free(t);
+	peel_rcu_free(rcu);
+}
+
+static uint32_t
+page_of(uint32_t slot)
+{
+	return slot / PEEL_ROUTE_PAGE_LINES;
+}
+
+static void
+test_routes_live_beside_their_session(void **state)
+{
+	const uint32_t n = 4 * PEEL_ROUTE_PAGE_SESSIONS;
+	struct peel_rcu *rcu = test_rcu();
+	struct peel_route_table *t = test_table(n, rcu);
+	uint32_t session[4 * PEEL_ROUTE_PAGE_SESSIONS], far = 0;
+
+	(void)state;
+	assert_int_equal((uintptr_t)t->base.pages % PEEL_ROUTE_PAGE, 0);
+	for (uint32_t i = 0; i < n; i++)
+		session[i] = test_session(t, 1);
+	for (uint32_t i = 0; i < n; i++) {
+		struct peel_route exit = test_spec(i, 1, PEEL_ROUTE_EXIT, session[i]);
+		struct peel_route forward = test_spec(i, 1, PEEL_ROUTE_FORWARD, session[i]);
+		struct peel_route backward = test_spec(i, 2, PEEL_ROUTE_BACKWARD, session[i]);
+		uint32_t page = session[i] >> PEEL_ROUTE_PAGE_SESSION_BITS;
+
+		assert_int_equal(page_of(test_publish(t, &exit)), page);
+		assert_int_equal(page_of(test_publish(t, &backward)), page);
+		assert_int_equal(page_of(test_publish(t, &forward)), page);
+		peel_rcu_poll(rcu);
+		/* Nothing is in the way of anything else. */
+		assert_true(all_bytes(&peel_session_at(t, session[i])->forward.key, 32, 1));
+		assert_true(all_bytes(&peel_session_at(t, session[i])->backward.key, 32, 1));
+	}
+	/* One session cannot have more than its page: the others of its routes are elsewhere, and found. */
+	for (uint32_t i = 0; i < n; i++)
+		peel_route_retire(t, test_lookup(t, i, 1));
+	peel_rcu_poll(rcu);
+	for (uint32_t i = 0; i < n; i++) {
+		struct peel_route spec = test_spec(i, 3, PEEL_ROUTE_EXIT, session[0]);
+		uint32_t slot = test_publish(t, &spec);
+
+		far += page_of(slot) != 0;
+		assert_int_equal(test_lookup(t, i, 3), slot);
+	}
+	assert_int_equal(far, n - (PEEL_PAGE_ROUTES - PEEL_ROUTE_PAGE_SESSIONS));
 	peel_route_table_free(t);
 	peel_rcu_free(rcu);
 }
@@ -437,7 +488,7 @@ test_memory_per_circuit(void **state)
 
 		/* Not touched, so that even the largest costs next to nothing here. */
 		assert_int_equal(peel_route_table_new(&conf, &t), 0);
-		assert_true(peel_route_memory(t) / sizes[i] < 330);
+		assert_true(peel_route_memory(t) / sizes[i] < 336);
 		struct peel_route spec =
 			test_spec(1, sizes[i], PEEL_ROUTE_FORWARD, test_session(t, 1));
 
@@ -461,6 +512,7 @@ main(void)
 		cmocka_unit_test(test_session_lives_until_grace),
 		cmocka_unit_test(test_seal_counters),
 		cmocka_unit_test(test_full_table),
+		cmocka_unit_test(test_routes_live_beside_their_session),
 		cmocka_unit_test(test_replace_needs_a_spare_slot),
 		cmocka_unit_test(test_refuses_impossible_specs),
 		cmocka_unit_test(test_new_cid_is_free),
