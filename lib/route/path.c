@@ -63,10 +63,13 @@ next_generation(struct peel_paths *t, uint32_t path)
 		&t->base.generations[path], t->base.generations[path] + 1, __ATOMIC_RELEASE);
 }
 
-/* Field by field: programs' threads may look at flags and layers of a path that is just going. */
+/* Programs' threads may look at flags and layers of a path that is just going, but at nothing else. */
 static void
 clear(struct peel_path *p, uint8_t early)
 {
+	memset(&p->first, 0, sizeof(p->first));
+	memset(p->session, 0, sizeof(p->session));
+	p->cid = 0;
 	__atomic_store_n(&p->flags, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&p->n_layers, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&p->early, early, __ATOMIC_RELAXED);
@@ -81,9 +84,9 @@ peel_path_add(struct peel_paths *t, const struct peel_addr *first, uint32_t cid,
 	*path = t->free[--t->n_free];
 	struct peel_path *p = peel_path_at(t, *path);
 
+	clear(p, early);
 	p->first = *first;
 	p->cid = cid;
-	clear(p, early);
 	next_generation(t, *path);
 	return 0;
 }
