@@ -21,7 +21,7 @@
 #define CELLS_MAX (N_MIX * PEEL_AEAD_BURST)
 
 static const uint32_t lengths[] = {64, 128, 256, 512, 1024, TEXT_MAX, MIX};
-static const unsigned int bursts[] = {1, 4, 16, 32, PEEL_AEAD_BURST};
+static const unsigned int bursts[] = {1, 4, 8, 16, 32, PEEL_AEAD_BURST};
 #define N_LENGTHS PEEL_ARRAY_LEN(lengths)
 #define N_BURSTS PEEL_ARRAY_LEN(bursts)
 #define WORKS_MAX (LANES_MAX * N_LENGTHS * N_BURSTS)

@@ -17,6 +17,8 @@
 #define BLOCKS_ROOM                                                                                \
 	(BLOCKS_MAX + 16) /* a vector's worth is written at once, and read from behind the end */
 
+#define FEW_MAX 3 /* times four blocks */
+
 struct cell {
 	const struct peel_key *key;
 	const uint8_t *nonce;

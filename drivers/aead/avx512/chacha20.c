@@ -187,23 +187,24 @@ start_rows(struct cursor *at, uint32_t n)
 			(u32x16)key0, (u32x16)key1, (u32x16)nonce}};
 }
 
-/* Up to eight blocks: @p n vectors of four. */
+/* Up to twelve blocks, a few: @p n times four. */
 INLINE void
-start_few(struct cells *c, struct cursor *at, uint32_t blocks, struct rows x[2], unsigned int n)
+start_few(
+	struct cells *c, struct cursor *at, uint32_t blocks, struct rows x[FEW_MAX], unsigned int n)
 {
-	x[0] = start_rows(at, n == 1 ? blocks : 4);
-	if (n == 2)
-		x[1] = start_rows(at, blocks - 4);
+#pragma GCC unroll 3
+	for (unsigned int i = 0; i < n; i++)
+		x[i] = start_rows(at, i + 1 < n ? 4 : blocks - 4 * i);
 	memcpy(c->few, x, n * sizeof(x[0]));
 }
 
 INLINE void
-finish_few(struct cells *c, const struct rows x[2], unsigned int n, uint8_t *out)
+finish_few(struct cells *c, const struct rows x[FEW_MAX], unsigned int n, uint8_t *out)
 {
 	const struct rows *start = (const struct rows *)c->few;
 	__m512i block[4];
 
-#pragma GCC unroll 2
+#pragma GCC unroll 3
 	for (unsigned int i = 0; i < n; i++) {
 		transpose_4x128((__m512i)(x[i].r[0] + start[i].r[0]),
 			(__m512i)(x[i].r[1] + start[i].r[1]), (__m512i)(x[i].r[2] + start[i].r[2]),
@@ -216,7 +217,7 @@ finish_few(struct cells *c, const struct rows x[2], unsigned int n, uint8_t *out
 INLINE void
 few_alone(struct cells *c, struct cursor *at, unsigned int n)
 {
-	struct rows x[2];
+	struct rows x[FEW_MAX];
 
 	start_few(c, at, c->blocks, x, n);
 	for (unsigned int i = 0; i < 10; i++) {
@@ -249,7 +250,7 @@ store_done(struct cells *c, const u32x16 v[16], uint32_t state[16][16])
 INLINE void
 first_16(struct cells *c, struct cursor *at, uint32_t few, unsigned int n)
 {
-	struct rows x[2];
+	struct rows x[FEW_MAX];
 	u32x16 v[16];
 
 	if (n > 0)
@@ -304,17 +305,21 @@ void
 chacha20_keystream(struct cells *c)
 {
 	struct cursor at = {.cell = c->cell, .end = c->cell + c->n};
-	uint32_t sixteens = (c->blocks + 7) / 16;
+	uint32_t sixteens = (c->blocks + 3) / 16;
 	uint32_t few = c->blocks > 16 * sixteens ? c->blocks - 16 * sixteens : 0;
 
 	if (sixteens == 0) {
-		if (few > 4)
+		if (few > 8)
+			few_alone(c, &at, 3);
+		else if (few > 4)
 			few_alone(c, &at, 2);
 		else
 			few_alone(c, &at, 1);
 		return;
 	}
-	if (few > 4)
+	if (few > 8)
+		first_16(c, &at, few, 3);
+	else if (few > 4)
 		first_16(c, &at, few, 2);
 	else if (few > 0)
 		first_16(c, &at, few, 1);

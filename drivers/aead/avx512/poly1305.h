@@ -115,6 +115,18 @@ poly_multiply_add(struct poly_sum *sum, struct poly h, const struct poly_factor 
 	sum->lo1 = _mm512_madd52lo_epu64(sum->lo1, h.l2, r->s2);
 }
 
+/** sum += other */
+POLY_INLINE void
+poly_sum_add(struct poly_sum *sum, const struct poly_sum *other)
+{
+	sum->lo0 = _mm512_add_epi64(sum->lo0, other->lo0);
+	sum->lo1 = _mm512_add_epi64(sum->lo1, other->lo1);
+	sum->lo2 = _mm512_add_epi64(sum->lo2, other->lo2);
+	sum->hi0 = _mm512_add_epi64(sum->hi0, other->hi0);
+	sum->hi1 = _mm512_add_epi64(sum->hi1, other->hi1);
+	sum->hi2 = _mm512_add_epi64(sum->hi2, other->hi2);
+}
+
 /** Carry once around, third limb first: not a canonical number, but one that can be multiplied again. At most two
  *  products, or eight when @p many. */
 POLY_INLINE struct poly
@@ -169,16 +181,15 @@ poly_carry(struct poly h)
 	return h;
 }
 
-/** The canonical number below the prime (limbs of @p h below 2^58), modulo 2^128, as low and high halves. */
+/** The canonical number below the prime, modulo 2^128, as low and high halves. @p h: out of poly_reduce. */
 POLY_INLINE void
 poly_freeze(struct poly h, __m512i *lo, __m512i *hi)
 {
 	const __m512i mask = poly_set1(POLY_LIMB_MASK), zero = _mm512_setzero_si512();
 	struct poly g;
 
-	/* After the first the number is below 2^131, after the second below 2^130 or just above, then the third
-	 * ends it. */
-	h = poly_carry(poly_carry(poly_carry(h)));
+	/* The first leaves less than 2^130 or, when all bits were set, a little more; the second ends that. */
+	h = poly_carry(poly_carry(h));
 	/* h + 5 reaches 2^130 exactly when h is not below the prime. */
 	g.l0 = _mm512_add_epi64(h.l0, poly_set1(5));
 	g.l1 = _mm512_add_epi64(h.l1, _mm512_srli_epi64(g.l0, POLY_LIMB_BITS));

@@ -237,11 +237,12 @@ turn_cell(struct eight e, unsigned int i, bool open)
 		h, split_wide(blocks_0, _mm512_or_si512(blocks_4, length), poly_set1(POLY_BIT129)));
 }
 
-/* From the lanes of each cell to a lane per cell, and the sum of all lanes times their powers. */
+/* From the lanes of each cell to a lane per cell, and the sum of all lanes times their powers: two sums, as a
+ * multiply-add waits for the one before it. */
 INLINE struct poly
 sum_lanes(struct eight e)
 {
-	struct poly_sum sum = poly_sum_zero();
+	struct poly_sum sum = poly_sum_zero(), sum_odd = poly_sum_zero();
 	__m512i row[8], even[3][4], odd[3][4];
 
 	for (unsigned int limb = 0; limb < 3; limb++) {
@@ -255,8 +256,9 @@ sum_lanes(struct eight e)
 
 		poly_multiply_add(&sum, (struct poly){even[0][i], even[1][i], even[2][i]}, &f);
 		f = poly_factor(load_poly(e.cells->power[3 - i]));
-		poly_multiply_add(&sum, (struct poly){odd[0][i], odd[1][i], odd[2][i]}, &f);
+		poly_multiply_add(&sum_odd, (struct poly){odd[0][i], odd[1][i], odd[2][i]}, &f);
 	}
+	poly_sum_add(&sum, &sum_odd);
 	return poly_reduce(&sum, true);
 }
 
