@@ -7,7 +7,7 @@ import os
 import sys
 
 from ..runner import Runner
-from . import install, paths, settings
+from . import healing, install, others, paths, settings
 
 
 def worlds(options):
@@ -19,6 +19,10 @@ def worlds(options):
         yield "pool", settings.pooled
         yield "age", settings.aged
         yield "silence", settings.silent
+        for place, kind in ((0, "peel"), (1, "python"), (2, "rust"), (2, "peel")):
+            yield f"killed {kind} {place + 1}", healing.killing(place, kind)
+        yield "leaving", healing.leaving
+        yield "others", others.one_world
     for kind in ("mix", "peel", "python", "rust"):
         yield f"paths {kind}", lambda runner, options, kind=kind: paths.one_world(runner, kind, options)
 

@@ -48,7 +48,7 @@ class Watch:
 
 async def pool(options):
     """Relays come and go: never more circuits than max_circuits, and as many again when there are relays again."""
-    settings = {"min_circuits": 2, "max_circuits": 4, "next_hop_timeout": 2, "circuit_timeout": 6}
+    settings = {"min_circuits": 2, "max_circuits": 4, "next_hop_timeout": 1, "circuit_timeout": 3}
     async with OriginWorld(FOUR, settings, binary=options.peel) as world:
         await world.settle()
         await world.origin.build_tunnels(2)
@@ -66,9 +66,9 @@ async def pool(options):
             if await world.origin.ready(2) != 0:
                 raise AssertionError("no circuits, but peel_tunnels_ready() is not 0")
             # Back again, first one, then the other.
-            await world.add(3)
-            await world.full(2, 4)
-            await world.add(2)
+            await world.relays[3].start()
+            await world.full(2, 4, 30)
+            await world.relays[2].start()
             await world.settle()
         if watch.most > 4:
             raise AssertionError(f"{watch.most} circuits, max_circuits is 4")
