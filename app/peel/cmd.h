@@ -21,7 +21,10 @@ struct peel_command {
 };
 
 extern const struct peel_command peel_command_relay;
+extern const struct peel_command peel_command_client;
 extern const struct peel_command peel_command_keygen;
+extern const struct peel_command peel_command_send;
+extern const struct peel_command peel_command_speedtest;
 extern const struct peel_command peel_command_stats;
 extern const struct peel_command peel_command_status;
 

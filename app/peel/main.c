@@ -8,6 +8,9 @@
 
 static const struct peel_command *const commands[] = {
 	&peel_command_relay,
+	&peel_command_client,
+	&peel_command_send,
+	&peel_command_speedtest,
 	&peel_command_keygen,
 	&peel_command_status,
 	&peel_command_stats,
@@ -17,8 +20,8 @@ static void
 help(FILE *to)
 {
 	fputs("usage: peel COMMAND [OPTION]...\n\n"
-	      "Peel is an onion relay for the IPv8 tunnel overlay, the network that Tribler users\n"
-	      "download through.\n\n"
+	      "Peel is an onion relay and a client for the IPv8 tunnel overlay, the network that\n"
+	      "Tribler users download through.\n\n"
 	      "commands:\n",
 		to);
 	for (size_t i = 0; i < PEEL_ARRAY_LEN(commands); i++)
@@ -31,7 +34,9 @@ help(FILE *to)
 	      "  peel keygen key.bin                  make the private key of a new node\n"
 	      "  peel relay -c relay.ini --check      look for mistakes in a configuration\n"
 	      "  peel relay -c relay.ini              run\n"
-	      "  peel status -c relay.ini --pretty    what is it doing?\n",
+	      "  peel status -c relay.ini --pretty    what is it doing?\n"
+	      "  peel client -c client.ini            SOCKS5 into circuits, for other programs\n"
+	      "  peel speedtest --hops 3              how fast is a circuit?\n",
 		to);
 }
 

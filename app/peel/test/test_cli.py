@@ -37,7 +37,8 @@ class Folder(unittest.TestCase):
 
 class Commands(Folder):
     def test_help_and_version(self):
-        for args in (["--help"], ["-h"], ["help"], ["relay", "--help"], ["keygen", "-h"], ["status", "--help"]):
+        for args in (["--help"], ["-h"], ["help"], ["relay", "--help"], ["keygen", "-h"], ["status", "--help"],
+                     ["client", "-h"], ["send", "--help"], ["speedtest", "-h"]):
             result = peel(*args)
             self.assertEqual((result.returncode, result.stderr), (0, ""), args)
             self.assertIn("usage: peel", result.stdout)
@@ -48,7 +49,15 @@ class Commands(Folder):
                            (["relay", "--fly"], "--fly"), (["relay", "-c", "x", "y"], '"y"'), (["relay", "-c"], "c"),
                            (["keygen"], "one file"), (["keygen", "a", "b"], "one file"), (["status"], "-c FILE"),
                            (["status", "-c", "x", "-s", "y"], "not both"), (["status", "-s", "y", "fly"], '"fly"'),
-                           (["status", "-s", "y", "--watch=0"], "3600")):
+                           (["status", "-s", "y", "--watch=0"], "3600"), (["client"], "-c FILE"),
+                           (["client", "-c", "x", "y"], '"y"'), (["send"], "a host and a port"),
+                           (["send", "a"], "a host and a port"), (["send", "a", "b", "c", "d"], "a host and a port"),
+                           (["send", "192.0.2.1", "0", "x"], "65535"), (["send", "a b", "1", "x"], '"a b"'),
+                           (["send", "--hops", "9", "a", "1", "x"], "1 to 8"), (["send", "-b", "x", "a", "1"], "x"),
+                           (["send", "--wait", "-1", "a", "1", "x"], "3600"), (["speedtest", "x"], '"x"'),
+                           (["send", "a", "1", "x" * 1601], "1600"), (["speedtest", "--size", "15"], "1400"),
+                           (["speedtest", "--seconds", "0"], "600"), (["speedtest", "--community", "x"], "x"),
+                           (["speedtest", "-b", "a:1", "-c", "x"], "-c once")):
             result = peel(*args)
             self.assertEqual((result.returncode, result.stdout), (2, ""), args)
             self.assertIn(word, result.stderr, args)
@@ -89,6 +98,111 @@ class Commands(Folder):
         result = peel("status", "-s", self.path("none"))
         self.assertEqual(result.returncode, 1)
         self.assertIn("does the node run?", result.stderr)
+
+
+    def test_files_of_relays_and_clients(self):
+        client = self.write("client.ini", "[port]\nlisten = 127.0.0.1:0\n[socks]\nhops1 = 127.0.0.1:0\n"
+                                          "[workers]\nhugepages = no\n")
+        result = peel("client", "-c", client, "--check")
+        self.assertEqual((result.returncode, result.stdout, result.stderr),
+                         (0, f"{client}: configuration is valid\n", ""))
+        result = peel("relay", "-c", client, "--check")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn(f"{client}:3: section [socks] is for `peel client`", result.stderr)
+        peel("keygen", self.path("k"))
+        relay = self.write("relay.ini", f"[node]\nkey = {self.path('k')}\n[port]\nlisten = 127.0.0.1:0\n")
+        result = peel("client", "-c", relay, "--check")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("[socks]: names no listener", result.stderr)
+        # Whoever only asks a node takes both.
+        for path in (client, relay):
+            self.assertIn("[node] management: is not set", peel("status", "-c", path).stderr)
+
+
+class Client(Folder):
+    def start(self, extra="", key=""):
+        config = self.write("client.ini", f"""[node]
+management = {self.path('sock')}
+{key}
+[port]
+listen = 127.0.0.1:0
+[discovery]
+bootstrap =
+[workers]
+hugepages = no
+[socks]
+hops1 = 127.0.0.1:0
+hops3 = 127.0.0.1:0
+{extra}""")
+        process = subprocess.Popen([PEEL, "client", "-c", config], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   text=True)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        ports = {}
+        for hops in (1, 3):
+            line = process.stdout.readline()
+            self.assertRegex(line, rf"^socks {hops} 127\.0\.0\.1:[1-9]\d*\n$")
+            ports[hops] = int(line.rsplit(":", 1)[1])
+        self.assertRegex(process.stdout.readline(), r"^ready 127\.0\.0\.1:[1-9]\d*\n$")
+        return process, ports
+
+    def stop(self, process):
+        process.terminate()
+        self.assertEqual(process.wait(30), 0)
+        return process.stderr.read()
+
+    def test_life(self):
+        process, ports = self.start()
+        status = json.loads(peel("status", "-s", self.path("sock")).stdout)
+        self.assertEqual(status["flags"], ["relay", "speed_test"])
+        self.assertGreater(status["own_circuits"]["max"], 0)
+        process.send_signal(signal.SIGUSR1)
+        self.assertEqual(json.loads(process.stdout.readline())["mid"], status["mid"])
+        # Greeted, and told to wait: nobody is there to build circuits with.
+        with socket.create_connection(("127.0.0.1", ports[3]), timeout=10) as client:
+            client.sendall(b"\x05\x01\x00")
+            self.assertEqual(client.recv(2), b"\x05\x00")
+            client.sendall(b"\x05\x03\x00\x01" + bytes(6))
+            log = self.stop(process)
+            self.assertEqual(client.recv(10), b"")
+        self.assertNotIn("error", log)
+        self.assertIn("fresh key", log)
+        self.assertFalse(os.path.exists(self.path("sock")))
+        # The next session is somebody else, unless it has a key.
+        process, _ = self.start()
+        self.assertNotEqual(json.loads(peel("status", "-s", self.path("sock")).stdout)["mid"], status["mid"])
+        self.stop(process)
+        peel("keygen", self.path("k"))
+        process, _ = self.start(key=f"key = {self.path('k')}")
+        mid = json.loads(peel("status", "-s", self.path("sock")).stdout)["mid"]
+        self.assertIn(mid, peel("keygen", "--show", self.path("k")).stdout)
+        self.assertIn("lasting key", self.stop(process))
+
+    def test_refuses_when_there_are_no_circuits(self):
+        process, ports = self.start()
+        for request in (b"\x05\x03\x00\x01" + bytes(6), b"\x05\x01\x00\x03\x01a\x00P"):
+            with socket.create_connection(("127.0.0.1", ports[1]), timeout=20) as client:
+                client.sendall(b"\x05\x01\x00" + request)
+                self.assertEqual(client.recv(2), b"\x05\x00")
+                self.assertEqual(client.recv(10)[:2], b"\x05\x03")
+        self.stop(process)
+
+    def test_port_in_use(self):
+        process, ports = self.start()
+        config = self.write("second.ini", f"[port]\nlisten = 127.0.0.1:0\n[workers]\nhugepages = no\n"
+                                          f"[socks]\nhops2 = 127.0.0.1:{ports[1]}\n")
+        second = peel("client", "-c", config)
+        self.assertEqual((second.returncode, second.stdout), (1, ""))
+        self.assertIn(f"SOCKS listener 127.0.0.1:{ports[1]}", second.stderr)
+        self.stop(process)
+
+    def test_nobody_to_build_with(self):
+        for command in (["send", "192.0.2.1", "80", "hello"], ["speedtest"]):
+            result = peel(command[0], "-b", "127.0.0.1:1", "--timeout", "1", "--hops", "2", *command[1:])
+            self.assertEqual((result.returncode, result.stdout), (1, ""))
+            self.assertIn("no circuit of 2 hops within 1 s", result.stderr)
 
 
 class Relay(Folder):

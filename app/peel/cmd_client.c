@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "proxy.h"
+
+struct client {
+	struct session session;
+	struct proxy *proxy;
+};
+
+static void
+on_interrupt(void *arg)
+{
+	struct client *c = arg;
+
+	peel_log(PEEL_LOG_INFO, "stopping");
+	proxy_close(c->proxy);
+}
+
+static void
+log_start(const struct session *s)
+{
+	const struct peel_node_conf *n = &s->conf.node;
+
+	peel_log(PEEL_LOG_INFO, "peel %s: client, %u worker%s, AEAD engine %s, %s key",
+		PEEL_VERSION, n->n_workers, n->n_workers == 1 ? "" : "s", n->engine->name,
+		n->key_file[0] != '\0' ? "lasting" : "fresh");
+	if (n->n_bootstrap + n->n_bootstrap_names == 0)
+		peel_log(PEEL_LOG_WARNING,
+			"no bootstrap servers: this node waits for others to find it");
+}
+
+static int
+start(struct client *c)
+{
+	struct session *s = &c->session;
+	struct peel_address local;
+	char why[512] = "", text[64];
+	int ret;
+
+	if (session_open(s) != 0)
+		return EXIT_FAILED;
+	log_start(s);
+	ret = proxy_open(s, &c->proxy, why, sizeof(why));
+	if (ret == 0) {
+		s->on_interrupt = on_interrupt;
+		s->arg = c;
+		proxy_print(c->proxy);
+		peel_local_address(s->peel, &local);
+		printf("ready %s\n", peel_address_text(&local, text, sizeof(text)));
+		fflush(stdout);
+	} else {
+		peel_log(PEEL_LOG_ERROR, "%s", why[0] != '\0' ? why : strerror(-ret));
+		proxy_close(c->proxy);
+	}
+	session_run(s);
+	if (!s->interrupted && ret == 0) { /* the node failed */
+		ret = -EIO;
+		proxy_close(c->proxy);
+	}
+	session_close(s);
+	proxy_free(c->proxy);
+	return ret == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+static int
+run(int argc, char **argv)
+{
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
+	static struct client client;
+	const char *path = NULL;
+	bool check = false;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (o) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'k':
+			check = true;
+			break;
+		case 'h':
+			peel_command_help(stdout, &peel_command_client);
+			return EXIT_OK;
+		default:
+			return peel_command_usage_error(&peel_command_client);
+		}
+	}
+	if (path == NULL || optind != argc) {
+		if (path == NULL)
+			fprintf(stderr, "peel client: needs a configuration: -c FILE\n");
+		else
+			fprintf(stderr, "peel client: \"%s\" is not understood\n", argv[optind]);
+		return peel_command_usage_error(&peel_command_client);
+	}
+	if (peel_command_load(PEEL_CONF_CLIENT, path, &client.session.conf) != 0)
+		return EXIT_USAGE;
+	if (peel_conf_check_host(path, &client.session.conf, peel_command_print_error, NULL) != 0)
+		return EXIT_USAGE;
+	if (check) {
+		printf("%s: configuration is valid\n", path);
+		return EXIT_OK;
+	}
+	return start(&client);
+}
+
+const struct peel_command peel_command_client = {
+	.name = "client",
+	.about = "send the traffic of other programs through circuits",
+	.usage = "client -c FILE [--check]",
+	.help = "Runs a node that builds circuits, and SOCKS5 listeners that lead into them: one "
+		"for "
+		"each\n"
+		"number of hops (config/client.ini documents every setting). Programs send UDP "
+		"through it,\n"
+		"and HTTP requests to BitTorrent trackers. When it listens, it prints on standard "
+		"output\n"
+		"`socks HOPS ADDRESS:PORT` for each listener, then `ready ADDRESS:PORT`, the "
+		"node's "
+		"own;\n"
+		"the log on standard error tells when circuits are ready.\n\n"
+		"options:\n"
+		"  -c, --config FILE  the configuration\n"
+		"      --check        only look for mistakes, in the file and on this machine\n"
+		"  -h, --help         this text\n\n"
+		"signals:\n"
+		"  SIGTERM, SIGINT    close all circuits and end; a second one ends at once\n"
+		"  SIGUSR1            print the status on standard output, one line of JSON\n\n"
+		"exit codes: 0 ended as asked, 1 could not go on, 2 wrong arguments or "
+		"configuration\n",
+	.run = run,
+};

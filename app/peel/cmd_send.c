@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+struct sender {
+	struct tool tool;
+	struct peel_address to;
+	uint8_t message[PEEL_PAYLOAD_MAX + 1];
+	size_t len;
+	unsigned int wait; /* seconds for answers */
+	bool hex, sent;
+	unsigned int answers;
+	uv_timer_t end;
+};
+
+static void
+print_payload(const uint8_t *p, size_t len, bool hex)
+{
+	for (size_t i = 0; i < len && !hex; i++)
+		hex = !isprint(p[i]) && p[i] != '\n' && p[i] != '\t';
+	if (!hex) {
+		fwrite(p, 1, len, stdout);
+		if (len == 0 || p[len - 1] != '\n')
+			putchar('\n');
+		return;
+	}
+	for (size_t i = 0; i < len; i++)
+		printf("%02x%s", p[i], i + 1 == len ? "\n" : i % 32 == 31 ? "\n" : "");
+	if (len == 0)
+		putchar('\n');
+}
+
+static void
+on_data(void *arg, struct peel *peel, peel_circuit circuit, const struct peel_address *origin,
+	const void *payload, size_t len)
+{
+	struct sender *s = arg;
+	char text[300];
+
+	(void)peel;
+	(void)circuit;
+	fprintf(stderr, "%s, %zu bytes:\n", peel_address_text(origin, text, sizeof(text)), len);
+	print_payload(payload, len, s->hex);
+	fflush(stdout);
+	s->answers++;
+}
+
+static void
+on_end(uv_timer_t *timer)
+{
+	struct sender *s = timer->data;
+
+	if (s->answers == 0 && s->wait > 0)
+		tool_fail(&s->tool, "no answer within %u s", s->wait);
+	session_stop(&s->tool.session);
+}
+
+static void
+on_ready(struct tool *t)
+{
+	struct sender *s = t->arg;
+	char hops[16];
+	int ret;
+
+	if (s->sent)
+		return;
+	ret = peel_tunnel_data(t->session.peel, t->circuit, &s->to, PEEL_DATA, s->message, s->len);
+	if (ret != 0) {
+		tool_fail(t, "%s", peel_strerror(ret));
+		return;
+	}
+	s->sent = true;
+	fprintf(stderr, "sent %zu bytes through %s\n", s->len, tool_hops(t, hops));
+	uv_timer_init(&t->session.loop, &s->end);
+	s->end.data = s;
+	/* A moment even when nobody waits: it still has to leave. */
+	uv_timer_start(&s->end, on_end, s->wait > 0 ? s->wait * 1000 : 200, 0);
+}
+
+static void
+on_start(struct tool *t)
+{
+	peel_on_data(t->session.peel, on_data, t->arg);
+}
+
+/* HOST PORT [MESSAGE] */
+static int
+take_arguments(struct sender *s, int argc, char **argv)
+{
+	unsigned int port;
+	int ret;
+
+	if (argc < 2 || argc > 3) {
+		fprintf(stderr, "peel send: needs a host and a port, and maybe a message\n");
+		return peel_command_usage_error(s->tool.command);
+	}
+	ret = tool_number(&s->tool, "PORT", argv[1], 1, 65535, &port);
+	if (ret != EXIT_OK)
+		return ret;
+	if (peel_address_set(&s->to, argv[0], (uint16_t)port) != 0) {
+		fprintf(stderr, "peel send: \"%s\" is neither an address nor a name\n", argv[0]);
+		return peel_command_usage_error(s->tool.command);
+	}
+	if (argc == 3) {
+		s->len = strlen(argv[2]);
+		if (s->len <= PEEL_PAYLOAD_MAX)
+			memcpy(s->message, argv[2], s->len);
+	} else {
+		s->len = fread(s->message, 1, sizeof(s->message), stdin);
+	}
+	if (s->len > PEEL_PAYLOAD_MAX) {
+		fprintf(stderr, "peel send: a message has at most %d bytes\n", PEEL_PAYLOAD_MAX);
+		return EXIT_USAGE;
+	}
+	return EXIT_OK;
+}
+
+static int
+run(int argc, char **argv)
+{
+	static const struct option options[] = {TOOL_LONG, {"wait", required_argument, NULL, 'w'},
+		{"hex", no_argument, NULL, 'x'}, {NULL, 0, NULL, 0}};
+	static struct sender s;
+	int o, ret = EXIT_OK;
+
+	tool_init(&s.tool, &peel_command_send);
+	s.tool.on_ready = on_ready;
+	s.tool.arg = &s;
+	s.wait = 3;
+	while (ret == EXIT_OK &&
+		(o = getopt_long(argc, argv, TOOL_SHORT "w:x", options, NULL)) != -1) {
+		if (o == 'w')
+			ret = tool_number(&s.tool, "--wait", optarg, 0, 3600, &s.wait);
+		else if (o == 'x')
+			s.hex = true;
+		else
+			ret = tool_option(&s.tool, o, optarg);
+	}
+	if (ret == EXIT_OK)
+		ret = take_arguments(&s, argc - optind, argv + optind);
+	if (ret != EXIT_OK)
+		return ret < 0 ? EXIT_OK : ret;
+	s.tool.on_start = on_start;
+	return tool_run(&s.tool);
+}
+
+const struct peel_command peel_command_send = {
+	.name = "send",
+	.about = "send a datagram through a circuit and print what comes back",
+	.usage = "send [-c FILE] [-b HOST:PORT]... [--hops N] [--wait SECONDS] [--hex] HOST PORT "
+		 "[MESSAGE]",
+	.help = "Builds a circuit, sends MESSAGE (or standard input, up to 1600 bytes) from its "
+		"end to "
+		"HOST,\n"
+		"and prints the answers: their payload on standard output, where they came from on "
+		"standard\n"
+		"error. What is not text is printed in hexadecimal. Most exits let BitTorrent and "
+		"IPv8\n"
+		"datagrams pass only.\n\n"
+		"options:\n" TOOL_HELP "      --wait SECONDS         for answers (3)\n"
+		"      --hex                  print all answers in hexadecimal\n"
+		"  -h, --help                 this text\n\n"
+		"exit codes: 0 answered (or --wait 0), 1 no circuit, no answer or another "
+		"failure,\n"
+		"2 wrong arguments or configuration\n",
+	.run = run,
+};

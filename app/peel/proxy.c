@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Between lib/socks and lib/peel. All in the loop's thread: the library's callbacks come from peel_poll.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "peel_flows.h"
+#include "proxy.h"
+
+struct listener {
+	struct proxy *proxy;
+	struct peel_socks *socks; /* NULL: none of this length, or closed */
+	struct peel_flows *flows;
+	struct peel_socks_assoc *assoc[PEEL_FLOWS_USERS]; /* by slot of the flows */
+	unsigned int hops;
+	bool ready; /* as last logged */
+};
+
+struct proxy {
+	struct session *session;
+	struct listener listener[PEEL_HOPS_LIMIT];
+	unsigned int open; /* listeners that are not closed yet */
+	bool closing;
+};
+
+/* ---- circuits ----------------------------------------------------------------------------------------------------- */
+
+/* A circuit came or went: tell the flows, and the log when that matters. */
+static void
+sync_circuits(struct listener *l)
+{
+	struct peel *peel = l->proxy->session->peel;
+	peel_circuit ready[PEEL_FLOWS_CIRCUITS];
+	size_t n = peel_active_data_circuits_of(peel, l->hops, ready, PEEL_ARRAY_LEN(ready));
+	const char *s = l->hops == 1 ? "" : "s";
+
+	if (n > PEEL_ARRAY_LEN(ready))
+		n = PEEL_ARRAY_LEN(ready);
+	peel_flows_set(l->flows, ready, n);
+	if (!l->ready && n > 0 && peel_tunnels_ready(peel, l->hops) >= 1.0) {
+		l->ready = true;
+		peel_log(PEEL_LOG_INFO, "circuits of %u hop%s are ready", l->hops, s);
+	} else if (l->ready && n == 0) {
+		l->ready = false;
+		peel_log(PEEL_LOG_WARNING, "no circuit of %u hop%s is left", l->hops, s);
+	}
+}
+
+static void
+on_circuit(void *arg, struct peel *peel, peel_circuit circuit, bool ready)
+{
+	struct proxy *p = arg;
+
+	(void)peel;
+	(void)circuit;
+	(void)ready;
+	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT && !p->closing; i++) {
+		if (p->listener[i].socks != NULL)
+			sync_circuits(&p->listener[i]);
+	}
+}
+
+static void
+target_from(const struct peel_address *a, struct peel_socks_target *out)
+{
+	memset(&out->addr, 0, sizeof(out->addr));
+	out->name[0] = '\0';
+	out->addr.port = a->port;
+	if (a->type == PEEL_ADDRESS_DOMAIN) {
+		memcpy(out->name, a->domain, strnlen(a->domain, sizeof(out->name) - 1) + 1);
+		return;
+	}
+	out->addr.family = a->type == PEEL_ADDRESS_IPV6 ? PEEL_FAMILY_IPV6 : PEEL_FAMILY_IPV4;
+	memcpy(out->addr.ip, a->ip, out->addr.family == PEEL_FAMILY_IPV6 ? 16 : 4);
+}
+
+static void
+target_to(const struct peel_socks_target *t, struct peel_address *out)
+{
+	session_address(&t->addr, out);
+	if (t->name[0] != '\0') {
+		out->type = PEEL_ADDRESS_DOMAIN;
+		memcpy(out->domain, t->name, strlen(t->name) + 1);
+	}
+}
+
+/* ---- datagrams ---------------------------------------------------------------------------------------------------- */
+
+static void
+on_data(void *arg, struct peel *peel, peel_circuit circuit, const struct peel_address *origin,
+	const void *payload, size_t len)
+{
+	struct proxy *p = arg;
+	struct peel_socks_target from;
+	int slot;
+
+	(void)peel;
+	if (p->closing || origin->type == PEEL_ADDRESS_NONE)
+		return;
+	target_from(origin, &from);
+	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++) {
+		struct listener *l = &p->listener[i];
+
+		if (l->socks == NULL)
+			continue;
+		slot = peel_flows_in(l->flows, circuit, &from);
+		if (slot < 0)
+			continue; /* a circuit of another length, or nobody to use it */
+		(void)peel_socks_deliver(l->assoc[slot], &from, payload, len);
+		return;
+	}
+}
+
+static unsigned int
+slot_of(const struct peel_socks_assoc *a)
+{
+	return (unsigned int)(uintptr_t)peel_socks_assoc_get(a);
+}
+
+static void
+on_opened(void *arg, struct peel_socks_assoc *a)
+{
+	struct listener *l = arg;
+	int slot = peel_flows_join(l->flows);
+
+	/* As many slots as a listener has associations: there always is one. */
+	if (slot < 0)
+		slot = PEEL_FLOWS_USERS;
+	else
+		l->assoc[slot] = a;
+	peel_socks_assoc_set(a, (void *)(uintptr_t)slot);
+}
+
+static void
+on_closed(void *arg, struct peel_socks_assoc *a)
+{
+	struct listener *l = arg;
+
+	peel_flows_leave(l->flows, slot_of(a));
+}
+
+static void
+on_datagram(void *arg, struct peel_socks_assoc *a, const struct peel_socks_target *to,
+	const uint8_t *payload, size_t len)
+{
+	struct listener *l = arg;
+	struct peel *peel = l->proxy->session->peel;
+	struct peel_address destination;
+	peel_circuit circuit;
+
+	if (slot_of(a) >= PEEL_FLOWS_USERS)
+		return;
+	circuit = peel_flows_out(l->flows, slot_of(a), to);
+	if (circuit == 0)
+		return; /* none is ready: it is UDP */
+	target_to(to, &destination);
+	if (peel_tunnel_data(peel, circuit, &destination, PEEL_DATA, payload, len) == -ENOENT)
+		peel_flows_del(l->flows, circuit); /* the next datagram finds another */
+}
+
+/* ---- HTTP ----------------------------------------------------------------------------------------------------------- */
+
+static enum peel_socks_ready
+on_ready(void *arg, bool http)
+{
+	struct listener *l = arg;
+	struct peel *peel = l->proxy->session->peel;
+	peel_circuit any;
+
+	if (http && peel_http_circuit(peel, l->hops) != 0)
+		return PEEL_SOCKS_READY;
+	if (peel_active_data_circuits_of(peel, l->hops, &any, 1) == 0)
+		return PEEL_SOCKS_NO_CIRCUIT;
+	return http ? PEEL_SOCKS_NO_EXIT : PEEL_SOCKS_READY;
+}
+
+/* A request under way: its listener may be closed before the answer comes. */
+struct request {
+	struct listener *listener;
+	uint64_t id;
+};
+
+static void
+on_answer(void *arg, int result, const void *answer, size_t len)
+{
+	struct request *r = arg;
+
+	if (r->listener->socks != NULL)
+		peel_socks_answer(r->listener->socks, r->id, result >= 0 ? answer : NULL, len);
+	free(r);
+}
+
+static int
+on_http(void *arg, uint64_t id, const struct peel_socks_target *to, const uint8_t *request,
+	size_t len)
+{
+	struct listener *l = arg;
+	struct peel *peel = l->proxy->session->peel;
+	peel_circuit circuit = peel_http_circuit(peel, l->hops);
+	struct request *r = malloc(sizeof(*r));
+	struct peel_address target;
+	int ret;
+
+	if (r == NULL || circuit == 0) {
+		free(r);
+		return -ENOENT;
+	}
+	*r = (struct request){.listener = l, .id = id};
+	target_to(to, &target);
+	ret = peel_http_request(peel, circuit, &target, request, len, on_answer, r);
+	if (ret != 0)
+		free(r);
+	return ret;
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------------- */
+
+static int
+open_listener(struct proxy *p, unsigned int hops, char *why, size_t why_size)
+{
+	const struct peel_client_conf *cc = &p->session->conf.client;
+	struct listener *l = &p->listener[hops - 1];
+	struct peel_socks_conf conf;
+	int ret;
+
+	l->flows = peel_flows_new(&peel_env_system, cc->isolate_destinations);
+	if (l->flows == NULL)
+		return -ENOMEM;
+	peel_socks_conf_init(&conf);
+	conf.listen = cc->listen[hops - 1];
+	conf.user = cc->user;
+	conf.password = cc->password;
+	conf.max_clients = cc->max_clients;
+	conf.idle_ms = cc->idle_timeout * 1000;
+	conf.backend = (struct peel_socks_backend){.arg = l,
+		.ready = on_ready,
+		.opened = on_opened,
+		.closed = on_closed,
+		.datagram = on_datagram,
+		.http = on_http};
+	ret = peel_socks_new(&p->session->loop, &conf, &l->socks, why, why_size);
+	if (ret != 0)
+		return ret;
+	p->open++;
+	ret = peel_build_tunnels(p->session->peel, hops);
+	if (ret != 0)
+		snprintf(why, why_size, "%s", peel_strerror(ret));
+	return ret;
+}
+
+int
+proxy_open(struct session *s, struct proxy **out, char *why, size_t why_size)
+{
+	struct proxy *p = calloc(1, sizeof(*p));
+	int ret = p != NULL ? 0 : -ENOMEM;
+
+	for (unsigned int hops = 1; hops <= PEEL_HOPS_LIMIT && ret == 0; hops++) {
+		p->session = s;
+		p->listener[hops - 1].proxy = p;
+		p->listener[hops - 1].hops = hops;
+		if (s->conf.client.listen[hops - 1].family != PEEL_FAMILY_NONE)
+			ret = open_listener(p, hops, why, why_size);
+	}
+	peel_wipe(s->conf.client.password, sizeof(s->conf.client.password));
+	if (ret == 0) {
+		peel_on_data(s->peel, on_data, p);
+		peel_on_circuit(s->peel, on_circuit, p);
+	}
+	*out = p; /* half open or not: proxy_close ends it */
+	return ret;
+}
+
+void
+proxy_print(const struct proxy *p)
+{
+	char text[PEEL_ADDR_TEXT_MAX];
+	struct peel_addr local;
+
+	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++) {
+		if (p->listener[i].socks == NULL)
+			continue;
+		peel_socks_local(p->listener[i].socks, &local);
+		printf("socks %u %s\n", i + 1, peel_addr_text(&local, text));
+	}
+}
+
+static void
+on_listener_closed(void *arg)
+{
+	struct proxy *p = arg;
+
+	if (--p->open == 0)
+		session_stop(p->session);
+}
+
+void
+proxy_close(struct proxy *p)
+{
+	if (p == NULL || p->closing)
+		return;
+	p->closing = true;
+	p->open++; /* ours, so that the last one ends it, also when there are none */
+	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++) {
+		struct peel_socks *socks = p->listener[i].socks;
+
+		p->listener[i].socks = NULL;
+		if (socks != NULL)
+			peel_socks_close(socks, on_listener_closed, p);
+	}
+	on_listener_closed(p);
+}
+
+void
+proxy_free(struct proxy *p)
+{
+	if (p == NULL)
+		return;
+	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++)
+		peel_flows_free(p->listener[i].flows);
+	free(p);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * A node of lib/peel for a command of this program, driven from a libuv loop of the command's: everything happens in one
+ * thread, between session_run and its end.
+ */
+
+#include <uv.h>
+
+#include "conf.h"
+#include "peel.h"
+
+struct session {
+	struct peel_conf conf; /* filled in before session_open */
+	struct peel *peel;
+	uv_loop_t loop;
+	uv_poll_t poll;	      /* the node has work */
+	uv_timer_t timer;     /* the node wants to be called at the latest */
+	uv_prepare_t prepare; /* sets that timer before the loop sleeps */
+	uv_signal_t term, interrupt, status;
+	bool interrupted; /* by a signal */
+	/** A signal asked for the end. NULL: session_stop is called. */
+	void (*on_interrupt)(void *arg);
+	void *arg;
+};
+
+/** Log, memory, EAL, node, loop; nothing moves yet. What is wrong is logged. 0 or -errno: then all is undone. */
+int session_open(struct session *s) PEEL_MUST_USE;
+/** Until session_stop. */
+void session_run(struct session *s);
+void session_stop(struct session *s);
+/** Every handle of the loop but the session's own must be closed, or closing. */
+void session_close(struct session *s);
+
+/** "127.0.0.1" and 80 to the library's form, and back as text. */
+void session_address(const struct peel_addr *a, struct peel_address *out);

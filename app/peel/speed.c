@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * The window of requests under way grows with each answer while round trips stay near the shortest one, and shrinks when
+ * they do not, or when requests are lost: a queue somewhere fills, and more would only fill it further.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "speed.h"
+
+#define PROBES 4096
+#define WINDOW_MAX 2048.0
+#define WINDOW_MIN 4.0
+#define WINDOW_FIRST 16.0
+#define TICK_MS 5
+#define PROGRESS_US 500000
+#define RTT_SECONDS 5	 /* at most, for all round trips */
+#define RTT_COUNT 20	 /* of them */
+#define DRAIN_US 1000000 /* for late answers */
+#define QUEUE_US 20000	 /* more than twice the shortest round trip and this: a queue */
+#define LOST_US 500000	 /* and four times the shortest round trip */
+#define TINY 16
+
+struct probe {
+	struct speed *speed;
+	uint64_t sent_us;
+	uint32_t serial; /* of the phase it belongs to */
+	bool busy, lost;
+};
+
+struct speed {
+	struct speed_conf conf;
+	uv_timer_t timer;
+	peel_circuit circuit;
+	enum speed_phase phase;
+	bool running;
+	uint32_t serial;
+	uint64_t start_us, progress_us, progress_bytes, shrunk_us;
+	uint64_t all_bytes; /* of the phase so far */
+	uint64_t min_rtt_us;
+	double window;
+	bool grown; /* no longer doubling */
+	unsigned int under_way, next;
+	struct speed_result result;
+	struct probe probe[PROBES];
+};
+
+static uint64_t
+now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static uint64_t
+length_us(const struct speed *s)
+{
+	return (s->phase == SPEED_RTT ? RTT_SECONDS : (uint64_t)s->conf.seconds) * 1000000;
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void
+finish(struct speed *s)
+{
+	s->running = false;
+	uv_timer_stop(&s->timer);
+	qsort(s->result.rtt_ms, s->result.n_rtt, sizeof(s->result.rtt_ms[0]), by_size);
+	s->result.seconds = (double)length_us(s) * 0.75 / 1e6;
+	s->conf.done(s->conf.arg, s->phase, &s->result);
+}
+
+static void
+shrink(struct speed *s, uint64_t now, double factor)
+{
+	s->grown = true;
+	if (now - s->shrunk_us < s->min_rtt_us + 10000)
+		return; /* once per round trip */
+	s->shrunk_us = now;
+	s->window = s->window * factor > WINDOW_MIN ? s->window * factor : WINDOW_MIN;
+}
+
+static void
+adapt(struct speed *s, uint64_t now, uint64_t rtt_us)
+{
+	if (s->min_rtt_us == 0 || rtt_us < s->min_rtt_us)
+		s->min_rtt_us = rtt_us;
+	if (rtt_us > 2 * s->min_rtt_us + QUEUE_US) {
+		shrink(s, now, 0.85);
+	} else {
+		s->window += s->grown ? 4 / s->window : 1;
+		if (s->window > WINDOW_MAX)
+			s->window = WINDOW_MAX;
+	}
+}
+
+static void pump(struct speed *s);
+
+static void
+count(struct speed *s, uint64_t now, uint64_t rtt_us, size_t len)
+{
+	uint64_t bytes = s->phase == SPEED_UP ? s->conf.size : len;
+	uint64_t age = now - s->start_us;
+
+	s->result.answered++;
+	if (s->phase == SPEED_RTT) {
+		s->result.rtt_ms[s->result.n_rtt++] = (double)rtt_us / 1000;
+		if (s->result.n_rtt == RTT_COUNT)
+			finish(s);
+		return;
+	}
+	adapt(s, now, rtt_us);
+	s->all_bytes += bytes;
+	if (age >= length_us(s) / 4 && age < length_us(s)) {
+		s->result.bytes += bytes;
+		s->result.counted++;
+	}
+}
+
+static void
+on_done(void *arg, int result, uint64_t rtt_us, size_t len)
+{
+	struct probe *p = arg;
+	struct speed *s = p->speed;
+	bool late = p->serial != s->serial || !s->running;
+
+	p->busy = false;
+	if (late)
+		return;
+	if (!p->lost)
+		s->under_way--;
+	if (result == -ENOENT || result == -ECANCELED) {
+		s->running = false;
+		uv_timer_stop(&s->timer);
+		if (result == -ENOENT)
+			s->conf.failed(s->conf.arg, result);
+		return;
+	}
+	if (result == 0)
+		count(s, now_us(), rtt_us, len);
+	if (s->running)
+		pump(s);
+}
+
+static struct probe *
+free_probe(struct speed *s)
+{
+	for (unsigned int i = 0; i < 64; i++) {
+		struct probe *p = &s->probe[s->next++ % PROBES];
+
+		if (!p->busy)
+			return p;
+	}
+	return NULL;
+}
+
+/* @return false: no more for now. */
+static bool
+send_one(struct speed *s, uint64_t now)
+{
+	const struct peel_test test = {.rust = s->conf.rust,
+		.request_size = s->phase == SPEED_UP ? s->conf.size : TINY,
+		.response_size = s->phase == SPEED_DOWN ? s->conf.size : TINY};
+	struct probe *p = free_probe(s);
+	int ret;
+
+	if (p == NULL)
+		return false;
+	*p = (struct probe){.speed = s, .sent_us = now, .serial = s->serial, .busy = true};
+	s->under_way++;
+	ret = peel_test_circuit(s->conf.peel, s->circuit, &test, on_done, p);
+	if (ret == 0) {
+		s->result.sent++;
+		return true;
+	}
+	p->busy = false;
+	s->under_way--;
+	if (ret != -EAGAIN) {
+		s->running = false;
+		uv_timer_stop(&s->timer);
+		s->conf.failed(s->conf.arg, ret);
+	}
+	return false;
+}
+
+static void
+pump(struct speed *s)
+{
+	uint64_t now = now_us();
+
+	if (now - s->start_us >= length_us(s))
+		return;
+	while (s->running && s->under_way < (s->phase == SPEED_RTT ? 1 : (unsigned int)s->window)) {
+		if (!send_one(s, now))
+			return;
+	}
+}
+
+/* What has not come for long is lost, and others may take its place. */
+static void
+find_lost(struct speed *s, uint64_t now)
+{
+	uint64_t limit = 4 * s->min_rtt_us + LOST_US;
+	bool any = false;
+
+	if (s->min_rtt_us == 0)
+		limit = 2 * LOST_US + DRAIN_US;
+	for (unsigned int i = 0; i < PROBES; i++) {
+		struct probe *p = &s->probe[i];
+
+		if (p->busy && !p->lost && p->serial == s->serial && now - p->sent_us > limit) {
+			p->lost = any = true;
+			s->under_way--;
+		}
+	}
+	if (any)
+		shrink(s, now, 0.7);
+}
+
+static void
+on_tick(uv_timer_t *timer)
+{
+	struct speed *s = timer->data;
+	uint64_t now = now_us(), age = now - s->start_us;
+
+	find_lost(s, now);
+	if (s->phase != SPEED_RTT && now - s->progress_us >= PROGRESS_US) {
+		if (age < length_us(s) + PROGRESS_US)
+			s->conf.progress(s->conf.arg, s->phase,
+				(double)(s->all_bytes - s->progress_bytes) * 1e6 /
+					(double)(now - s->progress_us));
+		s->progress_us = now;
+		s->progress_bytes = s->all_bytes;
+	}
+	if (age >= length_us(s) && (s->under_way == 0 || age >= length_us(s) + DRAIN_US))
+		finish(s);
+	else
+		pump(s);
+}
+
+struct speed *
+speed_new(const struct speed_conf *conf)
+{
+	struct speed *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->conf = *conf;
+	uv_timer_init(conf->loop, &s->timer);
+	s->timer.data = s;
+	return s;
+}
+
+void
+speed_start(struct speed *s, peel_circuit circuit, enum speed_phase phase)
+{
+	s->circuit = circuit;
+	s->phase = phase;
+	s->serial++;
+	s->running = true;
+	s->start_us = s->progress_us = now_us();
+	s->all_bytes = s->progress_bytes = s->shrunk_us = s->min_rtt_us = 0;
+	s->window = WINDOW_FIRST;
+	s->grown = false;
+	s->under_way = 0;
+	s->result = (struct speed_result){0};
+	uv_timer_start(&s->timer, on_tick, TICK_MS, TICK_MS);
+	pump(s);
+}
+
+void
+speed_free(struct speed *s)
+{
+	free(s);
+}

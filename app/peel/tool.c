@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf_table.h"
+#include "tool.h"
+
+#define MAX_CIRCUITS 2 /* one to use, and another should it end */
+
+void
+tool_init(struct tool *t, const struct peel_command *command)
+{
+	memset(t, 0, sizeof(*t));
+	t->command = command;
+	t->hops = 3;
+	t->patience = 60;
+	peel_conf_init(&t->session.conf, PEEL_CONF_CLIENT);
+	t->session.conf.log_level = PEEL_LOG_ERROR;
+}
+
+int
+tool_number(const struct tool *t, const char *option, const char *value, unsigned int min,
+	unsigned int max, unsigned int *out)
+{
+	char *end;
+	unsigned long v = strtoul(value, &end, 10);
+
+	if (value[0] < '0' || value[0] > '9' || *end != '\0' || v < min || v > max) {
+		fprintf(stderr, "peel %s: %s takes a number from %u to %u, not \"%s\"\n",
+			t->command->name, option, min, max, value);
+		return peel_command_usage_error(t->command);
+	}
+	*out = (unsigned int)v;
+	return EXIT_OK;
+}
+
+static int
+set(struct tool *t, const char *option, const char *name, const char *section, const char *value,
+	bool more)
+{
+	char why[384] = "";
+	int i = conf_key_find(section, name);
+
+	if (conf_value_set(&conf_keys[i], &t->session.conf, value, more, why, sizeof(why)) == 0)
+		return EXIT_OK;
+	fprintf(stderr, "peel %s: %s: %s\n", t->command->name, option, why);
+	return peel_command_usage_error(t->command);
+}
+
+static int
+take_config(struct tool *t, const char *path)
+{
+	if (t->with_bootstrap || t->with_config) {
+		fprintf(stderr, "peel %s: give -c once, before other options\n", t->command->name);
+		return peel_command_usage_error(t->command);
+	}
+	t->with_config = true;
+	return peel_command_load(PEEL_CONF_CLIENT, path, &t->session.conf);
+}
+
+int
+tool_option(struct tool *t, int o, const char *value)
+{
+	int ret;
+
+	switch (o) {
+	case 'c':
+		return take_config(t, value);
+	case 'b':
+		ret = set(t, "--bootstrap", "bootstrap", "discovery", value, t->with_bootstrap);
+		t->with_bootstrap = true;
+		return ret;
+	case 'C':
+		return set(t, "--community", "community", "node", value, false);
+	case 'n':
+		return tool_number(t, "--hops", value, 1, PEEL_HOPS_LIMIT, &t->hops);
+	case 't':
+		return tool_number(t, "--timeout", value, 1, 3600, &t->patience);
+	case 'h':
+		peel_command_help(stdout, t->command);
+		return -1;
+	default:
+		return peel_command_usage_error(t->command);
+	}
+}
+
+const char *
+tool_hops(const struct tool *t, char out[16])
+{
+	snprintf(out, 16, "%u hop%s", t->hops, t->hops == 1 ? "" : "s");
+	return out;
+}
+
+void
+tool_fail(struct tool *t, const char *format, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	fprintf(stderr, "peel %s: %s\n", t->command->name, text);
+	t->failed = true;
+	session_stop(&t->session);
+}
+
+static void
+on_deadline(uv_timer_t *timer)
+{
+	struct tool *t = timer->data;
+	char hops[16];
+
+	tool_fail(t, "no circuit of %s within %u s: too few relays and exits answer",
+		tool_hops(t, hops), t->patience);
+}
+
+static void
+wait_for_circuit(struct tool *t)
+{
+	t->circuit = 0;
+	uv_timer_start(&t->deadline, on_deadline, (uint64_t)t->patience * 1000, 0);
+}
+
+static void
+take_circuit(struct tool *t)
+{
+	peel_circuit circuit;
+
+	if (peel_active_data_circuits_of(t->session.peel, t->hops, &circuit, 1) == 0)
+		return;
+	t->circuit = circuit;
+	uv_timer_stop(&t->deadline);
+	t->on_ready(t);
+}
+
+static void
+on_circuit(void *arg, struct peel *peel, peel_circuit circuit, bool ready)
+{
+	struct tool *t = arg;
+
+	(void)peel;
+	if (!ready && circuit == t->circuit)
+		wait_for_circuit(t);
+	if (t->circuit == 0 && !t->failed)
+		take_circuit(t);
+}
+
+void
+tool_next_circuit(struct tool *t)
+{
+	peel_circuit old = t->circuit;
+
+	wait_for_circuit(t);
+	(void)peel_close_circuit(t->session.peel, old);
+	if (t->circuit == 0)
+		take_circuit(t);
+}
+
+/* A guest for a minute: see above. */
+static void
+adapt(struct tool *t)
+{
+	struct peel_node_conf *n = &t->session.conf.node;
+
+	n->key_file[0] = '\0';
+	n->management[0] = '\0';
+	n->port_conf.listen.port = 0;
+	n->tunnel.peer_flags = 0;
+	n->originator.min_circuits = 1;
+	n->originator.max_circuits = MAX_CIRCUITS;
+	n->max_own_circuits = 32;
+}
+
+int
+tool_run(struct tool *t)
+{
+	struct session *s = &t->session;
+	int ret;
+
+	adapt(t);
+	if (session_open(s) != 0)
+		return EXIT_FAILED;
+	uv_timer_init(&s->loop, &t->deadline);
+	t->deadline.data = t;
+	wait_for_circuit(t);
+	if (t->on_start != NULL)
+		t->on_start(t);
+	peel_on_circuit(s->peel, on_circuit, t);
+	ret = peel_build_tunnels(s->peel, t->hops);
+	if (ret != 0)
+		tool_fail(t, "%s", peel_strerror(ret));
+	session_run(s);
+	session_close(s);
+	return t->failed || s->interrupted ? EXIT_FAILED : EXIT_OK;
+}
