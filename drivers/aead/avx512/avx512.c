@@ -3,7 +3,6 @@
  *
  * Hands bursts to the vector code, and compares tags. Compiled for the baseline CPU, as new() must run everywhere.
  */
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -30,7 +29,8 @@ add(struct cells *c, const struct peel_aead_op *op, uint32_t len)
 {
 	uint32_t blocks = 1 + (len + BLOCK_LEN - 1) / BLOCK_LEN;
 
-	assert(len <= PEEL_AEAD_TEXT_MAX);
+	if (len > PEEL_AEAD_TEXT_MAX)
+		abort(); /* the caller's mistake; going on would send it in clear */
 	if (c->blocks + blocks > BLOCKS_MAX || (c->n % 8 == 0 && c->blocks > BLOCKS_ENOUGH))
 		return false;
 	c->cell[c->n] = (struct cell){op->key, op->nonce, op->text, len, c->blocks, blocks};
@@ -97,7 +97,8 @@ avx512_open(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n)
 		uint8_t from[PEEL_AEAD_BURST];
 
 		for (begin(c); i < n; i++) {
-			if (op[i].len < PEEL_AEAD_TAG_LEN) {
+			if (op[i].len < PEEL_AEAD_TAG_LEN ||
+				op[i].len > PEEL_AEAD_TEXT_MAX + PEEL_AEAD_TAG_LEN) {
 				failed |= UINT64_C(1) << i;
 				continue;
 			}

@@ -21,8 +21,8 @@
 #define POLY_LIMB_MASK ((UINT64_C(1) << POLY_LIMB_BITS) - 1)
 #define POLY_TOP_BITS (130 - 2 * POLY_LIMB_BITS)
 #define POLY_TOP_MASK ((UINT64_C(1) << POLY_TOP_BITS) - 1)
-#define POLY_WRAP                                                                                  \
-	20 /* 2^132 modulo the prime: what leaves the third limb comes back to the first */
+/* 2^132 modulo the prime: what leaves the third limb comes back to the first, so many times. */
+#define POLY_WRAP 20
 
 struct poly {
 	__m512i l0, l1, l2;
@@ -165,7 +165,7 @@ poly_multiply(struct poly h, const struct poly_factor *r)
 	return poly_reduce(&sum, false);
 }
 
-/* One carry from the top limb through the lower ones, to 130 bits and perhaps one more. */
+/* One carry from the top limb through the lower ones: then l0 and l1 have 44 bits, l2 42, or it is 2^42. */
 POLY_INLINE struct poly
 poly_carry(struct poly h)
 {
@@ -188,9 +188,9 @@ poly_freeze(struct poly h, __m512i *lo, __m512i *hi)
 	const __m512i mask = poly_set1(POLY_LIMB_MASK), zero = _mm512_setzero_si512();
 	struct poly g;
 
-	/* The first leaves less than 2^130 or, when all bits were set, a little more; the second ends that. */
-	h = poly_carry(poly_carry(h));
-	/* h + 5 reaches 2^130 exactly when h is not below the prime. */
+	/* Below 2^130, or a little more when carries ran through: once the prime, at most, is too much. */
+	h = poly_carry(h);
+	/* h + 5 reaches 2^130 exactly when h is not below the prime; then h + 5 - 2^130 is what remains. */
 	g.l0 = _mm512_add_epi64(h.l0, poly_set1(5));
 	g.l1 = _mm512_add_epi64(h.l1, _mm512_srli_epi64(g.l0, POLY_LIMB_BITS));
 	g.l2 = _mm512_add_epi64(h.l2, _mm512_srli_epi64(g.l1, POLY_LIMB_BITS));
