@@ -55,7 +55,7 @@ same_key(const uint8_t *a, const uint8_t *b)
 	return memcmp(a, b, PEEL_PK_LEN) == 0;
 }
 
-/* Not ourselves, not twice, not what did not work a moment ago; the required exit has its place already. */
+/* Not ourselves, not twice, not who did not answer a moment ago; the required exit has its place already. */
 static bool
 key_excluded(const struct peel_tunnels *t, const struct tunnel *tn, const uint8_t *pk)
 {
@@ -65,11 +65,7 @@ key_excluded(const struct peel_tunnels *t, const struct tunnel *tn, const uint8_
 		same_key(pk, t->conf.identity->pk) ||
 		(b->exit_required && same_key(pk, b->exit.pk)))
 		return true;
-	for (unsigned int i = 0; i < tn->n_hops; i++) {
-		if (same_key(pk, tn->hop[i].pk))
-			return true;
-	}
-	for (unsigned int i = 0; i < b->n_tried; i++) {
+	for (unsigned int i = 0; i < b->n_tried; i++) { /* all hops are among them */
 		if (same_key(pk, b->tried[i]))
 			return true;
 	}

@@ -44,7 +44,9 @@ peel_tunnels_active(struct peel_tunnels *t, unsigned int hops, peel_tunnel_id *o
 	size_t answering = sample(t, hops, false, out, n);
 	size_t written = answering < n ? answering : n;
 
-	return answering + sample(t, hops, true, out + written, n - written);
+	if (written > 0) /* out may be NULL when n is 0 */
+		out += written;
+	return answering + sample(t, hops, true, out, n - written);
 }
 
 double

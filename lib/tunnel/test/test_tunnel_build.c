@@ -166,14 +166,15 @@ test_bad_first_hop_next_at_once(void **state)
 }
 
 static void
-test_bad_first_hops_use_up_the_budget(void **state)
+use_up_the_budget(enum misdeed misdeed)
 {
 	peel_tunnel_id id;
 
-	(void)state;
 	world_new(NULL, 16);
 	world_relays(10, RELAY);
-	misbehave(BAD_AUTH, 10);
+	misbehave(misdeed, 10);
+	world_relays(1, EXIT);
+	world->relay[10]->misdeed = misdeed;
 	world->tap = spoil;
 	assert_int_equal(
 		peel_tunnels_create(tunnels(), &(struct peel_tunnel_spec){.hops = 2}, &id), 0);
@@ -187,13 +188,21 @@ test_bad_first_hops_use_up_the_budget(void **state)
 }
 
 static void
-test_bad_second_hop_ends_the_circuit(void **state)
+test_bad_first_hops_use_up_the_budget(void **state)
 {
 	(void)state;
+	use_up_the_budget(BAD_AUTH);
+	use_up_the_budget(BAD_LIST);
+	use_up_the_budget(LOW_ORDER);
+}
+
+static void
+bad_second_hop(enum misdeed misdeed)
+{
 	world_new(NULL, 16);
 	world_relays(1, RELAY);
 	world_relays(1, EXIT);
-	world->relay[1]->misdeed = BAD_AUTH;
+	world->relay[1]->misdeed = misdeed;
 	world->tap = spoil;
 	assert_int_equal(peel_tunnels_create(tunnels(), &(struct peel_tunnel_spec){.hops = 2},
 				 &(peel_tunnel_id){0}),
@@ -206,6 +215,15 @@ test_bad_second_hop_ends_the_circuit(void **state)
 	assert_int_equal(world->relay[0]->n_destroys, 0);
 	world_check();
 	world_free();
+}
+
+static void
+test_bad_second_hop_ends_the_circuit(void **state)
+{
+	(void)state;
+	bad_second_hop(BAD_AUTH);
+	bad_second_hop(BAD_LIST);
+	bad_second_hop(LOW_ORDER);
 }
 
 static void

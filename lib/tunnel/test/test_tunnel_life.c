@@ -172,7 +172,13 @@ test_ping_and_pong(void **state)
 
 	world_run(75000);
 	assert_in_range(world->client.n_cells - cells, 9, 11);
-	/* Nobody asked for this one. */
+	/* Nobody asked for these. */
+	end->misdeed = DEAD;
+	world_run(8000);
+	for (msg[1] = 0; msg[1] < 10; msg[1]++)
+		assert_int_equal(peel_tunnels_message(tunnels(), id, msg, 3), -EBADMSG);
+	end->misdeed = HONEST;
+	world_run(8000);
 	assert_int_equal(peel_tunnels_message(tunnels(), id, msg, 3), -EBADMSG);
 	assert_int_equal(peel_tunnels_message(tunnels(), id, msg, 2), -EBADMSG);
 	msg[0] = PEEL_MSG_PING;
