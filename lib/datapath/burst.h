@@ -23,9 +23,11 @@
 #define BURST PEEL_PORT_BURST
 /*
  * Small groups spread the prefetches. A prefetch whose page is not in the TLB holds up what follows until its page walk is
- * over; a walk or two at a time disappear behind the crypto, four do not (bench/run relay: a million circuits).
+ * over; a walk or two at a time disappear behind the crypto, four do not (bench/run relay: a million circuits). An engine
+ * that turns several cells at once is worth more than that and gets larger groups.
  */
-#define GROUP 2
+#define GROUP 8 /* at most */
+#define GROUP_SMALL 2
 #define N_GROUPS 4 /* under way: one per stage */
 _Static_assert(GROUP <= PEEL_AEAD_BURST, "one crypto burst per stage");
 _Static_assert(BURST % GROUP == 0, "whole groups");
@@ -87,6 +89,7 @@ struct peel_worker {
 	uint32_t now_s;			      /* seconds of the node's clock */
 	uint64_t next_second_tsc;
 	uint64_t tsc_hz;
+	uint16_t group_size;
 	uint64_t test_tokens; /* speed test answers left in this second */
 	uint64_t filler;      /* state of the generator for speed test bytes */
 	bool stop;	      /* relaxed atomic */

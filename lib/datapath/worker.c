@@ -56,6 +56,7 @@ peel_worker_new(const struct peel_worker_conf *conf, struct peel_worker **out)
 	}
 	peel_cell_header(w->header, conf->prefix[0], 0, false, false);
 	w->tsc_hz = rte_get_tsc_hz();
+	w->group_size = conf->engine->abreast > 1 ? GROUP : GROUP_SMALL;
 	set_clock(w);
 	w->filler = peel_random_u64(conf->env);
 	*out = w;
@@ -177,7 +178,7 @@ receive_and_work(struct peel_worker *w)
 			at = 0;
 			received += n;
 		}
-		uint16_t take = RTE_MIN((uint16_t)(n - at), (uint16_t)GROUP);
+		uint16_t take = RTE_MIN((uint16_t)(n - at), w->group_size);
 
 		if (take > 0)
 			under_way = N_GROUPS;

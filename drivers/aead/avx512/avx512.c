@@ -153,6 +153,7 @@ avx512_new(struct peel_aead **out)
 
 const struct peel_aead_engine peel_aead_avx512 = {
 	.name = "avx512",
+	.abreast = 8,
 	.new = avx512_new,
 	.free = avx512_free,
 	.seal = avx512_seal,
