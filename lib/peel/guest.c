@@ -2,7 +2,7 @@
  * Copyright (c) 2026, the Peel authors
  *
  * The shared library has a DPDK of its own inside, and these stand between it and the process (the linker's --wrap): DPDK
- * prints why it does not start, takes over syslog, and ends the program when it runs out of something in its start.
+ * prints why it does not start, takes over syslog, raises the limit of open files, and ends the program when it runs out of something in its start.
  * A guest does none of these. Only references from inside of the library come here.
  */
 #include <pthread.h>
@@ -22,6 +22,8 @@ int __wrap_printf(const char *format, ...);
 int __wrap___printf_chk(int flag, const char *format, ...);
 int __wrap_fprintf(FILE *f, const char *format, ...);
 int __wrap___fprintf_chk(FILE *f, int flag, const char *format, ...);
+int __wrap_setrlimit(int resource, const void *limit);
+int __wrap_setrlimit64(int resource, const void *limit);
 void __wrap_exit(int status) __attribute__((noreturn));
 void __wrap_abort(void) __attribute__((noreturn));
 
@@ -116,6 +118,22 @@ __wrap___fprintf_chk(FILE *f, int flag, const char *format, ...)
 		n = vfprintf(f, format, ap);
 	va_end(ap);
 	return n;
+}
+
+int
+__wrap_setrlimit(int resource, const void *limit)
+{
+	(void)resource;
+	(void)limit;
+	return 0;
+}
+
+int
+__wrap_setrlimit64(int resource, const void *limit)
+{
+	(void)resource;
+	(void)limit;
+	return 0;
 }
 
 void

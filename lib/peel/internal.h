@@ -23,8 +23,9 @@ struct peel {
 	struct peel_node *node;
 	struct sticky *sticky;
 	struct tests *tests;
-	pthread_t thread; /* of peel_run */
-	bool stop;	  /* atomic: `thread` shall end */
+	peel_circuit http[PEEL_HOPS_LIMIT]; /* begun for HTTP requests; under the node's lock */
+	pthread_t thread;		    /* of peel_run */
+	bool stop;			    /* atomic: `thread` shall end */
 	sem_t started;
 	int start_result;
 

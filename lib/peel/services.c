@@ -6,30 +6,94 @@
 #include <errno.h>
 
 #include "internal.h"
+#include "peel_discovery.h"
+#include "peel_node_http.h"
+
+#define HTTP_LOOK_AT 64
+
+/* ---- HTTP ------------------------------------------------------------------------------------------------------------ */
 
 int
 peel_http_request(struct peel *p, peel_circuit circuit, const struct peel_address *target,
 	const void *request, size_t len,
 	void (*done)(void *arg, int result, const void *answer, size_t len), void *arg)
 {
-	(void)p;
-	(void)circuit;
-	(void)target;
-	(void)request;
-	(void)len;
-	(void)done;
-	(void)arg;
-	return error_text(-ENOTSUP, "HTTP requests over circuits are not part of this version");
+	struct peel_host host;
+	int rc = address_to_host(target, &host);
+
+	if (rc != 0)
+		return rc;
+	rc = peel_node_http_request(p->node, circuit, &host, request, len, done, arg);
+	switch (rc) {
+	case 0:
+		return 0;
+	case -ENOENT:
+		return error_text(rc, "there is no such circuit (any more)");
+	case -ENOTCONN:
+		return error_text(rc, "the circuit is not complete yet");
+	case -EAGAIN:
+		return error_text(rc, "five requests are under way on this circuit, or more is "
+				      "queued than can be sent: try later");
+	case -EMSGSIZE:
+		return error_text(rc, "the request is longer than one cell carries");
+	default:
+		return error_text(rc, NULL);
+	}
+}
+
+/* Holding the node's lock. */
+static peel_circuit
+find_http(struct peel_tunnels *t, unsigned int hops)
+{
+	peel_tunnel_id id[HTTP_LOOK_AT];
+	size_t n = peel_tunnels_active(t, hops, id, HTTP_LOOK_AT);
+	struct peel_tunnel_info info;
+
+	for (size_t i = 0; i < n && i < HTTP_LOOK_AT; i++) {
+		if (peel_tunnels_info(t, id[i], &info) == 0 &&
+			(info.exit_flags & PEEL_FLAG_EXIT_HTTP) != 0)
+			return id[i];
+	}
+	return 0;
+}
+
+/* Holding the node's lock. One at a time is begun; 0 or -errno. */
+static int
+begin_http(struct peel *p, struct peel_tunnels *t, unsigned int hops)
+{
+	const struct peel_tunnel_spec spec = {
+		.type = PEEL_TUNNEL_DATA, .hops = hops, .exit_flags = PEEL_FLAG_EXIT_HTTP};
+	struct peel_tunnel_info info;
+
+	if (peel_tunnels_info(t, p->http[hops - 1], &info) == 0 &&
+		info.state == PEEL_TUNNEL_EXTENDING)
+		return 0;
+	return peel_tunnels_create(t, &spec, &p->http[hops - 1]);
 }
 
 peel_circuit
 peel_http_circuit(struct peel *p, unsigned int hops)
 {
-	(void)p;
-	(void)hops;
-	error_text(-ENOTSUP, "HTTP requests over circuits are not part of this version");
-	return 0;
+	struct peel_tunnels *t;
+	peel_circuit circuit;
+	int rc = 0;
+
+	if (hops == 0 || hops > PEEL_HOPS_LIMIT) {
+		error_format(-EINVAL, "a circuit has 1 to %d hops, not %u", PEEL_HOPS_LIMIT, hops);
+		return 0;
+	}
+	peel_node_lock(p->node);
+	t = peel_node_tunnels(p->node);
+	circuit = find_http(t, hops);
+	if (circuit == 0)
+		rc = begin_http(p, t, hops);
+	peel_node_unlock(p->node);
+	if (rc == -EAGAIN)
+		error_text(rc, "no peer is known that does HTTP requests");
+	return circuit;
 }
+
+/* ---- hidden services --------------------------------------------------------------------------------------------------- */
 
 int
 peel_register_service(struct peel *p, const uint8_t info_hash[20], unsigned int hops,
