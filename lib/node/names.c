@@ -320,7 +320,9 @@ node_names_new(struct peel_node *node, struct node_names **out, char *why, size_
 		return -ENOMEM;
 	names->node = node;
 	names->seed = peel_random_u64(node->env);
-	names->n_sessions = node->n_sessions;
+	/* Sessions are numbered with gaps: so many places in each page of the table. */
+	names->n_sessions = (node->n_sessions / PEEL_ROUTE_PAGE_SESSIONS + 1)
+			    << PEEL_ROUTE_PAGE_SESSION_BITS;
 	names->waiting_max = node->pool->size / WAITING_SHARE;
 	names->table = calloc(NAMES_MAX, sizeof(names->table[0]));
 	names->share = calloc(names->n_sessions, sizeof(names->share[0]));

@@ -78,6 +78,7 @@ async def run(options):
         if options.relay == "peel":
             await runner.case("own addresses", special.own_addresses, *alone)
             await runner.case("slow names", special.slow_names, *alone)
+            await runner.case("names of all", special.names_of_all, *alone)
             await runner.case("full relay", special.full_relay, *alone)
             await runner.case("http answers", http_cases.answers, *alone)
             await runner.case("http limits", http_cases.limits, *alone)

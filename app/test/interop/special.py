@@ -12,7 +12,7 @@ from .net import until
 from .peer import RELAY
 from .scenarios import complete
 from .status import counters
-from .world import World
+from .world import TEST_NAME, World
 
 _TUNNEL_PREFIX = b"\x00\x02" + bytes.fromhex("81ded07332bdc775aa5a46f96de9f8f390bbc9f3")
 
@@ -229,3 +229,12 @@ async def full_relay(relay, origin, binary, limit=20):
         refused = counters(await exit_relay.status())["create_refused_limit"]
         if refused:
             raise AssertionError(f"{refused} creates refused while there was room")
+
+
+async def names_of_all(relay, origin, binary, limit=40):
+    """Each circuit of a full exit may send to names, the last one too."""
+    async with World([relay], origin, binary, peel_overrides={"tunnel": {"max_joined_circuits": limit}}) as world:
+        await world.settle()
+        for circuit in await world.origin.build_many([world.keys[0]], limit):
+            complete(await world.origin.echo(circuit, TEST_NAME, world.echo_port, [2]))
+        return f"{limit} circuits"
