@@ -7,13 +7,14 @@ import os
 import sys
 
 from ..runner import Runner
-from . import healing, install, others, paths, settings
+from . import healing, install, likeness, others, paths, services, settings
 
 
 def worlds(options):
     """(name, coroutine function of a runner and options)."""
     yield "installed", install.one_world
     yield "calls", settings.calls
+    yield "likeness", likeness.one_world
     if not options.quick:
         yield "limits", settings.short
         yield "pool", settings.pooled
@@ -23,6 +24,7 @@ def worlds(options):
             yield f"killed {kind} {place + 1}", healing.killing(place, kind)
         yield "leaving", healing.leaving
         yield "others", others.one_world
+        yield "services", services.one_world
     for kind in ("mix", "peel", "python", "rust"):
         yield f"paths {kind}", lambda runner, options, kind=kind: paths.one_world(runner, kind, options)
 

@@ -9,7 +9,10 @@ import re
 import tempfile
 
 from .libpeel import KEY_LEN, HOPS_LIMIT, LAYOUT, PAYLOAD_MAX
+from .world import EXIT_FLAGS, RELAY_FLAGS, OriginWorld
 
+NODES = [("peel", RELAY_FLAGS), ("python", RELAY_FLAGS), ("peel", EXIT_FLAGS)]
+_EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../examples")
 _CONSTANTS = {"PEEL_KEY_LEN": KEY_LEN, "PEEL_HOPS_LIMIT": HOPS_LIMIT, "PEEL_PAYLOAD_MAX": PAYLOAD_MAX}
 
 
@@ -127,7 +130,21 @@ async def cplusplus(prefix):
     return version
 
 
+async def example(prefix, options):
+    """The example as its page says it is built; it sends a message over three hops and prints the answer."""
+    source = os.path.join(_EXAMPLES, "send.c")
+    program = await prefix.compile(source, "send")
+    async with OriginWorld(NODES, binary=options.peel) as world:
+        await world.settle()
+        entry = "%s:%d" % world.addresses[0]
+        for hops in ("1", "3"):
+            out = await command(program, hops, entry, world.echo_ip, str(world.echo.port), "dhellooutsidee")
+            if not out.startswith(f"{world.echo_ip}:{world.echo.port}: dhellooutsidee\n"):
+                raise AssertionError(f"{hops} hops: {out!r}")
+
+
 async def one_world(runner, options):
     async with Prefix(options.build) as prefix:
         await runner.case("installed: layout of structures", layout, prefix)
         await runner.case("installed: a program in C++", cplusplus, prefix)
+        await runner.case("installed: the example", example, prefix, options)
