@@ -229,7 +229,7 @@ hop_added(struct peel_tunnels *t, struct tunnel *tn, const struct peel_candidate
 		become_ready(t, tn);
 		return;
 	}
-	peel_tunnel_offered(t, tn, list);
+	peel_tunnel_offered(tn, list);
 	peel_tunnel_ask(t, tn);
 }
 

@@ -221,7 +221,7 @@ peel_tunnel_choose_point(struct peel_tunnels *t, struct peel_target *out)
 /* ---- further hops --------------------------------------------------------------------------------------------------------- */
 
 void
-peel_tunnel_offered(struct peel_tunnels *t, struct tunnel *tn, const struct peel_candidates *list)
+peel_tunnel_offered(struct tunnel *tn, const struct peel_candidates *list)
 {
 	struct build *b = tn->build;
 	bool last = tn->n_hops + 1 == tn->goal;
@@ -229,7 +229,6 @@ peel_tunnel_offered(struct peel_tunnels *t, struct tunnel *tn, const struct peel
 	size_t from = last || list->n_relays == 0 ? list->n_relays : 0;
 	size_t to = last || list->n_relays == 0 ? list->n : list->n_relays;
 
-	(void)t;
 	b->n_offered = 0;
 	for (size_t i = from; i < to && b->n_offered < OFFERED_MAX; i++) {
 		if (peel_pk_valid(list->key[i]))

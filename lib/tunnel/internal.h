@@ -161,8 +161,7 @@ int peel_tunnel_choose_next(struct peel_tunnels *t, const struct tunnel *tn,
 /* The required exit of an introduction point's circuit (section 15.1). 0 or -EAGAIN. */
 int peel_tunnel_choose_point(struct peel_tunnels *t, struct peel_target *out) PEEL_MUST_USE;
 /* Keep what the hop that was added last offers for the next one. */
-void peel_tunnel_offered(
-	struct peel_tunnels *t, struct tunnel *tn, const struct peel_candidates *list);
+void peel_tunnel_offered(struct tunnel *tn, const struct peel_candidates *list);
 /* As first hop it comes last for a while. */
 void peel_tunnel_first_failed(struct peel_tunnels *t, const uint8_t pk[PEEL_PK_LEN]);
 
