@@ -40,7 +40,8 @@ class Peer:
     """One node. `endpoint` is "python" or "rust"; `flags` are the abilities it announces."""
 
     def __init__(self, ip, port, key=None, flags=(RELAY, SPEED_TEST), walk_to=(), endpoint="python",
-                 community=DEFAULT_COMMUNITY, settings=None, deaf=False, exit_ip="0.0.0.0", name=""):
+                 community=DEFAULT_COMMUNITY, settings=None, deaf=False, exit_ip="0.0.0.0", name="",
+                 threads=1):
         self.ip, self.port, self.flags = ip, port, set(flags)
         self.key = key or new_key()
         self.walk_to = [tuple(a) for a in walk_to]
@@ -49,6 +50,7 @@ class Peer:
         self.settings = settings or {}
         self.deaf = deaf
         self.exit_ip = exit_ip
+        self.threads = threads  # of the Rust endpoint
         self.name = name or endpoint
         self.socks = {}
         self.walker = None
@@ -62,7 +64,7 @@ class Peer:
         override = None
         if self.kind == "rust":
             from ipv8_rust_tunnels import Endpoint
-            override = Endpoint(self.port, self.ip, worker_threads=1)
+            override = Endpoint(self.port, self.ip, worker_threads=self.threads)
         self.ipv8 = IPv8(self._configuration(), endpoint_override=override,
                          extra_communities={"Tunnels": tunnels})
         await self.ipv8.start()

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * The two ends of the suite `circuit`: a sender that fills lanes, and a sink that counts what comes out of them. A lane is
+ * one circuit's worth of traffic: numbered datagrams to an address of the sink. The sink, or with echo what comes back to
+ * the sender, says how far each lane has got; so the sender knows how much is under way and keeps it below a window.
+ */
+
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define LANES_MAX 64
+#define GROUP 32	 /* datagrams sent at once */
+#define PAYLOAD_MAX 1400 /* bytes */
+#define PAYLOAD_MIN 24
+#define SOCKS_HEADER 10 /* for an IPv4 destination */
+
+/*
+ * Payload: 'd', header, noise, 'e'. This is the shape of a message of BitTorrent's distributed hash table, as the exits
+ * of all kinds see it: one that their policies let out.
+ */
+struct mark {
+	uint64_t number;
+	uint32_t run; /* what is left over from an earlier one does not count */
+	uint8_t lane;
+	uint8_t noise; /* which of the GROUP bodies */
+} __attribute__((packed));
+
+/** Where datagrams end up. Written by one thread. */
+struct counted {
+	_Atomic uint64_t next[LANES_MAX]; /* beyond the highest number seen */
+	_Atomic uint64_t progress;	  /* sum of these */
+	_Atomic uint64_t datagrams, bytes, bad;
+	_Atomic uint64_t wake_at;	    /* progress at which the sender wants to go on */
+	_Atomic uint32_t source[LANES_MAX]; /* port that the lane's datagrams came from */
+};
+
+struct lane {
+	uint64_t id; /* the circuit, or a socket */
+	struct sockaddr_in to;
+	uint64_t sent, given_up; /* numbers below given_up are not waited for any more */
+};
+
+struct load {
+	const struct sender *sender;
+	void *arg; /* the sender's */
+	struct lane lane[LANES_MAX];
+	unsigned int n_lanes; /* that are open */
+	int sink;
+	uint16_t port; /* of the sink */
+	struct counted at_sink, at_back;
+	/* this run */
+	_Atomic uint32_t run;
+	_Atomic bool echo;
+	_Atomic uint32_t payload;
+	/* GROUP datagrams, one behind the other, each after room for a SOCKS header */
+	uint8_t datagram[GROUP * (SOCKS_HEADER + PAYLOAD_MAX)];
+	uint64_t refused; /* the sender had to wait for room */
+};
+
+/** A way into circuits. Functions give 0 or -errno. Thread: main. */
+struct sender {
+	/** Make lanes until there are @p n; replace those that ended. Text of what is wrong goes to stderr. */
+	int (*open)(struct load *load, unsigned int n);
+	/** Send @p n datagrams of load->payload bytes from load->datagram. @return how many went. */
+	int (*send)(struct load *load, unsigned int lane, unsigned int n);
+	void (*close)(struct load *load);
+};
+
+extern const struct sender sender_peel, sender_socks;
+
+/** Set up a sender from its part of the command line. */
+int sender_peel_new(struct load *load, char **argv);
+int sender_socks_new(struct load *load, char **argv);
+
+/** Open the sink and start its thread. */
+int sink_start(struct load *load);
+/** A datagram arrived, of an end whose counts these are.   Thread: that end's. */
+void sink_count(
+	struct load *load, struct counted *c, const uint8_t *payload, size_t len, uint32_t source);
+/** Wake the sender when it wants to. After some datagrams. */
+void sink_progress(struct counted *c);
+/** Wait until c->progress reaches c->wake_at, or so many milliseconds.   Thread: main. */
+void sink_wait(struct counted *c, unsigned int ms);
+/** CPU time of the sink's thread. */
+uint64_t sink_cpu_ns(void);
+
+/** Write the bodies of the datagrams for this run, and the marks of the next @p n of a lane. */
+void datagrams_fill(struct load *load, unsigned int payload);
+void datagrams_mark(struct load *load, unsigned int lane, unsigned int n);
+/** Is it byte for byte what was sent? */
+bool datagram_right(const struct mark *m, const uint8_t *payload, size_t len);
+
+static inline uint8_t *
+datagram_at(struct load *load, unsigned int i, unsigned int payload)
+{
+	return load->datagram + (size_t)i * (SOCKS_HEADER + payload);
+}
+
+/** A UDP socket with large buffers. */
+int big_socket(void);
+
+/** One receive that may bring several datagrams of one size: that size. */
+static inline size_t
+segment_of(struct msghdr *h, size_t len)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(h);
+
+	if (c != NULL && c->cmsg_level == IPPROTO_UDP) {
+		int size;
+
+		__builtin_memcpy(&size, CMSG_DATA(c), sizeof(size));
+		return size > 0 ? (size_t)size : len;
+	}
+	return len;
+}
