@@ -81,6 +81,7 @@ init(struct peel_circuits *c)
 				 : UINT32_MAX;
 	int ret = allocate(c);
 
+	peel_circuit_offers_init(&c->offers);
 	if (ret == 0)
 		ret = peel_circuit_keys_init(&c->keys, c->env);
 	if (ret == 0)
@@ -135,6 +136,7 @@ peel_circuits_free(struct peel_circuits *c)
 	peel_rate_free(c->rate);
 	peel_pending_fini(c);
 	peel_recent_fini(&c->recent);
+	peel_circuit_offers_fini(&c->offers);
 	peel_circuit_keys_fini(&c->keys);
 	free(c->by_session);
 	free(c->bucket);
@@ -160,7 +162,7 @@ peel_circuit_new(struct peel_circuits *c)
 
 	memset(ci, 0, sizeof(*ci));
 	ci->serial = serial;
-	ci->session = NONE;
+	ci->session = ci->offer = NONE;
 	for (int s = 0; s < N_SIDES; s++)
 		ci->route[s] = ci->key[s] = ci->chain[s] = NONE;
 	return ci;
@@ -180,21 +182,23 @@ peel_circuit_drop(struct peel_circuits *c, struct circuit *ci)
 void
 peel_circuit_unoffer(struct peel_circuits *c, struct circuit *ci)
 {
-	while (ci->n_offered > 0)
-		peel_circuit_keys_put(&c->keys, ci->offered[--ci->n_offered]);
+	if (ci->offer == NONE)
+		return;
+	const struct offer *o = &c->offers.offer[ci->offer];
+
+	for (uint32_t i = 0; i < o->n; i++)
+		peel_circuit_keys_put(&c->keys, o->key[i]);
+	peel_circuit_offer_end(&c->offers, ci->offer);
+	ci->offer = NONE;
 }
 
 int
 peel_circuit_map_session(struct peel_circuits *c, struct circuit *ci)
 {
 	if (ci->session >= c->n_by_session) {
-		uint32_t n = c->n_by_session > 0 ? c->n_by_session : 64;
+		/* An eighth more than needed: doubling would be as much as the rest of the indexes. */
+		uint32_t n = ci->session + ci->session / 8 + 64;
 
-		while (n <= ci->session) {
-			if (n > NONE / 2)
-				return -ENOMEM;
-			n *= 2;
-		}
 		uint32_t *map = realloc(c->by_session, (size_t)n * sizeof(*map));
 
 		if (map == NULL)
@@ -212,9 +216,9 @@ peel_circuit_by_session(const struct peel_circuits *c, uint32_t session, uint32_
 {
 	if (session >= c->n_by_session || c->by_session[session] == NONE)
 		return NULL;
-	struct circuit *ci = circuit_at(c, c->by_session[session]);
-
-	return ci->generation == generation ? ci : NULL;
+	if (peel_session_generation(c->conf.routes, session) != generation)
+		return NULL;
+	return circuit_at(c, c->by_session[session]);
 }
 
 /* ---- by circuit id ---------------------------------------------------------------------------------------------------- */
@@ -291,8 +295,8 @@ peel_circuit_delay(struct peel_circuits *c, struct circuit *ci, enum delayed wha
 	struct queue *q = &c->delayed[what];
 	uint32_t index = circuit_index(c, ci);
 
-	ci->due_ms[what] =
-		peel_now_ms(c->env) + (uint64_t)c->conf.settings.remove_tunnel_delay * 1000;
+	ci->due_ms[what] = (uint32_t)(peel_now_ms(c->env) +
+				      (uint64_t)c->conf.settings.remove_tunnel_delay * 1000);
 	ci->due_next[what] = NONE;
 	if (q->last == NONE)
 		q->first = index;

@@ -123,13 +123,20 @@ scan(struct peel_circuits *c, uint64_t now)
 	}
 }
 
+/* Of what is in a queue: negative when overdue. */
+static int32_t
+due_in_ms(const struct circuit *ci, enum delayed what, uint64_t now)
+{
+	return (int32_t)(ci->due_ms[what] - (uint32_t)now);
+}
+
 static struct circuit *
 pop_due(struct peel_circuits *c, enum delayed what, uint64_t now)
 {
 	struct queue *q = &c->delayed[what];
 	struct circuit *ci = q->first != NONE ? circuit_at(c, q->first) : NULL;
 
-	if (ci == NULL || ci->due_ms[what] > now)
+	if (ci == NULL || due_in_ms(ci, what, now) > 0)
 		return NULL;
 	q->first = ci->due_next[what];
 	if (q->first == NONE)
@@ -162,8 +169,12 @@ next_due(const struct peel_circuits *c, uint64_t now)
 	for (int i = 0; i < N_DELAYS; i++) {
 		uint32_t first = c->delayed[i].first;
 
-		if (first != NONE && circuit_at(c, first)->due_ms[i] < due)
-			due = circuit_at(c, first)->due_ms[i];
+		if (first == NONE)
+			continue;
+		int32_t left = due_in_ms(circuit_at(c, first), (enum delayed)i, now);
+
+		if (left <= 0 || now + (uint32_t)left < due)
+			due = left > 0 ? now + (uint32_t)left : now;
 	}
 	if (c->oldest != NONE && c->pending[c->oldest].due_ms < due)
 		due = c->pending[c->oldest].due_ms;

@@ -37,9 +37,13 @@ static bool
 was_offered(struct peel_circuits *c, const struct circuit *ci, const uint8_t *pk,
 	struct peel_addr *addr)
 {
-	for (unsigned int i = 0; i < ci->n_offered; i++) {
-		if (peel_circuit_keys_equal(&c->keys, ci->offered[i], pk)) {
-			*addr = c->keys.key[ci->offered[i]].addr;
+	if (ci->offer == NONE)
+		return false;
+	const struct offer *o = &c->offers.offer[ci->offer];
+
+	for (uint32_t i = 0; i < o->n; i++) {
+		if (peel_circuit_keys_equal(&c->keys, o->key[i], pk)) {
+			*addr = o->addr[i];
 			return true;
 		}
 	}

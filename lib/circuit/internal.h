@@ -41,28 +41,28 @@ enum delayed {
 #define DATAGRAM_EXTENDED_MAX                                                                      \
 	(PEEL_DATAGRAM_MAX - PEEL_SEAL_OVERHEAD) /* a created that fits when sealed */
 
+/* There are millions: what only young ones need is elsewhere, and what lib/route knows is not repeated. */
 struct circuit {
 	uint64_t joined_ms;
-	uint64_t due_ms[N_DELAYS];
+	uint32_t due_ms[N_DELAYS]; /* low bits: remove_tunnel_delay is far from 49 days */
 	uint32_t due_next[N_DELAYS];
 	uint32_t serial; /* of this array entry: tells a reused one */
 	uint32_t session;
-	uint32_t generation;
-	uint32_t endpoint;	     /* outside endpoint of the exit, 0: none */
-	uint32_t cid[N_SIDES];	     /* cid[NEXT], route[NEXT] and key[NEXT] of relays only */
-	uint32_t route[N_SIDES];     /* EXIT or FORWARD; BACKWARD */
-	uint32_t key[N_SIDES];	     /* neighbours' keys */
-	uint32_t chain[N_SIDES];     /* next in its bucket; of free entries [0]: next free one */
-	uint32_t active_s;	     /* last sign of life, our clock */
-	uint32_t seen_s[2];	     /* what the session's halves said at the last look */
-	uint32_t offered[N_OFFERED]; /* keys of the candidate list we sent */
-	uint8_t n_offered;
-	uint8_t kind; /* enum kind */
+	uint32_t endpoint;	 /* outside endpoint of the exit, 0: none */
+	uint32_t cid[N_SIDES];	 /* cid[NEXT], route[NEXT] and key[NEXT] of relays only */
+	uint32_t route[N_SIDES]; /* EXIT or FORWARD; BACKWARD */
+	uint32_t key[N_SIDES];	 /* neighbours' keys */
+	uint32_t chain[N_SIDES]; /* next in its bucket; of free entries [0]: next free one */
+	uint32_t active_s;	 /* last sign of life, our clock */
+	uint32_t seen_s[2];	 /* what the session's halves said at the last look */
+	uint32_t offer;		 /* the candidate list we sent, or NONE */
+	uint8_t kind;		 /* enum kind */
 	uint8_t n_pending;
-	bool removing;
-	bool exit_open; /* exit_gone not called yet */
-	bool introduction;
+	bool removing : 1;
+	bool exit_open : 1; /* exit_gone not called yet */
+	bool introduction : 1;
 };
+_Static_assert(sizeof(struct circuit) == 88, "counted in README.md");
 
 /* A create of ours that waits for created, or for the node to be reached first. */
 struct pending {
@@ -82,11 +82,29 @@ struct pending {
 	uint8_t x[PEEL_X_LEN];
 };
 
+/* ---- offers.c: candidate lists, kept while their circuits may still be extended ----------------------------------------- */
+
+struct offer {
+	uint32_t key[N_OFFERED];
+	struct peel_addr addr[N_OFFERED]; /* where each was when it was offered */
+	uint32_t n;			  /* of free entries: next free one */
+};
+
+struct offers {
+	struct offer *offer;
+	uint32_t size, n_high, free;
+};
+
+void peel_circuit_offers_init(struct offers *o);
+void peel_circuit_offers_fini(struct offers *o);
+/* An empty one, or NONE: out of memory. */
+uint32_t peel_circuit_offer_new(struct offers *o);
+void peel_circuit_offer_end(struct offers *o, uint32_t offer);
+
 /* ---- keys.c: neighbours' and candidates' keys, each kept once ------------------------------------------------------ */
 
 struct key {
 	uint8_t tail[PEEL_PK_LEN - 10]; /* without the magic, which all share */
-	struct peel_addr addr;		/* where it was last known; none: not a candidate */
 	uint32_t refs;
 	uint32_t chain; /* of free entries: next free one */
 };
@@ -157,6 +175,7 @@ struct peel_circuits {
 	uint32_t pending_serial;
 
 	struct keys keys;
+	struct offers offers;
 	struct recent recent;
 	struct peel_rate *rate;	       /* creates, per source */
 	struct peel_bucket create_all; /* creates, all */

@@ -26,8 +26,14 @@ offer(struct peel_circuits *c, struct circuit *ci, uint16_t all, uint16_t none,
 {
 	size_t n = 0, got = 0;
 
+	if (ci->offer == NONE)
+		ci->offer = peel_circuit_offer_new(&c->offers);
+	if (ci->offer == NONE)
+		return 0; /* whom we cannot remember is not offered */
 	if (c->conf.candidates != NULL)
 		got = c->conf.candidates(c->conf.arg, all, none, out, N_EACH);
+	struct offer *o = &c->offers.offer[ci->offer];
+
 	for (size_t i = 0; i < got && i < N_EACH; i++) {
 		if (!peel_pk_valid((struct peel_span){out[i].pk, PEEL_PK_LEN}))
 			continue;
@@ -35,8 +41,8 @@ offer(struct peel_circuits *c, struct circuit *ci, uint16_t all, uint16_t none,
 
 		if (key == NONE)
 			break;
-		c->keys.key[key].addr = out[i].addr;
-		ci->offered[ci->n_offered++] = key;
+		o->key[o->n] = key;
+		o->addr[o->n++] = out[i].addr;
 		out[n++] = out[i];
 	}
 	return n;
@@ -105,7 +111,6 @@ publish(struct peel_circuits *c, struct circuit *ci, const struct peel_addr *fro
 
 	if (ret != 0)
 		return ret;
-	ci->generation = peel_session_generation(c->conf.routes, ci->session);
 	ci->active_s = ci->seen_s[0] = ci->seen_s[1] = now_s(c);
 	route.session = ci->session;
 	ret = peel_circuit_map_session(c, ci);
