@@ -131,6 +131,8 @@ client_input(struct client *c, const struct peel_addr *from, const uint8_t *data
 	if (slot == PEEL_NONE)
 		return -ENOENT;
 	uint32_t path = peel_route_at(c->node.routes, slot)->peer;
+	/* A worker drops every cell of a route with a limit of 0. */
+	assert_int_equal(peel_route_at(c->node.routes, slot)->max_early, UINT8_MAX);
 	int got = client_open(c, path, &cell, msg);
 
 	if (got <= 0)
