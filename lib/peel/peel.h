@@ -21,11 +21,14 @@
  *	peel_tunnel_data(p, circuit, &to, PEEL_DATA, "hello", 5);
  *
  * Threads: a function may be called from any thread, unless it says otherwise; callbacks run in the thread that drives
- * the node (the library's own after peel_run, else the caller of peel_poll), never two at once, and may call anything but
- * peel_close, peel_run and peel_poll. Errors are negative errno values; peel_strerror says what went wrong.
+ * the node (the library's own after peel_run, else the caller of peel_poll), never two of a node at once, and without
+ * locks: they may call anything but peel_close, peel_run and peel_poll. What they are given is theirs during the call
+ * only. Errors are negative errno values; peel_strerror says what went wrong.
  *
- * The library is a guest: it installs no signal handlers, prints nothing, never exits and changes neither affinity nor
- * limits of the process. It needs no privileges and no hugepages. After fork() only the parent may use its nodes.
+ * Several nodes may live in one process. The library is a guest: it installs no signal handlers, prints nothing, never
+ * exits and changes neither affinity nor limits of the process; its threads handle no signals. It needs no privileges
+ * and no hugepages. The first peel_open starts DPDK inside of the library; its memory and one sleeping thread stay until
+ * the process ends. After fork() only the parent may use its nodes and open new ones.
  */
 
 #include <stdbool.h>
@@ -63,9 +66,10 @@ struct peel_address {
 	char domain[256]; /* DOMAIN: with a terminating zero */
 };
 
-/** From "192.0.2.7", "2001:db8::7" or a domain name, and a port. -EINVAL: neither of these. */
+/** From "192.0.2.7", "2001:db8::7" or a domain name in ASCII, and a port. Nothing is resolved. -EINVAL: none of these. */
 PEEL_API int peel_address_set(struct peel_address *out, const char *host, uint16_t port);
-/** "192.0.2.7:5", "[2001:db8::7]:5" or "example.org:5" into @p out (cut to @p size), which is returned. */
+/** "192.0.2.7:5", "[2001:db8::7]:5" or "example.org:5" into @p out (cut to @p size, 264 is always
+ *  enough), which is returned. */
 PEEL_API const char *peel_address_text(const struct peel_address *a, char *out, size_t size);
 
 /* ---- settings ------------------------------------------------------------------------------------------------------------ */
@@ -84,7 +88,8 @@ struct peel_dht_provider;
 
 /**
  * Always begin with peel_settings_init(), which sets the protocol's defaults, and change what shall differ. Strings
- * and arrays are borrowed during peel_open only. Times are in seconds.
+ * and arrays are borrowed during peel_open only. Times are in seconds. Later versions add fields at the end: a structure
+ * of an older one is taken, its missing fields have their defaults; of a newer one, when these are all zero.
  */
 struct peel_settings {
 	size_t size; /* of the structure the caller was compiled with; set by peel_settings_init */
@@ -141,49 +146,60 @@ struct peel_settings {
 	const char *management; /* NULL: no socket that `peel status` can ask */
 };
 
+/** Set every field to its default. Cannot fail. */
 PEEL_API void peel_settings_init(struct peel_settings *settings);
 
 /* ---- life ---------------------------------------------------------------------------------------------------------------- */
 
 /**
- * A node, with its port open but silent until it is driven. On failure *out is NULL and peel_strerror(result) says why:
- * -EINVAL a setting, -EADDRINUSE, -EACCES, -ENOENT (key file), -ENOMEM ...
+ * A node, with its port open but silent until it is driven; peel_close() frees it. On failure *out is NULL and
+ * peel_strerror(result) says why: -EINVAL a setting, -E2BIG settings of a newer version, -EADDRINUSE, -EADDRNOTAVAIL,
+ * -EACCES and -ENOENT (key file), -ENOMEM (settings.memory), -ENOTSUP (after fork) ... The first call of the process
+ * takes about a fifth of a second.
  */
 PEEL_API int peel_open(const struct peel_settings *settings, struct peel **out);
-/** Tell neighbours, end all threads, free everything. Not from a callback. NULL is fine. */
+/**
+ * Tell neighbours, end all threads, free everything. Callbacks of what is still under way come before it returns:
+ * -ECANCELED for speed tests, -ENOENT for HTTP requests, none for circuits. No other thread may be inside of a function
+ * of the node. From a callback of the node it does nothing. NULL is fine.
+ */
 PEEL_API void peel_close(struct peel *p);
-/** Let the library drive the node in threads of its own from now on. Returns at once. -EALREADY. */
+/** Let the library drive the node in a thread of its own from now on. Returns when its threads run. -EALREADY: they do;
+ *  -EBUSY: peel_poll drives it; -EAGAIN, -ENOMEM: no thread. */
 PEEL_API int peel_run(struct peel *p);
 /**
  * Drive the node from the caller's loop instead: wait up to @p timeout_ms (0: do not wait, -1: as long as it takes) and do
- * what is due, callbacks included. Must be called at least every half second or when peel_fd() is readable. One thread at
- * a time. @return 0, or -EBUSY after peel_run.
+ * what is due, callbacks included. Wants to be called when peel_fd() is readable, and when peel_timeout() is over at the
+ * latest. One thread at a time. 0; -EBUSY: after peel_run, or inside of peel_poll; -EAGAIN, -ENOMEM: no thread (workers
+ * are threads of the library even so).
  */
 PEEL_API int peel_poll(struct peel *p, int timeout_ms);
-/** A file descriptor that is readable when peel_poll has work. Owned by the node. */
+/** A file descriptor that is readable when peel_poll has work: for poll() or epoll. The node's: do not read or close it. */
 PEEL_API int peel_fd(const struct peel *p);
-/** Milliseconds until peel_poll wants to be called at the latest. */
+/** Milliseconds until peel_poll wants to be called at the latest, 0 to 500. */
 PEEL_API int peel_timeout(const struct peel *p);
-/** What a result of this library means; for the last failure of the calling thread with that code, what was wrong in
- *  detail. Valid until the thread's next call that fails. */
+/** What a result of this library means; for the last failure of the calling thread, when it had that code, what was
+ *  wrong in detail. Never NULL. Valid until the thread's next call that fails. */
 PEEL_API const char *peel_strerror(int result);
-/** "0.1.0" */
+/** Of the library that runs: "0.1.0" */
 PEEL_API const char *peel_version(void);
 /** Own address and port as bound. */
 PEEL_API void peel_local_address(const struct peel *p, struct peel_address *out);
-/** Another server or peer to start from, "HOST:PORT". -EINVAL. */
+/** Another server or peer to start from, "HOST:PORT"; a name is resolved meanwhile. -EINVAL, -ENOMEM. */
 PEEL_API int peel_add_bootstrap(struct peel *p, const char *host_port);
 
 /* ---- circuits -------------------------------------------------------------------------------------------------------------- */
 
 /**
  * Keep circuits of that many hops from now on: between min_circuits and max_circuits, built as peers become known, replaced
- * before they end. -EINVAL: hops is 0 or too many.
+ * before they end. Pools of several lengths may stand side by side; asking again is fine. -EINVAL: hops is 0 or too
+ * many.
  */
 PEEL_API int peel_build_tunnels(struct peel *p, unsigned int hops);
 /** Close the circuits of that many hops and build no more. -ENOENT. */
 PEEL_API int peel_stop_tunnels(struct peel *p, unsigned int hops);
-/** Circuits that data may be sent over now, best first. @return how many there are; at most n are written. */
+/** Circuits of any length that data may be sent over now, best first. @return how many there are; at most n are written
+ *  (out may be NULL when n is 0). */
 PEEL_API size_t peel_active_data_circuits(struct peel *p, peel_circuit *out, size_t n);
 /** The same of one length. */
 PEEL_API size_t peel_active_data_circuits_of(
@@ -193,11 +209,12 @@ PEEL_API double peel_tunnels_ready(struct peel *p, unsigned int hops);
 
 /**
  * The circuit for a destination: the same one as long as it lives, so that packets of a conversation leave from one exit;
- * with isolate_destinations no two destination hosts share one while there are others. 0: none is ready.
+ * with isolate_destinations no two destination hosts share one while there are others. Hosts count, ports do not; names
+ * are not resolved, so a name and its address are two. The 1024 used last are remembered. 0: none is ready.
  */
 PEEL_API peel_circuit peel_circuit_for(
 	struct peel *p, unsigned int hops, const struct peel_address *destination);
-/** Close a circuit; the pool replaces it. -ENOENT. */
+/** Close a circuit; the pool replaces it. -ENOENT: there is none, or it is closing already. */
 PEEL_API int peel_close_circuit(struct peel *p, peel_circuit circuit);
 
 enum peel_message_type {
@@ -207,12 +224,14 @@ enum peel_message_type {
 /**
  * Send through a circuit to a destination. The payload is copied; order within a circuit is kept, delivery is not promised
  * (it is UDP). -ENOENT: the circuit is gone; -ENOTCONN: not complete; -EAGAIN: more is queued than can be sent, try
- * later; -EMSGSIZE; -EINVAL: destination or type. Does not block.
+ * later; -EMSGSIZE: beyond PEEL_PAYLOAD_MAX, or what fits a circuit of that many hops (less for long names); -EINVAL:
+ * destination or type. Does not block.
  */
 PEEL_API int peel_tunnel_data(struct peel *p, peel_circuit circuit,
 	const struct peel_address *destination, enum peel_message_type type, const void *payload,
 	size_t len);
-/** Called for what comes back: where it came from, and the payload (borrowed during the call). NULL: nobody. */
+/** Called for what comes back: where it came from as the exit says, and the payload (both borrowed during the call).
+ *  NULL: nobody. A call that began before this one returned may still be under way in the thread that drives the node. */
 PEEL_API void peel_on_data(struct peel *p,
 	void (*callback)(void *arg, struct peel *p, peel_circuit circuit,
 		const struct peel_address *origin, const void *payload, size_t len),
@@ -238,9 +257,9 @@ struct peel_circuit_info {
 	uint64_t bytes_up, bytes_down; /* on the link to the first hop */
 	uint32_t rtt_ms;	       /* of the last ping to its end, 0: none yet */
 };
-/** -ENOENT. */
+/** What is known of a circuit, also of one that is being built or closing. -ENOENT. */
 PEEL_API int peel_circuit_info(struct peel *p, peel_circuit circuit, struct peel_circuit_info *out);
-/** Called when a circuit becomes ready and when one that was begun ended. NULL: nobody. */
+/** Called when a circuit becomes ready and when one that was begun ended, ready or not. NULL: nobody. */
 PEEL_API void peel_on_circuit(struct peel *p,
 	void (*callback)(void *arg, struct peel *p, peel_circuit circuit, bool ready), void *arg);
 
@@ -251,13 +270,15 @@ PEEL_API char *peel_status(struct peel *p);
 
 /**
  * One HTTP request by the exit of a circuit (which needs PEEL_EXIT_HTTP): for BitTorrent trackers. @p done is called once,
- * with the raw answer (header and body), or with result < 0: -ETIMEDOUT (5 s), -ENOENT (circuit gone). @p request is
- * copied. -EAGAIN: five are under way on this circuit.
+ * with result 0 and the raw answer (header and body, borrowed during the call), or with result < 0: -ETIMEDOUT (5 s),
+ * -ENOENT (circuit gone, node closed). @p request is copied. When this fails, done is not called: -EAGAIN: five are under
+ * way on this circuit; -EMSGSIZE: longer than one cell; -EINVAL: target; -ENOENT, -ENOTCONN: the circuit.
  */
 PEEL_API int peel_http_request(struct peel *p, peel_circuit circuit,
 	const struct peel_address *target, const void *request, size_t len,
 	void (*done)(void *arg, int result, const void *answer, size_t len), void *arg);
-/** A circuit of that many hops whose exit does HTTP requests; begun when there is none. 0: not ready. */
+/** A circuit of that many hops whose exit does HTTP requests; begun when there is none, beside the pools. 0: not ready
+ *  yet, ask again. */
 PEEL_API peel_circuit peel_http_circuit(struct peel *p, unsigned int hops);
 
 /** What a speed test sends and asks for. */
@@ -267,7 +288,8 @@ struct peel_test {
 	uint16_t response_size; /* bytes to ask for */
 };
 /** One test request over a circuit; @p done is called once with the round trip in microseconds and the bytes that came,
- *  or a result < 0 (-ETIMEDOUT after 10 s, -ENOENT). -EAGAIN: more is queued than can be sent. */
+ *  or a result < 0 (-ETIMEDOUT after 10 s, -ENOENT: circuit gone, -ECANCELED: node closed). When this fails, done is not
+ *  called: -EAGAIN: more is queued than can be sent, or too many are under way; -EMSGSIZE; -ENOENT, -ENOTCONN. */
 PEEL_API int peel_test_circuit(struct peel *p, peel_circuit circuit, const struct peel_test *test,
 	void (*done)(void *arg, int result, uint64_t rtt_us, size_t len), void *arg);
 
