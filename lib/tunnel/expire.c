@@ -13,7 +13,7 @@ load64(const uint64_t *p)
 
 /* Workers count cells and write the time by a clock of their own: a change is what counts. */
 static void
-note_activity(const struct peel_tunnels *t, struct tunnel *tn)
+note_activity(const struct peel_tunnels *t, struct tunnel *tn, uint64_t now)
 {
 	const struct peel_half *half = &session_of(t, tn)->backward;
 	uint32_t seen_s = __atomic_load_n(&half->last_seen_s, __ATOMIC_RELAXED);
@@ -23,7 +23,7 @@ note_activity(const struct peel_tunnels *t, struct tunnel *tn)
 		return;
 	tn->seen_s = seen_s;
 	tn->seen_cells = cells;
-	tn->active_ms = now_ms(t);
+	tn->active_ms = now; /* the tick's: a later time would make the silence negative */
 }
 
 static uint64_t
@@ -69,7 +69,7 @@ check_limits(struct peel_tunnels *t, struct tunnel *tn, uint64_t now)
 	uint64_t age_ms = now - tn->begun_ms;
 
 	if (tn->n_hops > 0) {
-		note_activity(t, tn);
+		note_activity(t, tn, now);
 		if (traffic(t, tn) > s->max_traffic || cells(t, tn) >= UINT32_MAX) {
 			peel_tunnel_close(t, tn, PEEL_TUNNEL_END_TRAFFIC, PEEL_DESTROY_UNKNOWN);
 			return;

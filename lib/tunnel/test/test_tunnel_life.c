@@ -101,6 +101,21 @@ test_idle(void **state)
 	world_free();
 }
 
+/* An answer may come to light a moment after the tick began. */
+static void
+test_time_passes_within_a_tick(void **state)
+{
+	(void)state;
+	world_usual(NULL);
+	peel_tunnel_id id = world_circuit(PEEL_TUNNEL_DATA, 3);
+
+	world->reading_ms = 1;
+	world_run(60000);
+	assert_int_equal(world_info(id).state, PEEL_TUNNEL_READY);
+	assert_int_equal(world_ends(PEEL_TUNNEL_END_SILENT), 0);
+	world_free();
+}
+
 static void
 test_traffic(void **state)
 {
@@ -391,6 +406,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_age_without_replacement),
 		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_time_passes_within_a_tick),
 		cmocka_unit_test(test_traffic),
 		cmocka_unit_test(test_cells_of_a_key_are_limited),
 		cmocka_unit_test(test_ping_and_pong),

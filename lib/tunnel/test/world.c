@@ -17,7 +17,8 @@ static uint64_t
 world_time(void *arg)
 {
 	(void)arg;
-	return world->now_ms;
+	world->ahead_ms += world->reading_ms;
+	return world->now_ms + world->ahead_ms;
 }
 
 static uint64_t

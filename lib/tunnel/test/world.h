@@ -91,6 +91,7 @@ struct packet {
 
 struct world {
 	uint64_t now_ms, next_tick_ms, relays_tick_ms;
+	uint64_t reading_ms, ahead_ms; /* how long looking at the clock takes; the sum of it */
 	uint64_t random_state;
 	struct client client;
 	struct relay *relay[MAX_RELAYS];
