@@ -51,9 +51,9 @@ SUITES = {
         "cycles a cell costs a worker beside its AEAD alone, by direction, size and number of circuits; one and two workers",
         ("{build}/bench/bench_relay",),
         tuple(Plot(f"forward-{size}", f"Worker, forward, {size} bytes: cycles per cell", "circuits", ("what",),
-                   cases=("forward",), where={"engine": "ipsec_mb", "filter": "yes", "workers": 1, "bytes": size}, log_x=True)
+                   cases=("forward",), where={"engine": "avx512", "filter": "yes", "workers": 1, "bytes": size}, log_x=True)
               for size in ("64", "1400")),
-        brief={"bytes": ("64", "1400", 64, 1400), "engine": ("ipsec_mb",)}),
+        brief={"bytes": ("64", "1400", 64, 1400), "engine": ("avx512",)}),
     "latency": Suite(
         "what a worker adds to a cell's way, at 10, 50 and 90 % of what it can do",
         ("{build}/bench/bench_latency",),
