@@ -49,7 +49,8 @@ def check(path):
     for number, line in enumerate(lines, 1):
         if re.match(r'#include ".*\.\./', line):
             yield number, "include by relative path: name the library in meson's deps instead"
-        if path.suffix == ".h" and number == len(lines) and "#pragma once" not in text:
+        # The installed header has a guard: `c++ -pedantic peel.h` must not complain, and may be there twice.
+        if path.suffix == ".h" and number == len(lines) and not re.search(r"#pragma once|#ifndef PEEL_H\n", text):
             yield 1, "header without #pragma once"
         if str(path).startswith(HOT) and not is_test:
             found = FORBIDDEN.search(line.split("/*")[0])

@@ -2,7 +2,6 @@
  * Copyright (c) 2026, the Peel authors
  */
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -10,6 +9,13 @@
 
 #define DOMAIN_MAX 253
 #define LABEL_MAX 63
+
+/* Whatever the program's locale is. */
+static bool
+is_letter_or_digit(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 /* A name as in DNS, in ASCII; only digits and points would be an address with a mistake in it. */
 static bool
@@ -28,7 +34,7 @@ is_domain(const char *name)
 			label = 0;
 			continue;
 		}
-		if (!isalnum((unsigned char)c) && c != '-' && c != '_')
+		if (!is_letter_or_digit(c) && c != '-' && c != '_')
 			return false;
 		if (++label > LABEL_MAX)
 			return false;

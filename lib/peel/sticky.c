@@ -5,7 +5,6 @@
  * name server beside it see one visitor anyway), the least recently used one makes room. Hosts are kept as a keyed digest,
  * so entries are small, nobody can aim at a bucket, and the table does not name whom the program talked to.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -72,8 +71,11 @@ digest_of(const struct sticky *s, unsigned int hops, const struct peel_address *
 		len = strnlen(a->domain, sizeof(a->domain));
 		if (len > 0 && a->domain[len - 1] == '.')
 			len--;
-		for (size_t i = 0; i < len; i++)
-			text[2 + i] = (uint8_t)tolower((unsigned char)a->domain[i]);
+		for (size_t i = 0; i < len; i++) {
+			char c = a->domain[i];
+
+			text[2 + i] = (uint8_t)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+		}
 	} else {
 		memcpy(text + 2, a->ip, len);
 	}
