@@ -7,7 +7,7 @@ import os
 import sys
 
 from ..runner import Runner
-from . import healing, install, likeness, others, paths, services, settings
+from . import clients, healing, install, likeness, networks, others, paths, services, settings
 
 
 def worlds(options):
@@ -17,6 +17,7 @@ def worlds(options):
     yield "likeness", likeness.one_world
     if not options.quick:
         yield "limits", settings.short
+        yield "networks", networks.one_world
         yield "pool", settings.pooled
         yield "age", settings.aged
         yield "silence", settings.silent
@@ -25,6 +26,7 @@ def worlds(options):
         yield "leaving", healing.leaving
         yield "others", others.one_world
         yield "services", services.one_world
+        yield "clients", clients.one_world
     for kind in ("mix", "peel", "python", "rust"):
         yield f"paths {kind}", lambda runner, options, kind=kind: paths.one_world(runner, kind, options)
 

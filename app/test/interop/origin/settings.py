@@ -2,11 +2,8 @@
 """What the fields of struct peel_settings promise about own circuits."""
 
 import asyncio
-import os
 import signal
-import subprocess
 import time
-from itertools import combinations
 
 from ..net import until
 from ..scenarios import complete
@@ -285,60 +282,6 @@ async def circuit_for(options):
             raise AssertionError("a circuit of three hops, though none was asked for")
 
 
-class Addresses:
-    """A network namespace with many addresses on its loopback device. Root only."""
-
-    def __init__(self, addresses):
-        self.name, self.addresses = f"peelorigin{os.getpid()}", addresses
-
-    def __enter__(self):
-        def run(*words):
-            subprocess.run(["ip", "netns", *words], check=True, capture_output=True)
-        run("add", self.name)
-        try:
-            for address in self.addresses:
-                run("exec", self.name, "ip", "addr", "add", f"{address}/32", "dev", "lo")
-            run("exec", self.name, "ip", "link", "set", "lo", "up")
-        except BaseException:
-            self.__exit__()
-            raise
-        return ["ip", "netns", "exec", self.name]
-
-    def __exit__(self, *_):
-        subprocess.run(["ip", "netns", "del", self.name], capture_output=True)
-
-
-async def same_network(options):
-    """No two hops in one /16, of public addresses, unless allow_same_network says so."""
-    if os.geteuid():
-        return "needs root: nothing was tested"
-    hosts = [f"{net}.{i}" for net in ("192.0.2", "198.51.100", "203.0.113") for i in (1, 2)]
-    with Addresses([*hosts, "192.88.99.9"]) as prefix:
-        nodes = [("peel", EXIT_FLAGS)] * 6
-        async with OriginWorld(nodes, {"max_circuits": 16}, binary=options.peel, prefix=prefix,
-                               addresses=[(host, 8090) for host in hosts], listen="192.88.99.9:0") as world:
-            await world.settle()
-            careless = await world.another({"max_circuits": 16, "allow_same_network": True}, listen="192.88.99.9:0")
-            await world.settle(origin=careless)
-            await world.pool(3, 16)
-            await world.pool(3, 16, origin=careless)
-            shared = [await _shared(world, origin) for origin in (world.origin, careless)]
-            if shared[0]:
-                raise AssertionError(f"{shared[0]} of 16 circuits have two hops in one network")
-            if not shared[1]:
-                raise AssertionError("allow_same_network, but 16 circuits never had two hops in one network")
-            return f"allowed: {shared[1]} of 16 circuits"
-
-
-async def _shared(world, origin):
-    """How many circuits have two hops in one /16?"""
-    count = 0
-    for keys in (await origin.paths(3)).values():
-        networks = [world.addresses[world.keys.index(key)][0].split(".")[:2] for key in keys]
-        count += any(a == b for a, b in combinations(networks, 2))
-    return count
-
-
 async def pooled(runner, options):
     await runner.case("settings: relays come and go", pool, options)
 
@@ -360,4 +303,3 @@ async def short(runner, options):
 async def calls(runner, options):
     await runner.case("closing and stopping", closing, options)
     await runner.case("circuits of destinations", circuit_for, options)
-    await runner.case("settings: allow_same_network", same_network, options)
