@@ -78,5 +78,15 @@ SUITES = {
               cases=("relay",), where={"datagrams": "coalesced"}, bars=True, log_y=True),
          Plot("alone", "Relays: cells per CPU second, datagrams alone", "payload", ("relay",), cases=("relay",),
               where={"datagrams": "alone"}, bars=True, log_y=True)),
-        brief={"relay": ("Peel", "Tor middle relay", "wireguard-go")}),
+        brief={"relay": ("Peel", "Tor middle relay", "wireguard-go")}),    "circuit": Suite(
+        "payload through one circuit of three hops and through twenty: libpeel beside py-ipv8 with the Rust endpoint",
+        ("{python}", "-B", "{root}/bench/circuit.py", "--peel", "{build}/app/peel/peel",
+         "--load", "{build}/bench/circuit/circuit_load"),
+        (Plot("payload", "Circuits of three hops: payload delivered, 1300 bytes", "path", ("circuits",),
+              cases=("payload, there",), where={"payload": 1300}, bars=True, log_y=True),
+         Plot("echo", "Circuits of three hops: payload there and back, 1300 bytes", "path", ("circuits",),
+              cases=("payload, there and back",), where={"payload": 1300}, bars=True, log_y=True),
+         Plot("cpu", "One circuit of three hops: CPU time, 1300 bytes", "path", ("of",), cases=("CPU time, there",),
+              where={"payload": 1300, "circuits": 1}, bars=True, log_y=True)),
+        brief={"payload": (1300,), "of": ("client", "relays")}),
 }

@@ -25,7 +25,7 @@
 
 #include "load.h"
 
-#define STALL_MS 50  /* without any progress: what is under way is lost */
+#define STALL_MS 20  /* without any progress: what is under way is lost */
 #define DRAIN_MS 100 /* the same, at the end */
 
 struct order {
