@@ -7,14 +7,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <sys/queue.h>
+
+#include "peel_discovery.h"
 #include "peel_flows.h"
+#include "peel_internal.h"
 #include "proxy.h"
+
+#define HTTP_MS 15000 /* for an answer; the exit has 5 s, and others may be before it */
+
+struct request;
 
 struct listener {
 	struct proxy *proxy;
 	struct peel_socks *socks; /* NULL: none of this length, or closed */
 	struct peel_flows *flows;
 	struct peel_socks_assoc *assoc[PEEL_FLOWS_USERS]; /* by slot of the flows */
+	STAILQ_HEAD(, request) waiting;
 	unsigned int hops;
 	bool ready; /* as last logged */
 };
@@ -28,6 +37,21 @@ struct proxy {
 
 /* ---- circuits ----------------------------------------------------------------------------------------------------- */
 
+/* Circuits beside the pool may end at an exit that does nothing but HTTP. 0: its flags are not known. */
+static bool
+lets_data_out(struct peel *peel, peel_circuit circuit)
+{
+	struct peel_node *node = peel_get_node(peel);
+	struct peel_tunnel_info info;
+	int ret;
+
+	peel_node_lock(node);
+	ret = peel_tunnels_info(peel_node_tunnels(node), circuit, &info);
+	peel_node_unlock(node);
+	return ret == 0 && (info.exit_flags == 0 ||
+				   (info.exit_flags & (PEEL_FLAG_EXIT_BT | PEEL_FLAG_EXIT_IPV8)));
+}
+
 /* A circuit came or went: tell the flows, and the log when that matters. */
 static void
 sync_circuits(struct listener *l)
@@ -37,8 +61,15 @@ sync_circuits(struct listener *l)
 	size_t n = peel_active_data_circuits_of(peel, l->hops, ready, PEEL_ARRAY_LEN(ready));
 	const char *s = l->hops == 1 ? "" : "s";
 
+	size_t good = 0;
+
 	if (n > PEEL_ARRAY_LEN(ready))
 		n = PEEL_ARRAY_LEN(ready);
+	for (size_t i = 0; i < n; i++) {
+		if (lets_data_out(peel, ready[i]))
+			ready[good++] = ready[i];
+	}
+	n = good;
 	peel_flows_set(l->flows, ready, n);
 	if (!l->ready && n > 0 && peel_tunnels_ready(peel, l->hops) >= 1.0) {
 		l->ready = true;
@@ -177,20 +208,59 @@ on_ready(void *arg, bool http)
 	return http ? PEEL_SOCKS_NO_EXIT : PEEL_SOCKS_READY;
 }
 
-/* A request under way: its listener may be closed before the answer comes. */
+/* A request: waiting for its turn, as an exit does five at a time for a circuit, or under way. */
 struct request {
+	STAILQ_ENTRY(request) entry;
 	struct listener *listener;
-	uint64_t id;
+	uint64_t id, begun_ms;
+	struct peel_address target;
+	size_t len;
+	uint8_t bytes[];
 };
+
+static void on_answer(void *arg, int result, const void *answer, size_t len);
+
+/* 0: it is under way; -EAGAIN: not now; else it has failed. */
+static int
+try_request(struct request *r)
+{
+	struct peel *peel = r->listener->proxy->session->peel;
+	peel_circuit circuit = peel_http_circuit(peel, r->listener->hops);
+
+	if (circuit == 0)
+		return -ENOENT;
+	return peel_http_request(peel, circuit, &r->target, r->bytes, r->len, on_answer, r);
+}
+
+static void
+try_waiting(struct listener *l)
+{
+	uint64_t now = uv_now(&l->proxy->session->loop);
+	struct request *r;
+
+	while (l->socks != NULL && (r = STAILQ_FIRST(&l->waiting)) != NULL) {
+		int ret = now - r->begun_ms < HTTP_MS ? try_request(r) : -ETIMEDOUT;
+
+		if (ret == -EAGAIN)
+			return;
+		STAILQ_REMOVE_HEAD(&l->waiting, entry);
+		if (ret == 0)
+			continue;
+		peel_socks_answer(l->socks, r->id, NULL, 0);
+		free(r);
+	}
+}
 
 static void
 on_answer(void *arg, int result, const void *answer, size_t len)
 {
 	struct request *r = arg;
+	struct listener *l = r->listener;
 
-	if (r->listener->socks != NULL)
-		peel_socks_answer(r->listener->socks, r->id, result >= 0 ? answer : NULL, len);
+	if (l->socks != NULL) /* it may have been closed in the meantime */
+		peel_socks_answer(l->socks, r->id, result >= 0 ? answer : NULL, len);
 	free(r);
+	try_waiting(l);
 }
 
 static int
@@ -198,19 +268,22 @@ on_http(void *arg, uint64_t id, const struct peel_socks_target *to, const uint8_
 	size_t len)
 {
 	struct listener *l = arg;
-	struct peel *peel = l->proxy->session->peel;
-	peel_circuit circuit = peel_http_circuit(peel, l->hops);
-	struct request *r = malloc(sizeof(*r));
-	struct peel_address target;
+	struct request *r = malloc(sizeof(*r) + len);
 	int ret;
 
-	if (r == NULL || circuit == 0) {
-		free(r);
-		return -ENOENT;
+	if (r == NULL)
+		return -ENOMEM;
+	r->listener = l;
+	r->id = id;
+	r->begun_ms = uv_now(&l->proxy->session->loop);
+	target_to(to, &r->target);
+	r->len = len;
+	memcpy(r->bytes, request, len);
+	ret = STAILQ_EMPTY(&l->waiting) ? try_request(r) : -EAGAIN;
+	if (ret == -EAGAIN) {
+		STAILQ_INSERT_TAIL(&l->waiting, r, entry);
+		return 0;
 	}
-	*r = (struct request){.listener = l, .id = id};
-	target_to(to, &target);
-	ret = peel_http_request(peel, circuit, &target, request, len, on_answer, r);
 	if (ret != 0)
 		free(r);
 	return ret;
@@ -234,6 +307,7 @@ open_listener(struct proxy *p, unsigned int hops, char *why, size_t why_size)
 	conf.user = cc->user;
 	conf.password = cc->password;
 	conf.max_clients = cc->max_clients;
+	conf.http_ms = HTTP_MS;
 	conf.idle_ms = cc->idle_timeout * 1000;
 	conf.backend = (struct peel_socks_backend){.arg = l,
 		.ready = on_ready,
@@ -261,6 +335,7 @@ proxy_open(struct session *s, struct proxy **out, char *why, size_t why_size)
 		p->session = s;
 		p->listener[hops - 1].proxy = p;
 		p->listener[hops - 1].hops = hops;
+		STAILQ_INIT(&p->listener[hops - 1].waiting);
 		if (s->conf.client.listen[hops - 1].family != PEEL_FAMILY_NONE)
 			ret = open_listener(p, hops, why, why_size);
 	}
@@ -318,7 +393,14 @@ proxy_free(struct proxy *p)
 {
 	if (p == NULL)
 		return;
-	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++)
+	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++) {
+		struct request *r;
+
+		while ((r = STAILQ_FIRST(&p->listener[i].waiting)) != NULL) {
+			STAILQ_REMOVE_HEAD(&p->listener[i].waiting, entry);
+			free(r);
+		}
 		peel_flows_free(p->listener[i].flows);
+	}
 	free(p);
 }

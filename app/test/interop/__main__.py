@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import sys
 
-from . import http_cases, scenarios, special
+from . import http_cases, proxied, scenarios, special
 from .runner import Runner
 from .world import World
 
@@ -69,6 +69,15 @@ async def run(options):
         for origin in origins for name, kinds in topologies(options.relay, options.quick)
         if options.world in f"{origin} originator, {options.relay} {name}"])
     alone = (options.relay, "python", options.peel)
+    if options.relay == "peel" and options.world in "client":
+        for name, kinds in (("client", ["peel"] * 3), ("client of others", ["python", "rust", "peel"])):
+            if not options.quick or name == "client":
+                try:
+                    await proxied.one_world(runner, options.peel, kinds, name)
+                except Exception as error:
+                    async def broken(error=error):
+                        raise error
+                    await runner.case(f"{name}: world", broken)
     if "special" in options.world or not options.world:
         await runner.case("a hundred circuits", hundred, options)
         await runner.case("dead hop", special.dead_hop, *alone)
