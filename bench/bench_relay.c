@@ -331,7 +331,7 @@ memory(struct bench *b)
 	struct bench_result *r = bench_result(b, "memory", "bytes/circuit", "{s:i,s:s}", "circuits",
 		(int)n, "what", "routes and session, both directions");
 
-	start(&rig, PEEL_LOAD_FORWARD, n, false, peel_aead_engines[0], 1);
+	start(&rig, PEEL_LOAD_FORWARD, n, false, peel_aead_engine_best(), 1);
 	bench_sample(r, (double)peel_route_memory(rig.routes) / n);
 	relay_rig_prepare(&rig, 0);
 	relay_rig_work(&rig, 0); /* it is a table that works */

@@ -21,9 +21,9 @@ static void
 start(bool two)
 {
 	if (two)
-		rig_start_two(&rig, peel_aead_engines[0], PEEL_FLAG_RELAY);
+		rig_start_two(&rig, peel_aead_engine_best(), PEEL_FLAG_RELAY);
 	else
-		rig_start(&rig, peel_aead_engines[0], PEEL_FLAG_RELAY);
+		rig_start(&rig, peel_aead_engine_best(), PEEL_FLAG_RELAY);
 	previous = peel_addr_ipv4(192, 0, 2, 10, 8090);
 	next = peel_addr_ipv4(192, 0, 2, 12, 8090);
 	for (uint32_t cid = 1; cid <= CIRCUITS; cid++) {
