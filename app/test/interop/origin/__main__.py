@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Run the tests of the originator: python -m interop.origin [--build build] [--world TEXT] [-k TEXT] [--quick]"""
+"""Run the tests of the originator: python -m interop.origin [--build build] [--world TEXT] [-k TEXT] [--quick]
+
+PEEL_PRELOAD names a library that must be loaded before libpeel, such as that of a sanitizer.
+"""
 
 import argparse
 import asyncio
@@ -12,7 +15,8 @@ from . import clients, healing, install, likeness, networks, others, paths, serv
 
 def worlds(options):
     """(name, coroutine function of a runner and options)."""
-    yield "installed", install.one_world
+    if "PEEL_PRELOAD" not in os.environ:
+        yield "installed", install.one_world
     yield "calls", settings.calls
     yield "likeness", likeness.one_world
     if not options.quick:

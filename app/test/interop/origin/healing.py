@@ -124,3 +124,7 @@ async def leaving(runner, options):
         await world.settle()
         for place in range(2, -1, -1):
             await runner.case(f"healing: a relay leaves, hop {place + 1} of 3", left, world, place)
+            for relay in world.relays:
+                if not relay.alive():
+                    await relay.start()
+            await world.settle()

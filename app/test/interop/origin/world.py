@@ -2,6 +2,7 @@
 """Relays of all kinds on loopback, and an originator that may use any of them."""
 
 import asyncio
+import os
 import signal
 
 from ..echo import DnsServer, EchoServer
@@ -20,7 +21,8 @@ def originator(addresses, settings=None, poll=False, name="originator", prefix=(
     """An originator in a process of its own, not started yet."""
     options = {"settings": {"bootstrap": [f"{ip}:{port}" for ip, port in addresses],
                             "peer_flags": 0, **QUICK, **(settings or {})}, "poll": poll, "name": name}
-    return Remote("interop.origin.node:Originator", options, prefix, name)
+    environment = ["env", f"LD_PRELOAD={os.environ['PEEL_PRELOAD']}"] if "PEEL_PRELOAD" in os.environ else []
+    return Remote("interop.origin.node:Originator", options, [*prefix, *environment], name)
 
 
 class OriginWorld:
