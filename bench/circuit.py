@@ -32,8 +32,8 @@ CONTENDERS = {
     "peel": ("Peel", "peel", "peel"),
     "rust": ("py-ipv8 + Rust", "rust", "rust"),
     "socks": ("Peel, SOCKS5", "client", "peel"),
-    "peel-rust": ("libpeel, Rust relays", "peel", "rust"),
-    "rust-peel": ("Rust client, Peel relays", "rust", "peel"),
+    "peel-rust": ("libpeel to Rust", "peel", "rust"),
+    "rust-peel": ("Rust to Peel", "rust", "peel"),
 }
 PUBLISHED = {1: 3.0, 20: 25.5}  # MB/s of py-ipv8 with the Rust endpoint, as its authors tell
 WINDOWS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
