@@ -17,12 +17,21 @@ EXIT_FLAGS = (RELAY, EXIT_BT, EXIT_IPV8, SPEED_TEST)
 QUICK = {"min_circuits": 1, "max_circuits": 4}
 
 
+class OriginatorProcess(Remote):
+    """A crash is an error, also one at the very end."""
+
+    async def stop(self):
+        await super().stop()
+        if self.process and self.process.returncode:
+            raise RuntimeError(f"{self.name} ended with {self.process.returncode}")
+
+
 def originator(addresses, settings=None, poll=False, name="originator", prefix=()):
     """An originator in a process of its own, not started yet."""
     options = {"settings": {"bootstrap": [f"{ip}:{port}" for ip, port in addresses],
                             "peer_flags": 0, **QUICK, **(settings or {})}, "poll": poll, "name": name}
     environment = ["env", f"LD_PRELOAD={os.environ['PEEL_PRELOAD']}"] if "PEEL_PRELOAD" in os.environ else []
-    return Remote("interop.origin.node:Originator", options, [*prefix, *environment], name)
+    return OriginatorProcess("interop.origin.node:Originator", options, [*prefix, *environment], name)
 
 
 class OriginWorld:
