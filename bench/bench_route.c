@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "bench.h"
+#include "peel_replay.h"
 #include "peel_route.h"
 
 #define BURST 32

@@ -14,6 +14,7 @@
 #include "peel_outbox.h"
 #include "peel_path.h"
 #include "peel_policy.h"
+#include "peel_replay.h"
 #include "peel_route.h"
 
 #define PEEL_MAX_PREFIXES 8

@@ -206,23 +206,3 @@ peel_half_account(struct peel_half *h, uint32_t now_s, uint32_t bytes)
 	if (__atomic_load_n(&h->last_seen_s, __ATOMIC_RELAXED) != now_s)
 		__atomic_store_n(&h->last_seen_s, now_s, __ATOMIC_RELAXED);
 }
-
-/* ---- exact-duplicate filter (W3) --------------------------------------------------------------------------------------- */
-
-/**
- * Remembers the fingerprints of the cells opened lately, all circuits together, in a table of fixed size: only an
- * exact duplicate (same session, same explicit salt and same tag) is refused, because legitimate peers repeat salts.
- * The oldest fingerprints of a set of eight make way, so false negatives under load; false positives are rarer than
- * entries / 2^64. Shared by the workers, relaxed atomics.
- */
-struct peel_replay;
-/** @p entries is rounded up to a power of two, at least 1024; 8 bytes each. Memory as in peel_route_conf. */
-int peel_replay_new(uint32_t entries, const struct peel_env *env, bool heap, int socket_id,
-	struct peel_replay **out) PEEL_MUST_USE;
-void peel_replay_free(struct peel_replay *r);
-/** Fingerprint of an authentic cell; @p tag points to its 16 tag bytes, taken BEFORE opening. */
-uint64_t peel_replay_fingerprint(
-	const struct peel_replay *r, uint32_t session, uint64_t explicit_salt, const uint8_t *tag);
-void peel_replay_prefetch(const struct peel_replay *r, uint64_t fingerprint);
-/** Remember it; true when it was there already (drop the cell). Call only for cells whose tag verified. */
-bool peel_replay_seen(struct peel_replay *r, uint64_t fingerprint);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "helpers.h"
+#include "peel_replay.h"
 
 static struct peel_replay *
 filter(uint32_t entries)
@@ -68,13 +69,13 @@ test_oldest_of_a_set_makes_way(void **state)
 		uint64_t base = set << 57;
 
 		for (uint64_t i = 1; i <= 8; i++)
-			assert_false(peel_replay_seen(r, base | i));
+			assert_false(peel_replay_seen(r, base | i << 3));
 		for (uint64_t i = 1; i <= 8; i++)
-			assert_true(peel_replay_seen(r, base | i));
-		assert_false(peel_replay_seen(r, base | 9));
+			assert_true(peel_replay_seen(r, base | i << 3));
+		assert_false(peel_replay_seen(r, base | 9 << 3));
 		for (uint64_t i = 2; i <= 9; i++)
-			assert_true(peel_replay_seen(r, base | i));
-		assert_false(peel_replay_seen(r, base | 1)); /* forgotten: a false negative */
+			assert_true(peel_replay_seen(r, base | i << 3));
+		assert_false(peel_replay_seen(r, base | 1 << 3)); /* forgotten: a false negative */
 	}
 	peel_replay_free(r);
 }
