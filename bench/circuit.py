@@ -36,7 +36,7 @@ CONTENDERS = {
     "rust-peel": ("Rust to Peel", "rust", "peel"),
 }
 PUBLISHED = {1: 3.0, 20: 25.5}  # MB/s of py-ipv8 with the Rust endpoint, as its authors tell
-WINDOWS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
+WINDOWS = (16, 32, 64, 96, 128, 256, 512, 1024, 2048, 4096, 8192)
 TOLERATED = 0.05  # share of datagrams that may get lost with a window that counts as suitable
 
 

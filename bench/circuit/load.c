@@ -102,11 +102,19 @@ flight(const struct counted *c, unsigned int lanes)
 	return sum;
 }
 
-/* Until a quarter of the window is free. */
+/* Datagrams that go at once: half of a small window. */
+static unsigned int
+group_of(const struct order *o)
+{
+	return o->window < 2 * GROUP ? o->window / 2 : GROUP;
+}
+
+/* Until a quarter of the window is free, but at least a group's worth. More than fits beside a group is under way. */
 static void
 wait_for_room(struct counted *c, const struct order *o, uint64_t under_way)
 {
-	uint64_t seen = c->progress, too_many = under_way - (o->window - (o->window + 3) / 4);
+	unsigned int room = o->window / 4 > group_of(o) ? o->window / 4 : group_of(o);
+	uint64_t seen = c->progress, too_many = under_way - (o->window - room);
 
 	atomic_store(&c->wake_at, seen + too_many);
 	sink_wait(c, STALL_MS);
@@ -120,7 +128,7 @@ wait_for_room(struct counted *c, const struct order *o, uint64_t under_way)
 static int
 load_until(struct counted *c, const struct order *o, uint64_t end)
 {
-	unsigned int group = o->window / 2 < GROUP ? (o->window + 1) / 2 : GROUP;
+	unsigned int group = group_of(o);
 	static unsigned int lane;
 
 	while (clock_ns(CLOCK_MONOTONIC) < end) {
