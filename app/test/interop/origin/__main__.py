@@ -29,6 +29,7 @@ def worlds(options):
             yield f"killed {kind} {place + 1}", healing.killing(place, kind)
         yield "leaving", healing.leaving
         yield "others", others.one_world
+        yield "hundred", paths.hundred
         yield "services", services.one_world
         yield "clients", clients.one_world
     for kind in ("mix", "peel", "python", "rust"):

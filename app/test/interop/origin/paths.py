@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Circuits of one to three hops through relays of one kind and of all kinds, with data on each."""
 
+import asyncio
+
 from ..net import until
 from ..scenarios import complete
 from .libpeel import PAYLOAD_MAX
@@ -85,6 +87,21 @@ async def mixed(world, wanted_pairs=True, seconds=40.0):
     return f"{len(used)} circuits"
 
 
+async def many(options, count=100):
+    """A hundred circuits of one originator at once, through relays of all kinds, with data on all of them together."""
+    async with OriginWorld(ALL_KINDS, {"max_circuits": count}, binary=options.peel) as world:
+        await world.settle()
+        circuits = await world.pool(3, count, timeout=60)
+        results = await asyncio.gather(*[
+            world.origin.echo(circuit, world.echo_ip, world.echo.port, [2 + i, 1400 - i, 700], window=1)
+            for i, circuit in enumerate(circuits)])
+        for result in results:
+            complete(result)
+        if await world.origin.strays():
+            raise AssertionError("data over a circuit that nobody sent on")
+        return f"{len(circuits)} circuits"
+
+
 def one_kind(kind):
     """Enough relays for three hops with a choice."""
     return [(kind, RELAY_FLAGS), (kind, RELAY_FLAGS), (kind, EXIT_FLAGS), (kind, EXIT_FLAGS)]
@@ -105,3 +122,7 @@ async def one_world(runner, kind, options):
         step = 1 if kind == "peel" and not options.quick else 31
         for hops in (1, 2, 3):
             await runner.case(f"{kind}: circuits of {hops} hops", same, world, hops, step)
+
+
+async def hundred(runner, options):
+    await runner.case("a hundred own circuits", many, options)
