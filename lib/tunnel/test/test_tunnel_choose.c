@@ -431,6 +431,30 @@ test_first_hops_least_used(void **state)
 	world_free();
 }
 
+/* The least used one it is, but what begins there cannot end anywhere. */
+static void
+test_only_exit_is_for_the_end(void **state)
+{
+	(void)state;
+	world_new(NULL, 64);
+	world_relays(2, RELAY);
+	world_relays(1, EXIT);
+	for (int i = 0; i < 12; i++) {
+		peel_tunnel_id id = world_circuit(PEEL_TUNNEL_DATA, i % 2 == 0 ? 2 : 3);
+
+		assert_ptr_not_equal(hop(id, 0), world->relay[2]);
+	}
+	assert_int_equal(world_ends(PEEL_TUNNEL_END_FAILED), 0);
+	/* A second one may be first. */
+	world_relays(1, EXIT);
+	bool first = false;
+
+	for (int i = 0; i < 12; i++)
+		first |= hop(world_circuit(PEEL_TUNNEL_DATA, 2), 0)->node.flags == EXIT;
+	assert_true(first);
+	world_free();
+}
+
 static void
 test_failed_first_hop_last(void **state)
 {
@@ -494,6 +518,7 @@ main(void)
 		cmocka_unit_test(test_same_network),
 		cmocka_unit_test(test_known_before_unknown),
 		cmocka_unit_test(test_first_hops_least_used),
+		cmocka_unit_test(test_only_exit_is_for_the_end),
 		cmocka_unit_test(test_failed_first_hop_last),
 		cmocka_unit_test(test_choice_is_unpredictable),
 	};
