@@ -19,7 +19,8 @@
 
 #include "load.h"
 
-#define TRIES 400 /* destinations, all lanes together */
+#define TRIES 400 /* destinations of a lane */
+#define SILENT 40 /* of these in a row without an answer: give up */
 #define PROBE_PAYLOAD 64
 #define PROBE_MS 150
 #define BATCH 16
@@ -28,6 +29,7 @@ static struct sockaddr_in server;
 static int tcp[LANES_MAX];
 static int epoll_fd;
 static uint32_t next_host;
+static unsigned int n_spread; /* lanes with a destination */
 static pthread_t receiver;
 
 /* ---- handshake (RFC 1928) ------------------------------------------------------------------------------------------- */
@@ -63,7 +65,7 @@ associate(int s, struct sockaddr_in *relay)
 }
 
 static int
-open_lane(unsigned int i, struct lane *lane)
+open_sockets(unsigned int i, struct lane *lane)
 {
 	struct sockaddr_in relay,
 		own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -71,22 +73,38 @@ open_lane(unsigned int i, struct lane *lane)
 	int rc, s;
 
 	tcp[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (tcp[i] < 0)
-		return -errno;
+	s = big_socket();
+	lane->id = (uint64_t)s;
+	if (tcp[i] < 0 || s < 0)
+		return tcp[i] < 0 ? -errno : s;
 	rc = associate(tcp[i], &relay);
 	if (rc != 0)
 		return rc;
-	s = big_socket();
-	if (s < 0)
-		return s;
-	if (bind(s, (struct sockaddr *)&own, sizeof(own)) != 0 ||
-		connect(s, (struct sockaddr *)&relay, sizeof(relay)) != 0)
-		return -errno;
 	event.data.fd = s;
-	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s, &event) != 0)
+	if (bind(s, (struct sockaddr *)&own, sizeof(own)) != 0 ||
+		connect(s, (struct sockaddr *)&relay, sizeof(relay)) != 0 ||
+		epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s, &event) != 0)
 		return -errno;
-	lane->id = (uint64_t)s;
 	return 0;
+}
+
+static void
+close_lane(unsigned int i, const struct lane *lane)
+{
+	if ((int)lane->id >= 0)
+		close((int)lane->id);
+	if (tcp[i] >= 0)
+		close(tcp[i]);
+}
+
+static int
+open_lane(unsigned int i, struct lane *lane)
+{
+	int rc = open_sockets(i, lane);
+
+	if (rc != 0)
+		close_lane(i, lane);
+	return rc;
 }
 
 /* ---- back ------------------------------------------------------------------------------------------------------------- */
@@ -199,41 +217,31 @@ taken(const struct load *load, unsigned int lane, uint32_t source)
 	return false;
 }
 
-/* Lanes that come out where no other does. */
+/* A destination for a lane that comes out where no other does; if there is none, one that comes out at all. */
 static int
-spread(struct load *load, unsigned int from, unsigned int n)
+spread(struct load *load, unsigned int lane)
 {
+	struct sockaddr_in *to = &load->lane[lane].to;
 	unsigned int tries = 0, silent = 0;
+	uint32_t source;
 
-	datagrams_fill(load, PROBE_PAYLOAD);
-	for (unsigned int i = from; i < n; i++) {
-		uint32_t source;
-
-		do {
-			struct sockaddr_in *to = &load->lane[i].to;
-
-			next_host++;
-			*to = (struct sockaddr_in){.sin_family = AF_INET,
-				.sin_port = htons(load->port),
-				.sin_addr.s_addr = htonl(0x7f010000u + next_host * 16 + 1)};
-			source = probe(load, i);
-			silent = source == 0 ? silent + 1 : 0;
-			tries++;
-		} while ((source == 0 || taken(load, i, source)) && tries < TRIES && silent < 40);
-		if (source == 0) {
-			fprintf(stderr, "nothing comes out of lane %u\n", i);
-			return -ETIMEDOUT;
-		}
-	}
-	return 0;
+	do {
+		next_host++;
+		*to = (struct sockaddr_in){.sin_family = AF_INET,
+			.sin_port = htons(load->port),
+			.sin_addr.s_addr = htonl(0x7f010000u + next_host % 0xf0000 * 16 + 1)};
+		source = probe(load, lane);
+		silent = source == 0 ? silent + 1 : 0;
+	} while ((source == 0 || taken(load, lane, source)) && ++tries < TRIES && silent < SILENT);
+	if (source != 0)
+		return 0;
+	fprintf(stderr, "nothing comes out of lane %u\n", lane);
+	return -ETIMEDOUT;
 }
 
 static int
 open_lanes(struct load *load, unsigned int n)
 {
-	unsigned int from = load->n_lanes;
-
-	/* The sink's counts of the lanes that are there already say where they come out. */
 	for (; load->n_lanes < n; load->n_lanes++) {
 		int rc = open_lane(load->n_lanes, &load->lane[load->n_lanes]);
 
@@ -242,16 +250,22 @@ open_lanes(struct load *load, unsigned int n)
 			return rc;
 		}
 	}
-	return spread(load, from, n);
+	if (n_spread < n)
+		datagrams_fill(load, PROBE_PAYLOAD);
+	for (; n_spread < n; n_spread++) {
+		int rc = spread(load, n_spread);
+
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
 }
 
 static void
 close_all(struct load *load)
 {
-	for (unsigned int i = 0; i < load->n_lanes; i++) {
-		close((int)load->lane[i].id);
-		close(tcp[i]);
-	}
+	for (unsigned int i = 0; i < load->n_lanes; i++)
+		close_lane(i, &load->lane[i]);
 }
 
 const struct sender sender_socks = {.open = open_lanes, .send = send_lane, .close = close_all};
