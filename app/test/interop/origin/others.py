@@ -3,11 +3,10 @@
 
 import asyncio
 
-from ..echo import EchoServer
-from ..net import free_ports, until
+from ..net import until
 from ..peer import EXIT_BT, RELAY, SPEED_TEST, Peer
 from ..scenarios import complete
-from .world import originator
+from .world import echo_server, originator, quiet_ports
 
 
 class Pair:
@@ -25,8 +24,8 @@ class Pair:
             raise
 
     async def _start(self):
-        mine, theirs = [("127.0.0.1", port) for port in free_ports(2)]
-        self.echo = await EchoServer().start()
+        mine, theirs = [("127.0.0.1", port) for port in quiet_ports(2)]
+        self.echo = await echo_server("127.0.0.1")
         self.node = originator([theirs], {"listen": "%s:%d" % mine, **self.settings})
         self.started.append(self.node)
         await self.node.start()

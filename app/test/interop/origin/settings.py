@@ -175,6 +175,37 @@ async def max_traffic(options):
         return f"{carried} bytes of payload"
 
 
+async def no_replacement(options):
+    """An exit that takes no more circuits: those there are end all the same, one by its bytes, one by its age."""
+    life, limit = 10, 200_000
+    settings = {"max_circuits": 2, "max_time": life, "max_traffic": limit, "next_hop_timeout": 1, "circuit_timeout": 1}
+    async with OriginWorld([("peel", EXIT_FLAGS)], settings, binary=options.peel,
+                           overrides={"tunnel": {"max_joined_circuits": 2}}) as world:
+        await world.settle()
+        start = time.monotonic()
+        heavy, light = await world.pool(1)
+        carried = 0
+        while heavy in await world.origin.active(1):
+            result = await world.origin.echo(heavy, world.echo_ip, world.echo.port, [1000] * 4, timeout=2)
+            carried += 2 * 1000 * result["received"]
+            if carried > 2 * limit:
+                raise AssertionError(f"{carried} bytes of payload, max_traffic is {limit}")
+            await asyncio.sleep(0.03)
+        if carried < 0.7 * limit:
+            raise AssertionError(f"ended after {carried} bytes of payload, max_traffic is {limit}")
+
+        async def old():
+            return light not in await world.origin.active(1)
+
+        await until(old, start + life + 2.5 - time.monotonic(), "circuits outlive max_time", 0.05)
+        age = time.monotonic() - start
+        if age < life - 0.5:
+            raise AssertionError(f"ended after {age:.1f} s, max_time is {life}")
+        if (await world.origin.counters())["own_circuits_expired"] != 2:
+            raise AssertionError("two circuits expired, the counter says something else")
+        return f"{carried} bytes of payload, {age:.1f} s"
+
+
 async def dead_hops(options):
     """A candidate that never answers costs next_hop_timeout each, and no path goes through it."""
     nodes = [("python", RELAY_FLAGS), ("peel", RELAY_FLAGS), ("peel", RELAY_FLAGS), ("peel", EXIT_FLAGS)]
@@ -296,6 +327,7 @@ async def silent(runner, options):
 
 async def short(runner, options):
     await runner.case("settings: max_traffic", max_traffic, options)
+    await runner.case("settings: no replacement", no_replacement, options)
     await runner.case("settings: dead hops", dead_hops, options)
     await runner.case("settings: nobody answers", all_dead, options)
 
