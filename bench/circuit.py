@@ -292,5 +292,14 @@ def parse():
     return options
 
 
+def main():
+    try:
+        asyncio.run(run(parse()))
+    except (OSError, RuntimeError, TimeoutError) as error:
+        sys.exit(f"circuit: {error}")
+    except asyncio.CancelledError:
+        sys.exit("circuit: told to end")
+
+
 if __name__ == "__main__":
-    asyncio.run(run(parse()))
+    main()
