@@ -33,6 +33,9 @@ void peel_command_help(FILE *to, const struct peel_command *command);
 /** What getopt_long returned is no option of this command: the reason is on stderr already; says where help is. */
 int peel_command_usage_error(const struct peel_command *command);
 
+/** Arguments and configuration of a command that runs a node: -c FILE [--check]. Its exit code, or -1: run it. */
+int peel_command_node(const struct peel_command *command, enum peel_conf_use use, int argc,
+	char **argv, struct peel_conf *conf);
 /** Load a configuration; errors go to stderr, one a line. 0 or EXIT_USAGE. */
 int peel_command_load(enum peel_conf_use use, const char *path, struct peel_conf *conf);
 /** Prints errors of a configuration. */

@@ -2,7 +2,6 @@
  * Copyright (c) 2026, the Peel authors
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -72,45 +71,11 @@ start(struct client *c)
 static int
 run(int argc, char **argv)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-		{"check", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
 	static struct client client;
-	const char *path = NULL;
-	bool check = false;
-	int o;
+	int code = peel_command_node(
+		&peel_command_client, PEEL_CONF_CLIENT, argc, argv, &client.session.conf);
 
-	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		switch (o) {
-		case 'c':
-			path = optarg;
-			break;
-		case 'k':
-			check = true;
-			break;
-		case 'h':
-			peel_command_help(stdout, &peel_command_client);
-			return EXIT_OK;
-		default:
-			return peel_command_usage_error(&peel_command_client);
-		}
-	}
-	if (path == NULL || optind != argc) {
-		if (path == NULL)
-			fprintf(stderr, "peel client: needs a configuration: -c FILE\n");
-		else
-			fprintf(stderr, "peel client: \"%s\" is not understood\n", argv[optind]);
-		return peel_command_usage_error(&peel_command_client);
-	}
-	if (peel_command_load(PEEL_CONF_CLIENT, path, &client.session.conf) != 0)
-		return EXIT_USAGE;
-	if (peel_conf_check_host(path, &client.session.conf, peel_command_print_error, NULL) != 0)
-		return EXIT_USAGE;
-	if (check) {
-		printf("%s: configuration is valid\n", path);
-		return EXIT_OK;
-	}
-	return start(&client);
+	return code >= 0 ? code : start(&client);
 }
 
 const struct peel_command peel_command_client = {

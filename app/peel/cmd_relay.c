@@ -2,7 +2,6 @@
  * Copyright (c) 2026, the Peel authors
  */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <uv.h>
@@ -143,45 +142,10 @@ start(struct relay *r)
 static int
 run(int argc, char **argv)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-		{"check", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
 	static struct relay relay;
-	const char *path = NULL;
-	bool check = false;
-	int o;
+	int code = peel_command_node(&peel_command_relay, PEEL_CONF_RELAY, argc, argv, &relay.conf);
 
-	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		switch (o) {
-		case 'c':
-			path = optarg;
-			break;
-		case 'k':
-			check = true;
-			break;
-		case 'h':
-			peel_command_help(stdout, &peel_command_relay);
-			return EXIT_OK;
-		default:
-			return peel_command_usage_error(&peel_command_relay);
-		}
-	}
-	if (path == NULL || optind != argc) {
-		if (path == NULL)
-			fprintf(stderr, "peel relay: needs a configuration: -c FILE\n");
-		else
-			fprintf(stderr, "peel relay: \"%s\" is not understood\n", argv[optind]);
-		return peel_command_usage_error(&peel_command_relay);
-	}
-	if (peel_command_load(PEEL_CONF_RELAY, path, &relay.conf) != 0)
-		return EXIT_USAGE;
-	if (peel_conf_check_host(path, &relay.conf, peel_command_print_error, NULL) != 0)
-		return EXIT_USAGE;
-	if (check) {
-		printf("%s: configuration is valid\n", path);
-		return EXIT_OK;
-	}
-	return start(&relay);
+	return code >= 0 ? code : start(&relay);
 }
 
 const struct peel_command peel_command_relay = {

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * The arguments of commands that run a node for long.
+ */
+#include <getopt.h>
+
+#include "cmd.h"
+
+/* -1: go on. */
+static int
+arguments(const struct peel_command *command, int argc, char **argv, const char **path, bool *check)
+{
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
+	int o;
+
+	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (o) {
+		case 'c':
+			*path = optarg;
+			break;
+		case 'k':
+			*check = true;
+			break;
+		case 'h':
+			peel_command_help(stdout, command);
+			return EXIT_OK;
+		default:
+			return peel_command_usage_error(command);
+		}
+	}
+	if (*path != NULL && optind == argc)
+		return -1;
+	if (*path == NULL)
+		fprintf(stderr, "peel %s: needs a configuration: -c FILE\n", command->name);
+	else
+		fprintf(stderr, "peel %s: \"%s\" is not understood\n", command->name, argv[optind]);
+	return peel_command_usage_error(command);
+}
+
+int
+peel_command_node(const struct peel_command *command, enum peel_conf_use use, int argc, char **argv,
+	struct peel_conf *conf)
+{
+	const char *path = NULL;
+	bool check = false;
+	int code = arguments(command, argc, argv, &path, &check);
+
+	if (code >= 0)
+		return code;
+	if (peel_command_load(use, path, conf) != 0 ||
+		peel_conf_check_host(path, conf, peel_command_print_error, NULL) != 0)
+		return EXIT_USAGE;
+	if (!check)
+		return -1;
+	printf("%s: configuration is valid\n", path);
+	return EXIT_OK;
+}
