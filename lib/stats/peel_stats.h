@@ -86,8 +86,7 @@
 	X(HTTP_ANSWERED, "http_answered", "of these, answered")                                    \
 	X(HTTP_REFUSED, "http_refused",                                                            \
 		"of these, not done: not offered, malformed, too many, or destination refused")    \
-	X(HTTP_FAILED, "http_failed",                                                              \
-		"of these, without an answer in time that may go back")                            \
+	X(HTTP_FAILED, "http_failed", "of these, without an answer in time that may go back")      \
 	X(INTRO_REQUESTS, "intro_requests", "introduction requests answered")                      \
 	X(INTRO_RESPONSES, "intro_responses", "introduction responses that matched a request")     \
 	X(INTRO_UNSOLICITED, "intro_unsolicited",                                                  \
