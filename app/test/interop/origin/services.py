@@ -47,7 +47,7 @@ async def speed_tests(world):
 
 async def http(world, tracker):
     """Requests by an exit for us: every kind of answer that may come back, those that may not, and the limit."""
-    circuit = await until(lambda: world.origin.http_circuit(2), 20, "no circuit to an exit that does HTTP")
+    circuit = await until(lambda: world.origin.http_circuit(3), 20, "no circuit to an exit that does HTTP")
     last = (await world.origin.circuit(circuit))["keys"][-1]
     if EXIT_HTTP not in world.nodes[world.keys.index(last)][1]:
         raise AssertionError("a circuit for HTTP to an exit that does none")
