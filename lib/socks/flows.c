@@ -13,6 +13,9 @@
 #define SETS 4096 /* a power of two */
 /* A host that was heard through one circuit within this time is not moved to another one it also came in through. */
 #define HEARD_SECONDS 30
+#define ASKED_MAX                                                                                  \
+	8 /* names sent to through a circuit lately, whose addresses only its exit knows */
+#define ASKED_SECONDS 30
 
 struct flow {
 	uint64_t key; /* 0: empty */
@@ -20,11 +23,19 @@ struct flow {
 	uint32_t used, heard; /* seconds of the clock */
 };
 
+struct asked {
+	uint32_t serial; /* of the user; 0: empty */
+	uint32_t at;	 /* seconds of the clock */
+	uint16_t port;
+	uint8_t user;
+};
+
 struct circuit {
 	uint64_t id;
 	uint64_t users; /* bit per slot that sent through it */
 	uint64_t turn;	/* when it last got a new host */
 	int owner;	/* slot, -1: none */
+	struct asked asked[ASKED_MAX];
 };
 
 struct user {
@@ -309,6 +320,45 @@ choose(struct peel_flows *f, unsigned int user, uint64_t key)
 	return best;
 }
 
+/* Answers come from an address; that a name's port is the same is all there is to go by. */
+static void
+note_asked(struct peel_flows *f, struct circuit *c, unsigned int user, uint16_t port)
+{
+	uint32_t serial = f->user[user].serial, now = now_s(f);
+	struct asked *place = &c->asked[0];
+
+	for (int i = 0; i < ASKED_MAX; i++) {
+		struct asked *a = &c->asked[i];
+
+		if (a->serial == serial && a->port == port) {
+			place = a;
+			break;
+		}
+		if (a->serial == 0 || (place->serial != 0 && now - a->at > now - place->at))
+			place = a;
+	}
+	*place = (struct asked){.serial = serial, .at = now, .port = port, .user = (uint8_t)user};
+}
+
+/* The last one who sent to a name at that port, or -1. */
+static int
+who_asked(const struct peel_flows *f, const struct circuit *c, uint16_t port)
+{
+	uint32_t now = now_s(f), best = ASKED_SECONDS + 1;
+	int user = -1;
+
+	for (int i = 0; i < ASKED_MAX; i++) {
+		const struct asked *a = &c->asked[i];
+
+		if (a->serial == 0 || a->port != port || now - a->at >= best ||
+			f->user[a->user].serial != a->serial)
+			continue;
+		best = now - a->at;
+		user = a->user;
+	}
+	return user;
+}
+
 uint64_t
 peel_flows_out(struct peel_flows *f, unsigned int user, const struct peel_socks_target *to)
 {
@@ -327,6 +377,8 @@ peel_flows_out(struct peel_flows *f, unsigned int user, const struct peel_socks_
 			flow = new_flow(f, key, c->id);
 	}
 	c->users |= UINT64_C(1) << user;
+	if (to->name[0] != '\0')
+		note_asked(f, c, user, to->addr.port);
 	flow->used = now_s(f);
 	return c->id;
 }
@@ -365,6 +417,7 @@ peel_flows_in(struct peel_flows *f, uint64_t circuit, const struct peel_socks_ta
 {
 	struct circuit *c = find_circuit(f, circuit);
 	uint64_t others;
+	int user;
 
 	if (c == NULL || c->owner < 0)
 		return -ENOENT;
@@ -372,11 +425,14 @@ peel_flows_in(struct peel_flows *f, uint64_t circuit, const struct peel_socks_ta
 		return c->owner;
 	others = c->users & ~(UINT64_C(1) << c->owner);
 	for (; others != 0; others &= others - 1) {
-		unsigned int user = (unsigned int)__builtin_ctzll(others);
-
-		if (is_flow_of(f, user, circuit, origin))
-			return (int)user;
+		user = __builtin_ctzll(others);
+		if (is_flow_of(f, (unsigned int)user, circuit, origin))
+			return user;
 	}
-	note_incoming(f, (unsigned int)c->owner, circuit, origin);
-	return c->owner;
+	user = who_asked(f, c, origin->addr.port);
+	if (user < 0)
+		user = c->owner;
+	note_incoming(f, (unsigned int)user, circuit, origin);
+	c->users |= UINT64_C(1) << user;
+	return user;
 }

@@ -186,6 +186,41 @@ test_more_users_than_circuits(void **state)
 	peel_flows_free(f);
 }
 
+/* The exit resolves names, so their answers come from addresses that nobody sent to. */
+static void
+test_answers_of_names(void **state)
+{
+	struct peel_flows *f = new_flows(false, 1);
+	struct peel_socks_target name = {.name = "tracker.example", .addr.port = 6969},
+				 back = host(7), stranger = host(8);
+	unsigned int owner, guest;
+
+	(void)state;
+	assert_int_equal(peel_flows_join(f), 0);
+	assert_int_equal(peel_flows_join(f), 1);
+	owner = peel_flows_owned(f, 0) == 1 ? 0 : 1;
+	guest = 1 - owner;
+	back.addr.port = 6969;
+	assert_int_equal(peel_flows_out(f, guest, &name), 100);
+	assert_int_equal(peel_flows_in(f, 100, &stranger), owner); /* of another port */
+	assert_int_equal(peel_flows_in(f, 100, &back), guest);
+	/* From then on it is the guest's, when somebody else asks there, too, and later. */
+	assert_int_equal(peel_flows_out(f, owner, &name), 100);
+	clock_ms += 40000;
+	assert_int_equal(peel_flows_in(f, 100, &back), guest);
+	/* Too late, or gone: the owner's. */
+	back = host(9);
+	back.addr.port = 6969;
+	assert_int_equal(peel_flows_in(f, 100, &back), owner);
+	assert_int_equal(peel_flows_out(f, guest, &name), 100);
+	peel_flows_leave(f, guest);
+	assert_int_equal(peel_flows_join(f), guest);
+	back = host(10);
+	back.addr.port = 6969;
+	assert_int_equal(peel_flows_in(f, 100, &back), owner);
+	peel_flows_free(f);
+}
+
 static void
 test_who_comes_in_is_answered_there(void **state)
 {
@@ -269,6 +304,7 @@ main(void)
 		cmocka_unit_test(test_circuits_are_spread),
 		cmocka_unit_test(test_own_circuits_only),
 		cmocka_unit_test(test_more_users_than_circuits),
+		cmocka_unit_test(test_answers_of_names),
 		cmocka_unit_test(test_who_comes_in_is_answered_there),
 		cmocka_unit_test(test_nobody_inherits),
 		cmocka_unit_test(test_limits),
