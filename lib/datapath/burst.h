@@ -71,6 +71,10 @@ struct burst {
 	uint32_t n_forward, n_backward, n_exited, n_returned;
 };
 
+#define OWN_CONTROL 256 /* paths are counted by their low bits */
+#define OWN_CONTROL_MAX                                                                            \
+	64 /* messages for control per second: a circuit that is being built has a few */
+
 /* Cells of own circuits: those of a whole round together, whichever way they go. */
 struct own {
 	uint16_t n;
@@ -80,6 +84,8 @@ struct own {
 	uint8_t n_layers[BURST];
 	uint64_t print[BURST]; /* for the duplicate filter */
 	struct peel_aead_op op[BURST];
+	uint32_t control_s; /* the second of ... */
+	uint8_t control[OWN_CONTROL];
 };
 
 struct peel_worker {

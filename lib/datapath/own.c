@@ -46,6 +46,11 @@ peel_own_queue(
 	const struct peel_path *path = peel_path_at(w->conf.paths, route->peer);
 	unsigned int n_layers = peel_path_n_layers(path);
 
+	/* W10: the route is there a moment before the first layer, and what nothing opened is no message. */
+	if (unlikely(n_layers == 0)) {
+		burst_drop(w, m, PEEL_DROP_UNKNOWN_CIRCUIT);
+		return;
+	}
 	o->m[o->n] = m;
 	o->path[o->n] = path;
 	o->index[o->n] = route->peer;
@@ -66,9 +71,12 @@ layer_opened(struct peel_worker *w, unsigned int i, unsigned int layer)
 	struct own *o = &w->own;
 	struct rte_mbuf *m = o->m[i];
 
-	if (layer == 0) { /* authentic by the first hop's keys, which no one but it has */
-		peel_half_account(half_of(w, o->path[i], 0, o->n_layers[i], false), w->now_s,
-			m->data_len + PEEL_CELL_HEADER_LEN);
+	struct peel_half *half = half_of(w, o->path[i], layer, o->n_layers[i], false);
+
+	if (layer > 0) {
+		peel_half_seen(half, w->now_s);
+	} else { /* authentic by the first hop's keys, which no one but it has */
+		peel_half_account(half, w->now_s, m->data_len + PEEL_CELL_HEADER_LEN);
 		if (w->conf.replay != NULL && peel_replay_seen(w->conf.replay, o->print[i])) {
 			own_drop(w, i, PEEL_DROP_REPLAY);
 			return;
@@ -118,6 +126,23 @@ open_layer(struct peel_worker *w, unsigned int layer)
 	return true;
 }
 
+/* An exit, or any hop, could send pings without end, and they would stand in the way of what builds other circuits. */
+static bool
+too_many(struct peel_worker *w, uint32_t path)
+{
+	struct own *o = &w->own;
+	uint8_t *used = &o->control[path % OWN_CONTROL];
+
+	if (o->control_s != w->now_s) {
+		o->control_s = w->now_s;
+		memset(o->control, 0, sizeof(o->control));
+	}
+	if (*used == OWN_CONTROL_MAX)
+		return true;
+	++*used;
+	return false;
+}
+
 /* To the control thread: @p cls decides what it competes with. */
 static void
 hand_over(struct peel_worker *w, unsigned int i, enum peel_msg_class cls, enum peel_msg_kind kind)
@@ -127,6 +152,14 @@ hand_over(struct peel_worker *w, unsigned int i, enum peel_msg_class cls, enum p
 
 	pkt->session = w->own.index[i];
 	pkt->generation = peel_path_generation(w->conf.paths, pkt->session);
+	if (unlikely(pkt->generation % 2 == 0)) { /* retired since: nobody knows it by that name */
+		own_drop(w, i, PEEL_DROP_UNKNOWN_CIRCUIT);
+		return;
+	}
+	if (cls == PEEL_CLASS_CIRCUIT && too_many(w, pkt->session)) {
+		own_drop(w, i, PEEL_DROP_RATE);
+		return;
+	}
 	pkt->kind = (uint8_t)kind;
 	pkt->worker = (uint16_t)w->conf.id;
 	if (peel_mailbox_push_control(w->conf.mailbox, cls, m) != 0) {

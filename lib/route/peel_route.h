@@ -195,7 +195,15 @@ peel_half_next(struct peel_half *h)
 	return (__atomic_add_fetch(&h->seal, 1, __ATOMIC_RELAXED)) & INT64_MAX;
 }
 
-/** Account one cell; last-seen is stored only when it changes. Relaxed, so that control may read. */
+/** Last-seen is stored only when it changes. Relaxed, so that control may read. */
+static inline void
+peel_half_seen(struct peel_half *h, uint32_t now_s)
+{
+	if (__atomic_load_n(&h->last_seen_s, __ATOMIC_RELAXED) != now_s)
+		__atomic_store_n(&h->last_seen_s, now_s, __ATOMIC_RELAXED);
+}
+
+/** Account one cell, likewise. */
 static inline void
 peel_half_account(struct peel_half *h, uint32_t now_s, uint32_t bytes)
 {
@@ -203,6 +211,5 @@ peel_half_account(struct peel_half *h, uint32_t now_s, uint32_t bytes)
 		&h->cells, __atomic_load_n(&h->cells, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
 	__atomic_store_n(
 		&h->bytes, __atomic_load_n(&h->bytes, __ATOMIC_RELAXED) + bytes, __ATOMIC_RELAXED);
-	if (__atomic_load_n(&h->last_seen_s, __ATOMIC_RELAXED) != now_s)
-		__atomic_store_n(&h->last_seen_s, now_s, __ATOMIC_RELAXED);
+	peel_half_seen(h, now_s);
 }

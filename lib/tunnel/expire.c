@@ -11,11 +11,16 @@ load64(const uint64_t *p)
 	return __atomic_load_n(p, __ATOMIC_RELAXED);
 }
 
-/* Workers count cells and write the time by a clock of their own: a change is what counts. */
+/*
+ * Workers count cells and write the time by a clock of their own: a change is what counts. At the last hop's layer: the
+ * hops before it could keep a circuit alive that leads nowhere.
+ */
 static void
 note_activity(const struct peel_tunnels *t, struct tunnel *tn, uint64_t now)
 {
-	const struct peel_half *half = &session_of(t, tn)->backward;
+	const struct peel_path *path = path_of(t, tn);
+	const struct peel_half *half =
+		&peel_session_at(t->conf.routes, path->session[tn->n_hops - 1])->backward;
 	uint32_t seen_s = __atomic_load_n(&half->last_seen_s, __ATOMIC_RELAXED);
 	uint64_t cells = load64(&half->cells);
 

@@ -59,7 +59,7 @@ struct tunnel {
 	struct tunnel *chain; /* same bucket of circuit ids */
 	struct build *build;  /* EXTENDING only */
 	uint64_t begun_ms, active_ms, close_ms;
-	uint64_t seen_cells; /* of hop 1's backward half at the last look */
+	uint64_t seen_cells; /* of the last hop's backward half at the last look */
 	uint32_t seen_s;
 	uint8_t type, state; /* enum peel_tunnel_type, peel_tunnel_state */
 	uint8_t goal, n_hops;
@@ -122,7 +122,7 @@ path_of(const struct peel_tunnels *t, const struct tunnel *tn)
 	return peel_path_at(t->conf.paths, tn->path);
 }
 
-/* The first hop's session: what is counted and seen there stands for the circuit. At least one hop. */
+/* The first hop's session: what is counted there stands for the circuit. At least one hop. */
 static inline struct peel_session *
 session_of(const struct peel_tunnels *t, const struct tunnel *tn)
 {

@@ -319,6 +319,71 @@ test_receive_messages(void **state)
 	stop();
 }
 
+/* One circuit's pings leave room for what others need. */
+static void
+test_control_flood(void **state)
+{
+	unsigned int passed = 0;
+	struct rte_mbuf *m;
+
+	(void)state;
+	start(2, PEEL_PATH_READY);
+	for (int i = 0; i < 20; i++) {
+		for (int k = 0; k < 32; k++)
+			feed("\x06\x01\x02", 3);
+		rig_poll(&rig);
+		while ((m = rig_pop(&rig, PEEL_CLASS_CIRCUIT)) != NULL) {
+			rte_pktmbuf_free(m);
+			passed++;
+		}
+	}
+	assert_in_range(passed, 64, 320); /* 64 per second, and it was quick */
+	assert_int_equal(rig_count(&rig, PEEL_DROP_RATE), 640 - passed);
+	begin(1, PEEL_PATH_READY); /* another */
+	feed("\x05\x01\x02", 3);
+	rig_poll(&rig);
+	m = rig_pop(&rig, PEEL_CLASS_CIRCUIT);
+	assert_non_null(m);
+	rte_pktmbuf_free(m);
+	stop();
+}
+
+/* W10: a route whose path has no layer yet, and a path that has just gone. */
+static void
+test_between_times(void **state)
+{
+	uint8_t cell[256] = {0}, msg[64];
+	size_t len = data_message(msg, "\x01payload", 8);
+
+	(void)state;
+	start(0, 0);
+	const struct peel_route r = {.in = first,
+		.in_cid = CID,
+		.out = first,
+		.out_cid = CID,
+		.session = PEEL_NONE,
+		.peer = c.path,
+		.kind = PEEL_ROUTE_OWN,
+		.max_early = UINT8_MAX};
+
+	assert_int_equal(peel_route_publish(rig.routes, &r, &c.route), 0);
+	peel_cell_header(cell, rig_prefix, CID, false, false);
+	memcpy(cell + PEEL_CELL_HEADER_LEN, msg, len);
+	rig_feed(&rig, &first, cell, PEEL_CELL_HEADER_LEN + len);
+	rig_poll(&rig);
+	assert_null(rig_pop(&rig, PEEL_CLASS_OWN));
+	assert_int_equal(rig_count(&rig, PEEL_DROP_UNKNOWN_CIRCUIT), 1);
+	stop();
+
+	start(2, PEEL_PATH_READY);
+	peel_path_retire(rig.paths, c.path);
+	feed(msg, len);
+	rig_poll(&rig);
+	assert_null(rig_pop(&rig, PEEL_CLASS_OWN));
+	assert_int_equal(rig_count(&rig, PEEL_DROP_UNKNOWN_CIRCUIT), 1);
+	stop();
+}
+
 /* W2: the overlay's own messages inside of data. */
 static void
 test_receive_hidden(void **state)
@@ -497,6 +562,8 @@ main(void)
 		cmocka_unit_test(test_receive_burst),
 		cmocka_unit_test(test_receive_refuses),
 		cmocka_unit_test(test_receive_messages),
+		cmocka_unit_test(test_control_flood),
+		cmocka_unit_test(test_between_times),
 		cmocka_unit_test(test_receive_hidden),
 		cmocka_unit_test(test_send),
 		cmocka_unit_test(test_send_salts),

@@ -101,6 +101,29 @@ test_idle(void **state)
 	world_free();
 }
 
+/* A first hop that passes nothing, but sends cells of its own, whose inner layers do not open. */
+static void
+test_kept_alive_by_first_hop(void **state)
+{
+	struct peel_half *half;
+
+	(void)state;
+	world_usual(NULL);
+	peel_tunnel_id id = world_circuit(PEEL_TUNNEL_DATA, 3);
+
+	world_run(1000);
+	world_find(world_info(id).hop[0].pk)->misdeed = MUTE;
+	half = &peel_session_at(world->client.node.routes,
+		peel_path_at(world->client.paths, (uint32_t)id)->session[0])
+			->backward;
+	for (int i = 0; i < 23; i++) {
+		peel_half_account(half, (uint32_t)(world->now_ms / 1000), 100);
+		world_run(1000);
+	}
+	assert_int_equal(world_ends(PEEL_TUNNEL_END_SILENT), 1);
+	world_free();
+}
+
 /* An answer may come to light a moment after the tick began. */
 static void
 test_time_passes_within_a_tick(void **state)
@@ -406,6 +429,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_age_without_replacement),
 		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_kept_alive_by_first_hop),
 		cmocka_unit_test(test_time_passes_within_a_tick),
 		cmocka_unit_test(test_traffic),
 		cmocka_unit_test(test_cells_of_a_key_are_limited),

@@ -111,6 +111,7 @@ client_open(struct client *c, uint32_t path, const struct peel_cell *cell, uint8
 		len = peel_open_one(&half->key, half->salt, in, (size_t)len, msg);
 		if (len < 0)
 			return len;
+		peel_half_seen(half, (uint32_t)(world->now_ms / 1000));
 	}
 	peel_half_account(&peel_session_at(c->node.routes, p->session[0])->backward,
 		(uint32_t)(world->now_ms / 1000),
