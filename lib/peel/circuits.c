@@ -134,8 +134,9 @@ peel_tunnel_data(struct peel *p, peel_circuit circuit, const struct peel_address
 	case -ENOENT:
 		sticky_forget(p->sticky, circuit);
 		return gone();
-	case -ENOTCONN:
-		return error_text(rc, "the circuit is not complete yet");
+	case -ENOTCONN: /* a destination that has it got it while it was ready: it is closing */
+		sticky_forget(p->sticky, circuit);
+		return error_text(rc, "the circuit is not complete yet, or closing");
 	case -EAGAIN:
 		return error_text(rc, "more is queued than can be sent: try later");
 	case -EMSGSIZE:

@@ -324,6 +324,11 @@ peel_close(struct peel *p)
 
 	if (p == NULL || in_callback(p))
 		return;
+	/* What is still under way is told by this thread: those are callbacks, too. */
+	pthread_mutex_lock(&p->lock);
+	p->polling = true;
+	p->poller = pthread_self();
+	pthread_mutex_unlock(&p->lock);
 	guard_begin(&guard);
 	if (p->mode == MODE_RUN) {
 		__atomic_store_n(&p->stop, true, __ATOMIC_RELEASE);

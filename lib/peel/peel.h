@@ -223,7 +223,7 @@ enum peel_message_type {
 
 /**
  * Send through a circuit to a destination. The payload is copied; order within a circuit is kept, delivery is not promised
- * (it is UDP). -ENOENT: the circuit is gone; -ENOTCONN: not complete; -EAGAIN: more is queued than can be sent, try
+ * (it is UDP). -ENOENT: the circuit is gone; -ENOTCONN: not complete, or closing; -EAGAIN: more is queued than can be sent, try
  * later; -EMSGSIZE: beyond PEEL_PAYLOAD_MAX, or what fits a circuit of that many hops (less for long names); -EINVAL:
  * destination or type. Does not block.
  */

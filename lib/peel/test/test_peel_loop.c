@@ -190,6 +190,56 @@ test_time_out(void **state)
 	peel_close(mute);
 }
 
+struct closer {
+	struct peel *p;
+	int result, poll, run;
+};
+
+static void
+on_end_close(void *arg, int result, uint64_t rtt_us, size_t len)
+{
+	struct closer *c = arg;
+
+	(void)rtt_us;
+	(void)len;
+	c->result = result;
+	c->poll = peel_poll(c->p, 0);
+	c->run = peel_run(c->p);
+	peel_close(c->p); /* does nothing */
+}
+
+/* What peel_close itself calls is a callback like any other. */
+static void
+test_close_within_close(void **state)
+{
+	const struct peel_test test = {.request_size = 10, .response_size = 10};
+
+	(void)state;
+	for (int run = 0; run < 2; run++) {
+		struct closer c = {.result = 1};
+		uint64_t end = now_ms() + 60000;
+		peel_circuit circuit = 0;
+		struct peel_settings s;
+
+		world_client(&world, &s);
+		assert_int_equal(peel_open(&s, &c.p), 0);
+		if (run)
+			assert_int_equal(peel_run(c.p), 0);
+		assert_int_equal(peel_build_tunnels(c.p, 2), 0);
+		while (peel_active_data_circuits(c.p, &circuit, 1) == 0 && now_ms() < end) {
+			if (run)
+				sleep_ms(20);
+			else
+				assert_int_equal(peel_poll(c.p, 100), 0);
+		}
+		assert_int_equal(peel_test_circuit(c.p, circuit, &test, on_end_close, &c), 0);
+		peel_close(c.p);
+		assert_true(c.result == -ECANCELED || (run && c.result == 0));
+		assert_int_equal(c.poll, -EBUSY);
+		assert_true(c.run == (run ? -EALREADY : -EBUSY));
+	}
+}
+
 /* Whoever asks the management socket and goes away at once raises SIGPIPE, which must not end the program. */
 static void
 test_management_hangs_up(void **state)
@@ -226,6 +276,7 @@ main(void)
 		cmocka_unit_test(test_poll),
 		cmocka_unit_test(test_own_loop),
 		cmocka_unit_test(test_time_out),
+		cmocka_unit_test(test_close_within_close),
 		cmocka_unit_test(test_management_hangs_up),
 	};
 

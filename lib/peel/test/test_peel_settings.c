@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -142,6 +143,72 @@ test_fields_against_each_other(void **state)
 	refused(&s, "settings.dht_provider: one of its functions is NULL");
 }
 
+/* Every field gets to where it counts. */
+static void
+test_fields_arrive(void **state)
+{
+	static const char *const dns[] = {"192.0.2.53:5353", NULL};
+	struct peel_settings s;
+
+	(void)state;
+	peel_settings_init(&s);
+	s.min_circuits = 2;
+	s.max_circuits = 3;
+	s.max_time = 101;
+	s.max_time_ip = 102;
+	s.max_time_inactive = 103;
+	s.max_traffic = 5000000000;
+	s.circuit_timeout = 55;
+	s.next_hop_timeout = 11;
+	s.max_relay_early = 7;
+	s.allow_same_network = true;
+	s.max_joined_circuits = 33;
+	s.unstable_timeout = 44;
+	s.remove_tunnel_delay = 6;
+	s.exit_private = true;
+	s.max_peers = 21;
+	s.workers = 2;
+	s.poll = true;
+	s.dns_servers = dns;
+	s.listen = "127.0.0.1:7759";
+	s.public_address = "192.0.2.7:9";
+	s.management = "/tmp/peel.sock";
+	assert_int_equal(judge(&s), 0);
+
+	const struct peel_originator_settings *o = &conf.originator;
+	const struct peel_tunnel_settings *t = &conf.tunnel;
+
+	assert_int_equal(o->min_circuits, 2);
+	assert_int_equal(o->max_circuits, 3);
+	assert_true(o->max_time == 101 && t->max_time == 101);
+	assert_true(o->max_time_ip == 102 && t->max_time_ip == 102);
+	assert_true(o->max_time_inactive == 103 && t->max_time_inactive == 103);
+	assert_true(o->max_traffic == 5000000000 && t->max_traffic == 5000000000);
+	assert_int_equal(o->circuit_timeout, 55);
+	assert_true(o->next_hop_timeout == 11 && t->next_hop_timeout == 11);
+	assert_true(o->max_relay_early == 7 && t->max_relay_early == 7);
+	assert_true(o->remove_tunnel_delay == 6 && t->remove_tunnel_delay == 6);
+	assert_true(o->allow_same_network);
+	assert_int_equal(t->max_joined_circuits, 33);
+	assert_int_equal(t->unstable_timeout, 44);
+	assert_true(conf.policy.allow_private && !conf.policy.allow_loopback);
+	assert_int_equal(conf.max_peers, 21);
+	assert_int_equal(conf.n_workers, 2);
+	assert_int_equal(conf.idle, PEEL_IDLE_POLL);
+	assert_int_equal(conf.core[0], -1); /* not pinned */
+	assert_int_equal(conf.n_dns, 1);
+	assert_int_equal(conf.dns[0].port, 5353);
+	assert_int_equal(conf.port_conf.listen.port, 7759);
+	assert_int_equal(conf.public_address.port, 9);
+	assert_string_equal(conf.management, "/tmp/peel.sock");
+	s.exit_private = false;
+	s.exit_loopback = true;
+	s.allow_same_network = false;
+	assert_int_equal(judge(&s), 0);
+	assert_true(conf.policy.allow_loopback && !conf.policy.allow_private);
+	assert_false(conf.originator.allow_same_network);
+}
+
 static void
 test_texts(void **state)
 {
@@ -187,6 +254,23 @@ test_texts(void **state)
 	s.engine = "sodium";
 	assert_int_equal(judge(&s), 0);
 	assert_string_equal(conf.engine->name, "sodium");
+}
+
+static void
+test_pinned(void **state)
+{
+	struct peel_settings s;
+	cpu_set_t have;
+	int core = 0;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(have), &have), 0);
+	while (!CPU_ISSET(core, &have))
+		core++;
+	peel_settings_init(&s);
+	s.cores = &core;
+	assert_int_equal(judge(&s), 0);
+	assert_int_equal(conf.core[0], core);
 }
 
 static void
@@ -335,8 +419,10 @@ main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_fields_against_each_other),
+		cmocka_unit_test(test_fields_arrive),
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_cores),
+		cmocka_unit_test(test_pinned),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_errors),
