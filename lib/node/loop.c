@@ -121,7 +121,11 @@ peel_node_poll(struct peel_node *node, int timeout_ms)
 	pthread_mutex_lock(&node->lock);
 	uv_run(&node->loop, UV_RUN_NOWAIT);
 	pthread_mutex_unlock(&node->lock);
-	node->undelivered = node_deliver(node);
+	bool more = node_deliver(node);
+
+	pthread_mutex_lock(&node->lock); /* peel_node_timeout may be asked by others */
+	node->undelivered = more;
+	pthread_mutex_unlock(&node->lock);
 }
 
 void
