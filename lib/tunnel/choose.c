@@ -143,16 +143,22 @@ static int
 pick_first(struct peel_tunnels *t, const struct tunnel *tn, const struct peel_target *list,
 	size_t n, struct peel_target *out)
 {
-	bool scarce = exit_is_scarce(tn, list, n);
+	/* The past can mislead: when an exit leaves, those before it are blamed, and another exit, least used and never
+	 * blamed, is first in all that follows and at the end of nothing. So when circuits fail, exits are kept for the
+	 * end, but for half of the time, when chance decides. */
+	bool unlucky = tn->pooled && t->pool[tn->goal].backoff_ms != 0;
+	bool chance = unlucky && peel_random_below(t->env, 2) == 0;
+	bool keep_exits = exit_is_scarce(tn, list, n) || (unlucky && !chance);
 	uint32_t best = UINT32_MAX, equals = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		if (target_excluded(t, tn, &list[i]))
 			continue;
-		uint32_t score = uses(t, tn, list[i].pk) +
-				 ((list[i].flags & PEEL_FLAG_EXIT_BT) != 0) +
-				 (failed_lately(t, list[i].pk) ? 1u << 24 : 0) +
-				 (scarce && may_be_last(tn, &list[i]) ? 1u << 25 : 0);
+		uint32_t past = uses(t, tn, list[i].pk) +
+				((list[i].flags & PEEL_FLAG_EXIT_BT) != 0) +
+				(failed_lately(t, list[i].pk) ? 1u << 24 : 0);
+		uint32_t score = (chance ? 0 : past) +
+				 (keep_exits && may_be_last(tn, &list[i]) ? 1u << 25 : 0);
 
 		if (score < best) {
 			best = score;
