@@ -80,6 +80,8 @@ sync_circuits(struct listener *l)
 	}
 }
 
+static void try_waiting(struct listener *l);
+
 static void
 on_circuit(void *arg, struct peel *peel, peel_circuit circuit, bool ready)
 {
@@ -89,8 +91,10 @@ on_circuit(void *arg, struct peel *peel, peel_circuit circuit, bool ready)
 	(void)circuit;
 	(void)ready;
 	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT && !p->closing; i++) {
-		if (p->listener[i].socks != NULL)
-			sync_circuits(&p->listener[i]);
+		if (p->listener[i].socks == NULL)
+			continue;
+		sync_circuits(&p->listener[i]);
+		try_waiting(&p->listener[i]);
 	}
 }
 
@@ -269,7 +273,6 @@ on_http(void *arg, uint64_t id, const struct peel_socks_target *to, const uint8_
 {
 	struct listener *l = arg;
 	struct request *r = malloc(sizeof(*r) + len);
-	int ret;
 
 	if (r == NULL)
 		return -ENOMEM;
@@ -279,14 +282,10 @@ on_http(void *arg, uint64_t id, const struct peel_socks_target *to, const uint8_
 	target_to(to, &r->target);
 	r->len = len;
 	memcpy(r->bytes, request, len);
-	ret = STAILQ_EMPTY(&l->waiting) ? try_request(r) : -EAGAIN;
-	if (ret == -EAGAIN) {
-		STAILQ_INSERT_TAIL(&l->waiting, r, entry);
-		return 0;
-	}
-	if (ret != 0)
-		free(r);
-	return ret;
+	/* Those before it, too: what they wait for may not have been answers. */
+	STAILQ_INSERT_TAIL(&l->waiting, r, entry);
+	try_waiting(l);
+	return 0;
 }
 
 /* ---- life --------------------------------------------------------------------------------------------------------- */
