@@ -21,6 +21,8 @@
 #define DRAIN_US 1000000 /* for late answers */
 #define QUEUE_US 20000	 /* more than twice the shortest round trip and this: a queue */
 #define LOST_US 500000	 /* and four times the shortest round trip */
+#define PAUSE_US                                                                                   \
+	1000000 /* between directions: exits answer so many per second, and may just have */
 #define TINY 16
 
 struct probe {
@@ -114,6 +116,8 @@ count(struct speed *s, uint64_t now, uint64_t rtt_us, size_t len)
 
 	s->result.answered++;
 	if (s->phase == SPEED_RTT) {
+		if (s->min_rtt_us == 0 || rtt_us < s->min_rtt_us)
+			s->min_rtt_us = rtt_us;
 		s->result.rtt_ms[s->result.n_rtt++] = (double)rtt_us / 1000;
 		if (s->result.n_rtt == RTT_COUNT)
 			finish(s);
@@ -198,7 +202,7 @@ pump(struct speed *s)
 {
 	uint64_t now = now_us();
 
-	if (now - s->start_us >= length_us(s))
+	if (now < s->start_us || now - s->start_us >= length_us(s))
 		return;
 	while (s->running && s->under_way < (s->phase == SPEED_RTT ? 1 : (unsigned int)s->window)) {
 		if (!send_one(s, now))
@@ -233,6 +237,8 @@ on_tick(uv_timer_t *timer)
 	struct speed *s = timer->data;
 	uint64_t now = now_us(), age = now - s->start_us;
 
+	if (now < s->start_us)
+		return;
 	find_lost(s, now);
 	if (s->phase != SPEED_RTT && now - s->progress_us >= PROGRESS_US) {
 		if (age < length_us(s) + PROGRESS_US)
@@ -268,8 +274,11 @@ speed_start(struct speed *s, peel_circuit circuit, enum speed_phase phase)
 	s->phase = phase;
 	s->serial++;
 	s->running = true;
-	s->start_us = s->progress_us = now_us();
-	s->all_bytes = s->progress_bytes = s->shrunk_us = s->min_rtt_us = 0;
+	s->start_us = s->progress_us = now_us() + (phase == SPEED_DOWN ? PAUSE_US : 0);
+	s->all_bytes = s->progress_bytes = s->shrunk_us = 0;
+	/* Else known from before: it tells soon when the whole first window is lost. */
+	if (phase == SPEED_RTT)
+		s->min_rtt_us = 0;
 	s->window = WINDOW_FIRST;
 	s->grown = false;
 	s->under_way = 0;
