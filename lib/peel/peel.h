@@ -104,7 +104,7 @@ struct peel_settings {
 	uint32_t circuit_timeout;   /* 60: divided by next_hop_timeout, tries to build a circuit */
 	uint32_t next_hop_timeout;  /* 10: wait for a hop's answer */
 	uint32_t max_relay_early;   /* 8: cells that may extend a circuit; also its most hops */
-	bool allow_same_network; /* no: two hops never share a /16 (IPv4) or /32 (IPv6) of public addresses */
+	bool allow_same_network; /* no: two hops never share a /16 (IPv4) or /32 (IPv6) of public addresses, where these are known */
 	bool isolate_destinations; /* no: peel_circuit_for() gives each destination circuits of its own */
 
 	/* for others */

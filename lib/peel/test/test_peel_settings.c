@@ -111,6 +111,35 @@ test_ranges(void **state)
 	}
 }
 
+static int
+no_lookup(void *arg, const uint8_t info_hash[20],
+	void (*found)(void *ctx, const struct peel_introduction_point *point), void *ctx)
+{
+	(void)arg;
+	(void)info_hash;
+	found(ctx, NULL);
+	return 0;
+}
+
+static int
+no_announce(void *arg, const uint8_t info_hash[20], const struct peel_introduction_point *point)
+{
+	(void)arg;
+	(void)info_hash;
+	(void)point;
+	return 0;
+}
+
+static int
+no_peer(void *arg, const uint8_t mid[20],
+	void (*found)(void *ctx, const struct peel_address *address), void *ctx)
+{
+	(void)arg;
+	(void)mid;
+	found(ctx, NULL);
+	return 0;
+}
+
 static void
 test_fields_against_each_other(void **state)
 {
@@ -141,6 +170,9 @@ test_fields_against_each_other(void **state)
 	peel_settings_init(&s);
 	s.dht_provider = &dht;
 	refused(&s, "settings.dht_provider: one of its functions is NULL");
+	s.dht_provider = &(const struct peel_dht_provider){
+		.lookup = no_lookup, .announce = no_announce, .peer_lookup = no_peer};
+	assert_int_equal(judge(&s), 0);
 }
 
 /* Every field gets to where it counts. */
