@@ -56,7 +56,7 @@ async def pool(options):
             # One exit goes: what ended there moves to the other.
             await world.relays[2].stop()
             await until(lambda: _through(world, 2, 2, False), 8, "circuits of an exit that left")
-            await world.full(2, 4)
+            await world.full(2, 4, 40)  # it stays a candidate for a minute, and tries at it are lost
             # The other one too: nothing is left to end at.
             await world.relays[3].stop()
             await until(lambda: _none(world.origin, 2), 8, "circuits without exits")
@@ -64,7 +64,7 @@ async def pool(options):
                 raise AssertionError("no circuits, but peel_tunnels_ready() is not 0")
             # Back again, first one, then the other.
             await world.relays[3].start()
-            await world.full(2, 4, 30)
+            await world.full(2, 4, 40)
             await world.relays[2].start()
             await world.settle()
         if watch.most > 4:
