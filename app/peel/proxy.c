@@ -66,7 +66,7 @@ sync_circuits(struct listener *l)
 	if (n > PEEL_ARRAY_LEN(ready))
 		n = PEEL_ARRAY_LEN(ready);
 	for (size_t i = 0; i < n; i++) {
-		if (lets_data_out(peel, ready[i]))
+		if (lets_data_out(peel, ready[i]) && !peel_is_reserved(peel, ready[i]))
 			ready[good++] = ready[i];
 	}
 	n = good;
@@ -330,6 +330,7 @@ proxy_open(struct session *s, struct proxy **out, char *why, size_t why_size)
 	struct proxy *p = calloc(1, sizeof(*p));
 	int ret = p != NULL ? 0 : -ENOMEM;
 
+	peel_set_isolate(s->peel, s->conf.client.isolate_destinations);
 	for (unsigned int hops = 1; hops <= PEEL_HOPS_LIMIT && ret == 0; hops++) {
 		p->session = s;
 		p->listener[hops - 1].proxy = p;

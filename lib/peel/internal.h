@@ -78,6 +78,7 @@ void events_attach(struct peel *p);
 /* sticky.c */
 int sticky_new(bool isolate, struct sticky **out) PEEL_MUST_USE;
 void sticky_free(struct sticky *s);
+bool sticky_isolates(const struct sticky *s);
 /** The circuit is gone: its destinations get others.   Thread: any. */
 void sticky_forget(struct sticky *s, peel_circuit circuit);
 

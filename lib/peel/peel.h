@@ -104,7 +104,8 @@ struct peel_settings {
 	uint32_t circuit_timeout;   /* 60: divided by next_hop_timeout, tries to build a circuit */
 	uint32_t next_hop_timeout;  /* 10: wait for a hop's answer */
 	uint32_t max_relay_early;   /* 8: cells that may extend a circuit; also its most hops */
-	bool allow_same_network; /* no: two hops never share a /16 (IPv4) or /32 (IPv6) of public addresses, where these are known */
+	bool allow_same_network; /* no: two hops never share a /16 (IPv4) or /32 (IPv6) of public addresses,
+				    where these are known */
 	bool isolate_destinations; /* no: peel_circuit_for() gives each destination circuits of its own */
 
 	/* for others */
@@ -277,8 +278,8 @@ PEEL_API char *peel_status(struct peel *p);
 PEEL_API int peel_http_request(struct peel *p, peel_circuit circuit,
 	const struct peel_address *target, const void *request, size_t len,
 	void (*done)(void *arg, int result, const void *answer, size_t len), void *arg);
-/** A circuit of that many hops whose exit does HTTP requests; begun when there is none, beside the pools. 0: not ready
- *  yet, ask again. */
+/** A circuit of that many hops whose exit does HTTP requests; begun when there is none, beside the pools. With
+ *  isolate_destinations peel_circuit_for() keeps data away from it. 0: not ready yet, ask again. */
 PEEL_API peel_circuit peel_http_circuit(struct peel *p, unsigned int hops);
 
 /** What a speed test sends and asks for. */

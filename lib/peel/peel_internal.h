@@ -18,3 +18,5 @@ PEEL_MUST_USE int peel_open_conf(const struct peel_node_conf *conf, struct peel 
 struct peel_node *peel_get_node(struct peel *p);
 /** peel_circuit_for() gives each destination circuits of its own. Before the node is driven. */
 void peel_set_isolate(struct peel *p, bool isolate);
+/** Isolating: a circuit for HTTP requests, which data keeps away from. */
+bool peel_is_reserved(struct peel *p, peel_circuit circuit);

@@ -42,19 +42,44 @@ peel_http_request(struct peel *p, peel_circuit circuit, const struct peel_addres
 }
 
 /* Holding the node's lock. */
-static peel_circuit
-find_http(struct peel_tunnels *t, unsigned int hops)
+static bool
+does_http(struct peel_tunnels *t, peel_circuit circuit)
 {
-	peel_tunnel_id id[HTTP_LOOK_AT];
-	size_t n = peel_tunnels_active(t, hops, id, HTTP_LOOK_AT);
 	struct peel_tunnel_info info;
 
+	return peel_tunnels_info(t, circuit, &info) == 0 && info.state == PEEL_TUNNEL_READY &&
+	       (info.exit_flags & PEEL_FLAG_EXIT_HTTP) != 0;
+}
+
+/* Holding the node's lock. Isolating, only the one that data keeps away from: its exit would see a tracker and a peer. */
+static peel_circuit
+find_http(struct peel *p, struct peel_tunnels *t, unsigned int hops)
+{
+	peel_tunnel_id id[HTTP_LOOK_AT];
+	size_t n;
+
+	if (sticky_isolates(p->sticky))
+		return does_http(t, p->http[hops - 1]) ? p->http[hops - 1] : 0;
+	n = peel_tunnels_active(t, hops, id, HTTP_LOOK_AT);
 	for (size_t i = 0; i < n && i < HTTP_LOOK_AT; i++) {
-		if (peel_tunnels_info(t, id[i], &info) == 0 &&
-			(info.exit_flags & PEEL_FLAG_EXIT_HTTP) != 0)
+		if (does_http(t, id[i]))
 			return id[i];
 	}
 	return 0;
+}
+
+bool
+peel_is_reserved(struct peel *p, peel_circuit circuit)
+{
+	bool is = false;
+
+	if (!sticky_isolates(p->sticky))
+		return false;
+	peel_node_lock(p->node);
+	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++)
+		is |= p->http[i] == circuit;
+	peel_node_unlock(p->node);
+	return is;
 }
 
 /* Holding the node's lock. One at a time is begun; 0 or -errno. */
@@ -84,7 +109,7 @@ peel_http_circuit(struct peel *p, unsigned int hops)
 	}
 	peel_node_lock(p->node);
 	t = peel_node_tunnels(p->node);
-	circuit = find_http(t, hops);
+	circuit = find_http(p, t, hops);
 	if (circuit == 0)
 		rc = begin_http(p, t, hops);
 	peel_node_unlock(p->node);

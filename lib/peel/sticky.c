@@ -181,6 +181,19 @@ choose(const struct sticky *s, const peel_circuit *active, size_t n)
 	return best;
 }
 
+/* @return how many were written. */
+static size_t
+data_circuits(struct peel *p, unsigned int hops, peel_circuit out[ACTIVE_MAX])
+{
+	size_t n = peel_active_data_circuits_of(p, hops, out, ACTIVE_MAX), kept = 0;
+
+	for (size_t i = 0; i < n && i < ACTIVE_MAX; i++) {
+		if (!peel_is_reserved(p, out[i]))
+			out[kept++] = out[i];
+	}
+	return kept;
+}
+
 peel_circuit
 peel_circuit_for(struct peel *p, unsigned int hops, const struct peel_address *destination)
 {
@@ -195,11 +208,11 @@ peel_circuit_for(struct peel *p, unsigned int hops, const struct peel_address *d
 	pthread_mutex_unlock(&s->lock);
 	if (circuit != 0)
 		return circuit;
-	n = peel_active_data_circuits_of(p, hops, active, ACTIVE_MAX);
+	n = data_circuits(p, hops, active);
 	pthread_mutex_lock(&s->lock);
 	circuit = look_up(s, digest); /* another thread may have been faster */
 	if (circuit == 0) {
-		circuit = choose(s, active, n < ACTIVE_MAX ? n : ACTIVE_MAX);
+		circuit = choose(s, active, n);
 		if (circuit != 0)
 			remember(s, digest, circuit);
 	}
@@ -219,6 +232,12 @@ sticky_forget(struct sticky *s, peel_circuit circuit)
 		i = older;
 	}
 	pthread_mutex_unlock(&s->lock);
+}
+
+bool
+sticky_isolates(const struct sticky *s)
+{
+	return s->isolate;
 }
 
 void

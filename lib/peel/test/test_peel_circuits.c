@@ -234,11 +234,20 @@ test_sticky(void **state)
 	}
 }
 
+static bool
+has_http(void *arg)
+{
+	peel_circuit *circuit = arg;
+
+	*circuit = peel_http_circuit(client, 1);
+	return *circuit != 0;
+}
+
 static void
 test_isolation(void **state)
 {
 	struct peel *shared = client;
-	peel_circuit used[4];
+	peel_circuit used[4], http = 0, circuit;
 	struct peel_settings s;
 	unsigned int hops = 1;
 	struct peel_address a;
@@ -262,9 +271,20 @@ test_isolation(void **state)
 		for (int j = 0; j < i; j++)
 			assert_true(used[j] != used[i]);
 	}
+	/* HTTP requests have one of their own, which data keeps away from. */
+	wait_for(has_http, &http, "a circuit for HTTP");
+	for (int i = 0; i < 4; i++)
+		assert_true(http != used[i]);
 	/* No other is left: shared after all. */
-	assert_int_equal(peel_address_set(&a, "10.0.0.5", 80), 0);
-	assert_true(peel_circuit_for(client, 1, &a) != 0);
+	for (int i = 5; i < 30; i++) {
+		char host[32];
+
+		snprintf(host, sizeof(host), "10.0.0.%d", i);
+		assert_int_equal(peel_address_set(&a, host, 80), 0);
+		circuit = peel_circuit_for(client, 1, &a);
+		assert_true(circuit != 0 && circuit != http);
+	}
+	assert_true(peel_http_circuit(client, 1) == http);
 	peel_close(client);
 	client = shared;
 }

@@ -96,6 +96,7 @@ world_start(struct world *w)
 		s.listen = "127.0.0.1:0";
 		s.bootstrap = w->bootstrap; /* the first has none */
 		s.become_exitnode = s.exit_any_payload = s.exit_loopback = true;
+		s.peer_flags |= PEEL_EXIT_HTTP;
 		rc = peel_open(&s, &w->relay[i]);
 		if (rc != 0)
 			fail_msg("relay %d: %s", i, peel_strerror(rc));
