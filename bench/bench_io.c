@@ -289,7 +289,7 @@ main(int argc, char **argv)
 	if (rte_eal_init((int)PEEL_ARRAY_LEN(args) - 1, args) < 0 || peel_rcu_new(1, &rcu) != 0)
 		bench_fail("EAL does not start");
 	bench_pin(0); /* EAL moved us */
-	pool = peel_port_pool_new("bench", MBUFS, SOCKET_ID_ANY);
+	pool = peel_port_pool_new("bench", MBUFS, false, SOCKET_ID_ANY);
 	if (pool == NULL)
 		bench_fail("no memory");
 	time = b.quick ? SECONDS_QUICK : SECONDS;

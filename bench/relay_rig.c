@@ -113,7 +113,7 @@ relay_rig_start(struct relay_rig *rig, const struct relay_rig_conf *conf)
 	rig->conf = *conf;
 	rig->policy.flags = PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT;
 	memcpy(rig->policy.prefix, prefix, PEEL_PREFIX_LEN);
-	rig->pool = peel_port_pool_new(name, conf->n_mbufs, SOCKET_ID_ANY);
+	rig->pool = peel_port_pool_new(name, conf->n_mbufs, false, SOCKET_ID_ANY);
 	if (rig->pool == NULL)
 		bench_fail("%u mbufs: %s", conf->n_mbufs, rte_strerror(rte_errno));
 	must(peel_rcu_new(conf->n_workers, &rig->rcu), "rcu");

@@ -107,7 +107,8 @@ start_tables(struct peel_node *node, char *why, size_t why_size)
 	if (rc != 0)
 		return rc;
 	snprintf(name, sizeof(name), "peel%p", (void *)node);
-	node->pool = peel_port_pool_new(name, n_mbufs, (int)rte_socket_id());
+	node->pool = peel_port_pool_new(name, n_mbufs,
+		conf->max_own_circuits > 0 && conf->device[0] == '\0', (int)rte_socket_id());
 	if (node->pool == NULL) {
 		snprintf(why, why_size,
 			"no memory for %u packet buffers: lower [port] buffers or give more memory",

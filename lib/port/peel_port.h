@@ -48,8 +48,12 @@ peel_pkt(struct rte_mbuf *m)
 	return rte_mbuf_to_priv(m);
 }
 
-/** Pool of datagram mbufs: private area, headroom, room for PEEL_PORT_RX_MAX and tailroom. NULL: rte_errno. */
-struct rte_mempool *peel_port_pool_new(const char *name, unsigned int n, int socket_id);
+/**
+ * Pool of datagram mbufs: private area, headroom, room for PEEL_PORT_RX_MAX and tailroom. NULL: rte_errno.
+ * @p many_threads: other threads than workers take from it. Not for net_af_xdp, whose datagrams then get lost.
+ */
+struct rte_mempool *peel_port_pool_new(
+	const char *name, unsigned int n, bool many_threads, int socket_id);
 
 struct peel_port;
 

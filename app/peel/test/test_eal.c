@@ -141,7 +141,7 @@ test_start_without_hugepages(void **state)
 	assert_true(CPU_EQUAL(&before, &after));
 	assert_int_equal(rte_lcore_count(), 1);
 	/* What the plan promised is there. */
-	struct rte_mempool *pool = peel_port_pool_new("test", plan.n_mbufs, SOCKET_ID_ANY);
+	struct rte_mempool *pool = peel_port_pool_new("test", plan.n_mbufs, false, SOCKET_ID_ANY);
 
 	assert_non_null(pool);
 	assert_true(pool->header_size + pool->elt_size + pool->trailer_size <= 2560);

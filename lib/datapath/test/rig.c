@@ -92,7 +92,7 @@ start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags,
 
 	memset(rig, 0, sizeof(*rig));
 	snprintf(name, sizeof(name), "rig%u", n++);
-	rig->pool = peel_port_pool_new(name, 1024, SOCKET_ID_ANY);
+	rig->pool = peel_port_pool_new(name, 1024, false, SOCKET_ID_ANY);
 	assert_non_null(rig->pool);
 	assert_int_equal(peel_rcu_new(n_workers, &rig->rcu), 0);
 	struct peel_route_conf rc = {

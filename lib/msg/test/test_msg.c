@@ -25,7 +25,7 @@ setup(void **state)
 	(void)state;
 	if (rte_eal_init((int)PEEL_ARRAY_LEN(argv) - 1, argv) < 0)
 		return -1;
-	pool = peel_port_pool_new("msg", 1023, SOCKET_ID_ANY);
+	pool = peel_port_pool_new("msg", 1023, false, SOCKET_ID_ANY);
 	return pool == NULL ? -1 : 0;
 }
 

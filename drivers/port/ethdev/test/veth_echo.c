@@ -86,7 +86,7 @@ set_conf(struct peel_port_conf *c, char **argv)
 		return -1;
 	if (strcmp(argv[4], "-") != 0 && peel_addr_parse(argv[4], 0, &c->address6) != 0)
 		return -1;
-	c->pool = peel_port_pool_new("echo", MBUFS, SOCKET_ID_ANY);
+	c->pool = peel_port_pool_new("echo", MBUFS, false, SOCKET_ID_ANY);
 	return c->pool == NULL || peel_rcu_new(1, &c->rcu) != 0 ? -1 : 0;
 }
 

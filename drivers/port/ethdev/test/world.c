@@ -33,7 +33,7 @@ world_setup(void **state)
 	(void)state;
 	if (rte_eal_init((int)PEEL_ARRAY_LEN(args) - 1, args) < 0)
 		return -1;
-	world_pool = peel_port_pool_new("test", WORLD_MBUFS, SOCKET_ID_ANY);
+	world_pool = peel_port_pool_new("test", WORLD_MBUFS, false, SOCKET_ID_ANY);
 	return world_pool == NULL ? -1 : 0;
 }
 

@@ -78,7 +78,7 @@ start(struct peel_load_conf conf, bool filter)
 
 	memset(&t, 0, sizeof(t));
 	snprintf(name, sizeof(name), "load%u", n++);
-	t.pool = peel_port_pool_new(name, 1023, SOCKET_ID_ANY);
+	t.pool = peel_port_pool_new(name, 1023, false, SOCKET_ID_ANY);
 	assert_non_null(t.pool);
 	assert_int_equal(peel_rcu_new(1, &t.rcu), 0);
 	struct peel_route_conf rc = {.max_sessions = conf.n_circuits,

@@ -72,7 +72,7 @@ fix_setup(void **state)
 	(void)state;
 	if (rte_eal_init((int)PEEL_ARRAY_LEN(args) - 1, args) < 0)
 		return -1;
-	pool = peel_port_pool_new("test", FIX_MBUFS, SOCKET_ID_ANY);
+	pool = peel_port_pool_new("test", FIX_MBUFS, false, SOCKET_ID_ANY);
 	return pool == NULL ? -1 : 0;
 }
 
