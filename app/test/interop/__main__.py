@@ -11,6 +11,7 @@ import sys
 
 from . import http_cases, proxied, scenarios, special
 from .runner import Runner
+from .supervise import supervised
 from .world import World
 
 
@@ -114,7 +115,8 @@ def main():
     parser.add_argument("--jobs", type=int, default=3, help="worlds at a time")
     parser.add_argument("--world", default="", help="only worlds whose name contains this text")
     parser.add_argument("-k", default="", help="only cases whose name contains this text")
-    sys.exit(asyncio.run(run(parser.parse_args())))
+    options = parser.parse_args()
+    sys.exit(supervised("interop", lambda: run(options)))
 
 
 if __name__ == "__main__":
