@@ -47,7 +47,7 @@ lets_data_out(struct peel *peel, peel_circuit circuit)
 
 	peel_node_lock(node);
 	ret = peel_tunnels_info(peel_node_tunnels(node), circuit, &info);
-	peel_node_unlock(node);
+	peel_node_unlock_unchanged(node);
 	return ret == 0 && (info.exit_flags == 0 ||
 				   (info.exit_flags & (PEEL_FLAG_EXIT_BT | PEEL_FLAG_EXIT_IPV8)));
 }

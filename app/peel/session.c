@@ -75,7 +75,7 @@ on_status(uv_signal_t *handle, int number)
 	(void)number;
 	peel_node_lock(node);
 	text = peel_node_status(node, false); /* as a relay does: one line */
-	peel_node_unlock(node);
+	peel_node_unlock_unchanged(node);
 	if (text == NULL)
 		return;
 	puts(text);

@@ -142,6 +142,12 @@ peel_node_unlock(struct peel_node *node)
 	pthread_mutex_unlock(&node->lock);
 }
 
+void
+peel_node_unlock_unchanged(struct peel_node *node)
+{
+	pthread_mutex_unlock(&node->lock);
+}
+
 static void
 close_handle(uv_handle_t *handle, void *arg)
 {

@@ -109,8 +109,10 @@ int peel_node_timeout(struct peel_node *node);
  * say otherwise.   Thread: any.
  */
 void peel_node_lock(struct peel_node *node);
-/** Also makes the control thread look at its timers again, at once. */
+/** Also sends what was queued, and makes the control thread look at its timers again, at once. */
 void peel_node_unlock(struct peel_node *node);
+/** Instead, by whoever only looked. */
+void peel_node_unlock_unchanged(struct peel_node *node);
 
 /* ---- own circuits (max_own_circuits > 0) -------------------------------------------------------------------------- */
 

@@ -50,7 +50,7 @@ peel_active_data_circuits_of(struct peel *p, unsigned int hops, peel_circuit *ou
 
 	peel_node_lock(p->node);
 	have = peel_tunnels_active(peel_node_tunnels(p->node), hops, out, n);
-	peel_node_unlock(p->node);
+	peel_node_unlock_unchanged(p->node);
 	return have;
 }
 
@@ -67,7 +67,7 @@ peel_tunnels_ready(struct peel *p, unsigned int hops)
 
 	peel_node_lock(p->node);
 	quotient = peel_tunnels_quotient(peel_node_tunnels(p->node), hops);
-	peel_node_unlock(p->node);
+	peel_node_unlock_unchanged(p->node);
 	return quotient;
 }
 
@@ -92,7 +92,7 @@ peel_circuit_info(struct peel *p, peel_circuit circuit, struct peel_circuit_info
 	memset(out, 0, sizeof(*out));
 	peel_node_lock(p->node);
 	rc = peel_tunnels_info(peel_node_tunnels(p->node), circuit, &info);
-	peel_node_unlock(p->node);
+	peel_node_unlock_unchanged(p->node);
 	if (rc != 0)
 		return gone();
 	out->state = (enum peel_circuit_state)info.state;
@@ -175,6 +175,6 @@ peel_status(struct peel *p)
 
 	peel_node_lock(p->node);
 	text = peel_node_status(p->node, true);
-	peel_node_unlock(p->node);
+	peel_node_unlock_unchanged(p->node);
 	return text;
 }

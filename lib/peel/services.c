@@ -78,7 +78,7 @@ peel_is_reserved(struct peel *p, peel_circuit circuit)
 	peel_node_lock(p->node);
 	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++)
 		is |= p->http[i] == circuit;
-	peel_node_unlock(p->node);
+	peel_node_unlock_unchanged(p->node);
 	return is;
 }
 
