@@ -81,6 +81,10 @@ struct peel_node {
 	void *ready_arg;
 };
 
+/* assemble.c */
+/** Everything but threads; what was made when it fails is in the node, for peel_node_free(). */
+int node_assemble(struct peel_node *node, char *why, size_t why_size) PEEL_MUST_USE;
+
 /* loop.c */
 int node_loop_init(struct peel_node *node);
 void node_loop_close(struct peel_node *node);

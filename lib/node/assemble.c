@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * The parts of a node, put together bottom up: tables, port, workers, state machines and what connects them.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <rte_errno.h>
+#include <rte_lcore.h>
+
+#include "http.h"
+#include "node.h"
+
+#define MBUFS_PER_WORKER 8192
+#define MBUFS_BASE 4096
+#define PEERS_MIN 4096 /* peers remembered over all overlays, at least */
+#define IDLE_SPINS 100 /* empty polls of a device before a sleep, where that is configured */
+
+/* ---- callbacks that connect the state machines ----------------------------------------------------------------- */
+
+static void
+cb_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
+{
+	node_send(arg, to, data, len);
+}
+
+static void
+cb_public_changed(void *arg, const struct peel_addr *address)
+{
+	char text[PEEL_ADDR_TEXT_MAX];
+
+	(void)arg;
+	peel_log(PEEL_LOG_INFO, "public address: %s", peel_addr_text(address, text));
+}
+
+static void
+target_from_peer(struct peel_target *t, const struct peel_peer *p)
+{
+	memcpy(t->pk, p->pk, sizeof(t->pk));
+	t->addr = p->addr;
+	t->flags = p->flags;
+	t->last_heard_ms = p->last_heard_ms;
+}
+
+static size_t
+cb_candidates(void *arg, uint16_t all, uint16_t none, struct peel_target *out, size_t n)
+{
+	struct peel_node *node = arg;
+	struct peel_peer peers[PEEL_CANDIDATES_MAX];
+
+	n = peel_overlay_candidates(
+		node->overlay, all, none, peers, n < PEEL_CANDIDATES_MAX ? n : PEEL_CANDIDATES_MAX);
+	for (size_t i = 0; i < n; i++)
+		target_from_peer(&out[i], &peers[i]);
+	return n;
+}
+
+static bool
+cb_find_peer(void *arg, const uint8_t pk[PEEL_PK_LEN], struct peel_target *out)
+{
+	struct peel_node *node = arg;
+	struct peel_peer peer;
+
+	if (!peel_overlay_find(node->overlay, pk, &peer))
+		return false;
+	target_from_peer(out, &peer);
+	return true;
+}
+
+static void
+cb_reached(void *arg, uint64_t token, bool answered)
+{
+	struct peel_node *node = arg;
+
+	(void)answered; /* the extension goes on in any case, section 21.9 */
+	peel_circuits_reached(node->circuits, token);
+}
+
+static int
+cb_reach(void *arg, const struct peel_addr *to, uint64_t token)
+{
+	struct peel_node *node = arg;
+
+	return peel_dht_ping(node->dht, to, cb_reached, node, token);
+}
+
+static void
+cb_wake_control(void *arg)
+{
+	struct peel_node *node = arg;
+
+	uv_async_send(&node->wake);
+}
+
+/* ---- stages of the start ----------------------------------------------------------------------------------------- */
+
+static int
+start_tables(struct peel_node *node, char *why, size_t why_size)
+{
+	const struct peel_node_conf *conf = &node->conf;
+	uint32_t n_mbufs = conf->n_mbufs != 0 ? conf->n_mbufs
+					      : MBUFS_BASE + MBUFS_PER_WORKER * conf->n_workers;
+	char name[RTE_MEMPOOL_NAMESIZE];
+	int rc = peel_rcu_new(conf->n_workers, &node->rcu);
+
+	if (rc != 0)
+		return rc;
+	snprintf(name, sizeof(name), "peel%p", (void *)node);
+	node->pool = peel_port_pool_new(name, n_mbufs,
+		conf->max_own_circuits > 0 && conf->device[0] == '\0', (int)rte_socket_id());
+	if (node->pool == NULL) {
+		snprintf(why, why_size,
+			"no memory for %u packet buffers: lower [port] buffers or give more memory",
+			n_mbufs);
+		return -rte_errno;
+	}
+	node->n_sessions = conf->tunnel.max_joined_circuits + 1 +
+			   conf->max_own_circuits * PEEL_PATH_LAYERS_MAX;
+	rc = peel_route_table_new(&(struct peel_route_conf){.max_sessions = node->n_sessions,
+					  .rcu = node->rcu,
+					  .env = node->env,
+					  .socket_id = (int)rte_socket_id()},
+		&node->routes);
+	if (rc != 0) {
+		snprintf(why, why_size,
+			"no memory for %u circuits: lower [tunnel] max_joined_circuits",
+			conf->tunnel.max_joined_circuits);
+		return rc;
+	}
+	if (conf->max_own_circuits > 0)
+		rc = peel_paths_new(conf->max_own_circuits, node->rcu, &node->paths);
+	if (rc != 0 || conf->replay_entries == 0)
+		return rc;
+	return peel_replay_new(
+		conf->replay_entries, node->env, false, (int)rte_socket_id(), &node->replay);
+}
+
+static int
+start_port(struct peel_node *node, char *why, size_t why_size)
+{
+	struct peel_port_conf *pc = &node->conf.port_conf;
+	int rc;
+
+	for (unsigned int i = 0; i < node->conf.n_workers; i++)
+		node->worker_stats[i] = &node->worker[i].stats;
+	pc->n_queues = (uint16_t)node->conf.n_workers;
+	pc->pool = node->pool;
+	pc->rcu = node->rcu;
+	pc->stats = node->worker_stats;
+	pc->env = node->env;
+	pc->device = node->conf.device;
+	rc = node->conf.port->open(pc, &node->port, why, why_size);
+	if (rc == 0)
+		node->conf.port->local(node->port, &node->local);
+	return rc;
+}
+
+static int
+start_workers(struct peel_node *node, char *why, size_t why_size)
+{
+	const struct peel_node_conf *conf = &node->conf;
+	bool sleep = conf->idle == PEEL_IDLE_SLEEP ||
+		     (conf->idle == PEEL_IDLE_AUTO && conf->port->sleeps);
+
+	/* An empty poll of a port that can wait is a system call like the wait itself: no use in repeating it. */
+	uint32_t spins = conf->idle_spins != 0 ? conf->idle_spins
+			 : conf->port->sleeps  ? 1
+					       : IDLE_SPINS;
+
+	if (conf->fan_out && conf->n_workers > 1 && conf->port->wake != NULL &&
+		peel_fan_new(conf->n_workers, conf->ring_size, &node->fan) != 0) {
+		snprintf(why, why_size,
+			"no memory for the rings between workers: lower [workers] ring");
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < conf->n_workers; i++) {
+		struct node_worker *nw = &node->worker[i];
+		struct peel_worker_conf wc = {
+			.id = i,
+			.ops = conf->port,
+			.port = node->port,
+			.pool = node->pool,
+			.engine = conf->engine,
+			.routes = node->routes,
+			.replay = node->replay,
+			.fan = node->fan,
+			.n_workers = conf->n_workers,
+			.rcu = node->rcu,
+			.paths = node->paths,
+			.stats = &nw->stats,
+			.policy = &conf->policy,
+			.n_prefixes = PEEL_N_COMMUNITIES,
+			.test_response_max = conf->test_response_max,
+			.test_rate = conf->test_rate,
+			.sleep = sleep,
+			.idle_spins = spins,
+			.wake_control = cb_wake_control,
+			.wake_arg = node,
+			.env = node->env,
+		};
+		int rc = peel_mailbox_new(conf->ring_size, &nw->mailbox);
+
+		if (rc == 0 && node->paths != NULL)
+			rc = peel_outbox_new(conf->ring_size, &nw->outbox);
+		if (rc != 0) {
+			snprintf(why, why_size, "no memory for the rings of worker %u", i);
+			return rc;
+		}
+		wc.mailbox = nw->mailbox;
+		wc.outbox = nw->outbox;
+		memcpy(wc.prefix, node->prefix, sizeof(node->prefix));
+		rc = peel_worker_new(&wc, &nw->worker);
+		if (rc != 0) {
+			snprintf(why, why_size,
+				"AEAD engine %s does not run here: choose another [aead] engine",
+				conf->engine->name);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static int
+start_control(struct peel_node *node)
+{
+	const struct peel_node_conf *conf = &node->conf;
+	struct peel_overlay_conf oc = {
+		.env = node->env,
+		.identity = &node->identity,
+		.stats = &node->stats,
+		.flags = conf->tunnel.peer_flags,
+		.max_peers = conf->max_peers,
+		/* As many strangers again: they get at most half of the table. */
+		.peers_max =
+			conf->max_peers > PEERS_MIN / 2 ? 2 * (uint32_t)conf->max_peers : PEERS_MIN,
+		.walk_target = conf->walk_target,
+		.lan = node->local,
+		.public_address = conf->public_address,
+		.bootstrap = conf->bootstrap,
+		.n_bootstrap = conf->n_bootstrap,
+		.send = cb_send,
+		.public_changed = cb_public_changed,
+		.arg = node,
+	};
+	struct peel_dht_conf dc = {
+		.env = node->env,
+		.identity = &node->identity,
+		.stats = &node->stats,
+		.send = cb_send,
+		.arg = node,
+	};
+	struct peel_circuits_conf cc = {
+		.env = node->env,
+		.identity = &node->identity,
+		.stats = &node->stats,
+		.routes = node->routes,
+		.settings = conf->tunnel,
+		.send = cb_send,
+		.candidates = cb_candidates,
+		.find_peer = cb_find_peer,
+		.reach = cb_reach,
+		.exit_gone = node_exit_gone,
+		.arg = node,
+	};
+	struct peel_tunnels_conf tc = {
+		.env = node->env,
+		.identity = &node->identity,
+		.stats = &node->stats,
+		.routes = node->routes,
+		.send = cb_send,
+		.candidates = cb_candidates,
+		.find_peer = cb_find_peer,
+		.arg = node,
+	};
+	int rc;
+
+	memcpy(tc.prefix, node->prefix[PEEL_COMMUNITY_TUNNEL], sizeof(tc.prefix));
+	memcpy(oc.community, conf->community, sizeof(oc.community));
+	memcpy(dc.community, conf->community[PEEL_COMMUNITY_DHT], sizeof(dc.community));
+	memcpy(cc.prefix, node->prefix[PEEL_COMMUNITY_TUNNEL], sizeof(cc.prefix));
+	rc = peel_overlay_new(&oc, &node->overlay);
+	if (rc == 0)
+		rc = peel_dht_new(&dc, &node->dht);
+	if (rc == 0)
+		rc = peel_circuits_new(&cc, &node->circuits);
+	if (rc == 0)
+		rc = node_tunnels_new(node, &tc);
+	return rc;
+}
+
+int
+node_assemble(struct peel_node *node, char *why, size_t why_size)
+{
+	int rc = peel_keys_init();
+
+	if (rc == 0)
+		rc = peel_aead_self_test(node->conf.engine);
+	if (rc != 0) {
+		snprintf(why, why_size,
+			"AEAD engine %s fails its self-test: choose another [aead] engine",
+			node->conf.engine->name);
+		return rc;
+	}
+	if (node->conf.key_file[0] == '\0')
+		rc = peel_identity_generate(node->env, &node->identity);
+	else
+		rc = peel_identity_load(node->conf.key_file, &node->identity, why, why_size);
+	if (rc == 0)
+		rc = start_tables(node, why, why_size);
+	if (rc == 0)
+		rc = start_port(node, why, why_size);
+	if (rc != 0)
+		return rc;
+	node_policy_init(node);
+	rc = start_workers(node, why, why_size);
+	if (rc == 0)
+		rc = start_control(node);
+	if (rc == 0)
+		rc = node_names_new(node, &node->names, why, why_size);
+	if (rc == 0)
+		rc = node_http_new(node, &node->http);
+	if (rc == 0)
+		rc = node_management_start(node, why, why_size);
+	return rc;
+}
