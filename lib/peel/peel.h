@@ -140,7 +140,7 @@ struct peel_settings {
 	unsigned int workers; /* 1: threads that move cells */
 	const int *cores;     /* [workers] CPU of each; NULL: wherever the kernel likes */
 	bool poll;	      /* no: workers spin instead of sleeping when idle */
-	const char *engine;   /* "auto", "ipsec_mb", "sodium" ...: who encrypts */
+	const char *engine;   /* "auto", "avx512", "ipsec_mb", "sodium": who encrypts */
 	bool hugepages; /* no: memory in ordinary pages. The first node of the process decides for all. */
 	uint32_t
 		memory; /* 512: MiB of address space for all nodes of the process, touched as needed; first node decides */
