@@ -57,13 +57,36 @@ cells(const struct peel_tunnels *t, const struct tunnel *tn)
 	return forward > backward ? forward : backward;
 }
 
+static uint64_t
+replace_at(uint64_t max_traffic)
+{
+	return max_traffic - max_traffic / 10;
+}
+
+/* Look again after half of the time that is left to the next limit, at the pace since the last look. */
+static void
+note_traffic(const struct peel_tunnels *t, struct tunnel *tn, uint64_t now)
+{
+	uint64_t max = t->conf.settings.max_traffic, bytes = traffic(t, tn);
+	uint64_t limit = tn->retiring ? max : replace_at(max);
+	uint64_t passed = bytes - tn->seen_bytes, ms = now - tn->looked_ms, left = TICK_MS;
+
+	if (ms == 0)
+		return;
+	if (passed > 0)
+		left = limit > bytes ? (limit - bytes) / passed * ms / 2 : 0;
+	tn->look_ms = now + (left < LOOK_MIN_MS ? LOOK_MIN_MS : left < TICK_MS ? left : TICK_MS);
+	tn->seen_bytes = bytes;
+	tn->looked_ms = now;
+}
+
 static bool
 near_end(const struct peel_tunnels *t, const struct tunnel *tn, uint64_t age_ms)
 {
 	uint64_t life = life_ms(t, tn), max = t->conf.settings.max_traffic;
 	uint64_t margin = life / 10 < REPLACE_MS ? life / 10 : REPLACE_MS;
 
-	return age_ms + margin >= life || traffic(t, tn) >= max - max / 10 ||
+	return age_ms + margin >= life || traffic(t, tn) >= replace_at(max) ||
 	       cells(t, tn) >= UINT32_MAX - UINT32_MAX / 10;
 }
 
@@ -86,6 +109,7 @@ check_limits(struct peel_tunnels *t, struct tunnel *tn, uint64_t now)
 	}
 	if (tn->state != PEEL_TUNNEL_READY)
 		return;
+	note_traffic(t, tn, now);
 	if (now - tn->active_ms > 1000ull * s->max_time_inactive) {
 		peel_tunnel_close(t, tn, PEEL_TUNNEL_END_SILENT, 0);
 	} else if (tn->pooled) {
@@ -119,6 +143,8 @@ due(const struct peel_tunnels *t, const struct tunnel *tn, uint64_t now)
 
 	if (tn->state == PEEL_TUNNEL_EXTENDING && tn->build->due_ms < at)
 		at = tn->build->due_ms;
+	if (tn->state == PEEL_TUNNEL_READY && tn->look_ms > now && tn->look_ms < at)
+		at = tn->look_ms;
 	if (peel_tunnel_pings(t, tn) && tn->ping_ms < at)
 		at = tn->ping_ms;
 	return at;

@@ -22,6 +22,7 @@
 #define PING_JITTER_MS 500  /* around it */
 #define PONG_MS 10000	    /* a pong is overdue after this, or next_hop_timeout if that is less */
 #define TICK_MS 1000	    /* at most: limits are exact to this, and so is what was begun since */
+#define LOOK_MIN_MS 20	    /* max_traffic is exact to this, once the pace is known */
 #define TICK_WANTED_MS 500  /* while circuits are missing */
 #define BACKOFF_MS 500	    /* after a failed circuit, doubled ... */
 #define BACKOFF_MAX_MS 5000 /* ... up to this */
@@ -61,7 +62,9 @@ struct tunnel {
 	uint64_t begun_ms, active_ms, close_ms;
 	uint64_t seen_cells; /* of the last hop's backward half at the last look */
 	uint32_t seen_s;
-	uint8_t type, state; /* enum peel_tunnel_type, peel_tunnel_state */
+	uint64_t seen_bytes, looked_ms; /* traffic at the last look, and when that was */
+	uint64_t look_ms;		/* when to look again: max_traffic may be near */
+	uint8_t type, state;		/* enum peel_tunnel_type, peel_tunnel_state */
 	uint8_t goal, n_hops;
 	bool pooled;
 	bool retiring;	       /* a replacement is wanted */

@@ -33,7 +33,7 @@ def symbols(source, library):
         sys.exit("the soname is not libpeel.so.0")
 
 
-def programs(build, source, folder):
+def programs(build, source, library, folder):
     run("meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", folder)
     pc = run("find", folder, "-name", "peel.pc").split()
     if len(pc) != 1:
@@ -43,6 +43,8 @@ def programs(build, source, folder):
     flags = run("pkg-config", "--cflags", "--libs", "peel", env=env).split()
     here = dict(os.environ, LD_LIBRARY_PATH=os.path.dirname(os.path.dirname(pc[0])))
     strict = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
+    if "libasan" in run("readelf", "-d", library):  # whose runtime wants to be the program's first library
+        strict.append("-fsanitize=address")
     run("cc", *strict, "-o", f"{folder}/send", f"{source}/app/examples/send.c", *flags)
     with open(f"{folder}/open.cc", "w", encoding="utf-8") as file:
         file.write("""#include <peel.h>
@@ -76,7 +78,7 @@ def main():
     build, source, library = sys.argv[1:]
     symbols(source, library)
     with tempfile.TemporaryDirectory(prefix="peel-install-") as folder:
-        programs(build, source, folder)
+        programs(build, source, library, folder)
 
 
 main()

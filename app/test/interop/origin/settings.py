@@ -150,7 +150,7 @@ async def max_time_inactive(options):
 
 async def max_traffic(options):
     """A circuit that carried max_traffic bytes goes, a fresh one comes before, and the others stay."""
-    limit = 200_000
+    limit = 600_000
     settings = {"max_circuits": 3, "max_traffic": limit}
     async with OriginWorld(FOUR[1:], settings, binary=options.peel) as world:
         await world.settle()
