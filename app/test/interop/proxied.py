@@ -244,7 +244,8 @@ async def leaves_nothing(world, client):
         await until(lambda: asyncio.to_thread(closed), 5, "the relay socket stays open")
     begin = (await client.own_circuits())["ready"]
     await client.stop()
-    await world.empty(12)
+    # Destroys take 5 s. A hop that was just being asked to join hears of none, and lets go after 20 s of silence.
+    await world.empty(30)
     return f"{begin} circuits"
 
 
