@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "known_answers.h"
-#include "peel_aead.h"
+#include "peel_aead_tags.h"
 
 /* The spread: every length up to just over two ChaCha blocks, then a full cell. */
 #define SPREAD_SHORT 131
@@ -159,4 +159,14 @@ peel_aead_self_test(const struct peel_aead_engine *engine)
 	}
 	free(t);
 	return rc;
+}
+
+void
+peel_aead_zero_failed(struct peel_aead_op *op, uint64_t failed)
+{
+	for (; failed != 0; failed &= failed - 1) {
+		struct peel_aead_op *o = &op[__builtin_ctzll(failed)];
+
+		memset(o->text, 0, o->len);
+	}
 }

@@ -8,6 +8,7 @@
 
 #include "cells.h"
 #include "peel_aead_avx512.h"
+#include "peel_aead_tags.h"
 
 #define BLOCKS_ENOUGH 128
 
@@ -62,28 +63,11 @@ avx512_seal(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n)
 	}
 }
 
-/* 1 when the tags differ, without a branch on them. */
-static inline uint64_t
-tag_differs(const uint8_t *a, const uint8_t *b)
-{
-	uint64_t x[2], y[2];
-
-	memcpy(x, a, sizeof(x));
-	memcpy(y, b, sizeof(y));
-	uint64_t diff = (x[0] ^ y[0]) | (x[1] ^ y[1]);
-
-	return (diff | (0 - diff)) >> 63;
-}
-
 /* Rare: what was turned is not authentic, and the tag that would have been must not stay around. */
 static void __attribute__((noinline, cold))
 wipe_failed(struct cells *c, struct peel_aead_op *op, uint64_t failed)
 {
-	for (; failed != 0; failed &= failed - 1) {
-		struct peel_aead_op *o = &op[__builtin_ctzll(failed)];
-
-		memset(o->text, 0, o->len);
-	}
+	peel_aead_zero_failed(op, failed);
 	peel_wipe(c->tag, sizeof(c->tag));
 }
 
@@ -110,7 +94,7 @@ avx512_open(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n)
 			break;
 		turn(c, true);
 		for (unsigned int k = 0; k < c->n; k++)
-			failed |= tag_differs(c->tag[k], c->cell[k].text + c->cell[k].len)
+			failed |= peel_aead_tag_differs(c->tag[k], c->cell[k].text + c->cell[k].len)
 				  << from[k];
 	}
 	if (__builtin_expect(failed != 0, 0))

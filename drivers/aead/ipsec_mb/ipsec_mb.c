@@ -12,6 +12,7 @@
 #include <intel-ipsec-mb.h>
 
 #include "peel_aead_ipsec_mb.h"
+#include "peel_aead_tags.h"
 
 _Static_assert(PEEL_AEAD_BURST <= IMB_MAX_BURST_SIZE, "one burst of ours is one burst of theirs");
 
@@ -81,28 +82,11 @@ ipsec_mb_seal(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n)
 	submit(cx->mgr, n, job);
 }
 
-/* 1 when the tags differ, without a branch on them. */
-static inline uint64_t
-tag_differs(const uint8_t *a, const uint8_t *b)
-{
-	uint64_t x[2], y[2];
-
-	memcpy(x, a, sizeof(x));
-	memcpy(y, b, sizeof(y));
-	uint64_t diff = (x[0] ^ y[0]) | (x[1] ^ y[1]);
-
-	return (diff | (0 - diff)) >> 63;
-}
-
 /* Rare: the library has left an unauthentic plaintext behind, and computed the tags that were asked for. */
 static void __attribute__((noinline, cold))
 wipe_failed(struct peel_aead *cx, struct peel_aead_op *op, uint64_t failed)
 {
-	for (; failed != 0; failed &= failed - 1) {
-		struct peel_aead_op *o = &op[__builtin_ctzll(failed)];
-
-		memset(o->text, 0, o->len);
-	}
+	peel_aead_zero_failed(op, failed);
 	peel_wipe(cx->tag, sizeof(cx->tag));
 }
 
@@ -134,7 +118,9 @@ ipsec_mb_open(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n)
 	for (uint64_t left = valid; left != 0; left &= left - 1) {
 		unsigned int i = (unsigned int)__builtin_ctzll(left);
 
-		failed |= tag_differs(cx->tag[i], op[i].text + op[i].len - PEEL_AEAD_TAG_LEN) << i;
+		failed |= peel_aead_tag_differs(
+				  cx->tag[i], op[i].text + op[i].len - PEEL_AEAD_TAG_LEN)
+			  << i;
 	}
 	if (__builtin_expect(failed != 0, 0))
 		wipe_failed(cx, op, failed);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/* What engines that compute tags themselves do with them. Thread: the engine's. */
+
+#include "peel_aead.h"
+
+/** 1 when the tags differ, without a branch on them. */
+static inline uint64_t
+peel_aead_tag_differs(const uint8_t a[PEEL_AEAD_TAG_LEN], const uint8_t b[PEEL_AEAD_TAG_LEN])
+{
+	uint64_t x[2], y[2];
+
+	memcpy(x, a, sizeof(x));
+	memcpy(y, b, sizeof(y));
+	uint64_t diff = (x[0] ^ y[0]) | (x[1] ^ y[1]);
+
+	return (diff | (0 - diff)) >> 63;
+}
+
+/** Zero the texts of the operations in @p failed: what an engine left there is not authentic. Rare. */
+void peel_aead_zero_failed(struct peel_aead_op *op, uint64_t failed);
