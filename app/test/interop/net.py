@@ -41,3 +41,18 @@ async def until(check, timeout, what, interval=0.1):
         if time.monotonic() > end:
             raise TimeoutError(f"{what} (waited {timeout} s)")
         await asyncio.sleep(interval)
+
+
+async def stop_all(nodes, servers):
+    """The last first. One that ends badly is an error, but the rest is stopped first."""
+    error = None
+    for node in reversed(nodes):
+        try:
+            await node.stop()
+        except Exception as failure:  # keep stopping the others
+            error = error or failure
+    for server in servers:
+        if server:
+            server.close()
+    if error:
+        raise error

@@ -2,7 +2,7 @@
 """A small overlay: three relays in a row, an originator, and the outside world they exit to."""
 
 from .echo import DnsServer, EchoServer
-from .net import free_ports, have_ipv6, until
+from .net import free_ports, have_ipv6, stop_all, until
 from .peelproc import PeelNode
 from .peer import EXIT_BT, EXIT_IPV8, RELAY, SPEED_TEST, Peer
 
@@ -127,15 +127,5 @@ class World:
 
     async def close(self):
         """Stop everything; a Peel that ends badly is an error of the test, but the rest is stopped first."""
-        error = None
-        for node in reversed(self.started):
-            try:
-                await node.stop()
-            except Exception as failure:  # keep stopping the others
-                error = error or failure
-        self.started = []
-        for server in (self.echo, self.dns):
-            if server:
-                server.close()
-        if error:
-            raise error
+        started, self.started = self.started, []
+        await stop_all(started, (self.echo, self.dns))

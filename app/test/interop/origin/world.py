@@ -8,7 +8,7 @@ import signal
 import socket
 
 from ..echo import DnsServer, EchoServer
-from ..net import have_ipv6, until
+from ..net import have_ipv6, stop_all, until
 from ..peelproc import PeelNode
 from ..peer import EXIT_BT, EXIT_IPV8, RELAY, SPEED_TEST
 from ..remote import Remote
@@ -178,18 +178,8 @@ class OriginWorld:
 
     async def close(self):
         """Stop everything. One that ends badly is an error, but the rest is stopped first."""
-        error = None
-        for node in reversed(self.started):
-            try:
-                await node.stop()
-            except Exception as failure:  # keep stopping the others
-                error = error or failure
-        self.started = []
-        for server in (self.echo, self.dns):
-            if server:
-                server.close()
-        if error:
-            raise error
+        started, self.started = self.started, []
+        await stop_all(started, (self.echo, self.dns))
 
 
 def pid_of(relay):
