@@ -6,6 +6,10 @@ import time
 import traceback
 
 
+class Skipped(Exception):
+    """A case that cannot run here; the text says why. Neither passed nor failed."""
+
+
 class Runner:
     def __init__(self, pattern="", quiet=False):
         self.pattern, self.quiet = pattern, quiet
@@ -21,6 +25,9 @@ class Runner:
         start = time.monotonic()
         try:
             note = await asyncio.wait_for(coroutine_function(*args), timeout)
+        except Skipped as reason:
+            print(f"skip  {name}  ({reason})", flush=True)
+            return
         except Exception as error:
             self.failed += 1
             where = traceback.extract_tb(error.__traceback__)[-1]

@@ -7,6 +7,7 @@ import subprocess
 
 from ..net import until
 from ..remote import Remote
+from ..runner import Skipped
 from ..scenarios import complete
 from .libpeel import PAYLOAD_MAX
 from .paths import ALL_KINDS
@@ -42,7 +43,7 @@ class Addresses:
 async def same_network(options):
     """No two hops in one /16, of public addresses, unless allow_same_network says so."""
     if os.geteuid():
-        return "needs root: nothing was tested"
+        raise Skipped("needs root")
     hosts = [f"{net}.{i}" for net in ("192.0.2", "198.51.100", "203.0.113") for i in (1, 2)]
     with Addresses([*hosts, "192.88.99.9"]) as prefix:
         nodes = [("peel", EXIT_FLAGS)] * 6
@@ -81,7 +82,7 @@ def _fragments(prefix):
 async def fragments(options):
     """Datagrams that are too long for one packet on the way, at any of the hops, there and back."""
     if os.geteuid():
-        return "needs root: nothing was tested"
+        raise Skipped("needs root")
     hosts = [f"192.0.2.{i + 1}" for i in range(len(ALL_KINDS))]
     outside, user = "203.0.113.9", "198.51.100.9"
     sizes = [*range(1260, 1480, 6), 1500, PAYLOAD_MAX - 1, PAYLOAD_MAX] * 2
