@@ -55,6 +55,8 @@ struct peel_circuits_conf {
 		void *arg, uint16_t all, uint16_t none, struct peel_target *out, size_t n);
 	/** A verified peer by key. */
 	bool (*find_peer)(void *arg, const uint8_t pk[PEEL_PK_LEN], struct peel_target *out);
+	/** Has the node at this address (IP and port) answered a question of ours? NULL: nobody has. Cheap. */
+	bool (*proved)(void *arg, const struct peel_addr *addr);
 	/** Make sure a node hears us (DHT ping), then call peel_circuits_reached(token), answered or not.
 	 *  0, or -errno when that will not happen. */
 	int (*reach)(void *arg, const struct peel_addr *to, uint64_t token);

@@ -69,6 +69,14 @@ cb_find_peer(void *arg, const uint8_t pk[PEEL_PK_LEN], struct peel_target *out)
 	return true;
 }
 
+static bool
+cb_proved(void *arg, const struct peel_addr *addr)
+{
+	struct peel_node *node = arg;
+
+	return peel_overlay_proved(node->overlay, addr);
+}
+
 static void
 cb_reached(void *arg, uint64_t token, bool answered)
 {
@@ -260,6 +268,7 @@ start_control(struct peel_node *node)
 		.send = cb_send,
 		.candidates = cb_candidates,
 		.find_peer = cb_find_peer,
+		.proved = cb_proved,
 		.reach = cb_reach,
 		.exit_gone = node_exit_gone,
 		.arg = node,

@@ -306,6 +306,18 @@ peel_overlay_find(
 	return p != NULL && export(p, out);
 }
 
+bool
+peel_overlay_proved(const struct peel_overlay *ov, const struct peel_addr *addr)
+{
+	const struct ov_peer *p = NULL;
+
+	while ((p = peel_overlay_peers_at(&ov->peers, addr, p)) != NULL) {
+		if (p->confirmed)
+			return true;
+	}
+	return false;
+}
+
 size_t
 peel_overlay_count(const struct peel_overlay *ov, enum peel_community c)
 {

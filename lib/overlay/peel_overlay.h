@@ -82,6 +82,9 @@ size_t peel_overlay_candidates(
 /** Verified peer by key. @return false when there is none. */
 bool peel_overlay_find(
 	const struct peel_overlay *ov, const uint8_t pk[PEEL_PK_LEN], struct peel_peer *out);
+/** Has whoever is at this address (IP and port) answered a question of ours there, and is it still a peer? One look-up by
+ *  hash. Such a neighbour receives what is sent to its address; of any other only the source address is known. */
+bool peel_overlay_proved(const struct peel_overlay *ov, const struct peel_addr *addr);
 /** Peers of a community, verified or not. */
 size_t peel_overlay_count(const struct peel_overlay *ov, enum peel_community c);
 /** Own public address: configured or learnt; false when neither. */

@@ -48,10 +48,14 @@ test_stranger_is_candidate_only_after_its_answer(void **state)
 	assert_int_equal(net_n_received(p, PEEL_MSG_INTRO_REQUEST), 1);
 	assert_false(net_is_candidate(&net->node[0], p, 0));
 	assert_false(peel_overlay_find(net->node[0].ov, p->identity.pk, &peer));
+	assert_false(peel_overlay_proved(net->node[0].ov, &addr));
 	assert_int_equal(peel_overlay_count(net->node[0].ov, PEEL_COMMUNITY_TUNNEL), 1);
 	/* What the answer says counts, not what the request said. */
 	assert_true(net_answer(p, &addr, RELAY, NULL));
 	net_run(net, 100);
+	assert_true(peel_overlay_proved(net->node[0].ov, &addr));
+	addr.port++;
+	assert_false(peel_overlay_proved(net->node[0].ov, &addr));
 	assert_true(net_is_candidate(&net->node[0], p, RELAY));
 	assert_false(net_is_candidate(&net->node[0], p, EXIT));
 	assert_true(peel_overlay_find(net->node[0].ov, p->identity.pk, &peer));
