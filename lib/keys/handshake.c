@@ -5,11 +5,11 @@
 #include <sodium.h>
 
 #include "peel_keys.h"
+#include "primitives.h"
 
 _Static_assert(crypto_auth_BYTES == 32, "auth on the wire is HMAC-SHA-512 cut to 32 bytes");
-_Static_assert(crypto_box_BEFORENMBYTES == 32, "each half of the secret is 32 bytes");
 
-#define SECRET_LEN (2 * crypto_box_BEFORENMBYTES) /* K1 || K2 */
+#define SECRET_LEN 64 /* K1 || K2 */
 #define OKM_LEN 72
 
 /* HKDF-Expand with SHA-256, protocol section 12.2: T(i) = HMAC(secret, T(i-1) || info || i). */
@@ -49,16 +49,13 @@ derive(const uint8_t secret[SECRET_LEN], struct peel_session_keys *keys)
 	peel_wipe(okm, sizeof(okm));
 }
 
-/*
- * K1 from the two ephemeral keys, K2 from the responder's long-term one. crypto_box_beforenm is exactly the
- * protocol's BN (HSalsa20 of the X25519 result) and refuses points of low order.
- */
+/* K1 from the two ephemeral keys, K2 from the responder's long-term one; points of low order are refused. */
 static int
 agree(uint8_t secret[SECRET_LEN], const uint8_t k1_sk[32], const uint8_t k1_pk[32],
 	const uint8_t k2_sk[32], const uint8_t k2_pk[32])
 {
-	if (crypto_box_beforenm(secret, k1_pk, k1_sk) != 0 ||
-		crypto_box_beforenm(secret + 32, k2_pk, k2_sk) != 0)
+	if (peel_x25519_agree(secret, k1_pk, k1_sk) != 0 ||
+		peel_x25519_agree(secret + 32, k2_pk, k2_sk) != 0)
 		return -EBADMSG;
 	return 0;
 }
@@ -86,7 +83,7 @@ int
 peel_handshake_start(const struct peel_env *env, uint8_t x_secret[32], uint8_t x_public[32])
 {
 	peel_random(env, x_secret, 32);
-	return crypto_scalarmult_base(x_public, x_secret) == 0 ? 0 : -EBADMSG;
+	return peel_x25519_public(x_public, x_secret) == 0 ? 0 : -EBADMSG;
 }
 
 int

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-#include <sodium.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
 #include "peel_keys.h"
+#include "primitives.h"
 
 void
 peel_sign(struct peel_writer *w, const struct peel_identity *id)
@@ -15,7 +15,7 @@ peel_sign(struct peel_writer *w, const struct peel_identity *id)
 
 	if (w->full)
 		return;
-	crypto_sign_detached(signature, NULL, w->start, (size_t)(w->p - w->start), id->ed25519_sk);
+	peel_ed25519_sign(signature, w->start, (size_t)(w->p - w->start), id->ed25519_sk);
 	peel_write_bytes(w, signature, sizeof(signature));
 }
 
@@ -64,6 +64,6 @@ peel_signed_verify(const struct peel_signed *f)
 		return verify_legacy(f);
 	if (!peel_pk_valid(f->pk) || f->signature.len != PEEL_SIGNATURE_LEN)
 		return false;
-	return crypto_sign_verify_detached(f->signature.p, f->covered.p, f->covered.len,
-		       f->pk.p + PEEL_PK_LEN - 32) == 0;
+	return peel_ed25519_verify(
+		f->signature.p, f->covered.p, f->covered.len, f->pk.p + PEEL_PK_LEN - 32);
 }

@@ -89,11 +89,15 @@ world_init(struct world *w, const struct peel_env *env)
 {
 	struct peel_overlay_conf conf = {.env = env, .flags = 9, .peers_max = 6, .walk_target = 4};
 
-	memset(w, 0, sizeof(*w));
+	if (w->own.pk[0] == 0) { /* the keys are the same in all runs */
+		for (uint8_t i = 0; i < N_KEYS; i++)
+			fixed_key(i, &w->key[i]);
+		fixed_key(77, &w->own);
+	}
+	memset(&w->stats, 0, sizeof(w->stats));
 	w->now = 100000;
-	for (uint8_t i = 0; i < N_KEYS; i++)
-		fixed_key(i, &w->key[i]);
-	fixed_key(77, &w->own);
+	w->random = 0;
+	w->asked_len = 0;
 	for (uint8_t i = 0; i < N_ADDRS; i++)
 		w->addr[i] = peel_addr_ipv4(203, i / 2, 113, i, (uint16_t)(8000 + i));
 	w->addr[2] = peel_addr_ipv4(192, 168, 1, 2, 8090);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * The public-key operations of this library, in one place so that fuzz builds (meson option `fuzz`) can have others:
+ * primitives.c calls libsodium; primitives_fuzz.c keeps every promise below except security, a thousand times faster, and
+ * works in fuzz targets only. Nothing else in the project calls these operations of libsodium. Thread: any.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** 0, or -ENOTSUP when this program may not use them. */
+int peel_primitives_init(void);
+
+/** X25519: the public key of a secret. 0 or -1. */
+int peel_x25519_public(uint8_t pk[32], const uint8_t sk[32]);
+/** HSalsa20 of the X25519 result (BN of section 12.1), the same from both sides. -1: the point is of low order. */
+int peel_x25519_agree(uint8_t shared[32], const uint8_t pk[32], const uint8_t sk[32]);
+
+/** Ed25519: @p sk is the seed and the public key. */
+void peel_ed25519_keys(uint8_t pk[32], uint8_t sk[64], const uint8_t seed[32]);
+void peel_ed25519_sign(
+	uint8_t signature[64], const uint8_t *message, size_t len, const uint8_t sk[64]);
+bool peel_ed25519_verify(
+	const uint8_t signature[64], const uint8_t *message, size_t len, const uint8_t pk[32]);
