@@ -107,6 +107,14 @@ peel_tunnel_ask(struct peel_tunnels *t, struct tunnel *tn)
 		peel_tunnel_close(t, tn, PEEL_TUNNEL_END_FAILED, 0);
 }
 
+/* A hop that spoils the circuits it begins would be the least used one, and so the next one's first, for ever. */
+static void
+blame(struct peel_tunnels *t, const struct tunnel *tn)
+{
+	if (tn->n_hops > 0)
+		peel_tunnel_first_failed(t, tn->hop[0].pk);
+}
+
 void
 peel_tunnel_unanswered(struct peel_tunnels *t, struct tunnel *tn)
 {
@@ -114,6 +122,8 @@ peel_tunnel_unanswered(struct peel_tunnels *t, struct tunnel *tn)
 	if (tn->n_hops == 0)
 		peel_tunnel_first_failed(t, tn->build->target.pk);
 	peel_tunnel_ask(t, tn);
+	if (tn->state == PEEL_TUNNEL_CLOSING)
+		blame(t, tn);
 }
 
 int
@@ -332,6 +342,7 @@ peel_tunnel_extended(struct peel_tunnels *t, struct tunnel *tn, const uint8_t *b
 	 */
 	if (ret == -EBADMSG)
 		count(t, PEEL_OWN_HOP_BAD);
+	blame(t, tn);
 	peel_tunnel_close(t, tn, PEEL_TUNNEL_END_FAILED, 0);
 	return -EBADMSG;
 }

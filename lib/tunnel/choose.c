@@ -226,20 +226,104 @@ peel_tunnel_choose_point(struct peel_tunnels *t, struct peel_target *out)
 
 /* ---- further hops --------------------------------------------------------------------------------------------------------- */
 
+static bool
+is_last(const struct tunnel *tn)
+{
+	return tn->n_hops + 1 == tn->goal;
+}
+
 void
 peel_tunnel_offered(struct tunnel *tn, const struct peel_candidates *list)
 {
 	struct build *b = tn->build;
-	bool last = tn->n_hops + 1 == tn->goal;
+	bool last = is_last(tn);
 	/* Exits at the end, relays before; exits are relays too when there is nobody else. */
 	size_t from = last || list->n_relays == 0 ? list->n_relays : 0;
 	size_t to = last || list->n_relays == 0 ? list->n : list->n_relays;
 
-	b->n_offered = 0;
+	b->n_offered = b->n_own = 0;
 	for (size_t i = from; i < to && b->n_offered < OFFERED_MAX; i++) {
 		if (peel_pk_valid(list->key[i]))
 			memcpy(b->offered[b->n_offered++], list->key[i].p, PEEL_PK_LEN);
 	}
+}
+
+static bool
+is_offered(const struct build *b, const uint8_t *pk)
+{
+	for (unsigned int i = 0; i < b->n_offered; i++) {
+		if (same_key(pk, b->offered[i]))
+			return true;
+	}
+	return false;
+}
+
+/* By the hop before: where it offers it, it knows the way; else it gets the address as we know it. */
+static bool
+within_reach(const struct tunnel *tn, const struct peel_target *target)
+{
+	const struct peel_addr *from = &tn->hop[tn->n_hops - 1].addr;
+
+	if (is_offered(tn->build, target->pk) || peel_addr_is_none(from))
+		return true;
+	return from->family == target->addr.family &&
+	       (is_public(&target->addr) || !is_public(from));
+}
+
+/* At random among our candidates, or among those of them that the hop before offers too. */
+static int
+pick_own(struct peel_tunnels *t, const struct tunnel *tn, uint16_t all, uint16_t none, bool offered,
+	struct peel_target *out)
+{
+	struct peel_target list[CANDIDATES_ASKED];
+	size_t n = t->conf.candidates(t->conf.arg, all, none, list, CANDIDATES_ASKED);
+	uint32_t equals = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (target_excluded(t, tn, &list[i]) || !within_reach(tn, &list[i]) ||
+			(offered && !is_offered(tn->build, list[i].pk)))
+			continue;
+		if (peel_random_below(t->env, ++equals) == 0)
+			*out = list[i];
+	}
+	return equals > 0 ? 0 : -EAGAIN;
+}
+
+static int
+pick_own_hop(struct peel_tunnels *t, const struct tunnel *tn, bool offered, struct peel_target *out)
+{
+	uint16_t flags = tn->build->exit_flags != 0 ? tn->build->exit_flags
+						    : PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT;
+
+	if (is_last(tn))
+		return pick_own(t, tn, flags, PEEL_FLAG_EXIT_BACKUP, offered, out) == 0
+			       ? 0
+			       : pick_own(t, tn, flags, 0, offered, out);
+	/* In the middle exits would do, but they are few, and the end needs one. */
+	return pick_own(t, tn, PEEL_FLAG_RELAY, PEEL_FLAG_EXIT_BT, offered, out) == 0
+		       ? 0
+		       : pick_own(t, tn, PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT, 0, offered, out);
+}
+
+/*
+ * The hop before shall neither choose its successor nor wait until chance names a friend: we choose, it is asked twice,
+ * and what it alone knows is for when we know nobody. In the middle the second one is somebody it claims to reach, as
+ * the first may sit behind a NAT; the end, which sees the data, stays our choice.
+ */
+static int
+choose_own(struct peel_tunnels *t, const struct tunnel *tn, struct peel_target *out)
+{
+	struct build *b = tn->build;
+	int ret = -EAGAIN;
+
+	if (b->n_own == OWN_TRIES)
+		return ret;
+	if (b->n_own > 0 && !is_last(tn))
+		ret = pick_own_hop(t, tn, true, out);
+	if (ret != 0)
+		ret = pick_own_hop(t, tn, false, out);
+	b->n_own += ret == 0;
+	return ret;
 }
 
 enum rank {
@@ -254,7 +338,7 @@ rank_offered(
 	struct peel_tunnels *t, const struct tunnel *tn, const uint8_t *pk, struct peel_target *out)
 {
 	const uint16_t told = PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT; /* by its place in the list */
-	bool last = tn->n_hops + 1 == tn->goal;
+	bool last = is_last(tn);
 	uint16_t flags = last ? tn->build->exit_flags : PEEL_FLAG_RELAY;
 
 	if (key_excluded(t, tn, pk))
@@ -299,46 +383,25 @@ pick_offered(struct peel_tunnels *t, const struct tunnel *tn, struct peel_target
 	return equals > 0 ? 0 : -EAGAIN;
 }
 
-static int
-pick_own(struct peel_tunnels *t, const struct tunnel *tn, uint16_t all, uint16_t none,
-	struct peel_target *out)
-{
-	struct peel_target list[CANDIDATES_ASKED];
-	size_t n = t->conf.candidates(t->conf.arg, all, none, list, CANDIDATES_ASKED);
-	uint32_t equals = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (!target_excluded(t, tn, &list[i]) && peel_random_below(t->env, ++equals) == 0)
-			*out = list[i];
-	}
-	return equals > 0 ? 0 : -EAGAIN;
-}
-
 int
 peel_tunnel_choose_next(
 	struct peel_tunnels *t, const struct tunnel *tn, struct peel_target *out, bool *named)
 {
 	const struct build *b = tn->build;
-	bool last = tn->n_hops + 1 == tn->goal;
-	uint16_t flags = b->exit_flags != 0 ? b->exit_flags : PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT;
 
 	*named = false;
-	if (last && b->exit_required) {
+	if (is_last(tn) && b->exit_required) {
 		*out = b->exit;
 		/* One attempt. */
 		return b->n_tried > 0 && same_key(b->tried[b->n_tried - 1], b->exit.pk) ? -EAGAIN
 											: 0;
 	}
-	if (pick_offered(t, tn, out) == 0) {
-		*named = true;
+	if (choose_own(t, tn, out) == 0) {
+		*named = is_offered(b, out->pk);
 		return 0;
 	}
-	if (last)
-		return pick_own(t, tn, flags, PEEL_FLAG_EXIT_BACKUP, out) == 0
-			       ? 0
-			       : pick_own(t, tn, flags, 0, out);
-	/* In the middle exits would do, but they are few, and the end needs one. */
-	return pick_own(t, tn, PEEL_FLAG_RELAY, PEEL_FLAG_EXIT_BT, out) == 0
-		       ? 0
-		       : pick_own(t, tn, PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT, 0, out);
+	if (b->n_own > 0)
+		return -EAGAIN;
+	*named = true;
+	return pick_offered(t, tn, out);
 }

@@ -15,6 +15,7 @@
 
 #define TRIES_MAX 32   /* creates and extends for one circuit at most, whatever the settings say */
 #define OFFERED_MAX 32 /* keys kept of a candidate list: more do not fit into a datagram */
+#define OWN_TRIES 2 /* of our own candidates for one place: more would let the hop before choose */
 #define CANDIDATES_ASKED 64 /* of our own candidates, to choose from */
 #define FAILED_MAX 64	    /* first hops remembered as failed */
 #define FAILED_MS 60000	    /* ... for so long */
@@ -42,6 +43,7 @@ struct build {
 	bool exit_required;	 /* by the spec */
 	struct peel_target exit; /* when required */
 	unsigned int n_tried, n_offered;
+	unsigned int n_own; /* candidates of our own that the last hop was asked to extend to */
 	uint8_t tried[TRIES_MAX][PEEL_PK_LEN];
 	uint8_t offered[OFFERED_MAX][PEEL_PK_LEN]; /* by the last hop, for the next one */
 };

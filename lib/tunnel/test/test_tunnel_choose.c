@@ -166,6 +166,168 @@ test_strange_lists(void **state)
 	world_free();
 }
 
+/* ---- a first hop that has friends ----------------------------------------------------------------------------------------- */
+
+#define FRIENDS 6 /* relays 1 to 6: three relays, three exits; relay 0 is their boss */
+
+static bool
+is_friend(const struct peel_addr *a)
+{
+	for (unsigned int i = 0; i <= FRIENDS; i++) {
+		if (peel_addr_equal(a, &world->relay[i]->node.addr))
+			return true;
+	}
+	return false;
+}
+
+/* What they shall pass on to others is lost. */
+static bool
+among_friends(struct packet *p)
+{
+	bool is_create = p->data[PEEL_PREFIX_LEN] == PEEL_MSG_CELL &&
+			 p->data[PEEL_CELL_OFF_PLAIN] &&
+			 p->data[PEEL_CELL_HEADER_LEN] == PEEL_MSG_CREATE;
+
+	return !is_create || !is_friend(&p->from) || is_friend(&p->to);
+}
+
+static void
+world_with_friends(bool known)
+{
+	static const uint16_t flags[] = {RELAY, RELAY, RELAY, RELAY, EXIT, EXIT, EXIT};
+
+	world_new(NULL, 64);
+	for (unsigned int i = 0; i <= FRIENDS; i++)
+		world->relay[world_relays(1, flags[i])]->node.known = i == 0 || known;
+	for (unsigned int i = 0; i <= FRIENDS; i++) {
+		for (unsigned int k = 1; k <= FRIENDS; k++)
+			world->relay[i]->list[world->relay[i]->n_list++] =
+				world_target(world->relay[k]);
+	}
+	world_relays(8, RELAY);
+	world_relays(6, EXIT);
+}
+
+struct share {
+	unsigned int begun; /* circuits that began at the boss */
+	unsigned int owned; /* READY, and all of their hops are friends */
+};
+
+static struct share
+count_owned(unsigned int hops, unsigned int n)
+{
+	struct share s = {0};
+
+	while (s.begun < n) {
+		peel_tunnel_id id = begin(&(struct peel_tunnel_spec){.hops = hops});
+		struct peel_tunnel_info info;
+		unsigned int friends = 0;
+
+		world_run(1000);
+		info = world_info(id);
+		assert_true(info.hops > 0);
+		if (world_find(info.hop[0].pk) == world->relay[0]) {
+			s.begun++;
+			world_run(45000);
+			if (peel_tunnels_info(tunnels(), id, &info) == 0) {
+				assert_int_equal(info.state, PEEL_TUNNEL_READY);
+				for (unsigned int i = 0; i < hops; i++)
+					friends +=
+						is_friend(&world_find(info.hop[i].pk)->node.addr);
+				s.owned += friends == hops;
+			}
+		}
+		if (peel_tunnels_info(tunnels(), id, &info) == 0)
+			assert_int_equal(peel_tunnels_close(tunnels(), id), 0);
+		world_run(61000); /* whatever failed is forgotten */
+	}
+	return s;
+}
+
+/* Friends that only the boss knows: no circuit is theirs, whether it extends to others or not. */
+static void
+test_first_hop_offers_its_friends(void **state)
+{
+	(void)state;
+	for (unsigned int hops = 2; hops <= 3; hops++) {
+		for (int strict = 0; strict < 2; strict++) {
+			world_with_friends(false);
+			world->tap = strict ? among_friends : NULL;
+			struct share s = count_owned(hops, 40);
+
+			print_message("unknown friends, %u hops, %s: %u of %u\n", hops,
+				strict ? "others get lost" : "others are served", s.owned, s.begun);
+			assert_int_equal(s.owned, 0);
+			world_free();
+		}
+	}
+}
+
+/* Friends that we know as well as others: chance alone picks them, twice when the boss loses the first one it is asked
+ * for. */
+static void
+test_first_hop_with_known_friends(void **state)
+{
+	(void)state;
+	for (int strict = 0; strict < 2; strict++) {
+		world_with_friends(true);
+		world->tap = strict ? among_friends : NULL;
+		struct share s = count_owned(2, 60);
+
+		print_message("known friends, 2 hops, %s: %u of %u\n",
+			strict ? "others get lost" : "others are served", s.owned, s.begun);
+		/* 3 of 9 exits: 20 expected; 33 when there are two draws. All 60 when the list counts. */
+		assert_in_range(s.owned, strict ? 20 : 10, strict ? 46 : 32);
+		world_free();
+	}
+}
+
+/* One that loses circuits is the least used one, but not the first hop of everything that follows. */
+static void
+test_spoiler_does_not_attract(void **state)
+{
+	struct peel_originator_settings settings;
+	unsigned int first, n_creates;
+
+	(void)state;
+	peel_originator_settings_init(&settings);
+	settings.next_hop_timeout = 2;
+	settings.circuit_timeout = 12;
+	world_new(&settings, 64);
+	world_relays(7, RELAY);
+	world_relays(3, EXIT);
+	world->relay[0]->misdeed = MUTE;
+	assert_int_equal(peel_tunnels_build(tunnels(), 3), 0);
+	world_run(120000);
+	n_creates = world->client.n_creates;
+	first = world->relay[0]->n_created;
+	print_message("%u of %u creates to the one that loses circuits\n", first, n_creates);
+	assert_true(first * 2 < n_creates);
+	assert_int_equal(peel_tunnels_active(tunnels(), 3, NULL, 0), 8);
+	world_free();
+}
+
+/* What cannot be reached from where the circuit ends is no choice, unless it says it knows the way. */
+static void
+test_own_candidates_in_reach(void **state)
+{
+	(void)state;
+	world_new(NULL, 16);
+	world_relays(1, RELAY);
+	struct relay *near = world_relay_at(peel_addr_ipv4(192, 168, 1, 9, 8090), EXIT);
+
+	world->relay[0]->list[world->relay[0]->n_list++] = world_target(world->relay[0]);
+	peel_tunnel_id id = begin(&(struct peel_tunnel_spec){.hops = 2});
+
+	world_run(1000);
+	assert_true(failed(id));
+	world->relay[0]->list[0] = world_target(near);
+	id = begin(&(struct peel_tunnel_spec){.hops = 2});
+	world_run(1000);
+	assert_true(hop(id, 1) == near);
+	world_free();
+}
+
 /* ---- exits ---------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -509,6 +671,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nobody_suitable_in_the_list),
 		cmocka_unit_test(test_strange_lists),
+		cmocka_unit_test(test_first_hop_offers_its_friends),
+		cmocka_unit_test(test_first_hop_with_known_friends),
+		cmocka_unit_test(test_spoiler_does_not_attract),
+		cmocka_unit_test(test_own_candidates_in_reach),
 		cmocka_unit_test(test_required_exit),
 		cmocka_unit_test(test_required_exit_one_attempt),
 		cmocka_unit_test(test_required_exit_address_looked_up),
