@@ -169,6 +169,18 @@ burst_free(struct peel_worker *w, struct rte_mbuf *m, enum peel_counter reason)
 	rte_pktmbuf_free(m);
 }
 
+/** A cell of @p route that is authentic, or carries a circuit id that only its neighbour knows. */
+static inline void
+burst_vouch(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route)
+{
+	const struct peel_pkt *pkt = peel_pkt(m);
+
+	/* From where the route says: the sender of an authentic cell may still write any address on it. */
+	if (unlikely(pkt->in_parts != 0) && w->conf.ops->vouch != NULL &&
+		peel_addr_equal(&pkt->remote, &route->in))
+		w->conf.ops->vouch(w->conf.port, &pkt->remote);
+}
+
 static inline void
 burst_tx(struct peel_worker *w, struct rte_mbuf *m, const struct peel_addr *to, uint32_t endpoint)
 {

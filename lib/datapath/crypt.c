@@ -36,6 +36,7 @@ opened(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route)
 	struct peel_session *session = peel_session_at(w->conf.routes, route->session);
 	bool early = *rte_pktmbuf_mtod_offset(m, uint8_t *, PEEL_CELL_OFF_EARLY) != 0;
 
+	burst_vouch(w, m, route);
 	peel_half_account(&session->forward, w->now_s, m->data_len);
 	if (unlikely(early) && __atomic_load_n(&route->n_early, __ATOMIC_RELAXED) != UINT8_MAX)
 		__atomic_add_fetch(&route->n_early, 1, __ATOMIC_RELAXED);

@@ -72,9 +72,11 @@ act_on_route(struct peel_worker *w, struct rte_mbuf *m, uint32_t slot, uint64_t 
 			queue_open(w, m, route, print);
 		break;
 	case PEEL_ROUTE_BACKWARD:
+		burst_vouch(w, m, route);
 		queue_backward(w, m, route, early);
 		break;
 	case PEEL_ROUTE_OWN:
+		burst_vouch(w, m, route);
 		peel_own_queue(w, m, route, print);
 		break;
 	default:

@@ -32,6 +32,7 @@ struct peel_pkt {
 	struct peel_addr remote; /* rx: where it came from; tx: where it goes */
 	uint32_t endpoint;	 /* rx: where it arrived; tx: where it leaves from */
 	uint64_t cookie;	 /* rx on an exit endpoint: what exit_open was given */
+	uint8_t in_parts;	 /* rx, of drivers with vouch(): it came in IP fragments */
 	/* Below: not the port's. Used between worker and control thread (lib/msg). */
 	uint32_t session;    /* session index, for messages opened by a worker */
 	uint32_t generation; /* of that session */
@@ -119,6 +120,11 @@ struct peel_port_ops {
 	/** Stop receiving at once; the endpoint is reusable after a grace period (its number and its UDP port last of
 	 *  all free ones, so that late datagrams do not enter a stranger's circuit).   Thread: control. */
 	void (*exit_close)(struct peel_port *port, uint32_t endpoint);
+	/**
+	 * A datagram with `in_parts` was an authentic cell, so its sender is no stranger: fragments of @p remote get room
+	 * that strangers cannot take. NULL: the driver has no fragments.   Thread: any worker.
+	 */
+	void (*vouch)(struct peel_port *port, const struct peel_addr *remote);
 	/** Is this one of the node's own addresses (exits refuse them)? ip only.   Thread: any. */
 	bool (*is_own)(const struct peel_port *port, const struct peel_addr *a);
 	/** Driver details as "name value" lines for the status (NULL: none).   Thread: control. */

@@ -130,7 +130,7 @@ make_tables(struct peel_port *p)
 		q->echoes = (struct peel_ethdev_bucket){q->now, ECHOES_PER_SECOND * 1000};
 		q->epoll_fd = -1;
 		q->wake_fd = -1;
-		if (peel_ethdev_frag_init(q, SOCKET_ID_ANY) != 0)
+		if (peel_ethdev_frag_init(q) != 0)
 			return -ENOMEM;
 	}
 	return peel_ethdev_endpoints_new(&p->conf, &p->endpoints);
@@ -175,6 +175,7 @@ ethdev_open(const struct peel_port_conf *conf, struct peel_port **out, char *why
 	p->conf = *conf;
 	p->rx_pool = conf->pool;
 	p->conf.device = strdup(conf->device);
+	p->known_seed = peel_random_u64(conf->env);
 	set_addresses(p);
 	wrong = check_gateways(p);
 	if (wrong != NULL) {
@@ -257,5 +258,6 @@ const struct peel_port_ops peel_port_ethdev = {
 	.exit_open = peel_ethdev_exit_open,
 	.exit_close = peel_ethdev_exit_close,
 	.is_own = ethdev_is_own,
+	.vouch = peel_ethdev_vouch,
 	.dump = ethdev_dump,
 };

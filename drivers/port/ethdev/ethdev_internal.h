@@ -13,7 +13,6 @@
  */
 
 #include <rte_ethdev.h>
-#include <rte_ip_frag.h>
 
 #include "peel_port.h"
 #include "neigh.h"
@@ -35,12 +34,10 @@
 #define PENDING_HOPS 32		  /* next hops a queue waits for at once ... */
 #define PENDING_PACKETS 4	  /* ... and datagrams kept for each */
 #define PENDING_MS 3000
-/*
- * Parts of a datagram leave together and arrive within milliseconds; one that is lost keeps its place until the time is
- * over. So a short time: the table must not fill up by the losses of a busy link, about 850 a second.
- */
-#define FRAG_ENTRIES 256 /* datagrams a queue reassembles at once, 8 buffers each at most */
-#define FRAG_MS 300
+#define FRAG_MS 300 /* parts of a datagram leave together and arrive within milliseconds */
+#define KNOWN_S                                                                                    \
+	600 /* a neighbour whose authentic cells come in parts has room of its own so long */
+#define KNOWN_MAX 4096
 #define TICK_MS 100
 #define ANNOUNCEMENTS 3	       /* gratuitous ARP, a second apart: links come up late */
 #define ANSWERS_PER_SECOND 500 /* ARP and ND answers of a queue */
@@ -54,6 +51,7 @@
 	X(ECHO_REPLIES, "echo_replies_sent")                                                       \
 	X(ANSWERS_LIMITED, "answers_rate_limited")                                                 \
 	X(REASSEMBLED, "datagrams_reassembled")                                                    \
+	X(DISPLACED, "reassemblies_displaced")                                                     \
 	X(FRAGMENTED, "datagrams_fragmented")                                                      \
 	X(COPIED, "datagrams_copied")
 
@@ -93,8 +91,7 @@ struct peel_ethdev_queue {
 	uint32_t pending_generation;
 	struct peel_ethdev_pending pending[PENDING_HOPS];
 	struct peel_ethdev_bucket answers, echoes;
-	struct rte_ip_frag_tbl *frag_tbl;
-	struct rte_ip_frag_death_row death_row;
+	struct peel_ethdev_frags *frags;
 	uint64_t count[ETHDEV_N_COUNTERS];
 	/* wait() */
 	bool slack_set, has_interrupt;
@@ -103,6 +100,7 @@ struct peel_ethdev_queue {
 } __attribute__((aligned(64)));
 
 struct peel_ethdev_endpoints;
+struct peel_ethdev_frags;
 
 struct peel_port {
 	struct peel_port_conf conf;
@@ -120,6 +118,8 @@ struct peel_port {
 	struct peel_neigh_table *neigh;
 	struct peel_ethdev_endpoints *endpoints;
 	struct peel_ethdev_queue *queue;
+	uint64_t known_seed;
+	uint64_t known[KNOWN_MAX]; /* frag.c: who was vouched for; relaxed atomics */
 };
 
 /** A UDP header and what follows, found by ip4.c or ip6.c. */
@@ -141,6 +141,9 @@ void peel_ethdev_device_close(struct peel_port *port);
 uint16_t peel_ethdev_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
 struct rte_mbuf *peel_ethdev_udp_rx(
 	struct peel_ethdev_queue *q, struct rte_mbuf *m, const struct peel_ethdev_l4 *l4);
+/** The same for what was put together from fragments: @p m is the IP payload, @p l4 tells whose. */
+struct rte_mbuf *peel_ethdev_whole_rx(
+	struct peel_ethdev_queue *q, struct rte_mbuf *m, struct peel_ethdev_l4 *l4);
 /** Free @p m and count why; NULL. */
 struct rte_mbuf *peel_ethdev_drop(
 	struct peel_ethdev_queue *q, struct rte_mbuf *m, enum peel_counter why);
@@ -191,15 +194,27 @@ void peel_ethdev_nd_group(const uint8_t ip[16], uint8_t mac[6]);
 
 /* ---- frag.c ------------------------------------------------------------------------------------------------- */
 
-int peel_ethdev_frag_init(struct peel_ethdev_queue *q, int socket_id) PEEL_MUST_USE;
+/** A fragment: @p data stays in its mbuf. */
+struct peel_ethdev_part {
+	struct peel_addr from; /* port 0 */
+	uint32_t id;
+	uint32_t at,
+		len; /* bytes of the IP payload; `at` is a multiple of 8, `len` > 0, and of 8 when `more` */
+	bool more;
+	const uint8_t *data;
+};
+
+int peel_ethdev_frag_init(struct peel_ethdev_queue *q) PEEL_MUST_USE;
 void peel_ethdev_frag_fini(struct peel_ethdev_queue *q);
-/**
- * One more fragment. NULL: used up. Otherwise a new mbuf whose data is the whole payload behind the IP headers.
- * @p ip_len bytes of IP headers stand between Ethernet and the fragment's payload; data ends where the packet ends.
- */
+/** One more fragment, in @p m. NULL: used up. Otherwise a new mbuf whose data is the whole payload behind the IP
+ *  headers. */
 struct rte_mbuf *peel_ethdev_frag_rx(
-	struct peel_ethdev_queue *q, struct rte_mbuf *m, uint16_t ip_len, bool v6);
+	struct peel_ethdev_queue *q, struct rte_mbuf *m, const struct peel_ethdev_part *part);
 void peel_ethdev_frag_tick(struct peel_ethdev_queue *q);
+void peel_ethdev_vouch(struct peel_port *port, const struct peel_addr *remote);
+
+/* ---- frag_tx.c ---------------------------------------------------------------------------------------------- */
+
 /** Send a datagram (data: UDP header and payload) that exceeds the MTU. Takes @p m. */
 void peel_ethdev_frag_tx(struct peel_ethdev_queue *q, struct rte_mbuf *m,
 	const struct peel_addr *remote, const uint8_t mac[6]);

@@ -1,155 +1,266 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-#define ALLOW_EXPERIMENTAL_API /* rte_ip_frag_table_del_expired_entries */
+#include <stdlib.h>
+
 #include "ethdev_internal.h"
 
 /*
- * Reassembly is rte_ip_frag's. It joins parts that follow one another exactly and gives up the whole datagram when they
- * overlap or repeat, when there are more than RTE_LIBRTE_IP_FRAG_MAX_FRAG of them, or after FRAG_MS. Its clock is ours:
- * milliseconds in place of cycles. Fragments are rare, so that the copy into one segment costs nothing that matters.
+ * Reassembly. Parts are copied into a place of their own, so that what never becomes whole holds no packet buffer. Anybody
+ * can forge a first part, and nothing about it tells: so places are few, and when they run out, the datagram that waited
+ * longest gives way. Parts of an honest one follow each other within milliseconds; a flood must fill all places within
+ * that time to be in its way. Who is in whose way:
+ *
+ *  - Neighbours whose authentic cells came in parts before (peel_ethdev_vouch) have places that strangers cannot take.
+ *  - A source that holds a quarter of its set or more displaces only datagrams of its own.
+ *
+ * A datagram whose parts overlap, repeat or contradict each other is given up as a whole, also the parts still to come
+ * (RFC 5722), for as long as its place is not wanted.
  */
 
-#define FRAG_BUCKETS (FRAG_ENTRIES / 2)
-#define FRAG_BUCKET_ENTRIES 4
-#define FRAG_HEADER6_LEN 8
+#define WAYS 32
+#define STRANGER_SETS 16
+#define KNOWN_SETS 8
+#define SOURCE_SHARE (WAYS / 4)
+#define DATAGRAM_MAX (UDP_LEN + PEEL_PORT_RX_MAX)
+#define UNITS ((DATAGRAM_MAX + 7) / 8) /* offsets count in these */
+#define PARTS_MAX 8		       /* none that is honest has more than four */
+
+/* A datagram that is not whole yet. */
+struct whole {
+	struct peel_addr from; /* port 0 */
+	uint32_t id;
+	uint16_t have;	/* bytes */
+	uint16_t reach; /* where the farthest part ends */
+	uint16_t end;	/* 0: its last part is not there */
+	uint8_t n_parts;
+	bool bad;
+	uint64_t seen[(UNITS + 63) / 64];
+	uint8_t data[DATAGRAM_MAX];
+};
+
+struct set {
+	uint32_t tag[WAYS]; /* of the datagram; 0: free */
+	uint32_t source[WAYS];
+	uint64_t since[WAYS]; /* ms */
+	struct whole whole[WAYS];
+};
+
+struct peel_ethdev_frags {
+	uint64_t seed;
+	uint32_t n; /* datagrams under way */
+	struct set set[STRANGER_SETS + KNOWN_SETS];
+};
 
 int
-peel_ethdev_frag_init(struct peel_ethdev_queue *q, int socket_id)
+peel_ethdev_frag_init(struct peel_ethdev_queue *q)
 {
-	q->frag_tbl = rte_ip_frag_table_create(
-		FRAG_BUCKETS, FRAG_BUCKET_ENTRIES, FRAG_ENTRIES, FRAG_MS, socket_id);
-	return q->frag_tbl == NULL ? -ENOMEM : 0;
+	q->frags = calloc(1, sizeof(*q->frags));
+	if (q->frags == NULL)
+		return -ENOMEM;
+	q->frags->seed = ethdev_random(q);
+	return 0;
 }
 
 void
 peel_ethdev_frag_fini(struct peel_ethdev_queue *q)
 {
-	if (q->frag_tbl != NULL)
-		rte_ip_frag_table_destroy(q->frag_tbl);
-	q->frag_tbl = NULL;
+	free(q->frags);
+	q->frags = NULL;
 }
 
-/* Free what the library gave up. After every call: its row holds less than two bursts can fill. */
-static void
-bury(struct peel_ethdev_queue *q)
+/* ---- who is known ------------------------------------------------------------------------------------------------- */
+
+/* Those who share a place here take it from each other; the price is that they count as strangers for a while. */
+static uint64_t *
+known_place(struct peel_port *port, const struct peel_addr *ip, uint32_t *print)
 {
-	peel_stats_add(q->stats, PEEL_DROP_FRAGMENT, q->death_row.cnt);
-	rte_ip_frag_free_death_row(&q->death_row, 0);
+	struct peel_addr key = *ip;
+
+	key.port = 0;
+	uint64_t h = peel_addr_hash(&key, 0, port->known_seed);
+
+	*print = (uint32_t)(h >> 32);
+	return &port->known[h % RTE_DIM(port->known)];
+}
+
+void
+peel_ethdev_vouch(struct peel_port *port, const struct peel_addr *remote)
+{
+	uint32_t print, now_s = (uint32_t)(peel_now_ms(port->conf.env) / 1000);
+	uint64_t *place = known_place(port, remote, &print);
+
+	__atomic_store_n(place, (uint64_t)print << 32 | now_s, __ATOMIC_RELAXED);
+}
+
+static bool
+is_known(struct peel_ethdev_queue *q, const struct peel_addr *ip)
+{
+	uint32_t print;
+	uint64_t v = __atomic_load_n(known_place(q->port, ip, &print), __ATOMIC_RELAXED);
+
+	return v != 0 && v >> 32 == print && (uint32_t)(q->now / 1000) - (uint32_t)v <= KNOWN_S;
+}
+
+/* ---- places -------------------------------------------------------------------------------------------------------- */
+
+static void
+release(struct peel_ethdev_queue *q, struct set *s, unsigned int way)
+{
+	s->tag[way] = 0;
+	q->frags->n--;
+}
+
+/* Not whole in time, or displaced. */
+static void
+give_up(struct peel_ethdev_queue *q, struct set *s, unsigned int way)
+{
+	peel_stats_add(q->stats, PEEL_DROP_FRAGMENT, s->whole[way].n_parts);
+	release(q, s, way);
+}
+
+/* A way for one more datagram of @p source. */
+static unsigned int
+make_room(struct peel_ethdev_queue *q, struct set *s, uint32_t source)
+{
+	unsigned int oldest = 0, own = WAYS, n_own = 0;
+
+	for (unsigned int i = 0; i < WAYS; i++) {
+		if (s->tag[i] == 0)
+			return i;
+		if (s->since[i] < s->since[oldest])
+			oldest = i;
+		if (s->source[i] != source)
+			continue;
+		n_own++;
+		if (own == WAYS || s->since[i] < s->since[own])
+			own = i;
+	}
+	if (n_own >= SOURCE_SHARE)
+		oldest = own;
+	give_up(q, s, oldest);
+	ethdev_count(q, ETHDEV_DISPLACED);
+	return oldest;
+}
+
+/* The place of the datagram that @p part belongs to, a new one if need be. */
+static struct set *
+find(struct peel_ethdev_queue *q, const struct peel_ethdev_part *part, unsigned int *way)
+{
+	struct peel_ethdev_frags *f = q->frags;
+	struct peel_addr net = part->from;
+
+	if (net.family == PEEL_FAMILY_IPV6) /* a network of one subscriber, /56 */
+		memset(net.ip + 7, 0, 9);
+	uint64_t source = peel_addr_hash(&net, 0, f->seed);
+	uint32_t tag = (uint32_t)peel_addr_hash(&part->from, part->id, f->seed) | 1;
+	struct set *s = is_known(q, &part->from) ? &f->set[STRANGER_SETS + source % KNOWN_SETS]
+						 : &f->set[source % STRANGER_SETS];
+
+	for (unsigned int i = 0; i < WAYS; i++) {
+		if (s->tag[i] == tag && s->whole[i].id == part->id &&
+			peel_addr_equal(&s->whole[i].from, &part->from)) {
+			*way = i;
+			return s;
+		}
+	}
+	*way = make_room(q, s, (uint32_t)(source >> 32));
+	f->n++;
+	s->tag[*way] = tag;
+	s->source[*way] = (uint32_t)(source >> 32);
+	s->since[*way] = q->now;
+	memset(&s->whole[*way], 0, offsetof(struct whole, data));
+	s->whole[*way].from = part->from;
+	s->whole[*way].id = part->id;
+	return s;
+}
+
+/* ---- parts --------------------------------------------------------------------------------------------------------- */
+
+static bool
+fits(const struct whole *w, const struct peel_ethdev_part *part)
+{
+	uint32_t end = part->at + part->len;
+
+	if (w->n_parts == PARTS_MAX || (w->end != 0 && (end > w->end || !part->more)) ||
+		(!part->more && end < w->reach))
+		return false;
+	for (uint32_t unit = part->at / 8; unit < (end + 7) / 8; unit++) {
+		if ((w->seen[unit / 64] >> unit % 64 & 1) != 0)
+			return false;
+	}
+	return true;
+}
+
+static void
+put(struct whole *w, const struct peel_ethdev_part *part)
+{
+	uint32_t end = part->at + part->len;
+
+	for (uint32_t unit = part->at / 8; unit < (end + 7) / 8; unit++)
+		w->seen[unit / 64] |= UINT64_C(1) << unit % 64;
+	memcpy(w->data + part->at, part->data, part->len);
+	w->n_parts++;
+	w->have = (uint16_t)(w->have + part->len);
+	w->reach = (uint16_t)RTE_MAX(w->reach, end);
+	if (!part->more)
+		w->end = (uint16_t)end;
+}
+
+static struct rte_mbuf *
+deliver(struct peel_ethdev_queue *q, const struct whole *w)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(q->port->conf.pool);
+
+	if (m == NULL) {
+		peel_stats_add(q->stats, PEEL_DROP_NO_BUFFER, 1);
+		return NULL;
+	}
+	m->data_off = PEEL_PORT_HEADROOM - UDP_LEN;
+	memcpy(rte_pktmbuf_append(m, w->end), w->data, w->end);
+	ethdev_count(q, ETHDEV_REASSEMBLED);
+	return m;
 }
 
 struct rte_mbuf *
-peel_ethdev_frag_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m, uint16_t ip_len, bool v6)
+peel_ethdev_frag_rx(
+	struct peel_ethdev_queue *q, struct rte_mbuf *m, const struct peel_ethdev_part *part)
 {
-	uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, ETH_LEN);
-	uint32_t off;
+	unsigned int way;
+	struct set *s = find(q, part, &way);
+	struct whole *w = &s->whole[way];
+	struct rte_mbuf *whole = NULL;
 
-	m->l2_len = ETH_LEN;
-	m->l3_len = ip_len;
-	if (v6) {
-		m = rte_ipv6_frag_reassemble_packet(q->frag_tbl, &q->death_row, m, q->now,
-			(struct rte_ipv6_hdr *)ip, (struct rte_ipv6_fragment_ext *)(ip + IP6_LEN));
-		off = ETH_LEN + IP6_LEN; /* it takes the fragment header out */
-	} else {
-		m = rte_ipv4_frag_reassemble_packet(
-			q->frag_tbl, &q->death_row, m, q->now, (struct rte_ipv4_hdr *)ip);
-		off = m != NULL ? ETH_LEN + m->l3_len : 0; /* of its first part */
+	if (w->bad)
+		return peel_ethdev_drop(q, m, PEEL_DROP_FRAGMENT);
+	bool too_large = part->at + part->len > DATAGRAM_MAX;
+
+	if (too_large || !fits(w, part)) {
+		/* A datagram that is too large counts once. */
+		if (!too_large)
+			peel_stats_add(q->stats, PEEL_DROP_FRAGMENT, w->n_parts);
+		w->n_parts = 0;
+		w->bad = true;
+		return peel_ethdev_drop(q, m, too_large ? PEEL_DROP_OVERSIZE : PEEL_DROP_FRAGMENT);
 	}
-	if (q->death_row.cnt > 0)
-		bury(q);
-	if (m == NULL)
-		return NULL;
-	if (m->pkt_len - off > UDP_LEN + PEEL_PORT_RX_MAX)
-		return peel_ethdev_drop(q, m, PEEL_DROP_OVERSIZE);
-	struct rte_mbuf *whole = peel_ethdev_copy(q, m, off, m->pkt_len - off, UDP_LEN);
-
+	put(w, part);
+	if (w->have == w->end) {
+		whole = deliver(q, w);
+		release(q, s, way);
+	}
 	rte_pktmbuf_free(m);
-	if (whole != NULL)
-		ethdev_count(q, ETHDEV_REASSEMBLED);
 	return whole;
 }
 
 void
 peel_ethdev_frag_tick(struct peel_ethdev_queue *q)
 {
-	rte_ip_frag_table_del_expired_entries(q->frag_tbl, &q->death_row, q->now);
-	if (q->death_row.cnt > 0)
-		bury(q);
-}
+	for (unsigned int k = 0; k < RTE_DIM(q->frags->set) && q->frags->n > 0; k++) {
+		struct set *s = &q->frags->set[k];
 
-/* ---- sending ------------------------------------------------------------------------------------------------------ */
-
-struct outgoing {
-	const struct peel_addr *remote;
-	const uint8_t *mac;
-	uint32_t id;
-	bool v6;
-};
-
-/* One fragment: @p n bytes from @p at of the IP payload in @p m, as a copy. Works on devices that cannot send chains. */
-static struct rte_mbuf *
-part_build(struct peel_ethdev_queue *q, const struct rte_mbuf *m, uint32_t at, uint32_t n,
-	const struct outgoing *o)
-{
-	const struct peel_port *port = q->port;
-	uint32_t headers = ETH_LEN + (o->v6 ? IP6_LEN + FRAG_HEADER6_LEN : IP4_LEN);
-	bool more = at + n < m->data_len;
-	struct rte_mbuf *part = peel_ethdev_frame_new(q, (uint16_t)(headers + n));
-
-	if (part == NULL)
-		return NULL;
-	uint8_t *p = rte_pktmbuf_mtod(part, uint8_t *);
-
-	p += peel_ethdev_eth_build(port, p, o->mac, o->v6 ? ETH_TYPE_IPV6 : ETH_TYPE_IPV4);
-	if (o->v6) {
-		p += peel_ethdev_ip6_build(
-			port, p, o->remote->ip, PROTO_FRAGMENT, FRAG_HEADER6_LEN + n, 64);
-		p[0] = PROTO_UDP;
-		p[1] = 0;
-		peel_put_be16(p + 2, (uint16_t)(at | more));
-		peel_put_be32(p + 4, o->id);
-		p += FRAG_HEADER6_LEN;
-	} else {
-		p += peel_ethdev_ip4_build(port, p, o->remote->ip, PROTO_UDP, n, (uint16_t)o->id,
-			(uint16_t)(at / 8 | (more ? RTE_IPV4_HDR_MF_FLAG : 0)));
+		for (unsigned int i = 0; i < WAYS; i++) {
+			if (s->tag[i] != 0 && q->now - s->since[i] >= FRAG_MS)
+				give_up(q, s, i);
+		}
 	}
-	memcpy(p, rte_pktmbuf_mtod_offset(m, const uint8_t *, at), n);
-	return part;
-}
-
-void
-peel_ethdev_frag_tx(struct peel_ethdev_queue *q, struct rte_mbuf *m, const struct peel_addr *remote,
-	const uint8_t mac[6])
-{
-	const struct outgoing o = {.remote = remote,
-		.mac = mac,
-		.id = (uint32_t)ethdev_random(q),
-		.v6 = remote->family == PEEL_FAMILY_IPV6};
-	uint32_t headers = o.v6 ? IP6_LEN + FRAG_HEADER6_LEN : IP4_LEN;
-	uint32_t step = (q->port->mtu - headers) & ~7u, n = 0;
-	struct rte_mbuf *parts[RTE_LIBRTE_IP_FRAG_MAX_FRAG];
-
-	for (uint32_t at = 0; at < m->data_len; at += step) {
-		uint32_t left = m->data_len - at;
-
-		if (n == RTE_DIM(parts))
-			break;
-		parts[n] = part_build(q, m, at, RTE_MIN(left, step), &o);
-		if (parts[n++] == NULL)
-			break;
-	}
-	/* All or nothing: a datagram with a hole helps nobody. */
-	if (n * step < m->data_len || parts[n - 1] == NULL) {
-		if (parts[n - 1] != NULL)
-			peel_stats_add(q->stats, PEEL_DROP_OVERSIZE, 1);
-		for (uint32_t i = 0; i < n; i++)
-			rte_pktmbuf_free(parts[i]);
-		rte_pktmbuf_free(m);
-		return;
-	}
-	for (uint32_t i = 0; i < n; i++)
-		peel_ethdev_frame_tx(
-			q, parts[i], i + 1 < n ? NOT_A_DATAGRAM : (uint32_t)m->data_len - UDP_LEN);
-	ethdev_count(q, ETHDEV_FRAGMENTED);
-	rte_pktmbuf_free(m);
 }

@@ -64,13 +64,17 @@ fragment_rx(
 	if (part == 0 || ((frag & IP4_MORE) != 0 && part % 8 != 0) ||
 		(frag & IP4_OFFSET_MASK) * 8 + part > UINT16_MAX - IP4_LEN)
 		return peel_ethdev_drop(q, m, PEEL_DROP_FRAGMENT);
-	m = peel_ethdev_frag_rx(q, m, (uint16_t)header, false);
-	if (m == NULL)
-		return NULL;
-	l4->off = 0;
-	l4->len = m->data_len;
-	l4->verified = false;
-	return peel_ethdev_udp_rx(q, m, l4);
+	const struct peel_ethdev_part p = {
+		.from = l4->remote,
+		.id = peel_get_be16(ip + 4),
+		.at = (frag & IP4_OFFSET_MASK) * 8,
+		.len = part,
+		.more = (frag & IP4_MORE) != 0,
+		.data = ip + header,
+	};
+
+	m = peel_ethdev_frag_rx(q, m, &p);
+	return m == NULL ? NULL : peel_ethdev_whole_rx(q, m, l4);
 }
 
 struct rte_mbuf *

@@ -52,12 +52,17 @@ fragment_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m, struct peel_ethdev_
 	}
 	if (((flags & 1) != 0 && part % 8 != 0) || (flags & ~7u) + part > UINT16_MAX)
 		return peel_ethdev_drop(q, m, PEEL_DROP_FRAGMENT);
-	m = peel_ethdev_frag_rx(q, m, IP6_LEN + FRAG_HEADER_LEN, true);
-	if (m == NULL)
-		return NULL;
-	l4->off = 0;
-	l4->len = m->data_len;
-	return peel_ethdev_udp_rx(q, m, l4);
+	const struct peel_ethdev_part p = {
+		.from = l4->remote,
+		.id = peel_get_be32(frag + 4),
+		.at = flags & ~7u,
+		.len = part,
+		.more = (flags & 1) != 0,
+		.data = frag + FRAG_HEADER_LEN,
+	};
+
+	m = peel_ethdev_frag_rx(q, m, &p);
+	return m == NULL ? NULL : peel_ethdev_whole_rx(q, m, l4);
 }
 
 struct rte_mbuf *

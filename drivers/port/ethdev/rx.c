@@ -102,6 +102,19 @@ peel_ethdev_udp_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m, const struct
 	pkt->remote.port = from;
 	pkt->endpoint = endpoint;
 	pkt->cookie = cookie;
+	pkt->in_parts = 0;
+	return m;
+}
+
+struct rte_mbuf *
+peel_ethdev_whole_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m, struct peel_ethdev_l4 *l4)
+{
+	l4->off = 0;
+	l4->len = m->data_len;
+	l4->verified = false;
+	m = peel_ethdev_udp_rx(q, m, l4);
+	if (m != NULL)
+		peel_pkt(m)->in_parts = 1;
 	return m;
 }
 

@@ -64,8 +64,21 @@ rig_port_wake(struct peel_port *port, uint16_t queue)
 	((struct rig *)port)->port_wakes++;
 }
 
-static const struct peel_port_ops rig_ops = {
-	.name = "rig", .rx = rig_rx, .tx = rig_tx, .flush = rig_flush, .wake = rig_port_wake};
+static void
+rig_vouch(struct peel_port *port, const struct peel_addr *remote)
+{
+	struct rig *rig = (struct rig *)port;
+
+	rig->vouches++;
+	rig->vouched = *remote;
+}
+
+static const struct peel_port_ops rig_ops = {.name = "rig",
+	.rx = rig_rx,
+	.tx = rig_tx,
+	.flush = rig_flush,
+	.wake = rig_port_wake,
+	.vouch = rig_vouch};
 
 static void
 rig_wake(void *arg)
@@ -196,6 +209,7 @@ rig_feed_endpoint(struct rig *rig, uint32_t endpoint, uint64_t cookie, const str
 	peel_pkt(m)->remote = *from;
 	peel_pkt(m)->endpoint = endpoint;
 	peel_pkt(m)->cookie = cookie;
+	peel_pkt(m)->in_parts = rig->in_parts;
 	rig->in[rig->n_in++] = m;
 }
 

@@ -37,6 +37,9 @@ struct rig {
 	struct peel_worker *worker2; /* receives nothing from the port */
 	unsigned int port_wakes;
 	unsigned int wakes;
+	bool in_parts; /* what is fed says it came in fragments */
+	unsigned int vouches;
+	struct peel_addr vouched; /* the last one */
 
 	struct rte_mbuf *in[PEEL_PORT_BURST];
 	unsigned int n_in;

@@ -459,6 +459,41 @@ test_backward_only_from_the_next_hop(void **state)
 	stop();
 }
 
+/* Room for fragments is for senders whose address was proved: by a key, or by a circuit id of ours. */
+static void
+test_who_is_vouched_for(void **state)
+{
+	uint8_t cell[256], msg[3] = {PEEL_MSG_PING, 1, 2};
+	struct peel_addr stranger = peel_addr_ipv4(203, 0, 113, 9, 8090);
+	size_t len;
+
+	(void)state;
+	start(PEEL_ROUTE_FORWARD, 0);
+	feed_message(msg, 3, false);
+	rig_poll(&rig);
+	assert_int_equal(rig.vouches, 0); /* not in parts */
+	rig.in_parts = true;
+	len = sealed_cell(cell, msg, 3, false);
+	cell[len - 1] ^= 1;
+	rig_feed(&rig, &c.previous, cell, len); /* not authentic */
+	cell[len - 1] ^= 1;
+	rig_feed(&rig, &stranger, cell, len); /* authentic, but anybody's address may be on it */
+	rig_poll(&rig);
+	assert_int_equal(rig.n_out, 1);
+	assert_int_equal(rig.vouches, 0);
+	feed_message(msg, 3, false);
+	rig_poll(&rig);
+	assert_int_equal(rig.vouches, 1);
+	assert_true(peel_addr_equal(&rig.vouched, &c.previous));
+	peel_cell_header(cell, rig_prefix, 88, false, false);
+	rig_feed(&rig, &stranger, cell, 100);
+	rig_feed(&rig, &c.next, cell, 100);
+	rig_poll(&rig);
+	assert_int_equal(rig.vouches, 2);
+	assert_true(peel_addr_equal(&rig.vouched, &c.next));
+	stop();
+}
+
 static void
 test_backward_too_large_is_dropped(void **state)
 {
@@ -618,6 +653,7 @@ main(void)
 		cmocka_unit_test(test_early_cells_are_counted),
 		cmocka_unit_test(test_extends_are_limited),
 		cmocka_unit_test(test_backward_only_from_the_next_hop),
+		cmocka_unit_test(test_who_is_vouched_for),
 		cmocka_unit_test(test_backward_too_large_is_dropped),
 		cmocka_unit_test(test_datagrams_reach_their_class),
 		cmocka_unit_test(test_full_mailbox_drops_and_counts),
