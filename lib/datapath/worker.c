@@ -251,7 +251,8 @@ peel_worker_run(struct peel_worker *w)
 			idle++;
 		if (may_sleep && idle > w->conf.idle_spins) {
 			sleep_until_work(w);
-			idle = 0;
+			/* It may have been woken by the time alone: one look, then it sleeps on. */
+			idle = w->conf.idle_spins;
 		} else if (++rounds % QUIESCENT_EVERY == 0) {
 			peel_rcu_quiescent(w->conf.rcu, w->conf.id);
 		}

@@ -95,6 +95,7 @@ struct peel_ethdev_queue {
 	uint64_t count[ETHDEV_N_COUNTERS];
 	/* wait() */
 	bool slack_set, has_interrupt;
+	uint32_t silent_us; /* spent in naps since the last frame */
 	int epoll_fd, wake_fd;
 	struct rte_epoll_event wake_event;
 } __attribute__((aligned(64)));
