@@ -38,5 +38,7 @@ int peel_command_node(const struct peel_command *command, enum peel_conf_use use
 	char **argv, struct peel_conf *conf);
 /** Load a configuration; errors go to stderr, one a line. 0 or EXIT_USAGE. */
 int peel_command_load(enum peel_conf_use use, const char *path, struct peel_conf *conf);
+/** Print a status (free()d; NULL: there is none) on standard output, without waiting for its reader. */
+void peel_command_print_status(char *text);
 /** Prints errors of a configuration. */
 void peel_command_print_error(void *arg, const char *text);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "output.h"
 #include "proxy.h"
 
 struct client {
@@ -52,8 +53,8 @@ start(struct client *c)
 		s->arg = c;
 		proxy_print(c->proxy);
 		peel_local_address(s->peel, &local);
-		printf("ready %s\n", peel_address_text(&local, text, sizeof(text)));
-		fflush(stdout);
+		peel_output_print(
+			PEEL_OUTPUT, "ready %s\n", peel_address_text(&local, text, sizeof(text)));
 	} else {
 		peel_log(PEEL_LOG_ERROR, "%s", why[0] != '\0' ? why : strerror(-ret));
 		proxy_close(c->proxy);
@@ -75,7 +76,11 @@ run(int argc, char **argv)
 	int code = peel_command_node(
 		&peel_command_client, PEEL_CONF_CLIENT, argc, argv, &client.session.conf);
 
-	return code >= 0 ? code : start(&client);
+	if (code >= 0)
+		return code;
+	code = start(&client);
+	peel_output_finish(PEEL_OUTPUT_PATIENCE_MS);
+	return code;
 }
 
 const struct peel_command peel_command_client = {
@@ -99,7 +104,8 @@ const struct peel_command peel_command_client = {
 		"  -h, --help         this text\n\n"
 		"signals:\n"
 		"  SIGTERM, SIGINT    close all circuits and end; a second one ends at once\n"
-		"  SIGUSR1            print the status on standard output, one line of JSON\n\n"
+		"  SIGUSR1            print the status on standard output, one line of JSON\n"
+		"  SIGHUP             nothing\n\n"
 		"exit codes: 0 ended as asked, 1 could not go on, 2 wrong arguments or "
 		"configuration\n",
 	.run = run,

@@ -4,8 +4,11 @@
  * The arguments of commands that run a node for long.
  */
 #include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
 
 #include "cmd.h"
+#include "output.h"
 
 /* -1: go on. */
 static int
@@ -40,6 +43,15 @@ arguments(const struct peel_command *command, int argc, char **argv, const char 
 	return peel_command_usage_error(command);
 }
 
+/* What must not end a node, from its first moment on; the loop watches SIGUSR1 later. */
+static void
+ignore_signals(void)
+{
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
+}
+
 int
 peel_command_node(const struct peel_command *command, enum peel_conf_use use, int argc, char **argv,
 	struct peel_conf *conf)
@@ -53,8 +65,24 @@ peel_command_node(const struct peel_command *command, enum peel_conf_use use, in
 	if (peel_command_load(use, path, conf) != 0 ||
 		peel_conf_check_host(path, conf, peel_command_print_error, NULL) != 0)
 		return EXIT_USAGE;
-	if (!check)
+	if (!check) {
+		ignore_signals();
 		return -1;
+	}
 	printf("%s: configuration is valid\n", path);
 	return EXIT_OK;
+}
+
+void
+peel_command_print_status(char *text)
+{
+	size_t len;
+
+	if (text == NULL)
+		return;
+	len = strlen(text);
+	text[len] = '\n'; /* instead of the terminator */
+	if (!peel_output_write(PEEL_OUTPUT, text, len + 1))
+		peel_log(PEEL_LOG_WARNING, "a status is not printed: nobody reads standard output");
+	free(text);
 }

@@ -2,14 +2,13 @@
  * Copyright (c) 2026, the Peel authors
  */
 #include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <uv.h>
 
 #include "cmd.h"
 #include "conf.h"
 #include "eal.h"
 #include "log.h"
+#include "output.h"
 #include "peel_aead_engines.h"
 #include "privileges.h"
 
@@ -27,8 +26,7 @@ on_ready(void *arg)
 	char text[PEEL_ADDR_TEXT_MAX];
 
 	peel_node_local(r->node, &local);
-	printf("ready %s\n", peel_addr_text(&local, text));
-	fflush(stdout);
+	peel_output_print(PEEL_OUTPUT, "ready %s\n", peel_addr_text(&local, text));
 }
 
 static void
@@ -51,11 +49,7 @@ on_status(uv_signal_t *handle, int number)
 	char *text = peel_node_status(r->node, false);
 
 	(void)number;
-	if (text == NULL)
-		return;
-	puts(text);
-	fflush(stdout);
-	free(text);
+	peel_command_print_status(text);
 }
 
 static int
@@ -64,7 +58,6 @@ watch_signals(struct relay *r)
 	uv_loop_t *loop = peel_node_loop(r->node);
 	int ret;
 
-	signal(SIGPIPE, SIG_IGN);
 	uv_signal_init(loop, &r->term);
 	uv_signal_init(loop, &r->interrupt);
 	uv_signal_init(loop, &r->status);
@@ -129,6 +122,8 @@ start(struct relay *r)
 		log_start(r);
 		peel_log(PEEL_LOG_INFO, "%s", peel_eal_plan_text(&plan, text, sizeof(text)));
 		ret = peel_eal_start(&r->conf, &plan, why, sizeof(why));
+		if (ret == 0)
+			ret = peel_output_start();
 	}
 	if (ret != 0) {
 		peel_log(PEEL_LOG_ERROR, "%s", why[0] != '\0' ? why : strerror(-ret));
@@ -145,7 +140,11 @@ run(int argc, char **argv)
 	static struct relay relay;
 	int code = peel_command_node(&peel_command_relay, PEEL_CONF_RELAY, argc, argv, &relay.conf);
 
-	return code >= 0 ? code : start(&relay);
+	if (code >= 0)
+		return code;
+	code = start(&relay);
+	peel_output_finish(PEEL_OUTPUT_PATIENCE_MS);
+	return code;
 }
 
 const struct peel_command peel_command_relay = {
@@ -166,7 +165,8 @@ const struct peel_command peel_command_relay = {
 		"signals:\n"
 		"  SIGTERM, SIGINT    say good-bye to neighbours and end; a second one ends at "
 		"once\n"
-		"  SIGUSR1            print the status on standard output, one line of JSON\n\n"
+		"  SIGUSR1            print the status on standard output, one line of JSON\n"
+		"  SIGHUP             nothing\n\n"
 		"exit codes: 0 ended as asked, 1 could not go on, 2 wrong arguments or "
 		"configuration\n",
 	.run = run,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "output.h"
 #include "tool.h"
 
 struct sender {
@@ -21,20 +22,20 @@ struct sender {
 };
 
 static void
-print_payload(const uint8_t *p, size_t len, bool hex)
+print_payload(FILE *f, const uint8_t *p, size_t len, bool hex)
 {
 	for (size_t i = 0; i < len && !hex; i++)
 		hex = !isprint(p[i]) && p[i] != '\n' && p[i] != '\t';
 	if (!hex) {
-		fwrite(p, 1, len, stdout);
+		fwrite(p, 1, len, f);
 		if (len == 0 || p[len - 1] != '\n')
-			putchar('\n');
+			putc('\n', f);
 		return;
 	}
 	for (size_t i = 0; i < len; i++)
-		printf("%02x%s", p[i], i + 1 == len ? "\n" : i % 32 == 31 ? "\n" : "");
+		fprintf(f, "%02x%s", p[i], i + 1 == len ? "\n" : i % 32 == 31 ? "\n" : "");
 	if (len == 0)
-		putchar('\n');
+		putc('\n', f);
 }
 
 static void
@@ -42,13 +43,20 @@ on_data(void *arg, struct peel *peel, peel_circuit circuit, const struct peel_ad
 	const void *payload, size_t len)
 {
 	struct sender *s = arg;
-	char text[300];
+	char from[300], *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
 
 	(void)peel;
 	(void)circuit;
-	fprintf(stderr, "%s, %zu bytes:\n", peel_address_text(origin, text, sizeof(text)), len);
-	print_payload(payload, len, s->hex);
-	fflush(stdout);
+	peel_output_print(PEEL_ERRORS, "%s, %zu bytes:\n",
+		peel_address_text(origin, from, sizeof(from)), len);
+	if (f != NULL) {
+		print_payload(f, payload, len, s->hex);
+		if (fclose(f) == 0)
+			peel_output_write(PEEL_OUTPUT, text, size);
+		free(text);
+	}
 	s->answers++;
 }
 
@@ -77,7 +85,7 @@ on_ready(struct tool *t)
 		return;
 	}
 	s->sent = true;
-	fprintf(stderr, "sent %zu bytes through %s\n", s->len, tool_hops(t, hops));
+	peel_output_print(PEEL_ERRORS, "sent %zu bytes through %s\n", s->len, tool_hops(t, hops));
 	uv_timer_init(&t->session.loop, &s->end);
 	s->end.data = s;
 	/* A moment even when nobody waits: it still has to leave. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "output.h"
 #include "speed.h"
 #include "tool.h"
 
@@ -96,9 +97,11 @@ on_progress(void *arg, enum speed_phase phase, double bytes_per_second)
 
 	(void)st;
 	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\r%-6s%10.3f MB/s ", phase_name[phase], bytes_per_second / 1e6);
+		peel_output_print(PEEL_ERRORS, "\r%-6s%10.3f MB/s ", phase_name[phase],
+			bytes_per_second / 1e6);
 	else
-		fprintf(stderr, "%-6s%10.3f MB/s\n", phase_name[phase], bytes_per_second / 1e6);
+		peel_output_print(PEEL_ERRORS, "%-6s%10.3f MB/s\n", phase_name[phase],
+			bytes_per_second / 1e6);
 }
 
 static void
@@ -122,14 +125,14 @@ on_done(void *arg, enum speed_phase phase, const struct speed_result *result)
 				st->circuits);
 			return;
 		}
-		fprintf(stderr, "this exit does not answer: another circuit\n");
+		peel_output_print(PEEL_ERRORS, "this exit does not answer: another circuit\n");
 		st->started = false;
 		tool_next_circuit(&st->tool);
 		return;
 	}
 	st->result[phase] = *result;
-	if (phase != SPEED_RTT)
-		fputs(tty ? "\r                         \r" : "", stderr);
+	if (phase != SPEED_RTT && tty)
+		peel_output_print(PEEL_ERRORS, "\r                         \r");
 	if (phase == SPEED_DOWN)
 		session_stop(&st->tool.session);
 	else

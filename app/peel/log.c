@@ -7,20 +7,20 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "output.h"
 
 static bool timestamps, journal;
 
 static void
-write_line(void *arg, enum peel_log_level level, const char *text)
+line(enum peel_log_level level, const char *text)
 {
 	static const char *const name[] = {"error", "warning", "info", "debug"};
 	static const int priority[] = {3, 4, 6, 7}; /* syslog's, which the journal reads */
-	char line[640], when[40] = "";
+	char out[640], when[40] = "";
 	struct timespec now;
 	struct tm tm;
 	int n;
 
-	(void)arg;
 	if (timestamps && clock_gettime(CLOCK_REALTIME, &now) == 0 &&
 		gmtime_r(&now.tv_sec, &tm) != NULL) {
 		size_t len = strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
@@ -28,16 +28,29 @@ write_line(void *arg, enum peel_log_level level, const char *text)
 		snprintf(when + len, sizeof(when) - len, ".%03ldZ ", now.tv_nsec / 1000000);
 	}
 	if (journal)
-		n = snprintf(line, sizeof(line), "<%d>%s%s\n", priority[level], when, text);
+		n = snprintf(out, sizeof(out), "<%d>%s%s\n", priority[level], when, text);
 	else
-		n = snprintf(line, sizeof(line), "%s%s: %s\n", when, name[level], text);
-	if (n >= (int)sizeof(line)) {
-		n = (int)sizeof(line) - 1;
-		line[n - 1] = '\n';
+		n = snprintf(out, sizeof(out), "%s%s: %s\n", when, name[level], text);
+	if (n >= (int)sizeof(out)) {
+		n = (int)sizeof(out) - 1;
+		out[n - 1] = '\n';
 	}
 	/* One write a line: lines of several threads stay whole. */
-	if (write(STDERR_FILENO, line, (size_t)n) < 0)
-		return; /* nobody to tell */
+	(void)peel_output_write(PEEL_ERRORS, out, (size_t)n);
+}
+
+static void
+write_line(void *arg, enum peel_log_level level, const char *text)
+{
+	unsigned int lost = peel_output_lost(PEEL_ERRORS);
+	char gap[64];
+
+	(void)arg;
+	if (lost > 0) {
+		snprintf(gap, sizeof(gap), "%u lines are missing here: nobody read them", lost);
+		line(PEEL_LOG_WARNING, gap);
+	}
+	line(level, text);
 }
 
 void

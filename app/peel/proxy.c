@@ -9,6 +9,7 @@
 
 #include <sys/queue.h>
 
+#include "output.h"
 #include "peel_discovery.h"
 #include "peel_flows.h"
 #include "peel_internal.h"
@@ -358,7 +359,8 @@ proxy_print(const struct proxy *p)
 		if (p->listener[i].socks == NULL)
 			continue;
 		peel_socks_local(p->listener[i].socks, &local);
-		printf("socks %u %s\n", i + 1, peel_addr_text(&local, text));
+		peel_output_print(
+			PEEL_OUTPUT, "socks %u %s\n", i + 1, peel_addr_text(&local, text));
 	}
 }
 

@@ -2,12 +2,12 @@
  * Copyright (c) 2026, the Peel authors
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "cmd.h"
 #include "eal.h"
 #include "log.h"
+#include "output.h"
 #include "peel_aead_engines.h"
 #include "peel_internal.h"
 #include "privileges.h"
@@ -76,11 +76,7 @@ on_status(uv_signal_t *handle, int number)
 	peel_node_lock(node);
 	text = peel_node_status(node, false); /* as a relay does: one line */
 	peel_node_unlock_unchanged(node);
-	if (text == NULL)
-		return;
-	puts(text);
-	fflush(stdout);
-	free(text);
+	peel_command_print_status(text);
 }
 
 static int
@@ -97,7 +93,6 @@ fill_loop(struct session *s)
 	uv_signal_init(&s->loop, &s->status);
 	s->poll.data = s->timer.data = s->prepare.data = s;
 	s->term.data = s->interrupt.data = s->status.data = s;
-	signal(SIGPIPE, SIG_IGN);
 	uv_prepare_start(&s->prepare, on_prepare);
 	ret = uv_poll_start(&s->poll, UV_READABLE, on_poll);
 	if (ret == 0)
@@ -150,6 +145,8 @@ session_open(struct session *s)
 		peel_log(PEEL_LOG_DEBUG, "%s", peel_eal_plan_text(&plan, text, sizeof(text)));
 		ret = peel_eal_start(&s->conf, &plan, why, sizeof(why));
 	}
+	if (ret == 0)
+		ret = peel_output_start();
 	if (ret == 0)
 		ret = open_node(s, why, sizeof(why));
 	if (ret != 0)

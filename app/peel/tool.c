@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "conf_table.h"
+#include "output.h"
 #include "tool.h"
 
 #define MAX_CIRCUITS 2 /* one to use, and another should it end */
@@ -104,7 +106,7 @@ tool_fail(struct tool *t, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	fprintf(stderr, "peel %s: %s\n", t->command->name, text);
+	peel_output_print(PEEL_ERRORS, "peel %s: %s\n", t->command->name, text);
 	t->failed = true;
 	session_stop(&t->session);
 }
@@ -176,8 +178,8 @@ adapt(struct tool *t)
 	n->max_own_circuits = 32;
 }
 
-int
-tool_run(struct tool *t)
+static int
+run(struct tool *t)
 {
 	struct session *s = &t->session;
 	int ret;
@@ -197,4 +199,15 @@ tool_run(struct tool *t)
 	session_run(s);
 	session_close(s);
 	return t->failed || s->interrupted ? EXIT_FAILED : EXIT_OK;
+}
+
+int
+tool_run(struct tool *t)
+{
+	int code;
+
+	signal(SIGPIPE, SIG_IGN);
+	code = run(t);
+	peel_output_finish(-1); /* a command in a pipe waits for its reader */
+	return code;
 }
