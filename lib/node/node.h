@@ -35,6 +35,12 @@ struct node_change {
 	enum peel_tunnel_end why;
 };
 
+/* What circuits of a length lack, so that the log tells it once. */
+struct node_lack {
+	enum peel_tunnel_lack seen, told;
+	uint64_t since_ms; /* of seen */
+};
+
 struct peel_node {
 	struct peel_node_conf conf;
 	struct peel_identity identity;
@@ -63,6 +69,7 @@ struct peel_node {
 	struct peel_node_events events;
 	struct node_change *change; /* [changes_size], not told yet: [change_first, n_changes) */
 	uint32_t change_first, n_changes, changes_size;
+	struct node_lack lack[PEEL_HOPS_MAX + 1]; /* by hops */
 
 	pthread_mutex_t lock; /* recursive; the control thread holds it while it works */
 	uv_loop_t loop;
@@ -105,6 +112,8 @@ bool node_dispatch(struct peel_node *node);
 int node_tunnels_new(struct peel_node *node, const struct peel_tunnels_conf *callbacks);
 /** A message from the end of an own circuit, for lib/tunnel. Does not take the mbuf. */
 void node_tunnel_message(struct peel_node *node, const struct rte_mbuf *m);
+/** Log what keeps own circuits from being built, when that has changed. */
+void node_tunnels_report(struct peel_node *node);
 /** Call the program with what came. Without the lock. @return true when something is left. */
 bool node_deliver(struct peel_node *node);
 

@@ -171,6 +171,45 @@ circuit_counts(const struct peel_node *node)
 	return object;
 }
 
+static const char *
+lack_name(enum peel_tunnel_lack lack)
+{
+	static const char *const names[] = {
+		[PEEL_TUNNEL_LACK_NOTHING] = "nothing",
+		[PEEL_TUNNEL_LACK_RELAYS] = "relays",
+		[PEEL_TUNNEL_LACK_EXIT] = "exit",
+		[PEEL_TUNNEL_LACK_NETWORKS] = "networks",
+		[PEEL_TUNNEL_LACK_ANSWERS] = "answers",
+	};
+
+	return names[lack];
+}
+
+static json_t *
+own_pools(const struct peel_node *node)
+{
+	json_t *list = json_array();
+	struct peel_tunnel_pool p;
+	char text[256];
+
+	for (unsigned int hops = 1; hops <= PEEL_HOPS_MAX; hops++) {
+		if (peel_tunnels_pool(node->tunnels, hops, &p) != 0)
+			continue;
+		json_t *row = json_object();
+
+		put(row, "hops", hops);
+		put(row, "wanted", p.wanted);
+		put(row, "ready", p.ready);
+		put(row, "extending", p.extending);
+		put_text(row, "missing", lack_name(p.lack));
+		if (p.lack != PEEL_TUNNEL_LACK_NOTHING)
+			put_text(row, "why", peel_tunnel_lack_text(&p, text, sizeof(text)));
+		put(row, "pause_ms", p.pause_ms);
+		json_array_append_new(list, row);
+	}
+	return list;
+}
+
 /* Circuits of this node's own making. */
 static json_t *
 own_counts(const struct peel_node *node)
@@ -183,6 +222,7 @@ own_counts(const struct peel_node *node)
 	put(object, "ready", count.ready);
 	put(object, "closing", count.closing);
 	put(object, "max", node->conf.max_own_circuits);
+	json_object_set_new(object, "pools", own_pools(node));
 	return object;
 }
 

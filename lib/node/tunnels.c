@@ -11,6 +11,7 @@
 #include "http.h"
 
 #define DELIVER_QUOTA 64
+#define LACK_SETTLES_MS 5000 /* a node that starts knows nobody at first */
 
 /* ---- up: from the program to a worker ------------------------------------------------------------------------------ */
 
@@ -225,6 +226,39 @@ node_tunnels_new(struct peel_node *node, const struct peel_tunnels_conf *callbac
 	tc.ready = on_ready;
 	tc.ended = on_ended;
 	return peel_tunnels_new(&tc, &node->tunnels);
+}
+
+static void
+report(struct peel_node *node, unsigned int hops, const struct peel_tunnel_pool *pool)
+{
+	struct node_lack *l = &node->lack[hops];
+	uint64_t now = peel_now_ms(node->env);
+	const char *s = hops == 1 ? "" : "s";
+	char text[256];
+
+	if (pool->lack != l->seen) {
+		l->seen = pool->lack;
+		l->since_ms = now;
+	}
+	if (l->seen == l->told || now - l->since_ms < LACK_SETTLES_MS)
+		return;
+	l->told = l->seen;
+	if (l->told == PEEL_TUNNEL_LACK_NOTHING)
+		peel_log(PEEL_LOG_INFO, "circuits of %u hop%s can be built", hops, s);
+	else
+		peel_log(PEEL_LOG_WARNING, "circuits of %u hop%s cannot be built: %s", hops, s,
+			peel_tunnel_lack_text(pool, text, sizeof(text)));
+}
+
+void
+node_tunnels_report(struct peel_node *node)
+{
+	struct peel_tunnel_pool pool;
+
+	for (unsigned int hops = 1; hops <= PEEL_HOPS_MAX; hops++) {
+		if (peel_tunnels_pool(node->tunnels, hops, &pool) == 0)
+			report(node, hops, &pool);
+	}
 }
 
 struct peel_tunnels *

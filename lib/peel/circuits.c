@@ -11,6 +11,12 @@ _Static_assert((int)PEEL_CIRCUIT_EXTENDING == (int)PEEL_TUNNEL_EXTENDING &&
 	"states are the same");
 _Static_assert(sizeof(peel_circuit) == sizeof(peel_tunnel_id), "circuits have one name");
 
+_Static_assert((int)PEEL_MISSING_RELAYS == (int)PEEL_TUNNEL_LACK_RELAYS &&
+		       (int)PEEL_MISSING_EXIT == (int)PEEL_TUNNEL_LACK_EXIT &&
+		       (int)PEEL_MISSING_NETWORKS == (int)PEEL_TUNNEL_LACK_NETWORKS &&
+		       (int)PEEL_MISSING_ANSWERS == (int)PEEL_TUNNEL_LACK_ANSWERS,
+	"what is missing is the same");
+
 static int
 gone(void)
 {
@@ -32,6 +38,12 @@ peel_build_tunnels(struct peel *p, unsigned int hops)
 	return rc == 0 ? 0 : error_text(rc, NULL);
 }
 
+static int
+not_asked_for(int rc, unsigned int hops)
+{
+	return error_format(rc, "circuits of %u hops were not asked for", hops);
+}
+
 int
 peel_stop_tunnels(struct peel *p, unsigned int hops)
 {
@@ -40,7 +52,7 @@ peel_stop_tunnels(struct peel *p, unsigned int hops)
 	peel_node_lock(p->node);
 	rc = peel_tunnels_stop(peel_node_tunnels(p->node), hops);
 	peel_node_unlock(p->node);
-	return rc == 0 ? 0 : error_format(rc, "circuits of %u hops were not asked for", hops);
+	return rc == 0 ? 0 : not_asked_for(rc, hops);
 }
 
 size_t
@@ -69,6 +81,21 @@ peel_tunnels_ready(struct peel *p, unsigned int hops)
 	quotient = peel_tunnels_quotient(peel_node_tunnels(p->node), hops);
 	peel_node_unlock_unchanged(p->node);
 	return quotient;
+}
+
+int
+peel_tunnels_missing(struct peel *p, unsigned int hops, char *text, size_t size)
+{
+	struct peel_tunnel_pool pool;
+	int rc;
+
+	peel_node_lock(p->node);
+	rc = peel_tunnels_pool(peel_node_tunnels(p->node), hops, &pool);
+	peel_node_unlock_unchanged(p->node);
+	if (rc != 0)
+		return not_asked_for(rc, hops);
+	peel_tunnel_lack_text(&pool, text, size);
+	return (int)pool.lack;
 }
 
 int

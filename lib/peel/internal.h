@@ -23,9 +23,12 @@ struct peel {
 	struct peel_node *node;
 	struct sticky *sticky;
 	struct tests *tests;
-	peel_circuit http[PEEL_HOPS_LIMIT]; /* begun for HTTP requests; under the node's lock */
-	pthread_t thread;		    /* of peel_run */
-	bool stop;			    /* atomic: `thread` shall end */
+	/* Begun for HTTP requests, by hops; under the node's lock. */
+	peel_circuit http[PEEL_HOPS_LIMIT];
+	uint64_t http_due_ms[PEEL_HOPS_LIMIT];	 /* the next one, if need be ... */
+	uint32_t http_pause_ms[PEEL_HOPS_LIMIT]; /* ... and this long after it another one */
+	pthread_t thread;			 /* of peel_run */
+	bool stop;				 /* atomic: `thread` shall end */
 	sem_t started;
 	int start_result;
 

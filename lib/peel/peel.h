@@ -208,6 +208,21 @@ PEEL_API size_t peel_active_data_circuits_of(
 /** Active circuits of that many hops divided by min_circuits: from 1.0 on there are enough. */
 PEEL_API double peel_tunnels_ready(struct peel *p, unsigned int hops);
 
+/** What keeps circuits from being built. */
+enum peel_missing {
+	PEEL_MISSING_NOTHING,
+	PEEL_MISSING_RELAYS, /* fewer are known than a circuit has hops */
+	PEEL_MISSING_EXIT,   /* none is known */
+	PEEL_MISSING_NETWORKS, /* all relays known are in fewer networks than a circuit has hops: allow_same_network */
+	PEEL_MISSING_ANSWERS, /* enough are known, but circuits through them fail */
+};
+/**
+ * Why there are no circuits of that many hops (yet): enum peel_missing, and the same in words in @p text (cut to
+ * @p size, 256 is always enough; NULL when that is 0). PEEL_MISSING_NOTHING while there is one, and at first, too. -ENOENT:
+ * circuits of that many hops were not asked for.
+ */
+PEEL_API int peel_tunnels_missing(struct peel *p, unsigned int hops, char *text, size_t size);
+
 /**
  * The circuit for a destination: the same one as long as it lives, so that packets of a conversation leave from one exit;
  * with isolate_destinations no two destination hosts share one while there are others. Hosts count, ports do not; names

@@ -10,6 +10,8 @@
 #include "peel_node_http.h"
 
 #define HTTP_LOOK_AT 64
+#define HTTP_PAUSE_MS 500 /* after a circuit was begun in vain, doubled ... */
+#define HTTP_PAUSE_MAX_MS 5000
 
 /* ---- HTTP ------------------------------------------------------------------------------------------------------------ */
 
@@ -82,18 +84,29 @@ peel_is_reserved(struct peel *p, peel_circuit circuit)
 	return is;
 }
 
-/* Holding the node's lock. One at a time is begun; 0 or -errno. */
+/* Holding the node's lock. One at a time is begun, and less and less often while they fail; 0 or -errno. */
 static int
 begin_http(struct peel *p, struct peel_tunnels *t, unsigned int hops)
 {
 	const struct peel_tunnel_spec spec = {
 		.type = PEEL_TUNNEL_DATA, .hops = hops, .exit_flags = PEEL_FLAG_EXIT_HTTP};
+	uint64_t now = peel_now_ms(&peel_env_system);
+	uint32_t *pause = &p->http_pause_ms[hops - 1];
 	struct peel_tunnel_info info;
+	int rc;
 
-	if (peel_tunnels_info(t, p->http[hops - 1], &info) == 0 &&
-		info.state == PEEL_TUNNEL_EXTENDING)
+	if (now < p->http_due_ms[hops - 1] ||
+		(peel_tunnels_info(t, p->http[hops - 1], &info) == 0 &&
+			info.state == PEEL_TUNNEL_EXTENDING))
 		return 0;
-	return peel_tunnels_create(t, &spec, &p->http[hops - 1]);
+	rc = peel_tunnels_create(t, &spec, &p->http[hops - 1]);
+	if (rc != 0)
+		return rc; /* nothing was sent */
+	*pause = *pause == 0 ? HTTP_PAUSE_MS : 2 * *pause;
+	if (*pause > HTTP_PAUSE_MAX_MS)
+		*pause = HTTP_PAUSE_MAX_MS;
+	p->http_due_ms[hops - 1] = now + *pause;
+	return 0;
 }
 
 peel_circuit
@@ -112,6 +125,8 @@ peel_http_circuit(struct peel *p, unsigned int hops)
 	circuit = find_http(p, t, hops);
 	if (circuit == 0)
 		rc = begin_http(p, t, hops);
+	else
+		p->http_pause_ms[hops - 1] = 0;
 	peel_node_unlock(p->node);
 	if (rc == -EAGAIN)
 		error_text(rc, "no peer is known that does HTTP requests");

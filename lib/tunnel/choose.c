@@ -24,8 +24,8 @@ is_public(const struct peel_addr *a)
 }
 
 /* Neighbours in the same network are likely to be one operator's, who would see both ends of what passes. */
-static bool
-same_network(const struct peel_addr *a, const struct peel_addr *b)
+bool
+peel_tunnel_same_network(const struct peel_addr *a, const struct peel_addr *b)
 {
 	size_t n = a->family == PEEL_FAMILY_IPV4 ? 2 : 4;
 
@@ -40,10 +40,10 @@ near_a_hop(const struct peel_tunnels *t, const struct tunnel *tn, const struct p
 
 	if (t->conf.settings.allow_same_network)
 		return false;
-	if (b->exit_required && same_network(a, &b->exit.addr))
+	if (b->exit_required && peel_tunnel_same_network(a, &b->exit.addr))
 		return true;
 	for (unsigned int i = 0; i < tn->n_hops; i++) {
-		if (same_network(a, &tn->hop[i].addr))
+		if (peel_tunnel_same_network(a, &tn->hop[i].addr))
 			return true;
 	}
 	return false;
@@ -78,6 +78,72 @@ target_excluded(
 {
 	return !peel_tunnel_usable(&target->addr) || key_excluded(t, tn, target->pk) ||
 	       near_a_hop(t, tn, &target->addr);
+}
+
+static bool
+is_last(const struct tunnel *tn)
+{
+	return tn->n_hops + 1 == tn->goal;
+}
+
+/* ---- the end, before it is chosen ------------------------------------------------------------------------------------- */
+
+static uint16_t
+end_flags(const struct tunnel *tn)
+{
+	return tn->build->exit_flags != 0 ? tn->build->exit_flags : PEEL_FLAG_EXIT_BT;
+}
+
+static bool
+may_be_last(const struct tunnel *tn, const struct peel_target *target)
+{
+	return (target->flags & end_flags(tn)) == end_flags(tn);
+}
+
+/* Those that the circuit may end at. */
+struct ends {
+	struct peel_target list[CANDIDATES_ASKED];
+	size_t n;
+};
+
+static void
+find_ends(struct peel_tunnels *t, const struct tunnel *tn, struct ends *out)
+{
+	size_t n = t->conf.candidates(
+		t->conf.arg, end_flags(tn), 0, out->list, PEEL_ARRAY_LEN(out->list));
+
+	out->n = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!target_excluded(t, tn, &out->list[i]))
+			out->list[out->n++] = out->list[i];
+	}
+}
+
+#define TOLD (PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT) /* by the place in a candidate list */
+
+/* Lists do not say who can do more. */
+static bool
+only_we_know_ends(const struct tunnel *tn)
+{
+	return !tn->build->exit_required && (end_flags(tn) & ~TOLD) != 0;
+}
+
+/* A path through the only exit, or through the only network that has any, cannot end. */
+static bool
+leaves_an_end(const struct peel_tunnels *t, const struct tunnel *tn, const struct ends *ends,
+	const struct peel_target *target)
+{
+	if (tn->build->exit_required)
+		return true;
+	for (size_t i = 0; i < ends->n; i++) {
+		const struct peel_target *end = &ends->list[i];
+
+		if (!same_key(end->pk, target->pk) &&
+			(t->conf.settings.allow_same_network ||
+				!peel_tunnel_same_network(&end->addr, &target->addr)))
+			return true;
+	}
+	return false;
 }
 
 /* ---- first hop ----------------------------------------------------------------------------------------------------------- */
@@ -119,25 +185,6 @@ uses(const struct peel_tunnels *t, const struct tunnel *tn, const uint8_t *pk)
 	return n;
 }
 
-static bool
-may_be_last(const struct tunnel *tn, const struct peel_target *target)
-{
-	uint16_t flags = tn->build->exit_flags != 0 ? tn->build->exit_flags : PEEL_FLAG_EXIT_BT;
-
-	return (target->flags & flags) == flags;
-}
-
-/* A path that begins at the only exit has none left to end at, and an exit that is first in no path is the least used. */
-static bool
-exit_is_scarce(const struct tunnel *tn, const struct peel_target *list, size_t n)
-{
-	size_t exits = 0;
-
-	for (size_t i = 0; i < n; i++)
-		exits += may_be_last(tn, &list[i]);
-	return tn->goal > 1 && !tn->build->exit_required && exits == 1;
-}
-
 /* The best of @p n, at random among equals. 0 or -EAGAIN. */
 static int
 pick_first(struct peel_tunnels *t, const struct tunnel *tn, const struct peel_target *list,
@@ -148,17 +195,24 @@ pick_first(struct peel_tunnels *t, const struct tunnel *tn, const struct peel_ta
 	 * end, but for half of the time, when chance decides. */
 	bool unlucky = tn->pooled && t->pool[tn->goal].backoff_ms != 0;
 	bool chance = unlucky && peel_random_below(t->env, 2) == 0;
-	bool keep_exits = exit_is_scarce(tn, list, n) || (unlucky && !chance);
+	bool keep_exits = unlucky && !chance;
 	uint32_t best = UINT32_MAX, equals = 0;
+	struct ends ends = {.n = 0};
 
+	if (tn->goal > 1)
+		find_ends(t, tn, &ends);
 	for (size_t i = 0; i < n; i++) {
-		if (target_excluded(t, tn, &list[i]))
+		bool leads_on = tn->goal == 1 || leaves_an_end(t, tn, &ends, &list[i]);
+
+		if (target_excluded(t, tn, &list[i]) || (!leads_on && only_we_know_ends(tn)))
 			continue;
 		uint32_t past = uses(t, tn, list[i].pk) +
 				((list[i].flags & PEEL_FLAG_EXIT_BT) != 0) +
 				(failed_lately(t, list[i].pk) ? 1u << 24 : 0);
 		uint32_t score = (chance ? 0 : past) +
 				 (keep_exits && may_be_last(tn, &list[i]) ? 1u << 25 : 0);
+
+		score += leads_on ? 0 : 1u << 26;
 
 		if (score < best) {
 			best = score;
@@ -226,12 +280,6 @@ peel_tunnel_choose_point(struct peel_tunnels *t, struct peel_target *out)
 
 /* ---- further hops --------------------------------------------------------------------------------------------------------- */
 
-static bool
-is_last(const struct tunnel *tn)
-{
-	return tn->n_hops + 1 == tn->goal;
-}
-
 void
 peel_tunnel_offered(struct tunnel *tn, const struct peel_candidates *list)
 {
@@ -270,7 +318,7 @@ within_reach(const struct tunnel *tn, const struct peel_target *target)
 	       (is_public(&target->addr) || !is_public(from));
 }
 
-/* At random among our candidates, or among those of them that the hop before offers too. */
+/* At random among our candidates, or among those of them that the hop before offers too; rather who leaves an end. */
 static int
 pick_own(struct peel_tunnels *t, const struct tunnel *tn, uint16_t all, uint16_t none, bool offered,
 	struct peel_target *out)
@@ -278,12 +326,20 @@ pick_own(struct peel_tunnels *t, const struct tunnel *tn, uint16_t all, uint16_t
 	struct peel_target list[CANDIDATES_ASKED];
 	size_t n = t->conf.candidates(t->conf.arg, all, none, list, CANDIDATES_ASKED);
 	uint32_t equals = 0;
+	bool best = false;
+	struct ends ends;
 
+	find_ends(t, tn, &ends);
 	for (size_t i = 0; i < n; i++) {
 		if (target_excluded(t, tn, &list[i]) || !within_reach(tn, &list[i]) ||
 			(offered && !is_offered(tn->build, list[i].pk)))
 			continue;
-		if (peel_random_below(t->env, ++equals) == 0)
+		bool good = is_last(tn) || leaves_an_end(t, tn, &ends, &list[i]);
+
+		if (good && !best)
+			equals = 0;
+		best |= good;
+		if (good == best && peel_random_below(t->env, ++equals) == 0)
 			*out = list[i];
 	}
 	return equals > 0 ? 0 : -EAGAIN;
@@ -337,7 +393,6 @@ static enum rank
 rank_offered(
 	struct peel_tunnels *t, const struct tunnel *tn, const uint8_t *pk, struct peel_target *out)
 {
-	const uint16_t told = PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT; /* by its place in the list */
 	bool last = is_last(tn);
 	uint16_t flags = last ? tn->build->exit_flags : PEEL_FLAG_RELAY;
 
@@ -348,14 +403,14 @@ rank_offered(
 	if (!t->conf.find_peer(t->conf.arg, pk, out)) {
 		memset(out, 0, sizeof(*out));
 		memcpy(out->pk, pk, PEEL_PK_LEN);
-		return (flags & ~told) == 0 ? RANK_UNKNOWN : RANK_NEVER;
+		return (flags & ~TOLD) == 0 ? RANK_UNKNOWN : RANK_NEVER;
 	}
 	memcpy(out->pk, pk, PEEL_PK_LEN);
 	if (near_a_hop(t, tn, &out->addr))
 		return RANK_NEVER;
 	/* Without a record of its flags the list's word counts. */
 	if (out->flags == 0)
-		return (flags & ~told) == 0 ? RANK_UNKNOWN : RANK_NEVER;
+		return (flags & ~TOLD) == 0 ? RANK_UNKNOWN : RANK_NEVER;
 	if ((out->flags & flags) != flags || (last && (out->flags & PEEL_FLAG_EXIT_BACKUP) != 0))
 		return RANK_NEVER;
 	return RANK_KNOWN;

@@ -27,8 +27,9 @@
 #define TICK_WANTED_MS 500  /* while circuits are missing */
 #define BACKOFF_MS 500	    /* after a failed circuit, doubled ... */
 #define BACKOFF_MAX_MS 5000 /* ... up to this */
-#define YOUNG_MS 10000	    /* a circuit that ends at this age counts as failed */
-#define REPLACE_MS 30000    /* most that a replacement is begun before max_time */
+#define BACKOFF_LACK_MS 60000 /* ... or to this while what is known is not enough */
+#define YOUNG_MS 10000	      /* a circuit that ends at this age counts as failed */
+#define REPLACE_MS 30000      /* most that a replacement is begun before max_time */
 #define VERIFY_PER_SECOND 100 /* signatures of destroys */
 #define SHUTDOWN_MS 3000      /* no longer signing than this: the rest times out */
 
@@ -78,8 +79,16 @@ struct tunnel {
 	struct hop hop[PEEL_HOPS_MAX];
 };
 
+/* Candidates of our own, as far as looked at. */
+struct stock {
+	uint32_t relays, exits;
+	uint32_t networks; /* of the relays, if that matters; local addresses count as one each */
+	uint64_t mark;	   /* changes when they do */
+};
+
 struct pool {
 	bool wanted;
+	struct stock stock; /* when circuits were missing last */
 	uint32_t backoff_ms;
 	uint64_t retry_ms; /* nothing is begun before */
 };
@@ -157,6 +166,8 @@ void peel_tunnel_build_free(struct tunnel *tn);
 /* choose.c */
 
 bool peel_tunnel_usable(const struct peel_addr *a);
+/* Public addresses of one /16 (IPv4) or /32 (IPv6)? */
+bool peel_tunnel_same_network(const struct peel_addr *a, const struct peel_addr *b);
 /* For a circuit without hops. 0, or -EAGAIN: nobody (left). */
 int peel_tunnel_choose_first(
 	struct peel_tunnels *t, const struct tunnel *tn, struct peel_target *out) PEEL_MUST_USE;
@@ -204,6 +215,16 @@ uint64_t peel_tunnel_pools_due(const struct peel_tunnels *t, uint64_t now);
 void peel_tunnel_pool_ready(struct peel_tunnels *t, const struct tunnel *tn);
 void peel_tunnel_pool_ended(
 	struct peel_tunnels *t, const struct tunnel *tn, enum peel_tunnel_end why);
+
+/* Circuits of that pool in that state, those that are to be replaced apart. */
+uint32_t peel_tunnel_pool_members(
+	const struct peel_tunnels *t, unsigned int hops, enum peel_tunnel_state state);
+
+/* lack.c */
+
+void peel_tunnel_take_stock(struct peel_tunnels *t, struct stock *out);
+/* By what is known alone: never PEEL_TUNNEL_LACK_ANSWERS. */
+enum peel_tunnel_lack peel_tunnel_lack(const struct stock *s, unsigned int hops);
 
 /* keepalive.c */
 

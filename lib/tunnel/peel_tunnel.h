@@ -124,6 +124,29 @@ int peel_tunnels_build(struct peel_tunnels *t, unsigned int hops);
 /** Give the pool up: its circuits are closed. -ENOENT: there is none. */
 int peel_tunnels_stop(struct peel_tunnels *t, unsigned int hops);
 
+/** What keeps the circuits of a pool from being built. */
+enum peel_tunnel_lack {
+	PEEL_TUNNEL_LACK_NOTHING,
+	PEEL_TUNNEL_LACK_RELAYS, /* fewer are known than a circuit has hops */
+	PEEL_TUNNEL_LACK_EXIT,	 /* none is known */
+	PEEL_TUNNEL_LACK_NETWORKS, /* all relays known are in fewer networks than a circuit has hops */
+	PEEL_TUNNEL_LACK_ANSWERS, /* enough are known, but circuits through them fail */
+};
+
+struct peel_tunnel_pool {
+	unsigned int hops;
+	uint32_t wanted, ready, extending; /* circuits; what is to be replaced is not counted */
+	enum peel_tunnel_lack lack;	   /* NOTHING as long as one is ready */
+	uint32_t relays, exits,
+		networks;  /* known when circuits were missing last; 64 are looked at */
+	uint32_t pause_ms; /* before the next one is begun */
+};
+/** -ENOENT: no pool of that many hops was asked for. */
+int peel_tunnels_pool(const struct peel_tunnels *t, unsigned int hops,
+	struct peel_tunnel_pool *out) PEEL_MUST_USE;
+/** What is missing, in words without a full stop, into @p out (200 bytes are enough), which is returned. */
+const char *peel_tunnel_lack_text(const struct peel_tunnel_pool *p, char *out, size_t size);
+
 struct peel_tunnel_spec {
 	enum peel_tunnel_type type;
 	unsigned int hops;

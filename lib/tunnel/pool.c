@@ -16,32 +16,62 @@ valid_hops(const struct peel_tunnels *t, unsigned int hops)
 	return hops >= 1 && hops <= PEEL_HOPS_MAX && hops <= t->conf.settings.max_relay_early;
 }
 
-static uint32_t
-members(const struct peel_tunnels *t, unsigned int hops)
+uint32_t
+peel_tunnel_pool_members(
+	const struct peel_tunnels *t, unsigned int hops, enum peel_tunnel_state state)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < t->n; i++) {
 		const struct tunnel *tn = t->list[i];
 
-		n += tn->pooled && tn->goal == hops && !tn->retiring &&
-		     tn->state != PEEL_TUNNEL_CLOSING;
+		n += tn->pooled && tn->goal == hops && !tn->retiring && tn->state == state;
 	}
 	return n;
 }
 
+static uint32_t
+members(const struct peel_tunnels *t, unsigned int hops)
+{
+	return peel_tunnel_pool_members(t, hops, PEEL_TUNNEL_EXTENDING) +
+	       peel_tunnel_pool_members(t, hops, PEEL_TUNNEL_READY);
+}
+
 /* After a failure the next ones wait: a network that is gone is not flooded with creates. */
 static void
-back_off(struct peel_tunnels *t, struct pool *p)
+back_off(struct peel_tunnels *t, unsigned int hops)
 {
+	struct pool *p = &t->pool[hops];
+	bool lacking = peel_tunnel_lack(&p->stock, hops) != PEEL_TUNNEL_LACK_NOTHING;
+	uint32_t most = lacking ? BACKOFF_LACK_MS : BACKOFF_MAX_MS;
 	uint64_t now = now_ms(t);
 
 	if (now < p->retry_ms)
 		return; /* one of several that failed together */
 	p->backoff_ms = p->backoff_ms == 0 ? BACKOFF_MS : p->backoff_ms * 2;
-	if (p->backoff_ms > BACKOFF_MAX_MS)
-		p->backoff_ms = BACKOFF_MAX_MS;
+	if (p->backoff_ms > most)
+		p->backoff_ms = most;
 	p->retry_ms = now + p->backoff_ms;
+}
+
+/*
+ * While what we know is not enough, a circuit is a question to its first hop whether it knows more: one at a time, less
+ * and less often, until something else is known.
+ */
+static bool
+is_doubtful(struct peel_tunnels *t, unsigned int hops)
+{
+	struct pool *p = &t->pool[hops];
+	bool lacked = peel_tunnel_lack(&p->stock, hops) != PEEL_TUNNEL_LACK_NOTHING;
+	uint64_t mark = p->stock.mark;
+
+	peel_tunnel_take_stock(t, &p->stock);
+	if (lacked && p->stock.mark != mark) {
+		p->backoff_ms = 0;
+		p->retry_ms = 0;
+	}
+	return peel_tunnel_lack(&p->stock, hops) != PEEL_TUNNEL_LACK_NOTHING &&
+	       (p->backoff_ms != 0 || peel_tunnel_pool_members(t, hops, PEEL_TUNNEL_READY) == 0);
 }
 
 static void
@@ -49,10 +79,12 @@ fill(struct peel_tunnels *t, unsigned int hops)
 {
 	const struct peel_tunnel_spec spec = {.type = PEEL_TUNNEL_DATA, .hops = hops};
 	struct pool *p = &t->pool[hops];
-	uint32_t wanted = t->conf.settings.max_circuits;
-	uint32_t n = p->wanted && wanted > 0 ? members(t, hops) : wanted;
+	uint32_t wanted = p->wanted ? t->conf.settings.max_circuits : 0;
+	uint32_t n = members(t, hops);
 	struct tunnel *tn;
 
+	if (n < wanted && is_doubtful(t, hops))
+		wanted = peel_tunnel_pool_members(t, hops, PEEL_TUNNEL_EXTENDING) > 0 ? n : n + 1;
 	for (; n < wanted && now_ms(t) >= p->retry_ms; n++) {
 		if (peel_tunnel_begin(t, &spec, true, &tn) != 0)
 			return;
@@ -124,7 +156,7 @@ peel_tunnel_pool_ended(struct peel_tunnels *t, const struct tunnel *tn, enum pee
 	bool young = now_ms(t) - tn->begun_ms < YOUNG_MS;
 
 	if (why == PEEL_TUNNEL_END_FAILED || (why != PEEL_TUNNEL_END_CLOSED && young))
-		back_off(t, &t->pool[tn->goal]);
+		back_off(t, tn->goal);
 }
 
 /* ---- interface ---------------------------------------------------------------------------------------------------------- */

@@ -13,9 +13,9 @@ from .peelproc import PeelNode, render
 class PeelClient(PeelNode):
     """SOCKS listeners for each of `hops`; `ports` says where, once it is started."""
 
-    def __init__(self, walk_to, hops=(1, 2, 3), binary=None, overrides=None, name="client"):
+    def __init__(self, walk_to, hops=(1, 2, 3), binary=None, overrides=None, name="client", prefix=()):
         # pylint: disable=super-init-not-called
-        self.name = name
+        self.name, self.prefix = name, list(prefix)
         self.binary = binary or os.environ.get("PEEL", "build/app/peel/peel")
         self.directory = tempfile.TemporaryDirectory(prefix="peel-test-")
         self.log_path = os.path.join(self.directory.name, "log")
@@ -36,7 +36,7 @@ class PeelClient(PeelNode):
     async def start(self, timeout=20.0):
         with open(self.log_path, "ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                self.binary, "client", "-c", self.config_path, stdin=asyncio.subprocess.DEVNULL,
+                *self.prefix, self.binary, "client", "-c", self.config_path, stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE, stderr=log, limit=1 << 22, start_new_session=True)
         while True:
             try:

@@ -149,6 +149,25 @@ test_hops(void **state)
 	}
 }
 
+static void
+test_missing(void **state)
+{
+	unsigned int hops = 1;
+	char text[256];
+
+	(void)state;
+	assert_int_equal(peel_tunnels_missing(client, 7, text, sizeof(text)), -ENOENT);
+	assert_int_equal(peel_build_tunnels(client, 7), 0);
+	assert_int_equal(peel_tunnels_missing(client, 7, text, sizeof(text)), PEEL_MISSING_RELAYS);
+	assert_non_null(strstr(text, " of the 7 relays needed are known"));
+	assert_int_equal(peel_tunnels_missing(client, 7, NULL, 0), PEEL_MISSING_RELAYS);
+	assert_int_equal(peel_stop_tunnels(client, 7), 0);
+	assert_int_equal(peel_build_tunnels(client, hops), 0);
+	wait_for(enough, &hops, "circuits");
+	assert_int_equal(
+		peel_tunnels_missing(client, hops, text, sizeof(text)), PEEL_MISSING_NOTHING);
+}
+
 struct sender {
 	unsigned int number;
 	peel_circuit circuit;
@@ -469,6 +488,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hops),
+		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_four_threads),
 		cmocka_unit_test(test_sticky),
 		cmocka_unit_test(test_isolation),

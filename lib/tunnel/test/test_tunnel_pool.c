@@ -128,24 +128,147 @@ test_pool_limited_by_paths(void **state)
 	world_free();
 }
 
+static struct peel_tunnel_pool
+pool_of(unsigned int hops)
+{
+	struct peel_tunnel_pool p;
+
+	assert_int_equal(peel_tunnels_pool(tunnels(), hops, &p), 0);
+	assert_int_equal(p.hops, hops);
+	return p;
+}
+
+/* Exits answer, and wrongly. */
+static bool
+spoil_exits(struct packet *p)
+{
+	for (unsigned int i = 6; i < 9; i++) {
+		if (p->data[PEEL_PREFIX_LEN] == PEEL_MSG_CELL && p->data[PEEL_CELL_OFF_PLAIN] &&
+			p->data[PEEL_CELL_HEADER_LEN] == PEEL_MSG_CREATED &&
+			peel_addr_equal(&p->from, &world->relay[i]->node.addr))
+			p->data[PEEL_CELL_HEADER_LEN + 37] ^= 1;
+	}
+	return true;
+}
+
 static void
 test_back_off(void **state)
 {
 	(void)state;
 	world_usual(NULL);
-	for (unsigned int i = 6; i < 9; i++) /* every exit */
-		world->relay[i]->n_list = 0, world->relay[i]->node.flags = 0;
+	world->tap = spoil_exits;
 	assert_int_equal(peel_tunnels_build(tunnels(), 2), 0);
-	world_run(60000); /* without an exit, each fails after one hop */
+	world_run(60000);
 	uint64_t begun = world_stat(PEEL_OWN_BEGUN);
 
 	/* 0.5, 1, 2, 4, 5, 5 ... s: about 15 rounds of 8 in a minute. */
 	assert_in_range(begun, 8 * 10, 8 * 18);
 	assert_int_equal(world_stat(PEEL_OWN_FAILED), begun);
-	world_relays(2, EXIT);
+	assert_int_equal(pool_of(2).lack, PEEL_TUNNEL_LACK_ANSWERS);
+	assert_int_equal(pool_of(2).exits, 3);
+	world->tap = NULL;
 	world_run(6000);
 	assert_int_equal(active(2), 8);
+	assert_int_equal(pool_of(2).lack, PEEL_TUNNEL_LACK_NOTHING);
 	world_check();
+	world_free();
+}
+
+static void
+assert_lack(unsigned int hops, enum peel_tunnel_lack lack, const char *text)
+{
+	struct peel_tunnel_pool p = pool_of(hops);
+	char out[256];
+
+	assert_int_equal(p.lack, lack);
+	assert_non_null(strstr(peel_tunnel_lack_text(&p, out, 200), text));
+}
+
+/* 10 minutes in vain are few creates, and what helps is used at once. */
+static void
+doomed(unsigned int hops)
+{
+	world_run(600000);
+	assert_int_equal(active(hops), 0);
+	assert_in_range(world->client.n_creates, 0, 18); /* 0.5, 1, 2 ... 32, 60, 60 ... s apart */
+}
+
+static void
+test_one_network(void **state)
+{
+	(void)state;
+	world_new(NULL, 64);
+	for (uint8_t i = 1; i <= 6; i++)
+		world_relay_at(peel_addr_ipv4(20, 5, i, 1, 8090), i % 2 == 0 ? RELAY : EXIT);
+	assert_int_equal(peel_tunnels_build(tunnels(), 2), 0);
+	doomed(2);
+	assert_lack(2, PEEL_TUNNEL_LACK_NETWORKS, "the 6 relays known are in 1 network (");
+	assert_int_equal(pool_of(2).relays, 6);
+	assert_int_equal(pool_of(2).networks, 1);
+	assert_in_range(pool_of(2).pause_ms, 1, 60000);
+	world_relays(1, RELAY);
+	world_run(1500);
+	assert_int_equal(active(2), 8);
+	assert_int_equal(pool_of(2).lack, PEEL_TUNNEL_LACK_NOTHING);
+	world_free();
+	/* Nothing is wrong when they may be together. */
+	struct peel_originator_settings s = defaults();
+
+	s.allow_same_network = true;
+	world_new(&s, 64);
+	for (uint8_t i = 1; i <= 6; i++)
+		world_relay_at(peel_addr_ipv4(20, 5, i, 1, 8090), i % 2 == 0 ? RELAY : EXIT);
+	assert_int_equal(peel_tunnels_build(tunnels(), 2), 0);
+	world_run(1500);
+	assert_int_equal(active(2), 8);
+	world_free();
+}
+
+static void
+test_too_few_known(void **state)
+{
+	(void)state;
+	world_new(NULL, 64);
+	assert_int_equal(peel_tunnels_pool(tunnels(), 3, &(struct peel_tunnel_pool){0}), -ENOENT);
+	assert_int_equal(peel_tunnels_pool(tunnels(), 99, &(struct peel_tunnel_pool){0}), -ENOENT);
+	assert_int_equal(peel_tunnels_build(tunnels(), 1), 0);
+	assert_int_equal(peel_tunnels_build(tunnels(), 3), 0);
+	world_run(600000);
+	assert_int_equal(world->client.n_creates, 0);
+	assert_lack(1, PEEL_TUNNEL_LACK_EXIT, "none of the 0 relays known is an exit");
+	assert_lack(3, PEEL_TUNNEL_LACK_RELAYS, "0 of the 3 relays needed are known");
+	world_relays(2, RELAY);
+	doomed(3);
+	assert_lack(3, PEEL_TUNNEL_LACK_RELAYS, "2 of the 3 relays needed are known");
+	world_relays(1, RELAY);
+	world->client.n_creates = 0;
+	doomed(3);
+	assert_lack(1, PEEL_TUNNEL_LACK_EXIT, "none of the 3 relays known is an exit");
+	assert_lack(3, PEEL_TUNNEL_LACK_EXIT, "none of the 3 relays known is an exit");
+	world_relays(1, EXIT);
+	world_run(1500);
+	assert_int_equal(active(1), 8);
+	assert_int_equal(active(3), 8);
+	world_free();
+}
+
+/* What the first hop knows may be enough. */
+static void
+test_unknown_relays_are_tried(void **state)
+{
+	(void)state;
+	world_new(NULL, 64);
+	world_relays(1, RELAY);
+	assert_int_equal(peel_tunnels_build(tunnels(), 3), 0);
+	world_run(120000);
+	world_relays(2, RELAY);
+	world_relays(2, EXIT);
+	for (unsigned int i = 1; i < 5; i++)
+		world->relay[i]->node.known = false;
+	world_run(63000);
+	assert_int_equal(active(3), 8);
+	assert_int_equal(pool_of(3).lack, PEEL_TUNNEL_LACK_NOTHING);
+	assert_int_equal(pool_of(3).relays, 1);
 	world_free();
 }
 
@@ -211,6 +334,9 @@ main(void)
 		cmocka_unit_test(test_pool_as_candidates_appear),
 		cmocka_unit_test(test_pool_limited_by_paths),
 		cmocka_unit_test(test_back_off),
+		cmocka_unit_test(test_one_network),
+		cmocka_unit_test(test_too_few_known),
+		cmocka_unit_test(test_unknown_relays_are_tried),
 		cmocka_unit_test(test_replaced_before_its_end),
 		cmocka_unit_test(test_destroyed_at_once_is_not_rebuilt_in_a_loop),
 	};

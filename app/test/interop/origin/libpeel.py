@@ -100,6 +100,7 @@ _FUNCTIONS = {
     "peel_active_data_circuits": (c_size_t, c_void_p, POINTER(c_uint64), c_size_t),
     "peel_active_data_circuits_of": (c_size_t, c_void_p, c_uint, POINTER(c_uint64), c_size_t),
     "peel_tunnels_ready": (c_double, c_void_p, c_uint),
+    "peel_tunnels_missing": (c_int, c_void_p, c_uint, c_char_p, c_size_t),
     "peel_circuit_for": (c_uint64, c_void_p, c_uint, POINTER(Address)),
     "peel_close_circuit": (c_int, c_void_p, c_uint64),
     "peel_tunnel_data": (c_int, c_void_p, c_uint64, POINTER(Address), c_int, c_char_p, c_size_t),
@@ -203,6 +204,11 @@ class Node:
         n = self.lib.peel_active_data_circuits_of(self.handle, hops, many, len(many)) if hops else \
             self.lib.peel_active_data_circuits(self.handle, many, len(many))
         return list(many[:min(n, len(many))])
+
+    def missing(self, hops):
+        """(enum peel_missing, text)"""
+        text = ctypes.create_string_buffer(256)
+        return self.tunnels_missing(hops, text, len(text)), text.value.decode()
 
     def info(self, circuit):
         info = Info()

@@ -94,6 +94,9 @@ class Originator:
     async def ready(self, hops):
         return self.node.tunnels_ready(hops)
 
+    async def missing(self, hops):
+        return self.node.missing(hops)
+
     async def active(self, hops=0):
         return self.node.active(hops)
 
