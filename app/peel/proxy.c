@@ -12,10 +12,12 @@
 #include "output.h"
 #include "peel_discovery.h"
 #include "peel_flows.h"
+#include "peel_held.h"
 #include "peel_internal.h"
 #include "proxy.h"
 
 #define HTTP_MS 15000 /* for an answer; the exit has 5 s, and others may be before it */
+#define TICK_MS 1000
 
 struct request;
 
@@ -23,6 +25,7 @@ struct listener {
 	struct proxy *proxy;
 	struct peel_socks *socks; /* NULL: none of this length, or closed */
 	struct peel_flows *flows;
+	struct peel_held *held; /* while there is no circuit */
 	struct peel_socks_assoc *assoc[PEEL_FLOWS_USERS]; /* by slot of the flows */
 	STAILQ_HEAD(, request) waiting;
 	unsigned int hops;
@@ -31,7 +34,9 @@ struct listener {
 
 struct proxy {
 	struct session *session;
+	struct peel_stats *stats; /* of the loop's thread */
 	struct listener listener[PEEL_HOPS_LIMIT];
+	uv_timer_t timer;
 	unsigned int open; /* listeners that are not closed yet */
 	bool closing;
 };
@@ -52,6 +57,8 @@ lets_data_out(struct peel *peel, peel_circuit circuit)
 	return ret == 0 && (info.exit_flags == 0 ||
 				   (info.exit_flags & (PEEL_FLAG_EXIT_BT | PEEL_FLAG_EXIT_IPV8)));
 }
+
+static void send_held(struct listener *l);
 
 /* A circuit came or went: tell the flows, and the log when that matters. */
 static void
@@ -79,6 +86,8 @@ sync_circuits(struct listener *l)
 		l->ready = false;
 		peel_log(PEEL_LOG_WARNING, "no circuit of %u hop%s is left", l->hops, s);
 	}
+	if (n > 0)
+		send_held(l);
 }
 
 static void try_waiting(struct listener *l);
@@ -96,6 +105,18 @@ on_circuit(void *arg, struct peel *peel, peel_circuit circuit, bool ready)
 			continue;
 		sync_circuits(&p->listener[i]);
 		try_waiting(&p->listener[i]);
+	}
+}
+
+static void
+on_tick(uv_timer_t *timer)
+{
+	struct proxy *p = timer->data;
+
+	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++) {
+		if (p->listener[i].socks != NULL)
+			peel_stats_add(p->stats, PEEL_DROP_SOCKS_WAIT,
+				peel_held_expire(p->listener[i].held));
 	}
 }
 
@@ -175,7 +196,35 @@ on_closed(void *arg, struct peel_socks_assoc *a)
 {
 	struct listener *l = arg;
 
+	if (slot_of(a) >= PEEL_FLOWS_USERS)
+		return;
 	peel_flows_leave(l->flows, slot_of(a));
+	peel_stats_add(l->proxy->stats, PEEL_DROP_SOCKS_WAIT,
+		peel_held_forget(l->held, slot_of(a)));
+}
+
+/* 0: sent, or dropped for good; -EAGAIN: there is no circuit for it. */
+static int
+send_datagram(struct listener *l, unsigned int slot, const struct peel_socks_target *to,
+	const uint8_t *payload, size_t len)
+{
+	struct peel *peel = l->proxy->session->peel;
+	struct peel_address destination;
+	peel_circuit circuit;
+	int ret;
+
+	target_to(to, &destination);
+	while ((circuit = peel_flows_out(l->flows, slot, to)) != 0) {
+		ret = peel_tunnel_data(peel, circuit, &destination, PEEL_DATA, payload, len);
+		if (ret == 0)
+			return 0;
+		if (ret != -ENOENT && ret != -ENOTCONN) {
+			peel_stats_add(l->proxy->stats, PEEL_DROP_SOCKS_SEND, 1);
+			return 0;
+		}
+		peel_flows_del(l->flows, circuit); /* it has just ended: there may be another one */
+	}
+	return -EAGAIN;
 }
 
 static void
@@ -183,34 +232,48 @@ on_datagram(void *arg, struct peel_socks_assoc *a, const struct peel_socks_targe
 	const uint8_t *payload, size_t len)
 {
 	struct listener *l = arg;
-	struct peel *peel = l->proxy->session->peel;
-	struct peel_address destination;
-	peel_circuit circuit;
 
-	if (slot_of(a) >= PEEL_FLOWS_USERS)
-		return;
-	circuit = peel_flows_out(l->flows, slot_of(a), to);
-	if (circuit == 0)
-		return; /* none is ready: it is UDP */
-	target_to(to, &destination);
-	if (peel_tunnel_data(peel, circuit, &destination, PEEL_DATA, payload, len) == -ENOENT)
-		peel_flows_del(l->flows, circuit); /* the next datagram finds another */
+	if (slot_of(a) < PEEL_FLOWS_USERS && send_datagram(l, slot_of(a), to, payload, len) != 0)
+		peel_stats_add(l->proxy->stats, PEEL_DROP_SOCKS_WAIT,
+			peel_held_push(l->held, slot_of(a), to, payload, len));
+}
+
+static void
+on_held(void *arg, unsigned int slot, const struct peel_socks_target *to, const uint8_t *payload,
+	size_t len)
+{
+	struct listener *l = arg;
+
+	if (send_datagram(l, slot, to, payload, len) != 0)
+		peel_stats_add(l->proxy->stats, PEEL_DROP_SOCKS_WAIT, 1);
+}
+
+/* There is a circuit now. */
+static void
+send_held(struct listener *l)
+{
+	unsigned int dropped = 0;
+
+	for (unsigned int slot = 0; slot < PEEL_FLOWS_USERS; slot++) {
+		while (peel_held_pop(l->held, slot, on_held, l, &dropped))
+			;
+	}
+	peel_stats_add(l->proxy->stats, PEEL_DROP_SOCKS_WAIT, dropped);
 }
 
 /* ---- HTTP ----------------------------------------------------------------------------------------------------------- */
 
 static enum peel_socks_ready
-on_ready(void *arg, bool http)
+on_ready(void *arg)
 {
 	struct listener *l = arg;
 	struct peel *peel = l->proxy->session->peel;
 	peel_circuit any;
 
-	if (http && peel_http_circuit(peel, l->hops) != 0)
+	if (peel_http_circuit(peel, l->hops) != 0)
 		return PEEL_SOCKS_READY;
-	if (peel_active_data_circuits_of(peel, l->hops, &any, 1) == 0)
-		return PEEL_SOCKS_NO_CIRCUIT;
-	return http ? PEEL_SOCKS_NO_EXIT : PEEL_SOCKS_READY;
+	return peel_active_data_circuits_of(peel, l->hops, &any, 1) == 0 ? PEEL_SOCKS_NO_CIRCUIT
+									   : PEEL_SOCKS_NO_EXIT;
 }
 
 /* A request: waiting for its turn, as an exit does five at a time for a circuit, or under way. */
@@ -300,7 +363,8 @@ open_listener(struct proxy *p, unsigned int hops, char *why, size_t why_size)
 	int ret;
 
 	l->flows = peel_flows_new(&peel_env_system, cc->isolate_destinations);
-	if (l->flows == NULL)
+	l->held = peel_held_new(&peel_env_system);
+	if (l->flows == NULL || l->held == NULL)
 		return -ENOMEM;
 	peel_socks_conf_init(&conf);
 	conf.listen = cc->listen[hops - 1];
@@ -309,6 +373,7 @@ open_listener(struct proxy *p, unsigned int hops, char *why, size_t why_size)
 	conf.max_clients = cc->max_clients;
 	conf.http_ms = HTTP_MS;
 	conf.idle_ms = cc->idle_timeout * 1000;
+	conf.stats = p->stats;
 	conf.backend = (struct peel_socks_backend){.arg = l,
 		.ready = on_ready,
 		.opened = on_opened,
@@ -332,8 +397,14 @@ proxy_open(struct session *s, struct proxy **out, char *why, size_t why_size)
 	int ret = p != NULL ? 0 : -ENOMEM;
 
 	peel_set_isolate(s->peel, s->conf.client.isolate_destinations);
-	for (unsigned int hops = 1; hops <= PEEL_HOPS_LIMIT && ret == 0; hops++) {
+	if (ret == 0) {
 		p->session = s;
+		p->stats = peel_node_stats(peel_get_node(s->peel));
+		uv_timer_init(&s->loop, &p->timer);
+		p->timer.data = p;
+		uv_timer_start(&p->timer, on_tick, TICK_MS, TICK_MS);
+	}
+	for (unsigned int hops = 1; hops <= PEEL_HOPS_LIMIT && ret == 0; hops++) {
 		p->listener[hops - 1].proxy = p;
 		p->listener[hops - 1].hops = hops;
 		STAILQ_INIT(&p->listener[hops - 1].waiting);
@@ -379,6 +450,7 @@ proxy_close(struct proxy *p)
 	if (p == NULL || p->closing)
 		return;
 	p->closing = true;
+	uv_close((uv_handle_t *)&p->timer, NULL);
 	p->open++; /* ours, so that the last one ends it, also when there are none */
 	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++) {
 		struct peel_socks *socks = p->listener[i].socks;
@@ -403,6 +475,7 @@ proxy_free(struct proxy *p)
 			free(r);
 		}
 		peel_flows_free(p->listener[i].flows);
+		peel_held_free(p->listener[i].held);
 	}
 	free(p);
 }

@@ -173,6 +173,12 @@ peel_node_on_ready(struct peel_node *node, void (*fn)(void *arg), void *arg)
 	node->ready_arg = arg;
 }
 
+struct peel_stats *
+peel_node_stats(struct peel_node *node)
+{
+	return &node->stats;
+}
+
 struct uv_loop_s *
 peel_node_loop(struct peel_node *node)
 {

@@ -146,6 +146,9 @@ void peel_node_on_events(struct peel_node *node, const struct peel_node_events *
 /** Main address with its real port number. */
 void peel_node_local(const struct peel_node *node, struct peel_addr *out);
 
+/** The counters of the control thread: only that thread may add to them. */
+struct peel_stats *peel_node_stats(struct peel_node *node);
+
 /** The status as JSON text (one object, indented when @p pretty): free() it. NULL when out of memory. */
 char *peel_node_status(struct peel_node *node, bool pretty);
 

@@ -139,6 +139,7 @@ associate(struct client *c)
 	struct peel_addr bound;
 
 	if (s->counts.assocs == PEEL_SOCKS_ASSOCS_MAX || socks_udp_open(c, &bound) != 0) {
+		socks_full(s, "associations or open files");
 		reply(c, SOCKS_FAILED, NULL);
 		return;
 	}
@@ -165,17 +166,16 @@ connect_http(struct client *c)
 	reply(c, SOCKS_OK, NULL);
 }
 
-/* Grant the request when there is a circuit for it, refuse it when there was none for too long. */
+/* Grant CONNECT when there is a circuit for it, refuse it when there was none for too long: who asks for a tracker asks
+ * again. */
 static void
 try_grant(struct client *c)
 {
 	const struct peel_socks_backend *b = &c->server->conf.backend;
-	enum peel_socks_ready ready = b->ready(b->arg, c->command == SOCKS_CONNECT);
+	enum peel_socks_ready ready = b->ready(b->arg);
 
-	if (ready == PEEL_SOCKS_READY && c->command == SOCKS_CONNECT)
+	if (ready == PEEL_SOCKS_READY)
 		connect_http(c);
-	else if (ready == PEEL_SOCKS_READY)
-		associate(c);
 	else if (uv_now(c->server->loop) >= c->until_ms)
 		reply(c,
 			ready == PEEL_SOCKS_NO_EXIT ? SOCKS_HOST_UNREACHABLE
@@ -190,7 +190,12 @@ take_request(struct client *c)
 		reply(c, SOCKS_COMMAND_UNKNOWN, NULL);
 		return;
 	}
-	if (c->command == SOCKS_CONNECT && c->target.addr.port == 0) {
+	/* Granted whether there is a circuit or not: many programs take a refusal as the last word. */
+	if (c->command == SOCKS_UDP_ASSOCIATE) {
+		associate(c);
+		return;
+	}
+	if (c->target.addr.port == 0) {
 		reply(c, SOCKS_FAILED, NULL);
 		return;
 	}
@@ -241,7 +246,7 @@ take_http(struct client *c)
 	if (n == 0)
 		return;
 	c->id = ++c->server->last_id;
-	c->server->counts.http++;
+	peel_stats_add(s->conf.stats, PEEL_SOCKS_REQUESTS, 1);
 	enter(c, CLIENT_ANSWER, s->conf.http_ms, 0);
 	if (b->http(b->arg, c->id, &c->target, c->in, (size_t)n) != 0 && !c->closing)
 		socks_client_close(c);
@@ -301,6 +306,9 @@ take_input(struct client *c)
 	}
 	if (!c->closing && c->state == CLIENT_HTTP && c->n_in > 0)
 		take_http(c);
+	/* Nothing follows, and it was not enough. */
+	if (!c->closing && c->ended && c->state == CLIENT_HTTP)
+		socks_client_close(c);
 }
 
 /* ---- events ----------------------------------------------------------------------------------------------------------- */
@@ -327,8 +335,10 @@ on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	if (n == 0)
 		return;
 	if (n < 0) {
-		/* Its end, or no room for more (UV_ENOBUFS). Half closed, it may still want the answer to a request. */
-		if (n != UV_EOF || c->state != CLIENT_ANSWER)
+		/* Its end, or no room for more (UV_ENOBUFS). Half closed, it may still want the answer to a request; an
+		 * association ends with it. */
+		c->ended = true;
+		if (n != UV_EOF || (c->state != CLIENT_ANSWER && c->state != CLIENT_WAIT))
 			socks_client_close(c);
 		return;
 	}
@@ -392,11 +402,10 @@ socks_client_accept(struct peel_socks *s)
 {
 	struct client *c = new_client(s);
 
+	s->waiting = c == NULL; /* no memory: try again when somebody leaves */
 	if (c == NULL)
 		return;
-	if (uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&c->tcp) != 0 ||
-		s->counts.clients > s->conf.max_clients) {
-		s->counts.refused++;
+	if (uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&c->tcp) != 0) {
 		socks_client_close(c);
 		return;
 	}

@@ -10,6 +10,7 @@
  */
 
 #include "peel_base.h"
+#include "peel_stats.h"
 
 struct uv_loop_s;
 struct peel_socks;	 /* a listener and its clients */
@@ -26,7 +27,7 @@ struct peel_socks_target {
 	char name[256];
 };
 
-/** Is there a circuit for it? */
+/** Is there a circuit for an HTTP request? */
 enum peel_socks_ready {
 	PEEL_SOCKS_READY,
 	PEEL_SOCKS_NO_CIRCUIT, /* "network unreachable" */
@@ -35,9 +36,9 @@ enum peel_socks_ready {
 
 struct peel_socks_backend {
 	void *arg;
-	/** Asked before a request is granted, until it says yes or `wait_ms` are over. */
-	enum peel_socks_ready (*ready)(void *arg, bool http);
-	/** An association begins and ends; @p a is valid in between. */
+	/** Asked before CONNECT is granted, until it says yes or `wait_ms` are over. */
+	enum peel_socks_ready (*ready)(void *arg);
+	/** An association begins, whether there is a circuit or not, and ends; @p a is valid in between. */
 	void (*opened)(void *arg, struct peel_socks_assoc *a);
 	void (*closed)(void *arg, struct peel_socks_assoc *a);
 	/** A datagram of the association's client. Nothing is promised: it is UDP. */
@@ -56,14 +57,15 @@ struct peel_socks_conf {
 	const char *user, *password; /* NULL or empty: nobody is asked. Needed beyond loopback. */
 	uint32_t
 		max_clients; /* TCP connections at once; at most PEEL_SOCKS_ASSOCS_MAX of them associate */
-	uint32_t wait_ms; /* how long a request waits for a circuit */
+	uint32_t wait_ms; /* how long CONNECT waits for a circuit */
 	uint32_t
 		handshake_ms; /* for everything a client has to say, one limit each: greeting to request; HTTP */
 	uint32_t http_ms; /* for the answer to an HTTP request */
 	uint32_t idle_ms; /* an association without datagrams ends */
+	struct peel_stats *stats; /* of the loop's thread; must outlive the server */
 	struct peel_socks_backend backend;
 };
-/** 64 clients, 10 s to speak, 10 s to wait, 15 s for HTTP, one hour idle; no address, no backend. */
+/** 64 clients, 10 s to speak, 10 s to wait, 15 s for HTTP, one hour idle; no address, counters or backend. */
 void peel_socks_conf_init(struct peel_socks_conf *conf);
 
 /** Listen. 0; -EPERM: neither loopback nor a password; -EINVAL; -EADDRINUSE and the like; @p why says more. */
@@ -90,10 +92,5 @@ bool peel_socks_is_loopback(const struct peel_addr *a);
 
 struct peel_socks_counts {
 	uint32_t clients, assocs;
-	uint64_t refused;      /* connections beyond max_clients */
-	uint64_t up, down;     /* datagrams from and to clients */
-	uint64_t dropped_up;   /* from strangers, fragments, malformed */
-	uint64_t dropped_down; /* full sockets, no client yet */
-	uint64_t http;
 };
 void peel_socks_count(const struct peel_socks *s, struct peel_socks_counts *out);

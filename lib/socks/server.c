@@ -10,6 +10,8 @@
 
 #include "socks.h"
 
+#define WARN_MS 60000 /* between two warnings about the same */
+
 void
 peel_socks_conf_init(struct peel_socks_conf *conf)
 {
@@ -31,11 +33,36 @@ peel_socks_is_loopback(const struct peel_addr *a)
 					       : false;
 }
 
+void
+socks_full(struct peel_socks *s, const char *what)
+{
+	uint64_t now = uv_now(s->loop);
+	char text[PEEL_ADDR_TEXT_MAX];
+	struct peel_addr local;
+
+	peel_stats_add(s->conf.stats, PEEL_SOCKS_FULL, 1);
+	if (s->warned_ms != 0 && now - s->warned_ms < WARN_MS)
+		return;
+	s->warned_ms = now;
+	peel_socks_local(s, &local);
+	peel_log(PEEL_LOG_WARNING, "SOCKS listener %s: no more %s, %u clients are connected",
+		peel_addr_text(&local, text), what, s->counts.clients);
+}
+
+/* Without room, a connection stays where it is until somebody leaves: to be hung up on is, for many programs, to be
+ * refused for ever. The loop does not look for others in the meantime. */
 static void
 on_connection(uv_stream_t *listener, int status)
 {
-	if (status == 0)
-		socks_client_accept(listener->data);
+	struct peel_socks *s = listener->data;
+
+	if (status != 0)
+		return;
+	s->waiting = s->counts.clients >= s->conf.max_clients;
+	if (s->waiting)
+		socks_full(s, "connections (max_clients)");
+	else
+		socks_client_accept(s);
 }
 
 static int
@@ -45,7 +72,8 @@ check(const struct peel_socks_conf *conf, char *why, size_t why_size)
 	bool user = conf->user != NULL && conf->user[0] != '\0';
 	const struct peel_socks_backend *b = &conf->backend;
 
-	if (conf->listen.family == PEEL_FAMILY_NONE || conf->max_clients == 0 || b->ready == NULL ||
+	if (conf->listen.family == PEEL_FAMILY_NONE || conf->max_clients == 0 ||
+		conf->stats == NULL || b->ready == NULL ||
 		b->datagram == NULL || b->http == NULL || b->opened == NULL || b->closed == NULL ||
 		password != user || (user && strlen(conf->user) > PEEL_SOCKS_SECRET_MAX) ||
 		(password && strlen(conf->password) > PEEL_SOCKS_SECRET_MAX)) {
@@ -117,6 +145,8 @@ socks_client_gone(struct client *c)
 	peel_wipe(c->in, c->in_size); /* a password may have been there */
 	free(c->in);
 	free(c);
+	if (s->waiting && !s->closing)
+		socks_client_accept(s);
 	finish(s);
 }
 

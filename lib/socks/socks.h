@@ -38,7 +38,7 @@ struct client {
 	uv_tcp_t tcp;
 	uv_timer_t timer;
 	unsigned int handles; /* to be closed before it can be freed */
-	bool closing;
+	bool closing, ended; /* we hang up; it has said all it had to say */
 	enum client_state state;
 	uint64_t until_ms; /* end of the wait for a circuit */
 	uint64_t id;	   /* of its HTTP request */
@@ -58,7 +58,8 @@ struct peel_socks {
 	LIST_HEAD(, client) clients;
 	uint64_t last_id;
 	struct peel_socks_counts counts;
-	bool closing, listener_open;
+	bool closing, listener_open, waiting; /* a connection is not accepted yet, as there is no room */
+	uint64_t warned_ms;
 	void (*done)(void *arg);
 	void *done_arg;
 	uint8_t *rx; /* for datagrams of all associations, one burst at a time */
@@ -71,6 +72,8 @@ void socks_client_close(struct client *c);
 void socks_client_answer(struct client *c, const void *answer, size_t len);
 
 /* server.c */
+/** There is no room for another one: count it, and say so, once in a while. */
+void socks_full(struct peel_socks *s, const char *what);
 /** A client is gone for good. */
 void socks_client_gone(struct client *c);
 

@@ -57,10 +57,11 @@ on_datagram(uv_udp_t *udp, ssize_t n, const uv_buf_t *buf, const struct sockaddr
 		       ? -EMSGSIZE
 		       : socks_parse_datagram((uint8_t *)buf->base, (size_t)n, &to);
 	if (head < 0 || !is_from_client(a, from)) {
-		s->counts.dropped_up++;
+		peel_stats_add(s->conf.stats,
+			head < 0 ? PEEL_DROP_SOCKS_MALFORMED : PEEL_DROP_SOCKS_STRANGER, 1);
 		return;
 	}
-	s->counts.up++;
+	peel_stats_add(s->conf.stats, PEEL_SOCKS_UP, 1);
 	a->last_ms = uv_now(s->loop);
 	s->conf.backend.datagram(
 		s->conf.backend.arg, a, &to, (uint8_t *)buf->base + head, (size_t)(n - head));
@@ -167,7 +168,7 @@ peel_socks_deliver(struct peel_socks_assoc *a, const struct peel_socks_target *o
 	int ret;
 
 	if (a->from.port == 0) {
-		s->counts.dropped_down++;
+		peel_stats_add(s->conf.stats, PEEL_DROP_SOCKS_CLIENT, 1);
 		return -ENOTCONN;
 	}
 	bufs[0] = uv_buf_init((char *)head, (unsigned int)socks_build_datagram(head, origin));
@@ -177,10 +178,10 @@ peel_socks_deliver(struct peel_socks_assoc *a, const struct peel_socks_target *o
 	(void)peel_addr_to_sockaddr(&a->from, &ss);
 	ret = uv_udp_try_send(&a->udp, bufs, 2, (struct sockaddr *)&ss);
 	if (ret < 0) {
-		s->counts.dropped_down++;
+		peel_stats_add(s->conf.stats, PEEL_DROP_SOCKS_CLIENT, 1);
 		return ret;
 	}
-	s->counts.down++;
+	peel_stats_add(s->conf.stats, PEEL_SOCKS_DOWN, 1);
 	a->last_ms = uv_now(s->loop);
 	return 0;
 }

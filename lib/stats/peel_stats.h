@@ -54,6 +54,16 @@
 		"exit could not open its outside port, or was not asked to by its previous hop")   \
 	X(DROP_EXIT_QUEUE, "drop_exit_queue", "too many datagrams wait for a name to resolve")     \
 	X(DROP_RESOLVE, "drop_resolve", "domain name did not resolve")                             \
+	X(DROP_SOCKS_CLIENT, "drop_socks_client",                                                  \
+		"for SOCKS clients that are not there yet, or whose socket is full")               \
+	X(DROP_SOCKS_MALFORMED, "drop_socks_malformed",                                            \
+		"datagrams of SOCKS clients that are none, or fragments")                          \
+	X(DROP_SOCKS_SEND, "drop_socks_send",                                                      \
+		"datagrams of SOCKS clients too long for a circuit, or too many at once")          \
+	X(DROP_SOCKS_STRANGER, "drop_socks_stranger",                                              \
+		"datagrams to SOCKS associations from others than their client")                   \
+	X(DROP_SOCKS_WAIT, "drop_socks_wait",                                                      \
+		"datagrams of SOCKS clients that waited for a circuit too long, or too many")      \
 	X(CREATE_ACCEPTED, "create_accepted", "create messages answered")                          \
 	X(CREATE_REFUSED_LIMIT, "create_refused_limit",                                            \
 		"create refused: max_joined_circuits reached")                                     \
@@ -87,6 +97,11 @@
 	X(HTTP_REFUSED, "http_refused",                                                            \
 		"of these, not done: not offered, malformed, too many, or destination refused")    \
 	X(HTTP_FAILED, "http_failed", "of these, without an answer in time that may go back")      \
+	X(SOCKS_UP, "socks_up", "datagrams of SOCKS clients")                                      \
+	X(SOCKS_DOWN, "socks_down", "datagrams handed to SOCKS clients")                           \
+	X(SOCKS_REQUESTS, "socks_requests", "HTTP requests of SOCKS clients")                      \
+	X(SOCKS_FULL, "socks_full",                                                                \
+		"SOCKS connections that waited for others to end, or were refused")                \
 	X(INTRO_REQUESTS, "intro_requests", "introduction requests answered")                      \
 	X(INTRO_RESPONSES, "intro_responses", "introduction responses that matched a request")     \
 	X(INTRO_UNSOLICITED, "intro_unsolicited",                                                  \

@@ -164,7 +164,7 @@ hops3 = 127.0.0.1:0
         with socket.create_connection(("127.0.0.1", ports[3]), timeout=10) as client:
             client.sendall(b"\x05\x01\x00")
             self.assertEqual(client.recv(2), b"\x05\x00")
-            client.sendall(b"\x05\x03\x00\x01" + bytes(6))
+            client.sendall(b"\x05\x01\x00\x03\x01a\x00P")
             log = self.stop(process)
             self.assertEqual(client.recv(10), b"")
         self.assertNotIn("error", log)
@@ -180,13 +180,15 @@ hops3 = 127.0.0.1:0
         self.assertIn(mid, peel("keygen", "--show", self.path("k")).stdout)
         self.assertIn("lasting key", self.stop(process))
 
-    def test_refuses_when_there_are_no_circuits(self):
+    def test_without_circuits(self):
+        # A request for a tracker is refused in the end; an association never is.
         process, ports = self.start()
-        for request in (b"\x05\x03\x00\x01" + bytes(6), b"\x05\x01\x00\x03\x01a\x00P"):
+        for request, reply in ((b"\x05\x03\x00\x01" + bytes(6), b"\x05\x00"),
+                               (b"\x05\x01\x00\x03\x01a\x00P", b"\x05\x03")):
             with socket.create_connection(("127.0.0.1", ports[1]), timeout=20) as client:
                 client.sendall(b"\x05\x01\x00" + request)
                 self.assertEqual(client.recv(2), b"\x05\x00")
-                self.assertEqual(client.recv(10)[:2], b"\x05\x03")
+                self.assertEqual(client.recv(10)[:2], reply)
         self.stop(process)
 
     def test_port_in_use(self):

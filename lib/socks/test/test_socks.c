@@ -24,6 +24,7 @@
 static struct {
 	uv_loop_t loop;
 	struct peel_socks *socks;
+	struct peel_stats stats;
 	struct peel_addr local;
 	enum peel_socks_ready ready;
 	struct peel_socks_assoc *assoc; /* the last one opened */
@@ -40,10 +41,10 @@ static struct {
 /* ---- backend -------------------------------------------------------------------------------------------------------- */
 
 static enum peel_socks_ready
-on_ready(void *arg, bool http)
+on_ready(void *arg)
 {
 	(void)arg;
-	return t.ready == PEEL_SOCKS_NO_EXIT && !http ? PEEL_SOCKS_READY : t.ready;
+	return t.ready;
 }
 
 static void
@@ -105,6 +106,7 @@ start(struct peel_socks_conf *conf)
 
 	memset(&t, 0, sizeof(t));
 	assert_int_equal(uv_loop_init(&t.loop), 0);
+	conf->stats = &t.stats;
 	conf->backend = (struct peel_socks_backend){.ready = on_ready,
 		.opened = on_opened,
 		.closed = on_closed,
@@ -341,7 +343,6 @@ test_many_datagrams_at_once(void **state)
 static void
 test_strangers_and_fragments_are_dropped(void **state)
 {
-	struct peel_socks_counts counts;
 	uint16_t port, own;
 	int fd, udp = udp_socket(&own), other = udp_socket(NULL);
 	uint8_t request[10] = {5, 3, 0, 1};
@@ -359,9 +360,9 @@ test_strangers_and_fragments_are_dropped(void **state)
 	THROW(udp, port, HELLO);
 	wait_for(&t.datagrams, 2);
 	idle(20);
-	peel_socks_count(t.socks, &counts);
-	assert_int_equal(counts.dropped_up, 4);
-	assert_int_equal(counts.up, 2);
+	assert_int_equal(peel_stats_get(&t.stats, PEEL_DROP_SOCKS_MALFORMED), 3);
+	assert_int_equal(peel_stats_get(&t.stats, PEEL_DROP_SOCKS_STRANGER), 1);
+	assert_int_equal(peel_stats_get(&t.stats, PEEL_SOCKS_UP), 2);
 	close(fd);
 	wait_for(&t.closed, 1);
 	/* A port that was announced. */
@@ -522,7 +523,7 @@ test_waits_for_circuits(void **state)
 	start(&conf);
 	t.ready = PEEL_SOCKS_NO_CIRCUIT;
 	fd = dial();
-	TELL(fd, "\5\1\0\5\3\0\1\0\0\0\0\0\0");
+	TELL(fd, "\5\1\0" CONNECT);
 	HEAR(fd, "\5\0\5\3\0\1\0\0\0\0\0\0");
 	HEAR_END(fd);
 	close(fd);
@@ -543,6 +544,66 @@ test_waits_for_circuits(void **state)
 	HEAR(fd, "\5\0\0\1\0\0\0\0\0\0");
 	wait_for(&t.requests, 1);
 	close(fd);
+	stop();
+}
+
+/* Whoever has said everything while it waits for its circuit has its answer; whoever has not is not waited for. */
+static void
+test_half_closed_while_waiting(void **state)
+{
+	int fd[2];
+
+	(void)state;
+	start_default();
+	t.ready = PEEL_SOCKS_NO_CIRCUIT;
+	for (int i = 0; i < 2; i++) {
+		fd[i] = dial();
+		TELL(fd[i], "\5\1\0" CONNECT);
+	}
+	TELL(fd[0], GET);
+	TELL(fd[1], "GET / HT");
+	for (int i = 0; i < 2; i++) {
+		HEAR(fd[i], "\5\0");
+		shutdown(fd[i], SHUT_WR);
+	}
+	idle(50);
+	t.ready = PEEL_SOCKS_READY;
+	HEAR(fd[0], "\5\0\0\1\0\0\0\0\0\0");
+	wait_for(&t.requests, 1);
+	peel_socks_answer(t.socks, t.id, "answer", 6);
+	HEAR(fd[0], "answer");
+	HEAR_END(fd[0]);
+	for (int ms = 0; ms < PATIENCE_MS; ms += 5) {
+		struct peel_socks_counts counts;
+
+		peel_socks_count(t.socks, &counts);
+		if (counts.clients == 0)
+			break;
+		idle(5);
+	}
+	assert_int_equal(t.requests, 1);
+	close(fd[0]);
+	close(fd[1]);
+	stop();
+}
+
+/* A refusal is the last word for some programs: they never ask again. */
+static void
+test_associates_without_circuits(void **state)
+{
+	int fd, udp = udp_socket(NULL);
+
+	(void)state;
+	start_default();
+	t.ready = PEEL_SOCKS_NO_CIRCUIT;
+	fd = dial();
+	THROW(udp, ASSOCIATE(fd), HELLO);
+	wait_for(&t.datagrams, 1);
+	shutdown(fd, SHUT_WR); /* the connection's end is the association's */
+	wait_for(&t.closed, 1);
+	HEAR_END(fd);
+	close(fd);
+	close(udp);
 	stop();
 }
 
@@ -610,8 +671,8 @@ test_limits(void **state)
 		fd[i] = dial();
 	idle(20);
 	fd[2] = dial();
-	HEAR_END(fd[2]);
-	close(fd[2]);
+	TELL(fd[2], "\5\1\0");
+	idle(20);
 	/* Who says nothing is dropped; so is who leaves it half said. */
 	TELL(fd[1], "\5\1\0" CONNECT "GET / HT");
 	HEAR(fd[1], "\5\0\5\0\0\1\0\0\0\0\0\0");
@@ -619,6 +680,10 @@ test_limits(void **state)
 	HEAR_END(fd[1]);
 	close(fd[0]);
 	close(fd[1]);
+	/* One too many waits until somebody leaves. */
+	HEAR(fd[2], "\5\0");
+	close(fd[2]);
+	idle(20);
 	/* No answer; no datagrams. */
 	fd[0] = dial();
 	fd[1] = dial();
@@ -641,7 +706,7 @@ test_limits(void **state)
 	close(fd[0]);
 	idle(20);
 	peel_socks_count(t.socks, &counts);
-	assert_int_equal(counts.refused, 1);
+	assert_int_equal(peel_stats_get(&t.stats, PEEL_SOCKS_FULL), 1);
 	assert_int_equal(counts.clients, 0);
 	assert_int_equal(counts.assocs, 0);
 	stop();
@@ -685,6 +750,7 @@ test_only_loopback_without_a_password(void **state)
 	peel_socks_conf_init(&conf);
 	conf.backend = (struct peel_socks_backend){
 		NULL, on_ready, on_opened, on_closed, on_datagram, on_http};
+	conf.stats = &t.stats;
 	conf.listen = peel_addr_ipv4(0, 0, 0, 0, 0);
 	assert_int_equal(peel_socks_new(&t.loop, &conf, &s, why, sizeof(why)), -EPERM);
 	assert_non_null(strstr(why, "password"));
@@ -712,6 +778,8 @@ main(void)
 		cmocka_unit_test(test_connect_without_answer),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_waits_for_circuits),
+		cmocka_unit_test(test_half_closed_while_waiting),
+		cmocka_unit_test(test_associates_without_circuits),
 		cmocka_unit_test(test_passwords),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_closes_with_clients_in_every_state),

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * Datagrams that wait for a circuit. Each user has a short queue of its own, so that nobody waits behind another's; when
+ * there is no room, the oldest one of the longest queue goes. Not thread-safe: one thread, that of the loop.
+ */
+
+#include "peel_flows.h"
+
+#define PEEL_HELD_PER_USER 32
+#define PEEL_HELD_ALL 256
+#define PEEL_HELD_BYTES 1600 /* of a datagram: none that is longer fits into a circuit */
+#define PEEL_HELD_MS 10000   /* what waited longer is of no use any more */
+
+struct peel_held;
+
+/** NULL: no memory. */
+struct peel_held *peel_held_new(const struct peel_env *env);
+void peel_held_free(struct peel_held *h);
+
+/** Keep a copy. @return how many datagrams (this one or older ones) were dropped for it. */
+unsigned int peel_held_push(struct peel_held *h, unsigned int user,
+	const struct peel_socks_target *to, const uint8_t *payload, size_t len);
+/** The oldest of a user's that did not wait too long is handed to @p fn and gone; its arguments are valid during the
+ *  call, which must not touch the queues. False: none is left. @p dropped is increased by those that did. */
+bool peel_held_pop(struct peel_held *h, unsigned int user,
+	void (*fn)(void *arg, unsigned int user, const struct peel_socks_target *to,
+		const uint8_t *payload, size_t len),
+	void *arg, unsigned int *dropped);
+/** The user has left. @return how many were dropped. */
+unsigned int peel_held_forget(struct peel_held *h, unsigned int user);
+/** Drop what waited too long. @return how many. */
+unsigned int peel_held_expire(struct peel_held *h);
