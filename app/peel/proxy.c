@@ -25,7 +25,7 @@ struct listener {
 	struct proxy *proxy;
 	struct peel_socks *socks; /* NULL: none of this length, or closed */
 	struct peel_flows *flows;
-	struct peel_held *held; /* while there is no circuit */
+	struct peel_held *held;				  /* while there is no circuit */
 	struct peel_socks_assoc *assoc[PEEL_FLOWS_USERS]; /* by slot of the flows */
 	STAILQ_HEAD(, request) waiting;
 	unsigned int hops;
@@ -199,8 +199,8 @@ on_closed(void *arg, struct peel_socks_assoc *a)
 	if (slot_of(a) >= PEEL_FLOWS_USERS)
 		return;
 	peel_flows_leave(l->flows, slot_of(a));
-	peel_stats_add(l->proxy->stats, PEEL_DROP_SOCKS_WAIT,
-		peel_held_forget(l->held, slot_of(a)));
+	peel_stats_add(
+		l->proxy->stats, PEEL_DROP_SOCKS_WAIT, peel_held_forget(l->held, slot_of(a)));
 }
 
 /* 0: sent, or dropped for good; -EAGAIN: there is no circuit for it. */
@@ -273,7 +273,7 @@ on_ready(void *arg)
 	if (peel_http_circuit(peel, l->hops) != 0)
 		return PEEL_SOCKS_READY;
 	return peel_active_data_circuits_of(peel, l->hops, &any, 1) == 0 ? PEEL_SOCKS_NO_CIRCUIT
-									   : PEEL_SOCKS_NO_EXIT;
+									 : PEEL_SOCKS_NO_EXIT;
 }
 
 /* A request: waiting for its turn, as an exit does five at a time for a circuit, or under way. */

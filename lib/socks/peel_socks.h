@@ -60,8 +60,8 @@ struct peel_socks_conf {
 	uint32_t wait_ms; /* how long CONNECT waits for a circuit */
 	uint32_t
 		handshake_ms; /* for everything a client has to say, one limit each: greeting to request; HTTP */
-	uint32_t http_ms; /* for the answer to an HTTP request */
-	uint32_t idle_ms; /* an association without datagrams ends */
+	uint32_t http_ms;	  /* for the answer to an HTTP request */
+	uint32_t idle_ms;	  /* an association without datagrams ends */
 	struct peel_stats *stats; /* of the loop's thread; must outlive the server */
 	struct peel_socks_backend backend;
 };

@@ -33,17 +33,26 @@ peel_socks_is_loopback(const struct peel_addr *a)
 					       : false;
 }
 
+bool
+socks_may_warn(struct peel_socks *s, uint64_t *last_ms)
+{
+	uint64_t now = uv_now(s->loop);
+
+	if (*last_ms != 0 && now - *last_ms < WARN_MS)
+		return false;
+	*last_ms = now;
+	return true;
+}
+
 void
 socks_full(struct peel_socks *s, const char *what)
 {
-	uint64_t now = uv_now(s->loop);
 	char text[PEEL_ADDR_TEXT_MAX];
 	struct peel_addr local;
 
 	peel_stats_add(s->conf.stats, PEEL_SOCKS_FULL, 1);
-	if (s->warned_ms != 0 && now - s->warned_ms < WARN_MS)
+	if (!socks_may_warn(s, &s->full_ms))
 		return;
-	s->warned_ms = now;
 	peel_socks_local(s, &local);
 	peel_log(PEEL_LOG_WARNING, "SOCKS listener %s: no more %s, %u clients are connected",
 		peel_addr_text(&local, text), what, s->counts.clients);
@@ -73,9 +82,9 @@ check(const struct peel_socks_conf *conf, char *why, size_t why_size)
 	const struct peel_socks_backend *b = &conf->backend;
 
 	if (conf->listen.family == PEEL_FAMILY_NONE || conf->max_clients == 0 ||
-		conf->stats == NULL || b->ready == NULL ||
-		b->datagram == NULL || b->http == NULL || b->opened == NULL || b->closed == NULL ||
-		password != user || (user && strlen(conf->user) > PEEL_SOCKS_SECRET_MAX) ||
+		conf->stats == NULL || b->ready == NULL || b->datagram == NULL || b->http == NULL ||
+		b->opened == NULL || b->closed == NULL || password != user ||
+		(user && strlen(conf->user) > PEEL_SOCKS_SECRET_MAX) ||
 		(password && strlen(conf->password) > PEEL_SOCKS_SECRET_MAX)) {
 		snprintf(why, why_size, "the settings of a SOCKS listener are incomplete");
 		return -EINVAL;

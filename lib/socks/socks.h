@@ -16,7 +16,13 @@ struct peel_socks_assoc {
 	uv_udp_t udp;
 	struct client *client;
 	struct peel_addr from; /* the only source accepted; port 0: not known yet */
-	uint64_t last_ms;      /* of a datagram, either way */
+	struct peel_addr own;  /* where it listens */
+	bool uid_known;	       /* port 0 becomes that of a socket of this user, or of root */
+	uint32_t uid;	       /* who connected */
+	uint16_t
+		refused_port; /* the last one that was not that user's, and when it was looked at */
+	uint64_t refused_ms;
+	uint64_t last_ms; /* of a datagram, either way */
 	void *data;
 };
 
@@ -38,7 +44,7 @@ struct client {
 	uv_tcp_t tcp;
 	uv_timer_t timer;
 	unsigned int handles; /* to be closed before it can be freed */
-	bool closing, ended; /* we hang up; it has said all it had to say */
+	bool closing, ended;  /* we hang up; it has said all it had to say */
 	enum client_state state;
 	uint64_t until_ms; /* end of the wait for a circuit */
 	uint64_t id;	   /* of its HTTP request */
@@ -58,8 +64,9 @@ struct peel_socks {
 	LIST_HEAD(, client) clients;
 	uint64_t last_id;
 	struct peel_socks_counts counts;
-	bool closing, listener_open, waiting; /* a connection is not accepted yet, as there is no room */
-	uint64_t warned_ms;
+	bool closing, listener_open,
+		waiting;	       /* a connection is not accepted yet, as there is no room */
+	uint64_t full_ms, stranger_ms; /* when the log was told last */
 	void (*done)(void *arg);
 	void *done_arg;
 	uint8_t *rx; /* for datagrams of all associations, one burst at a time */
@@ -72,6 +79,8 @@ void socks_client_close(struct client *c);
 void socks_client_answer(struct client *c, const void *answer, size_t len);
 
 /* server.c */
+/** Is it time to tell the log again? */
+bool socks_may_warn(struct peel_socks *s, uint64_t *last_ms);
 /** There is no room for another one: count it, and say so, once in a while. */
 void socks_full(struct peel_socks *s, const char *what);
 /** A client is gone for good. */

@@ -2,15 +2,18 @@
  * Copyright (c) 2026, the Peel authors
  *
  * UDP associations: a socket each, on the address that the client reached us at. Only datagrams of the client's address
- * pass, and only of one port: the one it announced, else the one its first datagram came from.
+ * pass, and only of one port: the one it announced, else the one its first datagram came from. On a machine of many, that
+ * first one must come from a socket of the user who connected (or of root).
  */
 #include <errno.h>
 #include <stdlib.h>
 
+#include "owner.h"
 #include "socks.h"
 
 #define BURST 8			/* datagrams per system call */
 #define SLOT (64 * 1024)	/* what libuv cuts the buffer into */
+#define REFUSED_MS 1000		/* how long a stranger's port is not looked at again */
 #define SOCKET_BUFFER (1 << 20) /* a burst of a fast sender waits here */
 
 static void
@@ -25,9 +28,34 @@ on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	*buf = uv_buf_init((char *)s->rx, s->rx != NULL ? BURST * SLOT : 0);
 }
 
+/* An association takes its port from its first datagram: is this one of the client's? */
+static bool
+is_of_user(struct peel_socks_assoc *a, const struct peel_addr *from)
+{
+	uint64_t now = uv_now(a->client->server->loop);
+	char text[PEEL_ADDR_TEXT_MAX];
+	uint32_t uid;
+
+	if (!a->uid_known)
+		return true;
+	if (a->refused_port == from->port && now - a->refused_ms < REFUSED_MS)
+		return false;
+	if (socks_owner_udp(from, &a->own, &uid) == 0 && (uid == a->uid || uid == 0))
+		return true;
+	a->refused_port = from->port;
+	a->refused_ms = now;
+	if (socks_may_warn(a->client->server, &a->client->server->stranger_ms))
+		peel_log(PEEL_LOG_WARNING,
+			"SOCKS: a datagram from %s, which is not of user %u, at that user's "
+			"association",
+			peel_addr_text(from, text), a->uid);
+	return false;
+}
+
 static bool
 is_from_client(struct peel_socks_assoc *a, const struct sockaddr *from)
 {
+	char text[2][PEEL_ADDR_TEXT_MAX];
 	struct sockaddr_storage ss;
 	struct peel_addr addr;
 
@@ -37,9 +65,20 @@ is_from_client(struct peel_socks_assoc *a, const struct sockaddr *from)
 					    : sizeof(struct sockaddr_in));
 	if (peel_addr_from_sockaddr(&ss, &addr) != 0 || !peel_addr_same_ip(&addr, &a->from))
 		return false;
-	if (a->from.port == 0)
+	if (a->from.port == addr.port)
+		return true;
+	if (a->from.port == 0) {
+		if (!is_of_user(a, &addr))
+			return false;
 		a->from.port = addr.port;
-	return a->from.port == addr.port;
+		return true;
+	}
+	if (socks_may_warn(a->client->server, &a->client->server->stranger_ms))
+		peel_log(PEEL_LOG_WARNING,
+			"SOCKS: a datagram from %s at the association of %s: one of them is not "
+			"the client",
+			peel_addr_text(&addr, text[0]), peel_addr_text(&a->from, text[1]));
+	return false;
 }
 
 static void
@@ -94,6 +133,13 @@ ends(struct client *c, struct peel_addr *client, struct peel_addr *own)
 	return ret != 0 ? ret : peel_addr_from_sockaddr(&ss, own);
 }
 
+/* Who is it that connected? Nobody knows of clients on other machines. */
+static void
+know_user(struct peel_socks_assoc *a, const struct peel_addr *own)
+{
+	a->uid_known = socks_owner_tcp(&a->from, own, &a->uid) == 0;
+}
+
 static int
 open_socket(struct peel_socks_assoc *a, struct peel_addr *own)
 {
@@ -119,6 +165,7 @@ int
 socks_udp_open(struct client *c, struct peel_addr *bound)
 {
 	struct peel_socks_assoc *a = calloc(1, sizeof(*a));
+	uint32_t own_uid;
 	int ret;
 
 	if (a == NULL)
@@ -130,6 +177,7 @@ socks_udp_open(struct client *c, struct peel_addr *bound)
 		free(a);
 		return ret;
 	}
+	know_user(a, bound);
 	a->from.port = c->target.addr.port;
 	a->client = c;
 	a->udp.data = a;
@@ -140,6 +188,9 @@ socks_udp_open(struct client *c, struct peel_addr *bound)
 		uv_close((uv_handle_t *)&a->udp, on_closed);
 		return ret;
 	}
+	a->own = *bound;
+	/* Kernels that tell about TCP only do not even find this socket. */
+	a->uid_known = a->uid_known && socks_owner_udp(&a->own, &a->from, &own_uid) == 0;
 	c->assoc = a;
 	c->server->counts.assocs++;
 	return 0;

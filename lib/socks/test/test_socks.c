@@ -12,8 +12,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -374,6 +376,78 @@ test_strangers_and_fragments_are_dropped(void **state)
 	wait_for(&t.datagrams, 3);
 	idle(20);
 	assert_int_equal(t.datagrams, 3);
+	close(fd);
+	close(udp);
+	close(other);
+	stop();
+}
+
+/* A process of another user sends a datagram. False: we may not become one. */
+static bool
+throw_as_nobody(uint16_t port)
+{
+	const struct passwd *pw = getpwnam("nobody");
+	int status;
+	pid_t pid;
+
+	if (pw == NULL || geteuid() != 0)
+		return false;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct sockaddr_in sin = sockaddr_of(port);
+		int fd;
+
+		if (setgid(pw->pw_gid) != 0 || setuid(pw->pw_uid) != 0)
+			_exit(1);
+		fd = socket(AF_INET, SOCK_DGRAM, 0);
+		if (sendto(fd, HELLO, sizeof(HELLO) - 1, 0, (struct sockaddr *)&sin, sizeof(sin)) <
+			0)
+			_exit(2);
+		usleep(300000); /* its socket is still there when it is looked for */
+		_exit(0);
+	}
+	for (int ms = 0; ms < 250; ms += 5)
+		idle(5);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	return true;
+}
+
+/* Without an announced port the first datagram decides, if it is of the user who connected. */
+static void
+test_associations_of_their_user(void **state)
+{
+	int fd, udp = udp_socket(NULL), other = udp_socket(NULL);
+	struct sockaddr_in sin;
+	uint16_t port;
+
+	(void)state;
+	start_default();
+	fd = dial();
+	port = ASSOCIATE(fd);
+	if (throw_as_nobody(port)) {
+		assert_int_equal(t.datagrams, 0);
+		assert_int_equal(peel_stats_get(&t.stats, PEEL_DROP_SOCKS_STRANGER), 1);
+	}
+	THROW(udp, port, HELLO);
+	wait_for(&t.datagrams, 1);
+	if (throw_as_nobody(port))
+		assert_int_equal(peel_stats_get(&t.stats, PEEL_DROP_SOCKS_STRANGER), 2);
+	THROW(other, port, HELLO); /* of the user's, but another one */
+	THROW(udp, port, HELLO);
+	wait_for(&t.datagrams, 2);
+	close(fd);
+	wait_for(&t.closed, 1);
+	/* A connected socket is found, too. */
+	close(udp);
+	fd = dial();
+	port = ASSOCIATE(fd);
+	udp = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	sin = sockaddr_of(port);
+	assert_int_equal(connect(udp, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(send(udp, HELLO, sizeof(HELLO) - 1, 0), sizeof(HELLO) - 1);
+	wait_for(&t.datagrams, 3);
 	close(fd);
 	close(udp);
 	close(other);
@@ -773,6 +847,7 @@ main(void)
 		cmocka_unit_test(test_datagrams_both_ways),
 		cmocka_unit_test(test_many_datagrams_at_once),
 		cmocka_unit_test(test_strangers_and_fragments_are_dropped),
+		cmocka_unit_test(test_associations_of_their_user),
 		cmocka_unit_test(test_connect_carries_a_request),
 		cmocka_unit_test(test_connect_all_at_once),
 		cmocka_unit_test(test_connect_without_answer),

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`peel client`: programs that ask once, and other users of the machine."""
+
+import asyncio
+import os
+import pwd
+import socket
+import struct
+import time
+
+from interop.echo import EchoServer, payload
+from interop.net import free_ports, stop_all, until
+from interop.peelclient import PeelClient
+from interop.runner import Skipped
+from interop.socks import SocksUdp
+from interop.world import EXIT_FLAGS, make_relay
+
+
+class Overlay:
+    """Exits beside each other, and a `peel client` with one hop that knows them all. Nothing runs until it is started."""
+
+    def __init__(self, build, exits=1, overrides=None, client=None):
+        """`overrides`: of each exit's configuration, in a list; `client`: of the client's."""
+        self.binary = f"{build}/app/peel/peel"
+        self.addresses = [("127.0.0.1", port) for port in free_ports(exits)]
+        self.overrides = overrides or [None] * exits
+        self.client = PeelClient(self.addresses, (1,), self.binary, client)
+        self.relays, self.echo = [], EchoServer()
+
+    async def __aenter__(self):
+        await self.echo.start("127.0.0.1")
+        return self
+
+    async def start_client(self):
+        await self.client.start()
+
+    async def start_exits(self):
+        for (_, port), overrides in zip(self.addresses, self.overrides):
+            others = [a for a in self.addresses if a[1] != port]
+            relay = make_relay("peel", port, EXIT_FLAGS, others, self.binary, overrides=overrides)
+            self.relays.append(relay)
+            await relay.start()
+
+    async def start(self):
+        await self.start_exits()
+        await self.start_client()
+        await self.client.settle()
+
+    async def counters(self):
+        counters = (await self.client.status())["counters"]
+        return {**counters, **counters["drops"]}
+
+    async def __aexit__(self, *_):
+        started = [self.client] if self.client.process else []
+        await stop_all(started + self.relays, (self.echo,))
+
+
+class Program:
+    """An association, and what came back to it."""
+
+    def __init__(self):
+        self.udp, self.got = SocksUdp(), []
+
+    async def open(self, port):
+        await self.udp.open(port)
+        self.udp.on_data = lambda origin, data: self.got.append((origin, data))
+        return self
+
+    def send(self, number, port, host="127.0.0.1"):
+        self.udp.send(host, port, payload(40, number))
+
+    def has(self, number):
+        return any(data == payload(40, number) for _, data in self.got)
+
+    def close(self):
+        self.udp.close()
+
+
+async def before_circuits(build):
+    """A program that starts with the machine asks once, long before there is a relay: it is served when there is one."""
+    async with Overlay(build) as world:
+        await world.start_client()
+        program = await asyncio.wait_for(Program().open(world.client.ports[1]), 5)
+        try:
+            program.send(0, world.echo.port)
+            await asyncio.sleep(12)  # longer than any datagram waits
+            await until(lambda: _dropped(world, "drop_socks_wait", 1), 5, "what waited too long was not counted")
+            await world.start_exits()
+            begun, number = time.monotonic(), 0
+
+            async def answered():
+                nonlocal number
+                number += 1
+                program.send(number, world.echo.port)
+                await asyncio.sleep(0.5)
+                return program.got
+
+            await until(answered, 60, "the association is dead")
+            await asyncio.sleep(1)
+            if len(program.got) != number:
+                raise AssertionError(f"{len(program.got)} of {number} datagrams came back")
+            return f"served {time.monotonic() - begun:.1f} s after the first relay, {number} of {number} datagrams"
+        finally:
+            program.close()
+
+
+async def _dropped(world, name, number):
+    return (await world.counters())[name] >= number
+
+
+async def held(build):
+    """Datagrams of the first seconds wait for the first circuit, and not one of them comes twice."""
+    async with Overlay(build) as world:
+        await world.start_exits()
+        await world.start_client()
+        programs = [await Program().open(world.client.ports[1]) for _ in range(3)]
+        try:
+            for number in range(20):
+                for program in programs:
+                    program.send(number, world.echo.port)
+            await world.client.settle()
+            await until(lambda: all(len(p.got) >= 20 for p in programs[:1]), 10, "what waited was not sent")
+            await asyncio.sleep(1)
+            return f"{[len(p.got) for p in programs]} of 20 each"
+        finally:
+            for program in programs:
+                program.close()
+
+
+def _as_nobody(work):
+    """Run work() in a process of another user: True, False, or an exception in it is False."""
+    nobody = pwd.getpwnam("nobody")
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            os.setgid(nobody.pw_gid)
+            os.setuid(nobody.pw_uid)
+            code = 0 if work() else 1
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def _datagram(port, number):
+    return b"\0\0\0\1" + socket.inet_aton("127.0.0.1") + struct.pack("!H", port) + payload(40, number)
+
+
+def _steal(relay, echo_port):
+    """A stranger is first at somebody's association: does it get an answer?"""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(1.5)
+        sock.sendto(_datagram(echo_port, 7), relay)
+        try:
+            return bool(sock.recv(2048))
+        except TimeoutError:
+            return False
+
+
+def _associate(port, echo_port):
+    """A program of that user, with an association of its own."""
+    with socket.create_connection(("127.0.0.1", port)) as tcp, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        tcp.sendall(b"\5\1\0" + b"\5\3\0\1" + bytes(6))
+        answer = b""
+        while len(answer) < 12:
+            answer += tcp.recv(12 - len(answer))
+        udp.settimeout(5)
+        udp.sendto(_datagram(echo_port, 8), ("127.0.0.1", struct.unpack("!H", answer[10:])[0]))
+        return udp.recv(2048)[10:] == payload(40, 8)
+
+
+async def other_users(build):
+    """An association that announced no port is not for the first datagram of anybody on the machine."""
+    if os.geteuid() != 0:
+        raise Skipped("only root can be two users")
+    async with Overlay(build) as world:
+        await world.start()
+        program = await Program().open(world.client.ports[1])
+        try:
+            if await asyncio.to_thread(_as_nobody, lambda: _steal(program.udp.relay, world.echo.port)):
+                raise AssertionError("another user took the association")
+            if program.got:
+                raise AssertionError("another user sent through the association")
+            program.send(1, world.echo.port)
+            await until(lambda: program.has(1), 10, "the association is dead")
+            if await asyncio.to_thread(_as_nobody, lambda: _steal(program.udp.relay, world.echo.port)):
+                raise AssertionError("another user took the association, later")
+            refused = (await world.counters())["drop_socks_stranger"]
+            if refused != 2 or "not of user 0" not in world.client.log_tail(100_000):
+                raise AssertionError(f"{refused} refused, or nobody was told:\n{world.client.log_tail()}")
+            if not await asyncio.to_thread(_as_nobody, lambda: _associate(world.client.ports[1], world.echo.port)):
+                raise AssertionError("the other user has no service of its own")
+        finally:
+            program.close()
+
+
+CASES = [
+    ("programs that ask before there are circuits", before_circuits),
+    ("datagrams wait for the first circuit", held),
+    ("other users of the machine", other_users),
+]
