@@ -7,7 +7,9 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "await.h"
 #include "cmd.h"
+#include "log.h"
 #include "output.h"
 
 /* -1: go on. */
@@ -52,6 +54,13 @@ ignore_signals(void)
 	signal(SIGUSR1, SIG_IGN);
 }
 
+static void
+print_note(void *arg, const char *text)
+{
+	(void)arg;
+	puts(text);
+}
+
 int
 peel_command_node(const struct peel_command *command, enum peel_conf_use use, int argc, char **argv,
 	struct peel_conf *conf)
@@ -67,8 +76,11 @@ peel_command_node(const struct peel_command *command, enum peel_conf_use use, in
 		return EXIT_USAGE;
 	if (!check) {
 		ignore_signals();
+		peel_log_start(conf);
+		peel_await_addresses(conf);
 		return -1;
 	}
+	peel_conf_notes(path, conf, print_note, NULL);
 	printf("%s: configuration is valid\n", path);
 	return EXIT_OK;
 }

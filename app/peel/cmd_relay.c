@@ -111,10 +111,9 @@ static int
 start(struct relay *r)
 {
 	struct peel_eal_plan plan;
-	char why[512] = "", text[128];
+	char why[512] = "", text[384];
 	int ret = peel_eal_plan(&r->conf, &plan, why, sizeof(why));
 
-	peel_log_start(&r->conf);
 	if (ret == 0) {
 		r->conf.node.n_mbufs = plan.n_mbufs;
 		if (r->conf.node.engine == NULL)

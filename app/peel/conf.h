@@ -73,3 +73,7 @@ unsigned int peel_conf_load(enum peel_conf_use use, const char *path, struct pee
  */
 unsigned int peel_conf_check_host(const char *name, const struct peel_conf *conf,
 	peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;
+
+/** What a start would do about what is not an error: addresses it waits for, routers outside of the network, memory. */
+void peel_conf_notes(
+	const char *name, const struct peel_conf *conf, peel_conf_error_fn fn, void *arg);

@@ -31,16 +31,6 @@ check_node(const struct peel_conf *c, struct conf_errors *e)
 	}
 }
 
-static bool
-same_network(const struct peel_network *n, const struct peel_addr *a)
-{
-	for (unsigned int bit = 0; bit < n->prefix_len; bit++) {
-		if ((n->addr.ip[bit / 8] ^ a->ip[bit / 8]) & (0x80u >> bit % 8))
-			return false;
-	}
-	return true;
-}
-
 static void
 check_ethdev(struct peel_conf *c, struct conf_errors *e)
 {
@@ -48,18 +38,10 @@ check_ethdev(struct peel_conf *c, struct conf_errors *e)
 
 	if (c->node.device[0] == '\0')
 		conf_error_key(e, c, "port", "device", "is missing: ethdev needs one");
-	if (c->address.addr.family == PEEL_FAMILY_NONE)
-		conf_error_key(e, c, "port", "address", "is missing: ethdev needs one");
+	conf_check_network(c, e);
 	if (p->listen.port == 0)
 		conf_error_key(
 			e, c, "port", "listen", "has port 0, which ethdev cannot choose from");
-	if (p->gateway.family != PEEL_FAMILY_NONE &&
-		(!same_network(&c->address, &p->gateway) ||
-			peel_addr_same_ip(&c->address.addr, &p->gateway)))
-		conf_error_key(e, c, "port", "gateway",
-			"is not another address on the network of `address`");
-	if (p->gateway6.family != PEEL_FAMILY_NONE && c->address6.addr.family == PEEL_FAMILY_NONE)
-		conf_error_key(e, c, "port", "gateway6", "is there without address6");
 	if (p->mtu != 0 && p->mtu < 1280 && c->address6.addr.family != PEEL_FAMILY_NONE)
 		conf_error_key(e, c, "port", "mtu", "is below 1280, the least for IPv6");
 	if (p->exit_port_max - p->exit_port_min + 1 < (int)p->max_endpoints &&

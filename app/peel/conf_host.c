@@ -8,10 +8,10 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "await.h"
 #include "conf_table.h"
 #include "eal.h"
 #include "peel_aead_engines.h"
@@ -101,24 +101,20 @@ check_engine(const struct peel_conf *c, struct conf_errors *e)
 			c->node.engine->name);
 }
 
-/* Can a socket be bound to the address? Tried with a port of the kernel's choice. */
+/* One that is not there yet may come: see await.h. */
 static void
-check_bind(const struct peel_conf *c, struct conf_errors *e, const char *key, struct peel_addr a)
+check_bind(const struct peel_conf *c, struct conf_errors *e)
 {
-	struct sockaddr_storage ss;
-	socklen_t len;
-	int fd;
+	struct peel_awaited list[PEEL_AWAITED_MAX];
+	unsigned int n = peel_await_list(c, list);
 
-	if (a.family == PEEL_FAMILY_NONE)
-		return;
-	a.port = 0;
-	len = peel_addr_to_sockaddr(&a, &ss);
-	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&ss, len) != 0)
-		conf_error_key(
-			e, c, "port", key, "not an address of this machine: %s", strerror(errno));
-	if (fd >= 0)
-		close(fd);
+	for (unsigned int i = 0; i < n; i++) {
+		int ret = peel_await_bind(&list[i].addr);
+
+		if (ret != 0 && ret != -EADDRNOTAVAIL)
+			conf_error_key(e, c, "port", list[i].key, "cannot be bound to: %s",
+				strerror(-ret));
+	}
 }
 
 static void
@@ -162,13 +158,10 @@ peel_conf_check_host(
 	check_user(conf, &e);
 	check_cpus(conf, &e);
 	check_engine(conf, &e);
-	if (strcmp(conf->node.port->name, "socket") == 0) {
-		check_bind(conf, &e, "listen", conf->node.port_conf.listen);
-		check_bind(conf, &e, "exit_address", conf->node.port_conf.exit_ipv4);
-		check_bind(conf, &e, "exit_address6", conf->node.port_conf.exit_ipv6);
-	} else {
+	if (strcmp(conf->node.port->name, "socket") == 0)
+		check_bind(conf, &e);
+	else
 		check_device(conf, &e);
-	}
 	if (peel_eal_plan(conf, &plan, why, sizeof(why)) != 0) {
 		int i = conf_key_find("workers", plan.huge ? "hugepages" : "memory");
 
@@ -176,4 +169,37 @@ peel_conf_check_host(
 			why);
 	}
 	return e.n;
+}
+
+static void
+note_gateway(const struct peel_conf *c, struct conf_errors *e, const struct peel_network *own,
+	const struct peel_addr *gateway, const char *key)
+{
+	int i = conf_key_find("port", key);
+
+	if (gateway->family != PEEL_FAMILY_NONE && !conf_gateway_on_link(own, gateway))
+		conf_error(e, c->line[i], "port", key,
+			"is outside of our network and will be asked for on the link");
+}
+
+void
+peel_conf_notes(const char *name, const struct peel_conf *conf, peel_conf_error_fn fn, void *arg)
+{
+	struct conf_errors e = {.file = name, .fn = fn, .arg = arg};
+	struct peel_awaited list[PEEL_AWAITED_MAX];
+	unsigned int n = peel_await_list(conf, list);
+	struct peel_eal_plan plan;
+	char text[384], address[PEEL_ADDR_TEXT_MAX];
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (peel_await_bind(&list[i].addr) == -EADDRNOTAVAIL)
+			conf_error(&e, conf->line[conf_key_find("port", list[i].key)], "port",
+				list[i].key,
+				"this machine does not have %s yet, and the start will wait for it",
+				peel_addr_text(&list[i].addr, address));
+	}
+	note_gateway(conf, &e, &conf->address, &conf->node.port_conf.gateway, "gateway");
+	note_gateway(conf, &e, &conf->address6, &conf->node.port_conf.gateway6, "gateway6");
+	if (peel_eal_plan(conf, &plan, text, sizeof(text)) == 0 && plan.refused)
+		conf_error(&e, 0, NULL, NULL, "%s", peel_eal_plan_text(&plan, text, sizeof(text)));
 }

@@ -101,7 +101,7 @@ const struct conf_key conf_keys[] = {
 	SET("port", "address6", address6, conf_set_address6,
 		"IPv6 address/prefix length, such as 2001:db8::7/64, or nothing", "ethdev: the same for IPv6"),
 	SET("port", "gateway", node.port_conf.gateway, conf_set_gateway,
-		"an IPv4 address on the network of `address`, or nothing", "ethdev: router"),
+		"an IPv4 address, or nothing", "ethdev: router"),
 	SET("port", "gateway6", node.port_conf.gateway6, conf_set_gateway6,
 		"an IPv6 address, or nothing", "ethdev: router for IPv6"),
 	NUMBER("port", "mtu", node.port_conf.mtu, 576, 9216, words_auto0, "ethdev: bytes of an IP packet"),

@@ -119,5 +119,9 @@ bool conf_given(const struct peel_conf *c, const char *section, const char *name
 
 /** conf_check.c: fit the values together; counts into @p e. */
 void conf_check(struct peel_conf *c, struct conf_errors *e);
+/** conf_net.c: own addresses and routers of a device; counts into @p e. */
+void conf_check_network(const struct peel_conf *c, struct conf_errors *e);
+/** Is the gateway on the network, or does it have an address of the link? Otherwise it is reached on the link all the same. */
+bool conf_gateway_on_link(const struct peel_network *network, const struct peel_addr *gateway);
 /** conf_client.c: the same for [client] and [socks]. */
 void conf_check_client(struct peel_conf *c, struct conf_errors *e);

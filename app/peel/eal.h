@@ -20,6 +20,8 @@ struct peel_eal_plan {
 	unsigned long pages; /* of that size, needed */
 	uint32_t memory_mib; /* without hugepages: the cap given to EAL */
 	uint32_t n_mbufs;    /* packet buffers the plan reckons with: give them to the node */
+	bool refused;	     /* pages are free, and the kernel does not give them to us */
+	char reason[192];    /* why there are no hugepages although there could be; or empty */
 };
 
 /** -ENOMEM: not enough; @p why says what to do, and plan->huge whether it is about hugepages. */
@@ -29,7 +31,8 @@ int peel_eal_plan(const struct peel_conf *conf, struct peel_eal_plan *plan, char
 const char *peel_eal_plan_text(const struct peel_eal_plan *plan, char *out, size_t size);
 
 /**
- * Start EAL; works once per process. The calling thread becomes EAL's main lcore and floats over the CPUs meant for
+ * Start EAL; works once per process. Where hugepages are not a must and EAL cannot get them after all (others were
+ * faster), the program is executed anew with the same arguments and starts without them. The calling thread becomes EAL's main lcore and floats over the CPUs meant for
  * the control thread, and so do DPDK's helper threads.
  */
 int peel_eal_start(const struct peel_conf *conf, const struct peel_eal_plan *plan, char *why,

@@ -3,9 +3,12 @@
  */
 #include <stddef.h> /* hugetlbfs.h needs it */
 
+#include <errno.h>
 #include <hugetlbfs.h>
+#include <linux/mman.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "hugepages.h"
 
@@ -75,4 +78,21 @@ peel_hugepages_find(size_t bytes, struct peel_hugepage_pool *out)
 	if (n > 0)
 		*out = pools[0];
 	return false;
+}
+
+int
+peel_hugepages_try(size_t page, unsigned long n)
+{
+	int size = __builtin_ctzl(page) << MAP_HUGE_SHIFT;
+	int ret = 0;
+	void *p = mmap(NULL, page * n, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | size, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	/* Writing to a page beyond a limit would be a signal; this asks. Kernels before 5.14 cannot: believe the counters. */
+	if (madvise(p, page * n, MADV_POPULATE_WRITE) != 0 && errno != EINVAL)
+		ret = -errno;
+	munmap(p, page * n);
+	return ret;
 }

@@ -11,8 +11,8 @@
 struct peel_hugepage_pool {
 	size_t page;	     /* bytes of a page */
 	unsigned long total; /* pages in the pool */
-	unsigned long
-		usable; /* free and not promised to others, plus what the pool may still grow by */
+	/* Free and not promised to others, plus what the pool may still grow by. */
+	unsigned long usable;
 };
 
 /** Fill up to @p n pools, smallest pages first. @return how many; 0 when the kernel has no hugepages. */
@@ -23,3 +23,9 @@ unsigned int peel_hugepages_read(struct peel_hugepage_pool *pools, unsigned int 
  * @return false when none has; @p out is then the pool of the smallest pages (page 0: there is no pool at all).
  */
 bool peel_hugepages_find(size_t bytes, struct peel_hugepage_pool *out);
+
+/**
+ * Take pages and give them back at once: a container may have a limit that the counters do not show.
+ * @return 0, or a negative errno: the kernel does not give them to this process.
+ */
+int peel_hugepages_try(size_t page, unsigned long n);

@@ -133,7 +133,7 @@ int
 session_open(struct session *s)
 {
 	struct peel_eal_plan plan;
-	char why[512] = "", text[128];
+	char why[512] = "", text[384];
 	int ret;
 
 	peel_log_start(&s->conf);

@@ -133,6 +133,10 @@ build_args(const struct peel_eal_conf *conf, struct args *a)
 	}
 	if (conf->huge) {
 		add(a, "--in-memory");
+		if (conf->memory_mib != 0) {
+			add(a, "-m");
+			add(a, "%u", conf->memory_mib);
+		}
 		if (strncmp(device, "net_memif", 9) == 0 ||
 			strncmp(device, "net_v", 5) == 0) /* vhost, virtio_user */
 			add(a, "--single-file-segments");

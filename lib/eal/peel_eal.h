@@ -13,9 +13,11 @@
 #include "peel_node.h"
 
 struct peel_eal_conf {
-	bool huge;	     /* memory from hugepages */
-	uint32_t memory_mib; /* without hugepages: the cap given to EAL */
-	const char *device;  /* "" or NULL: none; a PCI address, or a vdev that is made later */
+	bool huge; /* memory from hugepages */
+	/* Without hugepages: the most that EAL may take. With them: what it takes at once, so that pages that are missing are
+	 * known before anything depends on them; 0: each when it is needed. */
+	uint32_t memory_mib;
+	const char *device; /* "" or NULL: none; a PCI address, or a vdev that is made later */
 	const cpu_set_t
 		*cpus; /* the calling thread floats over these, and so do DPDK's helper threads */
 	bool verbose;  /* DPDK's notices too, not only its errors */

@@ -197,11 +197,37 @@ static const struct {
 	  {ETHDEV "listen = 0.0.0.0:0\n", "f.ini:7: [port] listen: has port 0, which ethdev cannot "
 					  "choose from; allowed: ADDRESS:PORT, "
 					  "such as 0.0.0.0:8090 or [::]:8090\n"},
-	  {ETHDEV "gateway = 10.1.3.1\n", "f.ini:7: [port] gateway: is not another address on the "
-					  "network of `address`; allowed: an IPv4 "
-					  "address on the network of `address`, or nothing\n"},
-	  {ETHDEV "gateway6 = fd00::1\n", "f.ini:7: [port] gateway6: is there without address6; "
+	  {ETHDEV "gateway = 10.1.3.1\n", "f.ini:7: [port] gateway: is not on the network of "
+					  "address; where a provider's router is "
+					  "outside of it, write address with the length /32; "
+					  "allowed: an IPv4 address, or nothing\n"},
+	  {ETHDEV "gateway = 10.1.2.3\n", "f.ini:7: [port] gateway: is our own address; "
+					  "allowed: an IPv4 address, or nothing\n"},
+	  {ETHDEV "gateway = 10.1.2.0\n",
+		  "f.ini:7: [port] gateway: is the address of the network itself; "
+		  "allowed: an IPv4 address, or nothing\n"},
+	  {ETHDEV "gateway = 10.1.2.255\n",
+		  "f.ini:7: [port] gateway: is the broadcast address of its network; "
+		  "allowed: an IPv4 address, or nothing\n"},
+	  {ETHDEV "gateway = 224.0.0.1\n",
+		  "f.ini:7: [port] gateway: is not an address that a host has on a network; "
+		  "allowed: an IPv4 address, or nothing\n"},
+	  {ETHDEV "gateway6 = fd00::1\n", "f.ini:7: [port] gateway6: is given without address6; "
 					  "allowed: an IPv6 address, or nothing\n"},
+	  {ETHDEV "address6 = fd00::1/64\ngateway6 = fd01::1\n",
+		  "f.ini:8: [port] gateway6: is not on the network of address6; where a provider's "
+		  "router is "
+		  "outside of it, write address6 with the length /128; "
+		  "allowed: an IPv6 address, or nothing\n"},
+	  {ETHDEV "address6 = fd00::/64\n",
+		  "f.ini:7: [port] address6: is the address of the network itself; "
+		  "allowed: IPv6 address/prefix length, such as 2001:db8::7/64, or nothing\n"},
+	  {ETHDEV "address6 = ff02::1/64\n",
+		  "f.ini:7: [port] address6: is not an address that a host has on a network; "
+		  "allowed: IPv6 address/prefix length, such as 2001:db8::7/64, or nothing\n"},
+	  {ETHDEV "address6 = ::1/128\n",
+		  "f.ini:7: [port] address6: is not an address that a host has on a network; "
+		  "allowed: IPv6 address/prefix length, such as 2001:db8::7/64, or nothing\n"},
 	  {ETHDEV "address6 = fd00::1\n", "f.ini:7: [port] address6: fd00::1 says no network; "
 					  "allowed: IPv6 address/prefix length, such "
 					  "as 2001:db8::7/64, or nothing\n"},

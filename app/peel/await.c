@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Addresses that come after the program: from DHCP, from a router's advertisement, with a link that is slow.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "await.h"
+
+int
+peel_await_bind(const struct peel_addr *addr)
+{
+	struct peel_addr a = *addr;
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int fd, ret = 0;
+
+	a.port = 0;
+	len = peel_addr_to_sockaddr(&a, &ss);
+	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&ss, len) != 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+unsigned int
+peel_await_list(const struct peel_conf *conf, struct peel_awaited out[PEEL_AWAITED_MAX])
+{
+	const struct peel_port_conf *p = &conf->node.port_conf;
+	const struct peel_awaited all[PEEL_AWAITED_MAX] = {{"listen", p->listen},
+		{"exit_address", p->exit_ipv4}, {"exit_address6", p->exit_ipv6}};
+	unsigned int n = 0;
+
+	if (strcmp(conf->node.port->name, "socket") != 0)
+		return 0; /* a device's addresses are ours alone */
+	for (unsigned int i = 0; i < PEEL_AWAITED_MAX; i++) {
+		if (all[i].addr.family != PEEL_FAMILY_NONE)
+			out[n++] = all[i];
+	}
+	return n;
+}
+
+void
+peel_await_addresses(const struct peel_conf *conf)
+{
+	static const struct timespec pause = {.tv_nsec = 500 * 1000 * 1000};
+	struct peel_awaited list[PEEL_AWAITED_MAX];
+	unsigned int n = peel_await_list(conf, list);
+	char text[PEEL_ADDR_TEXT_MAX];
+
+	for (unsigned int i = 0; i < n; i++) {
+		list[i].addr.port = 0;
+		if (peel_await_bind(&list[i].addr) != -EADDRNOTAVAIL)
+			continue; /* another failure is for whoever opens it in earnest */
+		peel_log(PEEL_LOG_WARNING, "waiting for the address %s ([port] %s)",
+			peel_addr_text(&list[i].addr, text), list[i].key);
+		while (peel_await_bind(&list[i].addr) == -EADDRNOTAVAIL)
+			nanosleep(&pause, NULL);
+		peel_log(PEEL_LOG_INFO, "the address %s has come",
+			peel_addr_text(&list[i].addr, text));
+	}
+}

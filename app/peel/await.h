@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * Addresses to bind to that this machine does not have yet. A program that is started at boot must not end because DHCP
+ * is slower: it waits. Control thread, before anything else starts.
+ */
+
+#include "conf.h"
+
+/** An address that sockets will be bound to, and the key in [port] that names it. */
+struct peel_awaited {
+	const char *key;
+	struct peel_addr addr;
+};
+#define PEEL_AWAITED_MAX 3
+
+/** The addresses a configuration binds sockets to. @return how many; none for a device of its own. */
+unsigned int peel_await_list(
+	const struct peel_conf *conf, struct peel_awaited out[PEEL_AWAITED_MAX]);
+
+/** Can a socket be bound to it, with a port of the kernel's choice? 0, or -EADDRNOTAVAIL: not yet; or -errno. */
+int peel_await_bind(const struct peel_addr *addr) PEEL_MUST_USE;
+
+/** Return when the machine has all of them; says in the log what it waits for. A signal ends the program meanwhile. */
+void peel_await_addresses(const struct peel_conf *conf);

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Own addresses of an Ethernet device and the routers on its network.
+ */
+#include "conf_table.h"
+
+/* Bits of an address behind its prefix: none set, all set? Both true for a prefix without such bits. */
+static void
+host_bits(const struct peel_addr *a, unsigned int prefix_len, bool *none, bool *all)
+{
+	unsigned int len = a->family == PEEL_FAMILY_IPV4 ? 32 : 128;
+
+	*none = *all = true;
+	for (unsigned int bit = prefix_len; bit < len; bit++) {
+		if (a->ip[bit / 8] & (0x80u >> bit % 8))
+			*none = false;
+		else
+			*all = false;
+	}
+}
+
+static bool
+same_network(const struct peel_network *n, const struct peel_addr *a)
+{
+	for (unsigned int bit = 0; bit < n->prefix_len; bit++) {
+		if ((n->addr.ip[bit / 8] ^ a->ip[bit / 8]) & (0x80u >> bit % 8))
+			return false;
+	}
+	return true;
+}
+
+/* Why no single host on @p network has the address, or NULL. Networks of one or two hosts have no such addresses. */
+static const char *
+no_host(const struct peel_addr *a, const struct peel_network *network)
+{
+	static const uint8_t zeros[15];
+	bool v4 = a->family == PEEL_FAMILY_IPV4, none, all;
+
+	if (v4 && (a->ip[0] == 0 || a->ip[0] == 127 || a->ip[0] >= 224))
+		return "is not an address that a host has on a network";
+	if (!v4 &&
+		(a->ip[0] == 0xff || (memcmp(a->ip, zeros, sizeof(zeros)) == 0 && a->ip[15] < 2)))
+		return "is not an address that a host has on a network";
+	if (network->prefix_len + 2u > (v4 ? 32 : 128) || !same_network(network, a))
+		return NULL;
+	host_bits(a, network->prefix_len, &none, &all);
+	if (none)
+		return "is the address of the network itself";
+	return v4 && all ? "is the broadcast address of its network" : NULL;
+}
+
+bool
+conf_gateway_on_link(const struct peel_network *network, const struct peel_addr *gateway)
+{
+	return same_network(network, gateway) ||
+	       (gateway->family == PEEL_FAMILY_IPV6 && gateway->ip[0] == 0xfe &&
+		       (gateway->ip[1] & 0xc0) == 0x80);
+}
+
+static void
+check_gateway(const struct peel_conf *c, struct conf_errors *e, const struct peel_network *own,
+	const struct peel_addr *gateway, const char *address_key, const char *key)
+{
+	bool alone = own->prefix_len == (own->addr.family == PEEL_FAMILY_IPV4 ? 32 : 128);
+	const char *why;
+
+	if (gateway->family == PEEL_FAMILY_NONE)
+		return;
+	if (own->addr.family == PEEL_FAMILY_NONE) {
+		conf_error_key(e, c, "port", key, "is given without %s", address_key);
+		return;
+	}
+	why = no_host(gateway, own);
+	if (why != NULL)
+		conf_error_key(e, c, "port", key, "%s", why);
+	else if (peel_addr_same_ip(&own->addr, gateway))
+		conf_error_key(e, c, "port", key, "is our own address");
+	else if (!alone && !conf_gateway_on_link(own, gateway))
+		conf_error_key(e, c, "port", key,
+			"is not on the network of %s; where a provider's router is outside of it, "
+			"write %s with the length /%u",
+			address_key, address_key, own->addr.family == PEEL_FAMILY_IPV4 ? 32 : 128);
+}
+
+void
+conf_check_network(const struct peel_conf *c, struct conf_errors *e)
+{
+	const struct peel_port_conf *p = &c->node.port_conf;
+	const char *why;
+
+	if (c->address.addr.family == PEEL_FAMILY_NONE)
+		conf_error_key(e, c, "port", "address", "is missing: ethdev needs one");
+	else if ((why = no_host(&c->address.addr, &c->address)) != NULL)
+		conf_error_key(e, c, "port", "address", "%s", why);
+	if (c->address6.addr.family != PEEL_FAMILY_NONE &&
+		(why = no_host(&c->address6.addr, &c->address6)) != NULL)
+		conf_error_key(e, c, "port", "address6", "%s", why);
+	check_gateway(c, e, &c->address, &p->gateway, "address", "gateway");
+	check_gateway(c, e, &c->address6, &p->gateway6, "address6", "gateway6");
+}
