@@ -54,8 +54,8 @@ static int
 start(bool huge, uint32_t memory_mib)
 {
 	/* Where EAL ends the thread instead of returning, this stays. */
-	struct job job = {
-		.conf = {.huge = huge, .memory_mib = huge ? 0 : memory_mib}, .result = -ENOTRECOVERABLE};
+	struct job job = {.conf = {.huge = huge, .memory_mib = huge ? 0 : memory_mib},
+		.result = -ENOTRECOVERABLE};
 	pthread_t thread;
 	sigset_t old;
 	int rc;
