@@ -234,7 +234,7 @@ hop_added(struct peel_tunnels *t, struct tunnel *tn, const struct peel_candidate
 	hop->addr = target->addr;
 	hop->flags = target->flags;
 	if (tn->n_hops == 1)
-		peel_tunnel_ping_later(t, tn);
+		peel_tunnel_ping_begin(t, tn);
 	if (tn->n_hops == tn->goal) {
 		become_ready(t, tn);
 		return;

@@ -20,7 +20,6 @@
 #define FAILED_MAX 64	    /* first hops remembered as failed */
 #define FAILED_MS 60000	    /* ... for so long */
 #define PING_MS 7500
-#define PING_JITTER_MS 500  /* around it */
 #define PONG_MS 10000	    /* a pong is overdue after this, or next_hop_timeout if that is less */
 #define TICK_MS 1000	    /* at most: limits are exact to this, and so is what was begun since */
 #define LOOK_MIN_MS 20	    /* max_traffic is exact to this, once the pace is known */
@@ -231,6 +230,8 @@ enum peel_tunnel_lack peel_tunnel_lack(const struct stock *s, unsigned int hops)
 /* Is the answer to a ping overdue? */
 bool peel_tunnel_silent(const struct peel_tunnels *t, const struct tunnel *tn);
 bool peel_tunnel_pings(const struct peel_tunnels *t, const struct tunnel *tn);
+/* The rhythm of a circuit that got its first hop; and its next beat. */
+void peel_tunnel_ping_begin(struct peel_tunnels *t, struct tunnel *tn);
 void peel_tunnel_ping_later(struct peel_tunnels *t, struct tunnel *tn);
 void peel_tunnel_ping(struct peel_tunnels *t, struct tunnel *tn);
 int peel_tunnel_ping_received(

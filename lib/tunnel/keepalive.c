@@ -32,8 +32,15 @@ peel_tunnel_pings(const struct peel_tunnels *t, const struct tunnel *tn)
 void
 peel_tunnel_ping_later(struct peel_tunnels *t, struct tunnel *tn)
 {
-	tn->ping_ms = now_ms(t) + PING_MS - PING_JITTER_MS +
-		      peel_random_below(t->env, 2 * PING_JITTER_MS + 1);
+	tn->ping_ms = now_ms(t) + PING_MS;
+}
+
+/* As the end of one of py-ipv8's circuits sees it. Those are all pinged at once, which tells who sees two that they
+ * belong together: that is not copied. */
+void
+peel_tunnel_ping_begin(struct peel_tunnels *t, struct tunnel *tn)
+{
+	tn->ping_ms = now_ms(t) + 1 + peel_random_below(t->env, PING_MS);
 }
 
 void

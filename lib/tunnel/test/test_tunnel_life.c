@@ -87,7 +87,7 @@ test_idle(void **state)
 	first->misdeed = MUTE;
 	world_run(19000);
 	assert_int_equal(world_info(id).state, PEEL_TUNNEL_READY);
-	world_run(2500);
+	world_run(3500);
 	assert_int_equal(world_info(id).state, PEEL_TUNNEL_CLOSING);
 	assert_int_equal(world_ends(PEEL_TUNNEL_END_SILENT), 1);
 	first->misdeed = HONEST;
@@ -155,10 +155,12 @@ test_traffic(void **state)
 	world_run(1000);
 	assert_int_equal(peel_tunnels_active(tunnels(), 1, &pooled, 1), 1);
 	id = world_circuit(PEEL_TUNNEL_DATA, 2);
+	const struct peel_tunnel_info before = world_info(pooled); /* pings */
+
 	for (int i = 0; i < 47; i++) /* 47 * 1953 = 91791, beyond 90 % */
 		assert_int_equal(peel_tunnels_send(tunnels(), pooled, big, sizeof(big)), 0);
-	assert_int_equal(world_info(pooled).bytes_up, 47 * 1953);
-	assert_int_equal(world_info(pooled).cells_up, 47);
+	assert_int_equal(world_info(pooled).bytes_up, before.bytes_up + 47 * 1953);
+	assert_int_equal(world_info(pooled).cells_up, before.cells_up + 47);
 	world_run(2500);
 	assert_int_equal(world_stat(PEEL_OWN_REPLACED), 1);
 	for (int i = 0; i < 51; i++) {
@@ -229,6 +231,63 @@ test_ping_and_pong(void **state)
 	assert_memory_equal(end->message, msg, 3);
 	msg[0] = PEEL_MSG_TEST_RESPONSE;
 	assert_int_equal(peel_tunnels_message(tunnels(), id, msg, 3), -ENOENT); /* not ours */
+	world_free();
+}
+
+static struct {
+	uint32_t cid;
+	uint64_t first_ms, last_ms;
+	unsigned int n;
+} rhythm[8];
+static unsigned int n_rhythms;
+
+static bool
+note_pings(struct packet *p)
+{
+	unsigned int i = 0;
+
+	if (!peel_addr_equal(&p->from, &world->client.node.addr) ||
+		p->data[PEEL_PREFIX_LEN] != PEEL_MSG_CELL || p->data[PEEL_CELL_OFF_PLAIN])
+		return true; /* circuits of one hop: there are no extends */
+	uint32_t cid = peel_get_be32(p->data + PEEL_CELL_OFF_CID);
+
+	while (i < n_rhythms && rhythm[i].cid != cid)
+		i++;
+	assert_true(i < 8);
+	if (i == n_rhythms) {
+		rhythm[i].cid = cid;
+		rhythm[i].first_ms = world->now_ms;
+		n_rhythms++;
+	} else {
+		assert_in_range(world->now_ms - rhythm[i].last_ms, 7500, 7505);
+	}
+	rhythm[i].last_ms = world->now_ms;
+	rhythm[i].n++;
+	return true;
+}
+
+/* As py-ipv8 has it: every 7.5 s, the first at any moment of them; and no two circuits together. */
+static void
+test_rhythm_of_pings(void **state)
+{
+	unsigned int apart = 0;
+	uint64_t start;
+
+	(void)state;
+	world_usual(NULL);
+	n_rhythms = 0;
+	world->tap = note_pings;
+	start = world->now_ms;
+	assert_int_equal(peel_tunnels_build(tunnels(), 1), 0);
+	world_run(100000);
+	assert_int_equal(n_rhythms, 8);
+	for (unsigned int i = 0; i < 8; i++) {
+		assert_in_range(rhythm[i].n, 12, 14);
+		assert_in_range(rhythm[i].first_ms - start, 0, 7600);
+		for (unsigned int k = 0; k < i; k++)
+			apart += rhythm[i].first_ms / 500 != rhythm[k].first_ms / 500;
+	}
+	assert_in_range(apart, 22, 28); /* of 28 pairs */
 	world_free();
 }
 
@@ -434,6 +493,7 @@ main(void)
 		cmocka_unit_test(test_traffic),
 		cmocka_unit_test(test_cells_of_a_key_are_limited),
 		cmocka_unit_test(test_ping_and_pong),
+		cmocka_unit_test(test_rhythm_of_pings),
 		cmocka_unit_test(test_no_pings_at_rendezvous_points),
 		cmocka_unit_test(test_overdue_come_last),
 		cmocka_unit_test(test_destroy_received),

@@ -3,8 +3,11 @@
 every datagram of the originator and every message they open."""
 
 import asyncio
+import statistics
+import time
 
 from ipv8.keyvault.crypto import default_eccrypto
+from ipv8.messaging.anonymization.tunnel import PING_INTERVAL
 
 from ..net import until
 from ..peer import Peer
@@ -23,6 +26,7 @@ class Recorder:
     def __init__(self, relays):
         self.datagrams = []  # (source, bytes)
         self.messages = []  # opened ones
+        self.pings = {}  # circuit -> when each was opened
         for relay in relays:
             self._listen(relay.tunnels)
 
@@ -35,6 +39,8 @@ class Recorder:
 
         def on_message(source, data, circuit):
             self.messages.append(bytes(data[PREFIX:PREFIX + 1] + data[PREFIX + 5:]))
+            if data[PREFIX] == PING:
+                self.pings.setdefault(circuit, []).append(time.monotonic())
             return inner(source, data, circuit)
         tunnels.crypto_endpoint.on_packet = on_packet
         tunnels.on_packet_from_circuit = on_message
@@ -126,22 +132,33 @@ async def _of_libpeel(world, recorder):
     return Trace(recorder, source, about["id"].to_bytes(4, "big")), key, about["keys"]
 
 
-async def _of_python(world, recorder, path):
+async def _python_peer(world, path):
     peer = Peer("127.0.0.1", 0, flags=(), walk_to=world.addresses, settings={"max_circuits": 0})
     world.started.append(peer)
     await peer.start()
-    tunnels = peer.tunnels
-    source = ("127.0.0.1", tunnels.endpoint.get_address()[1])
 
     async def known():
         return set(path) <= set(await peer.candidates())
 
     await until(known, 10, "no candidates")
-    recorder.clear()
+    return peer
+
+
+async def _python_circuit(peer, path):
+    tunnels = peer.tunnels
     steered = tunnels.create_circuit_along([peer._peer(key) for key in path])
     steered.required_exit = None  # whose address it would give; an exit of the last hop's choice has none
     if not await asyncio.wait_for(asyncio.shield(steered.ready), 10):
         raise AssertionError(f"py-ipv8 built no circuit: {steered.closing_info}")
+    return steered
+
+
+async def _of_python(world, recorder, path):
+    peer = await _python_peer(world, path)
+    tunnels = peer.tunnels
+    source = ("127.0.0.1", tunnels.endpoint.get_address()[1])
+    recorder.clear()
+    steered = await _python_circuit(peer, path)
     circuit = steered.circuit_id
     for payload in PAYLOADS:
         tunnels.send_data(steered.hop.address, circuit, ("127.0.0.1", world.echo.port), ("0.0.0.0", 0), payload)
@@ -184,8 +201,29 @@ async def likeness(world):
     return f"{len(mine.cells)} and {len(theirs.cells)} cells"
 
 
+async def rhythm(world):
+    """Who sees the end of a circuit cannot tell by its pings whose it is."""
+    recorder = Recorder(world.relays)
+    circuit = (await world.pool(3, 1))[0]
+    path = (await world.origin.circuit(circuit))["keys"]
+    await _python_circuit(await _python_peer(world, path), path)
+    recorder.pings = {}
+
+    def enough():
+        return len(recorder.pings) == 2 and all(len(times) > 5 for times in recorder.pings.values())
+
+    await until(enough, 60, "no pings")
+    errors = [statistics.median(abs(later - sooner - PING_INTERVAL) for sooner, later in zip(times, times[1:]))
+              for times in recorder.pings.values()]
+    if max(errors) > 0.1:
+        raise AssertionError(f"pings are that many seconds early or late: {errors}")
+    return ", ".join(f"{1000 * error:.0f} ms" for error in errors)
+
+
 async def one_world(runner, options):
     settings = {"min_circuits": 1, "max_circuits": 1}
     async with OriginWorld(NODES, settings, binary=options.peel) as world:
         await world.settle()
         await runner.case("likeness: as py-ipv8 does", likeness, world)
+        if not options.quick:
+            await runner.case("likeness: rhythm of pings", rhythm, world)
