@@ -10,6 +10,7 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 
+#include "dns.h"
 #include "http.h"
 #include "node.h"
 
@@ -299,6 +300,30 @@ start_control(struct peel_node *node)
 	return rc;
 }
 
+static int
+start_names(struct peel_node *node, char *why, size_t why_size)
+{
+	const struct peel_node_conf *conf = &node->conf;
+	struct dns_conf dc = {
+		.loop = &node->loop,
+		.servers = conf->dns,
+		.n_servers = conf->n_dns,
+		.resolv_conf = DNS_RESOLV_CONF,
+		.timeout_ms = conf->dns_timeout_ms,
+	};
+	int rc = dns_new(&dc, &node->dns);
+
+	if (rc != 0)
+		snprintf(why, why_size,
+			"the resolver does not start: check [exit] dns_servers and %s",
+			DNS_RESOLV_CONF);
+	if (rc == 0)
+		rc = node_names_new(node, &node->names);
+	if (rc == 0)
+		rc = node_bootstrap_new(node, &node->bootstrap);
+	return rc;
+}
+
 int
 node_assemble(struct peel_node *node, char *why, size_t why_size)
 {
@@ -327,7 +352,7 @@ node_assemble(struct peel_node *node, char *why, size_t why_size)
 	if (rc == 0)
 		rc = start_control(node);
 	if (rc == 0)
-		rc = node_names_new(node, &node->names, why, why_size);
+		rc = start_names(node, why, why_size);
 	if (rc == 0)
 		rc = node_http_new(node, &node->http);
 	if (rc == 0)

@@ -43,7 +43,7 @@ peel_node_conf_init(struct peel_node_conf *conf)
 
 	peel_originator_settings_init(&conf->originator);
 
-	conf->dns_timeout_ms = 2000;
+	conf->dns_timeout_ms = 4000;
 	conf->exit_queue = 64;
 	conf->http_max = 64;
 }

@@ -1,246 +1,534 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Look-ups: two questions (A and AAAA), each to one resolver after the other until one of them can tell. Whoever is
+ * slow is not waited for: the next is asked beside it.
  */
-#include <ares.h>
+#include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <sys/queue.h>
 
 #include "dns.h"
+#include "dns_server.h"
+#include "dns_system.h"
 
-#define TRIES 2
-
-/* One of c-ares' sockets, watched by the loop; lives until the loop closed its handle. */
-struct watch {
-	uv_poll_t poll;
-	struct dns *dns;
-	ares_socket_t fd;
-	struct watch *next;
-};
+#define NAME_SIZE 256
+#define SLOW_MS 300 /* without an answer: the next resolver is asked as well */
+#define IPV6_WAIT_MS                                                                               \
+	50 /* with an IPv6 address in hand, for an IPv4 one (RFC 8305, 3, the other way round) */
+#define PROBE_MS 5000 /* one look-up also asks a resolver that was given up */
+#define REFRESH_MS 1000
+#define ADDRESSES_MAX 16 /* of a name that are looked at */
+#define TYPE_A 1
+#define TYPE_AAAA 28
 
 struct dns {
 	uv_loop_t *loop;
-	uv_timer_t timer;
-	ares_channel channel;
-	struct watch *watches;
+	ares_channel files; /* answers from the hosts file, at once */
+	struct dns_server *server[DNS_SERVERS_MAX];
+	size_t n_servers;
+	uint32_t timeout_ms;
+	const char *resolv_conf; /* NULL: the servers are configured */
+	struct dns_stamp stamp;
+	uint64_t refresh_ms, probe_ms; /* not before */
+	unsigned int n_changes;
+	TAILQ_HEAD(, lookup) lookups;
+	unsigned int refs; /* the owner and each look-up */
 	bool closing;
 };
 
-struct query {
-	dns_fn fn;
-	void *arg;
+struct question {
+	struct lookup *lookup;
+	int type;
+	size_t next; /* in order[] */
+	unsigned int n_open;
+	bool done, usable;
+	struct peel_addr addr; /* family NONE: it has none */
+	bool failed;	       /* done without an answer */
+	uint64_t asked_ms;     /* the last resolver */
 };
 
-static void arm_timer(struct dns *dns);
+struct lookup {
+	struct dns *dns;
+	TAILQ_ENTRY(lookup) entry;
+	char name[NAME_SIZE];
+	dns_usable_fn usable;
+	dns_fn fn;
+	void *arg;
+	bool told;
+	struct question a, aaaa;
+	struct dns_server *order[DNS_SERVERS_MAX]; /* references */
+	size_t n_order;
+	uv_timer_t timer;
+	uint64_t slow_ms, tell_ms; /* when these are due; 0: not */
+	unsigned int refs;	   /* questions under way, and whoever works on it */
+};
 
-static void
-on_readable(uv_poll_t *poll, int status, int events)
+static void evaluate(struct lookup *l);
+
+/* ---- the resolvers ------------------------------------------------------------------------------------------------- */
+
+static bool
+same_place(const struct dns_place *a, const struct dns_place *b)
 {
-	struct watch *watch = poll->data;
-	struct dns *dns = watch->dns;
-	ares_socket_t fd = watch->fd;
-	bool any = status < 0;
-
-	ares_process_fd(dns->channel, any || events & UV_READABLE ? fd : ARES_SOCKET_BAD,
-		any || events & UV_WRITABLE ? fd : ARES_SOCKET_BAD);
-	arm_timer(dns);
+	return peel_addr_equal(&a->addr, &b->addr) && strcmp(a->interface, b->interface) == 0;
 }
 
-static void
-on_timer(uv_timer_t *timer)
+static struct dns_server *
+server_at(struct dns *dns, const struct dns_place *place)
 {
-	struct dns *dns = timer->data;
+	struct dns_server *server;
 
-	ares_process_fd(dns->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	arm_timer(dns);
+	for (size_t i = 0; i < dns->n_servers; i++) {
+		if (same_place(dns_server_place(dns->server[i]), place))
+			return dns_server_ref(dns->server[i]);
+	}
+	return dns_server_new(dns->loop, place, dns->timeout_ms, &server) == 0 ? server : NULL;
 }
 
-static void
-arm_timer(struct dns *dns)
+/* Look-ups under way keep those that they know. */
+static bool
+set_servers(struct dns *dns, const struct dns_place *place, size_t n)
 {
-	struct timeval tv, *next = ares_timeout(dns->channel, NULL, &tv);
+	struct dns_server *server[DNS_SERVERS_MAX];
+	size_t n_new = 0;
 
-	if (next == NULL)
-		uv_timer_stop(&dns->timer);
-	else
-		uv_timer_start(&dns->timer, on_timer,
-			(uint64_t)next->tv_sec * 1000 + (uint64_t)next->tv_usec / 1000 + 1, 0);
+	for (size_t i = 0; i < n; i++) {
+		server[n_new] = server_at(dns, &place[i]);
+		n_new += server[n_new] != NULL;
+	}
+	if (n_new == 0)
+		return false;
+	for (size_t i = 0; i < dns->n_servers; i++)
+		dns_server_unref(dns->server[i]);
+	memcpy(dns->server, server, n_new * sizeof(server[0]));
+	dns->n_servers = n_new;
+	return true;
 }
 
-static void
-free_watch(uv_handle_t *handle)
+unsigned int
+dns_refresh(struct dns *dns)
 {
-	free(handle->data);
+	struct dns_place place[DNS_SERVERS_MAX];
+	uint64_t now = uv_now(dns->loop);
+
+	if (dns->resolv_conf == NULL || now < dns->refresh_ms)
+		return dns->n_changes;
+	dns->refresh_ms = now + REFRESH_MS;
+	if (dns_system_changed(dns->resolv_conf, &dns->stamp) &&
+		set_servers(dns, place, dns_system_read(dns->resolv_conf, place, DNS_SERVERS_MAX)))
+		dns->n_changes++;
+	return dns->n_changes;
 }
 
-static void
-unwatch(struct dns *dns, ares_socket_t fd)
+/* Those that answer first, each kind in the configured order. Now and then a look-up asks one of the others at once, or
+ * nobody would learn that it is back. */
+static bool
+choose_order(struct dns *dns, struct lookup *l)
 {
-	for (struct watch **p = &dns->watches; *p != NULL; p = &(*p)->next) {
-		if ((*p)->fd == fd) {
-			struct watch *watch = *p;
+	uint64_t now = uv_now(dns->loop);
+	size_t n_trusted;
 
-			*p = watch->next;
-			uv_poll_stop(&watch->poll);
-			uv_close((uv_handle_t *)&watch->poll, free_watch);
-			return;
+	for (size_t i = 0; i < dns->n_servers; i++) {
+		if (dns_server_trusted(dns->server[i]))
+			l->order[l->n_order++] = dns_server_ref(dns->server[i]);
+	}
+	n_trusted = l->n_order;
+	for (size_t i = 0; i < dns->n_servers; i++) {
+		if (!dns_server_trusted(dns->server[i]))
+			l->order[l->n_order++] = dns_server_ref(dns->server[i]);
+	}
+	if (n_trusted == 0 || n_trusted == l->n_order || now < dns->probe_ms)
+		return false;
+	dns->probe_ms = now + PROBE_MS;
+
+	struct dns_server *probed = l->order[n_trusted + dns->probe_ms % (l->n_order - n_trusted)];
+
+	for (size_t i = l->n_order - 1; i > 1; i--) {
+		if (l->order[i] == probed) {
+			l->order[i] = l->order[i - 1];
+			l->order[i - 1] = probed;
 		}
 	}
+	return true;
 }
 
-static struct watch *
-watch_of(struct dns *dns, ares_socket_t fd)
-{
-	struct watch *watch;
+/* ---- a look-up ------------------------------------------------------------------------------------------------------- */
 
-	for (watch = dns->watches; watch != NULL; watch = watch->next) {
-		if (watch->fd == fd)
-			return watch;
-	}
-	watch = calloc(1, sizeof(*watch));
-	if (watch == NULL)
-		return NULL;
-	if (uv_poll_init(dns->loop, &watch->poll, fd) != 0) {
-		free(watch);
-		return NULL;
-	}
-	watch->poll.data = watch;
-	watch->dns = dns;
-	watch->fd = fd;
-	watch->next = dns->watches;
-	dns->watches = watch;
-	return watch;
+static void
+free_lookup(uv_handle_t *handle)
+{
+	struct lookup *l = handle->data;
+	struct dns *dns = l->dns;
+
+	for (size_t i = 0; i < l->n_order; i++)
+		dns_server_unref(l->order[i]);
+	TAILQ_REMOVE(&dns->lookups, l, entry);
+	free(l);
+	if (--dns->refs == 0)
+		free(dns);
 }
 
 static void
-on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
+unref(struct lookup *l)
 {
-	struct dns *dns = arg;
-	struct watch *watch;
+	if (--l->refs == 0)
+		uv_close((uv_handle_t *)&l->timer, free_lookup);
+}
 
-	if (!readable && !writable) {
-		unwatch(dns, fd);
+/* Of the addresses in a reply, one that is of use, else the first. */
+static void
+take_addresses(struct question *q, const uint8_t *reply, int len)
+{
+	struct lookup *l = q->lookup;
+	struct ares_addrttl v4[ADDRESSES_MAX];
+	struct ares_addr6ttl v6[ADDRESSES_MAX];
+	int n = ADDRESSES_MAX;
+	int rc = q->type == TYPE_A ? ares_parse_a_reply(reply, len, NULL, v4, &n)
+				   : ares_parse_aaaa_reply(reply, len, NULL, v6, &n);
+
+	for (int i = 0; rc == ARES_SUCCESS && i < n && !q->usable; i++) {
+		struct peel_addr a = {.family = PEEL_FAMILY_IPV6};
+
+		if (q->type == TYPE_A) {
+			a.family = PEEL_FAMILY_IPV4;
+			memcpy(a.ip, &v4[i].ipaddr, 4);
+		} else {
+			memcpy(a.ip, &v6[i].ip6addr, 16);
+		}
+		q->usable = l->usable(l->arg, &a);
+		if (q->usable || i == 0)
+			q->addr = a;
+	}
+}
+
+static bool ask_next(struct question *q);
+
+static void
+on_reply(void *arg, int status, const uint8_t *reply, int len)
+{
+	struct question *q = arg;
+	struct lookup *l = q->lookup;
+
+	q->n_open--;
+	if (!q->done && !l->told) {
+		if (status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND) {
+			q->done = true;
+			if (status == ARES_SUCCESS)
+				take_addresses(q, reply, len);
+			/* No such name, whatever one would ask for. Said of AAAA alone it may mean only this. */
+			if (status == ARES_ENOTFOUND && q == &l->a)
+				l->aaaa.done = true;
+		} else if (l->dns->closing || (!ask_next(q) && q->n_open == 0)) {
+			q->done = q->failed = true;
+		}
+		evaluate(l);
+	}
+	unref(l);
+}
+
+/* false: there is nobody left to ask. */
+static bool
+ask_next(struct question *q)
+{
+	struct lookup *l = q->lookup;
+
+	if (q->next == l->n_order)
+		return false;
+	l->refs++;
+	q->n_open++;
+	q->asked_ms = uv_now(l->dns->loop);
+	dns_server_ask(l->order[q->next++], l->name, q->type, on_reply, q);
+	return true;
+}
+
+static void
+tell(struct lookup *l, enum dns_result result, const struct peel_addr *addr)
+{
+	l->told = true;
+	uv_timer_stop(&l->timer);
+	l->fn(l->arg, result, addr);
+}
+
+static void
+slow(struct question *q)
+{
+	if (q->done || q->next == 0)
 		return;
-	}
-	watch = watch_of(dns, fd);
-	if (watch != NULL) /* else the query ends by its time-out */
-		uv_poll_start(&watch->poll,
-			(readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0), on_readable);
+	dns_server_silent_since(q->lookup->order[q->next - 1], q->asked_ms);
+	(void)ask_next(q);
+}
+
+static void on_time(uv_timer_t *timer);
+
+static void
+arm_timer(struct lookup *l)
+{
+	uint64_t now = uv_now(l->dns->loop), next = l->slow_ms;
+
+	if (l->tell_ms != 0 && (next == 0 || l->tell_ms < next))
+		next = l->tell_ms;
+	if (l->told || next == 0)
+		uv_timer_stop(&l->timer);
+	else
+		uv_timer_start(&l->timer, on_time, next > now ? next - now : 0, 0);
 }
 
 static void
-on_addrinfo(void *arg, int status, int timeouts, struct ares_addrinfo *info)
+on_time(uv_timer_t *timer)
 {
-	struct query *q = arg;
-	struct peel_addr v4 = {0}, v6 = {0};
+	struct lookup *l = timer->data;
+	uint64_t now = uv_now(l->dns->loop);
+
+	l->refs++;
+	if (l->slow_ms != 0 && now >= l->slow_ms) {
+		slow(&l->a);
+		slow(&l->aaaa);
+		l->slow_ms =
+			l->a.next < l->n_order || l->aaaa.next < l->n_order ? now + SLOW_MS : 0;
+	}
+	evaluate(l);
+	arm_timer(l);
+	unref(l);
+}
+
+/* Tell what is known as soon as nothing better is worth waiting for. */
+static void
+evaluate(struct lookup *l)
+{
+	const struct question *a = &l->a, *aaaa = &l->aaaa;
+	uint64_t now = uv_now(l->dns->loop);
+
+	if (l->told)
+		return;
+	if (a->usable) {
+		tell(l, DNS_FOUND, &a->addr);
+	} else if (aaaa->usable && (a->done || (l->tell_ms != 0 && now >= l->tell_ms))) {
+		tell(l, DNS_FOUND, &aaaa->addr);
+	} else if (a->done && aaaa->done) {
+		if (a->addr.family != PEEL_FAMILY_NONE)
+			tell(l, DNS_FOUND, &a->addr);
+		else if (aaaa->addr.family != PEEL_FAMILY_NONE)
+			tell(l, DNS_FOUND, &aaaa->addr);
+		else
+			tell(l, a->failed || aaaa->failed ? DNS_FAILED : DNS_NONE, NULL);
+	} else if (aaaa->usable && l->tell_ms == 0) {
+		l->tell_ms = now + IPV6_WAIT_MS;
+		arm_timer(l);
+	}
+}
+
+static void
+begin(struct lookup *l)
+{
+	bool probe = choose_order(l->dns, l);
+
+	(void)ask_next(&l->a);
+	if (probe)
+		(void)ask_next(&l->a);
+	(void)ask_next(&l->aaaa);
+	l->slow_ms = l->a.next < l->n_order || l->aaaa.next < l->n_order
+			     ? uv_now(l->dns->loop) + SLOW_MS
+			     : 0;
+	arm_timer(l);
+}
+
+/* ---- what needs no resolver -------------------------------------------------------------------------------------------- */
+
+struct local {
+	dns_usable_fn usable;
+	void *arg;
+	bool usable_found;
+	struct peel_addr addr; /* family NONE: nothing */
+};
+
+/* Usable before not, IPv4 before IPv6, else in the order of the file. */
+static void
+on_local(void *arg, int status, int timeouts, struct ares_addrinfo *info)
+{
+	struct local *local = arg;
 
 	(void)timeouts;
-	if (status == ARES_SUCCESS && info != NULL) {
-		for (struct ares_addrinfo_node *n = info->nodes; n != NULL; n = n->ai_next) {
-			struct sockaddr_storage ss = {0};
-			struct peel_addr a;
+	if (status != ARES_SUCCESS || info == NULL)
+		return;
+	for (struct ares_addrinfo_node *n = info->nodes; n != NULL; n = n->ai_next) {
+		struct sockaddr_storage ss = {0};
+		struct peel_addr a;
 
-			memcpy(&ss, n->ai_addr, n->ai_addrlen);
-			if (peel_addr_from_sockaddr(&ss, &a) != 0)
-				continue;
-			if (a.family == PEEL_FAMILY_IPV4 && v4.family == PEEL_FAMILY_NONE)
-				v4 = a;
-			if (a.family == PEEL_FAMILY_IPV6 && v6.family == PEEL_FAMILY_NONE)
-				v6 = a;
+		memcpy(&ss, n->ai_addr, n->ai_addrlen);
+		if (peel_addr_from_sockaddr(&ss, &a) != 0)
+			continue;
+		a.port = 0;
+
+		bool usable = local->usable(local->arg, &a);
+
+		if (local->addr.family == PEEL_FAMILY_NONE || (usable && !local->usable_found) ||
+			(usable == local->usable_found && a.family == PEEL_FAMILY_IPV4 &&
+				local->addr.family == PEEL_FAMILY_IPV6)) {
+			local->addr = a;
+			local->usable_found = usable;
 		}
 	}
-	if (info != NULL)
-		ares_freeaddrinfo(info);
-	q->fn(q->arg, v4.family != PEEL_FAMILY_NONE   ? &v4
-		      : v6.family != PEEL_FAMILY_NONE ? &v6
-						      : NULL);
-	free(q);
+	ares_freeaddrinfo(info);
+}
+
+static bool
+is_address(const char *name, struct peel_addr *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (inet_pton(AF_INET, name, out->ip) == 1)
+		out->family = PEEL_FAMILY_IPV4;
+	else if (inet_pton(AF_INET6, name, out->ip) == 1)
+		out->family = PEEL_FAMILY_IPV6;
+	return out->family != PEEL_FAMILY_NONE;
+}
+
+/* The last label of no host name is a number: "127.1" and the like are addresses in old spellings, which would be asked
+ * for in vain. */
+static bool
+ends_in_number(const char *name)
+{
+	const char *dot = strrchr(name, '.'), *last = dot == NULL ? name : dot + 1;
+
+	if (last[0] == '0' && (last[1] == 'x' || last[1] == 'X'))
+		return strspn(last + 2, "0123456789abcdefABCDEF") == strlen(last + 2);
+	return *last != '\0' && strspn(last, "0123456789") == strlen(last);
+}
+
+/* Copy a name without the dot at the end, which says that it is absolute: ours all are. */
+static bool
+absolute(const char *name, char out[NAME_SIZE])
+{
+	size_t len = strlen(name);
+
+	if (len > 0 && name[len - 1] == '.')
+		len--;
+	if (len == 0 || len >= NAME_SIZE)
+		return false;
+	memcpy(out, name, len);
+	out[len] = '\0';
+	return true;
 }
 
 void
-dns_resolve(struct dns *dns, const char *name, dns_fn fn, void *arg)
+dns_resolve(struct dns *dns, const char *name, dns_usable_fn usable, dns_fn fn, void *arg)
 {
 	static const struct ares_addrinfo_hints hints = {
-		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
-	struct query *q = malloc(sizeof(*q));
+		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM, .ai_flags = ARES_AI_NOSORT};
+	struct local local = {.usable = usable, .arg = arg};
+	struct lookup *l;
+	char text[NAME_SIZE];
 
-	if (q == NULL || dns->closing) {
-		free(q);
-		fn(arg, NULL);
+	if (dns->closing) {
+		fn(arg, DNS_FAILED, NULL);
 		return;
 	}
-	q->fn = fn;
-	q->arg = arg;
-	ares_getaddrinfo(dns->channel, name, NULL, &hints, on_addrinfo, q);
-	arm_timer(dns);
+	if (!absolute(name, text)) {
+		fn(arg, DNS_NONE, NULL);
+		return;
+	}
+	if (!is_address(text, &local.addr) && !ends_in_number(text))
+		ares_getaddrinfo(dns->files, text, NULL, &hints, on_local, &local);
+	if (local.addr.family != PEEL_FAMILY_NONE || ends_in_number(text)) {
+		bool found = local.addr.family != PEEL_FAMILY_NONE;
+
+		fn(arg, found ? DNS_FOUND : DNS_NONE, found ? &local.addr : NULL);
+		return;
+	}
+	l = calloc(1, sizeof(*l));
+	if (l == NULL) {
+		fn(arg, DNS_FAILED, NULL);
+		return;
+	}
+	dns_refresh(dns);
+	*l = (struct lookup){.dns = dns, .usable = usable, .fn = fn, .arg = arg, .refs = 1};
+	memcpy(l->name, text, sizeof(text));
+	l->a = (struct question){.lookup = l, .type = TYPE_A};
+	l->aaaa = (struct question){.lookup = l, .type = TYPE_AAAA};
+	uv_timer_init(dns->loop, &l->timer);
+	l->timer.data = l;
+	TAILQ_INSERT_TAIL(&dns->lookups, l, entry);
+	dns->refs++;
+	begin(l);
+	unref(l);
 }
 
-static int
-set_servers(struct dns *dns, const struct peel_addr *servers, size_t n)
-{
-	char list[1024] = "", text[PEEL_ADDR_TEXT_MAX];
-	size_t len = 0;
+/* ---- life -------------------------------------------------------------------------------------------------------------- */
 
-	if (n == 0)
+static int
+open_files(struct dns *dns)
+{
+	struct ares_options options = {
+		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
+		.lookups = (char *)(uintptr_t) "f",
+	};
+
+	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
+		return -ENOMEM;
+	if (ares_init_options(&dns->files, &options, ARES_OPT_FLAGS | ARES_OPT_LOOKUPS) ==
+		ARES_SUCCESS)
 		return 0;
-	for (size_t i = 0; i < n; i++)
-		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", i > 0 ? "," : "",
-			peel_addr_text(&servers[i], text));
-	return ares_set_servers_ports_csv(dns->channel, list) == ARES_SUCCESS ? 0 : -EINVAL;
+	ares_library_cleanup();
+	return -ENOMEM;
 }
 
 int
-dns_new(uv_loop_t *loop, const struct peel_addr *servers, size_t n, uint32_t timeout_ms,
-	struct dns **out)
+dns_new(const struct dns_conf *conf, struct dns **out)
 {
 	struct dns *dns = calloc(1, sizeof(*dns));
-	struct ares_options options = {
-		.timeout = (int)timeout_ms,
-		.tries = TRIES,
-		.sock_state_cb = on_socket_state,
-		.sock_state_cb_data = dns,
-	};
+	struct dns_place place[DNS_SERVERS_MAX] = {0};
+	bool ok = true;
 	int rc;
 
 	if (dns == NULL)
 		return -ENOMEM;
-	dns->loop = loop;
-	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS) {
-		free(dns);
-		return -ENOMEM;
-	}
-	rc = ares_init_options(&dns->channel, &options,
-		ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
-	if (rc != ARES_SUCCESS) {
-		ares_library_cleanup();
-		free(dns);
-		return rc == ARES_ENOMEM ? -ENOMEM : -EINVAL;
-	}
-	uv_timer_init(loop, &dns->timer);
-	dns->timer.data = dns;
-	rc = set_servers(dns, servers, n);
+	dns->loop = conf->loop;
+	dns->timeout_ms = conf->timeout_ms;
+	dns->refs = 1;
+	TAILQ_INIT(&dns->lookups);
+	rc = open_files(dns);
 	if (rc != 0) {
-		dns_free(dns);
+		free(dns);
 		return rc;
+	}
+	if (conf->n_servers == 0) {
+		dns->resolv_conf = conf->resolv_conf;
+		(void)dns_system_changed(conf->resolv_conf, &dns->stamp);
+		ok = set_servers(
+			dns, place, dns_system_read(conf->resolv_conf, place, DNS_SERVERS_MAX));
+	} else {
+		for (size_t i = 0; i < conf->n_servers && i < DNS_SERVERS_MAX; i++)
+			place[i].addr = conf->servers[i];
+		ok = set_servers(dns, place,
+			conf->n_servers < DNS_SERVERS_MAX ? conf->n_servers : DNS_SERVERS_MAX);
+	}
+	if (!ok) {
+		dns_free(dns);
+		return -EINVAL;
 	}
 	*out = dns;
 	return 0;
 }
 
-static void
-free_dns(uv_handle_t *handle)
-{
-	free(handle->data);
-}
-
 void
 dns_free(struct dns *dns)
 {
+	struct lookup *l;
+
 	if (dns == NULL)
 		return;
 	dns->closing = true;
-	ares_destroy(dns->channel); /* ends look-ups, closes sockets through on_socket_state */
+	/* Also those of before a change, which only look-ups know. Look-ups leave the list when the loop runs again. */
+	TAILQ_FOREACH (l, &dns->lookups, entry) {
+		for (size_t i = 0; i < l->n_order; i++)
+			dns_server_end(l->order[i]);
+	}
+	for (size_t i = 0; i < dns->n_servers; i++)
+		dns_server_unref(dns->server[i]);
+	dns->n_servers = 0;
+	ares_destroy(dns->files);
 	ares_library_cleanup();
-	uv_close((uv_handle_t *)&dns->timer, free_dns);
+	if (--dns->refs == 0)
+		free(dns);
 }

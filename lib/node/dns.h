@@ -3,21 +3,49 @@
  */
 #pragma once
 
-/* Asynchronous name resolution: c-ares on the control thread's loop. Thread: control. */
+/*
+ * Asynchronous name resolution on the control thread's loop: one c-ares channel for each resolver, and above them who
+ * is asked when. Names are absolute: search domains of this machine are never applied. Thread: control.
+ */
 
 #include <uv.h>
 
 #include "peel_base.h"
 
+#define DNS_SERVERS_MAX 8
+#define DNS_RESOLV_CONF "/etc/resolv.conf"
+
 struct dns;
 
-/** @p addr has port 0; NULL: the name did not resolve. Called exactly once, possibly from inside dns_resolve. */
-typedef void (*dns_fn)(void *arg, const struct peel_addr *addr);
+enum dns_result {
+	DNS_FOUND,
+	DNS_NONE,   /* there is no such name, or it has no address */
+	DNS_FAILED, /* no resolver answered, or none could tell */
+};
 
-/** @p servers n may be 0: the system's configuration. 0, -ENOMEM or -EINVAL. */
-int dns_new(uv_loop_t *loop, const struct peel_addr *servers, size_t n, uint32_t timeout_ms,
-	struct dns **out) PEEL_MUST_USE;
-/** Look-ups still under way are answered with NULL. */
+/** @p addr has port 0 (DNS_FOUND), or is NULL. Called exactly once, possibly from inside dns_resolve. */
+typedef void (*dns_fn)(void *arg, enum dns_result result, const struct peel_addr *addr);
+/** Is an address of use now? Asked of all that a name has; the port is 0. */
+typedef bool (*dns_usable_fn)(void *arg, const struct peel_addr *addr);
+
+struct dns_conf {
+	uv_loop_t *loop;
+	const struct peel_addr *servers; /* borrowed during dns_new */
+	size_t n_servers;		 /* 0: those that resolv_conf names, whenever it changes */
+	const char *resolv_conf;	 /* a path that outlives the resolver */
+	uint32_t timeout_ms;		 /* for each resolver, three questions in it */
+};
+
+/** 0, -ENOMEM or -EINVAL. */
+int dns_new(const struct dns_conf *conf, struct dns **out) PEEL_MUST_USE;
+/** Look-ups still under way are answered with DNS_FAILED. The loop must run once more. NULL is fine. */
 void dns_free(struct dns *dns);
-/** First IPv4 address of a host name, else its first IPv6 address; the hosts file counts. */
-void dns_resolve(struct dns *dns, const char *name, dns_fn fn, void *arg);
+/** Look whether the system's resolvers have changed; at most once a second does this look at a file. @return how often
+ *  they have. */
+unsigned int dns_refresh(struct dns *dns);
+/**
+ * An address of a host name: the hosts file first, then A and AAAA are asked side by side. A usable IPv4 address ends the
+ * look-up, a usable IPv6 address a short time later, so that a resolver that drops one kind of question delays nobody.
+ * When no address is usable, any is the answer.
+ */
+void dns_resolve(struct dns *dns, const char *name, dns_usable_fn usable, dns_fn fn, void *arg);

@@ -32,6 +32,7 @@ on_tick(uv_timer_t *timer)
 		node_tunnels_report(node);
 	}
 	next = min_u64(next, node_http_tick(node->http));
+	next = min_u64(next, node_bootstrap_tick(node->bootstrap));
 	peel_rcu_poll(node->rcu);
 	node_stages_tick(node);
 	node_wake_workers(node);

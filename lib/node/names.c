@@ -1,71 +1,154 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Domain destinations: a bounded cache of names, each with the few datagrams that wait for its answer. Resolution is
- * dns.c's; what is remembered and for how long is decided here.
+ * Names that circuits send to: a bounded cache, each name with what waits for its answer. Resolution is dns.c's; what is
+ * remembered and for how long, and who waits where, is decided here.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "dns.h"
+#include "names_share.h"
 #include "node.h"
-#include "peel_rate.h"
 
-#define NAMES_MAX                                                                                  \
-	1024 /* a power of two: direct-mapped by hash, so that a flood of names costs no more than this */
+#define NAMES_MAX 16384	 /* a power of two; more than budgets and time let be asked for at a time */
 #define NAME_LEN_MAX 253 /* RFC 1035 */
-#define ANSWER_LIFE_MS 60000
-#define FAILURE_LIFE_MS 5000
-#define RESOLVING_PER_SESSION 16 /* one circuit cannot keep the others from resolving */
-#define QUEUE_MAX 256
-#define LOOKUPS_PER_SESSION                                                                        \
-	20 /* a second, in bursts of three times as many; a look-up costs us 50 us ... */
-#define LOOKUPS_ALL 1000 /* ... and the resolver more */
-#define WAITING_SHARE 8	 /* one in so many of all packet buffers may wait for names */
+#define FRESH_MS 60000
+#define STALE_MS                                                                                   \
+	600000 /* so long after an answer it is used while another is asked for (RFC 8767) */
+#define FAILURE_MS 5000
+#define WAITING_SHARE 8 /* one in so many of all packet buffers may wait for names */
 
-enum name_state {
-	NAME_EMPTY,
-	NAME_RESOLVING,
-	NAME_KNOWN,
-	NAME_FAILED,
+/* A datagram, or somebody who wants to be called. */
+struct waiter {
+	TAILQ_ENTRY(waiter) entry;  /* of its name */
+	TAILQ_ENTRY(waiter) by_age; /* datagrams only */
+	struct name *name;
+	struct rte_mbuf *m; /* remote.port already set; NULL: call fn */
+	node_names_fn fn;
+	void *arg;
 };
 
 struct name {
 	struct node_names *names;
-	enum name_state state;
+	struct name *next;	/* in its bucket */
+	TAILQ_ENTRY(name) used; /* while nobody asks */
+	TAILQ_HEAD(, waiter) waiters;
+	bool asking, known;
+	uint32_t session, generation; /* asking: at whose expense */
+	struct peel_addr addr;	      /* known */
+	uint64_t fresh_ms; /* until then nothing is asked: the answer, or the lack of one, holds */
+	uint64_t stale_ms; /* known: until then it is better than nothing */
 	char text[NAME_LEN_MAX + 1];
-	struct peel_addr addr;
-	uint64_t expires_ms;
-	uint32_t session; /* who asked first */
-	unsigned int n_waiting;
-	struct rte_mbuf *waiting[QUEUE_MAX]; /* remote.port already set */
-};
-
-/* What one circuit has here. */
-struct share {
-	struct peel_bucket lookups;
-	uint16_t waiting;   /* datagrams */
-	uint16_t resolving; /* names that it was the first to ask for */
 };
 
 struct node_names {
 	struct peel_node *node;
-	struct dns *dns;
 	uint64_t seed;
-	struct name *table;  /* [NAMES_MAX] */
-	struct share *share; /* by session */
+	struct name **bucket; /* [NAMES_MAX] */
+	uint32_t n;
+	TAILQ_HEAD(, name) used;   /* the one not used for longest first */
+	struct names_share *share; /* by session */
 	uint32_t n_sessions;
-	struct peel_bucket lookups;
-	uint32_t n_waiting,
-		waiting_max; /* of all circuits: buffers that reception lacks meanwhile */
+	struct names_budget budget;
+	TAILQ_HEAD(ages, waiter) by_age;
+	uint32_t n_waiting, n_circuits_waiting;
+	uint32_t waiting_max; /* of all circuits: buffers that reception lacks meanwhile */
 };
+
+/* ---- circuits -------------------------------------------------------------------------------------------------------- */
+
+static uint64_t
+now_ms(const struct node_names *names)
+{
+	return peel_now_ms(names->node->env);
+}
+
+/* What the circuit has here; the one before it in the same place leaves nothing behind. */
+static struct names_share *
+share_of(struct node_names *names, uint32_t session, uint32_t generation)
+{
+	struct names_share *share = &names->share[session];
+
+	if (share->generation != generation) {
+		names->n_circuits_waiting -= share->waiting > 0;
+		names_share_init(share, generation, now_ms(names));
+	}
+	return share;
+}
+
+static bool
+may_ask(struct node_names *names, uint32_t session, uint32_t generation)
+{
+	return names_share_take(
+		share_of(names, session, generation), &names->budget, now_ms(names));
+}
+
+/* ---- what waits -------------------------------------------------------------------------------------------------------- */
 
 static void
 drop(struct node_names *names, struct rte_mbuf *m, enum peel_counter reason)
 {
 	peel_stats_add(&names->node->stats, reason, 1);
 	rte_pktmbuf_free(m);
+}
+
+/* Out of its lists, with its datagram still in hand. */
+static void
+take_out(struct waiter *w)
+{
+	struct node_names *names = w->name->names;
+
+	TAILQ_REMOVE(&w->name->waiters, w, entry);
+	if (w->m == NULL)
+		return;
+
+	struct names_share *share = &names->share[peel_pkt(w->m)->session];
+
+	TAILQ_REMOVE(&names->by_age, w, by_age);
+	names->n_waiting--;
+	if (share->generation == peel_pkt(w->m)->generation && --share->waiting == 0)
+		names->n_circuits_waiting--;
+}
+
+/* One datagram of a circuit may always wait. More may, whatever number of names they wait for, as long as all together leave
+ * half of the room to those that have none. */
+static bool
+may_wait(const struct node_names *names, const struct names_share *share)
+{
+	uint32_t half = names->waiting_max / 2;
+
+	return share->waiting == 0 || (share->waiting < names->node->conf.exit_queue &&
+					      share->waiting < half / names->n_circuits_waiting &&
+					      names->n_waiting < half);
+}
+
+/* When there is no room, the one that waits for longest gives way: its name is the slowest. */
+static void
+wait_for(struct name *name, struct rte_mbuf *m)
+{
+	struct node_names *names = name->names;
+	struct names_share *share = share_of(names, peel_pkt(m)->session, peel_pkt(m)->generation);
+	struct waiter *w = may_wait(names, share) ? calloc(1, sizeof(*w)) : NULL;
+
+	if (w == NULL) {
+		drop(names, m, PEEL_DROP_EXIT_QUEUE);
+		return;
+	}
+	if (names->n_waiting >= names->waiting_max && !TAILQ_EMPTY(&names->by_age)) {
+		struct waiter *oldest = TAILQ_FIRST(&names->by_age);
+
+		take_out(oldest);
+		drop(names, oldest->m, PEEL_DROP_EXIT_QUEUE);
+		free(oldest);
+	}
+	w->name = name;
+	w->m = m;
+	TAILQ_INSERT_TAIL(&name->waiters, w, entry);
+	TAILQ_INSERT_TAIL(&names->by_age, w, by_age);
+	names->n_waiting++;
+	names->n_circuits_waiting += share->waiting++ == 0;
 }
 
 static void
@@ -90,231 +173,261 @@ send_to(struct node_names *names, struct rte_mbuf *m, const struct peel_addr *ad
 }
 
 static void
-on_answer(void *arg, const struct peel_addr *addr)
+serve_waiters(struct name *name)
 {
-	struct name *name = arg;
-	struct node_names *names = name->names;
-	uint64_t now = peel_now_ms(names->node->env);
+	const struct peel_addr *addr = name->known ? &name->addr : NULL;
+	struct waiter *w;
 
-	name->state = addr != NULL ? NAME_KNOWN : NAME_FAILED;
-	name->expires_ms = now + (addr != NULL ? ANSWER_LIFE_MS : FAILURE_LIFE_MS);
-	if (addr != NULL)
-		name->addr = *addr;
-	names->share[name->session].resolving--;
-	for (unsigned int i = 0; i < name->n_waiting; i++) {
-		names->share[peel_pkt(name->waiting[i])->session].waiting--;
-		names->n_waiting--;
-		if (addr != NULL)
-			send_to(names, name->waiting[i], addr);
+	while ((w = TAILQ_FIRST(&name->waiters)) != NULL) {
+		take_out(w);
+		if (w->m == NULL)
+			w->fn(w->arg, addr);
+		else if (addr != NULL)
+			send_to(name->names, w->m, addr);
 		else
-			drop(names, name->waiting[i], PEEL_DROP_RESOLVE);
+			drop(name->names, w->m, PEEL_DROP_RESOLVE);
+		free(w);
 	}
-	name->n_waiting = 0;
-	node_wake_workers(names->node);
 }
 
-static struct name *
-slot_of(struct node_names *names, const char *text)
+/* ---- the cache --------------------------------------------------------------------------------------------------------- */
+
+static struct name **
+bucket_of(struct node_names *names, const char *text)
 {
 	uint64_t h = names->seed;
 
 	for (const char *p = text; *p != '\0'; p++)
 		h = (h ^ (uint8_t)*p) * 0x100000001b3u;
-	return &names->table[(h ^ h >> 32) % NAMES_MAX];
+	return &names->bucket[(h ^ h >> 32) % NAMES_MAX];
 }
 
-/* The queue is the circuit's, whatever number of names it waits for: resolvers can be made to take their time. */
-static void
-wait_for(struct node_names *names, struct name *name, struct rte_mbuf *m)
+static struct name *
+find(struct node_names *names, const char *text)
 {
-	struct share *share = &names->share[peel_pkt(m)->session];
+	struct name *name = *bucket_of(names, text);
 
-	if (share->waiting >= names->node->conf.exit_queue || name->n_waiting >= QUEUE_MAX ||
-		names->n_waiting >= names->waiting_max) {
-		drop(names, m, PEEL_DROP_EXIT_QUEUE);
-		return;
+	while (name != NULL && strcmp(name->text, text) != 0)
+		name = name->next;
+	if (name != NULL && !name->asking) {
+		TAILQ_REMOVE(&names->used, name, used);
+		TAILQ_INSERT_TAIL(&names->used, name, used);
 	}
-	share->waiting++;
-	names->n_waiting++;
-	name->waiting[name->n_waiting++] = m;
+	return name;
 }
 
-/* The circuit's own budget first: one that floods must not use up what is there for all. */
+/* Nobody asks, so nobody waits. */
+static void
+forget(struct name *name)
+{
+	struct name **p = bucket_of(name->names, name->text);
+
+	while (*p != name)
+		p = &(*p)->next;
+	*p = name->next;
+	TAILQ_REMOVE(&name->names->used, name, used);
+	name->names->n--;
+	free(name);
+}
+
+static struct name *
+add(struct node_names *names, const char *text)
+{
+	struct name **bucket = bucket_of(names, text), *name;
+
+	if (names->n == NAMES_MAX) {
+		if (TAILQ_EMPTY(&names->used))
+			return NULL;
+		forget(TAILQ_FIRST(&names->used));
+	}
+	name = calloc(1, sizeof(*name));
+	if (name == NULL)
+		return NULL;
+	name->names = names;
+	memcpy(name->text, text, strlen(text) + 1);
+	TAILQ_INIT(&name->waiters);
+	name->next = *bucket;
+	*bucket = name;
+	TAILQ_INSERT_TAIL(&names->used, name, used);
+	names->n++;
+	return name;
+}
+
+/* ---- asking ------------------------------------------------------------------------------------------------------------- */
+
 static bool
-may_resolve(struct node_names *names, struct share *share)
+is_usable(void *arg, const struct peel_addr *addr)
 {
-	uint64_t now = peel_now_ms(names->node->env);
+	struct peel_node *node = ((struct name *)arg)->names->node;
+	struct peel_addr a = *addr;
 
-	return share->resolving < RESOLVING_PER_SESSION &&
-	       peel_bucket_take(
-		       &share->lookups, LOOKUPS_PER_SESSION, 3 * LOOKUPS_PER_SESSION, 1, now) &&
-	       peel_bucket_take(&names->lookups, LOOKUPS_ALL, LOOKUPS_ALL, 1, now);
+	a.port = 1; /* any but 0 */
+	return peel_policy_destination(&node->conf.policy, &a) &&
+	       node->conf.port->can_reach(node->port, true, &a);
 }
 
 static void
-resolve(struct node_names *names, struct name *name, const char *text, struct rte_mbuf *m)
+on_answer(void *arg, enum dns_result result, const struct peel_addr *addr)
 {
-	uint32_t session = peel_pkt(m)->session;
+	struct name *name = arg;
+	struct node_names *names = name->names;
+	struct names_share *share = &names->share[name->session];
+	uint64_t now = now_ms(names);
 
-	if (!may_resolve(names, &names->share[session])) {
-		drop(names, m, PEEL_DROP_RATE);
-		return;
+	if (share->generation == name->generation)
+		names_share_done(share, result != DNS_FAILED);
+	name->fresh_ms = now + (result == DNS_FOUND ? FRESH_MS : FAILURE_MS);
+	if (result == DNS_FOUND) {
+		name->addr = *addr;
+		name->stale_ms = now + STALE_MS;
 	}
-	names->share[session].resolving++;
-	snprintf(name->text, sizeof(name->text), "%s", text);
-	name->state = NAME_RESOLVING;
-	name->session = session;
-	wait_for(names, name, m);
-	dns_resolve(
-		names->dns, text, on_answer, name); /* may answer at once, from the hosts file */
+	/* No answer says nothing about the one we had. */
+	name->known = result == DNS_FOUND ||
+		      (result == DNS_FAILED && name->known && now < name->stale_ms);
+	name->asking = false;
+	TAILQ_INSERT_TAIL(&names->used, name, used);
+	serve_waiters(name);
+	node_wake_workers(names->node);
 }
 
-/* A name as text; not the empty one, nor one that ends early. */
+/* The budget has been asked. */
+static void
+ask(struct name *name, uint32_t session, uint32_t generation)
+{
+	name->asking = true;
+	name->session = session;
+	name->generation = generation;
+	TAILQ_REMOVE(&name->names->used, name, used);
+	/* May answer at once, from the hosts file. */
+	dns_resolve(name->names->node->dns, name->text, is_usable, on_answer, name);
+}
+
+/* The address of a name that is known. One that is no longer fresh is asked for again, and goes on meanwhile. */
+static const struct peel_addr *
+known_address(struct name *name, uint32_t session, uint32_t generation)
+{
+	uint64_t now = now_ms(name->names);
+
+	if (!name->known || now >= name->stale_ms)
+		return NULL;
+	if (now >= name->fresh_ms && !name->asking && may_ask(name->names, session, generation))
+		ask(name, session, generation);
+	return name->known ? &name->addr : NULL;
+}
+
+/* The name, being asked for; or why not: PEEL_DROP_RATE or PEEL_DROP_RESOLVE. */
+static struct name *
+asked_for(struct node_names *names, struct name *name, const char *text, uint32_t session,
+	uint32_t generation, enum peel_counter *why)
+{
+	if (name != NULL && name->asking)
+		return name;
+	*why = PEEL_DROP_RESOLVE;
+	if (name != NULL && !name->known && now_ms(names) < name->fresh_ms)
+		return NULL;
+	if (!may_ask(names, session, generation)) {
+		*why = PEEL_DROP_RATE;
+		return NULL;
+	}
+	if (name == NULL)
+		name = add(names, text);
+	if (name == NULL)
+		names_share_done(share_of(names, session, generation), true);
+	return name;
+}
+
+/* A name as text, in the one spelling of all that mean the same; not the empty one, nor one that ends early. */
 static bool
 name_text(struct peel_span span, char text[NAME_LEN_MAX + 1])
 {
-	if (span.len == 0 || span.len > NAME_LEN_MAX || memchr(span.p, '\0', span.len) != NULL)
+	size_t len = span.len;
+
+	if (len > 0 && span.p[len - 1] == '.')
+		len--;
+	if (len == 0 || len > NAME_LEN_MAX || memchr(span.p, '\0', len) != NULL)
 		return false;
-	memcpy(text, span.p, span.len);
-	text[span.len] = '\0';
+	for (size_t i = 0; i < len; i++) {
+		char c = (char)span.p[i];
+
+		text[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	}
+	text[len] = '\0';
 	return true;
 }
 
 void
 node_names_send(struct node_names *names, struct rte_mbuf *m, struct peel_span span, uint16_t port)
 {
+	struct peel_pkt *pkt = peel_pkt(m);
+	const struct peel_addr *addr;
+	enum peel_counter why;
 	char text[NAME_LEN_MAX + 1];
 	struct name *name;
 
-	peel_pkt(m)->remote.port = port;
+	pkt->remote.port = port;
 	/* The name lies in m's stripped part: it is copied before m goes on. */
-	if (!name_text(span, text) || peel_pkt(m)->session >= names->n_sessions) {
+	if (!name_text(span, text) || pkt->session >= names->n_sessions) {
 		drop(names, m, PEEL_DROP_RESOLVE);
 		return;
 	}
-	name = slot_of(names, text);
-	bool same = name->state != NAME_EMPTY && strcmp(name->text, text) == 0;
-
-	if (name->state == NAME_RESOLVING) {
-		if (same)
-			wait_for(names, name, m);
-		else
-			drop(names, m, PEEL_DROP_EXIT_QUEUE);
-	} else if (!same || peel_now_ms(names->node->env) >= name->expires_ms) {
-		resolve(names, name, text, m);
-	} else if (name->state == NAME_KNOWN) {
-		send_to(names, m, &name->addr);
-	} else {
-		drop(names, m, PEEL_DROP_RESOLVE);
+	name = find(names, text);
+	addr = name == NULL ? NULL : known_address(name, pkt->session, pkt->generation);
+	if (addr != NULL) {
+		send_to(names, m, addr);
+		return;
 	}
-}
+	name = asked_for(names, name, text, pkt->session, pkt->generation, &why);
+	if (name == NULL) {
+		drop(names, m, why);
+		return;
+	}
 
-/* ---- names that no datagram waits for ---------------------------------------------------------------------------------- */
+	uint32_t session = pkt->session, generation = pkt->generation;
 
-struct lookup {
-	struct node_names *names;
-	uint32_t session;
-	dns_fn fn;
-	void *arg;
-};
-
-static void
-on_looked_up(void *arg, const struct peel_addr *addr)
-{
-	struct lookup *l = arg;
-
-	l->names->share[l->session].resolving--;
-	l->fn(l->arg, addr);
-	free(l);
+	wait_for(name, m);
+	if (!name->asking)
+		ask(name, session, generation);
 }
 
 int
-node_names_lookup(
-	struct node_names *names, uint32_t session, struct peel_span span, dns_fn fn, void *arg)
+node_names_lookup(struct node_names *names, uint32_t session, uint32_t generation,
+	struct peel_span span, node_names_fn fn, void *arg)
 {
+	const struct peel_addr *addr;
+	enum peel_counter why;
 	char text[NAME_LEN_MAX + 1];
-	const struct name *name;
-	struct lookup *l;
+	struct waiter *w;
+	struct name *name;
 
 	if (!name_text(span, text) || session >= names->n_sessions)
 		return -EINVAL;
-	name = slot_of(names, text);
-	if (name->state == NAME_KNOWN && strcmp(name->text, text) == 0 &&
-		peel_now_ms(names->node->env) < name->expires_ms) {
-		fn(arg, &name->addr);
+	name = find(names, text);
+	addr = name == NULL ? NULL : known_address(name, session, generation);
+	if (addr != NULL) {
+		fn(arg, addr);
 		return 0;
 	}
-	if (!may_resolve(names, &names->share[session]))
-		return -EAGAIN;
-	l = malloc(sizeof(*l));
-	if (l == NULL)
+	w = calloc(1, sizeof(*w));
+	if (w == NULL)
 		return -ENOMEM;
-	*l = (struct lookup){.names = names, .session = session, .fn = fn, .arg = arg};
-	names->share[session].resolving++;
-	dns_resolve(names->dns, text, on_looked_up, l);
-	return 0;
-}
-
-/* ---- configured names ------------------------------------------------------------------------------------------------ */
-
-struct configured {
-	struct node_names *names;
-	uint16_t port;
-	char host[128];
-	void (*fn)(struct peel_node *node, const struct peel_addr *addr);
-};
-
-static void
-on_configured(void *arg, const struct peel_addr *addr)
-{
-	struct configured *c = arg;
-
-	if (addr != NULL) {
-		struct peel_addr full = *addr;
-
-		full.port = c->port;
-		c->fn(c->names->node, &full);
-	} else {
-		peel_log(PEEL_LOG_WARNING, "name %s does not resolve", c->host);
+	name = asked_for(names, name, text, session, generation, &why);
+	if (name == NULL) {
+		free(w);
+		return why == PEEL_DROP_RATE ? -EAGAIN : -ENOENT;
 	}
-	free(c);
-}
-
-int
-node_names_resolve(struct node_names *names, const char *host_port,
-	void (*fn)(struct peel_node *node, const struct peel_addr *addr))
-{
-	const char *colon = strrchr(host_port, ':');
-	unsigned long port = colon == NULL ? 0 : strtoul(colon + 1, NULL, 10);
-	struct configured *c;
-
-	if (port == 0 || port > UINT16_MAX || colon == host_port ||
-		(size_t)(colon - host_port) >= sizeof(c->host))
-		return -EINVAL;
-	c = calloc(1, sizeof(*c));
-	if (c == NULL)
-		return -ENOMEM;
-	c->names = names;
-	c->port = (uint16_t)port;
-	c->fn = fn;
-	memcpy(c->host, host_port, (size_t)(colon - host_port));
-	dns_resolve(names->dns, c->host, on_configured, c);
+	*w = (struct waiter){.name = name, .fn = fn, .arg = arg};
+	TAILQ_INSERT_TAIL(&name->waiters, w, entry);
+	if (!name->asking)
+		ask(name, session, generation);
 	return 0;
 }
 
-static void
-free_tables(struct node_names *names)
-{
-	free(names->table);
-	free(names->share);
-	free(names);
-}
+/* ---- life -------------------------------------------------------------------------------------------------------------- */
 
 int
-node_names_new(struct peel_node *node, struct node_names **out, char *why, size_t why_size)
+node_names_new(struct peel_node *node, struct node_names **out)
 {
 	struct node_names *names = calloc(1, sizeof(*names));
-	int rc;
 
 	if (names == NULL)
 		return -ENOMEM;
@@ -324,22 +437,14 @@ node_names_new(struct peel_node *node, struct node_names **out, char *why, size_
 	names->n_sessions = (node->n_sessions / PEEL_ROUTE_PAGE_SESSIONS + 1)
 			    << PEEL_ROUTE_PAGE_SESSION_BITS;
 	names->waiting_max = node->pool->size / WAITING_SHARE;
-	names->table = calloc(NAMES_MAX, sizeof(names->table[0]));
+	TAILQ_INIT(&names->used);
+	TAILQ_INIT(&names->by_age);
+	names_budget_init(&names->budget, now_ms(names));
+	names->bucket = calloc(NAMES_MAX, sizeof(names->bucket[0]));
 	names->share = calloc(names->n_sessions, sizeof(names->share[0]));
-	if (names->table == NULL || names->share == NULL) {
-		free_tables(names);
+	if (names->bucket == NULL || names->share == NULL) {
+		node_names_free(names);
 		return -ENOMEM;
-	}
-	for (unsigned int i = 0; i < NAMES_MAX; i++)
-		names->table[i].names = names;
-	rc = dns_new(&node->loop, node->conf.dns, node->conf.n_dns, node->conf.dns_timeout_ms,
-		&names->dns);
-	if (rc != 0) {
-		snprintf(why, why_size,
-			"the resolver does not start: check [exit] dns_servers and "
-			"/etc/resolv.conf");
-		free_tables(names);
-		return rc;
 	}
 	*out = names;
 	return 0;
@@ -350,6 +455,10 @@ node_names_free(struct node_names *names)
 {
 	if (names == NULL)
 		return;
-	dns_free(names->dns); /* answers "failed" to all who wait, so nothing stays in the table */
-	free_tables(names);
+	/* The resolver has ended, so nobody asks and nobody waits. */
+	while (!TAILQ_EMPTY(&names->used))
+		forget(TAILQ_FIRST(&names->used));
+	free(names->bucket);
+	free(names->share);
+	free(names);
 }

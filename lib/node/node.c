@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "dns.h"
 #include "http.h"
 #include "node.h"
 
@@ -62,12 +63,6 @@ peel_node_new(const struct peel_node_conf *conf, struct peel_node **out, char *w
 	return 0;
 }
 
-static void
-add_bootstrap(struct peel_node *node, const struct peel_addr *addr)
-{
-	peel_overlay_add_bootstrap(node->overlay, addr);
-}
-
 int
 peel_node_add_bootstrap(struct peel_node *node, const char *host_port)
 {
@@ -77,7 +72,7 @@ peel_node_add_bootstrap(struct peel_node *node, const char *host_port)
 		peel_overlay_add_bootstrap(node->overlay, &addr);
 		return 0;
 	}
-	return node_names_resolve(node->names, host_port, add_bootstrap);
+	return node_bootstrap_add(node->bootstrap, host_port);
 }
 
 int
@@ -87,8 +82,6 @@ peel_node_start(struct peel_node *node)
 
 	if (rc != 0)
 		return rc;
-	for (size_t i = 0; i < node->conf.n_bootstrap_names; i++)
-		(void)node_names_resolve(node->names, node->conf.bootstrap_name[i], add_bootstrap);
 	if (node->on_ready != NULL)
 		node->on_ready(node->ready_arg);
 	return 0;
@@ -131,7 +124,9 @@ peel_node_free(struct peel_node *node)
 		return;
 	node_management_stop(node);
 	node_http_free(node->http);
+	dns_free(node->dns);
 	node_names_free(node->names);
+	node_bootstrap_free(node->bootstrap);
 	peel_tunnels_free(node->tunnels);
 	peel_circuits_free(node->circuits);
 	peel_dht_free(node->dht);

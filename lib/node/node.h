@@ -24,7 +24,9 @@ struct node_worker {
 	bool mail; /* control pushed something since the last wake */
 };
 
-struct node_names;	/* resolver, cache and waiting datagrams: names.c */
+struct dns;		/* resolution of names: dns.h */
+struct node_names;	/* cache and waiting datagrams: names.c */
+struct node_bootstrap;	/* configured servers known by name: bootstrap.c */
 struct node_http;	/* HTTP requests of circuits, ours and others': http.h */
 struct node_management; /* management socket: management.c */
 
@@ -81,7 +83,9 @@ struct peel_node {
 	bool undelivered; /* the program has not been given everything yet */
 	bool stopping;
 	uint64_t stages_until_ms; /* stages of the workers are timed until then; 0: they are not */
+	struct dns *dns;
 	struct node_names *names;
+	struct node_bootstrap *bootstrap;
 	struct node_http *http;
 	struct node_management *management;
 	void (*on_ready)(void *arg);
@@ -129,7 +133,8 @@ void node_policy_init(struct peel_node *node);
 bool node_is_this_machine(const struct peel_addr *a);
 
 /* names.c */
-int node_names_new(struct peel_node *node, struct node_names **out, char *why, size_t why_size);
+int node_names_new(struct peel_node *node, struct node_names **out) PEEL_MUST_USE;
+/** After dns_free(), which answers everybody who waits. NULL is fine. */
 void node_names_free(struct node_names *names);
 /**
  * Send m (payload only; pkt has session, generation, worker) to a name, resolved now, from the cache or later.
@@ -137,15 +142,24 @@ void node_names_free(struct node_names *names);
  */
 void node_names_send(
 	struct node_names *names, struct rte_mbuf *m, struct peel_span name, uint16_t port);
+typedef void (*node_names_fn)(void *arg, const struct peel_addr *addr);
 /**
  * Resolve a name for a circuit, within its budget. fn is called exactly once, perhaps before this returns, with an address
- * of port 0, or NULL. -EINVAL: no name, -EAGAIN: over the budget, -ENOMEM; then fn is not called.
+ * of port 0, or NULL. -EINVAL: no name, -EAGAIN: over the budget, -ENOENT: did not resolve a moment ago, -ENOMEM; then
+ * fn is not called.
  */
-int node_names_lookup(struct node_names *names, uint32_t session, struct peel_span name,
-	void (*fn)(void *arg, const struct peel_addr *addr), void *arg);
-/** Resolve a configured name ("host:port"); fn is called with the address if there is one. 0, -EINVAL or -ENOMEM. */
-int node_names_resolve(struct node_names *names, const char *host_port,
-	void (*fn)(struct peel_node *node, const struct peel_addr *addr));
+int node_names_lookup(struct node_names *names, uint32_t session, uint32_t generation,
+	struct peel_span name, node_names_fn fn, void *arg);
+
+/* bootstrap.c */
+/** With the configured names; they are looked up from the first tick on. */
+int node_bootstrap_new(struct peel_node *node, struct node_bootstrap **out) PEEL_MUST_USE;
+/** After dns_free(). NULL is fine. */
+void node_bootstrap_free(struct node_bootstrap *b);
+/** One more, "HOST:PORT"; one that is there already is fine. -EINVAL, -ENOSPC or -ENOMEM. */
+int node_bootstrap_add(struct node_bootstrap *b, const char *host_port);
+/** @return milliseconds until it wants to be called again; it must be now and then in any case. */
+uint64_t node_bootstrap_tick(struct node_bootstrap *b);
 
 /* workers.c */
 int node_workers_start(struct peel_node *node);

@@ -79,6 +79,17 @@ peel_overlay_add_bootstrap(struct peel_overlay *ov, const struct peel_addr *addr
 			0; /* names resolve late: do not wait for the next turn */
 }
 
+void
+peel_overlay_remove_bootstrap(struct peel_overlay *ov, const struct peel_addr *addr)
+{
+	for (size_t i = 0; i < ov->n_bootstrap; i++) {
+		if (peel_addr_equal(&ov->bootstrap[i], addr)) {
+			ov->bootstrap[i] = ov->bootstrap[--ov->n_bootstrap];
+			return;
+		}
+	}
+}
+
 /* ---- shared by the files of this library ------------------------------------------------------------------------------------- */
 
 int

@@ -61,6 +61,8 @@ void peel_overlay_free(struct peel_overlay *ov);
 
 /** One more bootstrap address (a configured name that resolved later). Duplicates and overflow are ignored. */
 void peel_overlay_add_bootstrap(struct peel_overlay *ov, const struct peel_addr *addr);
+/** One less: its name resolves to another address now. Unknown ones are ignored. */
+void peel_overlay_remove_bootstrap(struct peel_overlay *ov, const struct peel_addr *addr);
 
 /**
  * A datagram with the prefix of one of the communities and a message id of section 7, or any id of the discovery

@@ -127,6 +127,11 @@ struct peel_port_ops {
 	void (*vouch)(struct peel_port *port, const struct peel_addr *remote);
 	/** Is this one of the node's own addresses (exits refuse them)? ip only.   Thread: any. */
 	bool (*is_own)(const struct peel_port *port, const struct peel_addr *a);
+	/**
+	 * Is there a way to this address now (port ignored), for exit endpoints or for the main address? What the way
+	 * does is another matter.   Thread: control.
+	 */
+	bool (*can_reach)(const struct peel_port *port, bool exit, const struct peel_addr *to);
 	/** Driver details as "name value" lines for the status (NULL: none).   Thread: control. */
 	void (*dump)(const struct peel_port *port,
 		void (*line)(void *arg, const char *name, uint64_t value), void *arg);

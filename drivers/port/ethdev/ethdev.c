@@ -214,6 +214,19 @@ ethdev_is_own(const struct peel_port *port, const struct peel_addr *a)
 	return a->family == PEEL_FAMILY_IPV6 && port->has_ip6 && memcmp(a->ip, port->ip6, 16) == 0;
 }
 
+/* A gateway reaches everybody, as far as we know. */
+static bool
+ethdev_can_reach(const struct peel_port *port, bool exit, const struct peel_addr *to)
+{
+	(void)exit; /* the same addresses */
+	if (to->family == PEEL_FAMILY_IPV4)
+		return port->gateway.family != PEEL_FAMILY_NONE ||
+		       ethdev_on_link(to->ip, port->ip4, port->mask4, 4);
+	return to->family == PEEL_FAMILY_IPV6 && port->has_ip6 &&
+	       (port->gateway6.family != PEEL_FAMILY_NONE ||
+		       ethdev_on_link(to->ip, port->ip6, port->mask6, 16));
+}
+
 static void
 ethdev_dump(const struct peel_port *port, void (*line)(void *arg, const char *name, uint64_t value),
 	void *arg)
@@ -258,6 +271,7 @@ const struct peel_port_ops peel_port_ethdev = {
 	.exit_open = peel_ethdev_exit_open,
 	.exit_close = peel_ethdev_exit_close,
 	.is_own = ethdev_is_own,
+	.can_reach = ethdev_can_reach,
 	.vouch = peel_ethdev_vouch,
 	.dump = ethdev_dump,
 };

@@ -400,6 +400,15 @@ load_is_own(const struct peel_port *p, const struct peel_addr *a)
 	return peel_addr_same_ip(a, &own);
 }
 
+static bool
+load_can_reach(const struct peel_port *p, bool exit, const struct peel_addr *to)
+{
+	(void)p;
+	(void)exit;
+	(void)to;
+	return true;
+}
+
 const struct peel_port_ops peel_port_load = {
 	.name = "load",
 	.open = load_open,
@@ -411,4 +420,5 @@ const struct peel_port_ops peel_port_load = {
 	.exit_open = load_exit_open,
 	.exit_close = load_exit_close,
 	.is_own = load_is_own,
+	.can_reach = load_can_reach,
 };

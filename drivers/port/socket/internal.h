@@ -197,6 +197,7 @@ bool peel_sock_has_gso(int fd);
 /** Remember the addresses that is_own() answers for. 0 or -ENOMEM. */
 int peel_sock_read_own(struct peel_port *port);
 bool peel_sock_is_own(const struct peel_port *port, const struct peel_addr *a);
+bool peel_sock_can_reach(const struct peel_port *port, bool exit, const struct peel_addr *to);
 
 /* exit.c */
 int peel_sock_exits_new(uint32_t max, struct sock_exits **out) PEEL_MUST_USE;

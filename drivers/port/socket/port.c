@@ -374,5 +374,6 @@ const struct peel_port_ops peel_port_socket = {
 	.exit_open = peel_sock_exit_open,
 	.exit_close = peel_sock_exit_close,
 	.is_own = peel_sock_is_own,
+	.can_reach = peel_sock_can_reach,
 	.dump = port_dump,
 };

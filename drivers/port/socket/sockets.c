@@ -151,3 +151,36 @@ peel_sock_is_own(const struct peel_port *port, const struct peel_addr *a)
 	}
 	return false;
 }
+
+/* The kernel knows: connecting a UDP socket looks for a route and sends nothing. */
+bool
+peel_sock_can_reach(const struct peel_port *port, bool exit, const struct peel_addr *to)
+{
+	struct peel_addr from = !exit				 ? port->local
+				: to->family == PEEL_FAMILY_IPV4 ? port->exit_ipv4
+								 : port->exit_ipv6;
+	struct peel_addr there = *to;
+	struct sockaddr_storage ss;
+	bool found;
+	int fd;
+
+	if (from.family != to->family) {
+		/* Only a main socket for both families is of another one than what it sends to. */
+		if (from.family != PEEL_FAMILY_IPV6 || !is_any(&from))
+			return false;
+		from = (struct peel_addr){.family = to->family};
+	}
+	if (exit && to->family == PEEL_FAMILY_IPV6 && !port->ipv6_exits)
+		return false;
+	from.port = 0;
+	there.port = 1; /* any but 0 */
+	fd = peel_sock_open(&from, false, false, 0);
+	if (fd < 0)
+		return false;
+
+	socklen_t len = peel_addr_to_sockaddr(&there, &ss);
+
+	found = connect(fd, (struct sockaddr *)&ss, len) == 0;
+	close(fd);
+	return found;
+}

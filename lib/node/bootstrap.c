@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Servers to start from that are known by name. A machine may start before its network, and servers move: names that do
+ * not resolve are tried again, sooner when the resolvers change, and those that did are looked up again now and then.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "dns.h"
+#include "node.h"
+
+#define NAMES_MAX 128
+#define AGAIN_MS 600000 /* after an answer */
+#define RETRY_FIRST_MS 5000
+#define RETRY_MAX_MS 60000
+
+struct server {
+	TAILQ_ENTRY(server) entry;
+	struct peel_node *node;
+	char host[128];
+	struct peel_addr addr; /* port set; family NONE: not known yet */
+	uint64_t next_ms;      /* when it is looked up again */
+	uint64_t retry_ms;     /* after a failure */
+	bool asking, complained;
+};
+
+struct node_bootstrap {
+	struct peel_node *node;
+	TAILQ_HEAD(, server) servers;
+	unsigned int n, n_unknown;
+	unsigned int resolver_changes; /* seen so far */
+};
+
+/* Can the main address send there? */
+static bool
+is_usable(void *arg, const struct peel_addr *addr)
+{
+	struct peel_node *node = ((struct server *)arg)->node;
+
+	return node->conf.port->can_reach(node->port, false, addr);
+}
+
+/* Does any other configured server have this address? */
+static bool
+is_shared(const struct node_bootstrap *b, const struct server *s)
+{
+	const struct peel_node_conf *conf = &b->node->conf;
+	const struct server *other;
+
+	for (size_t i = 0; i < conf->n_bootstrap; i++) {
+		if (peel_addr_equal(&conf->bootstrap[i], &s->addr))
+			return true;
+	}
+	TAILQ_FOREACH (other, &b->servers, entry) {
+		if (other != s && peel_addr_equal(&other->addr, &s->addr))
+			return true;
+	}
+	return false;
+}
+
+static void
+move_to(struct server *s, const struct peel_addr *addr)
+{
+	struct node_bootstrap *b = s->node->bootstrap;
+	uint16_t port = s->addr.port;
+	char text[PEEL_ADDR_TEXT_MAX];
+
+	if (peel_addr_same_ip(&s->addr, addr))
+		return;
+	if (s->addr.family == PEEL_FAMILY_NONE)
+		b->n_unknown--;
+	else if (!is_shared(b, s))
+		peel_overlay_remove_bootstrap(b->node->overlay, &s->addr);
+	s->addr = *addr;
+	s->addr.port = port;
+	peel_overlay_add_bootstrap(b->node->overlay, &s->addr);
+	peel_log(s->complained ? PEEL_LOG_INFO : PEEL_LOG_DEBUG, "name %s resolves to %s", s->host,
+		peel_addr_text(&s->addr, text));
+	s->complained = false;
+}
+
+static void
+on_answer(void *arg, enum dns_result result, const struct peel_addr *addr)
+{
+	struct server *s = arg;
+	uint64_t now = peel_now_ms(s->node->env);
+
+	s->asking = false;
+	if (result == DNS_FOUND) {
+		move_to(s, addr);
+		s->retry_ms = RETRY_FIRST_MS;
+		s->next_ms = now + AGAIN_MS;
+		return;
+	}
+	if (s->addr.family == PEEL_FAMILY_NONE && !s->complained && !s->node->stopping) {
+		peel_log(PEEL_LOG_WARNING, "name %s does not resolve; trying again", s->host);
+		s->complained = true;
+	}
+	s->next_ms = now + s->retry_ms;
+	s->retry_ms = s->retry_ms * 2 < RETRY_MAX_MS ? s->retry_ms * 2 : RETRY_MAX_MS;
+}
+
+static void
+look_up(struct server *s)
+{
+	s->asking = true;
+	dns_resolve(s->node->dns, s->host, is_usable, on_answer, s);
+}
+
+/* Resolvers that changed may know what the others did not. */
+static void
+hurry(struct node_bootstrap *b, uint64_t now)
+{
+	unsigned int changes = dns_refresh(b->node->dns);
+	struct server *s;
+
+	if (changes == b->resolver_changes)
+		return;
+	b->resolver_changes = changes;
+	TAILQ_FOREACH (s, &b->servers, entry) {
+		if (s->addr.family == PEEL_FAMILY_NONE && !s->asking)
+			s->next_ms = now;
+	}
+}
+
+uint64_t
+node_bootstrap_tick(struct node_bootstrap *b)
+{
+	uint64_t now = peel_now_ms(b->node->env), next = UINT64_MAX;
+	struct server *s;
+
+	if (b->n_unknown > 0)
+		hurry(b, now);
+	TAILQ_FOREACH (s, &b->servers, entry) {
+		if (!s->asking && now >= s->next_ms)
+			look_up(s);
+		if (!s->asking && s->next_ms - now < next)
+			next = s->next_ms - now;
+	}
+	return next;
+}
+
+int
+node_bootstrap_add(struct node_bootstrap *b, const char *host_port)
+{
+	const char *colon = strrchr(host_port, ':');
+	unsigned long port = colon == NULL ? 0 : strtoul(colon + 1, NULL, 10);
+	size_t len = colon == NULL ? 0 : (size_t)(colon - host_port);
+	struct server *s;
+
+	if (port == 0 || port > UINT16_MAX || len == 0 || len >= sizeof(s->host))
+		return -EINVAL;
+	TAILQ_FOREACH (s, &b->servers, entry) {
+		if (s->addr.port == port && strlen(s->host) == len &&
+			memcmp(s->host, host_port, len) == 0)
+			return 0;
+	}
+	if (b->n == NAMES_MAX)
+		return -ENOSPC;
+	s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return -ENOMEM;
+	s->node = b->node;
+	memcpy(s->host, host_port, len);
+	s->addr.port = (uint16_t)port;
+	s->retry_ms = RETRY_FIRST_MS;
+	s->next_ms = peel_now_ms(b->node->env);
+	TAILQ_INSERT_TAIL(&b->servers, s, entry);
+	b->n++;
+	b->n_unknown++;
+	return 0;
+}
+
+int
+node_bootstrap_new(struct peel_node *node, struct node_bootstrap **out)
+{
+	struct node_bootstrap *b = calloc(1, sizeof(*b));
+
+	if (b == NULL)
+		return -ENOMEM;
+	b->node = node;
+	TAILQ_INIT(&b->servers);
+	for (size_t i = 0; i < node->conf.n_bootstrap_names; i++)
+		(void)node_bootstrap_add(b, node->conf.bootstrap_name[i]);
+	*out = b;
+	return 0;
+}
+
+void
+node_bootstrap_free(struct node_bootstrap *b)
+{
+	struct server *s;
+
+	if (b == NULL)
+		return;
+	while ((s = TAILQ_FIRST(&b->servers)) != NULL) {
+		TAILQ_REMOVE(&b->servers, s, entry);
+		free(s);
+	}
+	free(b);
+}

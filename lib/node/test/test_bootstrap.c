@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+/* Servers known by name, on a machine whose network comes late and whose servers move. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "dns.h"
+#include "node.h"
+
+#define SERVERS_MAX 8
+
+struct world {
+	struct peel_node node;
+	uint64_t now;
+	unsigned int changes;
+	/* the resolver */
+	bool network, silent;
+	uint8_t last_byte;
+	unsigned int asked;
+	dns_fn fn; /* silent: of the last question */
+	void *arg;
+	/* the overlay */
+	struct peel_addr server[SERVERS_MAX];
+	unsigned int n;
+};
+
+static struct world *current;
+
+unsigned int
+dns_refresh(struct dns *dns)
+{
+	(void)dns;
+	return current->changes;
+}
+
+void
+dns_resolve(struct dns *dns, const char *name, dns_usable_fn usable, dns_fn fn, void *arg)
+{
+	struct world *w = current;
+	struct peel_addr a = peel_addr_ipv4(192, 0, 2, w->last_byte, 0);
+
+	(void)dns;
+	assert_int_equal(strncmp(name, "server", 6), 0);
+	assert_true(usable(arg, &a));
+	w->asked++;
+	if (w->silent) {
+		w->fn = fn;
+		w->arg = arg;
+	} else if (w->network) {
+		fn(arg, DNS_FOUND, &a);
+	} else {
+		fn(arg, DNS_FAILED, NULL);
+	}
+}
+
+void
+peel_overlay_add_bootstrap(struct peel_overlay *ov, const struct peel_addr *addr)
+{
+	(void)ov;
+	for (unsigned int i = 0; i < current->n; i++) {
+		if (peel_addr_equal(&current->server[i], addr))
+			return;
+	}
+	assert_true(current->n < SERVERS_MAX);
+	current->server[current->n++] = *addr;
+}
+
+void
+peel_overlay_remove_bootstrap(struct peel_overlay *ov, const struct peel_addr *addr)
+{
+	struct world *w = current;
+
+	(void)ov;
+	for (unsigned int i = 0; i < w->n; i++) {
+		if (peel_addr_equal(&w->server[i], addr)) {
+			w->server[i] = w->server[--w->n];
+			return;
+		}
+	}
+	fail();
+}
+
+static bool
+can_reach(const struct peel_port *port, bool exit, const struct peel_addr *to)
+{
+	(void)port;
+	(void)to;
+	return !exit;
+}
+
+static uint64_t
+now_ms(void *arg)
+{
+	return ((struct world *)arg)->now;
+}
+
+static int
+setup(void **state)
+{
+	static const struct peel_port_ops port = {.name = "test", .can_reach = can_reach};
+	static struct peel_env env;
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	env = (struct peel_env){.now_ms = now_ms, .arg = w};
+	w->now = 1000000;
+	w->last_byte = 1;
+	w->node.env = &env;
+	w->node.conf.port = &port;
+	*state = current = w;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	node_bootstrap_free(w->node.bootstrap);
+	free(w);
+	return 0;
+}
+
+static void
+start(struct world *w, const char *name)
+{
+	strcpy(w->node.conf.bootstrap_name[w->node.conf.n_bootstrap_names++], name);
+	assert_int_equal(node_bootstrap_new(&w->node, &w->node.bootstrap), 0);
+}
+
+/* As the loop does: not later than it wants to, and twice a second in any case. */
+static void
+pass(struct world *w, uint64_t ms)
+{
+	for (uint64_t end = w->now + ms; w->now < end;) {
+		uint64_t next = node_bootstrap_tick(w->node.bootstrap);
+
+		w->now += next < 500 ? (next > 0 ? next : 1) : 500;
+	}
+}
+
+static void
+test_network_comes_late(void **state)
+{
+	struct world *w = *state;
+
+	start(w, "server.test:6421");
+	pass(w, 600000);
+	assert_int_equal(w->n, 0);
+	assert_in_range(w->asked, 10, 20); /* 5, 10, 20 ... 60 s apart */
+	w->network = true;
+	pass(w, 61000);
+	assert_int_equal(w->n, 1);
+	assert_int_equal(w->server[0].port, 6421);
+	assert_int_equal(w->server[0].ip[3], 1);
+}
+
+static void
+test_resolvers_come_late(void **state)
+{
+	struct world *w = *state;
+	unsigned int asked;
+
+	start(w, "server.test:6421");
+	pass(w, 600000);
+	asked = w->asked;
+	w->network = true;
+	w->changes++;
+	pass(w, 1000);
+	assert_int_equal(w->asked, asked + 1);
+	assert_int_equal(w->n, 1);
+}
+
+static void
+test_server_moves(void **state)
+{
+	struct world *w = *state;
+
+	w->network = true;
+	start(w, "server.test:6421");
+	pass(w, 1000);
+	w->last_byte = 2;
+	pass(w, 600000);
+	assert_int_equal(w->n, 1);
+	assert_int_equal(w->server[0].ip[3], 2);
+	assert_int_equal(w->server[0].port, 6421);
+	/* Without an answer it stays where it was. */
+	w->network = false;
+	pass(w, 3600000);
+	assert_int_equal(w->n, 1);
+}
+
+/* What another name, or the configuration, still says is kept. */
+static void
+test_shared_address(void **state)
+{
+	struct world *w = *state;
+
+	w->network = true;
+	w->node.conf.bootstrap[w->node.conf.n_bootstrap++] = peel_addr_ipv4(192, 0, 2, 2, 6421);
+	strcpy(w->node.conf.bootstrap_name[w->node.conf.n_bootstrap_names++], "server-a.test:6421");
+	start(w, "server-b.test:6421");
+	pass(w, 1000);
+	assert_int_equal(w->n, 1);
+	w->last_byte = 2;
+	pass(w, 600000);
+	w->last_byte = 3;
+	pass(w, 600000);
+	assert_int_equal(w->n, 2); /* the configured one and the new one */
+	for (unsigned int i = 0; i < w->n; i++)
+		assert_int_not_equal(w->server[i].ip[3], 1);
+}
+
+static void
+test_added_later(void **state)
+{
+	struct world *w = *state;
+	char name[] = "server-00.test:1";
+
+	w->network = w->silent = true;
+	start(w, "server.test:6421");
+	assert_int_equal(node_bootstrap_add(w->node.bootstrap, "server.test:6421"), 0);
+	pass(w, 1000);
+	assert_int_equal(w->asked, 1);
+	assert_int_equal(node_bootstrap_add(w->node.bootstrap, "server.test"), -EINVAL);
+	assert_int_equal(node_bootstrap_add(w->node.bootstrap, ":1"), -EINVAL);
+	assert_int_equal(node_bootstrap_add(w->node.bootstrap, "server.test:65536"), -EINVAL);
+	pass(w, 100000);
+	assert_int_equal(w->asked, 1); /* one question at a time */
+	w->silent = false;
+	w->fn(w->arg, DNS_FAILED, NULL);
+	pass(w, 10000);
+	assert_int_equal(w->n, 1);
+	w->silent = true;
+	for (unsigned int i = 1; i < 128; i++) {
+		name[7] = (char)('a' + i / 16);
+		name[8] = (char)('a' + i % 16);
+		assert_int_equal(node_bootstrap_add(w->node.bootstrap, name), 0);
+	}
+	assert_int_equal(node_bootstrap_add(w->node.bootstrap, "server-more.test:1"), -ENOSPC);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_network_comes_late),
+		TEST(test_resolvers_come_late),
+		TEST(test_server_moves),
+		TEST(test_shared_address),
+		TEST(test_added_later),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
