@@ -18,6 +18,7 @@
 
 #define HTTP_MS 15000 /* for an answer; the exit has 5 s, and others may be before it */
 #define TICK_MS 1000
+#define WARN_MS 60000
 
 struct request;
 
@@ -30,6 +31,7 @@ struct listener {
 	STAILQ_HEAD(, request) waiting;
 	unsigned int hops;
 	bool ready; /* as last logged */
+	uint64_t warned_ms;
 };
 
 struct proxy {
@@ -164,8 +166,10 @@ on_data(void *arg, struct peel *peel, peel_circuit circuit, const struct peel_ad
 		if (l->socks == NULL)
 			continue;
 		slot = peel_flows_in(l->flows, circuit, &from);
-		if (slot < 0)
+		if (slot == -ENOENT)
 			continue; /* a circuit of another length, or nobody to use it */
+		if (slot < 0)
+			return;
 		(void)peel_socks_deliver(l->assoc[slot], &from, payload, len);
 		return;
 	}
@@ -203,7 +207,22 @@ on_closed(void *arg, struct peel_socks_assoc *a)
 		l->proxy->stats, PEEL_DROP_SOCKS_WAIT, peel_held_forget(l->held, slot_of(a)));
 }
 
-/* 0: sent, or dropped for good; -EAGAIN: there is no circuit for it. */
+/* Counted already: what others use on all circuits cannot be sent. */
+static void
+warn_shared(struct listener *l)
+{
+	uint64_t now = uv_now(&l->proxy->session->loop);
+
+	if (l->warned_ms != 0 && now - l->warned_ms < WARN_MS)
+		return;
+	l->warned_ms = now;
+	peel_log(PEEL_LOG_WARNING,
+		"more associations send to one host than there are circuits of %u hop%s: "
+		"max_circuits in [client] is too small",
+		l->hops, l->hops == 1 ? "" : "s");
+}
+
+/* 0: sent, or dropped for good; -EAGAIN: there is no circuit. */
 static int
 send_datagram(struct listener *l, unsigned int slot, const struct peel_socks_target *to,
 	const uint8_t *payload, size_t len)
@@ -214,7 +233,7 @@ send_datagram(struct listener *l, unsigned int slot, const struct peel_socks_tar
 	int ret;
 
 	target_to(to, &destination);
-	while ((circuit = peel_flows_out(l->flows, slot, to)) != 0) {
+	while ((ret = peel_flows_out(l->flows, slot, to, &circuit)) == 0) {
 		ret = peel_tunnel_data(peel, circuit, &destination, PEEL_DATA, payload, len);
 		if (ret == 0)
 			return 0;
@@ -224,7 +243,9 @@ send_datagram(struct listener *l, unsigned int slot, const struct peel_socks_tar
 		}
 		peel_flows_del(l->flows, circuit); /* it has just ended: there may be another one */
 	}
-	return -EAGAIN;
+	if (ret == -EBUSY)
+		warn_shared(l);
+	return ret == -EBUSY ? 0 : -EAGAIN;
 }
 
 static void
@@ -362,7 +383,7 @@ open_listener(struct proxy *p, unsigned int hops, char *why, size_t why_size)
 	struct peel_socks_conf conf;
 	int ret;
 
-	l->flows = peel_flows_new(&peel_env_system, cc->isolate_destinations);
+	l->flows = peel_flows_new(&peel_env_system, p->stats, cc->isolate_destinations);
 	l->held = peel_held_new(&peel_env_system);
 	if (l->flows == NULL || l->held == NULL)
 		return -ENOMEM;

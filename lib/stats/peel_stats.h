@@ -60,10 +60,14 @@
 		"datagrams of SOCKS clients that are none, or fragments")                          \
 	X(DROP_SOCKS_SEND, "drop_socks_send",                                                      \
 		"datagrams of SOCKS clients too long for a circuit, or too many at once")          \
+	X(DROP_SOCKS_SHARED, "drop_socks_shared",                                                  \
+		"datagrams of SOCKS clients to what others use on all circuits")                   \
 	X(DROP_SOCKS_STRANGER, "drop_socks_stranger",                                              \
 		"datagrams to SOCKS associations from others than their client")                   \
 	X(DROP_SOCKS_WAIT, "drop_socks_wait",                                                      \
 		"datagrams of SOCKS clients that waited for a circuit too long, or too many")      \
+	X(DROP_SOCKS_WHOSE, "drop_socks_whose",                                                    \
+		"out of circuits, and it may have been for one SOCKS client or another")           \
 	X(CREATE_ACCEPTED, "create_accepted", "create messages answered")                          \
 	X(CREATE_REFUSED_LIMIT, "create_refused_limit",                                            \
 		"create refused: max_joined_circuits reached")                                     \
@@ -99,6 +103,8 @@
 	X(HTTP_FAILED, "http_failed", "of these, without an answer in time that may go back")      \
 	X(SOCKS_UP, "socks_up", "datagrams of SOCKS clients")                                      \
 	X(SOCKS_DOWN, "socks_down", "datagrams handed to SOCKS clients")                           \
+	X(SOCKS_MOVED, "socks_moved",                                                              \
+		"destinations moved to another circuit, as nothing came back")                     \
 	X(SOCKS_REQUESTS, "socks_requests", "HTTP requests of SOCKS clients")                      \
 	X(SOCKS_FULL, "socks_full",                                                                \
 		"SOCKS connections that waited for others to end, or were refused")                \

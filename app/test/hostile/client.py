@@ -8,12 +8,14 @@ import socket
 import struct
 import time
 
-from interop.echo import EchoServer, payload
-from interop.net import free_ports, stop_all, until
+from interop.echo import DnsServer, EchoServer, payload
+from interop.net import free_ports, have_ipv6, stop_all, until
 from interop.peelclient import PeelClient
 from interop.runner import Skipped
 from interop.socks import SocksUdp
 from interop.world import EXIT_FLAGS, make_relay
+
+NAMES = [f"host{number}.peel.test" for number in range(64)]
 
 
 class Overlay:
@@ -23,12 +25,13 @@ class Overlay:
         """`overrides`: of each exit's configuration, in a list; `client`: of the client's."""
         self.binary = f"{build}/app/peel/peel"
         self.addresses = [("127.0.0.1", port) for port in free_ports(exits)]
-        self.overrides = overrides or [None] * exits
+        self.overrides = overrides or [{} for _ in range(exits)]
         self.client = PeelClient(self.addresses, (1,), self.binary, client)
-        self.relays, self.echo = [], EchoServer()
+        self.relays, self.echo, self.dns = [], EchoServer(), DnsServer({name: "127.0.0.1" for name in NAMES})
 
     async def __aenter__(self):
-        await self.echo.start("127.0.0.1")
+        await self.echo.start("127.0.0.1", "::1" if have_ipv6() else None)
+        await self.dns.start()
         return self
 
     async def start_client(self):
@@ -37,9 +40,15 @@ class Overlay:
     async def start_exits(self):
         for (_, port), overrides in zip(self.addresses, self.overrides):
             others = [a for a in self.addresses if a[1] != port]
+            overrides.setdefault("exit", {}).setdefault("dns_servers", "%s:%d" % self.dns.address)
             relay = make_relay("peel", port, EXIT_FLAGS, others, self.binary, overrides=overrides)
             self.relays.append(relay)
             await relay.start()
+
+    async def circuits(self, number):
+        async def enough():
+            return (await self.client.own_circuits())["ready"] >= number
+        await until(enough, 40, f"the client has not got {number} circuits", 0.5)
 
     async def start(self):
         await self.start_exits()
@@ -52,7 +61,7 @@ class Overlay:
 
     async def __aexit__(self, *_):
         started = [self.client] if self.client.process else []
-        await stop_all(started + self.relays, (self.echo,))
+        await stop_all(started + self.relays, (self.echo, self.dns))
 
 
 class Program:
@@ -195,8 +204,95 @@ async def other_users(build):
             program.close()
 
 
+async def _talk(world, programs, seconds, targets):
+    """Every program to every target, over and over. How many of its own datagrams came back to each, and how many of
+    others'."""
+    sent, number = [set() for _ in programs], 1000
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for index, program in enumerate(programs):
+            for host in targets:
+                number += 1
+                sent[index].add(payload(40, number))
+                program.send(number, world.echo.port, host)
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(1)
+    own = [sum(data in mine for _, data in program.got) for mine, program in zip(sent, programs)]
+    return own, [len(program.got) - n for n, program in zip(own, programs)], [len(mine) for mine in sent]
+
+
+async def whose(build):
+    """Associations that share circuits and destinations: nobody gets another's answers, and each circuit serves one."""
+    notes = []
+    for circuits, associations, targets in ((1, 2, ["127.0.0.1"]), (8, 12, ["127.0.0.1"]), (8, 12, ["127.0.0.1", NAMES[0]]),
+                                            (8, 8, ["127.0.0.1", NAMES[0], NAMES[1]])):
+        async with Overlay(build, client={"client": {"max_circuits": circuits}}) as world:
+            await world.start()
+            await world.circuits(circuits)
+            programs = [await Program().open(world.client.ports[1]) for _ in range(associations)]
+            try:
+                own, others, sent = await _talk(world, programs, 3, targets)
+            finally:
+                for program in programs:
+                    program.close()
+            served = sum(n == total for n, total in zip(own, sent))
+            if any(others):
+                raise AssertionError(f"{associations} on {circuits}: {sum(others)} datagrams of others, {own} own")
+            if len(targets) == 1 and served != min(circuits, associations):
+                raise AssertionError(f"{associations} on {circuits}: {served} were served, {own} of {sent}")
+            if associations <= circuits and served != associations:
+                raise AssertionError(f"{associations} on {circuits}: {own} of {sent}")
+            counters = await world.counters()
+            dropped = counters["drop_socks_shared"] + counters["drop_socks_whose"]
+            if sum(own) + dropped != sum(sent):
+                raise AssertionError(f"{sum(own)} of {sum(sent)} came back, {dropped} are counted as dropped")
+            notes.append(f"{associations} on {circuits}: {sum(own)} of {sum(sent)}, 0 of others")
+    return "; ".join(notes)
+
+
+async def dead_exits(build):
+    """Of two exits one has neither resolver nor IPv6: what is asked there goes elsewhere, and new hosts not there at all."""
+    bad = {"exit": {"dns_servers": "127.0.0.1:9", "deny": "::1/128"}, "tunnel": {"max_joined_circuits": 5}}
+    async with Overlay(build, 2, [bad, {}], {"client": {"max_circuits": 8}}) as world:
+        await world.start()
+        await world.circuits(8)
+        program = await Program().open(world.client.ports[1])
+        try:
+            async def answered(hosts, most, base):
+                """Seconds until each had an answer."""
+                took, begun, number = {}, time.monotonic(), base
+                while len(took) < len(hosts) and time.monotonic() - begun < most:
+                    for index, host in enumerate(hosts):
+                        if host not in took:
+                            program.send(number + index, world.echo.port, host)
+                    number += 100
+                    await asyncio.sleep(0.7)
+                    for index, host in enumerate(hosts):
+                        if any(program.has(n) for n in range(base + index, number, 100)):
+                            took.setdefault(host, time.monotonic() - begun)
+                return took
+
+            first = NAMES[:8] + (["::1"] if have_ipv6() else [])
+            took = await answered(first, 60, 10_000)
+            if len(took) < len(first):
+                raise AssertionError(f"dead: {sorted(set(first) - set(took))}")
+            if len(await answered(NAMES[8:48], 60, 50_000)) < 40:  # until every circuit was asked once
+                raise AssertionError("some of many are dead")
+            before = (await world.counters())["socks_moved"]
+            again = await answered(NAMES[48:], 10, 90_000)
+            late = [host for host in NAMES[48:] if again.get(host, 99) > 3.5]
+            moved = (await world.counters())["socks_moved"]
+            if late or moved != before:
+                raise AssertionError(f"asked again at exits that cannot: {late}, {moved - before} moved")
+            return f"{len(first)} hosts after {max(took.values()):.0f} s at most, the last {len(again)} at once, {moved} moved"
+        finally:
+            program.close()
+
+
 CASES = [
     ("programs that ask before there are circuits", before_circuits),
     ("datagrams wait for the first circuit", held),
     ("other users of the machine", other_users),
+    ("whose answer is it", whose),
+    ("exits that cannot reach a host", dead_exits),
 ]

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Whose is what comes back? On a circuit, a host belongs to the user who talks to it, for CLAIM_SECONDS after each datagram:
+ * another one has to take another circuit meanwhile. A name is a host that only the exit knows, so whoever sends to one
+ * must be the only one on that circuit who sends to its port.
+ */
+#include <errno.h>
+
+#include "flows.h"
+
+static unsigned int
+first(uint64_t users)
+{
+	return (unsigned int)__builtin_ctzll(users);
+}
+
+/* Has somebody else sent to that port through the circuit? */
+static bool
+others_at_port(const struct port *p, uint32_t serial, uint32_t now)
+{
+	return (p->serial != serial && flow_is_fresh(now, p->at)) ||
+	       flow_is_fresh(now, p->others_at);
+}
+
+/* Who sent to a name at that port, unless he left: -1. */
+static int
+who_named(const struct peel_flows *f, const struct port *p)
+{
+	const struct user *u = &f->user[p->named_user];
+
+	return u->alive && u->serial == p->named_serial ? p->named_user : -1;
+}
+
+enum claim
+flow_claim(struct peel_flows *f, const struct circuit *c, unsigned int user,
+	const struct peel_socks_target *to)
+{
+	uint64_t others = c->users & ~(UINT64_C(1) << user);
+	const struct port *p = flow_port(c, to->addr.port);
+	uint32_t serial = f->user[user].serial, now = flow_now(f);
+	enum claim claim = CLAIM_FREE;
+
+	if (others == 0)
+		return CLAIM_FREE;
+	if (to->name[0] != '\0' && others_at_port(p, serial, now))
+		claim = CLAIM_LEFT; /* or taken, see below */
+	if (to->name[0] == '\0' && p->named_serial != serial && flow_is_fresh(now, p->named_at))
+		return who_named(f, p) >= 0 ? CLAIM_TAKEN : CLAIM_LEFT;
+	for (; others != 0; others &= others - 1) {
+		unsigned int other = first(others);
+		const struct flow *flow;
+
+		if (!flow_is_fresh(now, c->active[other]))
+			continue;
+		if (claim == CLAIM_LEFT && f->user[other].alive)
+			return CLAIM_TAKEN; /* of all who may have sent to that port, one is still here */
+		flow = flow_find(f, flow_key(f, other, to));
+		if (flow == NULL || !flow_is_through(flow, c->id, now) ||
+			!flow_is_fresh(now, flow->used))
+			continue;
+		if (f->user[other].alive)
+			return CLAIM_TAKEN;
+		claim = CLAIM_LEFT;
+	}
+	return claim;
+}
+
+void
+flow_note_sent(struct peel_flows *f, struct circuit *c, unsigned int user,
+	const struct peel_socks_target *to, uint64_t key)
+{
+	struct port *p = flow_port(c, to->addr.port);
+	uint32_t serial = f->user[user].serial, now = flow_now(f);
+
+	c->users |= UINT64_C(1) << user;
+	c->active[user] = now;
+	if (p->serial != serial) {
+		p->others_at = p->at;
+		p->serial = serial;
+	}
+	p->at = now;
+	if (to->name[0] == '\0')
+		return;
+	c->named[user] = now;
+	p->named_key = key;
+	p->named_serial = serial;
+	p->named_at = now;
+	p->named_port = to->addr.port;
+	p->named_user = (uint8_t)user;
+}
+
+/* ---- heard ---------------------------------------------------------------------------------------------------------- */
+
+/* A host answered: that circuit can reach such hosts, and those it was moved away from cannot, unless they did lately. */
+static void
+note_heard(struct peel_flows *f, struct flow *flow, struct circuit *c, enum kind kind)
+{
+	uint32_t now = flow_now(f);
+
+	c->ability[kind].heard_at = now;
+	c->ability[kind].failed = 0;
+	for (unsigned int i = 0; i < f->n_circuits && flow->tried != 0; i++) {
+		struct circuit *other = &f->circuit[i];
+
+		if (other != c && (flow->tried & other->bit) != 0)
+			flow_failed(other, kind, true, now);
+	}
+	flow->waiting = false;
+	flow->heard = now;
+	if (flow->circuit != c->id && !flow_go(flow, c->id, now)) /* slow, not deaf: back again */
+		return;
+	flow->tried = 0;
+	flow->moves = 0;
+	flow->answered = true;
+	flow->used = now;
+}
+
+/* The user who talked to that host through the circuit last, or -1. One who left still stands between it and the others. */
+static int
+who_sent(struct peel_flows *f, struct circuit *c, const struct peel_socks_target *origin,
+	struct flow **out)
+{
+	uint32_t now = flow_now(f);
+	int best = -1;
+
+	*out = NULL;
+	for (uint64_t left = c->users; left != 0; left &= left - 1) {
+		unsigned int user = first(left);
+		struct flow *flow;
+
+		if (now - c->active[user] > SILENT_SECONDS && c->owner != (int)user) {
+			c->users &= ~(UINT64_C(1) << user);
+			continue;
+		}
+		flow = flow_find(f, flow_key(f, user, origin));
+		if (flow == NULL || !flow_is_through(flow, c->id, now) ||
+			(!f->user[user].alive && !flow_is_fresh(now, flow->used)))
+			continue;
+		if (*out == NULL || !f->user[best].alive ||
+			(f->user[user].alive && now - flow->used < now - (*out)->used)) {
+			*out = flow;
+			best = (int)user;
+		}
+	}
+	return best;
+}
+
+/* The user who sent to a name at that port lately, or -1. */
+static int
+who_asked(const struct peel_flows *f, const struct port *p, uint16_t port)
+{
+	return p->named_port == port && flow_is_fresh(flow_now(f), p->named_at) ? who_named(f, p)
+										: -1;
+}
+
+/* Nobody asked there: it is for the owner, if nobody else was at it lately, who may have made somebody come here. */
+static int
+whose_unasked(const struct peel_flows *f, const struct circuit *c)
+{
+	uint32_t now = flow_now(f);
+
+	for (uint64_t left = c->users; left != 0; left &= left - 1) {
+		unsigned int user = first(left);
+
+		if ((int)user != c->owner && f->user[user].alive &&
+			flow_is_fresh(now, c->active[user]))
+			return -ENOTUNIQ;
+	}
+	return c->owner;
+}
+
+/* Somebody came in through a circuit: answer through it, unless a live conversation goes through another one. */
+static void
+note_incoming(struct peel_flows *f, unsigned int user, struct circuit *c,
+	const struct peel_socks_target *origin)
+{
+	uint64_t key = flow_key(f, user, origin);
+	struct flow *flow = flow_find(f, key);
+
+	if (flow == NULL)
+		flow = flow_new(f, key, c->id);
+	else if (flow_is_fresh(flow_now(f), flow->heard) &&
+		 flow_find_circuit(f, flow->circuit) != NULL)
+		return;
+	note_heard(f, flow, c, flow_kind(origin));
+}
+
+/* An answer to a name: its own flow is answered, and the address belongs to it from now on. */
+static void
+note_named(struct peel_flows *f, const struct port *p, struct circuit *c)
+{
+	struct flow *flow = flow_find(f, p->named_key);
+
+	if (flow != NULL && flow_is_through(flow, c->id, flow_now(f)))
+		note_heard(f, flow, c, KIND_NAME);
+}
+
+/* A host that a user talks to answered from a port that he did not send to, so it may have a name as well, and answer
+ * somebody else who sent to that. */
+static bool
+may_be_named(const struct peel_flows *f, const struct circuit *c, const struct port *p, int sent)
+{
+	uint32_t now = flow_now(f);
+
+	if (p->serial == f->user[sent].serial && flow_is_fresh(now, p->at))
+		return false;
+	for (uint64_t left = c->users; left != 0; left &= left - 1) {
+		unsigned int user = first(left);
+
+		if ((int)user != sent && flow_is_fresh(now, c->named[user]))
+			return true;
+	}
+	return false;
+}
+
+static int
+drop(struct peel_flows *f)
+{
+	peel_stats_add(f->stats, PEEL_DROP_SOCKS_WHOSE, 1);
+	return -ENOTUNIQ;
+}
+
+int
+peel_flows_in(struct peel_flows *f, uint64_t circuit, const struct peel_socks_target *origin)
+{
+	struct circuit *c = flow_find_circuit(f, circuit);
+	const struct port *p;
+	struct flow *flow;
+	int sent, asked, user;
+
+	if (c == NULL || c->owner < 0)
+		return -ENOENT;
+	p = flow_port(c, origin->addr.port);
+	asked = who_asked(f, p, origin->addr.port);
+	sent = who_sent(f, c, origin, &flow);
+	if (sent >= 0 && asked >= 0 && sent != asked) {
+		if (flow_is_fresh(flow_now(f), flow->used))
+			return drop(f);
+		sent = -1;
+	}
+	if (sent >= 0 && (!f->user[sent].alive || may_be_named(f, c, p, sent)))
+		return drop(f);
+	user = sent >= 0 ? sent : asked >= 0 ? asked : whose_unasked(f, c);
+	if (user < 0)
+		return drop(f);
+	if (asked == user)
+		note_named(f, p, c);
+	if (sent == user)
+		note_heard(f, flow, c, flow_kind(origin));
+	else
+		note_incoming(f, (unsigned int)user, c, origin);
+	c->users |= UINT64_C(1) << user;
+	c->active[user] = flow_now(f);
+	return user;
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * (user, host) -> circuit, in a table of sets that forgets the one used longest ago. Keys are 64-bit hashes with a secret
+ * seed: nobody outside can make two hosts collide.
+ *
+ * A flow that sends and does not hear is moved: its exit may have no IPv6, no resolver, a firewall. Most that do not hear are
+ * to hosts that are gone, though, so it is moved a bounded number of times, with growing pauses, and only when it
+ * sends again.
+ */
+#include <errno.h>
+
+#include "flows.h"
+
+#define PAUSE_SECONDS 4 /* without an answer, before the first move; and by how much they grow: */
+#define PAUSE_MORE_SECONDS 2
+#define PAUSE_ANSWERED 30  /* where it was answered before */
+#define MOVES_MAX 16	   /* until something is heard: 5 minutes of trying */
+#define FAILED_MAX 3	   /* flows that left in vain, for an exit to be unable */
+#define FAILED_SECONDS 600 /* then it is tried again */
+#define ABLE_SECONDS 60	   /* what was heard so lately shows that it is not the exit */
+
+/* ---- the table ------------------------------------------------------------------------------------------------------ */
+
+/* Of the host only, not of its port: one host shall see one exit. */
+uint64_t
+flow_key(const struct peel_flows *f, unsigned int user, const struct peel_socks_target *t)
+{
+	uint32_t serial = f->user[user].serial;
+	struct peel_addr a = t->addr;
+	uint64_t h = f->seed;
+
+	a.port = 0;
+	if (t->name[0] == '\0')
+		return peel_addr_hash(&a, serial, h) | 1;
+	for (size_t at = 0, len = strlen(t->name); at < len; at += sizeof(a.ip)) {
+		size_t n = len - at < sizeof(a.ip) ? len - at : sizeof(a.ip);
+
+		memset(&a, 0, sizeof(a));
+		memcpy(a.ip, t->name + at, n);
+		a.family = 255; /* no address hashes like a name */
+		h = peel_addr_hash(&a, serial, h);
+	}
+	return h | 1;
+}
+
+struct flow *
+flow_find(struct peel_flows *f, uint64_t key)
+{
+	struct flow *set = f->flow[key >> 32 & (FLOW_SETS - 1)];
+
+	for (int i = 0; i < FLOW_WAYS; i++) {
+		if (set[i].key == key)
+			return &set[i];
+	}
+	return NULL;
+}
+
+struct flow *
+flow_new(struct peel_flows *f, uint64_t key, uint64_t circuit)
+{
+	struct flow *set = f->flow[key >> 32 & (FLOW_SETS - 1)], *oldest = &set[0];
+	uint32_t now = flow_now(f);
+
+	for (int i = 0; i < FLOW_WAYS && oldest->key != 0; i++) {
+		if (set[i].key == 0 || now - set[i].used > now - oldest->used)
+			oldest = &set[i];
+	}
+	*oldest = (struct flow){.key = key, .circuit = circuit, .used = now};
+	return oldest;
+}
+
+bool
+flow_go(struct flow *flow, uint64_t circuit, uint32_t now)
+{
+	if (flow_is_fresh(now, flow->used)) {
+		int place = 0;
+
+		for (int i = 1; i < FLOW_LEFT; i++) {
+			if (now - flow->left[i].at > now - flow->left[place].at)
+				place = i;
+		}
+		if (flow_is_fresh(now, flow->left[place].at))
+			return false;
+		flow->left[place].circuit = flow->circuit;
+		flow->left[place].at = now;
+	}
+	flow->circuit = circuit;
+	return true;
+}
+
+/* ---- what exits cannot do ------------------------------------------------------------------------------------------- */
+
+void
+flow_failed(struct circuit *c, enum kind kind, bool proved, uint32_t now)
+{
+	struct ability *a = &c->ability[kind];
+
+	if (a->heard_at != 0 && now - a->heard_at <= ABLE_SECONDS)
+		return;
+	if (proved)
+		a->failed = FAILED_MAX;
+	else if (a->failed < FAILED_MAX)
+		a->failed++;
+	a->failed_at = now;
+}
+
+static bool
+is_able(const struct circuit *c, enum kind kind, uint32_t now)
+{
+	const struct ability *a = &c->ability[kind];
+
+	return a->failed < FAILED_MAX || now - a->failed_at > FAILED_SECONDS;
+}
+
+/* ---- which circuit -------------------------------------------------------------------------------------------------- */
+
+static uint64_t
+mix(uint64_t x)
+{
+	x ^= x >> 33;
+	x *= UINT64_C(0xff51afd7ed558ccd);
+	x ^= x >> 33;
+	x *= UINT64_C(0xc4ceb9fe1a85ec53);
+	return x ^ x >> 33;
+}
+
+/* Better ones are larger. Nobody goes to another's circuit for a single host that is silent, but for a kind of hosts that
+ * the own circuits cannot reach. */
+static unsigned int
+rank(const struct peel_flows *f, const struct circuit *c, unsigned int user, enum kind kind,
+	uint64_t tried, enum claim claim)
+{
+	bool own = f->user[user].owned == 0 || c->owner == (int)user;
+
+	return 8u * is_able(c, kind, flow_now(f)) + 4u * own + 2u * ((tried & c->bit) == 0) +
+	       (claim == CLAIM_FREE);
+}
+
+/* Among those of the best rank: the one whose turn it is, or the one that the host and the circuit agree on (which a
+ * forgotten flow finds again). */
+static struct circuit *
+choose(struct peel_flows *f, unsigned int user, const struct peel_socks_target *to, uint64_t key,
+	uint64_t tried)
+{
+	struct circuit *best = NULL;
+	uint64_t best_score = 0;
+	unsigned int best_rank = 0;
+
+	for (unsigned int i = 0; i < f->n_circuits; i++) {
+		struct circuit *c = &f->circuit[i];
+		uint64_t score = f->isolate ? UINT64_MAX - c->turn : mix(key ^ mix(c->id));
+		enum claim claim = flow_claim(f, c, user, to);
+		unsigned int r;
+
+		if (claim == CLAIM_TAKEN)
+			continue;
+		r = rank(f, c, user, flow_kind(to), tried, claim);
+		if (best == NULL || r > best_rank || (r == best_rank && score > best_score)) {
+			best = c;
+			best_rank = r;
+			best_score = score;
+		}
+	}
+	return best;
+}
+
+/* Time to look for another circuit? */
+static bool
+is_silent(const struct flow *flow, uint32_t now)
+{
+	uint32_t pause =
+		flow->answered ? PAUSE_ANSWERED : PAUSE_SECONDS + PAUSE_MORE_SECONDS * flow->moves;
+
+	return flow->waiting && flow->moves < MOVES_MAX && now - flow->asked >= pause;
+}
+
+/* May it go on through its circuit, as far as others are concerned? In use, its host is its user's there, but the port
+ * may have become somebody's. */
+static bool
+may_stay(struct peel_flows *f, const struct flow *flow, const struct circuit *c, unsigned int user,
+	const struct peel_socks_target *to)
+{
+	if (!flow_is_fresh(flow_now(f), flow->used) && f->user[user].owned > 0 &&
+		c->owner != (int)user)
+		return false; /* the circuit became another's, and the conversation is over */
+	return (c->users & ~(UINT64_C(1) << user)) == 0 ||
+	       flow_claim(f, c, user, to) != CLAIM_TAKEN;
+}
+
+/* For want of answers, to the next best. It stays where there is none. */
+static struct circuit *
+move(struct peel_flows *f, struct flow *flow, struct circuit *c, unsigned int user,
+	const struct peel_socks_target *to)
+{
+	uint64_t tried = flow->tried | c->bit;
+	struct circuit *next = choose(f, user, to, flow->key, tried);
+	uint32_t now = flow_now(f);
+
+	if (next != NULL && (tried & next->bit) != 0) { /* all were tried: once more */
+		tried = c->bit;
+		next = choose(f, user, to, flow->key, tried);
+	}
+	flow_failed(c, flow_kind(to), false, now);
+	if (next == NULL || next == c || !flow_go(flow, next->id, now)) {
+		flow->asked = now; /* look again later */
+		return c;
+	}
+	flow->tried = tried;
+	flow->moves++;
+	flow->waiting = flow->answered = false;
+	next->turn = ++f->turn;
+	peel_stats_add(f->stats, PEEL_SOCKS_MOVED, 1);
+	return next;
+}
+
+/* The first circuit of a flow, or another one for one that is gone or became somebody's. */
+static struct circuit *
+place(struct peel_flows *f, unsigned int user, const struct peel_socks_target *to, uint64_t key,
+	struct flow **flow)
+{
+	struct circuit *c = choose(f, user, to, key, 0);
+
+	if (c == NULL)
+		return NULL;
+	if (*flow == NULL)
+		*flow = flow_new(f, key, c->id);
+	else if (flow_find_circuit(f, (*flow)->circuit) == NULL)
+		(*flow)->circuit = c->id;
+	else if (!flow_go(*flow, c->id, flow_now(f)))
+		return NULL;
+	(*flow)->waiting = (*flow)->answered = false;
+	(*flow)->tried = 0;
+	(*flow)->moves = 0;
+	c->turn = ++f->turn;
+	return c;
+}
+
+int
+peel_flows_out(struct peel_flows *f, unsigned int user, const struct peel_socks_target *to,
+	uint64_t *circuit)
+{
+	uint64_t key = flow_key(f, user, to);
+	struct flow *flow = flow_find(f, key);
+	struct circuit *c = flow != NULL ? flow_find_circuit(f, flow->circuit) : NULL;
+	uint32_t now = flow_now(f);
+
+	if (f->n_circuits == 0)
+		return -EAGAIN;
+	if (c != NULL && !may_stay(f, flow, c, user, to))
+		c = NULL;
+	else if (c != NULL && is_silent(flow, now))
+		c = move(f, flow, c, user, to);
+	if (c == NULL)
+		c = place(f, user, to, key, &flow);
+	if (c == NULL) {
+		peel_stats_add(f->stats, PEEL_DROP_SOCKS_SHARED, 1);
+		return -EBUSY;
+	}
+	if (!flow->waiting) {
+		flow->waiting = true;
+		flow->asked = now;
+	}
+	flow->used = now;
+	flow_note_sent(f, c, user, to, key);
+	*circuit = c->id;
+	return 0;
+}
