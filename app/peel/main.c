@@ -5,6 +5,7 @@
 
 #include "cmd.h"
 #include "conf.h"
+#include "privileges.h"
 
 static const struct peel_command *const commands[] = {
 	&peel_command_relay,
@@ -73,6 +74,7 @@ main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 
+	peel_privileges_no_core();
 	if (name == NULL) {
 		help(stderr);
 		return EXIT_USAGE;

@@ -8,11 +8,22 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "peel_base.h"
 #include "privileges.h"
+
+void
+peel_privileges_no_core(void)
+{
+	const struct rlimit none = {0, 0};
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0,
+		0); /* also where a core goes to a program, which has no limit */
+}
 
 /* Of this thread; those it creates later inherit the empty sets. */
 static int
@@ -53,6 +64,7 @@ become(const char *user, const char *socket, char *why, size_t why_size)
 		snprintf(why, why_size, "[node] user: cannot become %s: %s", user, strerror(errno));
 		return ret;
 	}
+	peel_privileges_no_core(); /* changing the user may have undone it */
 	if (pw->pw_uid != 0 && setuid(0) == 0) {
 		snprintf(why, why_size, "[node] user: root's rights came back after becoming %s",
 			user);

@@ -5,6 +5,9 @@
 
 #include <stddef.h>
 
+/** No core dump of this process, and no other process of its user may look into it. */
+void peel_privileges_no_core(void);
+
 /**
  * Give up what is needed at start only: become @p user (unless empty), drop all capabilities, never gain any again.
  * Without a user root stays root: a warning is logged. @p socket, the path of the management socket (or empty), is

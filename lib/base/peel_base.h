@@ -145,6 +145,20 @@ void peel_wipe(void *p, size_t len);
 /** Compare without a data-dependent branch.   Thread: any. */
 bool peel_equal_ct(const void *a, const void *b, size_t len);
 
+/**
+ * Zeroed pages of their own for secrets: not in core dumps, not swapped out. Locking counts against RLIMIT_MEMLOCK; beyond it
+ * the pages are not locked, which is no error. NULL when out of memory. Free with the same length, which wipes. At least a page each: for few and lasting things.   Thread: any.
+ */
+void *peel_secret_alloc(size_t len);
+void peel_secret_free(void *p, size_t len);
+
+/** The same protection for whole pages of other memory; undo the lock before it is given back. */
+void peel_secret_guard(void *p, size_t len);
+void peel_secret_unguard(void *p, size_t len);
+/** And for the stack of the calling thread, on which compilers leave copies of what they compute with. Not for the main
+ *  thread. Switch it off before the thread ends: its stack may be used again. */
+void peel_secret_guard_stack(bool on);
+
 /* ---- the outside world ---------------------------------------------------------------------------------------- */
 
 /**

@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <rte_config.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
+#include <rte_memory.h>
 
 #include "peel_eal.h"
 
@@ -152,6 +154,34 @@ build_args(const struct peel_eal_conf *conf, struct args *a)
 	add(a, "--log-level=%d", (int)(conf->verbose ? RTE_LOG_NOTICE : RTE_LOG_ERR));
 }
 
+/* ---- core dumps ------------------------------------------------------------------------------------------------ */
+
+/* EAL's memory holds session keys and what travels: no dump may. Segments that come later are told one by one. */
+static void
+on_memory(enum rte_mem_event event, const void *addr, size_t len, void *arg)
+{
+	(void)arg;
+	if (event == RTE_MEM_EVENT_ALLOC)
+		(void)madvise((void *)(uintptr_t)addr, len, MADV_DONTDUMP);
+}
+
+static int
+on_list(const struct rte_memseg_list *list, void *arg)
+{
+	(void)arg;
+	if (list->len > 0)
+		(void)madvise(list->base_va, list->len, MADV_DONTDUMP);
+	return 0;
+}
+
+static void
+keep_out_of_dumps(void)
+{
+	rte_memseg_list_walk(on_list, NULL);
+	/* Not supported where memory does not grow. */
+	(void)rte_mem_event_callback_register("peel", on_memory, NULL);
+}
+
 int
 peel_eal_init(const struct peel_eal_conf *conf, char *why, size_t why_size)
 {
@@ -172,6 +202,7 @@ peel_eal_init(const struct peel_eal_conf *conf, char *why, size_t why_size)
 			last_line[0] != '\0' ? "; " : "", last_line);
 		return ret;
 	}
+	keep_out_of_dumps();
 	/* Its folder for files shared between processes stays empty in both modes: leave no litter behind. */
 	rmdir(rte_eal_get_runtime_dir());
 	return 0;

@@ -25,7 +25,7 @@ lock_init(pthread_mutex_t *lock)
 int
 peel_node_new(const struct peel_node_conf *conf, struct peel_node **out, char *why, size_t why_size)
 {
-	struct peel_node *node = calloc(1, sizeof(*node));
+	struct peel_node *node = peel_secret_alloc(sizeof(*node)); /* the identity */
 	int rc;
 
 	why[0] = '\0';
@@ -38,7 +38,7 @@ peel_node_new(const struct peel_node_conf *conf, struct peel_node **out, char *w
 		peel_prefix_build(node->prefix[i], conf->community[i]);
 	if (posix_memalign((void **)&node->worker, 64, conf->n_workers * sizeof(node->worker[0])) !=
 		0) {
-		free(node);
+		peel_secret_free(node, sizeof(*node));
 		return -ENOMEM;
 	}
 	memset(node->worker, 0, conf->n_workers * sizeof(node->worker[0]));
@@ -49,7 +49,7 @@ peel_node_new(const struct peel_node_conf *conf, struct peel_node **out, char *w
 	if (rc != 0) {
 		pthread_mutex_destroy(&node->lock);
 		free(node->worker);
-		free(node);
+		peel_secret_free(node, sizeof(*node));
 		return rc;
 	}
 	rc = node_assemble(node, why, why_size);
@@ -152,7 +152,7 @@ peel_node_free(struct peel_node *node)
 	pthread_mutex_destroy(&node->lock);
 	free(node->change);
 	free(node->worker);
-	free(node);
+	peel_secret_free(node, sizeof(*node));
 }
 
 void

@@ -12,13 +12,22 @@
 
 #include "node.h"
 
+/* Plenty, and small enough to be locked as a user who may lock 8 MiB. */
+#define STACK_BYTES ((size_t)512 * 1024)
+
 static void *
 worker_main(void *arg)
 {
 	struct node_worker *nw = arg;
 	bool registered = rte_thread_register() == 0;
+	char name[16];
 
+	/* By itself: naming another thread goes through /proc, which may be closed to us. */
+	snprintf(name, sizeof(name), "peel-worker%u", (unsigned int)(nw - nw->node->worker) % 100);
+	pthread_setname_np(pthread_self(), name);
+	peel_secret_guard_stack(true);
 	peel_worker_run(nw->worker);
+	peel_secret_guard_stack(false);
 	if (registered)
 		rte_thread_unregister();
 	return NULL;
@@ -30,10 +39,10 @@ start_one(struct peel_node *node, unsigned int i)
 	struct node_worker *nw = &node->worker[i];
 	pthread_attr_t attr;
 	cpu_set_t cpus;
-	char name[16];
 	int rc;
 
 	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	if (node->conf.core[i] >= 0) {
 		CPU_ZERO(&cpus);
 		CPU_SET(node->conf.core[i], &cpus);
@@ -44,8 +53,6 @@ start_one(struct peel_node *node, unsigned int i)
 	if (rc != 0)
 		return -rc;
 	nw->running = true;
-	snprintf(name, sizeof(name), "peel-worker%u", i % 100);
-	pthread_setname_np(nw->thread, name);
 	return 0;
 }
 

@@ -14,16 +14,12 @@
 #define MAP_FROM (1u << 20) /* bytes; below that a mapping of its own is a waste */
 #define HUGE_PAGE (UINT64_C(2) << 20)
 
-/* Only whole pages; of hugepages the kernel may refuse part of one. Nothing depends on it. */
-static void
-keep_out_of_dumps(const struct peel_memory *m)
+static size_t
+whole_pages(size_t len)
 {
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t from = ((uintptr_t)m->p + page - 1) & ~(page - 1);
-	uintptr_t to = ((uintptr_t)m->p + m->len) & ~(page - 1);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	if (from < to)
-		(void)madvise((void *)from, to - from, MADV_DONTDUMP);
+	return (len + page - 1) & ~(page - 1);
 }
 
 static bool
@@ -31,6 +27,7 @@ alloc_eal(struct peel_memory *m, int socket_id)
 {
 	if (rte_lcore_count() == 0) /* EAL has not been initialised */
 		return false;
+	m->len = whole_pages(m->len);
 	m->p = rte_zmalloc_socket("peel_route", m->len, PEEL_MEMORY_ALIGN, socket_id);
 	m->kind = PEEL_MEMORY_EAL;
 	return m->p != NULL;
@@ -57,11 +54,9 @@ map_aligned(size_t len)
 static bool
 alloc_map(struct peel_memory *m)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
 	if (m->len < MAP_FROM)
 		return false;
-	m->len = (m->len + page - 1) & ~(page - 1);
+	m->len = whole_pages(m->len);
 	m->p = map_aligned(m->len);
 	if (m->p == NULL)
 		return false;
@@ -84,17 +79,24 @@ int
 peel_memory_alloc(struct peel_memory *m, size_t len, bool heap, int socket_id)
 {
 	*m = (struct peel_memory){.len = len};
-	if ((!heap && alloc_eal(m, socket_id)) || alloc_map(m) || alloc_heap(m)) {
-		keep_out_of_dumps(m);
+	if ((!heap && alloc_eal(m, socket_id)) || alloc_map(m) || alloc_heap(m))
 		return 0;
-	}
 	*m = (struct peel_memory){0};
 	return -ENOMEM;
 }
 
 void
+peel_memory_guard(struct peel_memory *m)
+{
+	m->guarded = true;
+	peel_secret_guard(m->p, m->len);
+}
+
+void
 peel_memory_free(struct peel_memory *m)
 {
+	if (m->guarded)
+		peel_secret_unguard(m->p, m->len);
 	switch (m->kind) {
 	case PEEL_MEMORY_EAL:
 		rte_free(m->p);

@@ -5,7 +5,7 @@
 
 /*
  * Zeroed memory for tables: from EAL's hugepages when EAL runs, otherwise from the kernel or, when small, from the heap
- * (where sanitizers guard its ends). It holds keys, so it is kept out of core dumps where the kernel lets us.
+ * (where sanitizers guard its ends).
  */
 
 #include "peel_base.h"
@@ -23,9 +23,12 @@ struct peel_memory {
 	void *p; /* on a page, zeroed */
 	size_t len;
 	enum peel_memory_kind kind;
+	bool guarded;
 };
 
 /** 0 or -ENOMEM. @p socket_id: NUMA node, -1 any. */
 int peel_memory_alloc(struct peel_memory *m, size_t len, bool heap, int socket_id) PEEL_MUST_USE;
+/** It will hold keys: keep it out of core dumps, and in memory, where the kernel lets us. */
+void peel_memory_guard(struct peel_memory *m);
 /** Does not wipe. A zeroed struct is fine. */
 void peel_memory_free(struct peel_memory *m);

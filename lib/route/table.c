@@ -83,6 +83,7 @@ peel_route_table_new(const struct peel_route_conf *conf, struct peel_route_table
 		free(t);
 		return rc;
 	}
+	peel_memory_guard(&t->memory);
 	layout(t, t->memory.p);
 	t->exact_seed = peel_random_u64(t->env);
 	t->cid_seed = peel_random_u64(t->env);

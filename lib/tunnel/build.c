@@ -135,7 +135,7 @@ peel_tunnel_begin(struct peel_tunnels *t, const struct peel_tunnel_spec *spec, b
 
 	if (tn == NULL)
 		return ret;
-	tn->build = calloc(1, sizeof(*tn->build));
+	tn->build = peel_secret_alloc(sizeof(*tn->build));
 	if (tn->build == NULL)
 		goto fail;
 	tn->type = (uint8_t)spec->type;

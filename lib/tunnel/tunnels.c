@@ -171,10 +171,7 @@ peel_tunnel_change_cid(struct peel_tunnels *t, struct tunnel *tn)
 void
 peel_tunnel_build_free(struct tunnel *tn)
 {
-	if (tn->build == NULL)
-		return;
-	peel_wipe(tn->build, sizeof(*tn->build));
-	free(tn->build);
+	peel_secret_free(tn->build, sizeof(*tn->build));
 	tn->build = NULL;
 }
 

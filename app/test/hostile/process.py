@@ -5,12 +5,16 @@ import asyncio
 import fcntl
 import json
 import os
+import re
+import resource
 import signal
 import subprocess
 
-from interop.net import free_ports, until
+from interop.net import free_ports, stop_all, until
 from interop.peelclient import PeelClient
-from interop.peelproc import PeelNode
+from interop.peelproc import PeelNode, render
+from interop.runner import Skipped
+from interop.world import World
 
 
 def peel(build):
@@ -21,13 +25,12 @@ def relay(build, overrides=None, **kwargs):
     return PeelNode("127.0.0.1", free_ports(1)[0], binary=peel(build), overrides=overrides, **kwargs)
 
 
-def client(build, overrides=None):
-    node = PeelClient([], hops=(1,), binary=peel(build))
-    with open(node.config_path, "a", encoding="utf-8") as file:
-        file.write("[node]\nmanagement = %s/peel.sock\n" % node.directory.name)
-        for section, values in (overrides or {}).items():
-            file.write("[%s]\n%s\n" % (section, "\n".join("%s = %s" % item for item in values.items())))
-    return node
+def client(build, overrides=None, node=()):
+    """`node`: settings of [node] beside the management socket."""
+    it = PeelClient([], hops=(1,), binary=peel(build), overrides=overrides)
+    with open(it.config_path, "a", encoding="utf-8") as file:
+        file.write(render({"node": {"management": it.directory.name + "/peel.sock", **dict(node)}}))
+    return it
 
 
 async def ask(node, what="status", timeout=10.0):
@@ -155,10 +158,127 @@ async def hang_up(build):
             await node.stop()
 
 
+# ---- memory ---------------------------------------------------------------------------------------------------------
+
+
+def mappings(pid):
+    """(start, end, path, flags) of each mapping."""
+    with open(f"/proc/{pid}/smaps", encoding="ascii") as smaps:
+        for line in smaps:
+            head = re.match(r"([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \S+ *(.*)$", line)
+            if head:
+                start, end, path = int(head[1], 16), int(head[2], 16), head[3]
+            elif line.startswith("VmFlags:"):
+                yield start, end, path, set(line.split()[1:])
+
+
+def places(pid, wanted):
+    """(path, flags) of the mappings that hold these bytes, once for each place."""
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for start, end, path, flags in mappings(pid):
+            if "rd" not in flags or path in ("[vvar]", "[vvar_vclock]", "[vsyscall]"):
+                continue
+            at, rest = start, b""
+            while at < end:
+                memory.seek(at)
+                try:
+                    piece = memory.read(min(end - at, 1 << 20))
+                except OSError:  # reserved, never used
+                    break
+                for _ in range((rest + piece).count(wanted)):
+                    yield path, flags
+                rest = piece[1 - len(wanted):]
+                at += len(piece)
+
+
+def guarded(pid, secrets):
+    """Every place of every secret is left out of dumps and locked into memory."""
+    for name, secret in secrets.items():
+        found = list(places(pid, secret))
+        if not found:
+            raise RuntimeError(f"{name} is nowhere: this looks in the wrong places")
+        for path, flags in found:
+            if "dd" not in flags or not flags & {"lo", "ht"}:  # hugepages never leave memory
+                raise RuntimeError(f"{name} in {path or 'memory'} with flags {' '.join(sorted(flags))}")
+
+
+def no_core(pid):
+    with open(f"/proc/{pid}/limits", encoding="ascii") as limits:
+        line = next(line for line in limits if line.startswith("Max core file size"))
+    if line.split()[4:6] != ["0", "0"]:
+        raise RuntimeError(line)
+    # Of a process that may not be dumped, root owns the entries in /proc, whoever runs it.
+    if os.stat(f"/proc/{pid}/environ").st_uid != 0:
+        raise RuntimeError("the process may be dumped and traced")
+
+
+async def secrets(build):
+    """The identity in a relay's and a client's memory, after it has been used."""
+    if os.geteuid() != 0:
+        raise Skipped("reading the memory of another process needs root")
+    peer = relay(build)
+    key = os.path.join(peer.directory.name, "key.pem")
+    around = [("127.0.0.1", peer.port)]
+    nodes = [peer, relay(build, walk_to=around), client(build, node={"key": key})]
+    limit = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (limit[1], limit[1]))  # inherited by the nodes
+    try:
+        for node in nodes[:2]:
+            await node.start()
+        await until(lambda: ask_peers(nodes[1]), 20.0, "the two relays did not meet")
+        for node in nodes[:2]:
+            secret = node.key[10:]
+            guarded(node.process.pid, {"the X25519 key": secret[:32], "the Ed25519 seed": secret[32:]})
+            no_core(node.process.pid)
+        await nodes[0].stop()
+        await nodes[2].start()  # with the same key
+        guarded(nodes[2].process.pid, {"the client's key": nodes[0].key[10:42]})
+        no_core(nodes[2].process.pid)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, limit)
+        await stop_all(nodes, ())
+
+
+async def ask_peers(node):
+    return await ask(node, "peers")
+
+
+def engines(build):
+    """The AEAD engines that work here."""
+    for name in ("avx512", "ipsec_mb", "sodium"):
+        node = relay(build, {"aead": {"engine": name}})
+        if subprocess.run([node.binary, "relay", "-c", node.config_path, "--check"], check=False,
+                          capture_output=True).returncode == 0:
+            yield name
+
+
+async def session_keys(build):
+    """The keys of a circuit that goes through a relay."""
+    if os.geteuid() != 0:
+        raise Skipped("reading the memory of another process needs root")
+    names = list(engines(build))
+    for name in names:
+        await session_keys_of(build, name)
+    return ", ".join(names)
+
+
+async def session_keys_of(build, engine):
+    async with World(["peel", "peel"], "python", binary=peel(build),
+                     peel_overrides={"aead": {"engine": engine}}) as world:
+        await world.settle()
+        circuit = await world.origin.build([world.keys[0], world.keys[1]])
+        await world.origin.echo(circuit, world.echo_ip, world.echo_port, range(2, 1400, 100))
+        for hop, node in zip(world.origin.tunnels.circuits[circuit].hops, world.relays):
+            guarded(node.process.pid, {f"the forward key of {node.name}": hop.keys.key_forward,
+                                       f"the backward key of {node.name}": hop.keys.key_backward})
+
+
 CASES = [
     ("a relay whose output nobody reads", relay_unread),
     ("a client whose output nobody reads", client_unread),
     ("the reader of a relay is gone", closed_output),
     ("the reader of a relay comes back", reader_comes_back),
     ("SIGHUP", hang_up),
+    ("the identity in memory", secrets),
+    ("session keys in memory", session_keys),
 ]

@@ -4,7 +4,6 @@
  * Hands bursts to the vector code, and compares tags. Compiled for the baseline CPU, as new() must run everywhere.
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "cells.h"
 #include "peel_aead_avx512.h"
@@ -105,10 +104,7 @@ avx512_open(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n)
 static void
 avx512_free(struct peel_aead *cx)
 {
-	if (cx == NULL)
-		return;
-	peel_wipe(cx, sizeof(*cx));
-	free(cx);
+	peel_secret_free(cx, sizeof(*cx));
 }
 
 /* By the CPU and by the system, which has to save the wide registers. */
@@ -128,11 +124,8 @@ avx512_new(struct peel_aead **out)
 	*out = NULL;
 	if (!supported())
 		return -ENOTSUP;
-	*out = aligned_alloc(_Alignof(struct peel_aead), sizeof(**out));
-	if (*out == NULL)
-		return -ENOMEM;
-	memset(*out, 0, sizeof(**out));
-	return 0;
+	*out = peel_secret_alloc(sizeof(**out));
+	return *out != NULL ? 0 : -ENOMEM;
 }
 
 const struct peel_aead_engine peel_aead_avx512 = {

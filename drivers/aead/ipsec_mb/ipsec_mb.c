@@ -132,8 +132,7 @@ ipsec_mb_free(struct peel_aead *cx)
 {
 	if (cx == NULL)
 		return;
-	if (cx->mgr != NULL)
-		free_mb_mgr(cx->mgr);
+	peel_secret_free(cx->mgr, imb_get_mb_mgr_size());
 	peel_wipe(cx, sizeof(*cx));
 	free(cx);
 }
@@ -167,14 +166,17 @@ ipsec_mb_new(struct peel_aead **out)
 {
 	struct peel_aead *cx = calloc(1, sizeof(*cx));
 	IMB_ARCH arch = IMB_ARCH_NONE;
+	void *memory;
 	int rc = -ENOMEM;
 
 	*out = NULL;
 	if (cx == NULL)
 		return -ENOMEM;
-	cx->mgr = alloc_mb_mgr(0);
-	if (cx->mgr == NULL)
+	/* It keeps copies of keys. */
+	memory = peel_secret_alloc(imb_get_mb_mgr_size());
+	if (memory == NULL)
 		goto fail;
+	cx->mgr = imb_set_pointers_mb_mgr(memory, 0, 1);
 	rc = -ENOTSUP;
 	init_mb_mgr_auto(cx->mgr, &arch);
 	if (imb_get_errno(cx->mgr) != 0 || arch == IMB_ARCH_NONE)

@@ -75,7 +75,7 @@ struct possessions {
 	struct rlimit limit[RLIM_NLIMITS];
 	struct sigaction action[NSIG];
 	char name[16];
-	int policy, nice;
+	int policy, nice, dumpable;
 	mode_t umask;
 };
 
@@ -92,6 +92,7 @@ look(struct possessions *p)
 	prctl(PR_GET_NAME, p->name);
 	p->policy = sched_getscheduler(0);
 	p->nice = getpriority(PRIO_PROCESS, 0);
+	p->dumpable = prctl(PR_GET_DUMPABLE);
 	p->umask = umask(0);
 	umask(p->umask);
 }
@@ -108,6 +109,7 @@ assert_same(const struct possessions *a, const struct possessions *b)
 	assert_int_equal(a->policy, b->policy);
 	assert_int_equal(a->nice, b->nice);
 	assert_int_equal(a->umask, b->umask);
+	assert_int_equal(a->dumpable, b->dumpable);
 }
 
 /* Every thread but ours has all signals blocked that can be. */
@@ -416,6 +418,111 @@ ordinary(void)
 	return 0;
 }
 
+/* ---- secrets ------------------------------------------------------------------------------------------------------------ */
+
+static long
+locked_kib(void)
+{
+	char line[128];
+	long kib = -1;
+	FILE *f = fopen("/proc/self/status", "r");
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		sscanf(line, "VmLck: %ld", &kib);
+	fclose(f);
+	return kib;
+}
+
+/* Does the memory from @p start on hold the key whose bytes are the complement of @p inverse? Our own copy must not count. */
+static bool
+holds_key(int mem, unsigned long start, unsigned long end, const uint8_t inverse[32])
+{
+	static uint8_t piece[1 << 16];
+
+	for (unsigned long at = start; at < end; at += sizeof(piece) / 2) {
+		ssize_t n = pread(mem, piece, sizeof(piece), (off_t)at);
+
+		/* What was read last is in `piece` itself, which is not what is looked for. */
+		if (at <= (unsigned long)piece && (unsigned long)piece < at + sizeof(piece))
+			continue;
+		for (ssize_t i = 0; i + 32 <= n; i++) {
+			int k = 0;
+
+			while (k < 32 && (uint8_t)~piece[i + k] == inverse[k])
+				k++;
+			if (k == 32)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Mappings with the key; each must be left out of dumps and be locked. */
+static unsigned int
+find_key(const uint8_t inverse[32])
+{
+	FILE *maps = fopen("/proc/self/smaps", "r");
+	int mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	unsigned long start = 0, end = 0, from, to;
+	unsigned int found = 0;
+	char line[512], rights[8] = "";
+
+	assert_non_null(maps);
+	assert_true(mem >= 0);
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) == 3) {
+			start = from;
+			end = to;
+			continue;
+		}
+		if (strncmp(line, "VmFlags:", 8) != 0 || strncmp(rights, "rw", 2) != 0 ||
+			!holds_key(mem, start, end, inverse))
+			continue;
+		found++;
+		if (strstr(line, " dd") == NULL || strstr(line, " lo") == NULL)
+			fail_msg("the key is in %lx-%lx with %s", start, end, line);
+	}
+	close(mem);
+	fclose(maps);
+	return found;
+}
+
+/* A host's limits and dumps are its own, so secrets have pages of their own, and nothing stays locked. */
+static void
+test_secrets(void **state)
+{
+	char path[] = "/tmp/peel-guest-XXXXXX";
+	uint8_t content[74] = "LibNaCLSK:", inverse[32];
+	int fd = mkstemp(path), random = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+	struct peel_settings s;
+	struct peel *p;
+	long locked = locked_kib();
+
+	(void)state;
+	if (getenv("PEEL_TEST_SANITIZED") != NULL) /* sanitizers make mlock() do nothing */
+		skip();
+	assert_true(fd >= 0 && random >= 0);
+	assert_int_equal(read(random, content + 10, 64), 64);
+	assert_int_equal(write(fd, content, sizeof(content)), sizeof(content));
+	for (int i = 0; i < 32; i++)
+		inverse[i] = (uint8_t)~content[10 + i];
+	explicit_bzero(content, sizeof(content));
+	close(fd);
+	close(random);
+	quiet_settings(&s);
+	s.key_file = path;
+	assert_int_equal(peel_open(&s, &p), 0);
+	assert_int_equal(peel_run(p), 0);
+	assert_int_equal(peel_build_tunnels(p, 1), 0);
+	sleep_ms(200);
+	assert_int_equal(find_key(inverse), 1);
+	peel_close(p);
+	assert_int_equal(find_key(inverse), 0);
+	assert_int_equal(locked_kib(), locked);
+	unlink(path);
+}
+
 static void
 test_silence(void **state)
 {
@@ -436,6 +543,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_misuse),
 		cmocka_unit_test(test_open_failures),
 		cmocka_unit_test(test_fork),
+		cmocka_unit_test(test_secrets),
 		cmocka_unit_test(test_silence),
 	};
 
