@@ -66,7 +66,7 @@ static void
 check_port(struct peel_conf *c, struct conf_errors *e)
 {
 	static const char *const ethdev_only[] = {"device", "address", "address6", "gateway",
-		"gateway6", "mtu", "exit_ports", "rx_descriptors", "tx_descriptors"};
+		"gateway6", "mtu", "exit_ports", "rx_descriptors", "tx_descriptors", "device_lost"};
 	static const char *const socket_only[] = {"exit_address", "exit_address6"};
 	static const uint8_t any[sizeof(((struct peel_addr *)0)->ip)];
 	const struct peel_addr *public = &c->node.public_address;

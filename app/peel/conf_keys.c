@@ -19,6 +19,7 @@ static const struct conf_word words_idle[] = {
 	{"auto", PEEL_IDLE_AUTO}, {"poll", PEEL_IDLE_POLL}, {"sleep", PEEL_IDLE_SLEEP}, {NULL, 0}};
 static const struct conf_word words_hugepages[] = {{"auto", PEEL_HUGEPAGES_AUTO},
 	{"yes", PEEL_HUGEPAGES_YES}, {"no", PEEL_HUGEPAGES_NO}, {NULL, 0}};
+static const struct conf_word words_lost[] = {{"wait", false}, {"end", true}, {NULL, 0}};
 static const struct conf_word words_policy[] = {{"standard", false}, {"any", true}, {NULL, 0}};
 static const struct conf_word words_level[] = {{"error", PEEL_LOG_ERROR},
 	{"warning", PEEL_LOG_WARNING}, {"info", PEEL_LOG_INFO}, {"debug", PEEL_LOG_DEBUG},
@@ -115,6 +116,8 @@ const struct conf_key conf_keys[] = {
 		"ethdev: receive descriptors per queue"),
 	NUMBER("port", "tx_descriptors", node.port_conf.tx_descriptors, 64, 32768, words_auto0,
 		"ethdev: send descriptors per queue"),
+	WORD("port", "device_lost", node.port_conf.end_when_lost, words_lost,
+		"ethdev: what to do when the interface goes away"),
 	NUMBER("port", "buffers", node.n_mbufs, 1024, 16777216, words_auto0, "packet buffers, 2.5 kB each"),
 
 	LIST("workers", "cores", node.core, conf_set_cores, "CPU numbers and ranges, such as 2, 4-7, or nothing",

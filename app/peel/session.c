@@ -22,6 +22,7 @@ drive(struct session *s)
 
 	if (ret != 0) {
 		peel_log(PEEL_LOG_ERROR, "%s", peel_strerror(ret));
+		s->failed = true;
 		uv_stop(&s->loop);
 	}
 }

@@ -22,6 +22,7 @@ struct session {
 	uv_prepare_t prepare; /* sets that timer before the loop sleeps */
 	uv_signal_t term, interrupt, status;
 	bool interrupted; /* by a signal */
+	bool failed;	  /* the node cannot go on; logged */
 	/** A signal asked for the end. NULL: session_stop is called. */
 	void (*on_interrupt)(void *arg);
 	void *arg;

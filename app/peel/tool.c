@@ -198,7 +198,7 @@ run(struct tool *t)
 		tool_fail(t, "%s", peel_strerror(ret));
 	session_run(s);
 	session_close(s);
-	return t->failed || s->interrupted ? EXIT_FAILED : EXIT_OK;
+	return t->failed || s->failed || s->interrupted ? EXIT_FAILED : EXIT_OK;
 }
 
 int

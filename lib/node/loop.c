@@ -11,11 +11,32 @@
 
 #define TICK_MAX_MS 500
 #define TICK_MIN_MS 5
+#define WATCH_MS 1000 /* between two looks at the port */
 
 static uint64_t
 min_u64(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+/* What lies below the port may change. */
+static uint64_t
+watch_port(struct peel_node *node)
+{
+	uint64_t now = peel_now_ms(node->env);
+	char why[256] = "";
+
+	if (node->conf.port->watch == NULL || node->failure != 0)
+		return TICK_MAX_MS;
+	if (now < node->next_watch_ms)
+		return node->next_watch_ms - now;
+	node->next_watch_ms = now + WATCH_MS;
+	node->failure = node->conf.port->watch(node->port, why, sizeof(why));
+	if (node->failure != 0) {
+		peel_log(PEEL_LOG_ERROR, "%s", why[0] != '\0' ? why : strerror(-node->failure));
+		node->ended = true;
+	}
+	return WATCH_MS;
 }
 
 static void
@@ -33,6 +54,7 @@ on_tick(uv_timer_t *timer)
 	}
 	next = min_u64(next, node_http_tick(node->http));
 	next = min_u64(next, node_bootstrap_tick(node->bootstrap));
+	next = min_u64(next, watch_port(node));
 	peel_rcu_poll(node->rcu);
 	node_stages_tick(node);
 	node_wake_workers(node);

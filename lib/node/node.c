@@ -108,7 +108,13 @@ peel_node_run(struct peel_node *node)
 	while (!node->ended)
 		peel_node_poll(node, -1);
 	peel_node_finish(node);
-	return 0;
+	return node->failure;
+}
+
+int
+peel_node_failure(const struct peel_node *node)
+{
+	return node->failure;
 }
 
 void

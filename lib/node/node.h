@@ -79,7 +79,9 @@ struct peel_node {
 	uv_async_t stop;
 	uv_async_t nudge; /* other threads: state has changed, look at the timers */
 	uv_timer_t tick;
-	bool ended;	  /* peel_node_stop was called */
+	bool ended;  /* peel_node_stop was called, or the port failed */
+	int failure; /* why the port cannot go on, -errno; logged */
+	uint64_t next_watch_ms;
 	bool undelivered; /* the program has not been given everything yet */
 	bool stopping;
 	uint64_t stages_until_ms; /* stages of the workers are timed until then; 0: they are not */

@@ -85,7 +85,8 @@ struct peel_node;
  */
 int peel_node_new(const struct peel_node_conf *conf, struct peel_node **out, char *why,
 	size_t why_size) PEEL_MUST_USE;
-/** Workers start; the loop runs until peel_node_stop(). Sends destroy to all neighbours before it returns. */
+/** Workers start; the loop runs until peel_node_stop(), which gives 0, or until the port fails: -errno, logged. Sends
+ *  destroy to all neighbours before it returns. */
 int peel_node_run(struct peel_node *node) PEEL_MUST_USE;
 /** End peel_node_run().   Thread: any; async-signal-safe is it not. */
 void peel_node_stop(struct peel_node *node);
@@ -99,6 +100,8 @@ int peel_node_start(struct peel_node *node) PEEL_MUST_USE;
 /** Wait up to @p timeout_ms (-1: as long as it takes) and do what is due. */
 void peel_node_poll(struct peel_node *node, int timeout_ms);
 void peel_node_finish(struct peel_node *node);
+/** Why the node can send and receive no more, as peel_node_run() returns it; 0: it can.   Thread: control. */
+int peel_node_failure(const struct peel_node *node);
 /** Readable when peel_node_poll has work; milliseconds until it wants to be called at the latest.   Thread: any. */
 int peel_node_fd(const struct peel_node *node);
 int peel_node_timeout(struct peel_node *node);

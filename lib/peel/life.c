@@ -288,7 +288,8 @@ peel_poll(struct peel *p, int timeout_ms)
 	pthread_mutex_lock(&p->lock);
 	p->polling = false;
 	pthread_mutex_unlock(&p->lock);
-	return 0;
+	rc = peel_node_failure(p->node);
+	return rc == 0 ? 0 : error_format(rc, "the port failed: %s", strerrordesc_np(-rc));
 }
 
 int

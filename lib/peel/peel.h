@@ -172,7 +172,7 @@ PEEL_API int peel_run(struct peel *p);
  * Drive the node from the caller's loop instead: wait up to @p timeout_ms (0: do not wait, -1: as long as it takes) and do
  * what is due, callbacks included. Wants to be called when peel_fd() is readable, and when peel_timeout() is over at the
  * latest. One thread at a time. 0; -EBUSY: after peel_run, or inside of peel_poll; -EAGAIN, -ENOMEM: no thread (workers
- * are threads of the library even so).
+ * are threads of the library even so); -ENODEV, -EPERM: the network device is gone for good.
  */
 PEEL_API int peel_poll(struct peel *p, int timeout_ms);
 /** A file descriptor that is readable when peel_poll has work: for poll() or epoll. The node's: do not read or close it. */

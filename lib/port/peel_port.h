@@ -78,6 +78,7 @@ struct peel_port_conf {
 	uint16_t mtu;				 /* 0: the device's */
 	uint16_t exit_port_min, exit_port_max;	 /* range of exit endpoints, main port excluded */
 	uint32_t rx_descriptors, tx_descriptors; /* 0: the driver's choice */
+	bool end_when_lost; /* watch() fails when the device goes away, and does not wait for it */
 	const struct peel_env *env;
 };
 
@@ -125,6 +126,12 @@ struct peel_port_ops {
 	 * that strangers cannot take. NULL: the driver has no fragments.   Thread: any worker.
 	 */
 	void (*vouch)(struct peel_port *port, const struct peel_addr *remote);
+	/**
+	 * Look after what may change below a running port; about once a second. It may begin to drop all datagrams, and
+	 * go on when it can. 0, or -errno: the port is of no use any more, @p why says why. NULL: nothing changes.
+	 * Thread: control, which also polls RCU.
+	 */
+	int (*watch)(struct peel_port *port, char *why, size_t why_size);
 	/** Is this one of the node's own addresses (exits refuse them)? ip only.   Thread: any. */
 	bool (*is_own)(const struct peel_port *port, const struct peel_addr *a);
 	/**

@@ -106,7 +106,7 @@ test_ethdev_values_are_combined(void **state)
 	parse_ok(ETHDEV
 		"listen = 0.0.0.0:99\naddress6 = fd00::3/64\ngateway = 10.1.2.1\n"
 		"gateway6 = fe80::1\nmtu = 1500\nexit_ports = 3000-3009\nrx_descriptors = 512\n"
-		"tx_descriptors = auto\n",
+		"tx_descriptors = auto\ndevice_lost = end\n",
 		&c);
 	const struct peel_port_conf *p = &c.node.port_conf;
 
@@ -122,6 +122,7 @@ test_ethdev_values_are_combined(void **state)
 	assert_int_equal(p->max_endpoints, 10); /* no more than ports */
 	assert_int_equal(p->rx_descriptors, 512);
 	assert_int_equal(p->tx_descriptors, 0);
+	assert_true(p->end_when_lost);
 }
 
 static void

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -16,6 +17,7 @@ import time
 
 from interop.netns import Ethernet
 from interop.peelproc import PeelNode
+from interop.remote import Remote
 from interop.runner import Skipped
 from interop.status import flatten
 
@@ -107,7 +109,7 @@ class EthernetWorld:
                 start = time.monotonic()
                 s.sendto(request, (self.ip, 0))
                 with contextlib.suppress(socket.timeout):
-                    while s.recv(2000)[20:] != b"\0\0" + struct.pack("!HHH", 0xfffe - i, 1, i):
+                    while s.recv(2000)[20:] != struct.pack("!HHHH", 0, 0xfffe - i, 1, i):
                         pass
                     trips.append(1000 * (time.monotonic() - start))
                 time.sleep(interval)
@@ -207,7 +209,196 @@ async def silence(build):
     return "; ".join(notes)
 
 
+# ---- interfaces that change ------------------------------------------------------------------------------------------
+
+
+async def smaller_mtu(build):
+    """What no longer fits leaves in parts once the relay has noticed, and what was lost until then is counted."""
+    notes = []
+    for device in ("net_af_packet", "net_af_xdp"):
+        async with EthernetWorld(build, device) as world:
+            origin = Remote("peer", {"ip": world.honest_ip, "port": PORT, "flags": [], "walk_to": [(world.ip, PORT)],
+                                     "settings": {"max_circuits": 0}}, world.honest, "originator")
+            try:
+                await origin.start()
+                key = (await world.relay.info())["key"]
+
+                async def known():
+                    return key in await origin.candidates()
+
+                await until(known, "the originator knows the relay")
+                circuit = await origin.build([key])
+                lost, numbers = await shrink(world, origin, circuit)
+            finally:
+                await origin.stop()
+            run_in(world.prefix, "ip", "link", "set", "eth0", "mtu", "1500")
+            await until(lambda: mtu_is(world, 1500), "the MTU is 1500 again")
+            notes.append(f"{device}: {lost} frames vanished, {numbers['interface_tx_lost']} counted")
+    return "; ".join(notes)
+
+
+async def mtu_is(world, mtu):
+    return (await world.numbers())["mtu"] == mtu
+
+
+async def shrink(world, origin, circuit):
+    """Answers of 1380 bytes while the MTU becomes 1300: how many were lost, and the status afterwards."""
+    async def answer(timeout):
+        try:
+            return await origin.speed(circuit, 100, 1380, 1, timeout)
+        except RuntimeError:
+            return 0
+
+    assert await answer(10)
+    assert (await world.numbers())["interface_tx_lost"] == 0
+    run_in(world.prefix, "ip", "link", "set", "eth0", "mtu", "1300")
+    lost = 0
+    while not await mtu_is(world, 1300):
+        lost += not await answer(0.25)
+        assert lost < 40, "the MTU is not noticed"
+    numbers = await world.numbers()
+    assert numbers["interface_tx_lost"] >= lost - 1, f"{lost} lost, {numbers['interface_tx_lost']} counted"
+    assert "the MTU of interface eth0 is 1300 now" in world.relay.log_tail(), world.relay.log_tail()
+    for _ in range(20):
+        assert await answer(10), "an answer in parts is lost"
+    assert (await world.numbers())["datagrams_fragmented"] >= 20
+    return lost, numbers
+
+
+async def answers(world):
+    return await asyncio.to_thread(world.ping, 1, 0)
+
+
+async def deleted_and_back(build):
+    """The interface goes, stays away, and comes again with another link address; then the link goes down and up."""
+    notes = []
+    for device in ("net_af_packet", "net_af_xdp"):
+        async with EthernetWorld(build, device) as world:
+            await until(lambda: answers(world), "a ping is answered")
+            run_in(world.prefix, "ip", "link", "del", "eth0")
+
+            async def gone():
+                return (await world.numbers())["device_present"] == 0
+
+            await until(gone, "the status says that the interface is gone")
+            assert "interface eth0 is gone" in world.relay.log_tail(), world.relay.log_tail()
+            await asyncio.sleep(2)
+            world.ethernet.plug_in(RELAY, "02:99:00:00:00:77")
+            start = time.monotonic()
+            await until(lambda: answers(world), "pings are answered again")
+            notes.append(f"{device}: {time.monotonic() - start:.1f} s")
+            assert "interface eth0 is back" in world.relay.log_tail(), world.relay.log_tail()
+            run_in(world.prefix, "ip", "link", "set", "eth0", "down")
+
+            async def link(state):
+                return (await world.numbers())["link_up"] == state
+
+            await until(lambda: link(0), "the link is down")
+            run_in(world.prefix, "ip", "link", "set", "eth0", "up")
+            await until(lambda: link(1), "the link is up")
+            await until(lambda: answers(world), "pings are answered after the link came back")
+            assert await world.relay.stop() == 0
+    return "back on the air after " + ", ".join(notes)
+
+
+async def deleted_and_told_to_end(build):
+    """device_lost = end: exit code 1, and why."""
+    async with EthernetWorld(build, device_lost="end") as world:
+        run_in(world.prefix, "ip", "link", "del", "eth0")
+        code = await asyncio.wait_for(world.relay.process.wait(), 20)
+        assert code == 1, f"ended with {code}"
+        assert "interface eth0 is gone" in world.relay.log_tail(), world.relay.log_tail()
+
+
+# ---- two on one interface --------------------------------------------------------------------------------------------
+
+
+async def second_relay(build):
+    """A second one on the interface does not start, says why, and does the first no harm."""
+    for device in ("net_af_packet", "net_af_xdp"):
+        async with EthernetWorld(build, device) as world:
+            await until(lambda: answers(world), "a ping is answered")
+            second = world.node("second")
+            try:
+                await second.start()
+            except RuntimeError as error:
+                assert "interface eth0 is used by another" in str(error), error
+            else:
+                raise AssertionError(f"two on one interface with {device}")
+            assert await asyncio.to_thread(world.ping, 3, 0.1), f"{device}: the first is deaf"
+            # The end of the first sets it free, also a hard one, which leaves the XDP program behind.
+            await world.relay.kill()
+            await second.start()
+            await until(lambda: answers(world), "the second answers")
+
+
+async def program_taken_off(build):
+    """Somebody takes our XDP program off the interface: said, and put there again."""
+    async with EthernetWorld(build, "net_af_xdp") as world:
+        await until(lambda: answers(world), "a ping is answered")
+        run_in(world.prefix, "ip", "link", "set", "eth0", "xdp", "off")
+        await asyncio.sleep(1.5)
+        await until(lambda: answers(world), "pings are answered again")
+        assert "took our XDP program off" in world.relay.log_tail(), world.relay.log_tail()
+
+
+def pass_all(prefix):
+    """Put an XDP program of ours, which passes all frames on, on eth0 there; gives its id."""
+    def bpf(command, attributes):
+        area = ctypes.create_string_buffer(attributes, 128)
+        result = ctypes.CDLL(None, use_errno=True).syscall(321, command, area, 128)
+        if result < 0:
+            raise OSError(ctypes.get_errno(), "bpf")
+        return result
+
+    code = ctypes.create_string_buffer(struct.pack("<BBhiBBhi", 0xb7, 0, 0, 2, 0x95, 0, 0, 0))  # return XDP_PASS
+    license_text = ctypes.create_string_buffer(b"GPL")
+    program = bpf(5, struct.pack("<IIQQ", 6, 2, ctypes.addressof(code), ctypes.addressof(license_text)))
+    with contextlib.closing(socket_in(prefix, socket.AF_NETLINK, socket.SOCK_RAW, 0)) as s:
+        index = int(run_in(prefix, "cat", "/sys/class/net/eth0/ifindex"))
+        attribute = struct.pack("<HHi", 8, 1, program)  # IFLA_XDP_FD in IFLA_XDP
+        body = struct.pack("<BxHiII", 0, 0, index, 0, 0) + struct.pack("<HH", 4 + len(attribute), 43 | 0x8000) + attribute
+        s.send(struct.pack("<IHHII", 16 + len(body), 19, 5, 1, 0) + body)
+        error = struct.unpack_from("<i", s.recv(4096), 16)[0]
+        assert error == 0, os.strerror(-error)
+    os.close(program)  # the interface holds it
+
+
+def program_on(prefix):
+    found = re.search(r"prog/xdp id (\d+)", run_in(prefix, "ip", "-d", "link", "show", "eth0"))
+    return found and found[1]
+
+
+async def program_of_others(build):
+    """An XDP program of somebody else stays where it is, whether it was there first or came while we ran."""
+    async with EthernetWorld(build, "net_af_xdp") as world:
+        await until(lambda: answers(world), "a ping is answered")
+        pass_all(world.prefix)
+        foreign = program_on(world.prefix)
+
+        async def said():
+            return "the XDP program of somebody else" in world.relay.log_tail()
+
+        await until(said, "the log says so")
+        assert (await world.numbers())["device_present"] == 0
+        await world.relay.stop()
+        assert program_on(world.prefix) == foreign, "the end took it off"
+        try:
+            await world.node("second").start()
+        except RuntimeError as error:
+            assert "of somebody else" in str(error), error
+        else:
+            raise AssertionError("started on an interface that is taken")
+        assert program_on(world.prefix) == foreign, "the attempt took it off"
+
+
 CASES = [
     ("forged first fragments", fragments),
     ("an idle relay", silence),
+    ("an MTU that shrinks", smaller_mtu),
+    ("an interface deleted and made again", deleted_and_back),
+    ("an interface deleted, and told to end", deleted_and_told_to_end),
+    ("a second relay on the interface", second_relay),
+    ("an XDP program taken off", program_taken_off),
+    ("an XDP program of somebody else", program_of_others),
 ]

@@ -52,18 +52,27 @@ class Ethernet:
     def _in(self, namespace, *command):
         _run("ip", "netns", "exec", namespace, *command)
 
+    def _plug_in(self, namespace, number, mac):
+        plug = f"p{number}"
+        _run("ip", "link", "add", plug, "netns", self.switch, "type", "veth",
+             "peer", "name", "eth0", "address", mac, "netns", namespace)
+        self._in(self.switch, "ip", "link", "set", plug, "master", "br0", "up")
+
+    def plug_in(self, number, mac):
+        """Once more, after its eth0 was deleted; for namespaces without a kernel stack."""
+        namespace = f"{self.prefix}n{number}"
+        self._plug_in(namespace, number, mac)
+        self._in(namespace, "ip", "link", "set", "eth0", "up")
+
     def add(self, number, kernel=True):
         """A namespace with eth0 plugged into the switch. Gives (command prefix, IPv4, IPv6, MAC)."""
         namespace = self._namespace(f"n{number}")
         mac = f"02:99:00:00:00:{number:02x}"
         ip4, ip6 = f"10.99.0.{number}", f"fd99::{number:x}"
-        plug = f"p{number}"
         if not kernel:
             # No neighbour discovery or listener reports of the kernel on the wire.
             self._in(namespace, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
-        _run("ip", "link", "add", plug, "netns", self.switch, "type", "veth",
-             "peer", "name", "eth0", "address", mac, "netns", namespace)
-        self._in(self.switch, "ip", "link", "set", plug, "master", "br0", "up")
+        self._plug_in(namespace, number, mac)
         self._in(namespace, "ip", "link", "set", "lo", "up")
         if kernel:
             self._in(namespace, "ethtool", "-K", "eth0", "tx", "off")

@@ -2,12 +2,9 @@
  * Copyright (c) 2026, the Peel authors
  */
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <rte_dev.h>
@@ -93,6 +90,53 @@ find_device(struct peel_port *port, char *why, size_t why_size)
 	return 0;
 }
 
+/* ---- the interface below ---------------------------------------------------------------------------------------- */
+
+int
+peel_ethdev_interface_take(struct peel_port *port, char *why, size_t why_size)
+{
+	const char *device = port->conf.device, *name = port->interface_name;
+
+	if ((strncmp(device, "net_af_packet", 13) != 0 && strncmp(device, "net_af_xdp", 10) != 0 &&
+		    strncmp(device, "net_pcap", 8) != 0) ||
+		!devarg(device, "iface", port->interface_name, sizeof(port->interface_name)))
+		return 0;
+	port->interface_fd = peel_interface_open();
+	if (port->interface_fd < 0)
+		return port->interface_fd;
+	port->lock_fd = peel_interface_lock(name);
+	if (port->lock_fd != -EADDRINUSE)
+		return port->lock_fd < 0 ? port->lock_fd : 0;
+	snprintf(why, why_size,
+		"interface %s is used by another relay or client: end that one, or give each an "
+		"interface of its own",
+		name);
+	return -EBUSY;
+}
+
+/* Before the driver touches it. */
+static int
+look_at_interface(struct peel_port *port, char *why, size_t why_size)
+{
+	const char *name = port->interface_name;
+	char text[16] = "0";
+
+	if (name[0] == '\0')
+		return 0;
+	int rc = peel_interface_get(port->interface_fd, name, &port->interface);
+
+	if (rc != 0) {
+		snprintf(why, why_size, "device \"%s\": interface %s: %s", port->conf.device, name,
+			rc == -ENODEV ? "there is none of this name" : strerror(-rc));
+		return rc;
+	}
+	if (strncmp(port->conf.device, "net_af_xdp", 10) != 0)
+		return 0;
+	devarg(port->conf.device, "start_queue", text, sizeof(text));
+	return peel_interface_xdp_free(&port->interface, name, (unsigned int)strtoul(text, NULL, 0),
+		port->conf.n_queues, why, why_size);
+}
+
 /* ---- MTU and buffers ------------------------------------------------------------------------------------------- */
 
 /* Drivers that sit on an interface of the kernel, whose MTU is set with ip(8), not by us. */
@@ -104,25 +148,6 @@ kernel_owned(const struct rte_eth_dev_info *info)
 	       strcmp(info->driver_name, "net_pcap") == 0;
 }
 
-static uint16_t
-kernel_mtu(const char *devargs)
-{
-	struct ifreq r = {0};
-	char name[IFNAMSIZ];
-	int s, mtu = 0;
-
-	if (!devarg(devargs, "iface", name, sizeof(name)))
-		return 0;
-	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (s < 0)
-		return 0;
-	memcpy(r.ifr_name, name, sizeof(r.ifr_name));
-	if (ioctl(s, SIOCGIFMTU, &r) == 0)
-		mtu = r.ifr_mtu;
-	close(s);
-	return (uint16_t)RTE_MIN(mtu, UINT16_MAX);
-}
-
 static int
 choose_mtu(struct peel_port *port, const struct rte_eth_dev_info *info, char *why, size_t why_size)
 {
@@ -130,10 +155,10 @@ choose_mtu(struct peel_port *port, const struct rte_eth_dev_info *info, char *wh
 	uint16_t least = port->has_ip6 ? MTU_MIN6 : MTU_MIN4;
 
 	if (kernel_owned(info))
-		device = kernel_mtu(port->conf.device);
+		device = (uint16_t)RTE_MIN(port->interface.mtu, UINT16_MAX);
 	else if (asked == 0)
 		rte_eth_dev_get_mtu(port->id, &device);
-	port->mtu = asked != 0 ? asked : device != 0 ? device : RTE_ETHER_MTU;
+	port->mtu_max = port->mtu = asked != 0 ? asked : device != 0 ? device : RTE_ETHER_MTU;
 	if (port->mtu < least) {
 		snprintf(why, why_size, "MTU %u is too small: %s needs at least %u", port->mtu,
 			port->has_ip6 ? "IPv6" : "IPv4", least);
@@ -158,7 +183,7 @@ choose_mtu(struct peel_port *port, const struct rte_eth_dev_info *info, char *wh
 static int
 choose_pool(struct peel_port *port, const struct rte_eth_dev_info *info, char *why, size_t why_size)
 {
-	struct rte_mempool *pool = port->conf.pool;
+	struct rte_mempool *pool = port->conf.pool, *own = NULL;
 	uint32_t room = RTE_PKTMBUF_HEADROOM + port->mtu + ETH_OVERHEAD;
 	char text[32];
 
@@ -169,17 +194,18 @@ choose_pool(struct peel_port *port, const struct rte_eth_dev_info *info, char *w
 		devarg(port->conf.device, "framesz", text, sizeof(text)))
 		room = RTE_MAX(room, RTE_PKTMBUF_HEADROOM + (uint32_t)strtoul(text, NULL, 0));
 	room = RTE_MAX(room, RTE_PKTMBUF_HEADROOM + info->min_rx_bufsize);
-	if (room <= rte_pktmbuf_data_room_size(pool)) {
-		port->rx_pool = pool;
+	/* The workers' pool, or what was made when the device was opened before. */
+	if (room <= rte_pktmbuf_data_room_size(port->rx_pool))
 		return 0;
-	}
 	if (room <= UINT16_MAX) {
 		snprintf(text, sizeof(text), "peel_rx_%u", port->id);
-		port->rx_pool = rte_pktmbuf_pool_create(text, pool->size, pool->cache_size,
+		own = rte_pktmbuf_pool_create(text, pool->size, pool->cache_size,
 			PEEL_PKT_PRIV_SIZE, (uint16_t)room, rte_eth_dev_socket_id(port->id));
 	}
-	if (port->rx_pool != NULL)
+	if (own != NULL) {
+		port->rx_pool = own;
 		return 0;
+	}
 	snprintf(why, why_size,
 		"no memory for %u receive buffers of %u bytes: lower the MTU or give more memory",
 		pool->size, room);
@@ -301,9 +327,10 @@ peel_ethdev_device_open(struct peel_port *port, char *why, size_t why_size)
 {
 	struct rte_eth_dev_info info;
 	struct rte_ether_addr mac;
-	int rc = find_device(port, why, why_size);
+	int rc;
 
-	if (rc != 0)
+	if ((rc = look_at_interface(port, why, why_size)) != 0 ||
+		(rc = find_device(port, why, why_size)) != 0)
 		return rc;
 	rc = rte_eth_dev_info_get(port->id, &info);
 	if (rc == 0)
@@ -327,30 +354,49 @@ peel_ethdev_device_open(struct peel_port *port, char *why, size_t why_size)
 		return rc;
 	}
 	port->started = true;
+	port->interrupts = wants_interrupts(&info);
 	if (port->has_ip6)
 		join_group(port);
-	for (uint16_t i = 0; i < port->conf.n_queues; i++)
-		peel_ethdev_wait_init(&port->queue[i], wants_interrupts(&info));
+	/* With the program that the driver put there. */
+	if (port->interface_name[0] != '\0' &&
+		peel_interface_get(port->interface_fd, port->interface_name, &port->interface) != 0)
+		port->interface.index = 0; /* gone already: the first look will tell */
 	return 0;
+}
+
+/* Somebody else's XDP program in place of ours, as a descriptor; -1: there is none. */
+static int
+hold_foreign(const struct peel_port *port, struct peel_interface *now)
+{
+	if (!port->started || port->interface.xdp == 0 ||
+		peel_interface_get(port->interface_fd, port->interface_name, now) != 0 ||
+		now->index != port->interface.index || now->xdp == 0 ||
+		now->xdp == port->interface.xdp)
+		return -1;
+	return peel_interface_xdp_program(now->xdp);
 }
 
 void
 peel_ethdev_device_close(struct peel_port *port)
 {
 	struct rte_eth_dev_info info;
+	struct peel_interface now;
+	int foreign = hold_foreign(port, &now);
 
-	if (port->started) {
-		for (uint16_t i = 0; i < port->conf.n_queues; i++)
-			peel_ethdev_wait_fini(&port->queue[i]);
-		if (rte_eth_dev_stop(port->id) != 0)
-			peel_log(PEEL_LOG_WARNING, "device \"%s\" did not stop cleanly",
-				port->conf.device);
-	}
+	if (port->started && rte_eth_dev_stop(port->id) != 0)
+		peel_log(PEEL_LOG_WARNING, "device \"%s\" did not stop cleanly", port->conf.device);
+	port->started = false;
 	if (port->created && rte_eth_dev_info_get(port->id, &info) == 0) {
 		rte_eth_dev_close(port->id);
 		rte_dev_remove(info.device);
 	}
-	/* Somebody may still hold a datagram; then the pool stays until the process ends. */
-	if (port->rx_pool != port->conf.pool && rte_mempool_full(port->rx_pool))
-		rte_mempool_free(port->rx_pool);
+	port->created = false;
+	if (foreign < 0)
+		return;
+	/* The driver of af_xdp takes off whatever is there. */
+	if (peel_interface_xdp_set(port->interface_fd, &now, foreign) != 0)
+		peel_log(PEEL_LOG_WARNING,
+			"the XDP program of somebody else on interface %s was taken off",
+			port->interface_name);
+	close(foreign);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "ethdev_internal.h"
 #include "peel_port_ethdev.h"
@@ -144,13 +145,20 @@ ethdev_close(struct peel_port *p)
 	for (uint16_t i = 0; p->queue != NULL && i < p->conf.n_queues; i++) {
 		struct peel_ethdev_queue *q = &p->queue[i];
 
+		peel_ethdev_wait_fini(q);
 		for (int k = 0; k < PENDING_HOPS; k++)
 			rte_pktmbuf_free_bulk(q->pending[k].pkts, q->pending[k].n);
 		rte_pktmbuf_free_bulk(q->tx_buf, q->n_tx);
 		peel_ethdev_frag_fini(q);
 	}
-	/* After the last mbuf of its pool. */
 	peel_ethdev_device_close(p);
+	/* Somebody may still hold a datagram; then the pool stays until the process ends. */
+	if (p->rx_pool != p->conf.pool && rte_mempool_full(p->rx_pool))
+		rte_mempool_free(p->rx_pool);
+	if (p->interface_fd >= 0)
+		close(p->interface_fd);
+	if (p->lock_fd >= 0)
+		close(p->lock_fd);
 	peel_ethdev_endpoints_free(p->endpoints);
 	free(p->neigh);
 	free(p->queue);
@@ -174,6 +182,8 @@ ethdev_open(const struct peel_port_conf *conf, struct peel_port **out, char *why
 		return -ENOMEM;
 	p->conf = *conf;
 	p->rx_pool = conf->pool;
+	p->interface_fd = p->lock_fd = -1;
+	p->link_up = true;
 	p->conf.device = strdup(conf->device);
 	p->known_seed = peel_random_u64(conf->env);
 	set_addresses(p);
@@ -184,12 +194,16 @@ ethdev_open(const struct peel_port_conf *conf, struct peel_port **out, char *why
 		snprintf(why, why_size, "no memory for the tables of the port");
 		rc = -ENOMEM;
 	} else {
-		rc = peel_ethdev_device_open(p, why, why_size);
+		rc = peel_ethdev_interface_take(p, why, why_size);
+		if (rc == 0)
+			rc = peel_ethdev_device_open(p, why, why_size);
 	}
 	if (rc != 0) {
 		ethdev_close(p);
 		return rc;
 	}
+	for (uint16_t i = 0; i < conf->n_queues; i++)
+		peel_ethdev_wait_init(&p->queue[i], p->interrupts);
 	peel_log(PEEL_LOG_INFO,
 		"port \"%s\": %02x:%02x:%02x:%02x:%02x:%02x, MTU %u, %u queue(s), checksums by %s",
 		conf->device, p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4], p->mac[5],
@@ -248,7 +262,9 @@ ethdev_dump(const struct peel_port *port, void (*line)(void *arg, const char *na
 	line(arg, "neighbours", __atomic_load_n(&port->neigh->used, __ATOMIC_RELAXED));
 	line(arg, "exit_endpoints_open", peel_ethdev_endpoints_count(port->endpoints));
 	line(arg, "mtu", port->mtu);
-	if (rte_eth_stats_get(port->id, &s) != 0)
+	line(arg, "device_present", !port->gone && !port->foreign);
+	line(arg, "link_up", !port->gone && port->link_up);
+	if (port->gone || rte_eth_stats_get(port->id, &s) != 0)
 		return;
 	line(arg, "device_rx_frames", s.ipackets);
 	line(arg, "device_tx_frames", s.opackets);
@@ -256,6 +272,7 @@ ethdev_dump(const struct peel_port *port, void (*line)(void *arg, const char *na
 	line(arg, "device_rx_errors", s.ierrors);
 	line(arg, "device_rx_no_buffer", s.rx_nombuf);
 	line(arg, "device_tx_errors", s.oerrors);
+	peel_ethdev_watch_dump(port, &s, line, arg);
 }
 
 const struct peel_port_ops peel_port_ethdev = {
@@ -272,6 +289,7 @@ const struct peel_port_ops peel_port_ethdev = {
 	.exit_close = peel_ethdev_exit_close,
 	.is_own = ethdev_is_own,
 	.can_reach = ethdev_can_reach,
+	.watch = peel_ethdev_watch,
 	.vouch = peel_ethdev_vouch,
 	.dump = ethdev_dump,
 };

@@ -15,6 +15,7 @@
 #include <rte_ethdev.h>
 
 #include "peel_port.h"
+#include "interface.h"
 #include "neigh.h"
 
 #define ETH_LEN 14
@@ -38,6 +39,7 @@
 #define KNOWN_S                                                                                    \
 	600 /* a neighbour whose authentic cells come in parts has room of its own so long */
 #define KNOWN_MAX 4096
+#define MTU_LEAST 68 /* that the kernel lets an Ethernet have */
 #define TICK_MS 100
 #define ANNOUNCEMENTS 3	       /* gratuitous ARP, a second apart: links come up late */
 #define ANSWERS_PER_SECOND 500 /* ARP and ND answers of a queue */
@@ -85,6 +87,7 @@ struct peel_ethdev_queue {
 	uint16_t n_tx;
 	uint16_t n_pending;
 	uint16_t announcements;
+	uint32_t announced;	      /* the port's `announce` as last seen */
 	uint32_t tx_bytes[TX_BUFFER]; /* UDP payload that is on its way when this frame is sent */
 	struct rte_mbuf *tx_buf[TX_BUFFER];
 	uint64_t next_tick, next_announcement;
@@ -105,12 +108,24 @@ struct peel_ethdev_frags;
 
 struct peel_port {
 	struct peel_port_conf conf;
-	uint16_t id; /* DPDK's */
-	uint16_t mtu;
+	uint16_t id;  /* DPDK's */
+	uint16_t mtu; /* relaxed atomic: follows the interface's */
 	uint8_t mac[6];
 	bool created; /* by us: remove the device at close */
 	bool started;
-	bool tx_checksum; /* the device fills in IPv4 and UDP checksums */
+	bool interrupts; /* of reception work */
+	/* watch.c: control's, but for those that workers read */
+	bool gone;	   /* release, acquire: workers do not touch the device */
+	uint32_t announce; /* relaxed: how often neighbours were to be told where we are */
+	bool quiet;	   /* no worker is in the device any more */
+	bool link_up;
+	bool foreign; /* another's XDP program is where ours should be */
+	uint8_t tries;
+	uint16_t mtu_max;
+	int interface_fd, lock_fd;	 /* -1: none */
+	char interface_name[IFNAMSIZ];	 /* of the kernel, that the device sits on; empty: none */
+	struct peel_interface interface; /* as it was when the device was opened */
+	bool tx_checksum;		 /* the device fills in IPv4 and UDP checksums */
 	uint64_t rx_offloads;
 	uint8_t ip4[4], mask4[4], ip6[16], mask6[16];
 	bool has_ip6;
@@ -134,8 +149,17 @@ struct peel_ethdev_l4 {
 
 /* ---- device.c ----------------------------------------------------------------------------------------------- */
 
+/** Find the interface that the device sits on and take it, for as long as the port lives. */
+int peel_ethdev_interface_take(struct peel_port *port, char *why, size_t why_size) PEEL_MUST_USE;
+/** Again after close as well. */
 int peel_ethdev_device_open(struct peel_port *port, char *why, size_t why_size) PEEL_MUST_USE;
 void peel_ethdev_device_close(struct peel_port *port);
+
+/* ---- watch.c ------------------------------------------------------------------------------------------------ */
+
+int peel_ethdev_watch(struct peel_port *port, char *why, size_t why_size) PEEL_MUST_USE;
+void peel_ethdev_watch_dump(const struct peel_port *port, const struct rte_eth_stats *s,
+	void (*line)(void *arg, const char *name, uint64_t value), void *arg);
 
 /* ---- rx.c --------------------------------------------------------------------------------------------------- */
 
@@ -238,12 +262,26 @@ uint16_t peel_ethdev_endpoint_port(
 
 /* ---- wait.c ------------------------------------------------------------------------------------------------- */
 
+/** Once, when the device is open.   Thread: control. */
 void peel_ethdev_wait_init(struct peel_ethdev_queue *q, bool interrupts);
 void peel_ethdev_wait_fini(struct peel_ethdev_queue *q);
 void peel_ethdev_wait(struct peel_port *port, uint16_t queue, unsigned int timeout_us);
 void peel_ethdev_wake(struct peel_port *port, uint16_t queue);
 
 /* ---- small things of the hot path ------------------------------------------------------------------------------ */
+
+/** May a worker use the device? Pairs with watch.c. */
+static inline bool
+ethdev_gone(const struct peel_port *port)
+{
+	return __atomic_load_n(&port->gone, __ATOMIC_ACQUIRE);
+}
+
+static inline uint16_t
+ethdev_mtu(const struct peel_port *port)
+{
+	return __atomic_load_n(&port->mtu, __ATOMIC_RELAXED);
+}
 
 static inline void
 ethdev_count(struct peel_ethdev_queue *q, enum peel_ethdev_counter c)

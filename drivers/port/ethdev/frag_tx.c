@@ -55,7 +55,7 @@ peel_ethdev_frag_tx(struct peel_ethdev_queue *q, struct rte_mbuf *m, const struc
 		.id = (uint32_t)ethdev_random(q),
 		.v6 = remote->family == PEEL_FAMILY_IPV6};
 	uint32_t headers = o.v6 ? IP6_LEN + FRAG_HEADER6_LEN : IP4_LEN;
-	uint32_t step = (q->port->mtu - headers) & ~7u, n = 0;
+	uint32_t step = (ethdev_mtu(q->port) - headers) & ~7u, n = 0;
 	struct rte_mbuf *parts[PARTS_MAX];
 
 	for (uint32_t at = 0; at < m->data_len; at += step) {

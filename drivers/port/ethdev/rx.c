@@ -167,10 +167,12 @@ uint16_t
 peel_ethdev_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct peel_ethdev_queue *q = &port->queue[queue];
-	uint16_t got = rte_eth_rx_burst(port->id, queue, pkts, RTE_MIN(n, PEEL_PORT_BURST));
-	uint16_t kept = 0;
+	uint16_t kept = 0, got;
 	uint64_t bytes = 0;
 
+	if (unlikely(ethdev_gone(port)))
+		return 0;
+	got = rte_eth_rx_burst(port->id, queue, pkts, RTE_MIN(n, PEEL_PORT_BURST));
 	if (got == 0)
 		return 0;
 	q->silent_us = 0;

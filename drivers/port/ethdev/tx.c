@@ -10,19 +10,19 @@ drain(struct peel_ethdev_queue *q)
 {
 	const struct peel_port *port = q->port;
 	uint64_t datagrams = 0, bytes = 0, refused = 0;
-	uint16_t n = q->n_tx, sent = 0, last;
+	uint16_t n = q->n_tx, sent = 0, last = !ethdev_gone(port);
 
 	if (n == 0)
 		return;
 	/* Some devices take a burst in parts; a call that takes nothing means that the ring is full. */
-	do {
+	while (last > 0 && sent < n) {
 		uint16_t ready = (uint16_t)(n - sent);
 
 		if (port->tx_checksum)
 			ready = rte_eth_tx_prepare(port->id, q->id, q->tx_buf + sent, ready);
 		last = rte_eth_tx_burst(port->id, q->id, q->tx_buf + sent, ready);
 		sent = (uint16_t)(sent + last);
-	} while (last > 0 && sent < n);
+	}
 
 	for (uint16_t i = 0; i < n; i++) {
 		bool datagram = q->tx_bytes[i] != NOT_A_DATAGRAM;
@@ -128,7 +128,7 @@ datagram_tx(
 	uint32_t ip_len = (v6 ? IP6_LEN : IP4_LEN), size = ip_len + UDP_LEN + bytes;
 
 	m->ol_flags = 0; /* what the receiving device noted is not for the sending one */
-	if (unlikely(size > port->mtu)) {
+	if (unlikely(size > ethdev_mtu(port))) {
 		udp_build(port, m, &remote, src_port, false);
 		peel_ethdev_frag_tx(q, m, &remote, mac);
 		return;
@@ -322,6 +322,11 @@ peel_ethdev_tx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, u
 {
 	struct peel_ethdev_queue *q = &port->queue[queue];
 
+	if (unlikely(ethdev_gone(port))) {
+		peel_stats_add(q->stats, PEEL_DROP_TX, n);
+		rte_pktmbuf_free_bulk(pkts, n);
+		return;
+	}
 	q->now = peel_now_ms(port->conf.env);
 	for (uint16_t i = 0; i < n; i++)
 		one_tx(q, pkts[i]);
@@ -344,6 +349,11 @@ tick(struct peel_ethdev_queue *q)
 	q->next_tick = q->now + TICK_MS;
 	peel_ethdev_frag_tick(q);
 	pending_check(q);
+	if (q->id == 0 && q->announced != __atomic_load_n(&q->port->announce, __ATOMIC_RELAXED)) {
+		q->announced = __atomic_load_n(&q->port->announce, __ATOMIC_RELAXED);
+		q->announcements = ANNOUNCEMENTS;
+		q->next_announcement = q->now;
+	}
 	if (q->announcements > 0 && q->now >= q->next_announcement) {
 		q->announcements--;
 		q->next_announcement = q->now + 1000;
@@ -356,6 +366,10 @@ peel_ethdev_flush(struct peel_port *port, uint16_t queue)
 {
 	struct peel_ethdev_queue *q = &port->queue[queue];
 
+	if (unlikely(ethdev_gone(port))) { /* with the link address that frames would carry */
+		drain(q);
+		return;
+	}
 	q->now = peel_now_ms(port->conf.env);
 	if (q->n_pending > 0) {
 		uint32_t generation = peel_neigh_generation(port->neigh);

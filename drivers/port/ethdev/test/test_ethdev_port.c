@@ -215,7 +215,7 @@ test_what_open_refuses(void **state)
 	REFUSED(device, NULL, "needs a device");
 	REFUSED(device, "", "needs a device");
 	REFUSED(device, "net_nothing0,iface=lo", "cannot open it");
-	REFUSED(device, "net_af_packet0,iface=peel-not-there", "cannot open it");
+	REFUSED(device, "net_af_packet0,iface=peel-not-there", "none of this name");
 	REFUSED(n_queues, 0, "queues");
 	REFUSED(n_queues, 2, "1 receive and 1 transmit queues");
 	REFUSED(listen.port, 0, "port number");
@@ -290,6 +290,36 @@ test_device_with_large_frames_gets_its_own_pool(void **state)
 	assert_null(rte_mempool_lookup("peel_rx_0"));
 }
 
+static void
+test_link_is_watched(void **state)
+{
+	(void)state;
+	struct world w;
+	char why[64];
+	uint8_t f[WORLD_FRAME_MAX];
+
+	world_init(&w);
+	world_open(&w);
+	assert_int_equal(peel_port_ethdev.watch(w.port, why, sizeof(why)), 0);
+	assert_int_equal(world_line(&w, "device_present"), 1);
+	assert_int_equal(world_line(&w, "link_up"), 1);
+	for (int i = 0; i < 5; i++) /* the announcements of the start */
+		world_pass(&w, 1000);
+	world_drain(&w);
+	assert_int_equal(rte_eth_dev_set_link_down(w.id), 0);
+	assert_int_equal(peel_port_ethdev.watch(w.port, why, sizeof(why)), 0);
+	assert_int_equal(world_line(&w, "link_up"), 0);
+	world_pass(&w, 1000);
+	assert_int_equal(world_take(&w, f), 0);
+	/* Back: the others are told where we are. */
+	assert_int_equal(rte_eth_dev_set_link_up(w.id), 0);
+	assert_int_equal(peel_port_ethdev.watch(w.port, why, sizeof(why)), 0);
+	assert_int_equal(world_line(&w, "link_up"), 1);
+	world_pass(&w, 1000);
+	assert_int_equal(world_take(&w, f), 42);
+	world_close(&w);
+}
+
 static uint64_t
 monotonic_us(void)
 {
@@ -352,6 +382,7 @@ main(void)
 		cmocka_unit_test(test_what_open_refuses),
 		cmocka_unit_test(test_device_is_made_and_removed),
 		cmocka_unit_test(test_device_with_large_frames_gets_its_own_pool),
+		cmocka_unit_test(test_link_is_watched),
 		cmocka_unit_test(test_naps_grow_in_silence),
 	};
 

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/* What the kernel says about an interface of its own that a device of ours sits on. Thread: control. */
+
+#include <net/if.h>
+
+#include "peel_base.h"
+
+struct peel_interface {
+	int index;
+	uint32_t mtu;
+	uint32_t xdp;	    /* id of the XDP program on it, 0: none */
+	uint8_t xdp_mode;   /* how it is attached: XDP_ATTACHED_* of the kernel */
+	uint64_t tx_frames; /* sent by anybody since it was made */
+	bool up;	    /* set up by the administrator ... */
+	bool running;	    /* ... and with a link */
+};
+
+/** A socket for peel_interface_get(), for the namespace of the caller. A descriptor or -errno. */
+int peel_interface_open(void);
+/** 0, -ENODEV, or another -errno when the kernel did not say. Asks for the lock of the kernel's network settings, so it
+ *  may take milliseconds while somebody else changes them. */
+int peel_interface_get(int fd, const char *name, struct peel_interface *out) PEEL_MUST_USE;
+
+/**
+ * Take an interface for this process: one of ours at a time in a network namespace.
+ * @return descriptor that holds it until it is closed, -EADDRINUSE when another has it, or another -errno.
+ */
+int peel_interface_lock(const char *name) PEEL_MUST_USE;
+
+/** A descriptor of the program with this id, or -errno. */
+int peel_interface_xdp_program(uint32_t id) PEEL_MUST_USE;
+/** Attach a program, given as a descriptor, when there is none. 0 or -errno. */
+int peel_interface_xdp_set(int fd, const struct peel_interface *i, int program) PEEL_MUST_USE;
+
+/** Put the XDP program that was there when @p i was read back to its place, when none is there. 0, or -errno: -EBUSY
+ *  when there is one, -ENOENT when the kernel has it no more, -EPERM. */
+int peel_interface_xdp_attach(int fd, const struct peel_interface *i) PEEL_MUST_USE;
+
+/**
+ * May af_xdp be opened on the interface without breaking what somebody else does there? Its driver takes the program of
+ * the interface off when it fails, whoever put it there. What a killed AF_XDP program left behind is no obstacle.
+ * @param first,n  queues wanted.
+ * @return 0, or -EBUSY with @p why.
+ */
+int peel_interface_xdp_free(const struct peel_interface *i, const char *name, unsigned int first,
+	unsigned int n, char *why, size_t why_size) PEEL_MUST_USE;
