@@ -132,6 +132,14 @@ peel_put_be64(uint8_t *p, uint64_t v)
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 	"the byte swaps above assume a little-endian machine");
 
+/* ---- file descriptors ----------------------------------------------------------------------------------------- */
+
+/**
+ * After opening @p fd, are @p reserve descriptors (of a small limit, a quarter of it) left for others? New descriptors get
+ * the lowest free number, so whoever closes what is not spared never takes the last ones.   Thread: any.
+ */
+bool peel_files_spared(int fd, unsigned int reserve);
+
 /* ---- secrets -------------------------------------------------------------------------------------------------- */
 
 /** A symmetric key. Wiped with peel_wipe(), compared with peel_equal_ct(), never logged. */

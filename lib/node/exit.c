@@ -8,6 +8,31 @@
 
 #include "node.h"
 
+#define SILENT_MS 600000 /* after a line about it */
+
+void
+node_no_socket(struct peel_node *node, int error)
+{
+	uint64_t now = peel_now_ms(node->env);
+	bool files = error == -EMFILE || error == -ENFILE;
+
+	if (files)
+		peel_stats_add(&node->stats, PEEL_NO_FILES, 1);
+	if (now < node->no_socket_ms)
+		return;
+	node->no_socket_ms = now + SILENT_MS;
+	if (files)
+		peel_log(PEEL_LOG_WARNING, "too few open files are allowed for all circuits: raise "
+					   "the limit (ulimit -n, "
+					   "LimitNOFILE= of a service)");
+	else if (error == -ENOSPC)
+		peel_log(PEEL_LOG_WARNING,
+			"all %u sockets of exits are in use: raise [exit] max_sockets",
+			node->conf.port_conf.max_endpoints);
+	else
+		peel_log(PEEL_LOG_WARNING, "exits get no socket: %s", strerror(-error));
+}
+
 /* 0 and the exit's endpoint, opened now if it has to be. */
 static int
 endpoint_of(struct peel_node *node, const struct peel_pkt *pkt, uint32_t *endpoint)
@@ -26,7 +51,7 @@ endpoint_of(struct peel_node *node, const struct peel_pkt *pkt, uint32_t *endpoi
 	rc = node->conf.port->exit_open(
 		node->port, pkt->worker, peel_exit_cookie(info.route, pkt->session), endpoint);
 	if (rc != 0) {
-		peel_log(PEEL_LOG_DEBUG, "exit: cannot open an outside port: %s", strerror(-rc));
+		node_no_socket(node, rc);
 		return rc;
 	}
 	return peel_circuits_exit_opened(node->circuits, pkt->session, pkt->generation, *endpoint);

@@ -17,7 +17,8 @@
 #define READ_LEN 16384
 #define FAILED_HOLD_MS                                                                             \
 	1000 /* what failed at once takes its circuit's place as long, or circuits would scan ports */
-#define HELD_SHARE 4 /* entries in the list per request allowed */
+#define SPARE_FILES 64 /* descriptors left for the resolver and the management socket */
+#define HELD_SHARE 4   /* entries in the list per request allowed */
 
 struct http_serve {
 	struct node_http *http;
@@ -193,6 +194,10 @@ connect_from(const struct peel_addr *source, const struct peel_addr *to)
 	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
+	if (!peel_files_spared(fd, SPARE_FILES)) {
+		close(fd);
+		return -EMFILE;
+	}
 	if (from.family == to->family) {
 		struct sockaddr_storage own;
 
@@ -220,6 +225,8 @@ start(struct http_serve *s, const struct peel_addr *to)
 	s->fd = connect_from(to->family == PEEL_FAMILY_IPV4 ? &conf->port_conf.exit_ipv4
 							    : &conf->port_conf.exit_ipv6,
 		to);
+	if (s->fd == -EMFILE || s->fd == -ENFILE)
+		node_no_socket(s->http->node, s->fd);
 	if (s->fd < 0)
 		return s->fd;
 	rc = uv_poll_init(&s->http->node->loop, &s->poll, s->fd);

@@ -84,6 +84,7 @@ struct peel_node {
 	uint64_t next_watch_ms;
 	bool undelivered; /* the program has not been given everything yet */
 	bool stopping;
+	uint64_t no_socket_ms;	  /* when the lack of sockets may be told again */
 	uint64_t stages_until_ms; /* stages of the workers are timed until then; 0: they are not */
 	struct dns *dns;
 	struct node_names *names;
@@ -127,6 +128,8 @@ bool node_deliver(struct peel_node *node);
 /** A data message that waits for its exit's sockets or for a name. Takes the mbuf. */
 void node_exit_data(struct peel_node *node, struct rte_mbuf *m);
 void node_exit_gone(void *arg, uint32_t session, uint32_t endpoint);
+/** No socket could be had for a circuit, for this reason (negative errno): count it, and say so now and then. */
+void node_no_socket(struct peel_node *node, int error);
 
 /* own.c */
 /** Complete the exit policy; the port is open. Before the workers start. */

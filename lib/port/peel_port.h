@@ -114,7 +114,7 @@ struct peel_port_ops {
 	/**
 	 * Open an exit endpoint: an IPv4 and, where the machine has it, an IPv6 socket or port. Datagrams that arrive
 	 * there are received on @p queue and carry @p cookie.   Thread: control. 0, -ENOSPC (no endpoint or port
-	 * left), or another -errno of the kernel.
+	 * left), -EMFILE (the rest of the program needs the descriptors that are left), or another -errno of the kernel.
 	 */
 	int (*exit_open)(
 		struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t *endpoint);

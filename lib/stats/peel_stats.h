@@ -52,6 +52,7 @@
 	X(DROP_OVERSIZE, "drop_oversize", "larger than a datagram may be")                         \
 	X(DROP_EXIT_OPEN, "drop_exit_open",                                                        \
 		"exit could not open its outside port, or was not asked to by its previous hop")   \
+	X(NO_FILES, "no_files", "sockets not opened for circuits: too few file descriptors left")  \
 	X(DROP_EXIT_QUEUE, "drop_exit_queue", "too many datagrams wait for a name to resolve")     \
 	X(DROP_RESOLVE, "drop_resolve", "domain name did not resolve")                             \
 	X(DROP_SOCKS_CLIENT, "drop_socks_client",                                                  \

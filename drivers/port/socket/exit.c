@@ -108,17 +108,28 @@ watch(struct sock_queue *q, int fd, uint64_t event)
 }
 
 static int
+open_one(const struct peel_addr *bind_to, bool v6_only)
+{
+	int fd = peel_sock_open(bind_to, false, v6_only, EXIT_BUFFER_BYTES);
+
+	if (fd < 0 || peel_files_spared(fd, SOCK_SPARE_FILES))
+		return fd;
+	close(fd);
+	return -EMFILE;
+}
+
+static int
 open_sockets(struct peel_port *port, struct sock_queue *q, struct sock_endpoint *e, uint32_t number,
 	uint32_t generation)
 {
 	int rc;
 
-	rc = e->fd4 = peel_sock_open(&port->exit_ipv4, false, false, EXIT_BUFFER_BYTES);
+	rc = e->fd4 = open_one(&port->exit_ipv4, false);
 	if (rc < 0)
 		return rc;
 	peel_sock_set_gro(e->fd4, port->gro);
 	if (port->ipv6_exits) {
-		rc = e->fd6 = peel_sock_open(&port->exit_ipv6, false, true, EXIT_BUFFER_BYTES);
+		rc = e->fd6 = open_one(&port->exit_ipv6, true);
 		if (rc < 0)
 			return rc;
 		peel_sock_set_gro(e->fd6, port->gro);

@@ -16,7 +16,6 @@
 #define MAIN_BUFFER_BYTES (4 << 20)
 #define EXITS_PER_SECOND 50000 /* looks at idle exit sockets: every 20 us */
 #define NO_GSO_SECONDS 60      /* until segments are tried again on a path with a small MTU */
-#define SPARE_FILES 256	       /* descriptors for the rest of the program */
 
 /* Exit endpoints take two descriptors each. */
 static void
@@ -34,7 +33,7 @@ static void
 warn_file_limit(const struct peel_port_conf *conf)
 {
 	struct rlimit limit;
-	uint64_t want = 2 * (uint64_t)conf->max_endpoints + SPARE_FILES;
+	uint64_t want = 2 * (uint64_t)conf->max_endpoints + SOCK_SPARE_FILES;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < want)
 		peel_log(PEEL_LOG_WARNING,

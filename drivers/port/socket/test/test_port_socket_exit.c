@@ -241,6 +241,38 @@ test_exit_many(void **state)
 	fix_close(&f);
 }
 
+/* Exits leave descriptors to the rest of the program, and notice when the limit is changed. */
+static void
+test_exit_leaves_files(void **state)
+{
+	struct rlimit before, limit;
+	struct fix f;
+	uint32_t e, n = 0;
+	int fd[100], rc;
+
+	(void)state;
+	fix_open(&f, "127.0.0.1:0", 1, 1000);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	limit = before;
+	limit.rlim_cur = 400;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	while ((rc = peel_port_socket.exit_open(f.port, 0, n, &e)) == 0)
+		n++;
+	assert_int_equal(rc, -EMFILE);
+	assert_in_range(n, 100, 150);
+	for (unsigned int i = 0; i < PEEL_ARRAY_LEN(fd); i++) {
+		fd[i] = dup(0);
+		assert_true(fd[i] >= 0);
+	}
+	for (unsigned int i = 0; i < PEEL_ARRAY_LEN(fd); i++)
+		close(fd[i]);
+	limit.rlim_cur = 600;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(peel_port_socket.exit_open(f.port, 0, n, &e), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	fix_close(&f);
+}
+
 /* An endpoint that floods leaves the others and the main socket their share. */
 static void
 test_exit_fairness(void **state)
@@ -360,6 +392,7 @@ main(void)
 		cmocka_unit_test(test_exit_close_and_reuse),
 		cmocka_unit_test(test_exit_stale_events),
 		cmocka_unit_test(test_exit_many),
+		cmocka_unit_test(test_exit_leaves_files),
 		cmocka_unit_test(test_exit_fairness),
 		cmocka_unit_test(test_wait_and_wake),
 	};
