@@ -10,6 +10,8 @@
 
 #include "peel_base.h"
 
+#define IPV6_SOURCE_BYTES 7 /* /56 */
+
 struct peel_addr
 peel_addr_ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port)
 {
@@ -138,6 +140,17 @@ fold(uint64_t a, uint64_t b)
 	__uint128_t m = (__uint128_t)a * b;
 
 	return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+struct peel_addr
+peel_addr_source(const struct peel_addr *a)
+{
+	struct peel_addr source = *a;
+
+	source.port = 0;
+	if (source.family == PEEL_FAMILY_IPV6)
+		memset(source.ip + IPV6_SOURCE_BYTES, 0, sizeof(source.ip) - IPV6_SOURCE_BYTES);
+	return source;
 }
 
 uint64_t

@@ -54,6 +54,10 @@ peel_addr_same_ip(const struct peel_addr *a, const struct peel_addr *b)
 	return a->family == b->family && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
+/** Whose address it is, as far as shares of strangers go: an IPv4 address, the first 56 bits of an IPv6 one (what a
+ *  provider gives to one customer); no port.   Thread: any. */
+struct peel_addr peel_addr_source(const struct peel_addr *a);
+
 /** No address given, or the protocol's "0.0.0.0:0". */
 static inline bool
 peel_addr_is_none(const struct peel_addr *a)

@@ -9,7 +9,7 @@
  *
  * The table never grows: 4-way sets under a keyed hash. A source whose bucket is full again needs no entry, so nothing
  * is swept. When a set is full of busy sources, the fullest bucket makes room and the newcomer starts with what was
- * left in it: churning through addresses earns nothing. IPv6 sources are told apart by their first 64 bits.
+ * left in it: churning through addresses earns nothing. IPv6 sources are told apart by their first 56 bits.
  *
  * Thread: one at a time (control).
  */

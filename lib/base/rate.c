@@ -97,11 +97,10 @@ peel_rate_free(struct peel_rate *r)
 static struct entry *
 find(struct peel_rate *r, const struct peel_addr *from, uint64_t now_ms)
 {
-	struct peel_addr source = *from;
+	struct peel_addr source = peel_addr_source(from);
 	struct entry *victim = NULL;
 
-	if (source.family == PEEL_FAMILY_IPV6)
-		memset(source.ip + 8, 0, 8);
+	source.port = from->port;
 	uint64_t hash = peel_addr_hash(&source, 0, r->seed);
 	uint64_t id = hash | 1; /* never 0 */
 	struct entry *set = &r->entry[(size_t)((hash >> 8) & r->mask) * WAYS];
