@@ -51,31 +51,34 @@ was_offered(struct peel_circuits *c, const struct circuit *ci, const uint8_t *pk
 }
 
 /*
- * Where the next node is, section 16.2 steps 3 and 4. A key of our own list needs no address, and no proof that we
- * can reach it; any other needs both.
+ * Where the next node is, section 16.2 steps 3 and 4. A key of our own list is where it was when we listed it, and needs no
+ * proof that we can reach it. Any other is where the originator says, which has its own view of it: whoever had a
+ * key believed at a wrong address here, and whoever moved it since, draws no circuit to himself (W6).
  */
 static int
 resolve(struct peel_circuits *c, const struct circuit *ci, const struct peel_msg_extend *m,
 	struct peel_addr *addr, bool *reach)
 {
 	struct peel_target peer = {0};
-	bool offered = was_offered(c, ci, m->pk.p, addr);
+
+	*reach = false;
+	if (was_offered(c, ci, m->pk.p, addr))
+		return reachable(addr) ? 0 : -EPROTO;
+	if (peel_addr_is_none(&m->address))
+		return -EPROTO;
+	*addr = m->address;
 	bool known = c->conf.find_peer != NULL && c->conf.find_peer(c->conf.arg, m->pk.p, &peer);
 
-	if (!offered && peel_addr_is_none(&m->address))
-		return -EPROTO;
-	if (known && reachable(&peer.addr)) {
-		*addr = peer.addr;
-	} else if (!offered) {
-		*addr = m->address;
-		peer.last_heard_ms = 0; /* not from there */
-		if (trespasses(c, ci, addr))
+	/* An address in the originator's own network means nothing here, unless we are in it and know the node. */
+	if (trespasses(c, ci, addr)) {
+		if (!known)
 			return -EPROTO;
+		*addr = peer.addr;
 	}
 	if (!reachable(addr))
 		return -EPROTO;
-	*reach = !offered && (peer.last_heard_ms == 0 ||
-				     peel_now_ms(c->env) - peer.last_heard_ms >= REACH_AFTER_MS);
+	*reach = !known || !peel_addr_equal(addr, &peer.addr) || peer.last_heard_ms == 0 ||
+		 peel_now_ms(c->env) - peer.last_heard_ms >= REACH_AFTER_MS;
 	return 0;
 }
 

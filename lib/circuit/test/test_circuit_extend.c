@@ -68,12 +68,14 @@ test_extend_into_local_networks(void **state)
 	node_free(n);
 }
 
-/* Keys of the list need no address; for others the known address counts, then the given one after a ping. */
+/* Keys of the list are where they were listed, whatever else is said; others where the originator says, after a ping
+ * unless the node was heard there lately. */
 static void
 test_extend_addresses(void **state)
 {
 	struct node *n = node_with(NULL);
-	struct peel_addr given = peel_addr_ipv4(198, 51, 100, 1, 1);
+	struct peel_addr given = peel_addr_ipv4(198, 51, 100, 1, 1),
+			 believed = peel_addr_ipv4(192, 0, 2, 41, 41);
 	struct originator o;
 	struct packet p;
 
@@ -87,11 +89,11 @@ test_extend_addresses(void **state)
 	n->n_relays = 0; /* forgotten since: the address of then */
 	assert_int_equal(try_extend(n, &o, nobody_pk, NULL), 0);
 	assert_true(node_pop(n, &p) && peel_addr_equal(&p.to, &n->relays[0].addr));
-	n->peers[0] = n->relays[0]; /* known, somewhere else */
-	n->peers[0].addr.port = 41;
+	n->peers[0] = n->relays[0]; /* moved since, or so it seems */
+	n->peers[0].addr = believed;
 	n->n_peers = 1;
 	assert_int_equal(try_extend(n, &o, nobody_pk, &given), 0);
-	assert_true(node_pop(n, &p) && peel_addr_equal(&p.to, &n->peers[0].addr));
+	assert_true(node_pop(n, &p) && peel_addr_equal(&p.to, &n->relays[0].addr));
 	assert_int_equal(n->n_reach, 0); /* never for keys of the list */
 
 	struct peel_identity x;
@@ -99,16 +101,16 @@ test_extend_addresses(void **state)
 	assert_int_equal(peel_identity_generate(&n->env, &x), 0);
 	memcpy(n->peers[0].pk, x.pk, PEEL_PK_LEN);
 	n->peers[0].last_heard_ms = world_now - 57499;
-	assert_int_equal(try_extend(n, &o, x.pk, &given), 0);
-	assert_true(node_pop(n, &p) && peel_addr_equal(&p.to, &n->peers[0].addr));
+	assert_int_equal(try_extend(n, &o, x.pk, &believed), 0);
+	assert_true(node_pop(n, &p) && peel_addr_equal(&p.to, &believed));
 	n->peers[0].last_heard_ms = world_now - 57500; /* silent too long: ping first */
-	assert_int_equal(try_extend(n, &o, x.pk, &given), 0);
+	assert_int_equal(try_extend(n, &o, x.pk, &believed), 0);
 	assert_false(node_pop(n, &p));
 	assert_int_equal(n->n_reach, 1);
-	assert_true(peel_addr_equal(&n->reach_addr, &n->peers[0].addr));
+	assert_true(peel_addr_equal(&n->reach_addr, &believed));
 	peel_circuits_reached(n->circuits, n->reach_token);
-	assert_true(node_pop(n, &p) && peel_addr_equal(&p.to, &n->peers[0].addr));
-	n->n_peers = 0; /* unknown: the given address, after a ping */
+	assert_true(node_pop(n, &p) && peel_addr_equal(&p.to, &believed));
+	n->peers[0].last_heard_ms = world_now; /* heard, but somewhere else */
 	assert_int_equal(try_extend(n, &o, x.pk, &given), 0);
 	assert_false(node_pop(n, &p));
 	assert_true(peel_addr_equal(&n->reach_addr, &given));
@@ -119,7 +121,12 @@ test_extend_addresses(void **state)
 	assert_true(node_pop(n, &p) && peel_addr_equal(&p.to, &given));
 	peel_circuits_reached(n->circuits, n->reach_token); /* once only */
 	assert_false(node_pop(n, &p));
-	assert_int_equal(counts(n).pending, 5);
+	n->n_peers = 0; /* unknown: the same */
+	assert_int_equal(try_extend(n, &o, x.pk, &given), 0);
+	assert_false(node_pop(n, &p));
+	peel_circuits_reached(n->circuits, n->reach_token);
+	assert_true(node_pop(n, &p) && peel_addr_equal(&p.to, &given));
+	assert_int_equal(counts(n).pending, 6);
 	node_free(n);
 }
 
