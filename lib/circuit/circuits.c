@@ -60,8 +60,8 @@ allocate(struct peel_circuits *c)
 {
 	uint32_t n = 64;
 
-	c->size = c->conf.settings.max_joined_circuits;
-	while (n < c->size)
+	c->size = peel_circuits_sessions(&c->conf.settings);
+	while (n < c->size / 4 * 3)
 		n *= 2;
 	c->mask = n - 1;
 	c->circuit = calloc(c->size > 0 ? c->size : 1, sizeof(*c->circuit));
@@ -72,27 +72,46 @@ allocate(struct peel_circuits *c)
 	return 0;
 }
 
+/* Strangers have a quarter of what may be spent, and each of them a tenth of what a neighbour may have. */
+static int
+init_budget(struct peel_circuits *c, enum standing standing)
+{
+	const struct peel_tunnel_settings *s = &c->conf.settings;
+	uint32_t all = s->create_rate, source = s->create_rate_per_source;
+	struct pool *p = &c->pool[standing];
+	uint64_t now = peel_now_ms(c->env);
+
+	if (standing == STRANGER) {
+		all = (all + 3) / 4;
+		source = (source + 9) / 10;
+	} else if (all > 1) {
+		all -= (all + 3) / 4;
+	}
+	p->per_second = all;
+	peel_bucket_init(&p->create, all, now);
+	peel_bucket_init(&p->verify, all, now);
+	uint32_t burst = source < UINT32_MAX / 10 ? source * 10 : UINT32_MAX;
+
+	return peel_rate_new(c->env, source, burst > 0 ? burst : 1, SOURCES, &p->rate);
+}
+
 static int
 init(struct peel_circuits *c)
 {
-	const struct peel_tunnel_settings *s = &c->conf.settings;
-	uint32_t burst = s->create_rate_per_source < UINT32_MAX / 10
-				 ? s->create_rate_per_source * 10
-				 : UINT32_MAX;
 	int ret = allocate(c);
 
 	peel_circuit_offers_init(&c->offers);
 	if (ret == 0)
 		ret = peel_circuit_keys_init(&c->keys, c->env);
 	if (ret == 0)
-		ret = peel_recent_init(&c->recent, c->env, recent_size(s));
+		ret = peel_recent_init(&c->recent, c->env, recent_size(&c->conf.settings));
 	if (ret == 0)
 		ret = peel_pending_init(c);
 	if (ret == 0)
-		ret = peel_rate_new(c->env, s->create_rate_per_source, burst > 0 ? burst : 1,
-			SOURCES, &c->rate);
-	peel_bucket_init(&c->create_all, s->create_rate, peel_now_ms(c->env));
-	peel_bucket_init(&c->verify_all, s->create_rate, peel_now_ms(c->env));
+		ret = peel_sources_init(&c->sources, c->env);
+	peel_unproved_init(c);
+	for (int i = 0; i < N_POOLS && ret == 0; i++)
+		ret = init_budget(c, (enum standing)i);
 	return ret;
 }
 
@@ -133,7 +152,9 @@ peel_circuits_free(struct peel_circuits *c)
 		if (c->circuit[i].kind != KIND_FREE)
 			peel_circuit_end(c, &c->circuit[i]);
 	}
-	peel_rate_free(c->rate);
+	for (int i = 0; i < N_POOLS; i++)
+		peel_rate_free(c->pool[i].rate);
+	peel_sources_fini(&c->sources);
 	peel_pending_fini(c);
 	peel_recent_fini(&c->recent);
 	peel_circuit_offers_fini(&c->offers);
@@ -295,13 +316,13 @@ peel_circuit_delay(struct peel_circuits *c, struct circuit *ci, enum delayed wha
 	struct queue *q = &c->delayed[what];
 	uint32_t index = circuit_index(c, ci);
 
-	ci->due_ms[what] = (uint32_t)(peel_now_ms(c->env) +
-				      (uint64_t)c->conf.settings.remove_tunnel_delay * 1000);
-	ci->due_next[what] = NONE;
+	ci->delay[what].due_ms = (uint32_t)(peel_now_ms(c->env) +
+					    (uint64_t)c->conf.settings.remove_tunnel_delay * 1000);
+	ci->delay[what].next = NONE;
 	if (q->last == NONE)
 		q->first = index;
 	else
-		circuit_at(c, q->last)->due_next[what] = index;
+		circuit_at(c, q->last)->delay[what].next = index;
 	q->last = index;
 }
 
@@ -310,6 +331,11 @@ peel_circuit_remove(struct peel_circuits *c, struct circuit *ci)
 {
 	if (ci->removing)
 		return;
+	if (!peel_circuit_used(c, ci)) {
+		peel_circuit_end(c, ci);
+		return;
+	}
+	peel_circuit_settle(c, ci);
 	ci->removing = true;
 	c->n_removing++;
 	peel_circuit_delay(c, ci, DELAY_REMOVE);
@@ -321,6 +347,7 @@ peel_circuit_end(struct peel_circuits *c, struct circuit *ci)
 	uint32_t session = ci->session, endpoint = ci->endpoint;
 	bool exit_open = ci->exit_open;
 
+	peel_unproved_forget(c, ci);
 	for (int s = 0; s < N_SIDES; s++) {
 		if (ci->route[s] == NONE)
 			continue;

@@ -8,6 +8,8 @@
 /* Destroy, section 17: a signed datagram, authorised by the signer's place in the circuit and nothing else. */
 
 #define DESTROY_LEN 169
+#define BAD_MAX                                                                                    \
+	3 /* bad signatures of a circuit, then nobody can destroy it: whoever may does not sign badly */
 #define SHUTDOWN_MS                                                                                \
 	3000 /* a node with a million circuits does not sign for a minute: the rest times out */
 
@@ -59,13 +61,21 @@ refuse(struct peel_circuits *c, enum peel_counter why)
 	return -EBADMSG;
 }
 
+/* Circuits that strangers invented do not use up what is there for others. */
+static bool
+may_verify(struct peel_circuits *c, const struct circuit *ci)
+{
+	struct pool *p = &c->pool[ci->standing == STRANGER ? STRANGER : NEIGHBOUR];
+
+	return peel_bucket_take(&p->verify, p->per_second, p->per_second, 1, peel_now_ms(c->env));
+}
+
 int
 peel_circuit_destroy(
 	struct peel_circuits *c, const struct peel_addr *from, const uint8_t *data, size_t len)
 {
 	struct peel_signed frame;
 	struct peel_msg_destroy m;
-	uint32_t rate = c->conf.settings.create_rate;
 
 	if (peel_signed_parse(data, len, false, false, &frame) != 0 ||
 		peel_destroy_parse(frame.body.p, frame.body.len, &m) != 0)
@@ -74,13 +84,15 @@ peel_circuit_destroy(
 
 	if (link == NONE)
 		return elsewhere(c, m.cid) ? -ENOENT : refuse(c, PEEL_DESTROY_REFUSED);
-	/* Whoever knows an id and its owner's key can make us verify: as much work as answering a create. */
-	if (!peel_bucket_take(&c->verify_all, rate, rate, 1, peel_now_ms(c->env)))
-		return refuse(c, PEEL_CONTROL_RATE);
-	if (!peel_signed_verify(&frame))
-		return refuse(c, PEEL_BAD_SIGNATURE);
 	struct circuit *ci = circuit_at(c, link / 2);
 
+	/* Whoever knows an id and its owner's key can make us verify: as much work as answering a create. */
+	if (ci->n_bad_destroy == BAD_MAX || !may_verify(c, ci))
+		return refuse(c, PEEL_CONTROL_RATE);
+	if (!peel_signed_verify(&frame)) {
+		ci->n_bad_destroy++;
+		return refuse(c, PEEL_BAD_SIGNATURE);
+	}
 	count(c, PEEL_DESTROY_RECEIVED);
 	if (ci->kind == KIND_RELAY && m.reason != 0)
 		peel_circuit_destroy_send(c, ci, link % 2 == PREVIOUS ? NEXT : PREVIOUS, m.reason);

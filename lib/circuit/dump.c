@@ -11,6 +11,7 @@ peel_circuits_count(const struct peel_circuits *c, struct peel_circuits_count *o
 		.relays = c->n_relays,
 		.pending = c->n_pending,
 		.removing = c->n_removing,
+		.unproved = c->pool[STRANGER].n + c->pool[NEIGHBOUR].n,
 	};
 }
 

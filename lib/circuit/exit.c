@@ -46,7 +46,8 @@ peel_circuits_message(struct peel_circuits *c, uint32_t session, uint32_t genera
 		return -ENOENT;
 	struct circuit *ci = peel_circuit_by_session(c, session, generation);
 
-	if (ci == NULL || peel_circuit_extend(c, ci, early, msg + 1, len - 1) != 0) {
+	if (ci == NULL || !peel_circuit_prove(c, ci) ||
+		peel_circuit_extend(c, ci, early, msg + 1, len - 1) != 0) {
 		count(c, PEEL_EXTEND_REFUSED);
 		return -EBADMSG;
 	}

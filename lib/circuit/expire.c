@@ -84,6 +84,8 @@ examine(struct peel_circuits *c, struct circuit *ci)
 		return;
 	const struct peel_session *s = peel_session_at(c->conf.routes, ci->session);
 
+	if (peel_circuit_used(c, ci) && !peel_circuit_prove(c, ci))
+		return;
 	note_activity(c, ci, s);
 	if (too_much(c, s)) {
 		peel_circuit_destroy_send(c, ci, PREVIOUS, PEEL_DESTROY_UNKNOWN);
@@ -127,7 +129,7 @@ scan(struct peel_circuits *c, uint64_t now)
 static int32_t
 due_in_ms(const struct circuit *ci, enum delayed what, uint64_t now)
 {
-	return (int32_t)(ci->due_ms[what] - (uint32_t)now);
+	return (int32_t)(ci->delay[what].due_ms - (uint32_t)now);
 }
 
 static struct circuit *
@@ -138,7 +140,7 @@ pop_due(struct peel_circuits *c, enum delayed what, uint64_t now)
 
 	if (ci == NULL || due_in_ms(ci, what, now) > 0)
 		return NULL;
-	q->first = ci->due_next[what];
+	q->first = ci->delay[what].next;
 	if (q->first == NONE)
 		q->last = NONE;
 	return ci;

@@ -33,6 +33,14 @@ enum delayed {
 	N_DELAYS
 };
 
+/* What is known of whoever asked for a circuit. */
+enum standing {
+	STRANGER,  /* nothing: the address may be forged */
+	NEIGHBOUR, /* receives at its address: answered the overlay, or used another circuit */
+	N_POOLS,
+	PROVED = N_POOLS, /* used this circuit */
+};
+
 #define N_OFFERED 8	/* most candidates told to one originator */
 #define SAME_CID_MAX 16 /* circuits with one id, from different neighbours: bounds every chain */
 #define PENDING_PER_CIRCUIT 8 /* creates of one circuit not answered yet */
@@ -44,8 +52,15 @@ enum delayed {
 /* There are millions: what only young ones need is elsewhere, and what lib/route knows is not repeated. */
 struct circuit {
 	uint64_t joined_ms;
-	uint32_t due_ms[N_DELAYS]; /* low bits: remove_tunnel_delay is far from 49 days */
-	uint32_t due_next[N_DELAYS];
+	union {
+		struct {
+			uint32_t due_ms; /* low bits: remove_tunnel_delay is far from 49 days */
+			uint32_t next;
+		} delay[N_DELAYS];
+		struct {
+			uint32_t older, newer;
+		} pool; /* while unproved, and so neither relay nor being removed */
+	};
 	uint32_t serial; /* of this array entry: tells a reused one */
 	uint32_t session;
 	uint32_t endpoint;	 /* outside endpoint of the exit, 0: none */
@@ -61,6 +76,8 @@ struct circuit {
 	bool removing : 1;
 	bool exit_open : 1; /* exit_gone not called yet */
 	bool introduction : 1;
+	uint8_t standing : 2;	   /* enum standing */
+	uint8_t n_bad_destroy : 2; /* with a signature that did not verify */
 };
 _Static_assert(sizeof(struct circuit) == 88, "counted in README.md");
 
@@ -149,10 +166,46 @@ bool peel_recent_has(
 	const struct recent *r, const struct peel_addr *from, uint32_t cid, uint32_t now_s);
 void peel_recent_expire(struct recent *r, uint32_t now_s);
 
+/* ---- sources.c: addresses that circuits come from (peel_addr_source) ----------------------------------------------------- */
+
+struct source_count {
+	uint32_t joined;   /* circuits, proved */
+	uint32_t unproved; /* circuits */
+};
+
+struct proof {
+	uint64_t id;
+	uint32_t last_s;
+};
+
+struct sources {
+	struct source_count *count;
+	struct proof *proof;
+	uint64_t seed;
+};
+
+int peel_sources_init(struct sources *s, const struct peel_env *env) PEEL_MUST_USE;
+void peel_sources_fini(struct sources *s);
+struct source_count *peel_source_count(const struct sources *s, const struct peel_addr *addr);
+/* An authentic cell came on a circuit from there. */
+void peel_source_prove(struct sources *s, const struct peel_addr *addr, uint32_t now_s);
+/* ... lately. */
+bool peel_source_proved(const struct sources *s, const struct peel_addr *addr, uint32_t now_s);
+
 /* ---- the whole -------------------------------------------------------------------------------------------------------- */
 
 struct queue {
 	uint32_t first, last;
+};
+
+/* Unproved circuits of one standing, by age, and what may be spent on such askers. */
+struct pool {
+	uint32_t oldest, newest;
+	uint32_t n, max, per_source;
+	struct peel_rate *rate;	   /* creates, per source */
+	struct peel_bucket create; /* creates, all */
+	struct peel_bucket verify; /* signatures of destroys */
+	uint32_t per_second;	   /* of both, 0: no limit */
 };
 
 struct peel_circuits {
@@ -177,14 +230,14 @@ struct peel_circuits {
 	struct keys keys;
 	struct offers offers;
 	struct recent recent;
-	struct peel_rate *rate;	       /* creates, per source */
-	struct peel_bucket create_all; /* creates, all */
-	struct peel_bucket verify_all; /* signatures of destroys */
+	struct sources sources;
+	struct pool pool[N_POOLS];
 
 	struct queue delayed[N_DELAYS];
 	uint32_t n_exits, n_relays, n_pending, n_removing;
 
-	uint32_t cursor; /* housekeeping: next to examine */
+	uint32_t rich_cursor; /* next to look at when somebody must make room */
+	uint32_t cursor;      /* housekeeping: next to examine */
 	uint64_t scan_ms;
 	uint64_t scan_credit;
 };
@@ -235,11 +288,29 @@ const struct peel_addr *peel_circuit_addr(
 	const struct peel_circuits *c, const struct circuit *ci, enum side side);
 /* Forget the candidate list. */
 void peel_circuit_unoffer(struct peel_circuits *c, struct circuit *ci);
-/* The circuit disappears after remove_tunnel_delay. */
+/* The circuit disappears after remove_tunnel_delay; at once, with its entry, when it never was used. */
 void peel_circuit_remove(struct peel_circuits *c, struct circuit *ci);
 void peel_circuit_delay(struct peel_circuits *c, struct circuit *ci, enum delayed what);
 /* Is a cell with (from, cid) somebody's already: a circuit here, a create of ours, another library's route? */
 bool peel_circuit_in_use(struct peel_circuits *c, const struct peel_addr *from, uint32_t cid);
+
+/* unproved.c */
+void peel_unproved_init(struct peel_circuits *c);
+/* May whoever is at @p from have one more circuit? */
+bool peel_unproved_room(
+	struct peel_circuits *c, const struct peel_addr *from, enum standing standing);
+/* For one more of this standing: the oldest give way. Circuits may end. */
+void peel_unproved_make_room(struct peel_circuits *c, enum standing standing);
+/* A circuit that was published begins as unproved. */
+void peel_unproved_enter(struct peel_circuits *c, struct circuit *ci, enum standing standing);
+/* It ends: out of all counts. */
+void peel_unproved_forget(struct peel_circuits *c, struct circuit *ci);
+/* Has an authentic cell come? */
+bool peel_circuit_used(const struct peel_circuits *c, const struct circuit *ci);
+/* One has come. */
+void peel_circuit_settle(struct peel_circuits *c, struct circuit *ci);
+/* The same, and there must be a place for it. @return false: there is none, the circuit has ended. Others may have ended. */
+bool peel_circuit_prove(struct peel_circuits *c, struct circuit *ci);
 
 /* join.c */
 int peel_circuit_join(

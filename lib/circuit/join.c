@@ -12,6 +12,9 @@
  */
 
 #define N_EACH 4 /* relays and exits told to the originator, section 14.5 */
+/* The same to a stranger: with the first exit twice 455 bytes on the network for 170, whoever's address it is. */
+#define N_RELAYS_STRANGER 2
+#define N_EXITS_STRANGER 1
 #define LIST_MAX (1 + PEEL_CANDIDATES_MAX * (2 + PEEL_PK_LEN))
 
 struct handshake {
@@ -19,9 +22,9 @@ struct handshake {
 	struct peel_session_keys keys;
 };
 
-/* Up to 4 candidates into pk[], and what is needed to extend to them later into the circuit. */
+/* Up to max candidates, and what is needed to extend to them later into the circuit. */
 static size_t
-offer(struct peel_circuits *c, struct circuit *ci, uint16_t all, uint16_t none,
+offer(struct peel_circuits *c, struct circuit *ci, uint16_t all, uint16_t none, size_t max,
 	struct peel_target out[N_EACH])
 {
 	size_t n = 0, got = 0;
@@ -31,10 +34,10 @@ offer(struct peel_circuits *c, struct circuit *ci, uint16_t all, uint16_t none,
 	if (ci->offer == NONE)
 		return 0; /* whom we cannot remember is not offered */
 	if (c->conf.candidates != NULL)
-		got = c->conf.candidates(c->conf.arg, all, none, out, N_EACH);
+		got = c->conf.candidates(c->conf.arg, all, none, out, max);
 	struct offer *o = &c->offers.offer[ci->offer];
 
-	for (size_t i = 0; i < got && i < N_EACH; i++) {
+	for (size_t i = 0; i < got && i < max; i++) {
 		if (!peel_pk_valid((struct peel_span){out[i].pk, PEEL_PK_LEN}))
 			continue;
 		uint32_t key = peel_circuit_keys_get(&c->keys, out[i].pk);
@@ -56,8 +59,11 @@ candidates_enc(struct peel_circuits *c, struct circuit *ci, const struct peel_se
 	struct peel_target relay[N_EACH], exit[N_EACH];
 	const uint8_t *relays[N_EACH], *exits[N_EACH];
 	uint8_t list[LIST_MAX];
-	size_t n_relays = offer(c, ci, PEEL_FLAG_RELAY, PEEL_FLAG_EXIT_BT, relay);
-	size_t n_exits = offer(c, ci, PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT, 0, exit);
+	bool stranger = ci->standing == STRANGER;
+	size_t n_relays = offer(c, ci, PEEL_FLAG_RELAY, PEEL_FLAG_EXIT_BT,
+		stranger ? N_RELAYS_STRANGER : N_EACH, relay);
+	size_t n_exits = offer(c, ci, PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT, 0,
+		stranger ? N_EXITS_STRANGER : N_EACH, exit);
 
 	for (size_t i = 0; i < N_EACH; i++) {
 		relays[i] = relay[i].pk;
@@ -128,10 +134,10 @@ publish(struct peel_circuits *c, struct circuit *ci, const struct peel_addr *fro
 
 /* After all cheap checks and the handshake. 0 or -errno: no room. */
 static int
-enter(struct peel_circuits *c, const struct peel_addr *from, uint32_t cid,
+enter(struct peel_circuits *c, const struct peel_addr *from, uint32_t cid, enum standing standing,
 	const struct peel_msg_create *m, const struct handshake *h)
 {
-	const struct peel_tunnel_settings *s = &c->conf.settings;
+	peel_unproved_make_room(c, standing);
 	struct circuit *ci = peel_circuit_new(c);
 
 	if (ci == NULL)
@@ -148,19 +154,32 @@ enter(struct peel_circuits *c, const struct peel_addr *from, uint32_t cid,
 	ci->kind = KIND_EXIT;
 	ci->exit_open = true;
 	c->n_exits++;
-	peel_recent_add(&c->recent, from, cid, now_s(c) + s->unstable_timeout);
+	peel_unproved_enter(c, ci, standing);
+	/* Strangers' when they are proved: what they invent must not push out what others used. */
+	if (standing == NEIGHBOUR)
+		peel_recent_add(
+			&c->recent, from, cid, now_s(c) + c->conf.settings.unstable_timeout);
 	answer(c, ci, from, m->identifier, h);
 	return 0;
 }
 
 static bool
-over_rate(struct peel_circuits *c, const struct peel_addr *from)
+over_rate(struct peel_circuits *c, const struct peel_addr *from, enum standing standing)
 {
-	uint32_t rate = c->conf.settings.create_rate;
+	struct pool *p = &c->pool[standing];
 
 	/* The source first: one that floods must not use up what is there for all. */
-	return !peel_rate_take(c->rate, from, 1) ||
-	       !peel_bucket_take(&c->create_all, rate, rate, 1, peel_now_ms(c->env));
+	return !peel_rate_take(p->rate, from, 1) ||
+	       !peel_bucket_take(&p->create, p->per_second, p->per_second, 1, peel_now_ms(c->env));
+}
+
+static enum standing
+standing_of(const struct peel_circuits *c, const struct peel_addr *from)
+{
+	if (peel_source_proved(&c->sources, from, now_s(c)) ||
+		(c->conf.proved != NULL && c->conf.proved(c->conf.arg, from)))
+		return NEIGHBOUR;
+	return STRANGER;
 }
 
 /* Counter of the refusal, or PEEL_CREATE_ACCEPTED. */
@@ -182,13 +201,15 @@ try_join(struct peel_circuits *c, const struct peel_addr *from, const struct pee
 	if (peel_recent_has(&c->recent, from, cell->cid, now_s(c)) ||
 		peel_circuit_in_use(c, from, cell->cid))
 		return PEEL_CREATE_REFUSED_IN_USE;
-	if ((uint64_t)c->n_exits + 2 * (uint64_t)c->n_relays >= s->max_joined_circuits)
-		return PEEL_CREATE_REFUSED_LIMIT;
-	if (over_rate(c, from))
+	enum standing standing = standing_of(c, from);
+
+	if (over_rate(c, from, standing))
 		return PEEL_CREATE_REFUSED_RATE;
+	if (!peel_unproved_room(c, from, standing))
+		return PEEL_CREATE_REFUSED_LIMIT;
 	if (peel_handshake_respond(c->env, c->conf.identity, m.x.p, h.y, h.auth, &h.keys) != 0)
 		result = PEEL_CREATE_REFUSED_BAD;
-	else if (enter(c, from, cell->cid, &m, &h) != 0)
+	else if (enter(c, from, cell->cid, standing, &m, &h) != 0)
 		result = PEEL_CREATE_REFUSED_LIMIT;
 	peel_wipe(&h, sizeof(h));
 	return result;

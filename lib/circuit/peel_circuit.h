@@ -20,7 +20,7 @@
 /** The protocol's settings under their own names (section 23); times in seconds. */
 struct peel_tunnel_settings {
 	uint16_t peer_flags;	      /* enum peel_peer_flag */
-	uint32_t max_joined_circuits; /* relay entries (two per relayed circuit) and exits */
+	uint32_t max_joined_circuits; /* relay entries (two per relayed circuit) and exits in use */
 	uint32_t max_time;	      /* life of an exit */
 	uint32_t max_time_ip;	      /* the same as introduction point */
 	uint32_t max_time_inactive;
@@ -37,6 +37,9 @@ struct peel_tunnel_settings {
 };
 /** The protocol's defaults. */
 void peel_tunnel_settings_init(struct peel_tunnel_settings *s);
+
+/** Sessions of lib/route that the circuits may have at once: more than max_joined_circuits, which counts those in use. */
+uint32_t peel_circuits_sessions(const struct peel_tunnel_settings *s);
 
 struct peel_circuits;
 
@@ -118,6 +121,7 @@ int peel_circuits_answer(struct peel_circuits *c, uint32_t session, const uint8_
 
 struct peel_circuits_count {
 	uint32_t exits, relays; /* circuits ending here, circuits relayed */
+	uint32_t unproved;	/* of the exits: no authentic cell came yet */
 	uint32_t pending;	/* creates sent and not answered yet */
 	uint32_t removing;	/* in their grace period */
 };

@@ -13,7 +13,9 @@
 int
 peel_pending_init(struct peel_circuits *c)
 {
-	uint32_t want = c->conf.settings.max_joined_circuits, n = PENDING_MIN;
+	/* As many as all circuits may have, in a small node: a few of them cannot use them up. */
+	uint64_t want = PENDING_PER_CIRCUIT * (uint64_t)c->conf.settings.max_joined_circuits;
+	uint32_t n = PENDING_MIN;
 
 	while (n < want && n < PENDING_MAX)
 		n *= 2;

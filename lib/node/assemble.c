@@ -125,7 +125,7 @@ start_tables(struct peel_node *node, char *why, size_t why_size)
 			n_mbufs);
 		return -rte_errno;
 	}
-	node->n_sessions = conf->tunnel.max_joined_circuits + 1 +
+	node->n_sessions = peel_circuits_sessions(&conf->tunnel) + 1 +
 			   conf->max_own_circuits * PEEL_PATH_LAYERS_MAX;
 	rc = peel_route_table_new(&(struct peel_route_conf){.max_sessions = node->n_sessions,
 					  .rcu = node->rcu,

@@ -164,6 +164,7 @@ circuit_counts(const struct peel_node *node)
 
 	peel_circuits_count(node->circuits, &count);
 	put(object, "exits", count.exits);
+	put(object, "unproved", count.unproved);
 	put(object, "relays", count.relays);
 	put(object, "pending", count.pending);
 	put(object, "removing", count.removing);

@@ -71,7 +71,8 @@
 		"out of circuits, and it may have been for one SOCKS client or another")           \
 	X(CREATE_ACCEPTED, "create_accepted", "create messages answered")                          \
 	X(CREATE_REFUSED_LIMIT, "create_refused_limit",                                            \
-		"create refused: max_joined_circuits reached")                                     \
+		"create refused: max_joined_circuits reached, or too many unused ones of a "       \
+		"source")                                                                          \
 	X(CREATE_REFUSED_RATE, "create_refused_rate",                                              \
 		"create refused: rate limit of its source or of the node")                         \
 	X(CREATE_REFUSED_IN_USE, "create_refused_in_use",                                          \
@@ -88,6 +89,8 @@
 		"destroy messages of unknown circuits or from strangers")                          \
 	X(DESTROY_SENT, "destroy_sent", "destroy messages sent")                                   \
 	X(CIRCUITS_EXPIRED, "circuits_expired", "circuits removed by age, idleness or traffic")    \
+	X(CIRCUITS_DISPLACED, "circuits_displaced",                                                \
+		"circuits that made room: never used, or of a neighbour with more than its share") \
 	X(OWN_BEGUN, "own_circuits_begun", "own circuits for which a create was sent")             \
 	X(OWN_READY, "own_circuits_ready", "own circuits that became complete")                    \
 	X(OWN_FAILED, "own_circuits_failed", "own circuits that could not be built")               \

@@ -179,6 +179,18 @@ exit_make(struct node *n, struct originator *o, uint32_t cid)
 
 	assert_true(got > 0);
 	assert_int_equal(originator_hop(o, msg, (size_t)got), 0);
+	exit_use(n, o);
+}
+
+void
+exit_use(struct node *n, const struct originator *o)
+{
+	uint32_t slot = node_route(n, &o->addr, o->cid);
+
+	assert_int_not_equal(slot, PEEL_NONE);
+	peel_half_account(
+		&peel_session_at(n->routes, peel_route_at(n->routes, slot)->session)->forward,
+		(uint32_t)(world_now / 1000), 1);
 }
 
 uint32_t

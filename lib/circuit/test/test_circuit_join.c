@@ -190,7 +190,7 @@ test_create_rate(void **state)
 	(void)state;
 	peel_tunnel_settings_init(&s);
 	s.create_rate_per_source = 1;
-	s.create_rate = 15;
+	s.create_rate = 20; /* three quarters for neighbours */
 	struct node *n = node_with(&s);
 
 	originator_init(&o, alice, 1);

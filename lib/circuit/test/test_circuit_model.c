@@ -12,13 +12,14 @@
 
 #define N_OPS 100000
 #define N_ADDRS 6
-#define N_CIDS 10
+#define N_CIDS 30
 #define N_KEYS 4
-#define N_CIRCUITS 24 /* joined at the same time */
+#define LIMIT 12       /* places of circuits that are used */
+#define N_CIRCUITS 160 /* with those that are not */
 #define N_PENDING 64
 
 struct m_circuit {
-	bool used, relay, removing, exit_open;
+	bool used, proved, relay, removing, exit_open;
 	struct peel_addr addr[2];
 	uint32_t cid[2];
 	unsigned int key[2];
@@ -45,7 +46,7 @@ static struct m_pending pendings[N_PENDING];
 static uint64_t last_join[N_ADDRS][N_CIDS];
 static uint64_t dice = 12345;
 static unsigned int n_exit_gone, n_serial;
-static unsigned int n_joined, n_relayed, n_destroyed;
+static unsigned int n_joined, n_relayed, n_destroyed, n_displaced;
 
 static unsigned int
 roll(unsigned int below)
@@ -54,6 +55,17 @@ roll(unsigned int below)
 
 	world_prng(&dice, (uint8_t *)&v, sizeof(v));
 	return v % below;
+}
+
+/* Mostly one that is in use. */
+static unsigned int
+pick(void)
+{
+	unsigned int i = roll(N_CIRCUITS), tries = roll(8) * N_CIRCUITS;
+
+	while (!circuits[i].used && tries-- > 0)
+		i = (i + 1) % N_CIRCUITS;
+	return i;
 }
 
 static bool
@@ -76,13 +88,74 @@ model_in_use(const struct peel_addr *a, uint32_t cid)
 }
 
 static unsigned int
-model_entries(void)
+count_of(const struct peel_addr *source, bool proved)
 {
-	unsigned int entries = 0;
+	unsigned int found = 0;
 
 	for (unsigned int i = 0; i < N_CIRCUITS; i++)
-		entries += circuits[i].used ? 1 + circuits[i].relay : 0;
-	return entries;
+		found += circuits[i].used && circuits[i].proved == proved &&
+			 peel_addr_same_ip(&circuits[i].addr[0], source);
+	return found;
+}
+
+static bool
+model_full(const struct peel_addr *source)
+{
+	unsigned int places = count_of(source, false);
+
+	for (unsigned int i = 0; i < N_CIRCUITS; i++)
+		places += circuits[i].used && circuits[i].proved ? 1 + circuits[i].relay : 0;
+	return places >= LIMIT;
+}
+
+/* Has it more than its share, and more than twice as much as the other one? */
+static bool
+model_rich(const struct peel_addr *source, const struct peel_addr *asking)
+{
+	unsigned int all = 0, own = count_of(source, true);
+
+	for (unsigned int i = 0; i < N_CIRCUITS; i++)
+		all += circuits[i].used && circuits[i].proved;
+	return own > all / 4 && own / 2 > count_of(asking, true);
+}
+
+static bool
+model_any_rich(const struct peel_addr *asking)
+{
+	for (unsigned int i = 0; i < N_ADDRS; i++) {
+		if (model_rich(&addrs[i], asking))
+			return true;
+	}
+	return false;
+}
+
+/* A destroy that nobody asked for: a circuit made room for the one just proved. */
+static bool
+model_displaced(const struct packet *p, const struct m_circuit *proved)
+{
+	uint32_t cid = peel_get_be32(p->data + 99);
+
+	if (p->data[PEEL_PREFIX_LEN] != PEEL_MSG_DESTROY)
+		return false;
+	for (unsigned int i = 0; i < N_CIRCUITS; i++) {
+		struct m_circuit *m = &circuits[i];
+
+		for (int s = 0; m->used && s <= m->relay; s++) {
+			if (m->cid[s] != cid || !peel_addr_equal(&m->addr[s], &p->to))
+				continue;
+			if (s == 0) {
+				assert_true(
+					m == proved || model_rich(&m->addr[0], &proved->addr[0]));
+				n_exit_gone += m->exit_open;
+				n_displaced++;
+			}
+			if (s == m->relay)
+				m->used = false;
+			return true;
+		}
+	}
+	fail_msg("a destroy of no circuit");
+	return false;
 }
 
 static void
@@ -109,12 +182,13 @@ model_join(unsigned int a, uint32_t cid, unsigned int key)
 static void
 op_create(void)
 {
-	unsigned int a = roll(N_ADDRS), cid = roll(N_CIDS), key = roll(N_KEYS);
+	/* Mostly from one host, so that it has more than its share. */
+	unsigned int a = roll(roll(3) ? 2 : N_ADDRS), cid = roll(N_CIDS), key = roll(N_KEYS);
 	uint8_t out[256], x[32] = {9};
 	const struct peel_msg_create m = {
 		.identifier = 7, .pk = {keys[key].pk, PEEL_PK_LEN}, .x = {x, 32}};
 	uint64_t age = world_now - last_join[a][cid];
-	bool used = model_in_use(&addrs[a], cid), full = model_entries() >= N_CIRCUITS;
+	bool used = model_in_use(&addrs[a], cid), full = model_full(&addrs[a]);
 	struct packet p;
 
 	peel_cell_header(out, world_prefix, cid, true, roll(2));
@@ -122,9 +196,9 @@ op_create(void)
 	bool ok = node_input(n, &addrs[a], out, 142) == 0;
 
 	assert_int_equal(node_pop(n, &p), ok);
-	if (used || full || age < 60000)
+	if (used || age < 60000 || (full && !model_any_rich(&addrs[a])))
 		assert_false(ok);
-	else if (age > 61000) /* in between: whole seconds */
+	else if (!full && age > 61000) /* in between: whole seconds */
 		assert_true(ok);
 	if (ok)
 		model_join(a, cid, key);
@@ -133,7 +207,7 @@ op_create(void)
 static void
 op_extend(void)
 {
-	unsigned int i = roll(N_CIRCUITS), key = roll(N_KEYS), outstanding = 0;
+	unsigned int i = pick(), key = roll(N_KEYS), outstanding = 0;
 	struct m_circuit *m = &circuits[i];
 	uint8_t msg[256], x[32] = {9};
 	bool stale = roll(8) == 0, early = roll(8) != 0;
@@ -150,13 +224,20 @@ op_extend(void)
 	for (unsigned int k = 0; k < N_PENDING; k++)
 		outstanding += pendings[k].used && pendings[k].circuit == i &&
 			       pendings[k].serial == m->serial;
-	bool want = m->used && !m->relay && !m->removing && !stale && early &&
-		    world_now - m->joined_ms <= 60000 && outstanding < 8;
 	int ret = peel_circuits_message(
 		n->circuits, m->session, m->generation + stale, early, msg, (size_t)len);
+	bool sent = node_pop(n, &p);
+
+	if (m->used && !m->proved && !stale) {
+		m->proved = true;
+		while (sent && model_displaced(&p, m))
+			sent = node_pop(n, &p);
+	}
+	bool want = m->used && !m->relay && !m->removing && !stale && early &&
+		    world_now - m->joined_ms <= 60000 && outstanding < 8;
 
 	assert_int_equal(ret == 0, want);
-	assert_int_equal(node_pop(n, &p), want);
+	assert_int_equal(sent, want);
 	if (!want)
 		return;
 	struct m_pending *q = pendings;
@@ -194,13 +275,15 @@ static void
 op_created(void)
 {
 	struct m_pending *q = &pendings[roll(N_PENDING)];
-	struct m_circuit *m = &circuits[q->circuit];
 	uint8_t out[256];
 	unsigned int lie = roll(6);
 	struct packet p;
 
+	for (unsigned int i = 0; i < N_PENDING && !q->used; i++)
+		q = q + 1 < pendings + N_PENDING ? q + 1 : pendings;
 	if (!q->used)
 		return;
+	struct m_circuit *m = &circuits[q->circuit];
 	size_t len =
 		created_build(q->cid ^ (lie == 1), (uint16_t)(q->identifier ^ (lie == 2)), out);
 	struct peel_addr from = q->addr;
@@ -228,7 +311,7 @@ op_created(void)
 static void
 op_destroy(void)
 {
-	struct m_circuit *m = &circuits[roll(N_CIRCUITS)];
+	struct m_circuit *m = &circuits[pick()];
 	unsigned int side = roll(2), signer = roll(3) == 0 ? roll(N_KEYS) : m->key[side];
 	uint16_t reason = (uint16_t)roll(3);
 	uint8_t out[256];
@@ -264,9 +347,14 @@ op_destroy(void)
 		assert_true(peel_addr_equal(&p.to, &hit->addr[!hit_side]));
 	if (hit == NULL)
 		return;
+	n_destroyed++;
+	if (!hit->proved) { /* nobody ever used it */
+		hit->used = false;
+		n_exit_gone++;
+		return;
+	}
 	hit->removing = true;
 	hit->removed_ms = world_now;
-	n_destroyed++;
 }
 
 static void
@@ -294,7 +382,7 @@ op_time(void)
 static void
 op_exit(void)
 {
-	struct m_circuit *m = &circuits[roll(N_CIRCUITS)];
+	struct m_circuit *m = &circuits[pick()];
 	struct peel_exit_info info;
 	static const uint8_t pong[3] = {PEEL_MSG_PONG, 0, 1};
 	struct packet p;
@@ -322,12 +410,13 @@ static void
 check_all(void)
 {
 	struct peel_circuits_count count;
-	unsigned int exits = 0, relays = 0, removing = 0, pending = 0;
+	unsigned int exits = 0, relays = 0, removing = 0, pending = 0, unproved = 0;
 
 	for (unsigned int i = 0; i < N_CIRCUITS; i++) {
 		exits += circuits[i].used && !circuits[i].relay;
 		relays += circuits[i].used && circuits[i].relay;
 		removing += circuits[i].used && circuits[i].removing;
+		unproved += circuits[i].used && !circuits[i].proved;
 	}
 	for (unsigned int i = 0; i < N_PENDING; i++)
 		pending += pendings[i].used;
@@ -336,6 +425,7 @@ check_all(void)
 	assert_int_equal(count.relays, relays);
 	assert_int_equal(count.removing, removing);
 	assert_int_equal(count.pending, pending);
+	assert_int_equal(count.unproved, unproved);
 	assert_int_equal(peel_route_count(n->routes), exits + 2 * relays);
 	assert_int_equal(peel_session_count(n->routes), exits + relays);
 	assert_int_equal(n->n_gone, n_exit_gone);
@@ -350,7 +440,7 @@ test_model(void **state)
 
 	(void)state;
 	peel_tunnel_settings_init(&settings);
-	settings.max_joined_circuits = N_CIRCUITS;
+	settings.max_joined_circuits = LIMIT;
 	settings.max_time_inactive = settings.max_time = UINT32_MAX;
 	settings.create_rate = settings.create_rate_per_source = 0;
 	n = node_with(&settings);
@@ -365,7 +455,9 @@ test_model(void **state)
 	assert_in_range(n_joined, 500, N_OPS);
 	assert_in_range(n_relayed, 200, N_OPS);
 	assert_in_range(n_destroyed, 200, N_OPS);
-	print_message("%u joined, %u extended, %u destroyed\n", n_joined, n_relayed, n_destroyed);
+	assert_in_range(n_displaced, 50, N_OPS);
+	print_message("%u joined, %u extended, %u destroyed, %u displaced\n", n_joined, n_relayed,
+		n_destroyed, n_displaced);
 	node_free(n);
 }
 

@@ -104,6 +104,15 @@ on_find_peer(void *arg, const uint8_t pk[PEEL_PK_LEN], struct peel_target *out)
 	return false;
 }
 
+static bool
+on_proved(void *arg, const struct peel_addr *addr)
+{
+	const struct node *n = arg;
+
+	(void)addr;
+	return !n->strangers;
+}
+
 static int
 on_reach(void *arg, const struct peel_addr *to, uint64_t token)
 {
@@ -160,6 +169,7 @@ node_new(struct peel_addr addr, const uint8_t *sk, const struct peel_tunnel_sett
 		.send = on_send,
 		.candidates = on_candidates,
 		.find_peer = on_find_peer,
+		.proved = on_proved,
 		.reach = on_reach,
 		.exit_gone = on_exit_gone,
 		.arg = n,

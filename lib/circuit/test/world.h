@@ -47,6 +47,7 @@ struct node {
 	uint64_t sent_total;
 	struct peel_target relays[MAX_TARGETS], exits[MAX_TARGETS], peers[MAX_TARGETS];
 	size_t n_relays, n_exits, n_peers;
+	bool strangers; /* nobody has answered the overlay */
 	int reach_result;
 	bool reach_at_once; /* answer within the call */
 	uint64_t reach_token;
@@ -117,8 +118,10 @@ size_t originator_seal(
 int originator_open(struct originator *o, const uint8_t *data, size_t len, uint8_t *msg);
 /* created or extended: checks it and adds the hop. 0 or -errno. */
 int originator_hop(struct originator *o, const uint8_t *msg, size_t len);
-/* o's circuit of one hop: this node. */
+/* o's circuit of one hop: this node. A cell came over it. */
 void exit_make(struct node *n, struct originator *o, uint32_t cid);
+/* A cell that the worker has opened. */
+void exit_use(struct node *n, const struct originator *o);
 /* Let it be extended to somebody who is not there: created is made up. @return the id towards it. */
 uint32_t relay_make(
 	struct node *n, struct originator *o, const uint8_t *next_pk, struct peel_addr next);
