@@ -7,20 +7,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <sys/queue.h>
-
 #include "output.h"
 #include "peel_discovery.h"
 #include "peel_flows.h"
 #include "peel_held.h"
 #include "peel_internal.h"
 #include "proxy.h"
+#include "proxy_http.h"
 
-#define HTTP_MS 15000 /* for an answer; the exit has 5 s, and others may be before it */
 #define TICK_MS 1000
 #define WARN_MS 60000
-
-struct request;
 
 struct listener {
 	struct proxy *proxy;
@@ -28,7 +24,7 @@ struct listener {
 	struct peel_flows *flows;
 	struct peel_held *held;				  /* while there is no circuit */
 	struct peel_socks_assoc *assoc[PEEL_FLOWS_USERS]; /* by slot of the flows */
-	STAILQ_HEAD(, request) waiting;
+	struct proxy_http *http;
 	unsigned int hops;
 	bool ready; /* as last logged */
 	uint64_t warned_ms;
@@ -92,8 +88,6 @@ sync_circuits(struct listener *l)
 		send_held(l);
 }
 
-static void try_waiting(struct listener *l);
-
 static void
 on_circuit(void *arg, struct peel *peel, peel_circuit circuit, bool ready)
 {
@@ -106,7 +100,7 @@ on_circuit(void *arg, struct peel *peel, peel_circuit circuit, bool ready)
 		if (p->listener[i].socks == NULL)
 			continue;
 		sync_circuits(&p->listener[i]);
-		try_waiting(&p->listener[i]);
+		proxy_http_try(p->listener[i].http);
 	}
 }
 
@@ -116,9 +110,11 @@ on_tick(uv_timer_t *timer)
 	struct proxy *p = timer->data;
 
 	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++) {
-		if (p->listener[i].socks != NULL)
-			peel_stats_add(p->stats, PEEL_DROP_SOCKS_WAIT,
-				peel_held_expire(p->listener[i].held));
+		if (p->listener[i].socks == NULL)
+			continue;
+		peel_stats_add(
+			p->stats, PEEL_DROP_SOCKS_WAIT, peel_held_expire(p->listener[i].held));
+		proxy_http_try(p->listener[i].http);
 	}
 }
 
@@ -287,90 +283,20 @@ send_held(struct listener *l)
 static enum peel_socks_ready
 on_ready(void *arg)
 {
-	struct listener *l = arg;
-	struct peel *peel = l->proxy->session->peel;
-	peel_circuit any;
+	const struct listener *l = arg;
 
-	if (peel_http_circuit(peel, l->hops) != 0)
-		return PEEL_SOCKS_READY;
-	return peel_active_data_circuits_of(peel, l->hops, &any, 1) == 0 ? PEEL_SOCKS_NO_CIRCUIT
-									 : PEEL_SOCKS_NO_EXIT;
-}
-
-/* A request: waiting for its turn, as an exit does five at a time for a circuit, or under way. */
-struct request {
-	STAILQ_ENTRY(request) entry;
-	struct listener *listener;
-	uint64_t id, begun_ms;
-	struct peel_address target;
-	size_t len;
-	uint8_t bytes[];
-};
-
-static void on_answer(void *arg, int result, const void *answer, size_t len);
-
-/* 0: it is under way; -EAGAIN: not now; else it has failed. */
-static int
-try_request(struct request *r)
-{
-	struct peel *peel = r->listener->proxy->session->peel;
-	peel_circuit circuit = peel_http_circuit(peel, r->listener->hops);
-
-	if (circuit == 0)
-		return -ENOENT;
-	return peel_http_request(peel, circuit, &r->target, r->bytes, r->len, on_answer, r);
-}
-
-static void
-try_waiting(struct listener *l)
-{
-	uint64_t now = uv_now(&l->proxy->session->loop);
-	struct request *r;
-
-	while (l->socks != NULL && (r = STAILQ_FIRST(&l->waiting)) != NULL) {
-		int ret = now - r->begun_ms < HTTP_MS ? try_request(r) : -ETIMEDOUT;
-
-		if (ret == -EAGAIN)
-			return;
-		STAILQ_REMOVE_HEAD(&l->waiting, entry);
-		if (ret == 0)
-			continue;
-		peel_socks_answer(l->socks, r->id, NULL, 0);
-		free(r);
-	}
-}
-
-static void
-on_answer(void *arg, int result, const void *answer, size_t len)
-{
-	struct request *r = arg;
-	struct listener *l = r->listener;
-
-	if (l->socks != NULL) /* it may have been closed in the meantime */
-		peel_socks_answer(l->socks, r->id, result >= 0 ? answer : NULL, len);
-	free(r);
-	try_waiting(l);
+	return proxy_http_ready(l->http);
 }
 
 static int
 on_http(void *arg, uint64_t id, const struct peel_socks_target *to, const uint8_t *request,
 	size_t len)
 {
-	struct listener *l = arg;
-	struct request *r = malloc(sizeof(*r) + len);
+	const struct listener *l = arg;
+	struct peel_address target;
 
-	if (r == NULL)
-		return -ENOMEM;
-	r->listener = l;
-	r->id = id;
-	r->begun_ms = uv_now(&l->proxy->session->loop);
-	target_to(to, &r->target);
-	r->len = len;
-	memcpy(r->bytes, request, len);
-	/* Those before it, too: what they wait for may not have been answers. */
-	STAILQ_INSERT_TAIL(&l->waiting, r, entry);
-	try_waiting(l);
-	return 0;
+	target_to(to, &target);
+	return proxy_http_ask(l->http, id, &target, request, len);
 }
 
 /* ---- life --------------------------------------------------------------------------------------------------------- */
@@ -385,14 +311,15 @@ open_listener(struct proxy *p, unsigned int hops, char *why, size_t why_size)
 
 	l->flows = peel_flows_new(&peel_env_system, p->stats, cc->isolate_destinations);
 	l->held = peel_held_new(&peel_env_system);
-	if (l->flows == NULL || l->held == NULL)
+	l->http = proxy_http_new(p->session, hops);
+	if (l->flows == NULL || l->held == NULL || l->http == NULL)
 		return -ENOMEM;
 	peel_socks_conf_init(&conf);
 	conf.listen = cc->listen[hops - 1];
 	conf.user = cc->user;
 	conf.password = cc->password;
 	conf.max_clients = cc->max_clients;
-	conf.http_ms = HTTP_MS;
+	conf.http_ms = PROXY_HTTP_MS;
 	conf.idle_ms = cc->idle_timeout * 1000;
 	conf.stats = p->stats;
 	conf.backend = (struct peel_socks_backend){.arg = l,
@@ -404,6 +331,7 @@ open_listener(struct proxy *p, unsigned int hops, char *why, size_t why_size)
 	ret = peel_socks_new(&p->session->loop, &conf, &l->socks, why, why_size);
 	if (ret != 0)
 		return ret;
+	proxy_http_answer_to(l->http, l->socks);
 	p->open++;
 	ret = peel_build_tunnels(p->session->peel, hops);
 	if (ret != 0)
@@ -428,7 +356,6 @@ proxy_open(struct session *s, struct proxy **out, char *why, size_t why_size)
 	for (unsigned int hops = 1; hops <= PEEL_HOPS_LIMIT && ret == 0; hops++) {
 		p->listener[hops - 1].proxy = p;
 		p->listener[hops - 1].hops = hops;
-		STAILQ_INIT(&p->listener[hops - 1].waiting);
 		if (s->conf.client.listen[hops - 1].family != PEEL_FAMILY_NONE)
 			ret = open_listener(p, hops, why, why_size);
 	}
@@ -477,8 +404,10 @@ proxy_close(struct proxy *p)
 		struct peel_socks *socks = p->listener[i].socks;
 
 		p->listener[i].socks = NULL;
-		if (socks != NULL)
-			peel_socks_close(socks, on_listener_closed, p);
+		if (socks == NULL)
+			continue;
+		proxy_http_answer_to(p->listener[i].http, NULL);
+		peel_socks_close(socks, on_listener_closed, p);
 	}
 	on_listener_closed(p);
 }
@@ -489,12 +418,7 @@ proxy_free(struct proxy *p)
 	if (p == NULL)
 		return;
 	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++) {
-		struct request *r;
-
-		while ((r = STAILQ_FIRST(&p->listener[i].waiting)) != NULL) {
-			STAILQ_REMOVE_HEAD(&p->listener[i].waiting, entry);
-			free(r);
-		}
+		proxy_http_free(p->listener[i].http);
 		peel_flows_free(p->listener[i].flows);
 		peel_held_free(p->listener[i].held);
 	}

@@ -18,5 +18,9 @@ PEEL_MUST_USE int peel_open_conf(const struct peel_node_conf *conf, struct peel 
 struct peel_node *peel_get_node(struct peel *p);
 /** peel_circuit_for() gives each destination circuits of its own. Before the node is driven. */
 void peel_set_isolate(struct peel *p, bool isolate);
+/** peel_http_circuit, but none of @p avoid, whose exits do not answer. Isolating, the one of that length is closed when it is
+ *  among them, and another one begun. */
+peel_circuit peel_http_circuit_but(
+	struct peel *p, unsigned int hops, const peel_circuit *avoid, size_t n_avoid);
 /** Isolating: a circuit for HTTP requests, which data keeps away from. */
 bool peel_is_reserved(struct peel *p, peel_circuit circuit);

@@ -53,18 +53,37 @@ does_http(struct peel_tunnels *t, peel_circuit circuit)
 	       (info.exit_flags & PEEL_FLAG_EXIT_HTTP) != 0;
 }
 
+static bool
+is_among(peel_circuit circuit, const peel_circuit *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (list[i] == circuit)
+			return true;
+	}
+	return false;
+}
+
 /* Holding the node's lock. Isolating, only the one that data keeps away from: its exit would see a tracker and a peer. */
 static peel_circuit
-find_http(struct peel *p, struct peel_tunnels *t, unsigned int hops)
+find_http(struct peel *p, struct peel_tunnels *t, unsigned int hops, const peel_circuit *avoid,
+	size_t n_avoid)
 {
 	peel_tunnel_id id[HTTP_LOOK_AT];
 	size_t n;
 
-	if (sticky_isolates(p->sticky))
-		return does_http(t, p->http[hops - 1]) ? p->http[hops - 1] : 0;
+	if (sticky_isolates(p->sticky)) {
+		peel_circuit own = p->http[hops - 1];
+
+		if (!does_http(t, own))
+			return 0;
+		if (!is_among(own, avoid, n_avoid))
+			return own;
+		(void)peel_tunnels_close(t, own); /* data shall not get it */
+		return 0;
+	}
 	n = peel_tunnels_active(t, hops, id, HTTP_LOOK_AT);
 	for (size_t i = 0; i < n && i < HTTP_LOOK_AT; i++) {
-		if (does_http(t, id[i]))
+		if (does_http(t, id[i]) && !is_among(id[i], avoid, n_avoid))
 			return id[i];
 	}
 	return 0;
@@ -112,6 +131,12 @@ begin_http(struct peel *p, struct peel_tunnels *t, unsigned int hops)
 peel_circuit
 peel_http_circuit(struct peel *p, unsigned int hops)
 {
+	return peel_http_circuit_but(p, hops, NULL, 0);
+}
+
+peel_circuit
+peel_http_circuit_but(struct peel *p, unsigned int hops, const peel_circuit *avoid, size_t n_avoid)
+{
 	struct peel_tunnels *t;
 	peel_circuit circuit;
 	int rc = 0;
@@ -122,7 +147,7 @@ peel_http_circuit(struct peel *p, unsigned int hops)
 	}
 	peel_node_lock(p->node);
 	t = peel_node_tunnels(p->node);
-	circuit = find_http(p, t, hops);
+	circuit = find_http(p, t, hops, avoid, n_avoid);
 	if (circuit == 0)
 		rc = begin_http(p, t, hops);
 	else

@@ -9,8 +9,10 @@ import struct
 import time
 
 from interop.echo import DnsServer, EchoServer, payload
+from interop.http import ANSWERS, Tracker, ask_socks, get
 from interop.net import free_ports, have_ipv6, stop_all, until
 from interop.peelclient import PeelClient
+from interop.peer import EXIT_HTTP
 from interop.runner import Skipped
 from interop.socks import SocksUdp
 from interop.world import EXIT_FLAGS, make_relay
@@ -41,7 +43,7 @@ class Overlay:
         for (_, port), overrides in zip(self.addresses, self.overrides):
             others = [a for a in self.addresses if a[1] != port]
             overrides.setdefault("exit", {}).setdefault("dns_servers", "%s:%d" % self.dns.address)
-            relay = make_relay("peel", port, EXIT_FLAGS, others, self.binary, overrides=overrides)
+            relay = make_relay("peel", port, EXIT_FLAGS + (EXIT_HTTP,), others, self.binary, overrides=overrides)
             self.relays.append(relay)
             await relay.start()
 
@@ -289,10 +291,32 @@ async def dead_exits(build):
             program.close()
 
 
+async def trackers(build):
+    """Of two exits one has no resolver: requests to trackers are answered by the other one."""
+    bad = {"exit": {"dns_servers": "127.0.0.1:9"}, "tunnel": {"max_joined_circuits": 5}}
+    async with Overlay(build, 2, [bad, {}], {"client": {"max_circuits": 8}}) as world:
+        tracker = await Tracker().start()
+        try:
+            await world.start()
+            await world.circuits(8)
+            path, (wanted, _) = next((path, answer) for path, answer in ANSWERS.items() if answer[1])
+            rounds = []
+            for _ in range(4):
+                answers = await asyncio.gather(*[
+                    ask_socks(world.client.ports[1], NAMES[0], tracker.port, get(path), 20.0) for _ in range(8)])
+                rounds.append(sum(answer == wanted for answer in answers))
+            if rounds[-1] < 8 or sum(rounds) < 30:
+                raise AssertionError(f"of 8 each were answered: {rounds}")
+            return f"of 8 each were answered: {rounds}"
+        finally:
+            tracker.close()
+
+
 CASES = [
     ("programs that ask before there are circuits", before_circuits),
     ("datagrams wait for the first circuit", held),
     ("other users of the machine", other_users),
     ("whose answer is it", whose),
     ("exits that cannot reach a host", dead_exits),
+    ("exits that cannot reach a tracker", trackers),
 ]

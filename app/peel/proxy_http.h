@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * HTTP requests of a SOCKS listener: they wait for their turn, as an exit does five at a time for a circuit, and are asked
+ * again elsewhere when an exit does not answer. In the loop's thread, all of it.
+ */
+
+#include "peel_socks.h"
+#include "session.h"
+
+/* For an answer: an exit has 5 s, three of them are asked, and other requests may be before it. */
+#define PROXY_HTTP_MS 18000
+
+struct proxy_http;
+
+/** NULL: no memory. */
+struct proxy_http *proxy_http_new(struct session *session, unsigned int hops);
+void proxy_http_free(struct proxy_http *h);
+/** Where answers go; NULL: nowhere any more. */
+void proxy_http_answer_to(struct proxy_http *h, struct peel_socks *socks);
+
+enum peel_socks_ready proxy_http_ready(struct proxy_http *h);
+/** See peel_socks_backend.http. */
+int proxy_http_ask(struct proxy_http *h, uint64_t id, const struct peel_address *to,
+	const uint8_t *request, size_t len);
+/** Circuits came or went, or time went by. */
+void proxy_http_try(struct proxy_http *h);
