@@ -38,7 +38,7 @@ flow_claim(struct peel_flows *f, const struct circuit *c, unsigned int user,
 {
 	uint64_t others = c->users & ~(UINT64_C(1) << user);
 	const struct port *p = flow_port(c, to->addr.port);
-	uint32_t serial = f->user[user].serial, now = flow_now(f);
+	uint32_t serial = f->user[user].serial, now = f->now;
 	enum claim claim = CLAIM_FREE;
 
 	if (others == 0)
@@ -71,7 +71,7 @@ flow_note_sent(struct peel_flows *f, struct circuit *c, unsigned int user,
 	const struct peel_socks_target *to, uint64_t key)
 {
 	struct port *p = flow_port(c, to->addr.port);
-	uint32_t serial = f->user[user].serial, now = flow_now(f);
+	uint32_t serial = f->user[user].serial, now = f->now;
 
 	c->users |= UINT64_C(1) << user;
 	c->active[user] = now;
@@ -96,7 +96,7 @@ flow_note_sent(struct peel_flows *f, struct circuit *c, unsigned int user,
 static void
 note_heard(struct peel_flows *f, struct flow *flow, struct circuit *c, enum kind kind)
 {
-	uint32_t now = flow_now(f);
+	uint32_t now = f->now;
 
 	c->ability[kind].heard_at = now;
 	c->ability[kind].failed = 0;
@@ -121,7 +121,7 @@ static int
 who_sent(struct peel_flows *f, struct circuit *c, const struct peel_socks_target *origin,
 	struct flow **out)
 {
-	uint32_t now = flow_now(f);
+	uint32_t now = f->now;
 	int best = -1;
 
 	*out = NULL;
@@ -150,15 +150,14 @@ who_sent(struct peel_flows *f, struct circuit *c, const struct peel_socks_target
 static int
 who_asked(const struct peel_flows *f, const struct port *p, uint16_t port)
 {
-	return p->named_port == port && flow_is_fresh(flow_now(f), p->named_at) ? who_named(f, p)
-										: -1;
+	return p->named_port == port && flow_is_fresh(f->now, p->named_at) ? who_named(f, p) : -1;
 }
 
 /* Nobody asked there: it is for the owner, if nobody else was at it lately, who may have made somebody come here. */
 static int
 whose_unasked(const struct peel_flows *f, const struct circuit *c)
 {
-	uint32_t now = flow_now(f);
+	uint32_t now = f->now;
 
 	for (uint64_t left = c->users; left != 0; left &= left - 1) {
 		unsigned int user = first(left);
@@ -180,8 +179,7 @@ note_incoming(struct peel_flows *f, unsigned int user, struct circuit *c,
 
 	if (flow == NULL)
 		flow = flow_new(f, key, c->id);
-	else if (flow_is_fresh(flow_now(f), flow->heard) &&
-		 flow_find_circuit(f, flow->circuit) != NULL)
+	else if (flow_is_fresh(f->now, flow->heard) && flow_find_circuit(f, flow->circuit) != NULL)
 		return;
 	note_heard(f, flow, c, flow_kind(origin));
 }
@@ -192,7 +190,7 @@ note_named(struct peel_flows *f, const struct port *p, struct circuit *c)
 {
 	struct flow *flow = flow_find(f, p->named_key);
 
-	if (flow != NULL && flow_is_through(flow, c->id, flow_now(f)))
+	if (flow != NULL && flow_is_through(flow, c->id, f->now))
 		note_heard(f, flow, c, KIND_NAME);
 }
 
@@ -201,7 +199,7 @@ note_named(struct peel_flows *f, const struct port *p, struct circuit *c)
 static bool
 may_be_named(const struct peel_flows *f, const struct circuit *c, const struct port *p, int sent)
 {
-	uint32_t now = flow_now(f);
+	uint32_t now = f->now;
 
 	if (p->serial == f->user[sent].serial && flow_is_fresh(now, p->at))
 		return false;
@@ -231,11 +229,12 @@ peel_flows_in(struct peel_flows *f, uint64_t circuit, const struct peel_socks_ta
 
 	if (c == NULL || c->owner < 0)
 		return -ENOENT;
+	f->now = flow_clock(f);
 	p = flow_port(c, origin->addr.port);
 	asked = who_asked(f, p, origin->addr.port);
 	sent = who_sent(f, c, origin, &flow);
 	if (sent >= 0 && asked >= 0 && sent != asked) {
-		if (flow_is_fresh(flow_now(f), flow->used))
+		if (flow_is_fresh(f->now, flow->used))
 			return drop(f);
 		sent = -1;
 	}
@@ -251,6 +250,6 @@ peel_flows_in(struct peel_flows *f, uint64_t circuit, const struct peel_socks_ta
 	else
 		note_incoming(f, (unsigned int)user, c, origin);
 	c->users |= UINT64_C(1) << user;
-	c->active[user] = flow_now(f);
+	c->active[user] = f->now;
 	return user;
 }

@@ -60,7 +60,7 @@ struct flow *
 flow_new(struct peel_flows *f, uint64_t key, uint64_t circuit)
 {
 	struct flow *set = f->flow[key >> 32 & (FLOW_SETS - 1)], *oldest = &set[0];
-	uint32_t now = flow_now(f);
+	uint32_t now = f->now;
 
 	for (int i = 0; i < FLOW_WAYS && oldest->key != 0; i++) {
 		if (set[i].key == 0 || now - set[i].used > now - oldest->used)
@@ -133,7 +133,7 @@ rank(const struct peel_flows *f, const struct circuit *c, unsigned int user, enu
 {
 	bool own = f->user[user].owned == 0 || c->owner == (int)user;
 
-	return 8u * is_able(c, kind, flow_now(f)) + 4u * own + 2u * ((tried & c->bit) == 0) +
+	return 8u * is_able(c, kind, f->now) + 4u * own + 2u * ((tried & c->bit) == 0) +
 	       (claim == CLAIM_FREE);
 }
 
@@ -181,8 +181,7 @@ static bool
 may_stay(struct peel_flows *f, const struct flow *flow, const struct circuit *c, unsigned int user,
 	const struct peel_socks_target *to)
 {
-	if (!flow_is_fresh(flow_now(f), flow->used) && f->user[user].owned > 0 &&
-		c->owner != (int)user)
+	if (!flow_is_fresh(f->now, flow->used) && f->user[user].owned > 0 && c->owner != (int)user)
 		return false; /* the circuit became another's, and the conversation is over */
 	return (c->users & ~(UINT64_C(1) << user)) == 0 ||
 	       flow_claim(f, c, user, to) != CLAIM_TAKEN;
@@ -195,7 +194,7 @@ move(struct peel_flows *f, struct flow *flow, struct circuit *c, unsigned int us
 {
 	uint64_t tried = flow->tried | c->bit;
 	struct circuit *next = choose(f, user, to, flow->key, tried);
-	uint32_t now = flow_now(f);
+	uint32_t now = f->now;
 
 	if (next != NULL && (tried & next->bit) != 0) { /* all were tried: once more */
 		tried = c->bit;
@@ -227,7 +226,7 @@ place(struct peel_flows *f, unsigned int user, const struct peel_socks_target *t
 		*flow = flow_new(f, key, c->id);
 	else if (flow_find_circuit(f, (*flow)->circuit) == NULL)
 		(*flow)->circuit = c->id;
-	else if (!flow_go(*flow, c->id, flow_now(f)))
+	else if (!flow_go(*flow, c->id, f->now))
 		return NULL;
 	(*flow)->waiting = (*flow)->answered = false;
 	(*flow)->tried = 0;
@@ -243,13 +242,13 @@ peel_flows_out(struct peel_flows *f, unsigned int user, const struct peel_socks_
 	uint64_t key = flow_key(f, user, to);
 	struct flow *flow = flow_find(f, key);
 	struct circuit *c = flow != NULL ? flow_find_circuit(f, flow->circuit) : NULL;
-	uint32_t now = flow_now(f);
 
+	f->now = flow_clock(f);
 	if (f->n_circuits == 0)
 		return -EAGAIN;
 	if (c != NULL && !may_stay(f, flow, c, user, to))
 		c = NULL;
-	else if (c != NULL && is_silent(flow, now))
+	else if (c != NULL && is_silent(flow, f->now))
 		c = move(f, flow, c, user, to);
 	if (c == NULL)
 		c = place(f, user, to, key, &flow);
@@ -259,9 +258,9 @@ peel_flows_out(struct peel_flows *f, unsigned int user, const struct peel_socks_
 	}
 	if (!flow->waiting) {
 		flow->waiting = true;
-		flow->asked = now;
+		flow->asked = f->now;
 	}
-	flow->used = now;
+	flow->used = f->now;
 	flow_note_sent(f, c, user, to, key);
 	*circuit = c->id;
 	return 0;

@@ -84,6 +84,7 @@ struct peel_flows {
 	const struct peel_env *env;
 	struct peel_stats *stats;
 	uint64_t seed, turn;
+	uint32_t now;
 	uint64_t bits; /* of the circuits */
 	unsigned int next_bit;
 	uint32_t serial, left;
@@ -94,8 +95,9 @@ struct peel_flows {
 	struct flow flow[FLOW_SETS][FLOW_WAYS];
 };
 
+/* The clock is read once for each datagram. */
 static inline uint32_t
-flow_now(const struct peel_flows *f)
+flow_clock(const struct peel_flows *f)
 {
 	return (uint32_t)(peel_now_ms(f->env) / 1000) + SILENT_SECONDS + 1;
 }
