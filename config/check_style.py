@@ -14,6 +14,9 @@ HOT = ("lib/datapath/", "lib/wire/", "lib/policy/", "drivers/aead/")
 FORBIDDEN = re.compile(r"\b(malloc|calloc|realloc|printf|fprintf|peel_log|pthread_mutex_lock|usleep|clock_gettime|time)\(")
 ALLOWED = {"lib/datapath/worker.c": {"free"}, "drivers/aead/ipsec_mb/ipsec_mb.c": {"calloc", "malloc"},
            "drivers/aead/sodium/sodium.c": {"calloc", "malloc"}}
+# The wall clock jumps: it is for people, where lines of the log get their time.
+WALL_CLOCK = re.compile(r"\bCLOCK_REALTIME\b|\b(gettimeofday|time|ftime|sem_timedwait|pthread_cond_timedwait)\(")
+WALL_CLOCK_ALLOWED = "app/peel/log.c"
 SPDX = "SPDX-License-Identifier: BSD-3-Clause"
 
 
@@ -52,6 +55,8 @@ def check(path):
         # The installed header has a guard: `c++ -pedantic peel.h` must not complain, and may be there twice.
         if path.suffix == ".h" and number == len(lines) and not re.search(r"#pragma once|#ifndef PEEL_H\n", text):
             yield 1, "header without #pragma once"
+        if not is_test and str(path) != WALL_CLOCK_ALLOWED and WALL_CLOCK.search(line.split("/*")[0]):
+            yield number, "the wall clock jumps: use peel_now_ms() or CLOCK_MONOTONIC"
         if str(path).startswith(HOT) and not is_test:
             found = FORBIDDEN.search(line.split("/*")[0])
             if found and found.group(1) not in ALLOWED.get(str(path), ()):

@@ -117,8 +117,12 @@ dns_refresh(struct dns *dns)
 		return dns->n_changes;
 	dns->refresh_ms = now + REFRESH_MS;
 	if (dns_system_changed(dns->resolv_conf, &dns->stamp) &&
-		set_servers(dns, place, dns_system_read(dns->resolv_conf, place, DNS_SERVERS_MAX)))
+		set_servers(
+			dns, place, dns_system_read(dns->resolv_conf, place, DNS_SERVERS_MAX))) {
 		dns->n_changes++;
+		peel_log(PEEL_LOG_INFO, "%s has changed: %zu resolvers", dns->resolv_conf,
+			dns->n_servers);
+	}
 	return dns->n_changes;
 }
 

@@ -17,7 +17,7 @@ names_share_init(struct names_share *share, uint32_t generation, uint64_t now_ms
 {
 	*share = (struct names_share){.generation = generation, .places = NAMES_PLACES_FIRST};
 	peel_bucket_init(&share->lookups, BURST_SECONDS * NAMES_RATE, now_ms);
-	peel_bucket_init(&share->modest, NAMES_MODEST_BURST, now_ms);
+	peel_bucket_init(&share->modest, NAMES_MODEST_FIRST, now_ms);
 }
 
 bool

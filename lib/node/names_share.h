@@ -19,8 +19,9 @@
 #define NAMES_RATE_ALL 1000 /* ... and the resolver more */
 #define NAMES_MODEST_RATE 1 /* a second, that are taken from a budget of their own */
 #define NAMES_MODEST_BURST 8
+#define NAMES_MODEST_FIRST 2 /* that a new circuit has of these: circuits are cheap */
 #define NAMES_MODEST_ALL 1000
-#define NAMES_MODEST_ALL_BURST 5000
+#define NAMES_MODEST_ALL_BURST 2000
 
 struct names_share {
 	uint32_t generation;

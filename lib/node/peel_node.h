@@ -121,7 +121,8 @@ void peel_node_unlock_unchanged(struct peel_node *node);
 
 /** Hold the lock, or be the control thread. NULL when this node has none. */
 struct peel_tunnels *peel_node_tunnels(struct peel_node *node);
-/** One more server or peer to start from, "HOST:PORT" (resolved here). -EINVAL.   Holding the lock. */
+/** One more server or peer to start from, "HOST:PORT"; names are resolved, and again now and then. -EINVAL, -ENOSPC,
+ *  -ENOMEM.   Holding the lock. */
 int peel_node_add_bootstrap(struct peel_node *node, const char *host_port);
 
 /**

@@ -186,7 +186,8 @@ PEEL_API const char *peel_strerror(int result);
 PEEL_API const char *peel_version(void);
 /** Own address and port as bound. */
 PEEL_API void peel_local_address(const struct peel *p, struct peel_address *out);
-/** Another server or peer to start from, "HOST:PORT"; a name is resolved meanwhile. -EINVAL, -ENOMEM. */
+/** Another server or peer to start from, "HOST:PORT"; a name is resolved meanwhile, and again now and then. -EINVAL,
+ *  -ENOMEM, -ENOSPC: more than 128 names. */
 PEEL_API int peel_add_bootstrap(struct peel *p, const char *host_port);
 
 /* ---- circuits -------------------------------------------------------------------------------------------------------------- */

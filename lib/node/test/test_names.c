@@ -380,6 +380,35 @@ test_names_without_end(void **state)
 	assert_true(100 * honest_served(*state, "fast", 2) >= 95 * HONEST);
 }
 
+/* Circuits are cheap: 200 new ones a second ask for eight names each that nobody answers, and are gone. */
+static void
+test_circuits_come_and_go(void **state)
+{
+	struct world *w = *state;
+	unsigned int n = 0, served = 0;
+	char name[64];
+
+	for (unsigned int step = 0; step < 15 * HONEST; step++) {
+		for (unsigned int i = 0; i < 4; i++, n++) {
+			for (unsigned int k = 0; k < 8; k++) {
+				snprintf(name, sizeof(name), "slow%u-%u.test", n, k);
+				send_as(w, n % ATTACKERS, 1 + 2 * (n / ATTACKERS), name);
+			}
+		}
+		if (step % 15 == 7) {
+			snprintf(name, sizeof(name), "honest%u.test", step);
+			send_to(w, ATTACKERS + step / 15, name);
+		}
+		pass(w, 20);
+	}
+	pass(w, 200);
+	for (unsigned int h = 0; h < HONEST; h++)
+		served += w->sent[ATTACKERS + h];
+	print_message(
+		"%u of %u honest look-ups answered, %u asked in all\n", served, HONEST, w->asked);
+	assert_true(100 * served >= 95 * HONEST);
+}
+
 /* All to a few names that are never answered: what waits is bounded, and everybody has a place in it. */
 static void
 test_datagrams_of_strangers(void **state)
@@ -535,6 +564,7 @@ main(void)
 		TEST(test_one_spelling),
 		TEST(test_slow_names_of_strangers),
 		TEST(test_names_without_end),
+		TEST(test_circuits_come_and_go),
 		TEST(test_datagrams_of_strangers),
 		TEST(test_places_of_a_circuit),
 		TEST(test_memory_is_bounded),
