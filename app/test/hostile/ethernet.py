@@ -310,6 +310,26 @@ async def deleted_and_told_to_end(build):
         assert "interface eth0 is gone" in world.relay.log_tail(), world.relay.log_tail()
 
 
+# ---- networks of hosting companies -----------------------------------------------------------------------------------
+
+
+async def gateway_elsewhere(build):
+    """An address of /32, and a gateway that is not in its network."""
+    own = "203.0.113.7"
+    async with EthernetWorld(build, address=f"{own}/32", gateway="10.99.0.2", address6="2001:db8::7/128",
+                             gateway6="fd99::2") as world:
+        world.ip = own
+        run_in(world.honest, "ip", "route", "add", f"{own}/32", "dev", "eth0")
+        await until(lambda: answers(world), "a ping is answered")
+        # It walks to its bootstrap server, which is the gateway here.
+        with contextlib.closing(socket_in(world.honest, socket.AF_INET, socket.SOCK_DGRAM)) as s:
+            s.bind((world.honest_ip, PORT))
+            s.settimeout(20)
+            sender = (await asyncio.to_thread(s.recvfrom, 2000))[1]
+        assert sender[0] == own, sender
+        assert (await world.numbers())["drop_neighbour"] == 0
+
+
 # ---- two on one interface --------------------------------------------------------------------------------------------
 
 
@@ -398,6 +418,7 @@ CASES = [
     ("an MTU that shrinks", smaller_mtu),
     ("an interface deleted and made again", deleted_and_back),
     ("an interface deleted, and told to end", deleted_and_told_to_end),
+    ("a gateway outside of the network", gateway_elsewhere),
     ("a second relay on the interface", second_relay),
     ("an XDP program taken off", program_taken_off),
     ("an XDP program of somebody else", program_of_others),

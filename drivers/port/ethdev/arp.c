@@ -58,14 +58,15 @@ well_formed(const struct rte_mbuf *m, const uint8_t *p)
 	       memcmp(p + 8, nobody, 6) != 0;
 }
 
-/* Nobody is learnt but hosts of our own network, and those only as neigh.h allows. */
+/* Nobody is learnt but the gateway and hosts of our own network, and those only as neigh.h allows. */
 static void
 learn(struct peel_ethdev_queue *q, const uint8_t *p, enum peel_neigh_how how)
 {
 	const struct peel_port *port = q->port;
 	struct peel_addr sender = ethdev_ip4(p + 14);
 
-	if (p[14] != 0 && ethdev_on_link(p + 14, port->ip4, port->mask4, 4))
+	if (p[14] != 0 && (ethdev_on_link(p + 14, port->ip4, port->mask4, 4) ||
+				  peel_addr_equal(&sender, &port->gateway)))
 		peel_neigh_learn(port->neigh, &sender, p + 8, q->now, how);
 }
 

@@ -74,16 +74,19 @@ check_conf(const struct peel_port_conf *c)
 	return check_addresses(c);
 }
 
+/*
+ * A gateway need not be in the network of our own address: with an address of /32, as hosting companies give them, it never
+ * is. It is a neighbour because the configuration says so.
+ */
 static const char *
 check_gateways(const struct peel_port *p)
 {
 	if (p->gateway.family != PEEL_FAMILY_NONE &&
-		!ethdev_on_link(p->gateway.ip, p->ip4, p->mask4, 4))
-		return "the gateway is not in the network of the main address: check the prefix "
-		       "length";
-	if (p->gateway6.family != PEEL_FAMILY_NONE && !(p->gateway6.ip[0] == 0xfe) &&
-		!ethdev_on_link(p->gateway6.ip, p->ip6, p->mask6, 16))
-		return "the IPv6 gateway is not in the network of the IPv6 address";
+		(!usable_source(&p->gateway) || memcmp(p->gateway.ip, p->ip4, 4) == 0))
+		return "the gateway must be the unicast address of another host";
+	if (p->gateway6.family != PEEL_FAMILY_NONE &&
+		(!usable_source(&p->gateway6) || memcmp(p->gateway6.ip, p->ip6, 16) == 0))
+		return "the IPv6 gateway must be the unicast address of another host";
 	return NULL;
 }
 

@@ -89,7 +89,9 @@ static bool
 is_neighbour(const struct peel_port *port, const uint8_t ip[16])
 {
 	return (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80) ||
-	       ethdev_on_link(ip, port->ip6, port->mask6, 16);
+	       ethdev_on_link(ip, port->ip6, port->mask6, 16) ||
+	       (port->gateway6.family == PEEL_FAMILY_IPV6 &&
+		       memcmp(ip, port->gateway6.ip, 16) == 0);
 }
 
 static void

@@ -86,6 +86,37 @@ test_solicitations_are_answered(void **state)
 	world_close(&w);
 }
 
+/* An address of /128 and a gateway elsewhere that has no link-local address either. */
+static void
+test_gateway_outside_of_the_network(void **state)
+{
+	(void)state;
+	static const uint8_t gate[16] = {0x20, 1, 0xd, 0xb8, 0x77, [15] = 1};
+	static const uint8_t other[16] = {0x20, 1, 0xd, 0xb8, 0x77, [15] = 2};
+	const struct peel_addr far = addr6(far_ip6, 53), near = addr6(host_ip6, 53);
+	uint8_t f[WORLD_FRAME_MAX];
+	struct world w;
+
+	world_init(&w);
+	w.conf.prefix_len6 = 128;
+	w.conf.gateway6 = addr6(gate, 0);
+	world_open(&w);
+	world_tx(&w, &far, 0, 20, 1);
+	world_tx(&w, &near, 0, 21, 2);
+	assert_int_equal(world_take(&w, f), 86);
+	assert_memory_equal(f + 14 + 40 + 8, gate, 16);
+	assert_int_equal(world_take(&w, f), 0);
+	world_send(&w, f, make_nd(f, w.mac, host_mac, 136, 0x60, other, own_ip6, other));
+	assert_null(world_poll(&w));
+	assert_int_equal(world_line(&w, "neighbours"), 1);
+	world_send(&w, f, make_nd(f, w.mac, gate_mac, 136, 0x60, gate, own_ip6, gate));
+	assert_null(world_poll(&w));
+	check_frame6(&w, f, world_take(&w, f), gate_mac, far_ip6, 20, 1);
+	check_frame6(&w, f, world_take(&w, f), gate_mac, host_ip6, 21, 2);
+	assert_int_equal(world_drops(&w), 0);
+	world_close(&w);
+}
+
 static void
 test_first_datagram_waits_for_neighbour(void **state)
 {
@@ -254,6 +285,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_solicitations_are_answered),
 		cmocka_unit_test(test_first_datagram_waits_for_neighbour),
+		cmocka_unit_test(test_gateway_outside_of_the_network),
 		cmocka_unit_test(test_neighbour_poison_is_refused),
 		cmocka_unit_test(test_ping),
 		cmocka_unit_test(test_addresses_that_cannot_be_reached),

@@ -222,9 +222,11 @@ test_what_open_refuses(void **state)
 	REFUSED(listen.family, PEEL_FAMILY_IPV6, "one IPv4 address");
 	REFUSED(listen.ip[0], 224, "one IPv4 address");
 	REFUSED(prefix_len, 33, "prefix length");
-	REFUSED(gateway.ip[0], 11, "not in the network");
+	REFUSED(gateway.ip[0], 127, "another host");
+	REFUSED(gateway.ip[3], 1, "another host"); /* ourselves */
 	REFUSED(gateway.family, PEEL_FAMILY_IPV6, "gateway must");
-	REFUSED(gateway6.ip[0], 0x30, "not in the network");
+	REFUSED(gateway6.ip[0], 0xff, "another host");
+	REFUSED(gateway6, w.conf.address6, "another host");
 	REFUSED(address6.ip[0], 0xff, "unicast IPv6");
 	REFUSED(prefix_len6, 129, "prefix length");
 	REFUSED(exit_port_min, 30000, "exit port range");

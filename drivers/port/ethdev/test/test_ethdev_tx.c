@@ -62,6 +62,53 @@ test_first_datagram_waits_for_arp(void **state)
 	world_close(&w);
 }
 
+/* An address of /32 and a gateway elsewhere, as hosting companies give them. */
+static void
+test_gateway_outside_of_the_network(void **state)
+{
+	(void)state;
+	static const uint8_t gate[4] = {172, 31, 1, 1}, other[4] = {172, 31, 1, 2};
+	const struct peel_addr far = addr4(far_ip, 4000), near = addr4(host_ip, 4001),
+			       itself = addr4(gate, 4002);
+	uint8_t f[WORLD_FRAME_MAX], g[64];
+	const uint8_t none[6] = {0};
+	struct world w;
+
+	world_init(&w);
+	w.conf.prefix_len = 32;
+	w.conf.gateway = addr4(gate, 0);
+	world_open(&w);
+	world_tx(&w, &far, 0, 10, 1);
+	world_tx(&w, &near, 0, 11, 2);
+	world_tx(&w, &itself, 0, 12, 3);
+	assert_int_equal(world_take(&w, f), 42);
+	make_arp(g, all_mac, 1, w.mac, own_ip, none, gate);
+	assert_memory_equal(f, g, 42);
+	assert_int_equal(world_take(&w, f), 0);
+	/* Nobody else from out there is believed, not even as a neighbour. */
+	world_send(&w, g, make_arp(g, w.mac, 2, host_mac, other, w.mac, own_ip));
+	assert_null(world_poll(&w));
+	assert_int_equal(world_line(&w, "neighbours"), 1);
+	world_send(&w, g, make_arp(g, w.mac, 2, gate_mac, gate, w.mac, own_ip));
+	assert_null(world_poll(&w));
+	check_frame4(&w, f, world_take(&w, f), gate_mac, far_ip, 4000, 10, 1);
+	check_frame4(&w, f, world_take(&w, f), gate_mac, host_ip, 4001, 11, 2);
+	check_frame4(&w, f, world_take(&w, f), gate_mac, gate, 4002, 12, 3);
+	/* It may ask before we do. */
+	world_close(&w);
+	world_init(&w);
+	w.conf.prefix_len = 32;
+	w.conf.gateway = addr4(gate, 0);
+	world_open(&w);
+	world_send(&w, g, make_arp(g, all_mac, 1, gate_mac, gate, none, own_ip));
+	assert_null(world_poll(&w));
+	world_drain(&w);
+	world_tx(&w, &far, 0, 10, 1);
+	check_frame4(&w, f, world_take(&w, f), gate_mac, far_ip, 4000, 10, 1);
+	assert_int_equal(world_drops(&w), 0);
+	world_close(&w);
+}
+
 /* The answer came, but the next burst is sent before the waiting datagrams were looked at again. */
 static void
 test_waiting_datagrams_go_first(void **state)
@@ -355,6 +402,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_first_datagram_waits_for_arp),
+		cmocka_unit_test(test_gateway_outside_of_the_network),
 		cmocka_unit_test(test_waiting_datagrams_go_first),
 		cmocka_unit_test(test_checksum_zero_is_sent_as_ones),
 		cmocka_unit_test(test_routes),
