@@ -11,9 +11,10 @@
 
 /*
  * What changes below a running port, looked at once a second: the interface goes away and comes back, its MTU, its link,
- * the XDP program on it. A program that was taken off is put there again: our sockets are still behind it. A device whose interface is gone is of no use, also when another of the same name comes: it is
- * closed and opened again. Meanwhile workers leave it alone: `gone` says so, and a grace period after it was set none of
- * them is in one of its calls.
+ * the XDP program on it. A program that was taken off is put there again: our sockets are still behind it.
+ *
+ * A device whose interface is gone is of no use, also when another of the same name comes: it is closed and opened again.
+ * Meanwhile workers leave it alone: `gone` says so, and a grace period after it was set none of them is in one of its calls.
  */
 
 #define TRIES 10 /* to open an interface that is there: a second each */
@@ -49,9 +50,9 @@ lose(struct peel_port *port, char *why, size_t why_size)
 	port->tries = 0;
 	/* Pairs with the acquire loads of workers. */
 	__atomic_store_n(&port->gone, true, __ATOMIC_RELEASE);
+	/* Otherwise: the next look is a second away, and a worker's call takes microseconds. */
 	if (port->conf.rcu == NULL || peel_rcu_defer(port->conf.rcu, on_quiet, port, 0) != 0)
-		port->quiet =
-			true; /* the next look is a second away, a worker's call microseconds */
+		port->quiet = true;
 	return 0;
 }
 
