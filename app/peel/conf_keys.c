@@ -21,6 +21,7 @@ static const struct conf_word words_hugepages[] = {{"auto", PEEL_HUGEPAGES_AUTO}
 	{"yes", PEEL_HUGEPAGES_YES}, {"no", PEEL_HUGEPAGES_NO}, {NULL, 0}};
 static const struct conf_word words_lost[] = {{"wait", false}, {"end", true}, {NULL, 0}};
 static const struct conf_word words_policy[] = {{"standard", false}, {"any", true}, {NULL, 0}};
+static const struct conf_word words_http_ports[] = {{"standard", false}, {"any", true}, {NULL, 0}};
 static const struct conf_word words_level[] = {{"error", PEEL_LOG_ERROR},
 	{"warning", PEEL_LOG_WARNING}, {"info", PEEL_LOG_INFO}, {"debug", PEEL_LOG_DEBUG},
 	{NULL, 0}};
@@ -192,6 +193,7 @@ const struct conf_key conf_keys[] = {
 	MILLIS("exit", "dns_timeout", node.dns_timeout_ms, 100, 60000, "seconds to wait for a resolver"),
 	NUMBER("exit", "queue", node.exit_queue, 1, 256, NULL,
 		"datagrams that wait for an exit's socket or name"),
+	WORD("exit", "http_ports", node.policy.any_http_port, words_http_ports, "TCP ports of HTTP requests"),
 	NUMBER("exit", "http_requests", node.http_max, 1, 4096, NULL, "HTTP requests done at a time"),
 	NUMBER("exit", "max_sockets", node.port_conf.max_endpoints, 1, 1000000, NULL, "exits at once"),
 

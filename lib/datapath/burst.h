@@ -90,6 +90,7 @@ struct own {
 
 struct peel_worker {
 	struct peel_worker_conf conf;
+	const struct peel_policy *policy; /* replaced by control, read with worker_policy */
 	struct peel_aead *aead;
 	uint8_t header[PEEL_CELL_HEADER_LEN]; /* template: own prefix, sealed cell, circuit id 0 */
 	uint32_t now_s;			      /* seconds of the node's clock */
@@ -146,6 +147,13 @@ void peel_own_queue(
 void peel_own_receive(struct peel_worker *w);
 /** What the program gave to send goes into the burst's tx. @return how many messages. */
 unsigned int peel_own_send(struct peel_worker *w);
+
+/* Acquire: pairs with the release in peel_worker_set_policy. */
+static inline const struct peel_policy *
+worker_policy(const struct peel_worker *w)
+{
+	return __atomic_load_n(&w->policy, __ATOMIC_ACQUIRE);
+}
 
 /** The route of an endpoint's datagram, if it still is there. */
 static inline struct peel_route *

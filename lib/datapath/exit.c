@@ -35,16 +35,17 @@ exit_data(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *ro
 	const uint8_t *d, uint32_t len)
 {
 	uint32_t endpoint = __atomic_load_n(&route->endpoint, __ATOMIC_RELAXED);
+	const struct peel_policy *policy = worker_policy(w);
 	struct peel_msg_data data;
 
 	if (peel_data_parse(d + 1, len - 1, &data) != 0 ||
 		(data.destination.type != PEEL_HOST_NAME &&
 			peel_addr_is_none(&data.destination.addr))) {
 		burst_drop(w, m, PEEL_DROP_MALFORMED);
-	} else if (!peel_policy_payload(w->conf.policy, data.payload.p, data.payload.len)) {
+	} else if (!peel_policy_payload(policy, data.payload.p, data.payload.len)) {
 		burst_drop(w, m, PEEL_DROP_POLICY);
 	} else if (data.destination.type != PEEL_HOST_NAME &&
-		   !peel_policy_destination(w->conf.policy, &data.destination.addr)) {
+		   !peel_policy_destination(policy, &data.destination.addr)) {
 		burst_drop(w, m, PEEL_DROP_DESTINATION);
 	} else if (endpoint == PEEL_ENDPOINT_MAIN || data.destination.type == PEEL_HOST_NAME) {
 		punt_message(w, m, route, PEEL_CLASS_EXIT, PEEL_KIND_EXIT_DATA, false);
@@ -71,7 +72,7 @@ test_request(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route 
 {
 	uint32_t id_len = d[0] == PEEL_MSG_TEST_REQUEST ? 2 : 4;
 
-	if ((w->conf.policy->flags & PEEL_FLAG_SPEED_TEST) == 0 || len < 1 + id_len + 2) {
+	if ((worker_policy(w)->flags & PEEL_FLAG_SPEED_TEST) == 0 || len < 1 + id_len + 2) {
 		burst_drop(w, m, PEEL_DROP_MALFORMED);
 		return;
 	}
@@ -176,14 +177,18 @@ return_one(struct peel_worker *w, struct rte_mbuf *m)
 {
 	const struct peel_pkt *pkt = peel_pkt(m);
 	const struct peel_route *route = return_route(w, m);
+	const struct peel_policy *policy = worker_policy(w);
 
 	/* The circuit may have been extended or removed since the datagram's port was opened. */
 	if (unlikely(route->kind != PEEL_ROUTE_EXIT || route->session != (uint32_t)pkt->cookie ||
 		     __atomic_load_n(&route->endpoint, __ATOMIC_RELAXED) != pkt->endpoint)) {
 		burst_drop(w, m, PEEL_DROP_UNKNOWN_CIRCUIT);
 	} else if (!peel_policy_payload(
-			   w->conf.policy, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len)) {
+			   policy, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len)) {
 		burst_drop(w, m, PEEL_DROP_POLICY);
+	} else if (!peel_policy_destination(policy, &pkt->remote)) {
+		/* Somebody in our own network, whose address would tell the circuit where that is. */
+		burst_drop(w, m, PEEL_DROP_ORIGIN);
 	} else {
 		struct peel_addr origin = pkt->remote;
 

@@ -34,7 +34,7 @@ struct peel_worker_conf {
 	struct peel_paths *paths;   /* own circuits; NULL: there are none */
 	struct peel_outbox *outbox; /* what the program sends over them; NULL: nothing */
 	struct peel_stats *stats;
-	const struct peel_policy *policy;
+	const struct peel_policy *policy; /* the first one: peel_worker_set_policy */
 	uint8_t prefix[PEEL_MAX_PREFIXES]
 		      [PEEL_PREFIX_LEN]; /* [0]: tunnel overlay; the others go to control */
 	unsigned int n_prefixes;
@@ -61,6 +61,8 @@ unsigned int peel_worker_poll(struct peel_worker *w);
 void peel_worker_run(struct peel_worker *w);
 /** Thread: any. */
 void peel_worker_stop(struct peel_worker *w);
+/** Judge by another policy from the next datagram on. The one before may end after a grace period.   Thread: control. */
+void peel_worker_set_policy(struct peel_worker *w, const struct peel_policy *policy);
 /** It has mail, or shall look at the stop flag: end its sleep.   Thread: any. */
 void peel_worker_wake(struct peel_worker *w);
 

@@ -49,6 +49,7 @@ peel_worker_new(const struct peel_worker_conf *conf, struct peel_worker **out)
 		return -ENOMEM;
 	memset(w, 0, sizeof(*w));
 	w->conf = *conf;
+	w->policy = conf->policy;
 	rc = conf->engine->new (&w->aead);
 	if (rc != 0) {
 		free(w);
@@ -61,6 +62,13 @@ peel_worker_new(const struct peel_worker_conf *conf, struct peel_worker **out)
 	w->filler = peel_random_u64(conf->env);
 	*out = w;
 	return 0;
+}
+
+void
+peel_worker_set_policy(struct peel_worker *w, const struct peel_policy *policy)
+{
+	/* Pairs with the acquire in worker_policy. */
+	__atomic_store_n(&w->policy, policy, __ATOMIC_RELEASE);
 }
 
 void

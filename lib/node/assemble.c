@@ -31,9 +31,10 @@ static void
 cb_public_changed(void *arg, const struct peel_addr *address)
 {
 	char text[PEEL_ADDR_TEXT_MAX];
+	struct peel_node *node = arg;
 
-	(void)arg;
 	peel_log(PEEL_LOG_INFO, "public address: %s", peel_addr_text(address, text));
+	node_own_public(node->own, address);
 }
 
 static void
@@ -199,7 +200,7 @@ start_workers(struct peel_node *node, char *why, size_t why_size)
 			.rcu = node->rcu,
 			.paths = node->paths,
 			.stats = &nw->stats,
-			.policy = &conf->policy,
+			.policy = node->policy,
 			.n_prefixes = PEEL_N_COMMUNITIES,
 			.test_response_max = conf->test_response_max,
 			.test_rate = conf->test_rate,
@@ -345,10 +346,10 @@ node_assemble(struct peel_node *node, char *why, size_t why_size)
 		rc = start_tables(node, why, why_size);
 	if (rc == 0)
 		rc = start_port(node, why, why_size);
-	if (rc != 0)
-		return rc;
-	node_policy_init(node);
-	rc = start_workers(node, why, why_size);
+	if (rc == 0)
+		rc = node_own_new(node, &node->own);
+	if (rc == 0)
+		rc = start_workers(node, why, why_size);
 	if (rc == 0)
 		rc = start_control(node);
 	if (rc == 0)

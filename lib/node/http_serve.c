@@ -253,14 +253,6 @@ plain(const struct peel_addr *addr, uint16_t port)
 	return out;
 }
 
-static bool
-may_reach(const struct peel_node *node, const struct peel_addr *to)
-{
-	/* Exits that send past the kernel do not reach its addresses; this here would. */
-	return peel_policy_destination(&node->conf.policy, to) &&
-	       (node->conf.policy.allow_own || !node_is_this_machine(to));
-}
-
 /* What is judged is what is connected to: a name that resolves differently next time gains nothing. */
 static void
 on_address(void *arg, const struct peel_addr *addr)
@@ -278,7 +270,7 @@ on_address(void *arg, const struct peel_addr *addr)
 		return;
 	}
 	to = plain(addr, s->port);
-	if (!may_reach(s->http->node, &to))
+	if (!peel_policy_destination(s->http->node->policy, &to))
 		finish(s, PEEL_HTTP_REFUSED);
 	else if (start(s, &to) != 0)
 		finish(s, PEEL_HTTP_FAILED);
@@ -341,6 +333,7 @@ node_http_request(struct node_http *http, uint32_t session, uint32_t generation,
 	if ((node->conf.tunnel.peer_flags & PEEL_FLAG_EXIT_HTTP) == 0 || len == 0 ||
 		peel_http_request_parse(msg + 1, len - 1, &m) != 0 ||
 		peel_http_request_check(m.request.p, m.request.len) != 0 ||
+		!peel_policy_http_port(node->policy, m.target.addr.port) ||
 		peel_circuits_exit(node->circuits, session, generation, &info) != 0 ||
 		!has_place(http, session, generation, m.identifier)) {
 		peel_stats_add(&node->stats, PEEL_HTTP_REFUSED, 1);

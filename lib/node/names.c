@@ -164,7 +164,7 @@ send_to(struct node_names *names, struct rte_mbuf *m, const struct peel_addr *ad
 	if (peel_circuits_exit(names->node->circuits, pkt->session, pkt->generation, &info) != 0 ||
 		info.endpoint != pkt->endpoint) {
 		drop(names, m, PEEL_DROP_UNKNOWN_CIRCUIT);
-	} else if (!peel_policy_destination(&names->node->conf.policy, &pkt->remote)) {
+	} else if (!peel_policy_destination(names->node->policy, &pkt->remote)) {
 		drop(names, m, PEEL_DROP_DESTINATION);
 	} else {
 		peel_stats_add(&names->node->stats, PEEL_CELLS_EXITED, 1);
@@ -262,7 +262,7 @@ is_usable(void *arg, const struct peel_addr *addr)
 	struct peel_addr a = *addr;
 
 	a.port = 1; /* any but 0 */
-	return peel_policy_destination(&node->conf.policy, &a) &&
+	return peel_policy_destination(node->policy, &a) &&
 	       node->conf.port->can_reach(node->port, true, &a);
 }
 

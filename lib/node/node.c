@@ -143,6 +143,7 @@ peel_node_free(struct peel_node *node)
 		peel_outbox_free(node->worker[i].outbox);
 	}
 	peel_fan_free(node->fan);
+	node_own_free(node->own);
 	/* Deferred ends (endpoints, routes) run while what they refer to still exists. */
 	while (node->rcu != NULL && peel_rcu_poll(node->rcu) > 0)
 		;

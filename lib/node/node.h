@@ -24,6 +24,7 @@ struct node_worker {
 	bool mail; /* control pushed something since the last wake */
 };
 
+struct node_own;	/* addresses of this machine, and the policy made of them: own.c */
 struct dns;		/* resolution of names: dns.h */
 struct node_names;	/* cache and waiting datagrams: names.c */
 struct node_bootstrap;	/* configured servers known by name: bootstrap.c */
@@ -87,6 +88,8 @@ struct peel_node {
 	uint64_t no_socket_ms;	  /* when the lack of sockets may be told again */
 	uint64_t stages_until_ms; /* stages of the workers are timed until then; 0: they are not */
 	struct dns *dns;
+	struct node_own *own;
+	const struct peel_policy *policy; /* of now: what exits let out */
 	struct node_names *names;
 	struct node_bootstrap *bootstrap;
 	struct node_http *http;
@@ -132,10 +135,15 @@ void node_exit_gone(void *arg, uint32_t session, uint32_t endpoint);
 void node_no_socket(struct peel_node *node, int error);
 
 /* own.c */
-/** Complete the exit policy; the port is open. Before the workers start. */
-void node_policy_init(struct peel_node *node);
-/** One of the addresses that this machine's interfaces have now, loopback apart. */
-bool node_is_this_machine(const struct peel_addr *a);
+/** The first policy, in node->policy, and word of changes from here on; the port is open. 0, -ENOMEM. What was made when
+ *  it fails is in *out. */
+int node_own_new(struct peel_node *node, struct node_own **out) PEEL_MUST_USE;
+/** After the workers. NULL is fine. Its handle takes another run of the loop. */
+void node_own_free(struct node_own *own);
+/** Others see us under this address now. */
+void node_own_public(struct node_own *own, const struct peel_addr *address);
+/** Milliseconds until it wants to be called again. */
+uint64_t node_own_tick(struct node_own *own);
 
 /* names.c */
 int node_names_new(struct peel_node *node, struct node_names **out) PEEL_MUST_USE;

@@ -1,9 +1,40 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * What exits let out, and the addresses of this node itself, which they refuse.
+ * What exits let out, and the addresses of this node itself, which they refuse: those of the machine as they are now, of
+ * the node's port, and the one under which others see us. A change of any of them makes a new policy, which replaces the
+ * old one in all workers and ends it after a grace period.
  */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "netlink.h"
 #include "node.h"
+
+#define LOOK_EVERY_MS 100 /* while addresses come and go all the time */
+#define LOOKS_AGAIN 10	  /* at the start, when they change while they are read */
+
+/* A policy that workers may hold. */
+struct published {
+	struct peel_policy policy;
+	struct peel_addr_set *own;
+	struct published *next; /* replaced, and not handed to RCU yet */
+};
+
+struct node_own {
+	struct peel_node *node;
+	struct netlink nl;
+	uv_poll_t poll;
+	bool polling;			 /* `poll` belongs to the loop */
+	bool kernel;			 /* the kernel tells what it has */
+	bool failing;			 /* and did not the last time */
+	struct peel_addr public_address; /* learnt */
+	struct published *now, *replaced;
+	uint64_t looked_ms;
+	bool stale; /* something changed after the last look */
+};
+
+/* ---- what is ours -------------------------------------------------------------------------------------------------- */
 
 static bool
 is_loopback(const struct peel_addr *a)
@@ -14,88 +45,238 @@ is_loopback(const struct peel_addr *a)
 					     : memcmp(a->ip, one, sizeof(one)) == 0;
 }
 
-static void
-add_own(struct peel_policy *policy, const struct peel_addr *a)
+/* Loopback has a switch of its own; "any" names no address. */
+static bool
+counts(const struct peel_network *net)
 {
 	static const uint8_t any[16];
 
-	/* Loopback has a switch of its own; "any" names no address. */
-	if (a->family == PEEL_FAMILY_NONE || is_loopback(a) || memcmp(a->ip, any, sizeof(any)) == 0)
-		return;
-	for (unsigned int i = 0; i < policy->n_own; i++) {
-		if (peel_addr_same_ip(&policy->own[i].addr, a))
-			return;
-	}
-	if (policy->n_own == PEEL_POLICY_DENY_MAX) {
-		char text[PEEL_ADDR_TEXT_MAX];
-
-		peel_log(PEEL_LOG_WARNING,
-			"more than %d own addresses: exits would reach %s; name it in [exit] deny",
-			PEEL_POLICY_DENY_MAX, peel_addr_text(a, text));
-		return;
-	}
-	policy->own[policy->n_own++] = (struct peel_network){
-		.addr = *a, .prefix_len = a->family == PEEL_FAMILY_IPV4 ? 32 : 128};
+	return net->addr.family != PEEL_FAMILY_NONE && !is_loopback(&net->addr) &&
+	       (net->prefix_len == 0 || memcmp(net->addr.ip, any, sizeof(any)) != 0);
 }
 
-/* A port that listens everywhere, or sends exit traffic from wherever the kernel likes, has all addresses of the
- * machine: services that a firewall hides from outside would be open to exits. */
+static int
+read_own(struct node_own *own, struct peel_addr_set **out)
+{
+	const struct peel_node_conf *conf = &own->node->conf;
+	const struct peel_addr *const named[] = {&own->node->local, &conf->public_address,
+		&conf->port_conf.exit_ipv4, &conf->port_conf.exit_ipv6, &conf->port_conf.address6,
+		&own->public_address};
+	struct peel_network *kernel = NULL, *all;
+	size_t n_kernel = 0, n = 0;
+	int rc = own->kernel ? netlink_local(&own->nl, &kernel, &n_kernel) : 0;
+
+	if (rc != 0)
+		return rc;
+	all = calloc(n_kernel + PEEL_ARRAY_LEN(named), sizeof(*all));
+	if (all == NULL) {
+		free(kernel);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n_kernel; i++) {
+		if (counts(&kernel[i]))
+			all[n++] = kernel[i];
+	}
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(named); i++) {
+		struct peel_network net = {.addr = *named[i], .prefix_len = 128};
+
+		if (counts(&net))
+			all[n++] = net;
+	}
+	rc = peel_addr_set_new(all, n, out);
+	free(all);
+	free(kernel);
+	return rc;
+}
+
+/* ---- publishing ------------------------------------------------------------------------------------------------------ */
+
 static void
-add_interfaces(struct peel_node *node)
+free_published(void *arg, uint64_t value)
 {
-	struct peel_policy *policy = &node->conf.policy;
-	uv_interface_address_t *list;
-	int n;
+	struct published *p = arg;
 
-	if (policy->allow_own || uv_interface_addresses(&list, &n) != 0)
-		return;
-	for (int i = 0; i < n; i++) {
-		struct sockaddr_storage ss = {0};
-		struct peel_addr a;
-
-		memcpy(&ss, &list[i].address, sizeof(list[i].address));
-		if (peel_addr_from_sockaddr(&ss, &a) != 0 ||
-			!node->conf.port->is_own(node->port, &a))
-			continue;
-		a.port = 1; /* any but 0: may exits go there otherwise? */
-		if (peel_policy_destination(policy, &a))
-			add_own(policy, &a);
-	}
-	uv_free_interface_addresses(list, n);
+	(void)value;
+	peel_addr_set_free(p->own);
+	free(p);
 }
 
-bool
-node_is_this_machine(const struct peel_addr *a)
+/* Those that RCU has no memory for wait until the next one is replaced. */
+static void
+retire(struct node_own *own, struct published *p)
 {
-	uv_interface_address_t *list;
-	bool found = false;
-	int n;
+	p->next = own->replaced;
+	own->replaced = p;
+	while (own->replaced != NULL) {
+		struct published *next = own->replaced->next;
 
-	if (is_loopback(a) || uv_interface_addresses(&list, &n) != 0)
-		return false;
-	for (int i = 0; i < n && !found; i++) {
-		struct sockaddr_storage ss = {0};
-		struct peel_addr own;
-
-		memcpy(&ss, &list[i].address, sizeof(list[i].address));
-		found = peel_addr_from_sockaddr(&ss, &own) == 0 && peel_addr_same_ip(&own, a);
+		if (peel_rcu_defer(own->node->rcu, free_published, own->replaced, 0) != 0)
+			return;
+		own->replaced = next;
 	}
-	uv_free_interface_addresses(list, n);
-	return found;
+}
+
+static int
+publish(struct node_own *own, struct peel_addr_set *set)
+{
+	struct peel_node *node = own->node;
+	struct published *p = calloc(1, sizeof(*p)), *before = own->now;
+
+	if (p == NULL)
+		return -ENOMEM;
+	p->policy = node->conf.policy;
+	p->policy.flags = node->conf.tunnel.peer_flags;
+	memcpy(p->policy.prefix, node->prefix[PEEL_COMMUNITY_TUNNEL], PEEL_PREFIX_LEN);
+	p->policy.own = p->own = set;
+	own->now = p;
+	node->policy = &p->policy;
+	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
+		if (node->worker[i].worker != NULL) /* not while the node is put together */
+			peel_worker_set_policy(node->worker[i].worker, node->policy);
+	}
+	if (before != NULL)
+		retire(own, before);
+	return 0;
+}
+
+/* 0, also when nothing changed. */
+static int
+look(struct node_own *own)
+{
+	struct peel_addr_set *set;
+	int rc;
+
+	own->looked_ms = peel_now_ms(own->node->env);
+	rc = read_own(own, &set);
+	own->stale = rc != 0;
+	if (rc != 0)
+		return rc;
+	if (own->now != NULL && peel_addr_set_equal(own->now->own, set)) {
+		peel_addr_set_free(set);
+		return 0;
+	}
+	rc = publish(own, set);
+	if (rc != 0) {
+		own->stale = true;
+		peel_addr_set_free(set);
+	}
+	return rc;
+}
+
+uint64_t
+node_own_tick(struct node_own *own)
+{
+	uint64_t now = peel_now_ms(own->node->env), due = own->looked_ms + LOOK_EVERY_MS;
+	int rc;
+
+	if (!own->stale)
+		return UINT64_MAX;
+	if (now < due)
+		return due - now;
+	rc = look(own);
+	if (rc != 0 && rc != -EAGAIN && !own->failing)
+		peel_log(PEEL_LOG_WARNING,
+			"cannot read this machine's addresses: %s; exits refuse those of before",
+			strerror(-rc));
+	own->failing = rc != 0 && rc != -EAGAIN;
+	return own->stale ? LOOK_EVERY_MS : UINT64_MAX;
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------------------- */
+
+static void
+on_change(uv_poll_t *poll, int status, int events)
+{
+	struct node_own *own = poll->data;
+
+	(void)events;
+	if (status < 0 || !netlink_drain(&own->nl))
+		return;
+	own->stale = true;
+	if (node_own_tick(own) != UINT64_MAX)
+		uv_async_send(&own->node->nudge); /* have the timers set anew */
 }
 
 void
-node_policy_init(struct peel_node *node)
+node_own_public(struct node_own *own, const struct peel_addr *address)
 {
-	struct peel_policy *policy = &node->conf.policy;
+	own->public_address = *address;
+	own->stale = true;
+	own->looked_ms = 0; /* seldom enough to be looked at at once */
+	(void)node_own_tick(own);
+}
 
-	policy->flags = node->conf.tunnel.peer_flags;
-	memcpy(policy->prefix, node->prefix[PEEL_COMMUNITY_TUNNEL], PEEL_PREFIX_LEN);
-	policy->n_own = 0;
-	add_own(policy, &node->local);
-	add_own(policy, &node->conf.public_address);
-	add_own(policy, &node->conf.port_conf.exit_ipv4);
-	add_own(policy, &node->conf.port_conf.exit_ipv6);
-	add_own(policy, &node->conf.port_conf.address6);
-	add_interfaces(node);
+static int
+follow_kernel(struct node_own *own)
+{
+	int rc = netlink_open(&own->nl);
+
+	if (rc == 0)
+		rc = uv_poll_init(&own->node->loop, &own->poll, own->nl.changes);
+	if (rc != 0)
+		return rc;
+	own->poll.data = own;
+	own->polling = true;
+	rc = uv_poll_start(&own->poll, UV_READABLE, on_change);
+	own->kernel = true;
+	for (unsigned int i = 0; rc == 0 && own->now == NULL; i++) {
+		rc = look(own);
+		if (rc == -EAGAIN && i < LOOKS_AGAIN)
+			rc = 0;
+	}
+	own->kernel = rc == 0;
+	return rc;
+}
+
+int
+node_own_new(struct peel_node *node, struct node_own **out)
+{
+	struct node_own *own = calloc(1, sizeof(*own));
+	int rc = 0;
+
+	if (own == NULL)
+		return -ENOMEM;
+	own->node = node;
+	own->nl = NETLINK_CLOSED;
+	*out = own;
+	if (!node->conf.policy.allow_own)
+		rc = follow_kernel(own);
+	if (rc != 0)
+		peel_log(PEEL_LOG_WARNING,
+			"cannot read this machine's addresses (%s): exits refuse those named in "
+			"the configuration only; name the others in [exit] deny",
+			strerror(-rc));
+	return own->now != NULL ? 0 : look(own);
+}
+
+static void
+free_own(struct node_own *own)
+{
+	netlink_close(&own->nl);
+	free(own);
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	free_own(handle->data);
+}
+
+void
+node_own_free(struct node_own *own)
+{
+	if (own == NULL)
+		return;
+	while (own->replaced != NULL) {
+		struct published *p = own->replaced;
+
+		own->replaced = p->next;
+		free_published(p, 0);
+	}
+	if (own->now != NULL)
+		free_published(own->now, 0);
+	if (own->polling)
+		uv_close((uv_handle_t *)&own->poll, on_closed);
+	else
+		free_own(own);
 }

@@ -99,29 +99,34 @@ classify(const struct peel_addr *a)
 	return REACH_PUBLIC;
 }
 
-/* The IPv4 address that a translator or tunnel would deliver to, if there is one inside. */
-static bool
-embedded_ipv4(const struct peel_addr *a, struct peel_addr *out)
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	static const uint8_t compatible[12];
-	static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
-	static const uint8_t six_to_four[2] = {0x20, 0x02};
-	static const uint8_t teredo[4] = {0x20, 0x01, 0x00, 0x00};
-	const uint8_t *ip = a->ip;
+/* Forms of an IPv6 address that a translator or a tunnel delivers to an IPv4 address: the bytes that give them away, and
+ * where the other address is. */
+static const struct embedding {
+	uint8_t mark_at, mark_len; /* bytes */
+	uint8_t mark[12];
+	uint8_t ipv4_at;
+	bool inverted;
+} embeddings[] = {
+	{0, 12, {[10] = 0xff, [11] = 0xff}, 12, false}, /* mapped */
+	{0, 12, {0}, 12, false},			/* compatible */
+	{0, 12, {[8] = 0xff, [9] = 0xff}, 12, false},	/* translated (SIIT), ::ffff:0:0:0/96 */
+	{0, 12, {0x00, 0x64, 0xff, 0x9b}, 12, false},	/* NAT64 */
+	{0, 6, {0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 12, false}, /* NAT64 of a local network */
+	{0, 2, {0x20, 0x02}, 2, false},				 /* 6to4 */
+	{0, 4, {0x20, 0x01, 0x00, 0x00}, 12, true},		 /* Teredo: the client's */
+	{8, 4, {0x00, 0x00, 0x5e, 0xfe}, 12, false},		 /* ISATAP, behind any prefix ... */
+	{8, 4, {0x02, 0x00, 0x5e, 0xfe}, 12, false}, /* ... and with the bit for global addresses */
+};
 
-	if (a->family != PEEL_FAMILY_IPV6)
+static bool
+embedded_ipv4(const struct embedding *e, const struct peel_addr *a, struct peel_addr *out)
+{
+	uint8_t flip = e->inverted ? 0xff : 0;
+	const uint8_t *ip = a->ip + e->ipv4_at;
+
+	if (memcmp(a->ip + e->mark_at, e->mark, e->mark_len) != 0)
 		return false;
-	if (prefix_matches(ip, mapped, 96) || prefix_matches(ip, nat64, 96) ||
-		prefix_matches(ip, compatible, 96))
-		*out = peel_addr_ipv4(ip[12], ip[13], ip[14], ip[15], a->port);
-	else if (prefix_matches(ip, six_to_four, 16))
-		*out = peel_addr_ipv4(ip[2], ip[3], ip[4], ip[5], a->port);
-	else if (prefix_matches(ip, teredo, 32)) /* the client's, written inverted */
-		*out = peel_addr_ipv4((uint8_t)~ip[12], (uint8_t)~ip[13], (uint8_t)~ip[14],
-			(uint8_t)~ip[15], a->port);
-	else
-		return false;
+	*out = peel_addr_ipv4(ip[0] ^ flip, ip[1] ^ flip, ip[2] ^ flip, ip[3] ^ flip, a->port);
 	return true;
 }
 
@@ -150,7 +155,7 @@ address_allowed(const struct peel_policy *p, const struct peel_addr *a)
 {
 	if (in_networks(p->deny, p->n_deny, a))
 		return false;
-	if (!p->allow_own && in_networks(p->own, p->n_own, a))
+	if (!p->allow_own && p->own != NULL && peel_addr_set_has(p->own, a))
 		return false;
 	return reach_allowed(p, classify(a));
 }
@@ -167,7 +172,17 @@ peel_policy_destination(const struct peel_policy *p, const struct peel_addr *a)
 	if (a->family == PEEL_FAMILY_IPV4)
 		return true;
 	/* ::1 looks like an IPv4-compatible address of 0/8; what it is has been decided above. */
-	if (classify(a) != REACH_LOOPBACK && embedded_ipv4(a, &inner))
-		return address_allowed(p, &inner);
+	if (classify(a) == REACH_LOOPBACK)
+		return true;
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(embeddings); i++) {
+		if (embedded_ipv4(&embeddings[i], a, &inner) && !address_allowed(p, &inner))
+			return false;
+	}
 	return true;
+}
+
+bool
+peel_policy_http_port(const struct peel_policy *p, uint16_t port)
+{
+	return p->any_http_port || port == 80 || port == 443 || port > 1023;
 }

@@ -17,6 +17,22 @@ struct peel_network {
 
 #define PEEL_POLICY_DENY_MAX 32
 
+/* ---- sets of addresses --------------------------------------------------------------------------------------------- */
+
+/** A set of addresses of any number, made once and then only asked: a binary search, no memory of its own to write. */
+struct peel_addr_set;
+
+/** All addresses of @p n networks, which may overlap; ports do not matter, a prefix that is too long means one address,
+ *  networks of no family are left out. 0 or -ENOMEM. */
+int peel_addr_set_new(
+	const struct peel_network *net, size_t n, struct peel_addr_set **out) PEEL_MUST_USE;
+/** NULL is fine. */
+void peel_addr_set_free(struct peel_addr_set *set);
+bool peel_addr_set_has(const struct peel_addr_set *set, const struct peel_addr *a);
+bool peel_addr_set_equal(const struct peel_addr_set *a, const struct peel_addr_set *b);
+
+/* ---- policy -------------------------------------------------------------------------------------------------------- */
+
 struct peel_policy {
 	uint16_t flags;	  /* own peer flags: enum peel_peer_flag */
 	bool any_payload; /* `policy = any`: no protocol check (needs an exit flag) */
@@ -24,9 +40,9 @@ struct peel_policy {
 	uint8_t prefix[PEEL_PREFIX_LEN];		/* own tunnel overlay */
 	struct peel_network deny[PEEL_POLICY_DENY_MAX]; /* configured networks, refused always */
 	unsigned int n_deny;
-	struct peel_network own[PEEL_POLICY_DENY_MAX]; /* own addresses, refused unless allow_own */
-	unsigned int n_own;
+	const struct peel_addr_set *own; /* own addresses, refused unless allow_own; NULL: none */
 	bool allow_own;
+	bool any_http_port; /* `http_ports = any` */
 };
 
 enum peel_payload_class {
@@ -51,8 +67,12 @@ bool peel_policy_payload(const struct peel_policy *p, const uint8_t *d, size_t l
 
 /**
  * May a datagram go to (or come from) this address? Refused: port 0, unspecified, broadcast, multicast, link-local,
- * private (10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7), loopback, reserved, the IPv4 address inside a mapped,
- * 6to4, Teredo or NAT64 one when it is any of these, configured networks and own addresses; loopback, private,
- * link-local, multicast and own addresses each unless allowed.
+ * private (10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7), loopback, reserved, configured networks and own addresses;
+ * loopback, private, link-local, multicast and own addresses each unless allowed. An IPv6 address that carries an IPv4
+ * one (mapped, compatible, translated, NAT64, 6to4, Teredo, ISATAP) must pass as both.
  */
 bool peel_policy_destination(const struct peel_policy *p, const struct peel_addr *a);
+
+/** May an exit ask a web server at this TCP port? 80, 443 and those above 1023, unless any_http_port: what listens on the
+ *  other low ports is no tracker, and an exit's address has a name to lose there. */
+bool peel_policy_http_port(const struct peel_policy *p, uint16_t port);

@@ -132,8 +132,6 @@ struct peel_port_ops {
 	 * Thread: control, which also polls RCU.
 	 */
 	int (*watch)(struct peel_port *port, char *why, size_t why_size);
-	/** Is this one of the node's own addresses (exits refuse them)? ip only.   Thread: any. */
-	bool (*is_own)(const struct peel_port *port, const struct peel_addr *a);
 	/**
 	 * Is there a way to this address now (port ignored), for exit endpoints or for the main address? What the way
 	 * does is another matter.   Thread: control.

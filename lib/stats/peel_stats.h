@@ -39,6 +39,7 @@
 	X(DROP_MALFORMED, "drop_malformed", "message that does not parse or is not allowed here")  \
 	X(DROP_POLICY, "drop_policy", "payload refused by the exit policy")                        \
 	X(DROP_DESTINATION, "drop_destination", "destination refused by the exit policy")          \
+	X(DROP_ORIGIN, "drop_origin", "answer to an exit from an address its policy refuses")      \
 	X(DROP_RATE, "drop_rate", "over a rate limit")                                             \
 	X(DROP_CONTROL_FULL, "drop_control_full", "ring to the control thread full")               \
 	X(DROP_OWN_FULL, "drop_own_full",                                                          \

@@ -43,7 +43,7 @@ test_values_reach_their_fields(void **state)
 		"test_response_max = 1k\n"
 		"[exit]\npolicy = any\nallow_own = yes\ndeny = 192.0.2.0/24 2001:db8::/32 9.9.9.9\n"
 		"dns_servers = 9.9.9.9 [2001:db8::5]:54\ndns_timeout = 0.25\nqueue = 3\n"
-		"max_sockets = 12\n"
+		"max_sockets = 12\nhttp_ports = any\n"
 		"[log]\nlevel = debug\ntimestamps = yes\n",
 		&c);
 	const struct peel_node_conf *n = &c.node;
@@ -82,6 +82,7 @@ test_values_reach_their_fields(void **state)
 	assert_int_equal(n->test_response_max, 1024);
 	assert_true(n->policy.any_payload);
 	assert_true(n->policy.allow_own);
+	assert_true(n->policy.any_http_port);
 	assert_int_equal(n->policy.n_deny, 3);
 	assert_int_equal(n->policy.deny[1].prefix_len, 32);
 	assert_int_equal(n->policy.deny[2].prefix_len, 32);

@@ -223,14 +223,6 @@ ethdev_local(const struct peel_port *port, struct peel_addr *out)
 	*out = port->conf.listen;
 }
 
-static bool
-ethdev_is_own(const struct peel_port *port, const struct peel_addr *a)
-{
-	if (a->family == PEEL_FAMILY_IPV4)
-		return memcmp(a->ip, port->ip4, 4) == 0;
-	return a->family == PEEL_FAMILY_IPV6 && port->has_ip6 && memcmp(a->ip, port->ip6, 16) == 0;
-}
-
 /* A gateway reaches everybody, as far as we know. */
 static bool
 ethdev_can_reach(const struct peel_port *port, bool exit, const struct peel_addr *to)
@@ -290,7 +282,6 @@ const struct peel_port_ops peel_port_ethdev = {
 	.wake = peel_ethdev_wake,
 	.exit_open = peel_ethdev_exit_open,
 	.exit_close = peel_ethdev_exit_close,
-	.is_own = ethdev_is_own,
 	.can_reach = ethdev_can_reach,
 	.watch = peel_ethdev_watch,
 	.vouch = peel_ethdev_vouch,

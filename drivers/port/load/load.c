@@ -392,15 +392,6 @@ load_exit_close(struct peel_port *p, uint32_t endpoint)
 }
 
 static bool
-load_is_own(const struct peel_port *p, const struct peel_addr *a)
-{
-	struct peel_addr own;
-
-	load_local(p, &own);
-	return peel_addr_same_ip(a, &own);
-}
-
-static bool
 load_can_reach(const struct peel_port *p, bool exit, const struct peel_addr *to)
 {
 	(void)p;
@@ -419,6 +410,5 @@ const struct peel_port_ops peel_port_load = {
 	.flush = load_flush,
 	.exit_open = load_exit_open,
 	.exit_close = load_exit_close,
-	.is_own = load_is_own,
 	.can_reach = load_can_reach,
 };

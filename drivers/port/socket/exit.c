@@ -128,10 +128,12 @@ open_sockets(struct peel_port *port, struct sock_queue *q, struct sock_endpoint 
 	if (rc < 0)
 		return rc;
 	peel_sock_set_gro(e->fd4, port->gro);
+	rc = e->fd6 = open_one(&port->exit_ipv6, true);
+	/* A machine may get IPv6 later, and lose it again. */
+	if (rc < 0 && rc != -EAFNOSUPPORT && rc != -EADDRNOTAVAIL)
+		return rc;
+	port->ipv6_exits = rc >= 0;
 	if (port->ipv6_exits) {
-		rc = e->fd6 = open_one(&port->exit_ipv6, true);
-		if (rc < 0)
-			return rc;
 		peel_sock_set_gro(e->fd6, port->gro);
 		rc = watch(q, e->fd6, sock_event(number, generation, true));
 		if (rc != 0)

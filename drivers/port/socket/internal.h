@@ -171,8 +171,6 @@ struct peel_port {
 	bool gro, gso, ipv6_exits;
 	uint64_t seed; /* of the hash of destinations */
 	uint64_t exit_period_tsc, no_gso_period_tsc;
-	struct peel_addr *own;
-	size_t n_own;
 };
 
 static inline void
@@ -195,9 +193,6 @@ int peel_sock_open(
 /** Does the kernel know UDP_GRO (switching it) and UDP_SEGMENT? */
 bool peel_sock_set_gro(int fd, bool on);
 bool peel_sock_has_gso(int fd);
-/** Remember the addresses that is_own() answers for. 0 or -ENOMEM. */
-int peel_sock_read_own(struct peel_port *port);
-bool peel_sock_is_own(const struct peel_port *port, const struct peel_addr *a);
 bool peel_sock_can_reach(const struct peel_port *port, bool exit, const struct peel_addr *to);
 
 /* exit.c */

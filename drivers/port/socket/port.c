@@ -69,7 +69,6 @@ port_close(struct peel_port *port)
 		queue_free(port->queue[i]);
 	peel_sock_exits_free(port->exits, port->rcu);
 	free(port->queue);
-	free(port->own);
 	free(port);
 }
 
@@ -232,11 +231,6 @@ open_parts(struct peel_port *port, const struct peel_port_conf *conf, char *why,
 	rc = open_main(port, conf, why, why_size);
 	if (rc == 0)
 		rc = check_exits(port, conf, why, why_size);
-	if (rc != 0)
-		return rc;
-	rc = peel_sock_read_own(port);
-	if (rc != 0)
-		snprintf(why, why_size, "no memory for the list of own addresses");
 	return rc;
 }
 
@@ -372,7 +366,6 @@ const struct peel_port_ops peel_port_socket = {
 	.wake = peel_sock_wake,
 	.exit_open = peel_sock_exit_open,
 	.exit_close = peel_sock_exit_close,
-	.is_own = peel_sock_is_own,
 	.can_reach = peel_sock_can_reach,
 	.dump = port_dump,
 };

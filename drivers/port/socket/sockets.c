@@ -2,9 +2,6 @@
  * Copyright (c) 2026, the Peel authors
  */
 #include <errno.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -81,75 +78,6 @@ is_any(const struct peel_addr *a)
 	static const uint8_t zero[16];
 
 	return memcmp(a->ip, zero, sizeof(zero)) == 0;
-}
-
-/* Does an interface address reach one of our sockets? Loopback addresses count only for the main socket: as exit
- * destinations the policy refuses them with all other private ones. */
-static bool
-reaches_us(const struct peel_port *port, const struct peel_addr *a, bool loopback)
-{
-	const struct peel_addr *exit_addr =
-		a->family == PEEL_FAMILY_IPV4 ? &port->exit_ipv4 : &port->exit_ipv6;
-
-	if (is_any(&port->local) &&
-		(port->local.family == a->family || port->local.family == PEEL_FAMILY_IPV6))
-		return true;
-	return is_any(exit_addr) && !loopback;
-}
-
-static void
-add_own(struct peel_port *port, struct peel_addr a)
-{
-	a.port = 0;
-	if (!is_any(&a) && !peel_sock_is_own(port, &a))
-		port->own[port->n_own++] = a;
-}
-
-int
-peel_sock_read_own(struct peel_port *port)
-{
-	struct ifaddrs *list = NULL, *i;
-	size_t n = 3;
-
-	if (getifaddrs(&list) != 0)
-		list = NULL; /* then only what was configured */
-	for (i = list; i != NULL; i = i->ifa_next)
-		n++;
-	port->own = calloc(n, sizeof(*port->own));
-	if (port->own == NULL) {
-		freeifaddrs(list);
-		return -ENOMEM;
-	}
-	add_own(port, port->local);
-	add_own(port, port->exit_ipv4);
-	add_own(port, port->exit_ipv6);
-	for (i = list; i != NULL; i = i->ifa_next) {
-		struct sockaddr_storage ss = {0};
-		struct peel_addr a;
-
-		if (i->ifa_addr == NULL ||
-			(i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
-			continue;
-		memcpy(&ss, i->ifa_addr,
-			i->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in)
-							  : sizeof(struct sockaddr_in6));
-		if (peel_addr_from_sockaddr(&ss, &a) == 0 &&
-			reaches_us(port, &a, i->ifa_flags & IFF_LOOPBACK))
-			add_own(port, a);
-	}
-	if (list != NULL)
-		freeifaddrs(list);
-	return 0;
-}
-
-bool
-peel_sock_is_own(const struct peel_port *port, const struct peel_addr *a)
-{
-	for (size_t i = 0; i < port->n_own; i++) {
-		if (peel_addr_same_ip(&port->own[i], a))
-			return true;
-	}
-	return false;
 }
 
 /* The kernel knows: connecting a UDP socket looks for a route and sends nothing. */

@@ -281,6 +281,50 @@ test_return_is_sealed_into_the_circuit(void **state)
 	stop();
 }
 
+/* Who answers from inside of a network would tell the circuit where its exit is. */
+static void
+test_private_origins_are_not_told(void **state)
+{
+	static const struct {
+		const char *from;
+		bool told;
+	} cases[] = {{"192.168.1.5:6881", false}, {"10.0.0.1:53", false}, {"127.0.0.1:53", false},
+		{"169.254.169.254:80", false}, {"[fd00::1]:53", false}, {"[fe80::1]:53", false},
+		{"203.0.113.99:53", false}, /* own */
+		{"203.0.113.98:53", true}, {"[2001:db8::1]:53", true}};
+	struct peel_network ours = {.addr = peel_addr_ipv4(203, 0, 113, 99, 0), .prefix_len = 32};
+	struct peel_policy open;
+	struct peel_addr_set *own;
+
+	(void)state;
+	assert_int_equal(peel_addr_set_new(&ours, 1, &own), 0);
+	start(PEEL_ROUTE_EXIT, ENDPOINT);
+	rig.policy.own = own;
+	for (unsigned int all = 0; all < 2; all++) {
+		uint64_t before = rig_count(&rig, PEEL_DROP_ORIGIN), refused = 0;
+
+		for (size_t i = 0; i < PEEL_ARRAY_LEN(cases); i++) {
+			struct peel_addr from;
+			bool told = cases[i].told || all != 0;
+
+			assert_int_equal(peel_addr_parse(cases[i].from, 0, &from), 0);
+			rig_feed_endpoint(&rig, ENDPOINT, peel_exit_cookie(c.slot, c.session),
+				&from, dht_payload, DHT_LEN);
+			rig_poll(&rig);
+			assert_int_equal(rig.n_out, told);
+			refused += !told;
+		}
+		assert_int_equal(rig_count(&rig, PEEL_DROP_ORIGIN) - before, refused);
+		/* Another policy while the worker runs: from the next datagram on. */
+		open = rig.policy;
+		open.allow_private = open.allow_loopback = open.allow_link_local = true;
+		open.allow_own = true;
+		peel_worker_set_policy(rig.worker, &open);
+	}
+	stop();
+	peel_addr_set_free(own);
+}
+
 static void
 test_speed_test_sizes(void **state)
 {
@@ -646,6 +690,7 @@ main(void)
 		cmocka_unit_test(test_exit_refuses),
 		cmocka_unit_test(test_exit_asks_control_for_names_and_endpoints),
 		cmocka_unit_test(test_return_is_sealed_into_the_circuit),
+		cmocka_unit_test(test_private_origins_are_not_told),
 		cmocka_unit_test(test_speed_test_sizes),
 		cmocka_unit_test(test_speed_test_rate),
 		cmocka_unit_test(test_exact_duplicates_only_are_dropped),

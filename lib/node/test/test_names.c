@@ -161,6 +161,7 @@ setup(void **state)
 	w->node.n_sessions = SESSIONS;
 	w->node.conf.port = &port;
 	w->node.conf.exit_queue = 64;
+	w->node.policy = &w->node.conf.policy;
 	assert_int_equal(node_names_new(&w->node, &w->node.names), 0);
 	*state = current = w;
 	return 0;

@@ -207,7 +207,7 @@ static const struct {
 	{"[ff02::1]:1", MULTI},
 	{"[100::1]:1", NO},
 	{"[100:0:0:1::1]:1", YES},
-	/* IPv4 inside: mapped, compatible, NAT64, 6to4, Teredo (inverted) */
+	/* IPv4 inside: mapped, compatible, translated, NAT64, 6to4, Teredo (inverted), ISATAP */
 	{"[::ffff:8.8.8.8]:1", YES},
 	{"[::ffff:10.1.2.3]:1", PRIV},
 	{"[::ffff:127.0.0.1]:1", LOOP},
@@ -220,7 +220,10 @@ static const struct {
 	{"[64:ff9b::a01:203]:1", PRIV},
 	{"[64:ff9b::7f00:1]:1", LOOP},
 	{"[64:ff9b::a9fe:a9fe]:1", LINK},
-	{"[64:ff9b:1::1]:1", PRIV},
+	{"[64:ff9b:1::1]:1", NO}, /* of 0/8 */
+	{"[64:ff9b:1::808:808]:1", PRIV},
+	{"[64:ff9b:1::a01:203]:1", PRIV},
+	{"[64:ff9b:1::7f00:1]:1", NO}, /* private and loopback: both switches are needed */
 	{"[2002:808:808::1]:1", YES},
 	{"[2002:a01:203::1]:1", PRIV},
 	{"[2002:c0a8:1::1]:1", PRIV},
@@ -228,6 +231,19 @@ static const struct {
 	{"[2001:0:1:1::f7f7:f7f7]:1", YES},
 	{"[2001:0:1:1::f5fe:fdfc]:1", PRIV},
 	{"[2001:0:1:1::80ff:fffe]:1", LOOP},
+	{"[::ffff:0:8.8.8.8]:1", YES},
+	{"[::ffff:0:10.1.2.3]:1", PRIV},
+	{"[::ffff:0:127.0.0.1]:1", LOOP},
+	{"[::ffff:0:169.254.169.254]:1", LINK},
+	{"[::ffff:0:255.255.255.255]:1", NO},
+	{"[2606:4700::5efe:8.8.8.8]:1", YES},
+	{"[2606:4700::5efe:192.168.0.1]:1", PRIV},
+	{"[2606:4700::200:5efe:192.168.0.1]:1", PRIV},
+	{"[2606:4700::200:5efe:127.0.0.1]:1", LOOP},
+	{"[2606:4700::100:5efe:192.168.0.1]:1", YES}, /* no such form */
+	{"[fe80::5efe:8.8.8.8]:1", LINK},
+	{"[2002:808:808:0:0:5efe:10.0.0.1]:1", PRIV}, /* two forms at once */
+	{"[2002:a00:1:0:0:5efe:8.8.8.8]:1", PRIV},
 };
 
 static struct peel_addr
@@ -298,11 +314,13 @@ test_configured_networks(void **state)
 		.deny = {{addr("203.0.113.128"), 25}, {addr("2a00:1450::"), 30},
 			{addr("10.1.0.0"), 16}, {addr("9.9.9.9"), 255}},
 		.n_deny = 4,
-		.own = {{addr("198.51.100.7"), 32}, {addr("2a01:4f8::7"), 128}},
-		.n_own = 2,
 	};
+	const struct peel_network ours[] = {{addr("198.51.100.7"), 32}, {addr("2a01:4f8::7"), 128}};
+	struct peel_addr_set *own;
 
 	(void)state;
+	assert_int_equal(peel_addr_set_new(ours, 2, &own), 0);
+	p.own = own;
 	assert_true(allowed(&p, "203.0.113.127:1"));
 	assert_false(allowed(&p, "203.0.113.128:1"));
 	assert_false(allowed(&p, "203.0.113.255:1"));
@@ -317,6 +335,8 @@ test_configured_networks(void **state)
 	assert_true(allowed(&p, "9.9.9.8:1"));
 	assert_false(allowed(&p, "198.51.100.7:1"));
 	assert_false(allowed(&p, "[2002:c633:6407::1]:1"));
+	assert_false(allowed(&p, "[::ffff:0:198.51.100.7]:1"));
+	assert_false(allowed(&p, "[2606:4700::5efe:198.51.100.7]:1"));
 	assert_true(allowed(&p, "198.51.100.8:1"));
 	assert_false(allowed(&p, "[2a01:4f8::7]:1"));
 	assert_true(allowed(&p, "[2a01:4f8::8]:1"));
@@ -328,6 +348,106 @@ test_configured_networks(void **state)
 	p.deny[0].prefix_len = 0;
 	assert_false(allowed(&p, "1.1.1.1:1"));
 	assert_true(allowed(&p, "[2606:4700::1111]:53"));
+	peel_addr_set_free(own);
+}
+
+static void
+test_http_ports(void **state)
+{
+	static const uint16_t good[] = {80, 443, 1024, 1025, 6969, 65535};
+	static const uint16_t bad[] = {0, 1, 22, 25, 79, 81, 110, 143, 442, 444, 445, 587, 1023};
+	struct peel_policy p = {0};
+
+	(void)state;
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(good); i++)
+		assert_true(peel_policy_http_port(&p, good[i]));
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(bad); i++)
+		assert_false(peel_policy_http_port(&p, bad[i]));
+	p.any_http_port = true;
+	assert_true(peel_policy_http_port(&p, 25));
+}
+
+/* ---- sets of addresses --------------------------------------------------------------------------------------------- */
+
+static bool
+has(const struct peel_addr_set *set, const char *text)
+{
+	struct peel_addr a = addr(text);
+
+	return peel_addr_set_has(set, &a);
+}
+
+static void
+test_addr_set(void **state)
+{
+	const struct peel_network nets[] = {{addr("192.0.2.7"), 32}, {addr("2001:db8::7"), 128},
+		{addr("10.0.0.0"), 8}, {addr("10.1.0.0"), 16}, /* inside of the one before */
+		{addr("192.0.2.8"), 31}, {addr("192.0.2.7"), 32}, {addr("203.0.113.77"), 25},
+		{addr("9.9.9.9"), 255}, {addr("2001:db8:3::"), 47}, {{.family = 0}, 0},
+		{addr("2001:db8::"), 64}, {addr("255.255.255.255"), 32}, {addr("0.0.0.0"), 32}};
+	static const char *const in[] = {"192.0.2.7", "192.0.2.8", "192.0.2.9", "10.0.0.0",
+		"10.255.255.255", "10.2.0.0", "203.0.113.0", "203.0.113.127", "9.9.9.9",
+		"2001:db8::7", "2001:db8::", "2001:db8::ffff:ffff:ffff:ffff",
+		"2001:db8:0:0:8000::", "2001:db8:3::", "2001:db8:3:ffff::", "255.255.255.255",
+		"0.0.0.0"};
+	static const char *const out[] = {"192.0.2.6", "192.0.2.10", "9.255.255.255", "11.0.0.0",
+		"203.0.112.255", "203.0.113.128", "9.9.9.8", "9.9.9.10",
+		"2001:db8:0:1::", "2001:db8:0:1::", "2001:db8:1:ffff::", "2001:db8:4::",
+		"2001:db7:ffff::", "::", "255.255.255.254", "0.0.0.1",
+		"a00::1" /* 10.x, were it IPv4 */};
+	struct peel_addr_set *set, *other;
+
+	(void)state;
+	assert_int_equal(peel_addr_set_new(nets, PEEL_ARRAY_LEN(nets), &set), 0);
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(in); i++) {
+		if (!has(set, in[i]))
+			fail_msg("%s is not in it", in[i]);
+	}
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(out); i++) {
+		if (has(set, out[i]))
+			fail_msg("%s is in it", out[i]);
+	}
+	assert_int_equal(peel_addr_set_new(nets, PEEL_ARRAY_LEN(nets) - 1, &other), 0);
+	assert_true(peel_addr_set_equal(set, set));
+	assert_false(peel_addr_set_equal(set, other));
+	peel_addr_set_free(other);
+	assert_int_equal(peel_addr_set_new(NULL, 0, &other), 0);
+	assert_false(has(other, "0.0.0.0"));
+	assert_false(has(other, "::"));
+	assert_false(peel_addr_set_equal(set, other));
+	peel_addr_set_free(other);
+	peel_addr_set_free(set);
+}
+
+/* A machine with many addresses: each is found, none of those between. */
+static void
+test_addr_set_of_many(void **state)
+{
+	enum {
+		N = 1000
+	};
+	static struct peel_network nets[2 * N];
+	struct peel_addr_set *set;
+
+	(void)state;
+	for (unsigned int i = 0; i < N; i++) {
+		unsigned int k = i * 389 % N; /* in no order */
+		struct peel_network *v6 = &nets[N + i];
+
+		nets[i] = (struct peel_network){
+			peel_addr_ipv4(192, 0, (uint8_t)(k / 100), (uint8_t)(k % 100 * 2), 0), 32};
+		*v6 = (struct peel_network){addr("2001:db8::"), 128};
+		peel_put_be16(v6->addr.ip + 14, (uint16_t)(2 * k));
+	}
+	assert_int_equal(peel_addr_set_new(nets, 2 * N, &set), 0);
+	for (unsigned int i = 0; i < 2 * N; i++) {
+		struct peel_addr a = nets[i].addr;
+
+		assert_true(peel_addr_set_has(set, &a));
+		a.ip[i < N ? 3 : 15]++;
+		assert_false(peel_addr_set_has(set, &a));
+	}
+	peel_addr_set_free(set);
 }
 
 int
@@ -340,6 +460,9 @@ main(void)
 		cmocka_unit_test(test_destination_table),
 		cmocka_unit_test(test_destination_without_family_is_refused),
 		cmocka_unit_test(test_configured_networks),
+		cmocka_unit_test(test_http_ports),
+		cmocka_unit_test(test_addr_set),
+		cmocka_unit_test(test_addr_set_of_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
