@@ -10,11 +10,9 @@
 enum bencode_state {
 	VALUE, /* a value begins, or the innermost container ends */
 	INT_FIRST,
-	INT_MINUS, /* after the sign: not zero */
+	INT_MINUS, /* after the sign */
 	INT_DIGITS,
-	INT_END, /* after a leading zero: the number is over */
 	LENGTH,
-	LENGTH_END, /* the same for the length of a string */
 	STRING,
 	DONE,
 	BAD,
@@ -35,7 +33,9 @@ peel_bencode_done(const struct peel_bencode *b)
 static bool
 in_dict(const struct peel_bencode *b)
 {
-	return b->depth > 0 && (b->dicts & 1) != 0;
+	unsigned int n = b->depth - 1u;
+
+	return b->depth > 0 && (b->dicts[n / 64] >> n % 64 & 1) != 0;
 }
 
 static bool
@@ -59,8 +59,10 @@ open_container(struct peel_bencode *b, bool dict)
 {
 	if (b->depth == PEEL_BENCODE_DEPTH_MAX)
 		return BAD;
-	b->dicts = b->dicts << 1 | dict;
-	b->depth++;
+	unsigned int n = b->depth++;
+
+	b->dicts[n / 64] &= ~(UINT64_C(1) << n % 64);
+	b->dicts[n / 64] |= (uint64_t)dict << n % 64;
 	b->want_key = dict;
 	return VALUE;
 }
@@ -71,7 +73,6 @@ close_container(struct peel_bencode *b)
 	/* A dictionary ends where a key could begin, not between a key and its value. */
 	if (b->depth == 0 || (in_dict(b) && !b->want_key))
 		return BAD;
-	b->dicts >>= 1;
 	b->depth--;
 	return ended(b, false);
 }
@@ -83,7 +84,7 @@ value(struct peel_bencode *b, uint8_t c)
 		return close_container(b);
 	if (is_digit(c)) {
 		b->left = c - '0';
-		return c == '0' ? LENGTH_END : LENGTH;
+		return LENGTH;
 	}
 	if (b->want_key)
 		return BAD;
@@ -104,7 +105,7 @@ length(struct peel_bencode *b, uint8_t c)
 {
 	if (c == ':')
 		return b->left > 0 ? STRING : ended(b, b->want_key);
-	if (!is_digit(c) || b->state == LENGTH_END)
+	if (!is_digit(c))
 		return BAD;
 	b->left = b->left * 10 + (c - '0');
 	return b->left <= STRING_MAX ? LENGTH : BAD;
@@ -115,13 +116,11 @@ number(struct peel_bencode *b, uint8_t c)
 {
 	switch (b->state) {
 	case INT_FIRST:
-		return c == '-' ? INT_MINUS : c == '0' ? INT_END : is_digit(c) ? INT_DIGITS : BAD;
+		return c == '-' ? INT_MINUS : is_digit(c) ? INT_DIGITS : BAD;
 	case INT_MINUS:
-		return is_digit(c) && c != '0' ? INT_DIGITS : BAD;
-	case INT_DIGITS:
+		return is_digit(c) ? INT_DIGITS : BAD;
+	default: /* INT_DIGITS */
 		return is_digit(c) ? INT_DIGITS : c == 'e' ? ended(b, false) : BAD;
-	default: /* INT_END */
-		return c == 'e' ? ended(b, false) : BAD;
 	}
 }
 
@@ -132,11 +131,7 @@ next(struct peel_bencode *b, uint8_t c)
 	case VALUE:
 		return value(b, c);
 	case LENGTH:
-	case LENGTH_END:
 		return length(b, c);
-	case DONE:
-	case BAD:
-		return BAD;
 	default:
 		return number(b, c);
 	}
@@ -147,7 +142,7 @@ peel_bencode_feed(struct peel_bencode *b, const void *data, size_t len)
 {
 	const uint8_t *p = data;
 
-	for (size_t i = 0; i < len && b->state != BAD;) {
+	for (size_t i = 0; i < len && b->state != BAD && b->state != DONE;) {
 		if (b->state == STRING) {
 			size_t n = len - i < b->left ? len - i : b->left;
 

@@ -12,36 +12,45 @@
 #include "peel_base.h"
 
 #define PEEL_HTTP_REQUEST_MAX 8192 /* bytes of a request */
+#define PEEL_HTTP_REQUEST_MORE 27  /* bytes that it may grow by when it is taken */
 #define PEEL_HTTP_ANSWER_MAX 65535 /* bytes of an answer, header included */
 #define PEEL_HTTP_PART_LEN 1400
 #define PEEL_HTTP_PARTS_MAX ((PEEL_HTTP_ANSWER_MAX + PEEL_HTTP_PART_LEN - 1) / PEEL_HTTP_PART_LEN)
-#define PEEL_HTTP_TIME_MS 5000	  /* from request to answer, at either end */
-#define PEEL_HTTP_PER_CIRCUIT 5	  /* requests at a time */
-#define PEEL_BENCODE_DEPTH_MAX 64 /* lists and dictionaries inside each other */
+#define PEEL_HTTP_TIME_MS 5000	   /* from request to answer, at either end */
+#define PEEL_HTTP_PER_CIRCUIT 5	   /* requests at a time */
+#define PEEL_BENCODE_DEPTH_MAX 100 /* lists and dictionaries inside each other */
 
 /* ---- bencode ---------------------------------------------------------------------------------------------------------- */
 
-/** Is what goes by exactly one bencoded value? Needs no memory: whatever the depth, a few words. */
+/** Does what goes by begin with one bencoded value? As lenient as libtorrent's decoder, which the reference asks. Needs no memory: whatever the depth, a few words. */
 struct peel_bencode {
-	uint64_t dicts; /* which of the open containers are dictionaries, the innermost in bit 0 */
-	uint32_t left;	/* bytes of the string still to come, or its length while that is read */
-	uint8_t depth;	/* open containers */
-	uint8_t state;	/* enum bencode_state */
-	bool want_key;	/* of the innermost dictionary */
+	uint64_t dicts
+		[2]; /* which of the open containers are dictionaries: bit n, of the n-th from outside */
+	uint32_t left; /* bytes of the string still to come, or its length while that is read */
+	uint8_t depth; /* open containers */
+	uint8_t state; /* enum bencode_state */
+	bool want_key; /* of the innermost dictionary */
 };
 
 void peel_bencode_init(struct peel_bencode *b);
-/** 0, or -EBADMSG from the first byte on that cannot belong to a bencoded value: canonical numbers, keys are strings
- *  (their order is not checked: trackers do not always keep it), at most PEEL_BENCODE_DEPTH_MAX deep. */
+/** 0, or -EBADMSG from the first byte on that cannot belong to a bencoded value: keys are strings (in any order), at most
+ *  PEEL_BENCODE_DEPTH_MAX deep. Leading zeros pass, and so does whatever stands behind the value: many a server adds a
+ *  line's end. */
 int peel_bencode_feed(struct peel_bencode *b, const void *data, size_t len) PEEL_MUST_USE;
 /** The value is complete. */
 bool peel_bencode_done(const struct peel_bencode *b);
 
 /* ---- the exit's side --------------------------------------------------------------------------------------------------- */
 
-/** One complete GET request of HTTP/1.x and nothing behind it: 0 or -EBADMSG. Other methods ask a server to do something,
- *  which no tracker needs and exits should not be lent for. */
-int peel_http_request_check(const void *request, size_t len) PEEL_MUST_USE;
+/**
+ * One complete GET request of HTTP/1.0 or 1.1 without a body, nothing in front and nothing behind it. Other methods ask a
+ * server to do something, which no tracker needs and exits should not be lent for. The lines are copied to @p out, but
+ * for Accept-Encoding: it becomes `identity`, because answers have to be read on the way back.
+ *
+ * @param out	[len + PEEL_HTTP_REQUEST_MORE]
+ * @return	Bytes of the request as it is to be sent, or -EBADMSG.
+ */
+int peel_http_request_take(const void *request, size_t len, void *out) PEEL_MUST_USE;
 
 struct peel_http_answer;
 

@@ -82,10 +82,13 @@ static int
 send_request(struct node_http *http, struct http_ask *ask, const struct peel_host *target,
 	struct peel_span request)
 {
-	uint8_t msg[PEEL_DATAGRAM_MAX];
+	uint8_t msg[PEEL_DATAGRAM_MAX], plain[PEEL_DATAGRAM_MAX + PEEL_HTTP_REQUEST_MORE];
 	struct peel_msg_http_request m = {.target = *target, .request = request};
-	int len;
+	int len = peel_http_request_take(request.p, request.len, plain);
 
+	/* Exits drop what they cannot read, gzip for one. What is no such request is theirs to judge. */
+	if (len >= 0)
+		m.request = (struct peel_span){plain, (size_t)len};
 	do
 		m.identifier = peel_random_u32(http->node->env);
 	while (*find(http, ask->circuit, m.identifier) != NULL);

@@ -295,19 +295,20 @@ has_place(const struct node_http *http, uint32_t session, uint32_t generation, u
 }
 
 static struct http_serve *
-new_serve(struct node_http *http, const struct peel_msg_http_request *m)
+new_serve(struct node_http *http, const struct peel_msg_http_request *m, const uint8_t *request,
+	size_t len)
 {
 	struct http_serve *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
-	s->request = malloc(m->request.len);
+	s->request = malloc(len);
 	if (s->request == NULL) {
 		free(s);
 		return NULL;
 	}
-	memcpy(s->request, m->request.p, m->request.len);
-	s->len = m->request.len;
+	memcpy(s->request, request, len);
+	s->len = len;
 	s->identifier = m->identifier;
 	s->port = m->target.addr.port;
 	s->started_ms = peel_now_ms(http->node->env);
@@ -328,18 +329,20 @@ node_http_request(struct node_http *http, uint32_t session, uint32_t generation,
 	struct peel_msg_http_request m;
 	struct peel_exit_info info;
 	struct http_serve *s;
+	uint8_t request[PEEL_HTTP_REQUEST_MAX + PEEL_HTTP_REQUEST_MORE];
+	int n = -EBADMSG;
 
 	peel_stats_add(&node->stats, PEEL_HTTP_REQUESTS, 1);
 	if ((node->conf.tunnel.peer_flags & PEEL_FLAG_EXIT_HTTP) == 0 || len == 0 ||
 		peel_http_request_parse(msg + 1, len - 1, &m) != 0 ||
-		peel_http_request_check(m.request.p, m.request.len) != 0 ||
+		(n = peel_http_request_take(m.request.p, m.request.len, request)) < 0 ||
 		!peel_policy_http_port(node->policy, m.target.addr.port) ||
 		peel_circuits_exit(node->circuits, session, generation, &info) != 0 ||
 		!has_place(http, session, generation, m.identifier)) {
 		peel_stats_add(&node->stats, PEEL_HTTP_REFUSED, 1);
 		return;
 	}
-	s = new_serve(http, &m);
+	s = new_serve(http, &m, request, (size_t)n);
 	if (s == NULL) {
 		peel_stats_add(&node->stats, PEEL_HTTP_FAILED, 1);
 		return;

@@ -9,7 +9,7 @@
 
 /**
  * Ask the exit of a READY circuit, which must have PEEL_FLAG_EXIT_HTTP, to do one HTTP request. Request and target are
- * copied. @p done is called once, from the thread that drives the node and without its lock: with result 0 and the raw
+ * copied; a GET asks for an answer that is not compressed, whatever it says, as exits only pass on what they can read. @p done is called once, from the thread that drives the node and without its lock: with result 0 and the raw
  * answer, header and body (borrowed during the call); or with -ETIMEDOUT after 5 s, or -ENOENT when the circuit ended.
  * 0; -EAGAIN: five are under way on this circuit, or more is queued than can be sent; -EMSGSIZE: more than one cell
  * carries; -EINVAL: empty, or no such target; -ENOENT, -ENOTCONN: circuit gone, not READY; -ENOMEM. Then done is not

@@ -116,6 +116,7 @@ ANSWERS = {
     "/error": (_with_length(b"d14:failure reason3:whye", "404 Not Found"), True),
     "/chunked": (_chunked(_bencoded(5000)), True),
     "/close": (b"HTTP/1.0 200 OK\r\n\r\n" + _bencoded(300), True),
+    "/newline": (_with_length(b"d8:intervali1800ee\n"), True),
     "/redirect": (b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /length\r\nContent-Length: 0\r\n\r\n", True),
     "/large": (_with_length(_bencoded(65000)), True),
     "/page": (_with_length(b"<html></html>"), False),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* What a server sends, in pieces: the verdict must not depend on how it is cut. The same bytes as a request. */
+/* What a server sends, in pieces: the verdict must not depend on how it is cut. */
 #include <stdlib.h>
 
 #include "peel_http.h"
@@ -52,14 +52,5 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cut = run(data + 1, size - 1, 1u + data[0] % 64, &cut_len);
 	if ((whole == 1) != (cut == 1) || (whole == 1 && whole_len != cut_len))
 		abort();
-
-	uint8_t *exact = malloc(size);
-
-	if (exact == NULL)
-		abort();
-	memcpy(exact, data + 1, size - 1);
-	if (peel_http_request_check(exact, size - 1) == 0 && memcmp(exact, "GET ", 4) != 0)
-		abort();
-	free(exact);
 	return 0;
 }

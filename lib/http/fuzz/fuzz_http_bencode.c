@@ -21,8 +21,7 @@ value(const uint8_t *d, size_t len, unsigned int depth)
 
 		for (i = first; i < len && d[i] >= '0' && d[i] <= '9'; i++)
 			;
-		if (i == first || i == len || d[i] != 'e' ||
-			(d[first] == '0' && (i > first + 1 || first == 2)))
+		if (i == first || i == len || d[i] != 'e')
 			return 0;
 		return i + 1;
 	}
@@ -40,9 +39,9 @@ value(const uint8_t *d, size_t len, unsigned int depth)
 		}
 		return i < len ? i + 1 : 0;
 	}
-	for (i = 0; i < len && d[i] >= '0' && d[i] <= '9' && i < 8; i++)
+	for (i = 0; i < len && d[i] >= '0' && d[i] <= '9' && size <= 1 << 24; i++)
 		size = size * 10 + d[i] - '0';
-	if (i == 0 || i == len || d[i] != ':' || (d[0] == '0' && i > 1) || size > len - i - 1)
+	if (i == 0 || i == len || d[i] != ':' || size > len - i - 1)
 		return 0;
 	return i + 1 + size;
 }
@@ -62,7 +61,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	peel_bencode_init(&whole);
 	peel_bencode_init(&cut);
 	good = peel_bencode_feed(&whole, exact, size) == 0 && peel_bencode_done(&whole);
-	if (good != (size > 0 && value(exact, size, 0) == size))
+	if (good != (value(exact, size, 0) > 0))
 		abort();
 	if ((peel_bencode_feed(&cut, exact, at) == 0 &&
 		    peel_bencode_feed(&cut, exact + at, size - at) == 0 &&

@@ -12,7 +12,7 @@
 
 /* ---- bencode ---------------------------------------------------------------------------------------------------------- */
 
-/* 1: one value; 0: the beginning of one; -EBADMSG. Fed whole and byte by byte, from exact-size memory. */
+/* 1: a value; 0: the beginning of one; -EBADMSG. Fed whole and byte by byte, from exact-size memory. */
 static int
 bencode(const char *text, size_t len)
 {
@@ -56,6 +56,16 @@ test_bencode(void **state)
 		{"d0:lee", 1},
 		{"l4:spaml0:eded1:alelee", -EBADMSG},
 		{"l4:spaml0:eded1:aleee", 1},
+		/* what libtorrent takes as well: zeros in front, anything behind */
+		{"i-0e", 1},
+		{"i03e", 1},
+		{"04:spam", 1},
+		{"de\n", 1},
+		{"de\r\n", 1},
+		{"dee", 1},
+		{"0:0:", 1},
+		{"i1ei1e", 1},
+		{"d1:ai1ee<!-- cached -->", 1},
 		{"", 0},
 		{"d", 0},
 		{"4:spa", 0},
@@ -64,22 +74,15 @@ test_bencode(void **state)
 		{"i-", 0},
 		{"i5", 0},
 		{"e", -EBADMSG},
-		{"i-0e", -EBADMSG},
-		{"i03e", -EBADMSG},
 		{"ie", -EBADMSG},
 		{"i-e", -EBADMSG},
 		{"i+1e", -EBADMSG},
 		{"i1 e", -EBADMSG},
-		{"04:spam", -EBADMSG},
 		{"-1:", -EBADMSG},
 		{"99999999:", -EBADMSG},
 		{"di1ei2ee", -EBADMSG},
 		{"dlelee", -EBADMSG},
 		{"d1:ae", -EBADMSG},
-		{"dee", -EBADMSG},
-		{"de\n", -EBADMSG},
-		{"0:0:", -EBADMSG},
-		{"i1ei1e", -EBADMSG},
 		{"<html>", -EBADMSG},
 		{" de", -EBADMSG},
 	};
@@ -107,55 +110,136 @@ test_bencode_depth_is_bounded(void **state)
 
 /* ---- requests ---------------------------------------------------------------------------------------------------------- */
 
+/* Take a request from exact-size memory; what comes of it is a string of exact size, or NULL. */
+static char *
+taken(const char *text, size_t len)
+{
+	char *exact = malloc(len + 1), *out = calloc(1, len + PEEL_HTTP_REQUEST_MORE + 1);
+	int n;
+
+	assert_non_null(exact);
+	assert_non_null(out);
+	exact = realloc(exact, len > 0 ? len : 1);
+	assert_non_null(exact);
+	memcpy(exact, text, len);
+	n = peel_http_request_take(exact, len, out);
+	free(exact);
+	if (n < 0) {
+		assert_int_equal(n, -EBADMSG);
+		free(out);
+		return NULL;
+	}
+	assert_in_range(n, 1, len + PEEL_HTTP_REQUEST_MORE);
+	assert_int_equal(out[n], '\0');
+	return out;
+}
+
+#define IDENTITY "Accept-Encoding: identity\r\n\r\n"
+
 static void
 test_requests(void **state)
 {
 	static const struct {
-		const char *text;
-		int want;
+		const char *text, *sent;
 	} cases[] = {
-		{"GET /announce?info_hash=%01x HTTP/1.1\r\nHost: t.example\r\n\r\n", 0},
-		{"GET / HTTP/1.0\r\n\r\n", 0},
-		{"GET http://t.example:80/scrape HTTP/1.1\r\nHost: t.example\r\nConnection: "
-		 "close\r\n\r\n",
-			0},
-		{"GET / HTTP/1.1\r\nContent-Length: 2\r\n\r\nde", 0},
-		{"", -EBADMSG},
-		{"GET / HTTP/1.1\r\n", -EBADMSG},
-		{"GET / HTTP/1.1\r\nHost: x\r\n", -EBADMSG},
-		{"GET /\r\n\r\n", -EBADMSG},
-		{"GET / HTTP/2.0\r\n\r\n", -EBADMSG},
-		{"GET / HTTP/1.1\r\n\r\nx", -EBADMSG},
-		{"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n", -EBADMSG},
-		{"GET / HTTP/1.1\r\nContent-Length: 2\r\n\r\nd", -EBADMSG},
-		{"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", -EBADMSG},
-		{"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", -EBADMSG},
-		{"HEAD / HTTP/1.1\r\n\r\n", -EBADMSG},
-		{"CONNECT x:25 HTTP/1.1\r\n\r\n", -EBADMSG},
-		{"EHLO example\r\n\r\n", -EBADMSG},
-		{"HTTP/1.1 200 OK\r\n\r\n", -EBADMSG},
+		{"GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.0\r\n" IDENTITY},
+		{"GET /announce?info_hash=%01x HTTP/1.1\r\nHost: t.example\r\n\r\n",
+			"GET /announce?info_hash=%01x HTTP/1.1\r\nHost: t.example\r\n" IDENTITY},
+		{"GET http://t.example:80/scrape HTTP/1.1\r\nConnection: close\r\nX:\r\n\r\n",
+			"GET http://t.example:80/scrape HTTP/1.1\r\nConnection: close\r\n"
+			"X:\r\n" IDENTITY},
+		/* as libtorrent asks */
+		{"GET /a HTTP/1.1\r\nHost: t:80\r\nUser-Agent: libtorrent/2.0.8\r\n"
+		 "Accept-Encoding: gzip\r\nConnection: close\r\n\r\n",
+			"GET /a HTTP/1.1\r\nHost: t:80\r\nUser-Agent: libtorrent/2.0.8\r\n"
+			"Connection: close\r\n" IDENTITY},
+		{"GET / HTTP/1.1\r\nACCEPT-encoding: gzip, br\r\naccept-encoding: x\r\n\r\n",
+			"GET / HTTP/1.1\r\n" IDENTITY},
+		{"GET / HTTP/1.1\r\nAccept: text/html;\tq=1, \xc3\xa9\r\n\r\n",
+			"GET / HTTP/1.1\r\nAccept: text/html;\tq=1, \xc3\xa9\r\n" IDENTITY},
+		{"GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+			"GET / HTTP/1.1\r\nContent-Length: 0\r\n" IDENTITY},
 	};
-	char long_one[PEEL_HTTP_REQUEST_MAX + 2];
-	int head;
+	static const char *const bad[] = {
+		"",
+		"GET / HTTP/1.1\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\n\r",
+		"GET /\r\n\r\n",
+		"GET  HTTP/1.1\r\n\r\n",
+		"GET / HTTP/2.0\r\n\r\n",
+		"GET / HTTP/1.2\r\n\r\n",
+		"GET / http/1.1\r\n\r\n",
+		"get / HTTP/1.1\r\n\r\n",
+		"GET / x HTTP/1.1\r\n\r\n",
+		"GET /\x01 HTTP/1.1\r\n\r\n",
+		/* nothing in front, nothing behind */
+		"\r\nGET / HTTP/1.1\r\n\r\n",
+		"\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+		"\nGET / HTTP/1.1\r\n\r\n",
+		" GET / HTTP/1.1\r\n\r\n",
+		"GET / HTTP/1.1\r\n\r\nx",
+		"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+		/* no body */
+		"GET / HTTP/1.1\r\nContent-Length: 2\r\n\r\nde",
+		"GET / HTTP/1.1\r\nContent-Length: 2\r\n\r\n",
+		"GET / HTTP/1.1\r\ncontent-length:2\r\n\r\nde",
+		"GET / HTTP/1.1\r\nContent-Length: 0 0\r\n\r\n",
+		"GET / HTTP/1.1\r\nContent-Length:\r\n\r\n",
+		"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+		/* other readers might see another request */
+		"GET / HTTP/1.1\nHost: x\n\n",
+		"GET / HTTP/1.1\r\nHost: x\nContent-Length: 2\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\rContent-Length: 2\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\n Content-Length: 2\r\n\r\n",
+		"GET / HTTP/1.1\r\nContent-Length : 2\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost\r\n\r\n",
+		"GET / HTTP/1.1\r\n: x\r\n\r\n",
+		/* other methods, other protocols */
+		"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+		"HEAD / HTTP/1.1\r\n\r\n",
+		"CONNECT x:25 HTTP/1.1\r\n\r\n",
+		"EHLO example\r\n\r\n",
+		"HTTP/1.1 200 OK\r\n\r\n",
+	};
 
 	(void)state;
 	for (size_t i = 0; i < PEEL_ARRAY_LEN(cases); i++) {
-		size_t len = strlen(cases[i].text);
-		char *exact = malloc(len + 1);
+		char *sent = taken(cases[i].text, strlen(cases[i].text)), *again;
 
-		assert_non_null(exact);
-		memcpy(exact, cases[i].text, len);
-		if (peel_http_request_check(exact, len) != cases[i].want)
-			fail_msg("%s", cases[i].text);
-		free(exact);
+		if (sent == NULL || strcmp(sent, cases[i].sent) != 0)
+			fail_msg("%s became %s", cases[i].text, sent);
+		again = taken(sent, strlen(sent));
+		assert_non_null(again);
+		assert_string_equal(again, sent);
+		free(again);
+		free(sent);
 	}
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(bad); i++) {
+		if (taken(bad[i], strlen(bad[i])) != NULL)
+			fail_msg("%s", bad[i]);
+	}
+	assert_null(taken("GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n", 30));
+	assert_null(taken("GET / HTTP/1.1\r\nHo\0st: ab\r\n\r\n", 30));
+}
+
+static void
+test_request_length_is_bounded(void **state)
+{
+	char long_one[PEEL_HTTP_REQUEST_MAX + 2], *sent;
+
+	(void)state;
 	memset(long_one, 'a', sizeof(long_one));
-	head = sprintf(long_one, "GET /");
-	long_one[head] = 'a';
+	memcpy(long_one, "GET /", 5);
 	memcpy(long_one + PEEL_HTTP_REQUEST_MAX - 13, " HTTP/1.1\r\n\r\n", 13);
-	assert_int_equal(peel_http_request_check(long_one, PEEL_HTTP_REQUEST_MAX), 0);
+	sent = taken(long_one, PEEL_HTTP_REQUEST_MAX);
+	assert_non_null(sent);
+	assert_int_equal(strlen(sent), PEEL_HTTP_REQUEST_MAX + PEEL_HTTP_REQUEST_MORE);
+	free(sent);
 	memcpy(long_one + PEEL_HTTP_REQUEST_MAX - 13, "a HTTP/1.1\r\n\r\n", 14);
-	assert_int_equal(peel_http_request_check(long_one, PEEL_HTTP_REQUEST_MAX + 1), -EBADMSG);
+	assert_null(taken(long_one, PEEL_HTTP_REQUEST_MAX + 1));
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------------------- */
@@ -210,6 +294,11 @@ test_answers(void **state)
 		{"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nde", "", GO_ON, -EBADMSG},
 		{"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nl4", "", GO_ON, -EBADMSG},
 		{"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nd", "", -EBADMSG, -EBADMSG},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nde\n", "", GOOD, GOOD},
+		{"HTTP/1.0 200 OK\r\n\r\nde\r\n", "", GO_ON, GOOD},
+		{"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: "
+		 "3\r\n\r\n\x1f\x8b\x08",
+			"", -EBADMSG, -EBADMSG},
 		{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "", -EBADMSG, -EBADMSG},
 		{"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", "", -EBADMSG, -EBADMSG},
 		{"HTTP/1.1 204 No Content\r\n\r\n", "", -EBADMSG, -EBADMSG},
@@ -362,6 +451,7 @@ main(void)
 		cmocka_unit_test(test_bencode),
 		cmocka_unit_test(test_bencode_depth_is_bounded),
 		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_request_length_is_bounded),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_answer_length_is_bounded),
 		cmocka_unit_test(test_parts_in_any_order),

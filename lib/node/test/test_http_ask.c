@@ -330,6 +330,36 @@ test_requests_that_cannot_be(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* Exits pass on what they can read; so a GET does not ask for gzip. What is none goes as it is. */
+static void
+test_answers_are_asked_for_plain(void **state)
+{
+	static const struct {
+		const char *asked, *sent;
+	} cases[] = {
+		{"GET /a HTTP/1.1\r\nAccept-Encoding: gzip\r\nHost: t\r\n\r\n",
+			"GET /a HTTP/1.1\r\nHost: t\r\nAccept-Encoding: identity\r\n\r\n"},
+		{"POST /a HTTP/1.1\r\nAccept-Encoding: gzip\r\n\r\n",
+			"POST /a HTTP/1.1\r\nAccept-Encoding: gzip\r\n\r\n"},
+		{"\r\nGET /a HTTP/1.1\r\n\r\n", "\r\nGET /a HTTP/1.1\r\n\r\n"},
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(cases); i++) {
+		struct peel_msg_http_request m;
+		struct result r = {0};
+
+		assert_int_equal(peel_node_http_request(&w->node, CIRCUIT, &target, cases[i].asked,
+					 strlen(cases[i].asked), on_done, &r),
+			0);
+		assert_int_equal(peel_http_request_parse(w->sent + 1, w->sent_len - 1, &m), 0);
+		assert_int_equal(m.request.len, strlen(cases[i].sent));
+		assert_memory_equal(m.request.p, cases[i].sent, m.request.len);
+		node_http_ended(&w->node, CIRCUIT);
+		free(r.answer);
+	}
+}
+
 int
 main(void)
 {
@@ -339,6 +369,7 @@ main(void)
 		TEST(test_circuit_or_node_ends),
 		TEST(test_five_per_circuit),
 		TEST(test_requests_that_cannot_be),
+		TEST(test_answers_are_asked_for_plain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
