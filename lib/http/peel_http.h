@@ -22,14 +22,14 @@
 
 /* ---- bencode ---------------------------------------------------------------------------------------------------------- */
 
-/** Does what goes by begin with one bencoded value? As lenient as libtorrent's decoder, which the reference asks. Needs no memory: whatever the depth, a few words. */
+/** Does what goes by begin with a bencoded value? As lenient as libtorrent's decoder, which the reference asks. Needs no
+ *  memory: whatever the depth, a few words. */
 struct peel_bencode {
-	uint64_t dicts
-		[2]; /* which of the open containers are dictionaries: bit n, of the n-th from outside */
-	uint32_t left; /* bytes of the string still to come, or its length while that is read */
-	uint8_t depth; /* open containers */
-	uint8_t state; /* enum bencode_state */
-	bool want_key; /* of the innermost dictionary */
+	uint64_t dicts[2]; /* bit n: the n-th open container from outside is a dictionary */
+	uint32_t left;	   /* bytes of the string still to come, or its length while that is read */
+	uint8_t depth;	   /* open containers */
+	uint8_t state;	   /* enum bencode_state */
+	bool want_key;	   /* of the innermost dictionary */
 };
 
 void peel_bencode_init(struct peel_bencode *b);

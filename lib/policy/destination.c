@@ -12,12 +12,6 @@ enum reach {
 	REACH_NEVER, /* unspecified, broadcast, reserved */
 };
 
-struct range {
-	uint8_t ip[16];
-	uint8_t prefix_len;
-	uint8_t reach; /* enum reach */
-};
-
 /* IPv4 networks as numbers: an exit looks here for every datagram. */
 struct range4 {
 	uint32_t net;
@@ -41,15 +35,34 @@ static const struct range4 ranges4[] = {
 	{NET4(240, 0, 0), 4, REACH_NEVER}, /* and broadcast */
 };
 
-static const struct range ranges6[] = {
-	{{[15] = 1}, 128, REACH_LOOPBACK},
-	{{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 48, REACH_PRIVATE}, /* NAT64 of a local network */
-	{{0x01, 0x00}, 64, REACH_NEVER},			   /* discard */
-	{{0xfc}, 7, REACH_PRIVATE},
-	{{0xfe, 0x80}, 10, REACH_LINK_LOCAL},
-	{{0xfe, 0xc0}, 10, REACH_PRIVATE}, /* the old site-local */
-	{{0xff}, 8, REACH_MULTICAST},
+/* The same for IPv6: what the bits under the masks have to be, in the upper and the lower half of an address. */
+struct pattern6 {
+	uint64_t high_mask, high, low_mask, low;
 };
+
+#define FIRST(n) (~UINT64_C(0) << (64 - (n))) /* 1..64 bits */
+#define ALL FIRST(64)
+
+static const struct range6 {
+	struct pattern6 net;
+	uint8_t reach; /* enum reach */
+} ranges6[] = {
+	{{ALL, 0, ALL, 1}, REACH_LOOPBACK},
+	{{FIRST(48), 0x0064ff9b00010000, 0, 0}, REACH_PRIVATE}, /* NAT64 of a local network */
+	{{FIRST(64), 0x0100000000000000, 0, 0}, REACH_NEVER},	/* discard */
+	{{FIRST(7), 0xfc00000000000000, 0, 0}, REACH_PRIVATE},
+	{{FIRST(10), 0xfe80000000000000, 0, 0}, REACH_LINK_LOCAL},
+	{{FIRST(10), 0xfec0000000000000, 0, 0}, REACH_PRIVATE}, /* the old site-local */
+	{{FIRST(8), 0xff00000000000000, 0, 0}, REACH_MULTICAST},
+};
+
+static bool
+pattern_matches(const struct pattern6 *p, const struct peel_addr *a)
+{
+	uint64_t high = peel_get_be64(a->ip), low = peel_get_be64(a->ip + 8);
+
+	return (((high ^ p->high) & p->high_mask) | ((low ^ p->low) & p->low_mask)) == 0;
+}
 
 static bool
 prefix_matches(const uint8_t *ip, const uint8_t *prefix, unsigned int len)
@@ -93,29 +106,29 @@ classify(const struct peel_addr *a)
 	if (a->family == PEEL_FAMILY_IPV4)
 		return classify4(a);
 	for (size_t i = 0; i < PEEL_ARRAY_LEN(ranges6); i++) {
-		if (prefix_matches(a->ip, ranges6[i].ip, ranges6[i].prefix_len))
+		if (pattern_matches(&ranges6[i].net, a))
 			return ranges6[i].reach;
 	}
 	return REACH_PUBLIC;
 }
 
-/* Forms of an IPv6 address that a translator or a tunnel delivers to an IPv4 address: the bytes that give them away, and
- * where the other address is. */
+/* Forms of an IPv6 address that a translator or a tunnel delivers to an IPv4 address: what gives them away, and where the
+ * other address is. */
 static const struct embedding {
-	uint8_t mark_at, mark_len; /* bytes */
-	uint8_t mark[12];
+	struct pattern6 form;
 	uint8_t ipv4_at;
 	bool inverted;
 } embeddings[] = {
-	{0, 12, {[10] = 0xff, [11] = 0xff}, 12, false}, /* mapped */
-	{0, 12, {0}, 12, false},			/* compatible */
-	{0, 12, {[8] = 0xff, [9] = 0xff}, 12, false},	/* translated (SIIT), ::ffff:0:0:0/96 */
-	{0, 12, {0x00, 0x64, 0xff, 0x9b}, 12, false},	/* NAT64 */
-	{0, 6, {0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 12, false}, /* NAT64 of a local network */
-	{0, 2, {0x20, 0x02}, 2, false},				 /* 6to4 */
-	{0, 4, {0x20, 0x01, 0x00, 0x00}, 12, true},		 /* Teredo: the client's */
-	{8, 4, {0x00, 0x00, 0x5e, 0xfe}, 12, false},		 /* ISATAP, behind any prefix ... */
-	{8, 4, {0x02, 0x00, 0x5e, 0xfe}, 12, false}, /* ... and with the bit for global addresses */
+	{{ALL, 0, FIRST(32), 0x0000ffff00000000}, 12, false}, /* mapped */
+	{{ALL, 0, FIRST(32), 0}, 12, false},		      /* compatible */
+	{{ALL, 0, FIRST(32), 0xffff000000000000}, 12, false}, /* translated (SIIT) */
+	{{ALL, 0x0064ff9b00000000, FIRST(32), 0}, 12, false}, /* NAT64 */
+	{{FIRST(48), 0x0064ff9b00010000, 0, 0}, 12, false},   /* NAT64 of a local network */
+	{{FIRST(16), 0x2002000000000000, 0, 0}, 2, false},    /* 6to4 */
+	{{FIRST(32), 0x2001000000000000, 0, 0}, 12, true},    /* Teredo: the client's */
+	{{0, 0, FIRST(32), 0x00005efe00000000}, 12, false},   /* ISATAP, behind any prefix ... */
+	{{0, 0, FIRST(32), 0x02005efe00000000}, 12,
+		false}, /* ... and with the bit for global ones */
 };
 
 static bool
@@ -124,7 +137,7 @@ embedded_ipv4(const struct embedding *e, const struct peel_addr *a, struct peel_
 	uint8_t flip = e->inverted ? 0xff : 0;
 	const uint8_t *ip = a->ip + e->ipv4_at;
 
-	if (memcmp(a->ip + e->mark_at, e->mark, e->mark_len) != 0)
+	if (!pattern_matches(&e->form, a))
 		return false;
 	*out = peel_addr_ipv4(ip[0] ^ flip, ip[1] ^ flip, ip[2] ^ flip, ip[3] ^ flip, a->port);
 	return true;
