@@ -16,7 +16,9 @@
 #include "proxy_http.h"
 
 #define TICK_MS 1000
-#define WARN_MS 60000
+#define EXTRA_MS                                                                                   \
+	500 /* between circuits for associations that have none; longer and longer while they fail */
+#define EXTRA_MAX_MS 60000
 
 struct listener {
 	struct proxy *proxy;
@@ -26,8 +28,10 @@ struct listener {
 	struct peel_socks_assoc *assoc[PEEL_FLOWS_USERS]; /* by slot of the flows */
 	struct proxy_http *http;
 	unsigned int hops;
-	bool ready; /* as last logged */
-	uint64_t warned_ms;
+	bool ready;	    /* as last logged */
+	size_t n_circuits;  /* that data goes through */
+	peel_circuit extra; /* begun last beside the pool; when the next one may be: */
+	uint64_t extra_ms, extra_pause_ms;
 };
 
 struct proxy {
@@ -77,6 +81,9 @@ sync_circuits(struct listener *l)
 	}
 	n = good;
 	peel_flows_set(l->flows, ready, n);
+	if (n > l->n_circuits)
+		l->extra_pause_ms = 0;
+	l->n_circuits = n;
 	if (!l->ready && n > 0 && peel_tunnels_ready(peel, l->hops) >= 1.0) {
 		l->ready = true;
 		peel_log(PEEL_LOG_INFO, "circuits of %u hop%s are ready", l->hops, s);
@@ -203,19 +210,35 @@ on_closed(void *arg, struct peel_socks_assoc *a)
 		l->proxy->stats, PEEL_DROP_SOCKS_WAIT, peel_held_forget(l->held, slot_of(a)));
 }
 
-/* Counted already: what others use on all circuits cannot be sent. */
+/* A host that an association wants is another's on every circuit. One of its own, beside the pool, helps; not more than
+ * there are associations, one at a time. */
 static void
-warn_shared(struct listener *l)
+begin_extra(struct listener *l)
 {
+	const struct peel_tunnel_spec spec = {.type = PEEL_TUNNEL_DATA, .hops = l->hops};
+	struct peel_node *node = peel_get_node(l->proxy->session->peel);
 	uint64_t now = uv_now(&l->proxy->session->loop);
+	struct peel_socks_counts counts;
+	struct peel_tunnel_info info;
+	struct peel_tunnels *t;
+	int ret = -EALREADY;
 
-	if (l->warned_ms != 0 && now - l->warned_ms < WARN_MS)
+	peel_socks_count(l->socks, &counts);
+	if (now < l->extra_ms || l->n_circuits >= counts.assocs)
 		return;
-	l->warned_ms = now;
-	peel_log(PEEL_LOG_WARNING,
-		"more associations send to one host than there are circuits of %u hop%s: "
-		"max_circuits in [client] is too small",
-		l->hops, l->hops == 1 ? "" : "s");
+	peel_node_lock(node);
+	t = peel_node_tunnels(node);
+	if (peel_tunnels_info(t, l->extra, &info) != 0 || info.state != PEEL_TUNNEL_EXTENDING) {
+		l->extra_pause_ms = l->extra_pause_ms == 0 ? EXTRA_MS : 2 * l->extra_pause_ms;
+		if (l->extra_pause_ms > EXTRA_MAX_MS)
+			l->extra_pause_ms = EXTRA_MAX_MS;
+		l->extra_ms = now + l->extra_pause_ms;
+		ret = peel_tunnels_create(t, &spec, &l->extra);
+	}
+	peel_node_unlock(node);
+	if (ret == 0)
+		peel_log(PEEL_LOG_DEBUG, "a circuit of %u hop%s more, as associations share hosts",
+			l->hops, l->hops == 1 ? "" : "s");
 }
 
 /* 0: sent, or dropped for good; -EAGAIN: there is no circuit. */
@@ -240,7 +263,7 @@ send_datagram(struct listener *l, unsigned int slot, const struct peel_socks_tar
 		peel_flows_del(l->flows, circuit); /* it has just ended: there may be another one */
 	}
 	if (ret == -EBUSY)
-		warn_shared(l);
+		begin_extra(l);
 	return ret == -EBUSY ? 0 : -EAGAIN;
 }
 
