@@ -78,6 +78,7 @@ peel_ethdev_arp_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m)
 
 	if (!well_formed(m, p))
 		return peel_ethdev_drop(q, m, PEEL_DROP_FRAME);
+	struct peel_addr sender;
 	uint16_t op = peel_get_be16(p + 6);
 	bool asks_us = memcmp(p + 24, port->ip4, 4) == 0, to_us = memcmp(eth, port->mac, 6) == 0;
 
@@ -90,7 +91,8 @@ peel_ethdev_arp_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m)
 		learn(q, p, PEEL_NEIGH_ANSWER);
 	} else if (op == ARP_REQUEST && asks_us) {
 		learn(q, p, PEEL_NEIGH_REQUEST);
-		if (ethdev_allow(q, &q->answers, ANSWERS_PER_SECOND)) {
+		sender = ethdev_ip4(p + 14);
+		if (ethdev_may_answer(q, &sender)) {
 			ethdev_count(q, ETHDEV_NEIGHBOUR_ANSWERS);
 			arp_tx(q, ARP_REPLY, p + 8, p + 8, p + 14);
 		}

@@ -131,6 +131,7 @@ make_tables(struct peel_port *p)
 		q->rng = peel_random_u64(env);
 		q->announcements = i == 0 ? ANNOUNCEMENTS : 0;
 		q->answers = (struct peel_ethdev_bucket){q->now, ANSWERS_PER_SECOND * 1000};
+		q->gateway_answers = q->answers;
 		q->echoes = (struct peel_ethdev_bucket){q->now, ECHOES_PER_SECOND * 1000};
 		q->epoll_fd = -1;
 		q->wake_fd = -1;
@@ -149,7 +150,7 @@ ethdev_close(struct peel_port *p)
 		struct peel_ethdev_queue *q = &p->queue[i];
 
 		peel_ethdev_wait_fini(q);
-		for (int k = 0; k < PENDING_HOPS; k++)
+		for (size_t k = 0; k < RTE_DIM(q->pending); k++)
 			rte_pktmbuf_free_bulk(q->pending[k].pkts, q->pending[k].n);
 		rte_pktmbuf_free_bulk(q->tx_buf, q->n_tx);
 		peel_ethdev_frag_fini(q);

@@ -33,6 +33,7 @@
 #define TX_BUFFER 64
 #define NOT_A_DATAGRAM UINT32_MAX /* in tx_bytes: ARP and the like, not counted */
 #define PENDING_HOPS 32		  /* next hops a queue waits for at once ... */
+#define PENDING_GATEWAYS 2	  /* ... beside the gateways ... */
 #define PENDING_PACKETS 4	  /* ... and datagrams kept for each */
 #define PENDING_MS 3000
 #define FRAG_MS 300 /* parts of a datagram leave together and arrive within milliseconds */
@@ -42,7 +43,7 @@
 #define MTU_LEAST 68 /* that the kernel lets an Ethernet have */
 #define TICK_MS 100
 #define ANNOUNCEMENTS 3	       /* gratuitous ARP, a second apart: links come up late */
-#define ANSWERS_PER_SECOND 500 /* ARP and ND answers of a queue */
+#define ANSWERS_PER_SECOND 500 /* ARP and ND answers of a queue, and as many to gateways */
 #define ECHOES_PER_SECOND 100  /* ICMP echo replies of a queue */
 
 /** What only this driver counts; lines of dump(). */
@@ -92,8 +93,8 @@ struct peel_ethdev_queue {
 	struct rte_mbuf *tx_buf[TX_BUFFER];
 	uint64_t next_tick, next_announcement;
 	uint32_t pending_generation;
-	struct peel_ethdev_pending pending[PENDING_HOPS];
-	struct peel_ethdev_bucket answers, echoes;
+	struct peel_ethdev_pending pending[PENDING_HOPS + PENDING_GATEWAYS];
+	struct peel_ethdev_bucket answers, gateway_answers, echoes;
 	struct peel_ethdev_frags *frags;
 	uint64_t count[ETHDEV_N_COUNTERS];
 	/* wait() */
@@ -305,6 +306,21 @@ ethdev_allow(struct peel_ethdev_queue *q, struct peel_ethdev_bucket *b, uint32_t
 	}
 	b->tokens -= 1000;
 	return true;
+}
+
+/** Without it nothing goes anywhere: it has what other hosts of the link cannot use up. */
+static inline bool
+ethdev_is_gateway(const struct peel_port *port, const struct peel_addr *ip)
+{
+	return peel_addr_equal(ip, &port->gateway) || peel_addr_equal(ip, &port->gateway6);
+}
+
+/** May @p to, who asked for our link address, have an answer? */
+static inline bool
+ethdev_may_answer(struct peel_ethdev_queue *q, const struct peel_addr *to)
+{
+	return ethdev_allow(q, ethdev_is_gateway(q->port, to) ? &q->gateway_answers : &q->answers,
+		ANSWERS_PER_SECOND);
 }
 
 /** Not for secrets: IP identification. */

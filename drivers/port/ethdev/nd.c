@@ -110,12 +110,11 @@ solicit_rx(struct peel_ethdev_queue *q, const uint8_t *eth, const uint8_t *p, ui
 			nd_tx(q, ND_ADVERT, ND_OVERRIDE, q->port->ip6, all_nodes, all_mac);
 		return;
 	}
-	if (mac != NULL && is_neighbour(q->port, src)) {
-		struct peel_addr sender = ethdev_ip6(src);
+	struct peel_addr sender = ethdev_ip6(src);
 
+	if (mac != NULL && is_neighbour(q->port, src))
 		peel_neigh_learn(q->port->neigh, &sender, mac, q->now, PEEL_NEIGH_REQUEST);
-	}
-	if (ethdev_allow(q, &q->answers, ANSWERS_PER_SECOND)) {
+	if (ethdev_may_answer(q, &sender)) {
 		ethdev_count(q, ETHDEV_NEIGHBOUR_ANSWERS);
 		/* To where the frame came from: that needs no look-up, and an option may be missing. */
 		nd_tx(q, ND_ADVERT, ND_SOLICITED | ND_OVERRIDE, q->port->ip6, src,

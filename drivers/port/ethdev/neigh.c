@@ -128,17 +128,18 @@ is_stale(const struct peel_neigh *e, uint64_t now)
 	return age(now, load(&e->ask_after)) >= PEEL_NEIGH_ANSWER_MS;
 }
 
-/* Lock held: the entry of @p ip, new if need be; NULL when every entry of its set is in use. */
+/* Lock held: the entry of @p ip, new if need be; NULL when the first @p ways of its set are in use. */
 static struct peel_neigh *
-add_locked(struct peel_neigh_table *t, const struct peel_addr *ip, uint64_t now)
+add_locked(struct peel_neigh_table *t, const struct peel_addr *ip, uint64_t now, int ways)
 {
 	static const uint32_t free_key[5];
 	struct peel_neigh *e = find_locked(t, ip), *victim = NULL;
 
 	if (e != NULL)
 		return e;
-	e = set_of(t, ip);
-	for (int i = 0; i < PEEL_NEIGH_WAYS; i++, e++) {
+	/* From the last: those that everybody may use are kept as long as there are others. */
+	for (e = set_of(t, ip) + ways; ways > 0; ways--) {
+		e--;
 		if (key_equal(e, free_key)) {
 			__atomic_store_n(&t->used, t->used + 1, __ATOMIC_RELAXED);
 			victim = e;
@@ -173,7 +174,7 @@ peel_neigh_get(struct peel_neigh_table *t, const struct peel_addr *ip, uint64_t 
 	*ask = PEEL_NEIGH_ASK_NONE;
 	if (e == NULL) {
 		rte_spinlock_lock(&t->lock);
-		e = add_locked(t, ip, now_ms);
+		e = add_locked(t, ip, now_ms, PEEL_NEIGH_WAYS);
 		if (e != NULL) {
 			link = load(&e->link);
 			confirmed = load(&e->confirmed);
@@ -250,11 +251,11 @@ peel_neigh_learn(struct peel_neigh_table *t, const struct peel_addr *ip, const u
 
 	rte_spinlock_lock(&t->lock);
 	/*
-	 * Who asks us will want an answer: worth an entry while the table is young. Later they are found by asking, so
-	 * that a flood of invented requesters cannot crowd out the neighbours we want.
+	 * Who asks us will want an answer: worth an entry, but never in all of a set, so that a flood of invented
+	 * requesters cannot crowd out the neighbours we want.
 	 */
-	if (how == PEEL_NEIGH_REQUEST && t->used < PEEL_NEIGH_MAX / 2)
-		e = add_locked(t, ip, now_ms);
+	if (how == PEEL_NEIGH_REQUEST)
+		e = add_locked(t, ip, now_ms, PEEL_NEIGH_WAYS / 2);
 	else
 		e = find_locked(t, ip);
 	if (e != NULL)

@@ -199,7 +199,7 @@ pending_find(struct peel_ethdev_queue *q, const struct peel_addr *hop)
 {
 	if (likely(q->n_pending == 0))
 		return NULL;
-	for (int i = 0; i < PENDING_HOPS; i++) {
+	for (size_t i = 0; i < RTE_DIM(q->pending); i++) {
 		if (peel_addr_equal(&q->pending[i].hop, hop))
 			return &q->pending[i];
 	}
@@ -211,8 +211,9 @@ pending_add(struct peel_ethdev_queue *q, struct rte_mbuf *m, const struct peel_a
 	uint32_t generation)
 {
 	struct peel_ethdev_pending *w = pending_find(q, hop);
+	size_t n = ethdev_is_gateway(q->port, hop) ? RTE_DIM(q->pending) : PENDING_HOPS;
 
-	for (int i = 0; w == NULL && i < PENDING_HOPS; i++) {
+	for (size_t i = 0; w == NULL && i < n; i++) {
 		if (q->pending[i].hop.family != PEEL_FAMILY_NONE)
 			continue;
 		w = &q->pending[i];
@@ -337,7 +338,7 @@ peel_ethdev_tx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, u
 static void
 pending_check(struct peel_ethdev_queue *q)
 {
-	for (int i = 0; i < PENDING_HOPS && q->n_pending > 0; i++) {
+	for (size_t i = 0; i < RTE_DIM(q->pending) && q->n_pending > 0; i++) {
 		if (q->pending[i].hop.family != PEEL_FAMILY_NONE)
 			pending_try(q, &q->pending[i]);
 	}

@@ -370,6 +370,35 @@ test_arp_is_answered(void **state)
 	world_close(&w);
 }
 
+/* Whoever floods the link with questions does not keep the gateway from an answer. */
+static void
+test_gateway_is_answered_in_a_flood(void **state)
+{
+	(void)state;
+	struct world w;
+	uint8_t f[WORLD_FRAME_MAX], ip[4] = {10, 0, 0, 0};
+	unsigned int others = 0, gateway = 0;
+
+	world_init(&w);
+	world_open(&w);
+	for (unsigned int i = 0; i < 5000; i++) {
+		ip[3] = (uint8_t)(2 + i % 200);
+		if (i % 50 == 49)
+			world_send(
+				&w, f, make_arp(f, all_mac, 1, gate_mac, gate_ip, all_mac, own_ip));
+		else
+			world_send(&w, f, make_arp(f, all_mac, 1, host_mac, ip, all_mac, own_ip));
+		assert_null(world_poll(&w));
+		while (world_take(&w, f) > 0) {
+			gateway += memcmp(f, gate_mac, 6) == 0;
+			others += memcmp(f, host_mac, 6) == 0;
+		}
+	}
+	assert_int_equal(gateway, 100);
+	assert_in_range(others, 500, 600);
+	world_close(&w);
+}
+
 static void
 test_address_is_announced(void **state)
 {
@@ -405,6 +434,7 @@ main(void)
 		cmocka_unit_test(test_bad_ipv6_frames),
 		cmocka_unit_test(test_ping_is_answered_within_limits),
 		cmocka_unit_test(test_arp_is_answered),
+		cmocka_unit_test(test_gateway_is_answered_in_a_flood),
 		cmocka_unit_test(test_address_is_announced),
 	};
 

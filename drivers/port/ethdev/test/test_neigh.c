@@ -153,6 +153,19 @@ test_full_table_keeps_who_is_in_use(void **state)
 		peel_neigh_learn(&table, &a, mac_a, 1000, PEEL_NEIGH_REQUEST);
 	}
 	assert_int_equal(table.used, PEEL_NEIGH_MAX / 2);
+	/* ... and nowhere stand in the way of one that we want. */
+	for (uint32_t i = 0; i < 64; i++) {
+		struct peel_addr a = nth(2000000 + i);
+
+		full += peel_neigh_get(&table, &a, 1001, mac, &ask) == PEEL_NEIGH_FULL;
+	}
+	assert_int_equal(full, 0);
+	setup(state);
+	for (uint32_t i = 0; i < 4 * PEEL_NEIGH_MAX; i++) {
+		struct peel_addr a = nth(i);
+
+		peel_neigh_learn(&table, &a, mac_a, 1000, PEEL_NEIGH_REQUEST);
+	}
 	for (uint32_t i = 0; i < 4 * PEEL_NEIGH_MAX; i++) {
 		struct peel_addr a = nth(i);
 
