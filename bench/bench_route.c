@@ -206,7 +206,7 @@ filter_burst(void *arg)
 	uint64_t fp[BURST];
 
 	for (unsigned int i = 0; i < BURST; i++) {
-		fp[i] = peel_replay_fingerprint(w->filter, i, i, w->tag[i]);
+		fp[i] = peel_replay_fingerprint(w->filter, w->tag[i][0], w->tag[i][1], w->tag[i]);
 		peel_replay_prefetch(w->filter, fp[i]);
 	}
 	for (unsigned int i = 0; i < BURST; i++)

@@ -31,7 +31,7 @@ peel_node_conf_init(struct peel_node_conf *conf)
 	conf->control_core = -1;
 	conf->idle = PEEL_IDLE_AUTO;
 	conf->fan_out = true;
-	conf->replay_entries = 1 << 16;
+	conf->replay_entries = 1 << 18;
 	conf->ring_size = 1024;
 
 	conf->max_peers = 1000;

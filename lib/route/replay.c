@@ -35,6 +35,8 @@ peel_replay_new(uint32_t entries, const struct peel_env *env, bool heap, int soc
 	}
 	r->base.sets = r->memory.p;
 	r->base.shift = 64 - (unsigned int)__builtin_ctz(size / PEEL_REPLAY_WAYS);
+	r->base.class_mask = ~UINT64_C(0) << (r->base.shift - PEEL_REPLAY_CLASS_BITS);
+	r->base.salt_mask = size / PEEL_REPLAY_PART - 1;
 	peel_random(env, r->base.seed, sizeof(r->base.seed));
 	*out = &r->base;
 	return 0;

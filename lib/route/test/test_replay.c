@@ -58,55 +58,113 @@ test_seed_matters(void **state)
 	peel_replay_free(b);
 }
 
-/* Eight to a set; the ninth pushes out the first. */
+/* Fingerprints for a filter of 1024 entries: 256 sets, the top 8 bits; a class is the 10 below. */
+#define N_SETS 256
+static uint64_t
+made_up(uint64_t set, uint64_t class, uint64_t cell)
+{
+	return set << 56 | class << 46 | cell << 2;
+}
+
+/* Four to a set; the fifth pushes out the first. */
 static void
 test_oldest_of_a_set_makes_way(void **state)
 {
-	struct peel_replay *r = filter(0); /* 1024 entries, 128 sets: a set is the top 7 bits */
+	struct peel_replay *r = filter(0);
 
 	(void)state;
-	for (uint64_t set = 0; set < 128; set++) {
-		uint64_t base = set << 57;
+	for (uint64_t set = 0; set < N_SETS; set++) {
+		for (uint64_t i = 1; i <= 4; i++)
+			assert_false(peel_replay_seen(r, made_up(set, i, 0)));
+		for (uint64_t i = 1; i <= 4; i++)
+			assert_true(peel_replay_seen(r, made_up(set, i, 0)));
+		assert_false(peel_replay_seen(r, made_up(set, 5, 0)));
+		for (uint64_t i = 2; i <= 5; i++)
+			assert_true(peel_replay_seen(r, made_up(set, i, 0)));
+		assert_false(
+			peel_replay_seen(r, made_up(set, 1, 0))); /* forgotten: a false negative */
+	}
+	peel_replay_free(r);
+}
 
-		for (uint64_t i = 1; i <= 8; i++)
-			assert_false(peel_replay_seen(r, base | i << 3));
-		for (uint64_t i = 1; i <= 8; i++)
-			assert_true(peel_replay_seen(r, base | i << 3));
-		assert_false(peel_replay_seen(r, base | 9 << 3));
-		for (uint64_t i = 2; i <= 9; i++)
-			assert_true(peel_replay_seen(r, base | i << 3));
-		assert_false(peel_replay_seen(r, base | 1 << 3)); /* forgotten: a false negative */
+/* Two cells of a class; the third takes the place of one of them, and of nobody else, in whichever ways they are. */
+static void
+test_third_of_a_class_takes_from_its_own(void **state)
+{
+	struct peel_replay *r = filter(0);
+
+	(void)state;
+	for (uint64_t set = 0; set < N_SETS; set++) {
+		unsigned int a = set % 4, b = set / 4 % 4;
+
+		if (a == b)
+			continue;
+		for (unsigned int way = 0; way < 4; way++)
+			assert_false(peel_replay_seen(r, way == a || way == b
+								 ? made_up(set, 1000, way)
+								 : made_up(set, 1 + way, 0)));
+		for (uint64_t i = 10; i < 100; i++)
+			assert_false(peel_replay_seen(r, made_up(set, 1000, i)));
+		assert_true(peel_replay_seen(r, made_up(set, 1000, 99)));
+		for (unsigned int way = 0; way < 4; way++) {
+			if (way != a && way != b)
+				assert_true(peel_replay_seen(r, made_up(set, 1 + way, 0)));
+		}
 	}
 	peel_replay_free(r);
 }
 
 static uint64_t
-random_fingerprint(const struct peel_replay *r, uint64_t i)
+random_fingerprint(const struct peel_replay *r, uint32_t session, uint64_t i)
 {
-	uint8_t tag[16] = {0};
+	uint64_t tag[2] = {i * UINT64_C(0x9e3779b97f4a7c15), session};
 
-	memcpy(tag, &i, sizeof(i));
-	return peel_replay_fingerprint(r, 1, i, tag);
+	return peel_replay_fingerprint(r, session, i, (const uint8_t *)tag);
+}
+
+/* However many cells other circuits send, with whatever salts: the last ones of each are remembered. */
+static void
+test_no_circuit_flushes_the_filter(void **state)
+{
+	const uint32_t entries = 65536, latest = entries / 256;
+	struct peel_replay *r = filter(entries);
+	unsigned int remembered = 0;
+
+	(void)state;
+	for (uint64_t i = 0; i < latest; i++)
+		assert_false(peel_replay_seen(r, random_fingerprint(r, 1, 1u << 20 | i)));
+	for (uint64_t i = 0; i < 4 * entries; i++) {
+		peel_replay_seen(r, random_fingerprint(r, 2, i));
+		peel_replay_seen(r, random_fingerprint(r, 3, i * UINT64_C(0x9e3779b97f4a7c15)));
+		peel_replay_seen(r, random_fingerprint(r, 4 + i % 32, i / 32));
+	}
+	for (uint64_t i = 0; i < latest; i++)
+		remembered += peel_replay_seen(r, random_fingerprint(r, 1, 1u << 20 | i));
+	assert_in_range(remembered, latest * 95 / 100, latest);
+	peel_replay_free(r);
 }
 
 static void
 test_remembers_lately_opened_cells(void **state)
 {
-	const uint32_t entries = 65536;
+	const uint32_t entries = 65536, sessions = 4096;
 	struct peel_replay *r = filter(entries - 1000); /* rounded up */
 	unsigned int remembered = 0, false_positives = 0;
 
 	(void)state;
 	for (uint64_t i = 0; i < 4 * entries; i++)
-		false_positives += peel_replay_seen(r, random_fingerprint(r, i));
+		false_positives +=
+			peel_replay_seen(r, random_fingerprint(r, i % sessions, i / sessions));
 	assert_int_equal(false_positives, 0);
 	/* Of the last half table nearly all, of those two tables ago nearly none. */
 	for (uint64_t i = 4 * entries - entries / 2; i < 4 * entries; i++)
-		remembered += peel_replay_seen(r, random_fingerprint(r, i));
+		remembered +=
+			peel_replay_seen(r, random_fingerprint(r, i % sessions, i / sessions));
 	assert_true(remembered > entries / 2 * 95 / 100);
 	remembered = 0;
 	for (uint64_t i = 0; i < entries; i++)
-		remembered += peel_replay_seen(r, random_fingerprint(r, i));
+		remembered +=
+			peel_replay_seen(r, random_fingerprint(r, i % sessions, i / sessions));
 	assert_true(remembered < entries / 100);
 	peel_replay_free(r);
 }
@@ -123,7 +181,7 @@ worker(void *arg)
 	struct worker *w = arg;
 
 	for (uint64_t i = 0; i < 20000; i++) {
-		uint64_t fp = random_fingerprint(w->r, w->first + i);
+		uint64_t fp = random_fingerprint(w->r, (uint32_t)i, w->first + i);
 
 		w->dups += peel_replay_seen(w->r, fp);
 		w->dups += peel_replay_seen(w->r, fp);
@@ -157,6 +215,8 @@ main(void)
 		cmocka_unit_test(test_only_exact_duplicates_are_seen),
 		cmocka_unit_test(test_seed_matters),
 		cmocka_unit_test(test_oldest_of_a_set_makes_way),
+		cmocka_unit_test(test_third_of_a_class_takes_from_its_own),
+		cmocka_unit_test(test_no_circuit_flushes_the_filter),
 		cmocka_unit_test(test_remembers_lately_opened_cells),
 		cmocka_unit_test(test_two_workers),
 	};
