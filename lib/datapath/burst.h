@@ -88,6 +88,8 @@ struct own {
 	uint8_t control[OWN_CONTROL];
 };
 
+#define TEST_CIRCUITS 256 /* speed tests are counted by the low bits of sessions */
+
 struct peel_worker {
 	struct peel_worker_conf conf;
 	const struct peel_policy *policy; /* replaced by control, read with worker_policy */
@@ -97,12 +99,13 @@ struct peel_worker {
 	uint64_t next_second_tsc;
 	uint64_t tsc_hz;
 	uint16_t group_size;
-	uint64_t test_tokens; /* speed test answers left in this second */
-	uint64_t filler;      /* state of the generator for speed test bytes */
-	bool stop;	      /* relaxed atomic */
-	bool want_timing;     /* relaxed atomic: control wants cycles per stage ... */
-	bool timing;	      /* ... as seen at the start of this round */
-	uint64_t stage_tsc;   /* when the last stage ended */
+	uint64_t test_tokens;		   /* speed test answers left in this second */
+	uint32_t test_used[TEST_CIRCUITS]; /* and given in it */
+	uint64_t filler;		   /* state of the generator for speed test bytes */
+	bool stop;			   /* relaxed atomic */
+	bool want_timing;		   /* relaxed atomic: control wants cycles per stage ... */
+	bool timing;			   /* ... as seen at the start of this round */
+	uint64_t stage_tsc;		   /* when the last stage ended */
 	uint64_t stage_cycles[PEEL_N_STAGES];	      /* relaxed, read by control */
 	struct rte_mbuf *staged[PEEL_FAN_MAX][BURST]; /* fan: cells for other workers */
 	struct group group[N_GROUPS];

@@ -65,6 +65,22 @@ next_filler(struct peel_worker *w)
 	return z ^ z >> 29;
 }
 
+/* A circuit gets no more answers in a second than it leaves to others: alone half of them, and whoever comes later half of
+ * the rest. */
+static inline bool
+may_test(struct peel_worker *w, uint32_t session)
+{
+	uint32_t *used = &w->test_used[session % TEST_CIRCUITS];
+
+	if (w->conf.test_rate == 0)
+		return true;
+	if (*used >= w->test_tokens)
+		return false;
+	++*used;
+	w->test_tokens--;
+	return true;
+}
+
 /* 19: u16 identifier, 21: u32 identifier; then the wanted size (protocol 14.10, 22.1). */
 static void
 test_request(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route, uint8_t *d,
@@ -76,11 +92,10 @@ test_request(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route 
 		burst_drop(w, m, PEEL_DROP_MALFORMED);
 		return;
 	}
-	if (w->conf.test_rate != 0 && w->test_tokens == 0) {
+	if (!may_test(w, route->session)) {
 		burst_drop(w, m, PEEL_DROP_RATE);
 		return;
 	}
-	w->test_tokens--;
 	uint32_t size = RTE_MIN((uint32_t)peel_get_be16(d + 1 + id_len), w->conf.test_response_max);
 	uint32_t total = 1 + id_len + size;
 

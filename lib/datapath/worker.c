@@ -37,6 +37,7 @@ set_clock(struct peel_worker *w)
 	w->now_s = (uint32_t)(now_ms / 1000);
 	w->next_second_tsc = rte_rdtsc() + w->tsc_hz * (1000 - now_ms % 1000) / 1000;
 	w->test_tokens = w->conf.test_rate;
+	memset(w->test_used, 0, sizeof(w->test_used));
 }
 
 int
