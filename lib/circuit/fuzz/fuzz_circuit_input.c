@@ -86,6 +86,13 @@ on_find_peer(void *arg, const uint8_t pk[PEEL_PK_LEN], struct peel_target *out)
 	return true;
 }
 
+static bool
+on_proved(void *arg, const struct peel_addr *addr)
+{
+	(void)arg;
+	return addr->ip[3] >= 2;
+}
+
 static int
 on_reach(void *arg, const struct peel_addr *to, uint64_t token)
 {
@@ -250,10 +257,13 @@ op_destroy(struct fuzz *f)
 static void
 op_exit(struct fuzz *f)
 {
-	uint32_t session = peel_read_u8(&f->in) % 16;
+	uint8_t choice = peel_read_u8(&f->in);
+	uint32_t session = choice % 16;
 	uint32_t generation = peel_session_generation(f->routes, session);
 	struct peel_exit_info info;
 
+	if (choice & 0x10 && generation % 2 == 1) /* a cell came */
+		peel_session_at(f->routes, session)->forward.cells++;
 	if (peel_circuits_exit(f->c, session, generation, &info) == 0 &&
 		peel_circuits_exit_opened(f->c, session, generation, 5) != 0)
 		abort();
@@ -276,6 +286,7 @@ check(struct fuzz *f)
 	peel_circuits_count(f->c, &count);
 	peel_circuits_dump(f->c, count_row, &rows);
 	if (rows != count.exits + count.relays || count.removing > rows ||
+		count.unproved > count.exits ||
 		peel_route_count(f->routes) != count.exits + 2 * count.relays ||
 		peel_session_count(f->routes) != rows || n_gone > n_joined)
 		abort();
@@ -331,7 +342,7 @@ open_all(struct fuzz *f)
 {
 	static struct peel_stats stats;
 	const struct peel_route_conf rc = {
-		.max_sessions = 16, .rcu = f->rcu, .env = &env, .heap = true};
+		.max_sessions = 64, .rcu = f->rcu, .env = &env, .heap = true};
 	struct peel_circuits_conf conf = {
 		.env = &env,
 		.identity = &keys[0],
@@ -339,12 +350,13 @@ open_all(struct fuzz *f)
 		.send = on_send,
 		.candidates = on_candidates,
 		.find_peer = on_find_peer,
+		.proved = on_proved,
 		.reach = on_reach,
 		.exit_gone = on_exit_gone,
 	};
 
 	peel_tunnel_settings_init(&conf.settings);
-	conf.settings.max_joined_circuits = 12;
+	conf.settings.max_joined_circuits = 8;
 	conf.settings.create_rate_per_source = 50;
 	memcpy(conf.prefix, prefix, sizeof(prefix));
 	if (peel_route_table_new(&rc, &f->routes) != 0)
