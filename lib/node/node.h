@@ -142,6 +142,8 @@ int node_own_new(struct peel_node *node, struct node_own **out) PEEL_MUST_USE;
 void node_own_free(struct node_own *own);
 /** Others see us under this address now. */
 void node_own_public(struct node_own *own, const struct peel_addr *address);
+/** Has the machine lost an address that this node is bound to? */
+bool node_own_lost(const struct node_own *own);
 /** Milliseconds until it wants to be called again. */
 uint64_t node_own_tick(struct node_own *own);
 

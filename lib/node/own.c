@@ -21,6 +21,14 @@ struct published {
 	struct published *next; /* replaced, and not handed to RCU yet */
 };
 
+/* A configured address that the kernel has to have for us. */
+struct needed {
+	const struct peel_addr *addr;
+	const char *setting;
+	bool had; /* it was there once: an address of a port that goes past the kernel never is */
+	bool lost;
+};
+
 struct node_own {
 	struct peel_node *node;
 	struct netlink nl;
@@ -29,6 +37,7 @@ struct node_own {
 	bool kernel;			 /* the kernel tells what it has */
 	bool failing;			 /* and did not the last time */
 	struct peel_addr public_address; /* learnt */
+	struct needed needed[3];
 	struct published *now, *replaced;
 	uint64_t looked_ms;
 	bool stale; /* something changed after the last look */
@@ -55,6 +64,37 @@ counts(const struct peel_network *net)
 	       (net->prefix_len == 0 || memcmp(net->addr.ip, any, sizeof(any)) != 0);
 }
 
+/* Said once when it goes and once when it is back; sockets that are bound to it live on. */
+static void
+look_for(struct needed *a, const struct peel_network *net, size_t n)
+{
+	char text[PEEL_ADDR_TEXT_MAX];
+	bool found = false;
+
+	for (size_t i = 0; i < n && !found; i++)
+		found = peel_addr_same_ip(a->addr, &net[i].addr);
+	if (found && a->lost)
+		peel_log(
+			PEEL_LOG_INFO, "%s: %s is back", a->setting, peel_addr_text(a->addr, text));
+	else if (!found && a->had && !a->lost)
+		peel_log(PEEL_LOG_WARNING,
+			"%s: this machine has lost the address of %s; nothing passes there until "
+			"it is back",
+			a->setting, peel_addr_text(a->addr, text));
+	a->lost = !found && a->had;
+	a->had |= found;
+}
+
+bool
+node_own_lost(const struct node_own *own)
+{
+	bool lost = false;
+
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(own->needed); i++)
+		lost |= own->needed[i].lost;
+	return lost;
+}
+
 static int
 read_own(struct node_own *own, struct peel_addr_set **out)
 {
@@ -68,6 +108,8 @@ read_own(struct node_own *own, struct peel_addr_set **out)
 
 	if (rc != 0)
 		return rc;
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(own->needed); i++)
+		look_for(&own->needed[i], kernel, n_kernel);
 	all = calloc(n_kernel + PEEL_ARRAY_LEN(named), sizeof(*all));
 	if (all == NULL) {
 		free(kernel);
@@ -238,9 +280,13 @@ node_own_new(struct peel_node *node, struct node_own **out)
 		return -ENOMEM;
 	own->node = node;
 	own->nl = NETLINK_CLOSED;
+	own->needed[0] = (struct needed){.addr = &node->local, .setting = "listen"};
+	own->needed[1] =
+		(struct needed){.addr = &node->conf.port_conf.exit_ipv4, .setting = "exit_address"};
+	own->needed[2] = (struct needed){
+		.addr = &node->conf.port_conf.exit_ipv6, .setting = "exit_address6"};
 	*out = own;
-	if (!node->conf.policy.allow_own)
-		rc = follow_kernel(own);
+	rc = follow_kernel(own);
 	if (rc != 0)
 		peel_log(PEEL_LOG_WARNING,
 			"cannot read this machine's addresses (%s): exits refuse those named in "

@@ -13,7 +13,8 @@ import subprocess
 
 from interop.echo import EchoServer, payload
 from interop.http import HttpClient
-from interop.net import free_ports, until
+from interop.net import free_ports, stop_all, until
+from interop.peelproc import PeelNode
 from interop.peer import Peer
 from interop.runner import Skipped
 from interop.scenarios import complete
@@ -192,6 +193,37 @@ async def later_addresses(build):
     return ", ".join(notes)
 
 
+async def address_lost(build):
+    """The address that a relay listens at goes and comes back: it is told, and the relay is found again."""
+    with namespaces(1) as (home,), home:
+        home.ip("addr", "add", "203.0.113.20/32", "dev", "lo")
+        node = PeelNode("203.0.113.20", 8090, binary=f"{build}/app/peel/peel")
+        started = [await node.start()]
+        try:
+            key = (await node.info())["key"]
+            for way in ("add", "del", "add"):
+                if way != "add" or len(started) > 1:
+                    home.ip("addr", way, "203.0.113.20/32", "dev", "lo")
+
+                async def told():
+                    return (await node.status())["address_lost"] == (way == "del")
+
+                await until(told, 5.0, f"not told after {way}")
+                if way == "add":
+                    peer = Peer("127.0.0.1", free_ports(1)[0], walk_to=[("203.0.113.20", 8090)])
+                    started.append(await peer.start())
+
+                    async def found():
+                        return key in await peer.candidates()
+
+                    await until(found, 15.0, "nobody finds the relay")
+            told = [line for line in node.log_tail().splitlines() if "203.0.113.20" in line and "listen" in line]
+            if len(told) != 2:
+                raise AssertionError(f"log: {told}")
+        finally:
+            await stop_all(started, ())
+
+
 async def liar(address, see):
     """A peer that tells everybody who asks that they come from this address."""
     peer = Peer("127.0.0.1", free_ports(1)[0], walk_to=[address], name="liar")
@@ -313,6 +345,7 @@ async def http_requests(build):
 
 CASES = [
     ("exit, addresses that come later", later_addresses),
+    ("relay, the address it listens at goes away", address_lost),
     ("exit, the own public address behind NAT", hairpin),
     ("exit, answers from its own network", private_origins),
     ("exit, HTTP requests that are none of trackers", http_requests),

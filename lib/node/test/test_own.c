@@ -29,6 +29,7 @@ static struct world {
 	void *deferred_arg[64];
 	unsigned int n_deferred;
 	int defer_result;
+	unsigned int n_logged;
 } w;
 
 /* ---- stand-ins --------------------------------------------------------------------------------------------------------- */
@@ -296,7 +297,33 @@ test_allow_own(void **state)
 	w.node.conf.policy.allow_own = true;
 	start();
 	assert_true(may_reach("203.0.113.1"));
-	assert_int_equal(w.reads, 0);
+}
+
+static void
+on_log(void *arg, enum peel_log_level level, const char *text)
+{
+	(void)arg;
+	(void)text;
+	w.n_logged += level <= PEEL_LOG_INFO;
+}
+
+static void
+test_a_lost_address_is_told(void **state)
+{
+	(void)state;
+	w.node.conf.port_conf.exit_ipv6 = addr("2001:db8::50"); /* never the kernel's: ethdev */
+	start();
+	peel_log_set(on_log, NULL, PEEL_LOG_INFO);
+	assert_false(node_own_lost(w.node.own));
+	for (unsigned int i = 0; i < 4; i++) {
+		w.n_local = i < 2 ? 2 : 3; /* without the one that it listens at */
+		w.now += 1000;
+		notify();
+		assert_int_equal(node_own_lost(w.node.own), i < 2);
+		assert_int_equal(w.n_logged, i < 2 ? 1 : 2);
+		assert_false(may_reach("203.0.113.1")); /* named, so ours in any case */
+	}
+	peel_log_set(NULL, NULL, PEEL_LOG_INFO);
 }
 
 static void
@@ -365,6 +392,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			test_configured_and_learnt_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_allow_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_lost_address_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without_a_kernel_that_tells, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_what_cannot_be_read_is_read_again, setup, teardown),
