@@ -39,25 +39,28 @@ flow_claim(struct peel_flows *f, const struct circuit *c, unsigned int user,
 	uint64_t others = c->users & ~(UINT64_C(1) << user);
 	const struct port *p = flow_port(c, to->addr.port);
 	uint32_t serial = f->user[user].serial, now = f->now;
-	enum claim claim = CLAIM_FREE;
+	bool name = to->name[0] != '\0', port = name && others_at_port(p, serial, now);
+	enum claim claim = port ? CLAIM_LEFT : CLAIM_FREE;
 
 	if (others == 0)
 		return CLAIM_FREE;
-	if (to->name[0] != '\0' && others_at_port(p, serial, now))
-		claim = CLAIM_LEFT; /* or taken, see below */
-	if (to->name[0] == '\0' && p->named_serial != serial && flow_is_fresh(now, p->named_at))
-		return who_named(f, p) >= 0 ? CLAIM_TAKEN : CLAIM_LEFT;
+	if (!name && p->named_serial != serial && flow_is_fresh(now, p->named_at)) {
+		if (who_named(f, p) >= 0)
+			return CLAIM_TAKEN;
+		claim = CLAIM_LEFT;
+	}
 	for (; others != 0; others &= others - 1) {
 		unsigned int other = first(others);
 		const struct flow *flow;
+		uint32_t last;
 
 		if (!flow_is_fresh(now, c->active[other]))
 			continue;
-		if (claim == CLAIM_LEFT && f->user[other].alive)
+		if (port && f->user[other].alive)
 			return CLAIM_TAKEN; /* of all who may have sent to that port, one is still here */
 		flow = flow_find(f, flow_key(f, other, to));
-		if (flow == NULL || !flow_is_through(flow, c->id, now) ||
-			!flow_is_fresh(now, flow->used))
+		if (flow == NULL || !flow_is_through(flow, c->id, now, &last) ||
+			!flow_is_fresh(now, last))
 			continue;
 		if (f->user[other].alive)
 			return CLAIM_TAKEN;
@@ -119,9 +122,9 @@ note_heard(struct peel_flows *f, struct flow *flow, struct circuit *c, enum kind
 /* The user who talked to that host through the circuit last, or -1. One who left still stands between it and the others. */
 static int
 who_sent(struct peel_flows *f, struct circuit *c, const struct peel_socks_target *origin,
-	struct flow **out)
+	struct flow **out, uint32_t *last)
 {
-	uint32_t now = f->now;
+	uint32_t now = f->now, then;
 	int best = -1;
 
 	*out = NULL;
@@ -134,12 +137,13 @@ who_sent(struct peel_flows *f, struct circuit *c, const struct peel_socks_target
 			continue;
 		}
 		flow = flow_find(f, flow_key(f, user, origin));
-		if (flow == NULL || !flow_is_through(flow, c->id, now) ||
-			(!f->user[user].alive && !flow_is_fresh(now, flow->used)))
+		if (flow == NULL || !flow_is_through(flow, c->id, now, &then) ||
+			(!f->user[user].alive && !flow_is_fresh(now, then)))
 			continue;
 		if (*out == NULL || !f->user[best].alive ||
-			(f->user[user].alive && now - flow->used < now - (*out)->used)) {
+			(f->user[user].alive && now - then < now - *last)) {
 			*out = flow;
+			*last = then;
 			best = (int)user;
 		}
 	}
@@ -189,8 +193,9 @@ static void
 note_named(struct peel_flows *f, const struct port *p, struct circuit *c)
 {
 	struct flow *flow = flow_find(f, p->named_key);
+	uint32_t last;
 
-	if (flow != NULL && flow_is_through(flow, c->id, f->now))
+	if (flow != NULL && flow_is_through(flow, c->id, f->now, &last))
 		note_heard(f, flow, c, KIND_NAME);
 }
 
@@ -225,6 +230,7 @@ peel_flows_in(struct peel_flows *f, uint64_t circuit, const struct peel_socks_ta
 	struct circuit *c = flow_find_circuit(f, circuit);
 	const struct port *p;
 	struct flow *flow;
+	uint32_t last = 0;
 	int sent, asked, user;
 
 	if (c == NULL || c->owner < 0)
@@ -232,9 +238,9 @@ peel_flows_in(struct peel_flows *f, uint64_t circuit, const struct peel_socks_ta
 	f->now = flow_clock(f);
 	p = flow_port(c, origin->addr.port);
 	asked = who_asked(f, p, origin->addr.port);
-	sent = who_sent(f, c, origin, &flow);
+	sent = who_sent(f, c, origin, &flow, &last);
 	if (sent >= 0 && asked >= 0 && sent != asked) {
-		if (flow_is_fresh(f->now, flow->used))
+		if (flow_is_fresh(f->now, last))
 			return drop(f);
 		sent = -1;
 	}

@@ -77,13 +77,13 @@ flow_go(struct flow *flow, uint64_t circuit, uint32_t now)
 		int place = 0;
 
 		for (int i = 1; i < FLOW_LEFT; i++) {
-			if (now - flow->left[i].at > now - flow->left[place].at)
+			if (now - flow->left[i].used > now - flow->left[place].used)
 				place = i;
 		}
-		if (flow_is_fresh(now, flow->left[place].at))
+		if (flow_is_fresh(now, flow->left[place].used))
 			return false;
 		flow->left[place].circuit = flow->circuit;
-		flow->left[place].at = now;
+		flow->left[place].used = flow->used;
 	}
 	flow->circuit = circuit;
 	return true;

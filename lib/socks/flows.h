@@ -39,7 +39,7 @@ struct flow {
 	uint8_t moves;
 	struct {
 		uint64_t circuit;
-		uint32_t at;
+		uint32_t used;
 	} left[FLOW_LEFT];
 };
 
@@ -122,14 +122,16 @@ flow_port(const struct circuit *c, uint16_t port)
 	return &c->port[port & (PORTS - 1)];
 }
 
-/* Answers to it may come through that circuit. */
+/* Answers to it may come through that circuit, @p last was the last datagram there. */
 static inline bool
-flow_is_through(const struct flow *flow, uint64_t circuit, uint32_t now)
+flow_is_through(const struct flow *flow, uint64_t circuit, uint32_t now, uint32_t *last)
 {
-	for (int i = 0; i < FLOW_LEFT; i++) {
-		if (flow->left[i].circuit == circuit && flow_is_fresh(now, flow->left[i].at))
+	for (int i = 0; i < FLOW_LEFT && flow->circuit != circuit; i++) {
+		*last = flow->left[i].used;
+		if (flow->left[i].circuit == circuit && flow_is_fresh(now, *last))
 			return true;
 	}
+	*last = flow->used;
 	return flow->circuit == circuit;
 }
 

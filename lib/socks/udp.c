@@ -177,7 +177,8 @@ socks_udp_open(struct client *c, struct peel_addr *bound)
 		free(a);
 		return ret;
 	}
-	know_user(a, bound);
+	if (c->target.addr.port == 0)
+		know_user(a, bound);
 	a->from.port = c->target.addr.port;
 	a->client = c;
 	a->udp.data = a;
