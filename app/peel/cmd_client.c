@@ -59,8 +59,7 @@ start(struct client *c)
 		peel_log(PEEL_LOG_ERROR, "%s", why[0] != '\0' ? why : strerror(-ret));
 		proxy_close(c->proxy);
 	}
-	session_run(s);
-	if (!s->interrupted && ret == 0) { /* the node failed */
+	if ((session_run(s) != 0 || !s->interrupted) && ret == 0) { /* the node failed */
 		ret = -EIO;
 		proxy_close(c->proxy);
 	}

@@ -6,11 +6,13 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "await.h"
 #include "cmd.h"
 #include "log.h"
 #include "output.h"
+#include "privileges.h"
 
 /* -1: go on. */
 static int
@@ -65,7 +67,9 @@ int
 peel_command_node(const struct peel_command *command, enum peel_conf_use use, int argc, char **argv,
 	struct peel_conf *conf)
 {
+	struct peel_node_privileges plan;
 	const char *path = NULL;
+	char text[128];
 	bool check = false;
 	int code = arguments(command, argc, argv, &path, &check);
 
@@ -82,6 +86,10 @@ peel_command_node(const struct peel_command *command, enum peel_conf_use use, in
 	}
 	peel_conf_notes(path, conf, print_note, NULL);
 	printf("%s: configuration is valid\n", path);
+	peel_privileges_plan(conf, &plan);
+	if (geteuid() == 0 || plan.capabilities != 0)
+		printf("%s: after its start it %s\n", path,
+			peel_privileges_text(&plan, text, sizeof(text)));
 	return EXIT_OK;
 }
 

@@ -15,6 +15,7 @@
 struct relay {
 	struct peel_conf conf;
 	struct peel_node *node;
+	struct peel_node_privileges privileges;
 	uv_signal_t term, interrupt, status;
 };
 
@@ -94,8 +95,11 @@ run_node(struct relay *r)
 		peel_log(PEEL_LOG_ERROR, "%s", why[0] != '\0' ? why : strerror(-ret));
 		return ret;
 	}
-	ret = peel_privileges_drop(r->conf.user, r->conf.node.management, why, sizeof(why));
+	ret = peel_privileges_drop(&r->conf, &r->privileges, why, sizeof(why));
+	if (ret == 0)
+		ret = peel_privileges_confine(&r->conf, &r->privileges, why, sizeof(why));
 	if (ret == 0) {
+		peel_node_set_privileges(r->node, &r->privileges);
 		ret = watch_signals(r);
 		peel_node_on_ready(r->node, on_ready, r);
 	}

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -96,15 +95,10 @@ writer(void *arg)
 static int
 start(struct stream *s, const char *name)
 {
-	sigset_t all, old;
 	int rc;
 
 	s->last = &s->first;
-	/* Signals are for the thread that can do something about them. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = pthread_create(&s->thread, NULL, writer, s);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (rc != 0)
 		return -rc;
 	pthread_setname_np(s->thread, name);

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "peel_base.h"
+#include "confine.h"
 #include "privileges.h"
+#include "threads.h"
+
+#define NOBODY 65534 /* where the machine has no user of that name */
+#define CAP_BIT(cap) (UINT64_C(1) << (cap))
+#define NETWORK_CAPS (CAP_BIT(CAP_NET_ADMIN) | CAP_BIT(CAP_NET_RAW))
 
 void
 peel_privileges_no_core(void)
@@ -25,71 +30,213 @@ peel_privileges_no_core(void)
 		0); /* also where a core goes to a program, which has no limit */
 }
 
-/* Of this thread; those it creates later inherit the empty sets. */
-static int
-drop_capabilities(void)
+/* ---- the plan --------------------------------------------------------------------------------------------------- */
+
+/* A device on an interface of the kernel's is opened again when the interface was gone and is back. */
+static uint64_t
+device_caps(const char *device)
 {
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+	static const struct {
+		const char *prefix;
+		uint64_t caps;
+	} needs[] = {
+		{"net_af_packet", NETWORK_CAPS},
+		{"net_af_xdp", NETWORK_CAPS | CAP_BIT(CAP_BPF) | CAP_BIT(CAP_IPC_LOCK) |
+				       CAP_BIT(CAP_SYS_RESOURCE)},
+	};
 
-	memset(none, 0, sizeof(none));
-	if (syscall(SYS_capset, &header, none) != 0)
-		return -errno;
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : -errno;
-}
-
-static int
-become(const char *user, const char *socket, char *why, size_t why_size)
-{
-	const struct passwd *pw = getpwnam(user);
-	int ret = 0;
-
-	if (pw == NULL) {
-		snprintf(why, why_size, "[node] user: %s is not known here", user);
-		return -ENOENT;
-	}
-	if (geteuid() == pw->pw_uid && getuid() == pw->pw_uid)
-		return 0;
-	if (socket[0] != '\0' && lchown(socket, pw->pw_uid, pw->pw_gid) != 0) {
-		ret = -errno;
-		snprintf(why, why_size, "[node] management: cannot give %s to %s: %s", socket, user,
-			strerror(errno));
-		return ret;
-	}
-	/* In this order: after setuid the others are not allowed any more. glibc applies them to all threads. */
-	if (initgroups(user, pw->pw_gid) != 0 ||
-		setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) != 0 ||
-		setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) != 0) {
-		ret = -errno;
-		snprintf(why, why_size, "[node] user: cannot become %s: %s", user, strerror(errno));
-		return ret;
-	}
-	peel_privileges_no_core(); /* changing the user may have undone it */
-	if (pw->pw_uid != 0 && setuid(0) == 0) {
-		snprintf(why, why_size, "[node] user: root's rights came back after becoming %s",
-			user);
-		return -EPERM;
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(needs); i++) {
+		if (strncmp(device, needs[i].prefix, strlen(needs[i].prefix)) == 0)
+			return needs[i].caps;
 	}
 	return 0;
 }
 
-int
-peel_privileges_drop(const char *user, const char *socket, char *why, size_t why_size)
+static int
+get_caps(struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3])
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+
+	return syscall(SYS_capget, &header, data) == 0 ? 0 : -errno;
+}
+
+static uint64_t
+permitted(void)
+{
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (get_caps(data) != 0)
+		return 0;
+	return data[0].permitted | (uint64_t)data[1].permitted << 32;
+}
+
+void
+peel_privileges_plan(const struct peel_conf *conf, struct peel_node_privileges *out)
+{
+	const struct passwd *pw;
+
+	memset(out, 0, sizeof(*out));
+	if (conf->user[0] != '\0')
+		snprintf(out->user, sizeof(out->user), "%s", conf->user);
+	else if (geteuid() == 0)
+		snprintf(out->user, sizeof(out->user), "nobody");
+	else if ((pw = getpwuid(geteuid())) != NULL)
+		snprintf(out->user, sizeof(out->user), "%s", pw->pw_name);
+	else
+		snprintf(out->user, sizeof(out->user), "%u", geteuid());
+	out->capabilities = device_caps(conf->node.device) & permitted();
+}
+
+const char *
+peel_privileges_text(const struct peel_node_privileges *p, char *out, size_t size)
+{
+	int n = snprintf(out, size, "runs as %s", p->user);
+	const char *before = ", keeps ";
+
+	for (unsigned int i = 0; i < PEEL_NODE_CAPABILITIES && n < (int)size; i++) {
+		if ((p->capabilities & CAP_BIT(peel_node_capability[i].bit)) == 0)
+			continue;
+		n += snprintf(
+			out + n, size - (size_t)n, "%s%s", before, peel_node_capability[i].name);
+		before = ", ";
+	}
+	return out;
+}
+
+/* ---- parts of it, each in one thread ------------------------------------------------------------------------------ */
+
+/* What a program that is executed could get. Allowed with CAP_SETPCAP only, and of no use to who has none. */
+static int
+drop_inheritance(void *arg)
+{
+	(void)arg;
+	for (int cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
+		;
+	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 || errno == EINVAL
+		       ? 0
+		       : -errno;
+}
+
+static int
+set_caps(uint64_t caps)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
+		{.effective = (uint32_t)caps, .permitted = (uint32_t)caps},
+		{.effective = (uint32_t)(caps >> 32), .permitted = (uint32_t)(caps >> 32)}};
+
+	return syscall(SYS_capset, &header, data) == 0 ? 0 : -errno;
+}
+
+/* @p arg: the capabilities that stay. */
+static int
+drop_caps(void *arg)
+{
+	const uint64_t *caps = arg;
+	int rc = set_caps(*caps);
+
+	return rc != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? rc : -errno;
+}
+
+/* ---- the user ------------------------------------------------------------------------------------------------------- */
+
+/* glibc changes the user of all threads. */
+static int
+become(const struct peel_node_privileges *p, uid_t uid, gid_t gid, char *why, size_t why_size)
 {
 	int ret;
 
-	if (user[0] == '\0' && geteuid() == 0) {
-		peel_log(PEEL_LOG_WARNING, "runs as root all the time; set user in [node]");
-		return 0;
+	/* In this order: after setresuid the others are not allowed any more. */
+	if (initgroups(p->user, gid) != 0 || setresgid(gid, gid, gid) != 0 ||
+		prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || setresuid(uid, uid, uid) != 0) {
+		ret = -errno;
+		snprintf(why, why_size,
+			"[node] user: cannot become %s: %s; to go on as root set user = root",
+			p->user, strerror(-ret));
+		return ret;
 	}
-	if (user[0] != '\0') {
-		ret = become(user, socket, why, why_size);
+	peel_privileges_no_core(); /* changing the user may have undone it */
+	return 0;
+}
+
+static int
+change_user(const struct peel_conf *conf, const struct peel_node_privileges *p, char *why,
+	size_t why_size)
+{
+	const char *socket = conf->node.management;
+	const struct passwd *pw = getpwnam(p->user);
+	uid_t uid = NOBODY;
+	gid_t gid = NOBODY;
+	int ret;
+
+	if (pw == NULL && conf->user[0] != '\0') {
+		snprintf(why, why_size, "[node] user: %s is not known here", p->user);
+		return -ENOENT;
+	}
+	if (pw != NULL) {
+		uid = pw->pw_uid;
+		gid = pw->pw_gid;
+	}
+	if (geteuid() == uid && getuid() == uid)
+		return 0;
+	/* Nobody's would be everybody's who runs as nobody: without a user configured it stays root's. */
+	if (conf->user[0] != '\0' && socket[0] != '\0' && lchown(socket, uid, gid) != 0) {
+		ret = -errno;
+		snprintf(why, why_size, "[node] management: cannot give %s to %s: %s", socket,
+			p->user, strerror(-ret));
+		return ret;
+	}
+	return become(p, uid, gid, why, why_size);
+}
+
+int
+peel_privileges_drop(
+	const struct peel_conf *conf, struct peel_node_privileges *p, char *why, size_t why_size)
+{
+	uint64_t none = 0;
+	int ret;
+
+	peel_privileges_plan(conf, p);
+	ret = drop_inheritance(NULL);
+	if (ret == 0)
+		ret = peel_threads_call(drop_inheritance, NULL);
+	if (ret == 0 && (conf->user[0] != '\0' || geteuid() == 0)) {
+		ret = change_user(conf, p, why, why_size);
 		if (ret != 0)
 			return ret;
-		peel_log(PEEL_LOG_INFO, "runs as user %s from now on", user);
 	}
-	ret = drop_capabilities();
+	if (ret == 0)
+		ret = drop_caps(&p->capabilities);
+	if (ret == 0)
+		ret = peel_threads_call(drop_caps, &none);
+	if (ret == 0 && geteuid() != 0 && setuid(0) == 0)
+		ret = -EPERM; /* root's rights came back */
 	if (ret != 0)
-		snprintf(why, why_size, "cannot drop capabilities: %s", strerror(-ret));
+		snprintf(why, why_size, "cannot give up privileges: %s", strerror(-ret));
+	p->no_new_privileges = ret == 0;
 	return ret;
+}
+
+/* ---- and the kernel's fences ---------------------------------------------------------------------------------------- */
+
+int
+peel_privileges_confine(
+	const struct peel_conf *conf, struct peel_node_privileges *p, char *why, size_t why_size)
+{
+	char text[128];
+	int ret;
+
+	/* The C library loads it when a thread is ended, which DPDK does at the end: too late then. */
+	(void)dlopen("libgcc_s.so.1", RTLD_NOW);
+	ret = peel_confine_files(conf, p->files, sizeof(p->files));
+
+	if (ret == 0)
+		ret = peel_confine_calls(conf, p->system_calls, sizeof(p->system_calls));
+	if (ret != 0) {
+		snprintf(why, why_size, "cannot be confined: %s", strerror(-ret));
+		return ret;
+	}
+	peel_log(PEEL_LOG_INFO, "%s; files: %s, system calls: %s",
+		peel_privileges_text(p, text, sizeof(text)), p->files, p->system_calls);
+	return 0;
 }

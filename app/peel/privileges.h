@@ -3,14 +3,31 @@
  */
 #pragma once
 
-#include <stddef.h>
+/*
+ * Giving up what is needed at the start only, so that a node somebody broke into can do little else. In all threads: DPDK's are
+ * there before any of it can be given up. Control thread.
+ */
+
+#include "conf.h"
 
 /** No core dump of this process, and no other process of its user may look into it. */
 void peel_privileges_no_core(void);
 
+/** What peel_privileges_drop() will do: who runs the node, and which capabilities its device may need again. */
+void peel_privileges_plan(const struct peel_conf *conf, struct peel_node_privileges *out);
+/** In words, such as "runs as nobody, keeps net_admin and net_raw". */
+const char *peel_privileges_text(const struct peel_node_privileges *p, char *out, size_t size);
+
 /**
- * Give up what is needed at start only: become @p user (unless empty), drop all capabilities, never gain any again.
- * Without a user root stays root: a warning is logged. @p socket, the path of the management socket (or empty), is
- * given to the user.   Thread: control, after ports and sockets are open, before workers start.
+ * Follow the plan: become the user, drop all other capabilities, never gain any again. The management socket is given to a user
+ * that was configured. Once ports and sockets are open, before workers start. 0 or -errno with @p why: do not go on.
  */
-int peel_privileges_drop(const char *user, const char *socket, char *why, size_t why_size);
+int peel_privileges_drop(const struct peel_conf *conf, struct peel_node_privileges *p, char *why,
+	size_t why_size) PEEL_MUST_USE;
+
+/**
+ * Then restrict files (landlock) and system calls (seccomp) to what a running node needs; what the kernel does not have is said in
+ * @p p, and the log. All listeners must be bound.
+ */
+int peel_privileges_confine(const struct peel_conf *conf, struct peel_node_privileges *p, char *why,
+	size_t why_size) PEEL_MUST_USE;

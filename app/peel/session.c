@@ -116,7 +116,7 @@ open_node(struct session *s, char *why, size_t why_size)
 		snprintf(why, why_size, "%s", peel_strerror(ret));
 		return ret;
 	}
-	ret = peel_privileges_drop(s->conf.user, s->conf.node.management, why, why_size);
+	ret = peel_privileges_drop(&s->conf, &s->privileges, why, why_size);
 	if (ret == 0)
 		ret = uv_loop_init(&s->loop);
 	if (ret == 0) {
@@ -155,11 +155,20 @@ session_open(struct session *s)
 	return ret;
 }
 
-void
+int
 session_run(struct session *s)
 {
+	char why[256] = "";
+	int ret = peel_privileges_confine(&s->conf, &s->privileges, why, sizeof(why));
+
+	if (ret != 0) {
+		peel_log(PEEL_LOG_ERROR, "%s", why);
+		return ret;
+	}
+	peel_node_set_privileges(peel_get_node(s->peel), &s->privileges);
 	drive(s); /* starts its workers */
 	uv_run(&s->loop, UV_RUN_DEFAULT);
+	return 0;
 }
 
 void

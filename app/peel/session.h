@@ -16,6 +16,7 @@
 struct session {
 	struct peel_conf conf; /* filled in before session_open */
 	struct peel *peel;
+	struct peel_node_privileges privileges;
 	uv_loop_t loop;
 	uv_poll_t poll;	      /* the node has work */
 	uv_timer_t timer;     /* the node wants to be called at the latest */
@@ -30,8 +31,8 @@ struct session {
 
 /** Log, memory, EAL, node, loop; nothing moves yet. What is wrong is logged. 0 or -errno: then all is undone. */
 int session_open(struct session *s) PEEL_MUST_USE;
-/** Until session_stop. */
-void session_run(struct session *s);
+/** Confine the process, then run until session_stop. 0, or -errno when it cannot be confined. */
+int session_run(struct session *s) PEEL_MUST_USE;
 void session_stop(struct session *s);
 /** Every handle of the loop but the session's own must be closed, or closing. */
 void session_close(struct session *s);

@@ -196,7 +196,8 @@ run(struct tool *t)
 	ret = peel_build_tunnels(s->peel, t->hops);
 	if (ret != 0)
 		tool_fail(t, "%s", peel_strerror(ret));
-	session_run(s);
+	if (session_run(s) != 0)
+		t->failed = true;
 	session_close(s);
 	return t->failed || s->failed || s->interrupted ? EXIT_FAILED : EXIT_OK;
 }

@@ -94,6 +94,7 @@ struct peel_node {
 	struct node_bootstrap *bootstrap;
 	struct node_http *http;
 	struct node_management *management;
+	struct peel_node_privileges privileges; /* of the program; no user: it did not say */
 	void (*on_ready)(void *arg);
 	void *ready_arg;
 };

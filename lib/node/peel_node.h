@@ -159,6 +159,23 @@ char *peel_node_status(struct peel_node *node, bool pretty);
 /** Called once in the control thread when workers run and the port answers. Set before run. */
 void peel_node_on_ready(struct peel_node *node, void (*fn)(void *arg), void *arg);
 
+/** What a program gave up after its start, for the status; names of capabilities that may be kept. */
+struct peel_node_privileges {
+	char user[64];
+	uint64_t capabilities; /* of the control thread, bits by number; workers have none */
+	bool no_new_privileges;
+	char files[64], system_calls[64]; /* which fence of the kernel's is around them */
+};
+
+#define PEEL_NODE_CAPABILITIES 5
+extern const struct peel_node_capability {
+	unsigned int bit;
+	const char *name;
+} peel_node_capability[PEEL_NODE_CAPABILITIES];
+
+/** Copied. Without it the status does not speak of privileges. */
+void peel_node_set_privileges(struct peel_node *node, const struct peel_node_privileges *p);
+
 struct uv_loop_s;
 /** The control thread's loop, for signal watchers of the program that owns the node. */
 struct uv_loop_s *peel_node_loop(struct peel_node *node);

@@ -4,6 +4,7 @@
  * What a node says about itself, as JSON. app/peel/README.md lists the fields.
  */
 #include <jansson.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -323,6 +324,33 @@ port(const struct peel_node *node)
 	return object;
 }
 
+const struct peel_node_capability peel_node_capability[PEEL_NODE_CAPABILITIES] = {
+	{CAP_NET_ADMIN, "net_admin"}, {CAP_NET_RAW, "net_raw"}, {CAP_IPC_LOCK, "ipc_lock"},
+	{CAP_SYS_RESOURCE, "sys_resource"}, {CAP_BPF, "bpf"}};
+
+void
+peel_node_set_privileges(struct peel_node *node, const struct peel_node_privileges *p)
+{
+	node->privileges = *p;
+}
+
+static json_t *
+privileges(const struct peel_node_privileges *p)
+{
+	json_t *object = json_object(), *list = json_array();
+
+	for (int i = 0; i < PEEL_NODE_CAPABILITIES; i++) {
+		if (p->capabilities >> peel_node_capability[i].bit & 1)
+			json_array_append_new(list, json_string(peel_node_capability[i].name));
+	}
+	put_text(object, "user", p->user);
+	json_object_set_new(object, "capabilities", list);
+	json_object_set_new(object, "no_new_privileges", json_boolean(p->no_new_privileges));
+	put_text(object, "files", p->files);
+	put_text(object, "system_calls", p->system_calls);
+	return object;
+}
+
 static json_t *
 status(const struct peel_node *node)
 {
@@ -352,6 +380,8 @@ status(const struct peel_node *node)
 	json_object_set_new(o, "counters", counters(node));
 	json_object_set_new(o, "workers", workers(node));
 	json_object_set_new(o, "port", port(node));
+	if (node->privileges.user[0] != '\0')
+		json_object_set_new(o, "privileges", privileges(&node->privileges));
 	return o;
 }
 

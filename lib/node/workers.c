@@ -5,8 +5,11 @@
  * work and the program's main thread stays free to sleep.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <rte_lcore.h>
 
@@ -15,16 +18,28 @@
 /* Plenty, and small enough to be locked as a user who may lock 8 MiB. */
 #define STACK_BYTES ((size_t)512 * 1024)
 
+/* A worker needs none, whatever the thread has that started it. */
+static void
+drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+	(void)syscall(SYS_capset, &header, none);
+}
+
 static void *
 worker_main(void *arg)
 {
 	struct node_worker *nw = arg;
-	bool registered = rte_thread_register() == 0;
 	char name[16];
+	bool registered;
 
 	/* By itself: naming another thread goes through /proc, which may be closed to us. */
 	snprintf(name, sizeof(name), "peel-worker%u", (unsigned int)(nw - nw->node->worker) % 100);
 	pthread_setname_np(pthread_self(), name);
+	registered = rte_thread_register() == 0;
+	drop_capabilities();
 	peel_secret_guard_stack(true);
 	peel_worker_run(nw->worker);
 	peel_secret_guard_stack(false);

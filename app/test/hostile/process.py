@@ -2,11 +2,14 @@
 """The process itself: output that nobody reads, signals, what a core would hold, what a broken node could do."""
 
 import asyncio
+import errno
 import fcntl
 import json
 import os
+import pwd
 import re
 import resource
+import shutil
 import signal
 import subprocess
 
@@ -273,6 +276,117 @@ async def session_keys_of(build, engine):
                                        f"the backward key of {node.name}": hop.keys.key_backward})
 
 
+# ---- privileges -----------------------------------------------------------------------------------------------------
+
+NET_ADMIN, NET_RAW = 1 << 12, 1 << 13
+
+
+def threads(pid):
+    """(name, fields of /proc/PID/task/TID/status) of each thread."""
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/status", encoding="ascii") as status:
+            fields = dict(line.rstrip("\n").split(":", 1) for line in status)
+        yield fields["Name"].strip(), {name: value.split() for name, value in fields.items()}
+
+
+def confined(pid, user, keeps=0):
+    """Every thread is `user`, has no capability (the control thread: `keeps`), and cannot gain any; how many there are."""
+    names = []
+    for name, status in threads(pid):
+        names.append(name)
+        want = {"Uid": [str(user)] * 4, "NoNewPrivs": ["1"], "Seccomp": ["2"]}
+        may = keeps if status["Pid"] == [str(pid)] else 0
+        for field in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            want[field] = ["%016x" % (may if field in ("CapPrm", "CapEff") else 0)]
+        got = {field: status.get(field) for field in want}
+        if got != want:
+            raise RuntimeError(f"thread {name}: {got}, wanted {want}")
+    if not {"peel-worker0", "peel-stdout", "peel-stderr"} <= set(names) or len(names) < 5:
+        raise RuntimeError(f"only {names}: DPDK's thread and others are missing")
+    return len(names)
+
+
+async def without_privileges(build):
+    """Started as root, with nothing said: nobody. Relay and client, all threads; what the status says."""
+    if os.geteuid() != 0:
+        raise Skipped("starts as root")
+    counts = []
+    for node in (relay(build), client(build)):
+        await node.start()
+        try:
+            nobody = pwd.getpwnam("nobody")
+            await until(lambda: any(name == "peel-worker0" for name, _ in threads(node.process.pid)), 10.0, "no worker")
+            counts.append(confined(node.process.pid, nobody.pw_uid))
+            said = (await ask(node))["privileges"]
+            if (said["user"], said["capabilities"], said["no_new_privileges"], said["system_calls"]) != (
+                    "nobody", [], True, "seccomp"):
+                raise RuntimeError(f"status says {said}")
+            if os.path.exists("/proc/self/environ") and os.stat(f"/proc/{node.process.pid}/environ").st_uid != 0:
+                raise RuntimeError("may be dumped and traced since it became nobody")
+        finally:
+            await node.stop()
+    return f"{counts} threads, files: {said['files']}"
+
+
+async def as_root(build):
+    """`user = root` stays, without capabilities, and can remove its socket."""
+    if os.geteuid() != 0:
+        raise Skipped("starts as root")
+    node = relay(build, {"node": {"user": "root"}})
+    await node.start()
+    try:
+        confined(node.process.pid, 0)
+        if (await ask(node))["privileges"]["user"] != "root":
+            raise RuntimeError("the status does not say root")
+    finally:
+        await node.stop()
+    if os.path.exists(node.directory.name + "/peel.sock"):
+        raise RuntimeError("the management socket is still there")
+
+
+def call_in(node, *calls):
+    """What system calls return in the control thread of a node: gdb calls libc's functions there."""
+    command = ["gdb", "-p", str(node.process.pid), "-batch", "-nx"]
+    for call in calls:
+        command += ["-ex", f"print (int){call}", "-ex", "print (int)*(int*)((void*(*)(void))__errno_location)()"]
+    # It may fall itself when the node does.
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=node.directory.name)
+    return [int(value) for value in re.findall(r"(?m)^\$\d+ = (-?\d+)$", done.stdout)], done
+
+
+async def broken_into(build):
+    """What somebody could do who makes a node execute what he wants: gdb is that somebody."""
+    if os.geteuid() != 0 or not shutil.which("gdb"):
+        raise Skipped("needs root and gdb")
+    node = relay(build)
+    await node.start()
+    try:
+        harmless = {
+            '((int(*)(const char*,int,int))open)("/etc/hosts",0,0)': None,
+            '((int(*)(const char*,int,int))open)("/usr/bin/true",0,0)': errno.EACCES,
+            '((int(*)(const char*,int,int))open)("/tmp/peel-broken",0101,0600)': errno.EACCES,
+            '((int(*)(int,int,int))socket)(1,1,0)': errno.ENOSYS,
+            '((int(*)(int,int,int))socket)(17,3,0)': errno.ENOSYS,
+            '((int(*)(int,int,int))socket)(2,2,0)': None,
+            '((int(*)(void*,long,int))mprotect)((void*)((long)$rsp / 4096 * 4096),4096,7)': errno.ENOSYS,
+            '((int(*)(int,unsigned long,char*))ioctl)(0,0x5412,"x")': errno.ENOSYS,
+            '((int(*)(int,unsigned long,char*))ioctl)(0,0x100005412,"x")': errno.ENOSYS,
+            '((int(*)(int,int))kill)(1,0)': errno.ENOSYS,
+        }
+        values, done = call_in(node, *harmless)
+        if len(values) != 2 * len(harmless):
+            raise RuntimeError(f"gdb says {done.stdout[-600:]} {done.stderr[-600:]}")
+        for (call, want), result, code in zip(harmless.items(), values[::2], values[1::2]):
+            if (result < 0) != (want is not None) or want not in (None, code):
+                raise RuntimeError(f"{call} gave {result}, errno {code}")
+        await ask(node)
+        call_in(node, '((int(*)(const char*,char**,char**))execve)("/bin/true",0,0)')
+        if await asyncio.wait_for(node.process.wait(), 10.0) != -signal.SIGSYS:
+            raise RuntimeError("executing a program did not end the process")
+    finally:
+        await node.kill()
+
+
 CASES = [
     ("a relay whose output nobody reads", relay_unread),
     ("a client whose output nobody reads", client_unread),
@@ -281,4 +395,7 @@ CASES = [
     ("SIGHUP", hang_up),
     ("the identity in memory", secrets),
     ("session keys in memory", session_keys),
+    ("no privileges after the start", without_privileges),
+    ("user = root", as_root),
+    ("a node that was broken into", broken_into),
 ]

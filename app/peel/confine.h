@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/* The two fences of the kernel around a running node, for privileges.c; no_new_privs is set in all threads. Both write what is in
+ * force into @p out, and are 0 also where the kernel has no such fence. Control thread. */
+
+#include "conf.h"
+
+/** Landlock: files, by folder. */
+int peel_confine_files(const struct peel_conf *conf, char *out, size_t size) PEEL_MUST_USE;
+/** Seccomp: system calls, by a list of those that are allowed. */
+int peel_confine_calls(const struct peel_conf *conf, char *out, size_t size) PEEL_MUST_USE;
+
+static inline bool
+peel_confine_device_is(const struct peel_conf *conf, const char *kind)
+{
+	return strncmp(conf->node.device, kind, strlen(kind)) == 0;
+}
+
+/* Sanitizers look at the process and its files when they report. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define PEEL_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define PEEL_SANITIZED 1
+#endif
+#endif
+#ifndef PEEL_SANITIZED
+#define PEEL_SANITIZED 0
+#endif
