@@ -4,6 +4,7 @@
  * Hands bursts to the vector code, and compares tags. Compiled for the baseline CPU, as new() must run everywhere.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "cells.h"
 #include "peel_aead_avx512.h"
