@@ -242,7 +242,7 @@ start_control(struct peel_node *node)
 		.stats = &node->stats,
 		.flags = conf->tunnel.peer_flags,
 		.max_peers = conf->max_peers,
-		/* As many strangers again: they get at most half of the table. */
+		/* Not all are in every community. */
 		.peers_max =
 			conf->max_peers > PEERS_MIN / 2 ? 2 * (uint32_t)conf->max_peers : PEERS_MIN,
 		.walk_target = conf->walk_target,

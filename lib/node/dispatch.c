@@ -25,7 +25,6 @@ datagram(struct peel_node *node, const struct peel_addr *from, const uint8_t *da
 {
 	int rc = -ENOENT;
 
-	peel_overlay_heard(node->overlay, from);
 	if (memcmp(data, node->prefix[PEEL_COMMUNITY_TUNNEL], PEEL_PREFIX_LEN) == 0) {
 		rc = peel_circuits_datagram(node->circuits, from, data, len);
 		if (rc == -ENOENT && node->tunnels != NULL)
@@ -42,7 +41,6 @@ datagram(struct peel_node *node, const struct peel_addr *from, const uint8_t *da
 static void
 message(struct peel_node *node, const struct peel_pkt *pkt, const uint8_t *data, size_t len)
 {
-	peel_overlay_heard(node->overlay, &pkt->remote);
 	if (peel_circuits_message(node->circuits, pkt->session, pkt->generation, pkt->early != 0,
 		    data, len) != -ENOENT)
 		return;
@@ -66,7 +64,6 @@ dispatch_one(struct peel_node *node, struct rte_mbuf *m)
 		message(node, pkt, data, m->data_len);
 		break;
 	case PEEL_KIND_OWN_MESSAGE:
-		peel_overlay_heard(node->overlay, &pkt->remote);
 		node_tunnel_message(node, m);
 		break;
 	case PEEL_KIND_OWN_HIDDEN: /* no hidden services yet */

@@ -8,6 +8,7 @@
 #include "internal.h"
 
 #define PICK_TRIES 16
+#define FAILURES_MAX 3
 
 static struct peel_span
 own_extra(const struct peel_overlay *ov, enum peel_community c, uint8_t flags[2])
@@ -28,11 +29,41 @@ announced_flags(enum peel_community c, struct peel_span extra, uint16_t *flags)
 	return true;
 }
 
+/* Of a message that only lacks its signature. */
+static bool
+fits(const struct peel_writer *w, size_t at_most)
+{
+	return (size_t)peel_writer_len(w) + PEEL_SIGNATURE_LEN <= at_most;
+}
+
 /* ---- asking ---------------------------------------------------------------------------------------------------------------- */
 
-bool
+static bool
+remember(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *to,
+	uint16_t identifier, enum ov_asking why)
+{
+	uint64_t now = peel_overlay_now(ov);
+	struct ov_requests *t = why == PEEL_ASK_STRANGER ? &ov->asked_back : &ov->requests;
+
+	return peel_overlay_requests_add(
+		       t, to, (uint8_t)c, identifier, why == PEEL_ASK_WALK, now) == 0;
+}
+
+static struct peel_writer
+write_request(struct peel_overlay *ov, enum peel_community c, bool new_style,
+	const struct peel_intro_request *m, uint8_t *buffer, size_t size)
+{
+	struct peel_writer w = peel_overlay_begin(ov, c,
+		new_style ? PEEL_MSG_INTRO_REQUEST_NEW : PEEL_MSG_INTRO_REQUEST,
+		++ov->clock & 0xffff, buffer, size);
+
+	peel_intro_request_write(&w, new_style, m);
+	return w;
+}
+
+size_t
 peel_overlay_intro_send(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *to,
-	bool new_style, bool walk)
+	bool new_style, enum ov_asking why, size_t at_most)
 {
 	uint64_t now = peel_overlay_now(ov);
 	uint8_t buffer[512], flags[2];
@@ -48,22 +79,24 @@ peel_overlay_intro_send(struct peel_overlay *ov, enum peel_community c, const st
 	 * The walk waits for an answer. Asking back does not: who asks us now may have been down when it was asked
 	 * before, and would otherwise not be a candidate for seconds.
 	 */
-	uint64_t pause = walk ? PEEL_OVERLAY_LOST_MS : PEEL_OVERLAY_REPEAT_MS;
+	uint64_t pause = why == PEEL_ASK_WALK ? PEEL_OVERLAY_LOST_MS : PEEL_OVERLAY_REPEAT_MS;
 
 	if (peel_overlay_requests_recent(&ov->requests, to, (uint8_t)c, now, pause) ||
-		peel_overlay_requests_add(&ov->requests, to, (uint8_t)c, m.identifier, walk, now) !=
-			0)
-		return false;
+		peel_overlay_requests_recent(&ov->asked_back, to, (uint8_t)c, now, pause))
+		return 0;
 	new_style |= to->family == PEEL_FAMILY_IPV6;
 	if (!new_style)
 		m.bits = PEEL_BITS_ADVICE;
-	struct peel_writer w = peel_overlay_begin(ov, c,
-		new_style ? PEEL_MSG_INTRO_REQUEST_NEW : PEEL_MSG_INTRO_REQUEST,
-		++ov->clock & 0xffff, buffer, sizeof(buffer));
+	struct peel_writer w = write_request(ov, c, new_style, &m, buffer, sizeof(buffer));
 
-	peel_intro_request_write(&w, new_style, &m);
+	if (!fits(&w, at_most)) { /* IPv6: without addresses of ours, which can wait */
+		m.src_lan = m.src_wan = (struct peel_addr){0};
+		w = write_request(ov, c, new_style, &m, buffer, sizeof(buffer));
+	}
+	if (!fits(&w, at_most) || !remember(ov, c, to, m.identifier, why))
+		return 0;
 	peel_overlay_send_signed(ov, to, &w);
-	return true;
+	return (size_t)peel_writer_len(&w);
 }
 
 void
@@ -72,7 +105,7 @@ peel_overlay_intro_probe(
 {
 	p->probed_ms = now;
 	p->probes++;
-	peel_overlay_intro_send(ov, c, &p->addr, p->new_style, false);
+	peel_overlay_intro_send(ov, c, &p->addr, p->new_style, PEEL_ASK_PEER, SIZE_MAX);
 }
 
 /* ---- answering ------------------------------------------------------------------------------------------------------------- */
@@ -81,8 +114,7 @@ static bool
 introducible(const struct peel_overlay *ov, const struct ov_peer *p, const struct peel_addr *to,
 	const uint8_t *pk, bool new_style)
 {
-	/* Only who answered: an introduction sends two nodes' datagrams to that address. */
-	if (!p->confirmed || peel_addr_equal(&p->addr, to) || memcmp(p->pk, pk, PEEL_PK_LEN) == 0)
+	if (peel_addr_equal(&p->addr, to) || memcmp(p->pk, pk, PEEL_PK_LEN) == 0)
 		return false;
 	if (!new_style && p->addr.family != PEEL_FAMILY_IPV4)
 		return false;
@@ -131,9 +163,38 @@ fill_introduction(
 	}
 }
 
+static struct peel_writer
+write_response(struct peel_overlay *ov, enum peel_community c, bool new_style,
+	const struct peel_intro_response *m, uint8_t *buffer, size_t size)
+{
+	struct peel_writer w = peel_overlay_begin(ov, c,
+		new_style ? PEEL_MSG_INTRO_RESPONSE_NEW : PEEL_MSG_INTRO_RESPONSE,
+		++ov->clock & 0xffff, buffer, size);
+
+	peel_intro_response_write(&w, new_style, m);
+	return w;
+}
+
+/* The NAT of the introduced one has to let the walker in. */
 static void
-answer(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
+ask_for_puncture(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *walker,
 	const struct peel_intro_request *request, bool new_style, const struct ov_peer *introduced)
+{
+	struct peel_puncture_request ask = {
+		.lan_walker = peel_overlay_addr_local(&request->src_lan) ? request->src_lan
+									 : request->dest,
+		.wan_walker = *walker,
+		.identifier = request->identifier,
+	};
+
+	peel_overlay_puncture_ask(ov, c, new_style, &introduced->addr, &ask);
+}
+
+/* @return its length, 0 when it would have been longer than @p at_most and was not sent. */
+static size_t
+answer(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
+	const struct peel_intro_request *request, bool new_style, const struct ov_peer *introduced,
+	size_t at_most)
 {
 	uint8_t buffer[512], flags[2];
 	struct peel_intro_response m = {
@@ -146,26 +207,28 @@ answer(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *f
 	};
 
 	if (introduced != NULL) {
-		struct peel_puncture_request ask = {
-			.lan_walker = peel_overlay_addr_local(&request->src_lan) ? request->src_lan
-										 : request->dest,
-			.wan_walker = *from,
-			.identifier = request->identifier,
-		};
-
 		fill_introduction(ov, introduced, &m);
 		if (introduced->new_style)
 			m.bits |=
 				new_style ? PEEL_BITS_INTRO_NEW_233 : PEEL_BITS_RESPONSE_INTRO_NEW;
-		peel_overlay_puncture_ask(ov, c, new_style, &introduced->addr, &ask);
 	}
-	struct peel_writer w = peel_overlay_begin(ov, c,
-		new_style ? PEEL_MSG_INTRO_RESPONSE_NEW : PEEL_MSG_INTRO_RESPONSE,
-		++ov->clock & 0xffff, buffer, sizeof(buffer));
+	struct peel_writer w = write_response(ov, c, new_style, &m, buffer, sizeof(buffer));
 
-	peel_intro_response_write(&w, new_style, &m);
+	if (!fits(&w, at_most)) { /* IPv6: without addresses that can wait */
+		struct peel_addr none = {0};
+
+		introduced = NULL;
+		m.bits = 0;
+		m.src_lan = m.src_wan = m.lan_intro = m.wan_intro = none;
+		w = write_response(ov, c, new_style, &m, buffer, sizeof(buffer));
+	}
+	if (!fits(&w, at_most))
+		return 0;
+	if (introduced != NULL)
+		ask_for_puncture(ov, c, from, request, new_style, introduced);
 	peel_overlay_send_signed(ov, from, &w);
 	peel_stats_add(ov->conf.stats, PEEL_INTRO_REQUESTS, 1);
+	return (size_t)peel_writer_len(&w);
 }
 
 /* A bootstrap server checks that we are still there: answer, and keep it out of every table. */
@@ -177,37 +240,93 @@ answer_bootstrap(struct peel_overlay *ov, enum peel_community c, const struct pe
 
 	if (rc != 0)
 		return rc == -EAGAIN ? 0 : rc;
-	answer(ov, c, from, m, new_style, NULL);
+	answer(ov, c, from, m, new_style, NULL, SIZE_MAX);
 	return 0;
 }
 
 /*
- * What a request tells about its sender. It may be an old one, replayed from anywhere: it can make a new entry and say
- * that there is something to ask, but change nothing that an answer has settled (W6).
- * @return true when a request of our own is due.
+ * What a peer's request from its own address tells. It may be an old one, replayed: it can say that there is something
+ * to ask, but change nothing that an answer has settled (W6).
  */
-static bool
-learn(struct peel_overlay *ov, enum peel_community c, struct ov_peer *p,
-	const struct peel_addr *from, const struct peel_intro_request *m, bool speaks_new)
+static void
+serve_peer(struct peel_overlay *ov, enum peel_community c, struct ov_peer *p,
+	const struct peel_intro_request *m, bool speaks_new)
 {
-	bool at_home = peel_addr_equal(&p->addr, from), changed = false;
+	bool changed = false;
 	uint16_t flags;
 
 	peel_overlay_peers_join(&ov->peers, p, c);
-	if (at_home || !p->confirmed)
-		p->lan = m->src_lan;
-	if (at_home && speaks_new)
-		p->new_style = true;
-	if (announced_flags(c, m->extra, &flags)) {
+	p->lan = m->src_lan;
+	p->new_style |= speaks_new;
+	if (announced_flags(c, m->extra, &flags))
 		changed = !p->flags_known || p->flags != flags;
-		if (!p->flags_known)
-			p->flags = flags;
+	const struct ov_peer *introduced = pick(ov, c, &p->addr, p->pk, p->new_style);
+
+	if (introduced != NULL && !peel_overlay_may_introduce(ov, &p->addr, true))
+		introduced = NULL;
+	answer(ov, c, &p->addr, m, p->new_style, introduced, SIZE_MAX);
+	if (!changed)
+		return;
+	p->probed_ms = peel_overlay_now(ov);
+	peel_overlay_intro_send(ov, c, &p->addr, p->new_style, PEEL_ASK_PEER, SIZE_MAX);
+}
+
+/* Would an answer of this key from elsewhere than its address be taken? */
+static bool
+may_move(const struct peel_overlay *ov, const struct ov_peer *p)
+{
+	return p->weak || peel_overlay_now(ov) - p->answered_ms >= PEEL_OVERLAY_STICKY_MS;
+}
+
+static size_t
+answer_stranger(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
+	const struct peel_signed *s, const struct peel_intro_request *m, bool new_style,
+	size_t at_most)
+{
+	const struct ov_peer *introduced = pick(ov, c, from, s->pk.p, new_style);
+
+	if (introduced != NULL && !peel_overlay_may_introduce(ov, from, false))
+		introduced = NULL;
+	return answer(ov, c, from, m, new_style, introduced, at_most);
+}
+
+static size_t
+ask_stranger(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
+	const struct peel_signed *s, size_t at_most)
+{
+	const struct ov_peer *elsewhere = peel_overlay_peers_by_key(&ov->peers, s->pk.p);
+	bool useful = elsewhere != NULL ? may_move(ov, elsewhere)
+					: peel_overlay_peers_room(&ov->peers, from);
+
+	if (!useful || !peel_overlay_may_ask_back(ov, from))
+		return 0;
+	return peel_overlay_intro_send(
+		ov, c, from, s->id == PEEL_MSG_INTRO_REQUEST_NEW, PEEL_ASK_STRANGER, at_most);
+}
+
+/*
+ * Whoever is there becomes a peer by its answer alone, so nothing is kept but the question. At first contact our answer
+ * leaves room for a question as long as the request; afterwards questions and answers take turns.
+ */
+static void
+serve_stranger(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
+	const struct peel_signed *s, const struct peel_intro_request *m, bool speaks_new)
+{
+	size_t len = s->covered.len + s->signature.len, sent = 0;
+	struct ov_allowance may = peel_overlay_strangers_came(&ov->strangers, from, len);
+
+	if (may.first_contact) {
+		sent = answer_stranger(ov, c, from, s, m, speaks_new, may.bytes - len);
+		sent += ask_stranger(ov, c, from, s, may.bytes - sent);
+	} else {
+		if (!*may.asked)
+			sent = ask_stranger(ov, c, from, s, may.bytes);
+		*may.asked = sent > 0;
+		if (sent == 0)
+			sent = answer_stranger(ov, c, from, s, m, speaks_new, may.bytes);
 	}
-	if (!p->confirmed)
-		return true;
-	if (at_home)
-		return changed;
-	return peel_overlay_now(ov) - p->answered_ms >= PEEL_OVERLAY_STICKY_MS;
+	if (sent == 0)
+		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1);
 }
 
 int
@@ -221,57 +340,90 @@ peel_overlay_intro_request(struct peel_overlay *ov, enum peel_community c,
 		return peel_overlay_malformed(ov);
 	if (s->legacy)
 		return answer_bootstrap(ov, c, from, s, &m, new_style);
-	struct ov_peer *p = peel_overlay_peers_by_key(&ov->peers, s->pk.p);
-	bool member = p != NULL && (p->member & 1 << c) != 0;
+	struct ov_peer *p = peel_overlay_peers_at_home(&ov->peers, s->pk.p, from);
+	bool full = ov->peers.n_free == 0 ||
+		    (ov->conf.max_peers >= 0 && ov->peers.n[c] > (uint32_t)ov->conf.max_peers);
 
-	if (!member && ov->conf.max_peers >= 0 && ov->peers.n[c] > (uint32_t)ov->conf.max_peers) {
+	if (full && peel_overlay_peers_by_key(&ov->peers, s->pk.p) == NULL) {
 		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1);
 		return 0;
 	}
-	bool at_home = p != NULL && peel_addr_equal(&p->addr, from);
 	int rc = peel_overlay_authenticate(
-		ov, from, s, at_home ? PEEL_TRUST_KNOWN : PEEL_TRUST_STRANGER);
+		ov, from, s, p != NULL ? PEEL_TRUST_KNOWN : PEEL_TRUST_STRANGER);
 
 	if (rc != 0)
 		return rc == -EAGAIN ? 0 : rc;
-	if (p == NULL)
-		p = peel_overlay_peers_add(&ov->peers, s->pk.p, from, peel_overlay_now(ov));
-	if (p == NULL) {
-		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1); /* table full */
-		return 0;
-	}
 	bool speaks_new = new_style || (m.bits & PEEL_BITS_REQUEST_NEW_STYLE) != 0 ||
 			  from->family == PEEL_FAMILY_IPV6;
-	bool ask_back = learn(ov, c, p, from, &m, speaks_new);
 
-	new_style = speaks_new || p->new_style;
-	answer(ov, c, from, &m, new_style, pick(ov, c, from, s->pk.p, new_style));
-	/* A stranger becomes a candidate by answering (W8): ask at once, to the address it claims. */
-	if (ask_back) {
-		p->probed_ms = peel_overlay_now(ov);
-		peel_overlay_intro_send(ov, c, from, p->new_style, false);
-	}
+	if (p != NULL)
+		serve_peer(ov, c, p, &m, speaks_new);
+	else
+		serve_stranger(ov, c, from, s, &m, speaks_new);
 	return 0;
 }
 
 /* ---- answers ---------------------------------------------------------------------------------------------------------------- */
 
-struct ov_peer *
-peel_overlay_intro_confirm(struct peel_overlay *ov, enum peel_community c,
-	const struct peel_addr *from, const uint8_t pk[PEEL_PK_LEN], uint64_t now)
+int
+peel_overlay_intro_match(struct peel_overlay *ov, const struct peel_addr *from,
+	const struct peel_signed *s, uint8_t kind, uint16_t identifier, bool *found)
+{
+	uint64_t now = peel_overlay_now(ov);
+	struct ov_requests *t = &ov->requests;
+	struct ov_request *r = peel_overlay_requests_match(t, from, kind, identifier, now);
+	enum ov_trust trust = PEEL_TRUST_ASKED;
+
+	*found = false;
+	if (r == NULL) {
+		t = &ov->asked_back;
+		r = peel_overlay_requests_match(t, from, kind, identifier, now);
+		trust = PEEL_TRUST_ASKED_BACK;
+	}
+	if (r == NULL) {
+		peel_stats_add(ov->conf.stats, PEEL_INTRO_UNSOLICITED, 1);
+		return 0;
+	}
+	int rc = peel_overlay_authenticate(ov, from, s, trust);
+
+	if (rc == -EAGAIN)
+		return 0;
+	/* A few wrong ones may be somebody else's guesses; one question does not pay for any number of checks. */
+	*found = rc == 0;
+	if (rc == 0 || ++r->failures == FAILURES_MAX)
+		peel_overlay_requests_del(t, r);
+	return rc;
+}
+
+/*
+ * The sender of a matched and authentic answer is at @p from, if the answer was meant for us: what somebody in between
+ * hands on was meant for him. One that surely is beats one that only may be; otherwise who answers at his address stays
+ * there for a while. NULL: not for us, or no room.
+ */
+static struct ov_peer *
+confirm(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
+	const uint8_t pk[PEEL_PK_LEN], enum ov_dest dest)
 {
 	struct ov_peer *p = peel_overlay_peers_by_key(&ov->peers, pk), *q;
+	bool sure = dest == PEEL_DEST_OURS;
 
-	if (p == NULL)
-		p = peel_overlay_peers_add(&ov->peers, pk, from, now);
-	if (p == NULL)
+	if (dest == PEEL_DEST_FOREIGN)
 		return NULL;
-	peel_overlay_peers_join(&ov->peers, p, c);
+	if (p == NULL) {
+		p = peel_overlay_peers_add(&ov->peers, pk, from, peel_overlay_now(ov));
+		if (p == NULL)
+			return NULL;
+		p->weak = !sure;
+	} else if (!peel_addr_equal(&p->addr, from)) {
+		if (!may_move(ov, p) || !peel_overlay_peers_room(&ov->peers, from))
+			return NULL;
+		peel_overlay_peers_move(&ov->peers, p, from);
+		p->weak = !sure;
+	}
+	p->weak &= !sure;
 	p->probes = 0;
-	if (p->confirmed && !peel_addr_equal(&p->addr, from) &&
-		now - p->answered_ms < PEEL_OVERLAY_STICKY_MS)
-		return p;
-	peel_overlay_peers_confirm(&ov->peers, p, from, now);
+	p->answered_ms = peel_overlay_now(ov);
+	peel_overlay_peers_join(&ov->peers, p, c);
 	/* One socket has one key in a community: any other entry there is a predecessor or a lie. */
 	q = peel_overlay_peers_at(&ov->peers, from, NULL);
 	while (q != NULL) {
@@ -288,33 +440,26 @@ int
 peel_overlay_intro_response(struct peel_overlay *ov, enum peel_community c,
 	const struct peel_addr *from, const struct peel_signed *s)
 {
-	bool new_style = s->id == PEEL_MSG_INTRO_RESPONSE_NEW;
-	uint64_t now = peel_overlay_now(ov);
+	bool new_style = s->id == PEEL_MSG_INTRO_RESPONSE_NEW, found;
 	struct peel_intro_response m;
 	uint16_t flags;
 
 	if (peel_intro_response_parse(s->body, new_style, &m) != 0)
 		return peel_overlay_malformed(ov);
-	struct ov_request *r =
-		peel_overlay_requests_match(&ov->requests, from, (uint8_t)c, m.identifier, now);
+	int rc = peel_overlay_intro_match(ov, from, s, (uint8_t)c, m.identifier, &found);
 
-	if (r == NULL) {
-		peel_stats_add(ov->conf.stats, PEEL_INTRO_UNSOLICITED, 1);
-		return 0;
-	}
-	int rc = peel_overlay_authenticate(ov, from, s, PEEL_TRUST_ASKED);
+	if (!found)
+		return rc;
+	enum ov_dest dest = peel_overlay_public_heard(ov, from, &m.dest, peel_overlay_now(ov));
 
-	if (rc != 0)
-		return rc == -EAGAIN ? 0 : rc;
-	peel_overlay_requests_del(&ov->requests, r);
-	peel_stats_add(ov->conf.stats, PEEL_INTRO_RESPONSES, 1);
+	peel_stats_add(ov->conf.stats,
+		dest == PEEL_DEST_FOREIGN ? PEEL_INTRO_FOREIGN : PEEL_INTRO_RESPONSES, 1);
 	struct ov_peer *p = NULL;
 
 	if (!s->legacy) /* bootstrap servers are no peers */
-		p = peel_overlay_intro_confirm(ov, c, from, s->pk.p, now);
+		p = confirm(ov, c, from, s->pk.p, dest);
 	if (p != NULL) {
-		if (peel_addr_equal(&p->addr, from))
-			p->lan = m.src_lan;
+		p->lan = m.src_lan;
 		if (new_style || (m.bits & PEEL_BITS_RESPONSE_NEW_STYLE) != 0)
 			p->new_style = true;
 		if (announced_flags(c, m.extra, &flags))
@@ -322,7 +467,7 @@ peel_overlay_intro_response(struct peel_overlay *ov, enum peel_community c,
 		if (c == PEEL_COMMUNITY_DISCOVERY)
 			peel_overlay_similarity_send(ov, from);
 	}
-	peel_overlay_public_vote(ov, from, &m.dest, now);
-	peel_overlay_walk_response(ov, c, from, &m, new_style);
+	if (dest != PEEL_DEST_FOREIGN || s->legacy)
+		peel_overlay_walk_response(ov, c, from, &m, new_style);
 	return 0;
 }

@@ -13,6 +13,8 @@
 #define PINGS_SHARE 32
 #define PROBES_PER_TICK 64
 #define PROBES_MAX 3
+/* Who was pinged in vain is asked as well: not everybody takes part in the discovery community. */
+#define ASK_AFTER_MS (PEEL_OVERLAY_IDLE_MS + PEEL_OVERLAY_PING_INTERVAL_MS / 2)
 
 /* ---- pings ------------------------------------------------------------------------------------------------------------------ */
 
@@ -111,7 +113,8 @@ on_similarity_request(
 
 	if (peel_similarity_request_parse(s->body, &m) != 0)
 		return peel_overlay_malformed(ov);
-	bool known = peel_overlay_peers_at(&ov->peers, from, NULL) != NULL;
+	bool known = peel_overlay_peers_at_home(&ov->peers, s->pk.p, from) != NULL;
+
 	int rc = peel_overlay_authenticate(
 		ov, from, s, known ? PEEL_TRUST_KNOWN : PEEL_TRUST_STRANGER);
 
@@ -125,8 +128,14 @@ on_similarity_request(
 		PEEL_MSG_SIMILARITY_RESPONSE, ++ov->clock, buffer, sizeof(buffer));
 
 	peel_similarity_response_write(&w, &response);
+	/* A stranger gets no more bytes than it sent, and no question on its word. */
+	if (!known && (size_t)peel_writer_len(&w) > s->covered.len) {
+		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1);
+		return 0;
+	}
 	peel_overlay_send_signed(ov, from, &w);
-	note_communities(ov, from, m.communities, false);
+	if (known)
+		note_communities(ov, from, m.communities, false);
 	return 0;
 }
 
@@ -135,26 +144,20 @@ on_similarity_response(
 	struct peel_overlay *ov, const struct peel_addr *from, const struct peel_signed *s)
 {
 	struct peel_similarity_response m;
-	uint64_t now = peel_overlay_now(ov);
+	bool found;
 
 	if (peel_similarity_response_parse(s->body, &m) != 0)
 		return peel_overlay_malformed(ov);
-	struct ov_request *r = peel_overlay_requests_match(
-		&ov->requests, from, PEEL_REQUEST_SIMILARITY, m.identifier, now);
+	int rc = peel_overlay_intro_match(
+		ov, from, s, PEEL_REQUEST_SIMILARITY, m.identifier, &found);
 
-	if (r == NULL) {
-		peel_stats_add(ov->conf.stats, PEEL_INTRO_UNSOLICITED, 1);
-		return 0;
-	}
-	int rc = peel_overlay_authenticate(ov, from, s, PEEL_TRUST_ASKED);
+	if (!found)
+		return rc;
+	/* It does not say whom it was meant for, so it makes nobody a peer. */
+	const struct ov_peer *p = peel_overlay_peers_at_home(&ov->peers, s->pk.p, from);
 
-	if (rc != 0)
-		return rc == -EAGAIN ? 0 : rc;
-	peel_overlay_requests_del(&ov->requests, r);
-	struct ov_peer *p =
-		peel_overlay_intro_confirm(ov, PEEL_COMMUNITY_DISCOVERY, from, s->pk.p, now);
-
-	note_communities(ov, from, m.communities, p != NULL && p->new_style);
+	if (p != NULL)
+		note_communities(ov, from, m.communities, p->new_style);
 	return 0;
 }
 
@@ -193,17 +196,31 @@ ping_is_due(const struct ov_peer *p, uint64_t now)
 static bool
 is_dead(const struct ov_peer *p, uint64_t now)
 {
-	return now - p->heard_ms >= PEEL_OVERLAY_DROP_MS && p->pinged_ms > p->heard_ms &&
+	return now - p->answered_ms >= PEEL_OVERLAY_DROP_MS && p->pinged_ms > p->answered_ms &&
 	       now - p->pinged_ms >= PEEL_OVERLAY_LOST_MS;
 }
 
+/* We know our address by now, and have to see whether it answers there. */
 static bool
-probe_is_due(const struct ov_peer *p, uint64_t now)
+is_doubtful(const struct peel_overlay *ov, const struct ov_peer *p)
+{
+	return p->weak && peel_overlay_public_settled(ov, &p->addr);
+}
+
+static bool
+probe_is_due(const struct peel_overlay *ov, const struct ov_peer *p, uint64_t now)
 {
 	bool flags_missing = (p->member & 1 << PEEL_COMMUNITY_TUNNEL) != 0 && !p->flags_known;
 
-	return (!p->confirmed || flags_missing) && p->probes < PROBES_MAX &&
-	       now - p->probed_ms >= PEEL_OVERLAY_LOST_MS;
+	return p->probes < PROBES_MAX && now - p->probed_ms >= PEEL_OVERLAY_LOST_MS &&
+	       (flags_missing || is_doubtful(ov, p));
+}
+
+static bool
+probes_failed(const struct peel_overlay *ov, const struct ov_peer *p, uint64_t now)
+{
+	return p->probes == PROBES_MAX && now - p->probed_ms >= PEEL_OVERLAY_LOST_MS &&
+	       is_doubtful(ov, p);
 }
 
 static void
@@ -217,8 +234,7 @@ ping(struct peel_overlay *ov, struct ov_peer *p, uint64_t now)
 }
 
 void
-peel_overlay_liveness_tick(
-	struct peel_overlay *ov, uint32_t n_confirmed[PEEL_N_COMMUNITIES], uint64_t now)
+peel_overlay_liveness_tick(struct peel_overlay *ov, uint64_t now)
 {
 	uint32_t pings = PINGS_PER_TICK + ov->peers.n[PEEL_LIST_ALL] / PINGS_SHARE;
 	uint32_t probes = PROBES_PER_TICK;
@@ -226,22 +242,22 @@ peel_overlay_liveness_tick(
 	/* Backwards: a removal moves the last entry to the place just seen. */
 	for (uint32_t i = ov->peers.n[PEEL_LIST_ALL]; i-- > 0;) {
 		struct ov_peer *p = &ov->peers.peer[ov->peers.list[PEEL_LIST_ALL][i].slot];
+		unsigned int c = (unsigned int)__builtin_ctz(p->member);
 
-		if (is_dead(p, now)) {
+		if (is_dead(p, now) || probes_failed(ov, p, now)) {
 			peel_overlay_peers_del(&ov->peers, p);
 			continue;
 		}
 		if (pings > 0 && ping_is_due(p, now)) {
 			pings--;
 			ping(ov, p, now);
+			if (now - p->answered_ms >= ASK_AFTER_MS)
+				peel_overlay_intro_send(
+					ov, c, &p->addr, p->new_style, PEEL_ASK_PEER, SIZE_MAX);
 		}
-		if (probes > 0 && probe_is_due(p, now)) {
-			unsigned int c = (unsigned int)__builtin_ctz(p->member);
-
+		if (probes > 0 && probe_is_due(ov, p, now)) {
 			probes--;
 			peel_overlay_intro_probe(ov, p, c, now);
 		}
-		for (unsigned int c = 0; p->confirmed && c < PEEL_N_COMMUNITIES; c++)
-			n_confirmed[c] += (p->member & 1 << c) != 0;
 	}
 }

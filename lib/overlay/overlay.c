@@ -7,6 +7,9 @@
 #include "internal.h"
 
 #define PEERS_DEFAULT 4096
+/* Strangers remembered: more than their budget of signature checks lets in within 10 s. */
+#define STRANGERS_DEFAULT 16384
+#define STRANGERS_MIN 64
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------ */
 
@@ -14,11 +17,20 @@ static int
 init_tables(struct peel_overlay *ov)
 {
 	uint32_t n_peers = ov->conf.peers_max > 0 ? ov->conf.peers_max : PEERS_DEFAULT;
+	uint32_t wanted = ov->conf.strangers_max > 0 ? ov->conf.strangers_max : STRANGERS_DEFAULT;
+	uint32_t n_strangers = STRANGERS_MIN;
 	int rc;
 
+	while (n_strangers < wanted)
+		n_strangers *= 2;
+
 	if ((rc = peel_overlay_peers_init(&ov->peers, n_peers, ov->seed)) != 0 ||
-		(rc = peel_overlay_requests_init(&ov->requests, ov->seed)) != 0 ||
-		(rc = peel_overlay_limits_init(&ov->limits, ov->conf.env)) != 0)
+		(rc = peel_overlay_strangers_init(&ov->strangers, n_strangers, ov->seed)) != 0 ||
+		(rc = peel_overlay_requests_init(
+			 &ov->requests, PEEL_OVERLAY_REQUESTS, false, ov->seed)) != 0 ||
+		(rc = peel_overlay_requests_init(
+			 &ov->asked_back, n_strangers / 4, true, ov->seed)) != 0 ||
+		(rc = peel_overlay_limits_init(&ov->limits, ov->conf.env, n_strangers / 4)) != 0)
 		return rc;
 	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES && rc == 0; c++)
 		rc = peel_overlay_walk_init(&ov->walk[c]);
@@ -38,6 +50,7 @@ peel_overlay_new(const struct peel_overlay_conf *conf, struct peel_overlay **out
 	ov->conf = *conf;
 	ov->conf.bootstrap = NULL;
 	ov->seed = peel_random_u64(conf->env);
+	ov->port = conf->lan.port;
 	ov->public_address = conf->public_address;
 	if (peel_addr_same_ip(&conf->lan, &(struct peel_addr){.family = conf->lan.family}))
 		ov->conf.lan.port = 0; /* bound to all interfaces: "no address" to the others */
@@ -60,7 +73,9 @@ peel_overlay_free(struct peel_overlay *ov)
 	if (ov == NULL)
 		return;
 	peel_overlay_peers_fini(&ov->peers);
+	peel_overlay_strangers_fini(&ov->strangers);
 	peel_overlay_requests_fini(&ov->requests);
+	peel_overlay_requests_fini(&ov->asked_back);
 	peel_overlay_limits_fini(&ov->limits);
 	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++)
 		peel_overlay_walk_fini(&ov->walk[c]);
@@ -202,66 +217,50 @@ peel_overlay_input(
 	switch (data[PEEL_PREFIX_LEN]) {
 	case PEEL_MSG_INTRO_REQUEST:
 	case PEEL_MSG_INTRO_REQUEST_NEW:
-		peel_overlay_heard(ov, from);
 		return on_signed(ov, c, from, data, len, false);
 	case PEEL_MSG_INTRO_RESPONSE:
 	case PEEL_MSG_INTRO_RESPONSE_NEW:
-		peel_overlay_heard(ov, from);
 		return on_signed(ov, c, from, data, len, true);
 	case PEEL_MSG_PUNCTURE_REQUEST:
 	case PEEL_MSG_PUNCTURE_REQUEST_NEW:
-		peel_overlay_heard(ov, from);
 		return peel_overlay_puncture_request(ov, c, from, data, len);
 	case PEEL_MSG_PUNCTURE:
 	case PEEL_MSG_PUNCTURE_NEW:
 		/* It opened a NAT by arriving; nothing in it is used, so its signature is not worth checking. */
-		peel_overlay_heard(ov, from);
 		return 0;
 	default:
 		if (c != PEEL_COMMUNITY_DISCOVERY)
 			return -ENOENT;
-		peel_overlay_heard(ov, from);
 		return peel_overlay_liveness_input(ov, from, data, len);
 	}
-}
-
-void
-peel_overlay_heard(struct peel_overlay *ov, const struct peel_addr *from)
-{
-	struct ov_peer *p = NULL;
-
-	while ((p = peel_overlay_peers_at(&ov->peers, from, p)) != NULL)
-		p->heard_ms = peel_overlay_now(ov);
 }
 
 uint64_t
 peel_overlay_tick(struct peel_overlay *ov)
 {
-	uint32_t n_confirmed[PEEL_N_COMMUNITIES] = {0};
 	uint64_t now = peel_overlay_now(ov);
 
 	if (now < ov->tick_at)
 		return ov->tick_at - now;
 	ov->tick_at = now + PEEL_OVERLAY_TICK_MS;
 	peel_overlay_requests_expire(&ov->requests, now);
-	peel_overlay_liveness_tick(ov, n_confirmed, now);
+	peel_overlay_requests_expire(&ov->asked_back, now);
+	peel_overlay_liveness_tick(ov, now);
 	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++)
-		peel_overlay_walk_tick(ov, c, n_confirmed[c], now);
+		peel_overlay_walk_tick(ov, c, now);
 	return PEEL_OVERLAY_TICK_MS;
 }
 
 /* ---- questions from above ------------------------------------------------------------------------------------------------------- */
 
-static bool export(const struct ov_peer *p, struct peel_peer *out)
+static void export(const struct ov_peer *p, struct peel_peer *out)
 {
 	memcpy(out->pk, p->pk, sizeof(out->pk));
 	memcpy(out->mid, p->mid, sizeof(out->mid));
 	out->addr = p->addr;
 	out->flags = p->flags;
-	out->candidate =
-		p->confirmed && p->flags_known && (p->member & 1 << PEEL_COMMUNITY_TUNNEL) != 0;
-	out->last_heard_ms = p->heard_ms;
-	return p->confirmed;
+	out->candidate = p->flags_known && (p->member & 1 << PEEL_COMMUNITY_TUNNEL) != 0;
+	out->last_heard_ms = p->answered_ms;
 }
 
 /* Uniform below n from a 64-bit state that starts with fresh randomness: one draw of the environment per call, as
@@ -314,19 +313,15 @@ peel_overlay_find(
 {
 	const struct ov_peer *p = peel_overlay_peers_by_key(&ov->peers, pk);
 
-	return p != NULL && export(p, out);
+	if (p != NULL)
+		export(p, out);
+	return p != NULL;
 }
 
 bool
 peel_overlay_proved(const struct peel_overlay *ov, const struct peel_addr *addr)
 {
-	const struct ov_peer *p = NULL;
-
-	while ((p = peel_overlay_peers_at(&ov->peers, addr, p)) != NULL) {
-		if (p->confirmed)
-			return true;
-	}
-	return false;
+	return peel_overlay_peers_at(&ov->peers, addr, NULL) != NULL;
 }
 
 size_t

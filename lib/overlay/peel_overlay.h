@@ -28,10 +28,12 @@ struct peel_overlay_conf {
 	struct peel_stats *stats;	      /* the control thread's block */
 	uint8_t community[PEEL_N_COMMUNITIES][PEEL_COMMUNITY_LEN];
 	uint16_t flags; /* own peer flags, announced in the tunnel community */
-	int max_peers; /* per community: requests beyond are not answered; -1: no limit but the table's own bound */
-	uint32_t peers_max;   /* bound of the peer table over all communities, 0: default (4096) */
-	int walk_target;      /* walk while a community has fewer peers; -1: always */
-	struct peel_addr lan; /* own local address and port (src lan) */
+	int max_peers; /* per community: requests of others are not answered beyond that; -1: no limit but the table's own bound */
+	uint32_t peers_max; /* bound of the peer table over all communities, 0: default (4096) */
+	uint32_t
+		strangers_max; /* addresses remembered that did not answer yet, 0: default (16,384) */
+	int walk_target;       /* walk while a community has fewer peers; -1: always */
+	struct peel_addr lan;		   /* own local address and port (src lan) */
 	struct peel_addr public_address;   /* configured; none: learnt from agreeing answers */
 	const struct peel_addr *bootstrap; /* borrowed during new only */
 	size_t n_bootstrap;
@@ -47,13 +49,14 @@ struct peel_peer {
 	uint8_t mid[PEEL_MID_LEN];
 	struct peel_addr addr;
 	uint16_t flags; /* as announced in the tunnel community; unknown bits kept */
-	bool candidate; /* answered a request of ours (W8) and its flags are known */
-	uint64_t last_heard_ms;
+	bool candidate; /* in the tunnel community, and its flags are known from an answer (W8) */
+	uint64_t
+		last_heard_ms; /* its last answer to a question or ping of ours; nothing else counts */
 };
 
 /*
- * Words: a peer is a node that sent us something signed. It is verified once it answered a request of ours at its
- * address; that address changes only by another such answer (W6).
+ * Words: a peer is a node that answered a request of ours at its address, with an answer meant for ours; that address
+ * changes only by another such answer (W6). Whoever else comes is a stranger.
  */
 
 int peel_overlay_new(const struct peel_overlay_conf *conf, struct peel_overlay **out) PEEL_MUST_USE;
@@ -72,25 +75,22 @@ void peel_overlay_remove_bootstrap(struct peel_overlay *ov, const struct peel_ad
 int peel_overlay_input(
 	struct peel_overlay *ov, const struct peel_addr *from, const uint8_t *data, size_t len);
 
-/** Something else was heard from this address (cells for us, DHT): refreshes its peer, if it is one. */
-void peel_overlay_heard(struct peel_overlay *ov, const struct peel_addr *from);
-
 /** Walk, keep alive, churn, forget. @return milliseconds until it wants to be called again. */
 uint64_t peel_overlay_tick(struct peel_overlay *ov);
 
 /** Up to n (at most 64) candidates having all of @p all and none of @p none flags, with 25519 keys, in random order. */
 size_t peel_overlay_candidates(
 	struct peel_overlay *ov, uint16_t all, uint16_t none, struct peel_peer *out, size_t n);
-/** Verified peer by key. @return false when there is none. */
+/** Peer by key. @return false when there is none. */
 bool peel_overlay_find(
 	const struct peel_overlay *ov, const uint8_t pk[PEEL_PK_LEN], struct peel_peer *out);
-/** Has whoever is at this address (IP and port) answered a question of ours there, and is it still a peer? One look-up by
+/** Is there a peer at this address (IP and port), so that whoever is there has answered a question of ours? One look-up by
  *  hash. Such a neighbour receives what is sent to its address; of any other only the source address is known. */
 bool peel_overlay_proved(const struct peel_overlay *ov, const struct peel_addr *addr);
-/** Peers of a community, verified or not. */
+/** Peers of a community. */
 size_t peel_overlay_count(const struct peel_overlay *ov, enum peel_community c);
 /** Own public address: configured or learnt; false when neither. */
 bool peel_overlay_public(const struct peel_overlay *ov, struct peel_addr *out);
-/** Calls fn for every peer, verified or not (status). fn may not call back. */
+/** Calls fn for every peer (status). fn may not call back. */
 void peel_overlay_dump(const struct peel_overlay *ov,
 	void (*fn)(void *arg, const struct peel_peer *peer), void *arg);

@@ -6,12 +6,9 @@
 
 #include "internal.h"
 
-/* One address is one socket, which may belong to a few keys (one per community at most, and leftovers). */
-#define PER_ADDRESS 8
-/* One IP address, or /64 of IPv6, which is what one customer gets, may not own the table; local test networks are
- * exempt. */
-#define PER_IP 256
-#define VICTIM_TRIES 64
+/* One IP address, or /56 of IPv6, which is what one customer gets, may not own the table, but a few nodes behind one NAT
+ * find their place. Local addresses are exempt: test networks have many nodes on one. */
+#define PER_IP 8
 
 int
 peel_overlay_peers_init(struct ov_peers *t, uint32_t n_max, uint64_t seed)
@@ -74,23 +71,12 @@ hash_addr(const struct ov_peers *t, const struct peel_addr *a)
 	return peel_addr_hash(a, 2, t->seed);
 }
 
-static struct peel_addr
-owner_of(const struct peel_addr *a)
-{
-	struct peel_addr ip = *a;
-
-	ip.port = 0;
-	if (ip.family == PEEL_FAMILY_IPV6)
-		memset(ip.ip + 8, 0, 8);
-	return ip;
-}
-
 static uint64_t
 hash_ip(const struct ov_peers *t, const struct peel_addr *a)
 {
-	struct peel_addr owner = owner_of(a);
+	struct peel_addr source = peel_overlay_addr_source(a);
 
-	return peel_addr_hash(&owner, 3, t->seed);
+	return peel_addr_hash(&source, 3, t->seed);
 }
 
 /* ---- dense lists ----------------------------------------------------------------------------------------------------- */
@@ -124,7 +110,7 @@ list_del(struct ov_peers *t, struct ov_peer *p, unsigned int l)
 static void
 update_candidate(struct ov_peers *t, struct ov_peer *p)
 {
-	if (p->confirmed && p->flags_known && (p->member & 1 << PEEL_COMMUNITY_TUNNEL) != 0) {
+	if (p->flags_known && (p->member & 1 << PEEL_COMMUNITY_TUNNEL) != 0) {
 		list_add(t, p, PEEL_LIST_CANDIDATES);
 		t->list[PEEL_LIST_CANDIDATES][p->pos[PEEL_LIST_CANDIDATES]].flags = p->flags;
 	} else {
@@ -147,6 +133,15 @@ peel_overlay_peers_by_key(const struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN
 			return &t->peer[slot];
 	}
 	return NULL;
+}
+
+struct ov_peer *
+peel_overlay_peers_at_home(
+	const struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN], const struct peel_addr *addr)
+{
+	struct ov_peer *p = peel_overlay_peers_by_key(t, pk);
+
+	return p != NULL && peel_addr_equal(&p->addr, addr) ? p : NULL;
 }
 
 struct ov_peer *
@@ -178,71 +173,30 @@ peel_overlay_peers_member_at(
 
 /* ---- adding and removing -------------------------------------------------------------------------------------------------- */
 
-static bool
-ip_has_room(const struct ov_peers *t, const struct peel_addr *addr)
+bool
+peel_overlay_peers_room(const struct ov_peers *t, const struct peel_addr *addr)
 {
-	struct peel_addr owner = owner_of(addr), other;
+	struct peel_addr source = peel_overlay_addr_source(addr), other;
 	unsigned int n = 0;
 	uint32_t slot;
 
+	if (t->n_free == 0)
+		return false;
 	if (peel_overlay_addr_local(addr))
 		return true;
 	slot = peel_overlay_index_first(&t->by_ip, hash_ip(t, addr));
 	for (; slot != PEEL_SLOT_NONE; slot = t->by_ip.next[slot]) {
-		other = owner_of(&t->peer[slot].addr);
-		n += peel_addr_equal(&other, &owner);
+		other = peel_overlay_addr_source(&t->peer[slot].addr);
+		n += peel_addr_equal(&other, &source);
 	}
 	return n < PER_IP;
-}
-
-static bool
-address_has_room(struct ov_peers *t, const struct peel_addr *addr)
-{
-	struct ov_peer *p = NULL, *victim = NULL;
-	unsigned int n = 0;
-
-	while ((p = peel_overlay_peers_at(t, addr, p)) != NULL) {
-		n++;
-		if (!p->confirmed && (victim == NULL || p->heard_ms < victim->heard_ms))
-			victim = p;
-	}
-	if (n < PER_ADDRESS)
-		return true;
-	if (victim == NULL)
-		return false;
-	peel_overlay_peers_del(t, victim);
-	return true;
-}
-
-/*
- * Strangers get at most half of the table, and push out each other only: an honest one has answered us, and so left
- * their half, a round trip after it came.
- */
-static bool
-table_has_room(struct ov_peers *t)
-{
-	struct ov_peer *victim = NULL;
-
-	if (t->n_free > 0 && t->n_unconfirmed < (t->n_max + 1) / 2)
-		return true;
-	for (uint32_t i = 0; i < VICTIM_TRIES && i < t->n[PEEL_LIST_ALL]; i++) {
-		t->hand = (t->hand + 1) % t->n[PEEL_LIST_ALL];
-		struct ov_peer *p = &t->peer[t->list[PEEL_LIST_ALL][t->hand].slot];
-
-		if (!p->confirmed && (victim == NULL || p->heard_ms < victim->heard_ms))
-			victim = p;
-	}
-	if (victim == NULL)
-		return false;
-	peel_overlay_peers_del(t, victim);
-	return true;
 }
 
 struct ov_peer *
 peel_overlay_peers_add(struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN],
 	const struct peel_addr *addr, uint64_t now)
 {
-	if (!ip_has_room(t, addr) || !address_has_room(t, addr) || !table_has_room(t))
+	if (!peel_overlay_peers_room(t, addr))
 		return NULL;
 	uint32_t slot = t->free_slot[--t->n_free];
 	struct ov_peer *p = &t->peer[slot];
@@ -251,12 +205,11 @@ peel_overlay_peers_add(struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN],
 	memcpy(p->pk, pk, PEEL_PK_LEN);
 	peel_mid(pk, PEEL_PK_LEN, p->mid);
 	p->addr = *addr;
-	p->heard_ms = p->answered_ms = now;
+	p->answered_ms = now;
 	peel_overlay_index_add(&t->by_key, hash_key(t, p->mid), slot);
 	peel_overlay_index_add(&t->by_addr, hash_addr(t, addr), slot);
 	peel_overlay_index_add(&t->by_ip, hash_ip(t, addr), slot);
 	list_add(t, p, PEEL_LIST_ALL);
-	t->n_unconfirmed++;
 	return p;
 }
 
@@ -270,8 +223,6 @@ peel_overlay_peers_del(struct ov_peers *t, struct ov_peer *p)
 	peel_overlay_index_del(&t->by_key, hash_key(t, p->mid), slot);
 	peel_overlay_index_del(&t->by_addr, hash_addr(t, &p->addr), slot);
 	peel_overlay_index_del(&t->by_ip, hash_ip(t, &p->addr), slot);
-	if (!p->confirmed)
-		t->n_unconfirmed--;
 	t->free_slot[t->n_free++] = slot;
 }
 
@@ -297,24 +248,16 @@ peel_overlay_peers_leave(struct ov_peers *t, struct ov_peer *p, enum peel_commun
 }
 
 void
-peel_overlay_peers_confirm(
-	struct ov_peers *t, struct ov_peer *p, const struct peel_addr *addr, uint64_t now)
+peel_overlay_peers_move(struct ov_peers *t, struct ov_peer *p, const struct peel_addr *addr)
 {
 	uint32_t slot = slot_of(t, p);
 
-	if (!peel_addr_equal(&p->addr, addr)) {
-		peel_overlay_index_del(&t->by_addr, hash_addr(t, &p->addr), slot);
-		peel_overlay_index_del(&t->by_ip, hash_ip(t, &p->addr), slot);
-		p->addr = *addr;
-		peel_overlay_index_add(&t->by_addr, hash_addr(t, addr), slot);
-		peel_overlay_index_add(&t->by_ip, hash_ip(t, addr), slot);
-		p->ping_pending = false;
-	}
-	if (!p->confirmed)
-		t->n_unconfirmed--;
-	p->confirmed = true;
-	p->heard_ms = p->answered_ms = now;
-	update_candidate(t, p);
+	peel_overlay_index_del(&t->by_addr, hash_addr(t, &p->addr), slot);
+	peel_overlay_index_del(&t->by_ip, hash_ip(t, &p->addr), slot);
+	p->addr = *addr;
+	peel_overlay_index_add(&t->by_addr, hash_addr(t, addr), slot);
+	peel_overlay_index_add(&t->by_ip, hash_ip(t, addr), slot);
+	p->ping_pending = false;
 }
 
 void

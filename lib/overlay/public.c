@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Our own public address, as the others see it. Only matched answers vote, one vote per subnet, and a majority of at
- * least two decides; a single voice counts only while it is the only one. Counter-measure W7.
+ * Our own address, as the others see it, and whether an answer that names one is meant for us. Only matched answers
+ * vote, one vote per subnet, and a majority of at least two decides; a single voice counts only while it is the only one.
+ * Counter-measures W6, W7.
  */
 #include "internal.h"
 
@@ -71,18 +72,13 @@ decide(struct peel_overlay *ov)
 		ov->conf.public_changed(ov->conf.arg, &ov->public_address);
 }
 
-void
-peel_overlay_public_vote(struct peel_overlay *ov, const struct peel_addr *voter,
-	const struct peel_addr *seen, uint64_t now)
+static void
+vote(struct peel_overlay *ov, const struct peel_addr *voter, const struct peel_addr *seen,
+	uint64_t now)
 {
 	struct peel_addr subnet = peel_overlay_addr_subnet(voter);
 	struct ov_vote *v = NULL;
 
-	if (ov->conf.public_address.family != PEEL_FAMILY_NONE || !peel_overlay_addr_usable(seen))
-		return;
-	/* Nobody on the Internet sees us under a local address. */
-	if (peel_overlay_addr_local(seen) && !peel_overlay_addr_local(voter))
-		return;
 	forget_old(ov, now);
 	for (uint32_t i = 0; i < ov->n_votes && v == NULL; i++) {
 		if (peel_addr_equal(&ov->vote[i].voter, &subnet))
@@ -98,7 +94,89 @@ peel_overlay_public_vote(struct peel_overlay *ov, const struct peel_addr *voter,
 		}
 	}
 	*v = (struct ov_vote){.voter = subnet, .seen = *seen, .at_ms = now};
-	decide(ov);
+	if (ov->conf.public_address.family == PEEL_FAMILY_NONE)
+		decide(ov);
+}
+
+/* ---- is an answer for us? ------------------------------------------------------------------------------------------------- */
+
+static bool
+same_kind(const struct peel_addr *a, const struct peel_addr *b)
+{
+	return a->family == b->family && peel_overlay_addr_local(a) == peel_overlay_addr_local(b);
+}
+
+/* A NAT that gives us other ports than our own may give each peer another one. */
+static bool
+agree(const struct peel_overlay *ov, const struct peel_addr *a, const struct peel_addr *b)
+{
+	return peel_addr_same_ip(a, b) &&
+	       (a->port == b->port || (a->port != ov->port && b->port != ov->port));
+}
+
+/* Two subnets that agree are enough if they are a third of all: a node may have several addresses outside. */
+static bool
+agreed_on(const struct peel_overlay *ov, const struct peel_addr *seen)
+{
+	uint32_t n = 0, all = 0;
+
+	for (uint32_t i = 0; i < ov->n_votes; i++) {
+		all += same_kind(&ov->vote[i].seen, seen);
+		n += agree(ov, &ov->vote[i].seen, seen);
+	}
+	return n >= 2 && 3 * n >= all;
+}
+
+static bool
+listens_everywhere(const struct peel_overlay *ov)
+{
+	return ov->conf.lan.port == 0;
+}
+
+bool
+peel_overlay_public_settled(const struct peel_overlay *ov, const struct peel_addr *peer)
+{
+	const struct peel_addr *lan = &ov->conf.lan;
+
+	if (same_kind(&ov->conf.public_address, peer))
+		return true;
+	/* Between us and the others is no NAT. */
+	if (!listens_everywhere(ov) && same_kind(lan, peer) &&
+		(!peel_overlay_addr_local(lan) ||
+			(peel_overlay_addr_loopback(lan) && peel_overlay_addr_loopback(peer))))
+		return true;
+	for (uint32_t i = 0; i < ov->n_votes; i++) {
+		if (same_kind(&ov->vote[i].seen, peer) && agreed_on(ov, &ov->vote[i].seen))
+			return true;
+	}
+	return false;
+}
+
+static enum ov_dest
+judge(const struct peel_overlay *ov, const struct peel_addr *voter, const struct peel_addr *seen)
+{
+	if (peel_addr_equal(seen, &ov->conf.public_address) ||
+		peel_addr_equal(seen, &ov->conf.lan) || agreed_on(ov, seen))
+		return PEEL_DEST_OURS;
+	if (listens_everywhere(ov) && peel_overlay_addr_loopback(voter) &&
+		peel_overlay_addr_loopback(seen) && seen->port == ov->port)
+		return PEEL_DEST_OURS;
+	if (peel_overlay_public_settled(ov, seen) || peel_overlay_proved(ov, seen))
+		return PEEL_DEST_FOREIGN;
+	return PEEL_DEST_PLAUSIBLE;
+}
+
+enum ov_dest
+peel_overlay_public_heard(struct peel_overlay *ov, const struct peel_addr *voter,
+	const struct peel_addr *seen, uint64_t now)
+{
+	/* Its own address, told by somebody to whom it handed our question on. */
+	if (!peel_overlay_addr_usable(seen) || peel_addr_equal(seen, voter))
+		return PEEL_DEST_FOREIGN;
+	/* Nobody on the Internet sees us under a local address. */
+	if (!peel_overlay_addr_local(seen) || peel_overlay_addr_local(voter))
+		vote(ov, voter, seen, now);
+	return judge(ov, voter, seen);
 }
 
 bool

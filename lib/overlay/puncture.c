@@ -2,7 +2,7 @@
  * Copyright (c) 2026, the Peel authors
  *
  * Punctures: on behalf of a third node we send a datagram to a walker, so that our NAT lets the walker in. The request
- * is neither signed nor asked for, hence the three limits.
+ * is neither signed nor asked for, hence the limits: who has not answered us yet gets one in 10 s.
  */
 #include "internal.h"
 
@@ -33,20 +33,26 @@ peel_overlay_puncture_request(struct peel_overlay *ov, enum peel_community c,
 
 	if (peel_puncture_request_parse(data, len, &m) != 0)
 		return peel_overlay_malformed(ov);
+	bool proved = peel_overlay_proved(ov, from) || peel_overlay_is_bootstrap(ov, from);
 	bool same_nat = ov->public_address.family != PEEL_FAMILY_NONE &&
 			peel_addr_same_ip(&m.wan_walker, &ov->public_address) &&
-			peel_overlay_addr_usable(&m.lan_walker);
+			!peel_overlay_addr_local(&ov->public_address);
 	const struct peel_addr *walker = same_nat ? &m.lan_walker : &m.wan_walker;
+	/* Someone on the Internet has no business with our local network, except a peer that introduces a neighbour. */
+	bool local_ok = peel_overlay_addr_local(from) ||
+			(same_nat && proved && ov->conf.lan.port != 0 &&
+				peel_overlay_addr_neighbours(walker, &ov->conf.lan));
 
-	/* Someone on the Internet has no business with our local network, except behind our own NAT. */
 	if (!peel_overlay_addr_usable(walker) || peel_overlay_is_self(ov, walker) ||
-		(peel_overlay_addr_local(walker) && !same_nat && !peel_overlay_addr_local(from)))
+		(peel_overlay_addr_local(walker) && !local_ok))
 		return 0;
-	if (!peel_overlay_may_puncture(ov, from, walker)) {
+	if (!peel_overlay_may_puncture(ov, from, proved)) {
 		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1);
 		return 0;
 	}
-	send_puncture(ov, c, data[PEEL_PREFIX_LEN] == PEEL_MSG_PUNCTURE_REQUEST_NEW, walker, &m);
+	if (peel_overlay_puncture_due(ov, walker))
+		send_puncture(
+			ov, c, data[PEEL_PREFIX_LEN] == PEEL_MSG_PUNCTURE_REQUEST_NEW, walker, &m);
 	return 0;
 }
 

@@ -6,16 +6,16 @@
 
 #include "internal.h"
 
-#define RING_MASK (PEEL_OVERLAY_REQUESTS - 1)
-
 int
-peel_overlay_requests_init(struct ov_requests *t, uint64_t seed)
+peel_overlay_requests_init(struct ov_requests *t, uint32_t n, bool gives_way, uint64_t seed)
 {
+	t->mask = n - 1;
+	t->gives_way = gives_way;
 	t->seed = seed;
-	t->request = calloc(PEEL_OVERLAY_REQUESTS, sizeof(*t->request));
+	t->request = calloc(n, sizeof(*t->request));
 	if (t->request == NULL)
 		return -ENOMEM;
-	return peel_overlay_index_init(&t->by_addr, PEEL_OVERLAY_REQUESTS);
+	return peel_overlay_index_init(&t->by_addr, n);
 }
 
 void
@@ -36,12 +36,15 @@ int
 peel_overlay_requests_add(struct ov_requests *t, const struct peel_addr *to, uint8_t kind,
 	uint16_t identifier, bool walk, uint64_t now)
 {
-	uint32_t limit = walk ? PEEL_OVERLAY_REQUESTS : PEEL_OVERLAY_REQUESTS / 4 * 3;
+	uint32_t n = t->mask + 1, limit = walk || t->gives_way ? n : n / 4 * 3;
 
 	peel_overlay_requests_expire(t, now);
-	if (t->head - t->tail >= limit)
-		return -ENOSPC;
-	uint32_t slot = t->head++ & RING_MASK;
+	if (t->head - t->tail >= limit) {
+		if (!t->gives_way)
+			return -ENOSPC;
+		peel_overlay_requests_del(t, &t->request[t->tail++ & t->mask]);
+	}
+	uint32_t slot = t->head++ & t->mask;
 
 	t->request[slot] = (struct ov_request){
 		.to = *to,
@@ -101,7 +104,7 @@ void
 peel_overlay_requests_expire(struct ov_requests *t, uint64_t now)
 {
 	while (t->tail != t->head) {
-		struct ov_request *r = &t->request[t->tail & RING_MASK];
+		struct ov_request *r = &t->request[t->tail & t->mask];
 
 		if (r->live && now - r->sent_ms < PEEL_OVERLAY_REQUEST_LIFE_MS)
 			return;
@@ -116,7 +119,7 @@ peel_overlay_requests_walking(const struct ov_requests *t, uint8_t kind, uint64_
 	uint32_t n = 0;
 
 	for (uint32_t i = t->head; i != t->tail; i--) {
-		const struct ov_request *r = &t->request[(i - 1) & RING_MASK];
+		const struct ov_request *r = &t->request[(i - 1) & t->mask];
 
 		if (now - r->sent_ms >= PEEL_OVERLAY_LOST_MS)
 			break; /* the rest is older still */

@@ -6,15 +6,45 @@
 bool
 peel_overlay_addr_local(const struct peel_addr *a)
 {
-	static const uint8_t loopback[16] = {[15] = 1};
 	const uint8_t *ip = a->ip;
 
+	if (peel_overlay_addr_loopback(a))
+		return true;
 	if (a->family == PEEL_FAMILY_IPV6)
-		return (ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80) ||
-		       memcmp(ip, loopback, sizeof(loopback)) == 0;
-	return ip[0] == 10 || ip[0] == 127 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
+		return (ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80);
+	return ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
 	       (ip[0] == 192 && ip[1] == 168) || (ip[0] == 169 && ip[1] == 254) ||
 	       (ip[0] == 100 && (ip[1] & 0xc0) == 64);
+}
+
+bool
+peel_overlay_addr_loopback(const struct peel_addr *a)
+{
+	static const uint8_t loopback[16] = {[15] = 1};
+
+	return a->family == PEEL_FAMILY_IPV6 ? memcmp(a->ip, loopback, sizeof(loopback)) == 0
+					     : a->ip[0] == 127;
+}
+
+bool
+peel_overlay_addr_neighbours(const struct peel_addr *a, const struct peel_addr *b)
+{
+	return a->family == b->family && peel_overlay_addr_local(a) &&
+	       !peel_overlay_addr_loopback(a) &&
+	       memcmp(a->ip, b->ip, a->family == PEEL_FAMILY_IPV6 ? 8 : 3) == 0;
+}
+
+struct peel_addr
+peel_overlay_addr_source(const struct peel_addr *a)
+{
+	struct peel_addr source = *a;
+
+	if (peel_overlay_addr_local(a))
+		return source;
+	source.port = 0;
+	if (a->family == PEEL_FAMILY_IPV6)
+		memset(source.ip + 7, 0, sizeof(source.ip) - 7);
+	return source;
 }
 
 bool

@@ -155,7 +155,8 @@ ask_walkable(struct peel_overlay *ov, enum peel_community c)
 		/* Out in any case: the answer makes it a peer, silence is not asked again. */
 		take_out(ov, w, slot);
 		if (peel_overlay_peers_member_at(&ov->peers, &e.addr, c) == NULL &&
-			peel_overlay_intro_send(ov, c, &e.addr, e.new_style, true))
+			peel_overlay_intro_send(
+				ov, c, &e.addr, e.new_style, PEEL_ASK_WALK, SIZE_MAX) > 0)
 			return true;
 	}
 	return false;
@@ -171,7 +172,7 @@ ask_peer(struct peel_overlay *ov, enum peel_community c)
 	uint32_t slot = ov->peers.list[c][peel_random_below(ov->conf.env, n)].slot;
 	const struct ov_peer *p = &ov->peers.peer[slot];
 
-	peel_overlay_intro_send(ov, c, &p->addr, p->new_style, true);
+	peel_overlay_intro_send(ov, c, &p->addr, p->new_style, PEEL_ASK_WALK, SIZE_MAX);
 	return true;
 }
 
@@ -191,22 +192,23 @@ bootstrap(struct peel_overlay *ov, enum peel_community c, uint64_t now)
 		const struct peel_addr *to = &ov->bootstrap[i];
 
 		if (!peel_overlay_is_self(ov, to))
-			peel_overlay_intro_send(ov, c, to, to->family == PEEL_FAMILY_IPV6, false);
+			peel_overlay_intro_send(
+				ov, c, to, to->family == PEEL_FAMILY_IPV6, PEEL_ASK_PEER, SIZE_MAX);
 	}
 }
 
 void
-peel_overlay_walk_tick(
-	struct peel_overlay *ov, enum peel_community c, uint32_t n_confirmed, uint64_t now)
+peel_overlay_walk_tick(struct peel_overlay *ov, enum peel_community c, uint64_t now)
 {
 	struct ov_walk *w = &ov->walk[c];
+	uint32_t n_peers = ov->peers.n[c];
 	const struct peel_env *env = ov->conf.env;
-	bool enough = ov->conf.walk_target >= 0 && n_confirmed >= (uint32_t)ov->conf.walk_target;
+	bool enough = ov->conf.walk_target >= 0 && n_peers >= (uint32_t)ov->conf.walk_target;
 
-	if (n_confirmed == 0)
+	if (n_peers == 0)
 		bootstrap(ov, c, now);
 	if (enough) {
-		if (now >= w->refresh_at && n_confirmed > 0) {
+		if (now >= w->refresh_at && n_peers > 0) {
 			w->refresh_at = now + REFRESH_MS;
 			ask_peer(ov, c);
 		}
@@ -216,13 +218,13 @@ peel_overlay_walk_tick(
 		return;
 	if (peel_random_below(env, 256) < WALKABLE_CHANCE && ask_walkable(ov, c))
 		return;
-	if (ov->n_bootstrap > 0 && n_confirmed > 0 &&
-		peel_random_below(env, 256) < BOOTSTRAP_CHANCE) {
+	if (ov->n_bootstrap > 0 && n_peers > 0 && peel_random_below(env, 256) < BOOTSTRAP_CHANCE) {
 		const struct peel_addr *to =
 			&ov->bootstrap[peel_random_below(env, (uint32_t)ov->n_bootstrap)];
 
 		if (!peel_overlay_is_self(ov, to))
-			peel_overlay_intro_send(ov, c, to, to->family == PEEL_FAMILY_IPV6, true);
+			peel_overlay_intro_send(
+				ov, c, to, to->family == PEEL_FAMILY_IPV6, PEEL_ASK_WALK, SIZE_MAX);
 		return;
 	}
 	ask_peer(ov, c);

@@ -117,6 +117,8 @@
 	X(INTRO_RESPONSES, "intro_responses", "introduction responses that matched a request")     \
 	X(INTRO_UNSOLICITED, "intro_unsolicited",                                                  \
 		"introduction responses nobody asked for, dropped")                                \
+	X(INTRO_FOREIGN, "intro_foreign",                                                          \
+		"introduction responses meant for another address than ours, not believed")        \
 	X(PUNCTURES_SENT, "punctures_sent", "punctures sent on request")                           \
 	X(LIVENESS_PINGS, "liveness_pings", "discovery and DHT pings answered")                    \
 	X(BAD_SIGNATURE, "bad_signature", "signed messages that did not verify")                   \

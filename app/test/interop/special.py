@@ -18,7 +18,7 @@ from .world import TEST_NAME, World
 _TUNNEL_PREFIX = b"\x00\x02" + bytes.fromhex("81ded07332bdc775aa5a46f96de9f8f390bbc9f3")
 
 # Every counter that says a datagram led to nothing begins with one of these.
-_REFUSED = ("drop_", "create_refused", "extend_refused", "destroy_refused", "intro_unsolicited",
+_REFUSED = ("drop_", "create_refused", "extend_refused", "destroy_refused", "intro_unsolicited", "intro_foreign",
             "bad_signature", "control_malformed", "control_rate", "control_unknown")
 
 

@@ -87,7 +87,8 @@ fixed_key(uint8_t n, struct peel_identity *out)
 static void
 world_init(struct world *w, const struct peel_env *env)
 {
-	struct peel_overlay_conf conf = {.env = env, .flags = 9, .peers_max = 6, .walk_target = 4};
+	struct peel_overlay_conf conf = {
+		.env = env, .flags = 9, .peers_max = 6, .strangers_max = 64, .walk_target = 4};
 
 	if (w->own.pk[0] == 0) { /* the keys are the same in all runs */
 		for (uint8_t i = 0; i < N_KEYS; i++)

@@ -265,7 +265,8 @@ net_ask(struct net_node *puppet, const struct net_node *to, uint16_t flags)
 
 	peel_put_be16(extra, flags);
 	net_post(puppet->net, &puppet->addr, &to->addr, out,
-		net_request(puppet->net, &puppet->identity, PEEL_COMMUNITY_TUNNEL, false, &m, out));
+		net_request(puppet->net, &puppet->identity, PEEL_COMMUNITY_TUNNEL,
+			to->addr.family == PEEL_FAMILY_IPV6, &m, out));
 }
 
 const struct net_datagram *

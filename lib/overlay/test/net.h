@@ -68,7 +68,7 @@ size_t net_request(struct net *net, const struct peel_identity *id, enum peel_co
 	bool new_style, const struct peel_intro_request *m, uint8_t *out);
 size_t net_response(struct net *net, const struct peel_identity *id, enum peel_community c,
 	bool new_style, const struct peel_intro_response *m, uint8_t *out);
-/** Send from the puppet's own address a plain old style request with these flags. */
+/** Send from the puppet's own address a plain request (old style, over IPv6 new) with these flags. */
 void net_ask(struct net_node *puppet, const struct net_node *to, uint16_t flags);
 /** The latest datagram with this id in the puppet's inbox, or NULL. */
 const struct net_datagram *net_received(const struct net_node *puppet, uint8_t id);

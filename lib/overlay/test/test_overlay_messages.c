@@ -99,6 +99,8 @@ test_style_of_answers(void **state)
 		struct net_node *p = net_add(net, &addr, NULL);
 
 		for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++) {
+			p->addr.ip[3]++; /* its first contact */
+			addr = p->addr;
 			p->n_inbox = 0;
 			post_request(net, p, c, cases[i].new_style, cases[i].bits, &none);
 			const struct net_datagram *d = net_received(p, cases[i].answer);
@@ -129,7 +131,7 @@ test_style_is_remembered_from_an_answer(void **state)
 	struct net_node *p = net_add(net, &addr, NULL);
 	const struct net_datagram *d;
 	struct peel_intro_request request;
-	struct peel_intro_response m = {.bits = PEEL_BITS_RESPONSE_NEW_STYLE};
+	struct peel_intro_response m = {.dest = own, .bits = PEEL_BITS_RESPONSE_NEW_STYLE};
 	struct peel_signed s;
 	uint8_t out[NET_DATAGRAM];
 
@@ -163,8 +165,9 @@ test_introduces_who_answered(void **state)
 	net_ask(b, &net->node[0], RELAY); /* never answers */
 	net_run(net, 100);
 	struct net_node *a = confirmed(net, &a_addr);
-	struct net_node *c = net_add(net, &c_addr, NULL);
+	struct net_node *c = confirmed(net, &c_addr);
 
+	a->n_inbox = 0;
 	for (int i = 0; i < 10; i++) {
 		post_request(net, c, PEEL_COMMUNITY_TUNNEL, i % 2 != 0, 0, &lan);
 		struct peel_intro_response m = response_in(net_received(
@@ -197,7 +200,7 @@ test_introduces_who_answered(void **state)
 	post_request(net, a, PEEL_COMMUNITY_TUNNEL, false, 0, &none);
 	struct peel_intro_response m = response_in(net_received(a, PEEL_MSG_INTRO_RESPONSE));
 
-	assert_true(peel_addr_is_none(&m.wan_intro));
+	assert_true(peel_addr_equal(&m.wan_intro, &c_addr));
 	net_free(net);
 }
 
@@ -383,22 +386,45 @@ test_ping_and_pong(void **state)
 	net_free(net);
 }
 
+/* Whatever is said in its name, signed once or not at all: only an answer shows that it is still there. */
 static void
-test_whatever_is_heard_keeps_a_peer(void **state)
+test_nothing_but_answers_keeps_a_peer(void **state)
+{
+	struct peel_addr own = at(0), addr = at(1), none = {0};
+	struct net *net = one_node(&own, 0);
+	struct net_node *p = confirmed(net, &addr);
+	uint8_t out[NET_DATAGRAM];
+
+	(void)state;
+	p->down = true;
+	for (int i = 0; i < 6; i++) {
+		assert_true(net_is_candidate(&net->node[0], p, RELAY));
+		post_request(net, p, PEEL_COMMUNITY_TUNNEL, false, 0, &none);
+		for (uint8_t id = PEEL_MSG_DISCOVERY_PING; id <= PEEL_MSG_DISCOVERY_PONG; id++)
+			net_post(net, &addr, &own, out, liveness_message(net, id, 77, out));
+		net_run(net, 10 * 1000);
+	}
+	net_run(net, 5 * 1000);
+	assert_false(net_is_candidate(&net->node[0], p, RELAY));
+	net_free(net);
+}
+
+/* Not every node takes part in the discovery community: who does not pong is asked as well. */
+static void
+test_a_peer_that_never_pongs_stays(void **state)
 {
 	struct peel_addr own = at(0), addr = at(1);
 	struct net *net = one_node(&own, 0);
 	struct net_node *p = confirmed(net, &addr);
 
 	(void)state;
-	p->down = true;
-	for (int i = 0; i < 12; i++) {
-		net_run(net, 10 * 1000);
-		peel_overlay_heard(net->node[0].ov, &addr);
+	for (int i = 0; i < 300; i++) {
+		net_run(net, 1000);
+		if (net_received(p, PEEL_MSG_INTRO_REQUEST) != NULL)
+			(void)net_answer(p, &addr, RELAY, NULL);
+		p->n_inbox = 0;
 	}
 	assert_true(net_is_candidate(&net->node[0], p, RELAY));
-	net_run(net, 62 * 1000);
-	assert_false(net_is_candidate(&net->node[0], p, RELAY));
 	net_free(net);
 }
 
@@ -422,8 +448,20 @@ test_similarity(void **state)
 	peel_signed_begin(&w, prefix, PEEL_MSG_SIMILARITY_REQUEST, p->identity.pk, true, 1);
 	peel_similarity_request_write(&w, &m);
 	peel_sign(&w, &p->identity);
-	net_post(net, &addr, &own, out, (size_t)peel_writer_len(&w));
-	net_run(net, 3000);
+	for (int peer = 0; peer < 2; peer++) {
+		net_post(net, &addr, &own, out, (size_t)peel_writer_len(&w));
+		net_run(net, 3000);
+		assert_int_equal(net_n_received(p, PEEL_MSG_SIMILARITY_RESPONSE), 1);
+		if (peer)
+			break;
+		/* On a stranger's word nobody is asked. */
+		assert_int_equal(net_n_received(p, PEEL_MSG_INTRO_REQUEST), 0);
+		net_ask(p, &net->node[0], RELAY);
+		net_run(net, 100);
+		assert_true(net_answer(p, &addr, RELAY, NULL));
+		net_run(net, 100);
+		p->n_inbox = 0;
+	}
 	const struct net_datagram *d = net_received(p, PEEL_MSG_SIMILARITY_RESPONSE);
 
 	assert_non_null(d);
@@ -433,8 +471,20 @@ test_similarity(void **state)
 	assert_int_equal(r.identifier, 0x1111);
 	assert_int_equal(r.communities.len, sizeof(net->community));
 	assert_memory_equal(r.communities.p, net->community, sizeof(net->community));
-	/* It shares three communities with us: an introduction in each. */
-	assert_int_equal(net_n_received(p, PEEL_MSG_INTRO_REQUEST), 3);
+	/* It shares three communities with us: an introduction in each, beside what the walk asks. */
+	unsigned int asked = 0;
+
+	for (size_t i = 0; i < p->n_inbox; i++) {
+		const uint8_t *data = p->inbox[i].data;
+
+		for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++)
+			asked |= data[PEEL_PREFIX_LEN] == PEEL_MSG_INTRO_REQUEST &&
+						 memcmp(data + 2, net->community[c],
+							 PEEL_COMMUNITY_LEN) == 0
+					 ? 1u << c
+					 : 0;
+	}
+	assert_int_equal(asked, 7);
 	net_free(net);
 }
 
@@ -489,7 +539,8 @@ main(void)
 		cmocka_unit_test(test_walks_to_introduced_addresses),
 		cmocka_unit_test(test_walk_stops_at_its_target),
 		cmocka_unit_test(test_ping_and_pong),
-		cmocka_unit_test(test_whatever_is_heard_keeps_a_peer),
+		cmocka_unit_test(test_nothing_but_answers_keeps_a_peer),
+		cmocka_unit_test(test_a_peer_that_never_pongs_stays),
 		cmocka_unit_test(test_similarity),
 		cmocka_unit_test(test_similarity_request_follows_an_introduction),
 		cmocka_unit_test(test_other_prefixes_and_ids_are_not_ours),
