@@ -366,6 +366,15 @@ open_all(struct fuzz *f)
 		abort();
 }
 
+/* A run frees a megabyte of tables: kept for long, each run would touch fresh memory, which costs more than the run. */
+const char *__asan_default_options(void);
+
+const char *
+__asan_default_options(void)
+{
+	return "quarantine_size_mb=2";
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
