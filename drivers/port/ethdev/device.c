@@ -2,9 +2,11 @@
  * Copyright (c) 2026, the Peel authors
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <rte_dev.h>
@@ -361,27 +363,45 @@ peel_ethdev_device_open(struct peel_port *port, char *why, size_t why_size)
 	if (port->interface_name[0] != '\0' &&
 		peel_interface_get(port->interface_fd, port->interface_name, &port->interface) != 0)
 		port->interface.index = 0; /* gone already: the first look will tell */
+	/* Held, to put it back when somebody takes it off: later the right to get hold of it may be gone. */
+	if (port->interface.xdp != 0)
+		port->program_fd = peel_interface_xdp_program(port->interface.xdp);
 	return 0;
 }
 
-/* Somebody else's XDP program in place of ours, as a descriptor; -1: there is none. */
-static int
-hold_foreign(const struct peel_port *port, struct peel_interface *now)
+/* Is somebody else's XDP program where ours should be? */
+static bool
+has_foreign(const struct peel_port *port)
 {
-	if (!port->started || port->interface.xdp == 0 ||
-		peel_interface_get(port->interface_fd, port->interface_name, now) != 0 ||
-		now->index != port->interface.index || now->xdp == 0 ||
-		now->xdp == port->interface.xdp)
-		return -1;
-	return peel_interface_xdp_program(now->xdp);
+	struct peel_interface now;
+
+	return port->started && port->interface.xdp != 0 &&
+	       peel_interface_get(port->interface_fd, port->interface_name, &now) == 0 &&
+	       now.index == port->interface.index && now.xdp != 0 && now.xdp != port->interface.xdp;
+}
+
+/* Of this thread, as far as it may have it. @return whether it had it. */
+static bool
+net_admin(bool on)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+	bool had;
+
+	if (syscall(SYS_capget, &header, caps) != 0)
+		return false;
+	had = (caps[0].effective >> CAP_NET_ADMIN & 1) != 0;
+	caps[0].effective &= ~(1u << CAP_NET_ADMIN);
+	caps[0].effective |= (uint32_t)on << CAP_NET_ADMIN;
+	return syscall(SYS_capset, &header, caps) == 0 && had;
 }
 
 void
 peel_ethdev_device_close(struct peel_port *port)
 {
 	struct rte_eth_dev_info info;
-	struct peel_interface now;
-	int foreign = hold_foreign(port, &now);
+	/* The driver of af_xdp takes off whatever program is there: not without the right to. */
+	bool held_back = has_foreign(port) && net_admin(false);
 
 	if (port->started && rte_eth_dev_stop(port->id) != 0)
 		peel_log(PEEL_LOG_WARNING, "device \"%s\" did not stop cleanly", port->conf.device);
@@ -391,12 +411,9 @@ peel_ethdev_device_close(struct peel_port *port)
 		rte_dev_remove(info.device);
 	}
 	port->created = false;
-	if (foreign < 0)
-		return;
-	/* The driver of af_xdp takes off whatever is there. */
-	if (peel_interface_xdp_set(port->interface_fd, &now, foreign) != 0)
-		peel_log(PEEL_LOG_WARNING,
-			"the XDP program of somebody else on interface %s was taken off",
-			port->interface_name);
-	close(foreign);
+	if (held_back)
+		net_admin(true);
+	if (port->program_fd >= 0)
+		close(port->program_fd);
+	port->program_fd = -1;
 }

@@ -186,7 +186,7 @@ ethdev_open(const struct peel_port_conf *conf, struct peel_port **out, char *why
 		return -ENOMEM;
 	p->conf = *conf;
 	p->rx_pool = conf->pool;
-	p->interface_fd = p->lock_fd = -1;
+	p->interface_fd = p->lock_fd = p->program_fd = -1;
 	p->link_up = true;
 	p->conf.device = strdup(conf->device);
 	p->known_seed = peel_random_u64(conf->env);

@@ -123,7 +123,7 @@ struct peel_port {
 	bool foreign; /* another's XDP program is where ours should be */
 	uint8_t tries;
 	uint16_t mtu_max;
-	int interface_fd, lock_fd;	 /* -1: none */
+	int interface_fd, lock_fd, program_fd; /* -1: none */
 	char interface_name[IFNAMSIZ];	 /* of the kernel, that the device sits on; empty: none */
 	struct peel_interface interface; /* as it was when the device was opened */
 	bool tx_checksum;		 /* the device fills in IPv4 and UDP checksums */

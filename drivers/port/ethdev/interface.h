@@ -31,14 +31,12 @@ int peel_interface_get(int fd, const char *name, struct peel_interface *out) PEE
  */
 int peel_interface_lock(const char *name) PEEL_MUST_USE;
 
+/** May this thread open af_xdp? */
+bool peel_interface_xdp_allowed(void);
 /** A descriptor of the program with this id, or -errno. */
 int peel_interface_xdp_program(uint32_t id) PEEL_MUST_USE;
 /** Attach a program, given as a descriptor, when there is none. 0 or -errno. */
 int peel_interface_xdp_set(int fd, const struct peel_interface *i, int program) PEEL_MUST_USE;
-
-/** Put the XDP program that was there when @p i was read back to its place, when none is there. 0, or -errno: -EBUSY
- *  when there is one, -ENOENT when the kernel has it no more, -EPERM. */
-int peel_interface_xdp_attach(int fd, const struct peel_interface *i) PEEL_MUST_USE;
 
 /**
  * May af_xdp be opened on the interface without breaking what somebody else does there? Its driver takes the program of

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <linux/bpf.h>
+#include <linux/capability.h>
 #include <linux/if_xdp.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,16 @@
 #define FRAME 4096
 #define RING 8
 #define LET_GO_US 200000 /* the kernel takes a closed socket off its queue in its own time */
+
+bool
+peel_interface_xdp_allowed(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+
+	return syscall(SYS_capget, &header, caps) == 0 &&
+	       (caps[0].effective >> CAP_SYS_ADMIN & 1) != 0;
+}
 
 /* ---- whose program is it ----------------------------------------------------------------------------------------- */
 
@@ -58,19 +69,6 @@ static bool
 left_behind(const char *name)
 {
 	return strncmp(name, "xsk_def_", 8) == 0 || strncmp(name, "xdp_dispatcher", 14) == 0;
-}
-
-int
-peel_interface_xdp_attach(int fd, const struct peel_interface *i)
-{
-	/* The driver of the device holds the program. */
-	int program = peel_interface_xdp_program(i->xdp), rc;
-
-	if (program < 0)
-		return program;
-	rc = peel_interface_xdp_set(fd, i, program);
-	close(program);
-	return rc;
 }
 
 /* ---- has somebody a socket on a queue ---------------------------------------------------------------------------- */

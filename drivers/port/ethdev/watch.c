@@ -56,10 +56,16 @@ lose(struct peel_port *port, char *why, size_t why_size)
 	return 0;
 }
 
-/* What a program may have given up after its start. */
+/*
+ * A program may have given up its rights after the start. The library below af_xdp gets hold of what it loaded by its
+ * number, which takes a right that is as good as all of root's.
+ */
 static bool
-may_open(void)
+may_open(const struct peel_port *port)
 {
+	if (port->interface.xdp != 0 && !peel_interface_xdp_allowed())
+		return false;
+
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 
 	if (fd >= 0)
@@ -70,7 +76,7 @@ may_open(void)
 static int
 open_again(struct peel_port *port, char *why, size_t why_size)
 {
-	if (!may_open()) {
+	if (!may_open(port)) {
 		snprintf(why, why_size,
 			"interface %s is back, but the rights to open it were given up after the "
 			"start",
@@ -140,7 +146,9 @@ follow_xdp(struct peel_port *port, const struct peel_interface *now, char *why, 
 	port->foreign = foreign;
 	if (now->xdp != 0)
 		return 0;
-	rc = peel_interface_xdp_attach(port->interface_fd, &port->interface);
+	rc = port->program_fd >= 0 ? peel_interface_xdp_set(
+					     port->interface_fd, &port->interface, port->program_fd)
+				   : -EPERM;
 	if (rc == 0 || rc == -EBUSY) {
 		peel_log(PEEL_LOG_WARNING,
 			"somebody took our XDP program off interface %s; it is there again",
