@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+/* A client of the management socket, over a real one: what it sends, in pieces, and when it stops. The request that is answered must
+ * be the first line, however it was cut, and nothing else is ever answered. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "status.h"
+
+#define LINE_MAX_BYTES 126 /* without its end */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct peel_node node;
+static unsigned int n_answered;
+
+/* Stands in for status.c: the request itself comes back. */
+char *
+node_status_answer(struct peel_node *asked, const char *what, bool pretty)
+{
+	char *text = NULL;
+
+	n_answered++;
+	if (asked != &node || asprintf(&text, "%s%s", what, pretty ? " pretty" : "") < 0)
+		abort();
+	return text;
+}
+
+void
+node_sample_take(const struct peel_node *asked, struct node_sample *out)
+{
+	(void)asked;
+	memset(out, 0, sizeof(*out));
+}
+
+static void
+start(void)
+{
+	char why[256] = "";
+
+	snprintf(node.conf.management, sizeof(node.conf.management), "/tmp/peel-fuzz-%d.sock",
+		(int)getpid());
+	if (uv_loop_init(&node.loop) != 0 || node_management_start(&node, why, sizeof(why)) != 0) {
+		fprintf(stderr, "%s\n", why);
+		abort();
+	}
+}
+
+static int
+connect_to_node(void)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	memcpy(to.sun_path, node.conf.management, sizeof(to.sun_path));
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0)
+		abort();
+	return fd;
+}
+
+/* All there is until the other side closes. */
+static size_t
+answer(int fd, char *out, size_t size)
+{
+	size_t len = 0;
+
+	for (int round = 0; round < 1000; round++) {
+		ssize_t n = read(fd, out + len, size - len);
+
+		if (n == 0 || (n < 0 && errno != EAGAIN))
+			return len;
+		len += n > 0 ? (size_t)n : 0;
+		uv_run(&node.loop, UV_RUN_NOWAIT);
+	}
+	abort(); /* it is kept waiting */
+}
+
+/* What the answer has to be, with its line end; its length, 0: none. */
+static size_t
+expected(const uint8_t *data, size_t size, char *out)
+{
+	size_t n = 0;
+
+	while (n < size && data[n] != '\0' && data[n] != '\r' && data[n] != '\n')
+		n++;
+	if (n > LINE_MAX_BYTES || size == 0)
+		return 0;
+	memcpy(out, data, n);
+	out[n] = '\n';
+	return n + 1;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char want[LINE_MAX_BYTES + 1], got[2 * LINE_MAX_BYTES];
+	size_t step, want_len, got_len;
+	int fd;
+
+	if (node.management == NULL)
+		start();
+	if (size == 0)
+		return 0;
+	step = 1u + data[0] % 128;
+	data++;
+	size--;
+	n_answered = 0;
+	fd = connect_to_node();
+	for (size_t i = 0; i < size; i += step) {
+		/* It may have closed already: it has heard enough. */
+		if (send(fd, data + i, size - i < step ? size - i : step, MSG_NOSIGNAL) < 0)
+			break;
+		uv_run(&node.loop, UV_RUN_NOWAIT);
+	}
+	shutdown(fd, SHUT_WR);
+	got_len = answer(fd, got, sizeof(got));
+	close(fd);
+	uv_run(&node.loop, UV_RUN_NOWAIT);
+	want_len = expected(data, size, want);
+	if (n_answered != (want_len > 0) || got_len > want_len || memcmp(got, want, got_len) != 0)
+		abort();
+	return 0;
+}
