@@ -9,6 +9,7 @@
 #include <rte_ring.h>
 
 #include "peel_outbox.h"
+#include "ring.h"
 
 struct peel_outbox {
 	struct rte_ring *ring;
@@ -76,7 +77,7 @@ peel_outbox_doze(struct peel_outbox *ob)
 {
 	__atomic_store_n(&ob->asleep, true, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with the one in peel_outbox_push */
-	return !rte_ring_empty(ob->ring);
+	return !peel_ring_is_empty(ob->ring);
 }
 
 void
