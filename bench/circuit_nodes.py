@@ -90,7 +90,7 @@ class Load:
         try:
             self.process.stdin.write((" ".join(map(str, words)) + "\n").encode())
             line = await asyncio.wait_for(self.process.stdout.readline(), timeout)
-        except (ConnectionError, asyncio.TimeoutError) as error:
+        except (TimeoutError, ConnectionError) as error:
             raise RuntimeError(f"{self.name}: the load does not answer") from error
         if not line:
             raise RuntimeError(f"{self.name}: the load ended with {await self.process.wait()}")
@@ -104,7 +104,7 @@ class Load:
             self.process.stdin.close()
             try:
                 await asyncio.wait_for(self.process.wait(), 10)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 self.process.kill()
                 await self.process.wait()
 
@@ -140,6 +140,6 @@ class PeelClient:
             self.process.terminate()
             try:
                 await asyncio.wait_for(self.process.wait(), 15)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 self.process.kill()
                 await self.process.wait()

@@ -6,7 +6,8 @@ The results folder gets results.json, table.txt (all rows) and drawings as SVG.
 --compare matches results by suite, case, parameters and unit and says what moved beyond noise. A case is a regression when
 its rounds lie entirely on the bad side of the old ones (no overlap of min..max) and the medians differ by more than the
 tolerance plus half of either run's range: quiet cases are held to little more than the tolerance, noisy ones to what
-their own rounds allow. Suites that have one run once more: only what is worse both times counts. Exit code: 0, 1 when a suite failed, 2 for a wrong command line, 3 for a regression.
+their own rounds allow. Suites that have one run once more: only what is worse both times counts.
+Exit code: 0, 1 when a suite failed, 2 for a wrong command line, 3 for a regression.
 """
 
 import argparse

@@ -66,7 +66,7 @@ def before(root):
     thp = re.search(r"\[(\w+)\]", _read("/sys/kernel/mm/transparent_hugepage/enabled"))
     stolen, ticks = cpu_times()
     return {
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "revision": _revision(root),
         "cpu": _field(cpuinfo, "model name") or platform.machine(),
         "flags": [flag for flag in FLAGS if flag in flags],

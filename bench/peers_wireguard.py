@@ -10,8 +10,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
-import struct
 import subprocess
 import sys
 import tempfile

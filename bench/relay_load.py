@@ -7,7 +7,6 @@ sockets for a while: it seals cells with the circuit's keys, sends them, and cou
 
 import asyncio
 import json
-import os
 import struct
 
 from interop.peer import Peer

@@ -43,7 +43,7 @@ class Schema(unittest.TestCase):
                        {"params": [1]}, {"params": {"bytes": [1]}}, {"vs": {"other": 0}}, {"vs": {"other": "2"}},
                        {"suite": ""}, {"case": 1}, {"min": True}, {"more": 1},
                        {"median": 0.0, "min": 0.0, "max": 0.0}, {"min": -1.0}):
-            self.assertTrue(results.problems(document(result(**{}) | change)), change)
+            self.assertTrue(results.problems(document(result() | change)), change)
         missing = result()
         del missing["vs"]
         self.assertTrue(results.problems(document(missing)))

@@ -10,7 +10,7 @@ from interop.echo import EchoServer
 from interop.peer import Peer
 from interop.runner import Runner
 from interop.status import counters, drops
-from interop.world import EXIT_FLAGS, RELAY_FLAGS, World
+from interop.world import EXIT_FLAGS, World
 
 from .machine import CARD, EXPECTED, PeelMachine
 

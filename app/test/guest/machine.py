@@ -62,7 +62,7 @@ class PeelMachine(PeelNode):
     async def _line(self, timeout):
         try:
             line = await asyncio.wait_for(self.process.stdout.readline(), timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise TimeoutError(f"the machine says nothing\n{self.log_tail()}") from None
         if not line:
             raise RuntimeError(f"the machine is gone\n{self.log_tail()}")

@@ -46,7 +46,7 @@ class Circuit:
         """A datagram, or None."""
         try:
             return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.sock, 4096), timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return None
 
     async def join(self, timeout=3.0):

@@ -212,7 +212,7 @@ async def _arrives(sock, seconds=8.0):
     while (left := end - time.monotonic()) > 0:
         try:
             data = await asyncio.wait_for(loop.sock_recv(sock, 4096), left)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return False
         if data.startswith(PREFIX) and data[HEADER:HEADER + 1] == bytes([CREATE]):
             return True

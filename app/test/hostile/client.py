@@ -2,6 +2,7 @@
 """`peel client`: programs that ask once, and other users of the machine."""
 
 import asyncio
+import functools
 import os
 import pwd
 import socket
@@ -29,7 +30,7 @@ class Overlay:
         self.addresses = [("127.0.0.1", port) for port in free_ports(exits)]
         self.overrides = overrides or [{} for _ in range(exits)]
         self.client = PeelClient(self.addresses, (1,), self.binary, client)
-        self.relays, self.echo, self.dns = [], EchoServer(), DnsServer({name: "127.0.0.1" for name in NAMES})
+        self.relays, self.echo, self.dns = [], EchoServer(), DnsServer(dict.fromkeys(NAMES, "127.0.0.1"))
 
     async def __aenter__(self):
         await self.echo.start("127.0.0.1", "::1" if have_ipv6() else None)
@@ -237,7 +238,7 @@ async def whose(build):
             try:
                 own, others, sent = await _talk(world, programs, 3, targets)
                 # Those without a circuit get one each.
-                await world.circuits(max(circuits, associations), lambda: _talk(world, programs, 0.1, targets))
+                await world.circuits(max(circuits, associations), functools.partial(_talk, world, programs, 0.1, targets))
                 for program in programs:
                     program.got = []
                 later = await _talk(world, programs, 3, targets)

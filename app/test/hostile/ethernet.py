@@ -223,7 +223,7 @@ async def smaller_mtu(build):
                 await origin.start()
                 key = (await world.relay.info())["key"]
 
-                async def known():
+                async def known(origin=origin, key=key):
                     return key in await origin.candidates()
 
                 await until(known, "the originator knows the relay")

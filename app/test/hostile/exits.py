@@ -17,7 +17,6 @@ from interop.net import free_ports, stop_all, until
 from interop.peelproc import PeelNode
 from interop.peer import Peer
 from interop.runner import Skipped
-from interop.scenarios import complete
 from interop.status import counters
 from interop.world import EXIT_FLAGS, World
 
@@ -113,7 +112,7 @@ class Web:
                 coding, body = b"Content-Encoding: gzip\r\n", gzip.compress(body)
             writer.write(b"HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n" % (coding, len(body)) + body)
             await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.TimeoutError):
+        except (TimeoutError, ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
@@ -205,7 +204,7 @@ async def address_lost(build):
                 if way != "add" or len(started) > 1:
                     home.ip("addr", way, "203.0.113.20/32", "dev", "lo")
 
-                async def told():
+                async def told(way=way):
                     return (await node.status())["address_lost"] == (way == "del")
 
                 await until(told, 5.0, f"not told after {way}")
@@ -213,7 +212,7 @@ async def address_lost(build):
                     peer = Peer("127.0.0.1", free_ports(1)[0], walk_to=[("203.0.113.20", 8090)])
                     started.append(await peer.start())
 
-                    async def found():
+                    async def found(peer=peer):
                         return key in await peer.candidates()
 
                     await until(found, 15.0, "nobody finds the relay")

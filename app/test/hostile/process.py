@@ -315,7 +315,7 @@ async def without_privileges(build):
         await node.start()
         try:
             nobody = pwd.getpwnam("nobody")
-            await until(lambda: any(name == "peel-worker0" for name, _ in threads(node.process.pid)), 10.0, "no worker")
+            await until(lambda pid=node.process.pid: any(name == "peel-worker0" for name, _ in threads(pid)), 10.0, "no worker")
             counts.append(confined(node.process.pid, nobody.pw_uid))
             said = (await ask(node))["privileges"]
             if (said["user"], said["capabilities"], said["no_new_privileges"], said["system_calls"]) != (

@@ -10,7 +10,7 @@ import asyncio
 import sys
 
 from . import http_cases, proxied, scenarios, special
-from .runner import Runner
+from .runner import Runner, raises
 from .supervise import supervised
 from .world import World
 
@@ -50,9 +50,7 @@ async def one_world(runner, name, kinds, origin, options):
             await runner.case(f"{name}: destroy by relay", scenarios.destroy_by_relay, world,
                               under_test[len(under_test) // 2])
     except Exception as error:
-        async def broken():
-            raise error
-        await runner.case(f"{name}: world", broken)
+        await runner.case(f"{name}: world", raises, error)
 
 
 async def run(options):

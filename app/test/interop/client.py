@@ -54,7 +54,7 @@ class EchoClient:
         try:
             await asyncio.wait_for(self.event.wait(), timeout)
             return True
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return False
 
     def result(self, start):

@@ -64,7 +64,7 @@ class HttpClient:
         self.tunnels.send_cell(self.tunnels.circuits[circuit_id].hop.address, HttpRequest(circuit_id, body))
         try:
             return await asyncio.wait_for(future, timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return None
         finally:
             del self.waiting[key]
@@ -89,7 +89,7 @@ async def ask_socks(port, host, target_port, request, timeout=6.0):
 
     try:
         return await asyncio.wait_for(talk(), timeout)
-    except (asyncio.TimeoutError, asyncio.IncompleteReadError):
+    except (TimeoutError, asyncio.IncompleteReadError):
         return None
 
 
@@ -161,7 +161,7 @@ class Tracker:
             # Only these end by the connection's end; the others are left to who asked.
             if path not in ("/close", "/half"):
                 await asyncio.wait_for(reader.read(), 10)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.TimeoutError):
+        except (TimeoutError, ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
             self.now -= 1

@@ -121,7 +121,7 @@ async def refusals(relay, origin, binary):
                     if await client.ask(circuit, host, tracker.port, request, 0.2):
                         raise AssertionError(f"{host}, {request!r}: answered")
 
-                async def refused():
+                async def refused(wanted=wanted):
                     return await _counts(world.relays[0]) == [wanted, 0, wanted, 0]
 
                 await until(refused, 3.0, f"counters: {await _counts(world.relays[0])}, wanted {wanted}")

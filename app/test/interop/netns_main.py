@@ -8,7 +8,7 @@ import sys
 
 from . import scenarios
 from .netns_world import NetnsWorld
-from .runner import Runner
+from .runner import Runner, raises
 
 
 async def one_world(runner, name, kinds, device, binary):
@@ -31,9 +31,7 @@ async def one_world(runner, name, kinds, device, binary):
                               circuits[0])
             await runner.case(f"{name}: destroy by relay", scenarios.destroy_by_relay, world, 1)
     except Exception as error:
-        async def broken():
-            raise error
-        await runner.case(f"{name}: world", broken)
+        await runner.case(f"{name}: world", raises, error)
 
 
 async def run(options):

@@ -41,7 +41,7 @@ class PeelClient(PeelNode):
         while True:
             try:
                 line = await asyncio.wait_for(self.process.stdout.readline(), timeout)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 line = b""
             words = line.decode().split()
             if len(words) == 3 and words[0] == "socks":
@@ -70,7 +70,7 @@ async def command(binary, *args, stdin=b"", timeout=60.0):
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
     try:
         out, err = await asyncio.wait_for(process.communicate(stdin), timeout)
-    except asyncio.TimeoutError:
+    except TimeoutError:
         process.kill()
         raise
     return process.returncode, out, err.decode(errors="replace")

@@ -81,7 +81,7 @@ class PeelNode:
                 limit=1 << 22, start_new_session=True)
         try:
             line = await asyncio.wait_for(self.process.stdout.readline(), timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             line = b""
         if not line.startswith(b"ready "):
             await self.kill()
@@ -89,7 +89,7 @@ class PeelNode:
         return self
 
     def log_tail(self, size=2000):
-        with open(self.log_path, "r", encoding="utf-8", errors="replace") as log:
+        with open(self.log_path, encoding="utf-8", errors="replace") as log:
             return log.read()[-size:]
 
     async def info(self):
@@ -131,7 +131,7 @@ class PeelNode:
         self.process.terminate()
         try:
             code = await asyncio.wait_for(self.process.wait(), timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             await self.kill()
             raise TimeoutError(f"{self.name} did not end after SIGTERM\n{self.log_tail()}") from None
         if code:

@@ -149,7 +149,7 @@ class Peer:
                 if await asyncio.wait_for(asyncio.shield(circuit.ready), left):
                     return circuit.circuit_id
                 why = circuit.closing_info
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 why = "no answer"
             if time.monotonic() + 0.5 > end:
                 self.tunnels.remove_circuit(circuit.circuit_id, "timeout")

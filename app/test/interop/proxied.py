@@ -40,7 +40,7 @@ def _echo_with_pysocks(port, host, echo_port):
 
 
 async def udp_of_pysocks(world, client):
-    for hops, port in client.ports.items():
+    for port in client.ports.values():
         for host in ("127.0.0.1", TEST_NAME):
             await asyncio.to_thread(_echo_with_pysocks, port, host, world.echo_port)
     return f"{len(client.ports)} lengths of circuits"

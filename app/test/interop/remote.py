@@ -79,12 +79,12 @@ class Remote:
         if self.process and self.process.returncode is None:
             try:
                 await asyncio.wait_for(self._call("stop"), 10)
-            except (asyncio.TimeoutError, RuntimeError, ConnectionError):
+            except (TimeoutError, RuntimeError, ConnectionError):
                 pass
             self.process.stdin.close()
             try:
                 await asyncio.wait_for(self.process.wait(), 5)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 self.process.kill()
                 await self.process.wait()
         if self.reader:
@@ -151,7 +151,7 @@ async def _serve(what, options):
     # Anything printed by a library must not end up among the answers.
     out, sys.stdout = sys.stdout, sys.stderr
     thing = await _make(what, options).start()
-    stopped = False
+    stopped, running = False, set()
 
     async def run(call):
         try:
@@ -170,7 +170,8 @@ async def _serve(what, options):
             stopped = True
             await run(call)
         else:
-            asyncio.ensure_future(run(call))
+            running.add(task := asyncio.ensure_future(run(call)))
+            task.add_done_callback(running.discard)
     if not stopped:
         await thing.stop()
 

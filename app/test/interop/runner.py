@@ -10,6 +10,11 @@ class Skipped(Exception):
     """A case that cannot run here; the text says why. Neither passed nor failed."""
 
 
+async def raises(error):
+    """A case that fails as what came before it did."""
+    raise error
+
+
 class Runner:
     def __init__(self, pattern="", quiet=False):
         self.pattern, self.quiet = pattern, quiet

@@ -23,7 +23,7 @@ async def command(*words, env=None, timeout=60):
         env=dict(os.environ, **(env or {})))
     try:
         out, error = await asyncio.wait_for(process.communicate(), timeout)
-    except asyncio.TimeoutError:
+    except TimeoutError:
         process.kill()
         await process.wait()
         raise

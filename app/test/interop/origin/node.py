@@ -5,6 +5,7 @@ all calls take and give plain values."""
 import asyncio
 import base64
 import ctypes
+import functools
 import json
 import time
 
@@ -162,13 +163,16 @@ class Originator:
             self.clients.pop(circuit, None)
         return {**result, "refused": refused}
 
+    def _answered(self, future, *result):
+        self.loop.call_soon_threadsafe(future.set_result, result)
+
     async def test(self, circuit, rust=False, request=500, response=500, count=1):
         """Speed tests one after the other: list of (microseconds, bytes)."""
         results = []
         for _ in range(count):
             future = self.loop.create_future()
             self.node.test_circuit(circuit, rust, request, response,
-                                   lambda *args: self.loop.call_soon_threadsafe(future.set_result, args))
+                                   functools.partial(self._answered, future))
             result, rtt, size = await asyncio.wait_for(future, 12)
             if result:
                 raise OSError(-result, "test")
@@ -182,7 +186,7 @@ class Originator:
         """Base64 of the answer."""
         future = self.loop.create_future()
         self.node.http_request(circuit, host, port, request.encode(),
-                               lambda *args: self.loop.call_soon_threadsafe(future.set_result, args))
+                               functools.partial(self._answered, future))
         result, answer = await asyncio.wait_for(future, 12)
         if result:
             raise OSError(-result, "http")

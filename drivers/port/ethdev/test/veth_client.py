@@ -31,7 +31,7 @@ def echo(family, address, port, size, tries=3):
                     return True
                 print("different data came back:", address, port, size)
                 return False
-            except socket.timeout:
+            except TimeoutError:
                 continue
     return False
 
@@ -43,7 +43,7 @@ def silent(family, address, port):
         s.send(b"hello")
         try:
             s.recv(100)
-        except socket.timeout:
+        except TimeoutError:
             return True
         except ConnectionRefusedError:
             print("an ICMP error came back")
@@ -66,7 +66,7 @@ def burst(count, size):
                         print("out of order")
                         return 0
                     back += 1
-                except socket.timeout:
+                except TimeoutError:
                     break
         print(f"{back} of {count} datagrams of {size} bytes came back in {time.monotonic() - begin:.2f} s")
     return back
@@ -89,7 +89,7 @@ def ping(family, address):
                 answer = s.recv(2048)[0 if v6 else 20:]
                 if answer[0] == echo_reply and answer[4:] == data[4:]:
                     return True
-        except socket.timeout:
+        except TimeoutError:
             return False
 
 
