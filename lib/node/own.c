@@ -232,7 +232,10 @@ on_change(uv_poll_t *poll, int status, int events)
 	struct node_own *own = poll->data;
 
 	(void)events;
-	if (status < 0 || !netlink_drain(&own->nl))
+	/* More was said than the socket holds: that is an error to libuv, which stops to watch. */
+	if (status < 0)
+		(void)uv_poll_start(poll, UV_READABLE, on_change);
+	if (!netlink_drain(&own->nl) && status >= 0)
 		return;
 	own->stale = true;
 	if (node_own_tick(own) != UINT64_MAX)

@@ -8,6 +8,7 @@ import ctypes
 import gzip
 import itertools
 import os
+import signal
 import socket
 import subprocess
 
@@ -192,6 +193,32 @@ async def later_addresses(build):
     return ", ".join(notes)
 
 
+async def lost_notices(build):
+    """So many addresses change at once that the kernel cannot tell of all of them; later ones are seen all the same."""
+    with namespaces(1) as (home,), home:
+        async with world(build) as node:
+            await node.settle()
+            circuit = await node.origin.build(node.keys)
+            exit_process = node.relays[0].process
+            exit_process.send_signal(signal.SIGSTOP)
+            try:
+                lines = [f"addr add 10.9.{i // 200}.{i % 200}/32 dev lo" for i in range(1000)]
+                subprocess.run(["ip", "-n", home.name, "-batch", "-"], input="\n".join(lines), text=True, check=True)
+            finally:
+                exit_process.send_signal(signal.SIGCONT)
+            await asyncio.sleep(0.5)
+            home.ip("addr", "add", "203.0.113.7/32", "dev", "lo")
+            echo, web = await EchoServer().start("203.0.113.7"), await Web().start("203.0.113.7")
+            try:
+                await asyncio.sleep(0.3)
+                got = await reached(node, circuit, echo, web, "203.0.113.7")
+                if got != (0, False):
+                    raise AssertionError(f"a service at an address that came later: {got}")
+            finally:
+                web.close()
+                echo.close()
+
+
 async def address_lost(build):
     """The address that a relay listens at goes and comes back: it is told, and the relay is found again."""
     with namespaces(1) as (home,), home:
@@ -344,6 +371,7 @@ async def http_requests(build):
 
 CASES = [
     ("exit, addresses that come later", later_addresses),
+    ("exit, more changes of addresses than the kernel tells", lost_notices),
     ("relay, the address it listens at goes away", address_lost),
     ("exit, the own public address behind NAT", hairpin),
     ("exit, answers from its own network", private_origins),

@@ -3,9 +3,11 @@
  */
 /* Which addresses are ours: own.c with a kernel, workers and an RCU that are stand-ins. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -23,6 +25,7 @@ static struct world {
 	size_t n_local;
 	int result; /* what it answers */
 	int open_result;
+	bool with_errors; /* notices come with an error of the socket */
 	int notice[2];
 	unsigned int reads;
 	peel_rcu_fn deferred[64];
@@ -34,12 +37,33 @@ static struct world {
 
 /* ---- stand-ins --------------------------------------------------------------------------------------------------------- */
 
+/* A socket that has an error to tell after each thing that is written to it. */
+static void
+open_refused(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(to);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+	/* To itself for a moment, so that the port is one that nobody has. */
+	assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&to, &len), 0);
+	close(fd);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(dup2(fd, w.notice[0]), w.notice[0]);
+	assert_int_equal(dup2(fd, w.notice[1]), w.notice[1]);
+	close(fd);
+}
+
 int
 netlink_open(struct netlink *nl)
 {
 	if (w.open_result != 0)
 		return w.open_result;
 	assert_int_equal(pipe(w.notice), 0);
+	if (w.with_errors)
+		open_refused();
 	*nl = (struct netlink){.changes = w.notice[0], .dump = w.notice[0]};
 	return 0;
 }
@@ -228,6 +252,22 @@ test_addresses_come_and_go(void **state)
 	assert_int_equal(node_own_tick(w.node.own), UINT64_MAX);
 }
 
+/* What libuv makes of a socket that lost notices. */
+static void
+test_lost_notices_do_not_end_it(void **state)
+{
+	(void)state;
+	w.with_errors = true;
+	start();
+	for (uint8_t i = 2; i < 5; i++) {
+		w.local[w.n_local++] = (struct peel_network){peel_addr_ipv4(203, 0, 113, i, 0), 32};
+		w.now += 1000;
+		notify();
+	}
+	assert_false(may_reach("203.0.113.2"));
+	assert_false(may_reach("203.0.113.4"));
+}
+
 static void
 test_many_changes_are_read_ten_times_a_second(void **state)
 {
@@ -386,6 +426,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_addresses_come_and_go, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lost_notices_do_not_end_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_many_changes_are_read_ten_times_a_second, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_loopback_has_its_own_switch, setup, teardown),
