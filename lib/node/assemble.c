@@ -11,6 +11,7 @@
 #include <rte_lcore.h>
 
 #include "dns.h"
+#include "dns_hosts.h"
 #include "http.h"
 #include "node.h"
 
@@ -310,6 +311,7 @@ start_names(struct peel_node *node, char *why, size_t why_size)
 		.servers = conf->dns,
 		.n_servers = conf->n_dns,
 		.resolv_conf = DNS_RESOLV_CONF,
+		.hosts = DNS_HOSTS,
 		.timeout_ms = conf->dns_timeout_ms,
 	};
 	int rc = dns_new(&dc, &node->dns);

@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 
 #include "dns.h"
+#include "dns_hosts.h"
 #include "dns_server.h"
 #include "dns_system.h"
 
@@ -25,7 +26,7 @@
 
 struct dns {
 	uv_loop_t *loop;
-	ares_channel files; /* answers from the hosts file, at once */
+	struct dns_hosts *hosts; /* NULL: none */
 	struct dns_server *server[DNS_SERVERS_MAX];
 	size_t n_servers;
 	uint32_t timeout_ms;
@@ -113,10 +114,12 @@ dns_refresh(struct dns *dns)
 	struct dns_place place[DNS_SERVERS_MAX];
 	uint64_t now = uv_now(dns->loop);
 
-	if (dns->resolv_conf == NULL || now < dns->refresh_ms)
+	if (now < dns->refresh_ms)
 		return dns->n_changes;
 	dns->refresh_ms = now + REFRESH_MS;
-	if (dns_system_changed(dns->resolv_conf, &dns->stamp) &&
+	if (dns->hosts != NULL)
+		dns_hosts_refresh(dns->hosts);
+	if (dns->resolv_conf != NULL && dns_system_changed(dns->resolv_conf, &dns->stamp) &&
 		set_servers(
 			dns, place, dns_system_read(dns->resolv_conf, place, DNS_SERVERS_MAX))) {
 		dns->n_changes++;
@@ -340,41 +343,23 @@ begin(struct lookup *l)
 
 /* ---- what needs no resolver -------------------------------------------------------------------------------------------- */
 
-struct local {
-	dns_usable_fn usable;
-	void *arg;
-	bool usable_found;
-	struct peel_addr addr; /* family NONE: nothing */
-};
-
-/* Usable before not, IPv4 before IPv6, else in the order of the file. */
-static void
-on_local(void *arg, int status, int timeouts, struct ares_addrinfo *info)
+/* In the hosts file: usable before not, IPv4 before IPv6, else in the order of the file. */
+static bool
+is_host(const struct dns *dns, const char *name, dns_usable_fn usable, void *arg,
+	struct peel_addr *out)
 {
-	struct local *local = arg;
+	struct peel_addr addr[ADDRESSES_MAX];
+	size_t n = dns->hosts == NULL ? 0 : dns_hosts_find(dns->hosts, name, addr, ADDRESSES_MAX);
+	int best = -1;
 
-	(void)timeouts;
-	if (status != ARES_SUCCESS || info == NULL)
-		return;
-	for (struct ares_addrinfo_node *n = info->nodes; n != NULL; n = n->ai_next) {
-		struct sockaddr_storage ss = {0};
-		struct peel_addr a;
+	for (size_t i = 0; i < n; i++) {
+		int rank = 2 * usable(arg, &addr[i]) + (addr[i].family == PEEL_FAMILY_IPV4);
 
-		memcpy(&ss, n->ai_addr, n->ai_addrlen);
-		if (peel_addr_from_sockaddr(&ss, &a) != 0)
-			continue;
-		a.port = 0;
-
-		bool usable = local->usable(local->arg, &a);
-
-		if (local->addr.family == PEEL_FAMILY_NONE || (usable && !local->usable_found) ||
-			(usable == local->usable_found && a.family == PEEL_FAMILY_IPV4 &&
-				local->addr.family == PEEL_FAMILY_IPV6)) {
-			local->addr = a;
-			local->usable_found = usable;
-		}
+		if (rank > best)
+			*out = addr[i];
+		best = rank > best ? rank : best;
 	}
-	ares_freeaddrinfo(info);
+	return n > 0;
 }
 
 static bool
@@ -418,9 +403,7 @@ absolute(const char *name, char out[NAME_SIZE])
 void
 dns_resolve(struct dns *dns, const char *name, dns_usable_fn usable, dns_fn fn, void *arg)
 {
-	static const struct ares_addrinfo_hints hints = {
-		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM, .ai_flags = ARES_AI_NOSORT};
-	struct local local = {.usable = usable, .arg = arg};
+	struct peel_addr addr;
 	struct lookup *l;
 	char text[NAME_SIZE];
 
@@ -432,12 +415,17 @@ dns_resolve(struct dns *dns, const char *name, dns_usable_fn usable, dns_fn fn, 
 		fn(arg, DNS_NONE, NULL);
 		return;
 	}
-	if (!is_address(text, &local.addr) && !ends_in_number(text))
-		ares_getaddrinfo(dns->files, text, NULL, &hints, on_local, &local);
-	if (local.addr.family != PEEL_FAMILY_NONE || ends_in_number(text)) {
-		bool found = local.addr.family != PEEL_FAMILY_NONE;
-
-		fn(arg, found ? DNS_FOUND : DNS_NONE, found ? &local.addr : NULL);
+	dns_refresh(dns);
+	if (is_address(text, &addr)) {
+		fn(arg, DNS_FOUND, &addr);
+		return;
+	}
+	if (ends_in_number(text)) {
+		fn(arg, DNS_NONE, NULL);
+		return;
+	}
+	if (is_host(dns, text, usable, arg, &addr)) {
+		fn(arg, DNS_FOUND, &addr);
 		return;
 	}
 	l = calloc(1, sizeof(*l));
@@ -445,7 +433,6 @@ dns_resolve(struct dns *dns, const char *name, dns_usable_fn usable, dns_fn fn, 
 		fn(arg, DNS_FAILED, NULL);
 		return;
 	}
-	dns_refresh(dns);
 	*l = (struct lookup){.dns = dns, .usable = usable, .fn = fn, .arg = arg, .refs = 1};
 	memcpy(l->name, text, sizeof(text));
 	l->a = (struct question){.lookup = l, .type = TYPE_A};
@@ -460,30 +447,12 @@ dns_resolve(struct dns *dns, const char *name, dns_usable_fn usable, dns_fn fn, 
 
 /* ---- life -------------------------------------------------------------------------------------------------------------- */
 
-static int
-open_files(struct dns *dns)
-{
-	struct ares_options options = {
-		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
-		.lookups = (char *)(uintptr_t) "f",
-	};
-
-	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
-		return -ENOMEM;
-	if (ares_init_options(&dns->files, &options, ARES_OPT_FLAGS | ARES_OPT_LOOKUPS) ==
-		ARES_SUCCESS)
-		return 0;
-	ares_library_cleanup();
-	return -ENOMEM;
-}
-
 int
 dns_new(const struct dns_conf *conf, struct dns **out)
 {
 	struct dns *dns = calloc(1, sizeof(*dns));
 	struct dns_place place[DNS_SERVERS_MAX] = {0};
 	bool ok = true;
-	int rc;
 
 	if (dns == NULL)
 		return -ENOMEM;
@@ -491,10 +460,13 @@ dns_new(const struct dns_conf *conf, struct dns **out)
 	dns->timeout_ms = conf->timeout_ms;
 	dns->refs = 1;
 	TAILQ_INIT(&dns->lookups);
-	rc = open_files(dns);
-	if (rc != 0) {
+	if (conf->hosts != NULL)
+		dns->hosts = dns_hosts_new(conf->hosts);
+	if ((conf->hosts != NULL && dns->hosts == NULL) ||
+		ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS) {
+		dns_hosts_free(dns->hosts);
 		free(dns);
-		return rc;
+		return -ENOMEM;
 	}
 	if (conf->n_servers == 0) {
 		dns->resolv_conf = conf->resolv_conf;
@@ -531,7 +503,7 @@ dns_free(struct dns *dns)
 	for (size_t i = 0; i < dns->n_servers; i++)
 		dns_server_unref(dns->server[i]);
 	dns->n_servers = 0;
-	ares_destroy(dns->files);
+	dns_hosts_free(dns->hosts);
 	ares_library_cleanup();
 	if (--dns->refs == 0)
 		free(dns);

@@ -33,6 +33,7 @@ struct dns_conf {
 	const struct peel_addr *servers; /* borrowed during dns_new */
 	size_t n_servers;		 /* 0: those that resolv_conf names, whenever it changes */
 	const char *resolv_conf;	 /* a path that outlives the resolver */
+	const char *hosts;		 /* the same of a hosts file; NULL: none */
 	uint32_t timeout_ms;		 /* for each resolver, three questions in it */
 };
 
@@ -40,8 +41,8 @@ struct dns_conf {
 int dns_new(const struct dns_conf *conf, struct dns **out) PEEL_MUST_USE;
 /** Look-ups still under way are answered with DNS_FAILED. The loop must run once more. NULL is fine. */
 void dns_free(struct dns *dns);
-/** Look whether the system's resolvers have changed; at most once a second does this look at a file. @return how often
- *  they have. */
+/** Look whether the system's resolvers or its hosts file have changed; at most once a second does this look at files.
+ *  @return how often the resolvers have. */
 unsigned int dns_refresh(struct dns *dns);
 /**
  * An address of a host name: the hosts file first, then A and AAAA are asked side by side. A usable IPv4 address ends the

@@ -132,7 +132,7 @@ struct world {
 	uv_timer_t timer;
 	struct resolver r[2];
 	struct dns *dns;
-	char path[64]; /* of a resolv.conf */
+	char path[64]; /* of a resolv.conf or a hosts file */
 	bool no_ipv4, no_ipv6;
 	/* the last answer */
 	unsigned int answers;
@@ -455,6 +455,101 @@ test_numbers_are_no_names(void **state)
 	assert_int_equal(w->r[0].asked + w->r[1].asked, 0);
 }
 
+/* ---- the hosts file ----------------------------------------------------------------------------------------------------- */
+
+static void
+write_hosts(const struct world *w, const char *text, unsigned int n_more)
+{
+	FILE *file = fopen(w->path, "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	for (unsigned int i = 0; i < n_more; i++)
+		fprintf(file, "0.0.0.0 blocked%u.test\n", i);
+	fclose(file);
+}
+
+/* Nobody else is asked. */
+static void
+with_hosts(struct world *w, const char *text, unsigned int n_more)
+{
+	struct peel_addr nobody = peel_addr_ipv4(127, 0, 0, 1, 1);
+	struct dns_conf conf = {.loop = &w->loop,
+		.servers = &nobody,
+		.n_servers = 1,
+		.hosts = w->path,
+		.timeout_ms = TIMEOUT_MS};
+
+	write_hosts(w, text, n_more);
+	assert_int_equal(dns_new(&conf, &w->dns), 0);
+}
+
+static void
+test_hosts(void **state)
+{
+	struct world *w = *state;
+
+	with_hosts(w,
+		"# 192.0.2.9 commented.test\n\n  192.0.2.1\tOne.test one # two.test\n"
+		"2001:db8::3 three.test\r\n192.0.2.3 three.test\n192.0.2.4 three.test\n"
+		"192.0.2.5\nnobody four.test\nfe80::1%lo four.test\n192.0.2.6 last.test",
+		0);
+	resolve(w, "oNE.TEST");
+	expect_text(w, "192.0.2.1:0");
+	resolve(w, "one");
+	expect_text(w, "192.0.2.1:0");
+	resolve(w, "last.test.");
+	expect_text(w, "192.0.2.6:0");
+	resolve(w, "three.test");
+	expect_text(w, "192.0.2.3:0");
+	w->no_ipv4 = true;
+	resolve(w, "three.test");
+	expect_text(w, "[2001:db8::3]:0");
+	w->no_ipv6 = true; /* none is of use */
+	resolve(w, "three.test");
+	expect_text(w, "192.0.2.3:0");
+	w->no_ipv4 = w->no_ipv6 = false;
+	resolve(w, "two.test");
+	assert_int_not_equal(w->result, DNS_FOUND);
+	resolve(w, "four.test");
+	assert_int_not_equal(w->result, DNS_FOUND);
+	resolve(w, "commented.test");
+	assert_int_not_equal(w->result, DNS_FOUND);
+
+	/* It changes, and is gone. */
+	write_hosts(w, "192.0.2.7 one.test\n", 0);
+	for (unsigned int i = 0; i < 200 && w->addr.ip[3] != 7; i++) {
+		run_for(w, 20);
+		resolve(w, "one.test");
+	}
+	expect_text(w, "192.0.2.7:0");
+	unlink(w->path);
+	for (unsigned int i = 0; i < 200 && w->result == DNS_FOUND; i++) {
+		run_for(w, 20);
+		resolve(w, "one.test");
+	}
+	assert_int_not_equal(w->result, DNS_FOUND);
+}
+
+/* Strangers look up what they like: a long file must not cost its length each time. */
+static void
+test_long_hosts(void **state)
+{
+	struct world *w = *state;
+	unsigned int done = 0;
+	uint64_t end;
+
+	with_hosts(w, "192.0.2.1 first.test\n", 200000);
+	uv_update_time(&w->loop);
+	end = uv_now(&w->loop) + 10000;
+	for (; done < 10000 && uv_now(&w->loop) < end; done++) {
+		resolve(w, done % 2 == 0 ? "blocked199999.test" : "first.test");
+		assert_int_equal(w->result, DNS_FOUND);
+		uv_update_time(&w->loop);
+	}
+	assert_int_equal(done, 10000);
+}
+
 /* ---- the system's resolvers --------------------------------------------------------------------------------------------- */
 
 static void
@@ -542,6 +637,8 @@ main(void)
 		TEST(test_end_with_lookups),
 		TEST(test_names_are_absolute),
 		TEST(test_numbers_are_no_names),
+		TEST(test_hosts),
+		TEST(test_long_hosts),
 		TEST(test_resolvers_change),
 		TEST(test_resolv_conf),
 	};
