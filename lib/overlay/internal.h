@@ -282,6 +282,8 @@ void peel_overlay_send_unsigned(
 	struct peel_overlay *ov, const struct peel_addr *to, struct peel_writer *w);
 bool peel_overlay_is_bootstrap(const struct peel_overlay *ov, const struct peel_addr *a);
 bool peel_overlay_is_self(const struct peel_overlay *ov, const struct peel_addr *a);
+/** Our own address is a local one, or unknown because we listen on all. */
+bool peel_overlay_in_local_network(const struct peel_overlay *ov);
 int peel_overlay_malformed(struct peel_overlay *ov);
 
 static inline uint64_t

@@ -130,6 +130,12 @@ peel_overlay_is_self(const struct peel_overlay *ov, const struct peel_addr *a)
 	return peel_addr_equal(a, &ov->conf.lan) || peel_addr_equal(a, &ov->public_address);
 }
 
+bool
+peel_overlay_in_local_network(const struct peel_overlay *ov)
+{
+	return peel_overlay_addr_local(&ov->conf.lan) || ov->conf.lan.port == 0;
+}
+
 int
 peel_overlay_authenticate(struct peel_overlay *ov, const struct peel_addr *from,
 	const struct peel_signed *s, enum ov_trust trust)

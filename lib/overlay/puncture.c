@@ -25,6 +25,21 @@ send_puncture(struct peel_overlay *ov, enum peel_community c, bool new_style,
 	peel_stats_add(ov->conf.stats, PEEL_PUNCTURES_SENT, 1);
 }
 
+/*
+ * Nobody on the Internet has business with our local network, whatever source address a datagram claims; except that a peer
+ * may introduce a neighbour of ours. Among nodes in one local network all is local.
+ */
+static bool
+may_be_local(const struct peel_overlay *ov, const struct peel_addr *from,
+	const struct peel_addr *walker, bool same_nat)
+{
+	if (same_nat)
+		return ov->conf.lan.port != 0 &&
+		       peel_overlay_addr_neighbours(walker, &ov->conf.lan);
+	return peel_overlay_addr_local(from) && peel_overlay_in_local_network(ov) &&
+	       (peel_overlay_addr_loopback(from) || !peel_overlay_addr_loopback(walker));
+}
+
 int
 peel_overlay_puncture_request(struct peel_overlay *ov, enum peel_community c,
 	const struct peel_addr *from, const uint8_t *data, size_t len)
@@ -38,13 +53,10 @@ peel_overlay_puncture_request(struct peel_overlay *ov, enum peel_community c,
 			peel_addr_same_ip(&m.wan_walker, &ov->public_address) &&
 			!peel_overlay_addr_local(&ov->public_address);
 	const struct peel_addr *walker = same_nat ? &m.lan_walker : &m.wan_walker;
-	/* Someone on the Internet has no business with our local network, except a peer that introduces a neighbour. */
-	bool local_ok = peel_overlay_addr_local(from) ||
-			(same_nat && proved && ov->conf.lan.port != 0 &&
-				peel_overlay_addr_neighbours(walker, &ov->conf.lan));
 
 	if (!peel_overlay_addr_usable(walker) || peel_overlay_is_self(ov, walker) ||
-		(peel_overlay_addr_local(walker) && !local_ok))
+		(same_nat && !proved) ||
+		(peel_overlay_addr_local(walker) && !may_be_local(ov, from, walker, same_nat)))
 		return 0;
 	if (!peel_overlay_may_puncture(ov, from, proved)) {
 		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1);

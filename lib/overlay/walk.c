@@ -66,13 +66,6 @@ has_family(const struct peel_overlay *ov, uint8_t family)
 	return ov->conf.lan.family == family || ov->public_address.family == family;
 }
 
-/* Our own address is a local one, or unknown because we listen on all. */
-static bool
-in_local_network(const struct peel_overlay *ov)
-{
-	return peel_overlay_addr_local(&ov->conf.lan) || ov->conf.lan.port == 0;
-}
-
 void
 peel_overlay_walk_offer(struct peel_overlay *ov, enum peel_community c,
 	const struct peel_addr *addr, bool new_style, bool local_ok)
@@ -129,13 +122,14 @@ peel_overlay_walk_response(struct peel_overlay *ov, enum peel_community c,
 		peel_overlay_walk_offer(ov, c, wan, intro_new, local_ok);
 	} else if (!peel_addr_is_none(lan)) {
 		/* Behind our own NAT: that is where local addresses make sense. */
-		peel_overlay_walk_offer(ov, c, lan, intro_new, in_local_network(ov));
+		peel_overlay_walk_offer(ov, c, lan, intro_new, peel_overlay_in_local_network(ov));
 	} else {
 		struct peel_addr at_lan = ov->conf.lan;
 
 		at_lan.port = wan->port;
 		peel_overlay_walk_offer(ov, c, wan, intro_new, local_ok);
-		peel_overlay_walk_offer(ov, c, &at_lan, intro_new, in_local_network(ov));
+		peel_overlay_walk_offer(
+			ov, c, &at_lan, intro_new, peel_overlay_in_local_network(ov));
 	}
 	if (new_style)
 		offer_other_family(ov, c, from, m);

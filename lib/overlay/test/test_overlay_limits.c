@@ -135,7 +135,10 @@ test_punctures_go_to_the_walker(void **state)
 	assert_int_equal(net_n_received(l, PEEL_MSG_PUNCTURE), 1);
 	/* Not into other networks, not to our own machine, not at the wish of a peer without our address, not to ourselves,
 	 * not nowhere. */
+	struct peel_addr said_local = peel_addr_ipv4(192, 168, 0, 77, 8090);
+
 	loopback = peel_addr_ipv4(127, 0, 0, 1, 53);
+	assert_int_equal(ask_puncture(net, &said_local, &none, &loopback, false), 0);
 	assert_int_equal(ask_puncture(net, &from, &other_lan, &same_nat, false), 0);
 	assert_int_equal(ask_puncture(net, &from, &loopback, &same_nat, false), 0);
 	assert_int_equal(ask_puncture(net, &from, &none, &lan, false), 0);
@@ -149,10 +152,13 @@ test_punctures_are_limited(void **state)
 {
 	struct net *net = net_with_one_node(RELAY);
 	struct peel_addr none = {0}, walker = net_at(1, 1), stranger = net_at(66, 6);
-	struct peel_addr friend = net_at(2, 2);
+	struct peel_addr friend = net_at(2, 2), lan = peel_addr_ipv4(192, 168, 0, 5, 8090);
+	struct peel_addr said_local = peel_addr_ipv4(192, 168, 0, 77, 8090);
 	size_t sent = 0;
 
 	(void)state;
+	/* On a public address nobody is in our local network, whatever source a datagram claims. */
+	assert_int_equal(ask_puncture(net, &said_local, &none, &lan, false), 0);
 	for (unsigned int i = 0; i < 200; i++) { /* many askers, one target: two, and one in 10 s */
 		struct peel_addr asker = net_at(50 + i, 1);
 
