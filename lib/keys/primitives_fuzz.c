@@ -56,10 +56,13 @@ peel_ed25519_keys(uint8_t pk[32], uint8_t sk[64], const uint8_t seed[32])
 static void
 keyed_hash(uint8_t out[64], const uint8_t *message, size_t len, const uint8_t pk[32])
 {
-	for (int i = 0; i < 64; i += 32) {
-		crypto_shorthash_siphashx24(out + i, message, len, pk);
-		crypto_shorthash_siphashx24(out + i + 16, message, len, pk + 16);
-	}
+	uint8_t key[16];
+
+	for (int i = 0; i < 16; i++)
+		key[i] = pk[i] ^ pk[i + 16];
+	crypto_shorthash_siphashx24(out, message, len, key);
+	for (int i = 16; i < 64; i += 16)
+		memcpy(out + i, out, 16);
 }
 
 void
