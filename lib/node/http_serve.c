@@ -18,13 +18,14 @@
 #define FAILED_HOLD_MS                                                                             \
 	1000 /* what failed at once takes its circuit's place as long, or circuits would scan ports */
 #define SPARE_FILES 64 /* descriptors left for the resolver and the management socket */
-#define HELD_SHARE 4   /* entries in the list per request allowed */
+#define HELD_SHARE 16  /* entries in the list per request allowed */
 
 struct http_serve {
 	struct node_http *http;
 	struct http_serve *next;
 	uint32_t session, generation, identifier;
 	uint64_t started_ms;
+	unsigned int nth; /* of its circuit, when it began: 1 has no other beside it */
 	uint16_t port;
 	bool resolving; /* names.c will call */
 	bool polling;	/* `poll` belongs to the loop */
@@ -276,22 +277,51 @@ on_address(void *arg, const struct peel_addr *addr)
 		finish(s, PEEL_HTTP_FAILED);
 }
 
-/* May this circuit have one more? The same identifier twice is a duplicate on its way here. */
-static bool
-has_place(const struct node_http *http, uint32_t session, uint32_t generation, uint32_t identifier)
+/* Which of its circuit's would this one be, from 1? 0: the circuit may have no more. The same identifier twice is a
+ * duplicate on its way here. */
+static unsigned int
+place_in_circuit(
+	const struct node_http *http, uint32_t session, uint32_t generation, uint32_t identifier)
 {
 	unsigned int n = 0;
 
-	if (http->closing || http->n_running >= http->node->conf.http_max)
-		return false;
 	for (const struct http_serve *s = http->serves; s != NULL; s = s->next) {
 		if (s->session != session || s->generation != generation)
 			continue;
 		if (s->identifier == identifier && !s->ended)
-			return false;
+			return 0;
 		n++;
 	}
-	return n < PEEL_HTTP_PER_CIRCUIT;
+	return n < PEEL_HTTP_PER_CIRCUIT ? n + 1 : 0;
+}
+
+/* When all places are taken, one of those gives way that are the most of their circuits, the one that takes longest: a
+ * few circuits with slow servers cannot keep others from their first request. */
+static bool
+make_place(struct node_http *http, unsigned int nth)
+{
+	struct http_serve *last = NULL;
+
+	if (http->n_running < http->node->conf.http_max)
+		return true;
+	for (struct http_serve *s = http->serves; s != NULL; s = s->next) {
+		if (!s->ended && (last == NULL || s->nth >= last->nth)) /* the youngest is first */
+			last = s;
+	}
+	if (last == NULL || last->nth < nth)
+		return false;
+	finish(last, PEEL_HTTP_FAILED);
+	return true;
+}
+
+/* The place of one more, or 0. */
+static unsigned int
+take_place(struct node_http *http, uint32_t session, uint32_t generation, uint32_t identifier)
+{
+	unsigned int nth =
+		http->closing ? 0 : place_in_circuit(http, session, generation, identifier);
+
+	return nth > 0 && make_place(http, nth) ? nth : 0;
 }
 
 static struct http_serve *
@@ -330,6 +360,7 @@ node_http_request(struct node_http *http, uint32_t session, uint32_t generation,
 	struct peel_exit_info info;
 	struct http_serve *s;
 	uint8_t request[PEEL_HTTP_REQUEST_MAX + PEEL_HTTP_REQUEST_MORE];
+	unsigned int nth = 0;
 	int n = -EBADMSG;
 
 	peel_stats_add(&node->stats, PEEL_HTTP_REQUESTS, 1);
@@ -338,7 +369,7 @@ node_http_request(struct node_http *http, uint32_t session, uint32_t generation,
 		(n = peel_http_request_take(m.request.p, m.request.len, request)) < 0 ||
 		!peel_policy_http_port(node->policy, m.target.addr.port) ||
 		peel_circuits_exit(node->circuits, session, generation, &info) != 0 ||
-		!has_place(http, session, generation, m.identifier)) {
+		(nth = take_place(http, session, generation, m.identifier)) == 0) {
 		peel_stats_add(&node->stats, PEEL_HTTP_REFUSED, 1);
 		return;
 	}
@@ -349,6 +380,7 @@ node_http_request(struct node_http *http, uint32_t session, uint32_t generation,
 	}
 	s->session = session;
 	s->generation = generation;
+	s->nth = nth;
 	if (m.target.type != PEEL_HOST_NAME) {
 		on_address(s, &m.target.addr);
 		return;

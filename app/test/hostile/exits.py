@@ -369,6 +369,42 @@ async def http_requests(build):
                 web.close()
 
 
+async def slow_web(build, attackers=60, honest=30):
+    """Circuits with web servers that never answer ask for as much as they may; a circuit with a tracker is served."""
+    async def never(reader, writer):
+        await reader.read()
+        writer.close()
+
+    slow, web = await asyncio.start_server(never, "127.0.0.1", 0), await Web().start("127.0.0.1")
+    slow_port = slow.sockets[0].getsockname()[1]
+    try:
+        async with world(build, {"allow_loopback": True}, tunnel={"max_joined_circuits": 1000}) as node:
+            await node.settle()
+            client = HttpClient(node.origin)
+            circuits = await node.origin.build_many(node.keys, attackers + honest)
+
+            async def attack(circuit):
+                while True:
+                    await client.ask(circuit, "127.0.0.1", slow_port, get(), 0.5)
+
+            attack_tasks = [asyncio.ensure_future(attack(circuit)) for circuit in circuits[honest:] for _ in range(5)]
+            try:
+                await asyncio.sleep(2)
+                answers = [await client.ask(circuit, "127.0.0.1", web.port, get(), 2.0) for circuit in circuits[:honest]]
+            finally:
+                for task in attack_tasks:
+                    task.cancel()
+            served = sum(answer is not None for answer in answers)
+            requests = counters(await node.relays[0].status())["http_requests"]
+            note = f"{served} of {honest} requests answered beside {requests - honest} slow ones"
+            if served < 0.95 * honest:
+                raise AssertionError(note)
+            return note
+    finally:
+        slow.close()
+        web.close()
+
+
 CASES = [
     ("exit, addresses that come later", later_addresses),
     ("exit, more changes of addresses than the kernel tells", lost_notices),
@@ -376,4 +412,5 @@ CASES = [
     ("exit, the own public address behind NAT", hairpin),
     ("exit, answers from its own network", private_origins),
     ("exit, HTTP requests that are none of trackers", http_requests),
+    ("exit, HTTP beside circuits with slow servers", slow_web),
 ]
