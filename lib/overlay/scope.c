@@ -37,14 +37,7 @@ peel_overlay_addr_neighbours(const struct peel_addr *a, const struct peel_addr *
 struct peel_addr
 peel_overlay_addr_source(const struct peel_addr *a)
 {
-	struct peel_addr source = *a;
-
-	if (peel_overlay_addr_local(a))
-		return source;
-	source.port = 0;
-	if (a->family == PEEL_FAMILY_IPV6)
-		memset(source.ip + 7, 0, sizeof(source.ip) - 7);
-	return source;
+	return peel_overlay_addr_local(a) ? *a : peel_addr_source(a);
 }
 
 bool
