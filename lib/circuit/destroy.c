@@ -9,7 +9,7 @@
 
 #define DESTROY_LEN 169
 #define BAD_MAX                                                                                    \
-	3 /* bad signatures of a circuit, then nobody can destroy it: whoever may does not sign badly */
+	3 /* bad signatures of a neighbour, then it cannot destroy the circuit: whoever may does not sign badly */
 #define SHUTDOWN_MS                                                                                \
 	3000 /* a node with a million circuits does not sign for a minute: the rest times out */
 
@@ -85,12 +85,13 @@ peel_circuit_destroy(
 	if (link == NONE)
 		return elsewhere(c, m.cid) ? -ENOENT : refuse(c, PEEL_DESTROY_REFUSED);
 	struct circuit *ci = circuit_at(c, link / 2);
+	uint8_t *n_bad = &ci->n_bad_destroy[link % 2];
 
 	/* Whoever knows an id and its owner's key can make us verify: as much work as answering a create. */
-	if (ci->n_bad_destroy == BAD_MAX || !may_verify(c, ci))
+	if (*n_bad == BAD_MAX || !may_verify(c, ci))
 		return refuse(c, PEEL_CONTROL_RATE);
 	if (!peel_signed_verify(&frame)) {
-		ci->n_bad_destroy++;
+		++*n_bad;
 		return refuse(c, PEEL_BAD_SIGNATURE);
 	}
 	count(c, PEEL_DESTROY_RECEIVED);

@@ -71,13 +71,13 @@ struct circuit {
 	uint32_t active_s;	 /* last sign of life, our clock */
 	uint32_t seen_s[2];	 /* what the session's halves said at the last look */
 	uint32_t offer;		 /* the candidate list we sent, or NONE */
-	uint8_t kind;		 /* enum kind */
 	uint8_t n_pending;
+	uint8_t n_bad_destroy[N_SIDES]; /* with a signature that did not verify */
+	uint8_t kind : 2;		/* enum kind */
+	uint8_t standing : 2;		/* enum standing */
 	bool removing : 1;
 	bool exit_open : 1; /* exit_gone not called yet */
 	bool introduction : 1;
-	uint8_t standing : 2;	   /* enum standing */
-	uint8_t n_bad_destroy : 2; /* with a signature that did not verify */
 };
 _Static_assert(sizeof(struct circuit) == 88, "counted in README.md");
 

@@ -181,7 +181,11 @@ displace(struct peel_circuits *c, struct circuit *ci)
 	if (ci->kind == KIND_RELAY)
 		peel_circuit_destroy_send(c, ci, NEXT, PEEL_DESTROY_UNKNOWN);
 	count(c, PEEL_CIRCUITS_DISPLACED);
-	peel_circuit_end(c, ci);
+	/* Until a moment ago an exit, and in the queue of those that were: it leaves the way the others do. */
+	if (ci->kind == KIND_RELAY && ci->exit_open)
+		peel_circuit_remove(c, ci);
+	else
+		peel_circuit_end(c, ci);
 }
 
 bool

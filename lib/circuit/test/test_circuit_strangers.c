@@ -10,6 +10,8 @@
 #define FORGED 400   /* creates a second */
 #define N_WAITING 16 /* honest circuits begun and not used yet */
 
+static const struct peel_addr nobody = {
+	.family = PEEL_FAMILY_IPV4, .port = 9, .ip = {192, 0, 2, 99}};
 static struct peel_addr victim_of_forgery; /* whoever is next in 10.0.0.0/8 */
 static uint8_t forged[PEEL_DATAGRAM_MAX];
 static size_t forged_len;
@@ -234,6 +236,31 @@ test_destroys_of_strangers(void **state)
 	node_free(n);
 }
 
+/* Bad signatures of the next hop are not held against the one before, which may always destroy what is its own. */
+static void
+test_bad_destroys_of_the_other_side(void **state)
+{
+	struct node *n = node_for(NULL, false);
+	struct originator o, next;
+	struct packet p;
+	uint8_t out[256];
+	size_t len;
+
+	(void)state;
+	originator_init(&o, alice, 1);
+	originator_init(&next, nobody, 2);
+	exit_make(n, &o, 7);
+	len = destroy_build(&next.id, relay_make(n, &o, next.id.pk, nobody), 4, out);
+	out[len - 1] ^= 1;
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(node_input(n, &nobody, out, len), -EBADMSG);
+	assert_int_equal(node_stat(n, PEEL_BAD_SIGNATURE), 3);
+	assert_int_equal(node_input(n, &alice, out, destroy_build(&o.id, 7, 4, out)), 0);
+	assert_true(node_pop(n, &p));
+	assert_true(peel_addr_equal(&p.to, &nobody));
+	node_free(n);
+}
+
 /* On the network a created is at most three times its create, until the neighbour is known to receive. */
 static void
 test_created_is_small_for_strangers(void **state)
@@ -336,6 +363,42 @@ test_share_of_one_neighbour(void **state)
 	node_free(n);
 }
 
+/* Relays that were exits a moment ago make room as well, and the one who had them hears of it. */
+static void
+test_young_relays_make_room(void **state)
+{
+	struct node *n = node_for(NULL, false);
+	struct originator o, o2;
+	uint32_t has = 0, has2 = 0;
+
+	(void)state;
+	originator_init(&o, alice, 1);
+	originator_init(&o2, other, 2);
+	for (; has < 50; has++) {
+		originator_init(&o, alice, 1 + has);
+		exit_make(n, &o, has);
+		relay_make(n, &o, nobody_pk, nobody);
+	}
+	n->n_gone = 0;
+	while (has2 < 16 && try_create(n, &o2, 9000 + has2) == 0) {
+		exit_use(n, &o2);
+		drain(n);
+		has2++;
+	}
+	assert_int_equal(has2, 16);
+	for (int i = 0; i < 60; i++) {
+		node_run(n, 100, 100);
+		assert_int_equal(keep_alive(n, &o2, 9000, has2), has2);
+		drain(n);
+	}
+	/* Once for each exit that was, and for nobody else. */
+	assert_int_equal(n->n_gone, has);
+	assert_int_equal(node_stat(n, PEEL_CIRCUITS_DISPLACED), 4);
+	node_run(n, 6000, 100);
+	assert_int_equal(counts(n).exits + counts(n).relays, 50 - 4 + has2);
+	node_free(n);
+}
+
 /* Let in by many doors at once, all used: what is over the limit ends, and is told. */
 static void
 test_more_used_than_places(void **state)
@@ -420,8 +483,10 @@ main(void)
 		cmocka_unit_test(test_stranger_in_a_large_node),
 		cmocka_unit_test(test_budgets_are_apart),
 		cmocka_unit_test(test_destroys_of_strangers),
+		cmocka_unit_test(test_bad_destroys_of_the_other_side),
 		cmocka_unit_test(test_created_is_small_for_strangers),
 		cmocka_unit_test(test_share_of_one_neighbour),
+		cmocka_unit_test(test_young_relays_make_room),
 		cmocka_unit_test(test_more_used_than_places),
 		cmocka_unit_test(test_extensions_into_the_void),
 		cmocka_unit_test(test_forged_creates_and_recent_ids),
