@@ -99,13 +99,15 @@ struct peel_worker {
 	uint64_t next_second_tsc;
 	uint64_t tsc_hz;
 	uint16_t group_size;
-	uint64_t test_tokens;		   /* speed test answers left in this second */
-	uint32_t test_used[TEST_CIRCUITS]; /* and given in it */
-	uint64_t filler;		   /* state of the generator for speed test bytes */
-	bool stop;			   /* relaxed atomic */
-	bool want_timing;		   /* relaxed atomic: control wants cycles per stage ... */
-	bool timing;			   /* ... as seen at the start of this round */
-	uint64_t stage_tsc;		   /* when the last stage ended */
+	uint64_t test_tokens;		    /* speed test answers left */
+	uint32_t test_asked[TEST_CIRCUITS]; /* and asked for in this second, */
+	uint32_t test_askers;		    /* by so many circuits, */
+	uint32_t test_askers_before;	    /* and in the one before */
+	uint64_t filler;		    /* state of the generator for speed test bytes */
+	bool stop;			    /* relaxed atomic */
+	bool want_timing;		    /* relaxed atomic: control wants cycles per stage ... */
+	bool timing;			    /* ... as seen at the start of this round */
+	uint64_t stage_tsc;		    /* when the last stage ended */
 	uint64_t stage_cycles[PEEL_N_STAGES];	      /* relaxed, read by control */
 	struct rte_mbuf *staged[PEEL_FAN_MAX][BURST]; /* fan: cells for other workers */
 	struct group group[N_GROUPS];

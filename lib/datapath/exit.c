@@ -65,18 +65,23 @@ next_filler(struct peel_worker *w)
 	return z ^ z >> 29;
 }
 
-/* A circuit gets no more answers in a second than it leaves to others: alone half of them, and whoever comes later half of
- * the rest. */
+/*
+ * A circuit's share of a second are the answers of one, divided by the circuits that ask, now or in the second before:
+ * alone all of them. Who comes when others have had theirs is served from what an earlier second left.
+ */
 static inline bool
 may_test(struct peel_worker *w, uint32_t session)
 {
-	uint32_t *used = &w->test_used[session % TEST_CIRCUITS];
+	uint32_t rate = w->conf.test_rate;
 
-	if (w->conf.test_rate == 0)
+	if (rate == 0)
 		return true;
-	if (*used >= w->test_tokens)
+	uint64_t asked = ++w->test_asked[session % TEST_CIRCUITS];
+
+	w->test_askers += asked == 1;
+	if (w->test_tokens == 0 ||
+		(asked > 1 && asked * RTE_MAX(w->test_askers, w->test_askers_before) > rate))
 		return false;
-	++*used;
 	w->test_tokens--;
 	return true;
 }

@@ -28,16 +28,27 @@ peel_burst_punt(
 	w->burst.notify = true;
 }
 
+/* What one second did not use is there for those who come in the next, when others have had its share. */
+static void
+next_test_second(struct peel_worker *w)
+{
+	w->test_tokens = RTE_MIN(w->test_tokens + w->conf.test_rate, 2ull * w->conf.test_rate);
+	w->test_askers_before = w->test_askers;
+	w->test_askers = 0;
+	memset(w->test_asked, 0, sizeof(w->test_asked));
+}
+
 /* Cycles tell when a second is over; the node's clock, asked once a second, keeps their inexact rate from adding up. */
 static void
 set_clock(struct peel_worker *w)
 {
 	uint64_t now_ms = peel_now_ms(w->conf.env);
+	uint32_t now_s = (uint32_t)(now_ms / 1000);
 
-	w->now_s = (uint32_t)(now_ms / 1000);
 	w->next_second_tsc = rte_rdtsc() + w->tsc_hz * (1000 - now_ms % 1000) / 1000;
-	w->test_tokens = w->conf.test_rate;
-	memset(w->test_used, 0, sizeof(w->test_used));
+	if (now_s != w->now_s)
+		next_test_second(w);
+	w->now_s = now_s;
 }
 
 int
@@ -51,6 +62,7 @@ peel_worker_new(const struct peel_worker_conf *conf, struct peel_worker **out)
 	memset(w, 0, sizeof(*w));
 	w->conf = *conf;
 	w->policy = conf->policy;
+	w->test_tokens = 2ull * conf->test_rate;
 	rc = conf->engine->new (&w->aead);
 	if (rc != 0) {
 		free(w);

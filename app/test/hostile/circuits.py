@@ -169,25 +169,28 @@ async def replay_after_flush(build, recorded=200, flush=200_000):
         return note
 
 
-async def speed_tests(build, questions=40):
-    """A circuit that asks for speed tests without end leaves answers to others."""
-    async with world(build, {"tunnel": {"test_rate": 400}}) as w:
+async def speed_tests(build, questions=40, circuits=8):
+    """Circuits that ask for speed tests without end, one after the other, leave answers to others."""
+    async with world(build, {"tunnel": {"test_rate": 200}}) as w:
         await w.settle()
         relay, key = w.relays[0], w.keys[0]
-        greedy, honest = (Circuit(target(relay), key, ip) for ip in ("127.50.0.1", "127.51.0.1"))
+        greedy = [Circuit(target(relay), key, "127.50.0.1") for _ in range(circuits)]
+        honest = Circuit(target(relay), key, "127.51.0.1")
         try:
-            if not (await greedy.join() and await honest.join()):
-                raise AssertionError("no circuits")
+            for circuit in [*greedy, honest]:
+                if not await circuit.join():
+                    raise AssertionError("no circuits")
 
             async def flood():
                 number = taken = 0
                 while True:
-                    for _ in range(50):
-                        greedy.send(bytes([TEST_REQUEST]) + number.to_bytes(2, "big") + b"\x00\x10")
-                        number = (number + 1) % 65536
-                    taken += greedy.drain()
+                    for circuit in greedy:
+                        for _ in range(100):
+                            circuit.send(bytes([TEST_REQUEST]) + number.to_bytes(2, "big") + b"\x00\x10")
+                            number = (number + 1) % 65536
+                        taken += circuit.drain()
                     flood.taken = taken
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(0.1)
 
             task = asyncio.ensure_future(flood())
             await asyncio.sleep(1)
@@ -198,9 +201,9 @@ async def speed_tests(build, questions=40):
                 await asyncio.sleep(max(0.0, start + number * 0.1 - time.monotonic()))
             task.cancel()
         finally:
-            greedy.close()
-            honest.close()
-        note = f"{answered} of {questions} answered, {flood.taken} of the other one's"
+            for circuit in [*greedy, honest]:
+                circuit.close()
+        note = f"{answered} of {questions} answered, {flood.taken} of {circuits} others'"
         if answered < 0.95 * questions:
             raise AssertionError(note)
         return note
