@@ -129,6 +129,19 @@ model_any_rich(const struct peel_addr *asking)
 	return false;
 }
 
+/* At once, but for relays whose time as an exit is not over. */
+static void
+model_make_room(struct m_circuit *m)
+{
+	if (m->relay && m->exit_open) {
+		m->removing = true;
+		m->removed_ms = world_now;
+		return;
+	}
+	n_exit_gone += m->exit_open;
+	m->used = false;
+}
+
 /* A destroy that nobody asked for: a circuit made room for the one just proved. */
 static bool
 model_displaced(const struct packet *p, const struct m_circuit *proved)
@@ -146,11 +159,10 @@ model_displaced(const struct packet *p, const struct m_circuit *proved)
 			if (s == 0) {
 				assert_true(
 					m == proved || model_rich(&m->addr[0], &proved->addr[0]));
-				n_exit_gone += m->exit_open;
 				n_displaced++;
 			}
 			if (s == m->relay)
-				m->used = false;
+				model_make_room(m);
 			return true;
 		}
 	}
