@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "await.h"
+#include "conf_table.h"
 
 int
 peel_await_bind(const struct peel_addr *addr)
@@ -34,8 +35,8 @@ unsigned int
 peel_await_list(const struct peel_conf *conf, struct peel_awaited out[PEEL_AWAITED_MAX])
 {
 	const struct peel_port_conf *p = &conf->node.port_conf;
-	const struct peel_awaited all[PEEL_AWAITED_MAX] = {{"listen", p->listen},
-		{"exit_address", p->exit_ipv4}, {"exit_address6", p->exit_ipv6}};
+	const struct peel_awaited all[PEEL_AWAITED_MAX] = {{CONF_port_listen, p->listen},
+		{CONF_port_exit_address, p->exit_ipv4}, {CONF_port_exit_address6, p->exit_ipv6}};
 	unsigned int n = 0;
 
 	if (strcmp(conf->node.port->name, "socket") != 0)
@@ -60,7 +61,7 @@ peel_await_addresses(const struct peel_conf *conf)
 		if (peel_await_bind(&list[i].addr) != -EADDRNOTAVAIL)
 			continue; /* another failure is for whoever opens it in earnest */
 		peel_log(PEEL_LOG_WARNING, "waiting for the address %s ([port] %s)",
-			peel_addr_text(&list[i].addr, text), list[i].key);
+			peel_addr_text(&list[i].addr, text), conf_settings[list[i].id].name);
 		while (peel_await_bind(&list[i].addr) == -EADDRNOTAVAIL)
 			nanosleep(&pause, NULL);
 		peel_log(PEEL_LOG_INFO, "the address %s has come",

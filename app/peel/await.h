@@ -10,9 +10,9 @@
 
 #include "conf.h"
 
-/** An address that sockets will be bound to, and the key in [port] that names it. */
+/** An address that sockets will be bound to, and the setting that names it. */
 struct peel_awaited {
-	const char *key;
+	enum conf_id id;
 	struct peel_addr addr;
 };
 #define PEEL_AWAITED_MAX 3

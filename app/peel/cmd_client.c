@@ -85,7 +85,7 @@ run(int argc, char **argv)
 const struct peel_command peel_command_client = {
 	.name = "client",
 	.about = "send the traffic of other programs through circuits",
-	.usage = "client -c FILE [--check]",
+	.usage = "client -c FILE [--check] | --sample",
 	.help = "Runs a node that builds circuits, and SOCKS5 listeners that lead into them: one "
 		"for "
 		"each\n"
@@ -100,6 +100,7 @@ const struct peel_command peel_command_client = {
 		"options:\n"
 		"  -c, --config FILE  the configuration\n"
 		"      --check        only look for mistakes, in the file and on this machine\n"
+		"      --sample       print a configuration with every setting and its meaning\n"
 		"  -h, --help         this text\n\n"
 		"signals:\n"
 		"  SIGTERM, SIGINT    close all circuits and end; a second one ends at once\n"

@@ -16,11 +16,12 @@
 
 /* -1: go on. */
 static int
-arguments(const struct peel_command *command, int argc, char **argv, const char **path, bool *check)
+arguments(const struct peel_command *command, enum peel_conf_use use, int argc, char **argv,
+	const char **path, bool *check)
 {
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-		{"check", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
+		{"check", no_argument, NULL, 'k'}, {"sample", no_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int o;
 
 	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
@@ -31,6 +32,9 @@ arguments(const struct peel_command *command, int argc, char **argv, const char 
 		case 'k':
 			*check = true;
 			break;
+		case 's':
+			peel_conf_sample(use, stdout);
+			return EXIT_OK;
 		case 'h':
 			peel_command_help(stdout, command);
 			return EXIT_OK;
@@ -71,7 +75,7 @@ peel_command_node(const struct peel_command *command, enum peel_conf_use use, in
 	const char *path = NULL;
 	char text[128];
 	bool check = false;
-	int code = arguments(command, argc, argv, &path, &check);
+	int code = arguments(command, use, argc, argv, &path, &check);
 
 	if (code >= 0)
 		return code;

@@ -153,7 +153,7 @@ run(int argc, char **argv)
 const struct peel_command peel_command_relay = {
 	.name = "relay",
 	.about = "run a relay, or an exit",
-	.usage = "relay -c FILE [--check]",
+	.usage = "relay -c FILE [--check] | --sample",
 	.help = "Runs a node as its configuration says (config/relay.ini documents every setting). "
 		"When it\n"
 		"is up, it prints `ready ADDRESS:PORT` on standard output; the log goes to "
@@ -164,6 +164,7 @@ const struct peel_command peel_command_relay = {
 		"prints each\n"
 		"                     as FILE:LINE: [section] key: what is wrong, and opens "
 		"nothing\n"
+		"      --sample       print a configuration with every setting and its meaning\n"
 		"  -h, --help         this text\n\n"
 		"signals:\n"
 		"  SIGTERM, SIGINT    say good-bye to neighbours and end; a second one ends at "

@@ -1,42 +1,33 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Reading the configuration file with libinih. It hands out names and values without line numbers, and it is lenient
- * where an operator's slip should be told (long lines are cut, sections may repeat, text without a section passes,
- * indented lines continue a value). So the reader function that feeds it looks at each line first: it counts lines,
- * reports what is wrong with one and hands on an empty line instead.
+ * Reading the configuration file, line by line.
  */
 #include <ctype.h>
 #include <errno.h>
-#include <ini.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "conf_table.h"
-#include "drivers.h"
 
 #define FILE_MAX (1024 * 1024)
-#define LINE_MAX_WANTED 4096
-#define NAME_SIZE 50 /* inih's limit of names of sections and keys, with the terminator */
+#define LINE_LEN_MAX 4096
 
-struct parser {
+struct reader {
 	struct peel_conf *conf;
 	struct conf_errors errors;
-	const char *text, *end;
 	unsigned int line;
-	char section[NAME_SIZE]; /* of the current line, as inih will see it */
-	bool section_known, section_bad;
-	char seen[16][NAME_SIZE]; /* sections so far */
-	unsigned int n_seen;
-	bool indented; /* the current line goes on with the value of the one before */
-	int last;      /* index of the key on the line before, -1: none or refused */
+	const char *section; /* NULL: none yet, or a bad one */
+	bool section_bad;    /* keys below a bad header are not worth an error each */
+	bool seen[CONF_N];   /* sections so far, by their first setting */
+	enum conf_id id;     /* the last setting ... */
+	bool list;	     /* ... is a list, which may go on */
 };
 
 void
 conf_error(struct conf_errors *e, unsigned int line, const char *section, const char *key,
 	const char *format, ...)
 {
-	char text[1024], what[640], where[160] = "";
+	char text[1024], what[640], where[160] = "", at[16] = "";
 	va_list ap;
 
 	e->n++;
@@ -45,13 +36,12 @@ conf_error(struct conf_errors *e, unsigned int line, const char *section, const 
 	va_start(ap, format);
 	vsnprintf(what, sizeof(what), format, ap);
 	va_end(ap);
-	if (section != NULL)
-		snprintf(where, sizeof(where), "[%s]%s%s: ", section, key != NULL ? " " : "",
-			key != NULL ? key : "");
 	if (line > 0)
-		snprintf(text, sizeof(text), "%s:%u: %s%s", e->file, line, where, what);
-	else
-		snprintf(text, sizeof(text), "%s: %s%s", e->file, where, what);
+		snprintf(at, sizeof(at), "%u:", line);
+	if (section != NULL)
+		snprintf(where, sizeof(where), " [%s]%s%s:", section, key != NULL ? " " : "",
+			key != NULL ? key : "");
+	snprintf(text, sizeof(text), "%s:%s%s %s", e->file, at, where, what);
 	/* What a stranger's file contains must not steer the terminal it is shown on. */
 	for (char *p = text; *p != '\0'; p++) {
 		if (iscntrl((unsigned char)*p))
@@ -60,223 +50,178 @@ conf_error(struct conf_errors *e, unsigned int line, const char *section, const 
 	e->fn(e->arg, text);
 }
 
-void
-conf_error_key(struct conf_errors *e, const struct peel_conf *c, const char *section,
-	const char *name, const char *format, ...)
-{
-	char what[384], allowed[256];
-	int i = conf_key_find(section, name);
-	va_list ap;
+/* ---- lines ---------------------------------------------------------------------------------------------------------- */
 
-	va_start(ap, format);
-	vsnprintf(what, sizeof(what), format, ap);
-	va_end(ap);
-	conf_error(e, i >= 0 ? c->line[i] : 0, section, name, "%s; allowed: %s", what,
-		i >= 0 ? conf_allowed(&conf_keys[i], allowed, sizeof(allowed)) : "");
+/* The sections that may stand in the file. */
+static const char *
+section_list(enum peel_conf_use use, char out[CONF_TEXT_MAX])
+{
+	const char *last = "";
+	size_t n = 0;
+
+	for (unsigned int i = 0; i < CONF_N; i++) {
+		const char *s = conf_settings[i].section;
+
+		if (strcmp(s, last) != 0 && (conf_section_use(s) & use) != 0)
+			n += (size_t)snprintf(
+				out + n, CONF_TEXT_MAX - n, "%s%s", n > 0 ? ", " : "", s);
+		last = s;
+	}
+	return out;
 }
 
-bool
-conf_given(const struct peel_conf *c, const char *section, const char *name)
+static void
+unknown_section(struct reader *r, const char *name)
 {
-	int i = conf_key_find(section, name);
+	const struct conf_setting *near = conf_near(name, NULL);
+	char list[CONF_TEXT_MAX];
 
-	return i >= 0 && c->line[i] != 0;
+	conf_error(&r->errors, r->line, NULL, NULL, "there is no section [%s]%s%s%s; allowed: %s",
+		name, near != NULL ? "; did you mean [" : "", near != NULL ? near->section : "",
+		near != NULL ? "]?" : "", section_list(r->conf->use, list));
 }
-
-/* ---- lines ------------------------------------------------------------------------------------------------------ */
 
 /* The header of a section, "[name]". */
 static void
-take_section(struct parser *p, const char *line)
+take_section(struct reader *r, char *line)
 {
-	const char *close = strchr(line, ']');
-	size_t len = close != NULL ? (size_t)(close - line - 1) : 0;
+	char *close = strchr(line, ']');
+	const char *name = line + 1;
+	int first;
 
-	p->last = -1;
-	p->section_known = false;
-	p->section_bad = true; /* keys below a bad header are not worth an error each */
-	if (close == NULL || close[1 + strspn(close + 1, " \t")] != '\0') {
-		conf_error(&p->errors, p->line, NULL, NULL,
+	r->section = NULL;
+	r->section_bad = true;
+	if (close == NULL || close[1] != '\0') {
+		conf_error(&r->errors, r->line, NULL, NULL,
 			"a section begins with its name in brackets, alone on the line");
 		return;
 	}
-	if (len >= sizeof(p->section))
-		len = sizeof(p->section) - 1;
-	memcpy(p->section, line + 1, len);
-	p->section[len] = '\0';
-	if (conf_section_use(p->section) == 0) {
-		const char *hint = conf_hint_section(p->section);
-		char list[128];
+	*close = '\0';
+	first = conf_section_find(name);
+	if (first < 0) {
+		unknown_section(r, name);
+		return;
+	}
+	if ((conf_section_use(name) & r->conf->use) == 0) {
+		conf_error(&r->errors, r->line, NULL, NULL,
+			"section [%s] is for `peel client`, and this is read by `peel relay`",
+			name);
+		return;
+	}
+	r->section = conf_settings[first].section;
+	r->section_bad = false;
+	if (r->seen[first])
+		conf_error(&r->errors, r->line, NULL, NULL,
+			"section [%s] is there twice; put all its keys under the first", name);
+	r->seen[first] = true;
+}
 
-		conf_error(&p->errors, p->line, NULL, NULL,
-			"there is no section [%s]%s%s%s; allowed: %s", p->section,
-			hint != NULL ? "; did you mean [" : "", hint != NULL ? hint : "",
-			hint != NULL ? "]?" : "",
-			conf_section_list(p->conf->use, list, sizeof(list)));
+/* A value, or more elements of a list. */
+static void
+take_value(struct reader *r, const char *value, bool more)
+{
+	char why[PEEL_CONF_WHY] = "";
+
+	if (peel_conf_set(r->conf, r->id, value, more, why) != 0)
+		conf_wrong_at(&r->errors, r->line, r->id, "%s", why);
+}
+
+static void
+take_key(struct reader *r, const char *name, const char *value)
+{
+	const struct conf_setting *near;
+	int id;
+
+	if (r->section == NULL) {
+		conf_error(&r->errors, r->line, NULL, NULL,
+			"%.64s stands before the first [section]", name);
 		return;
 	}
-	if ((conf_section_use(p->section) & p->conf->use) == 0) {
-		conf_error(&p->errors, p->line, NULL, NULL,
-			"section [%s] is for `peel %s`, and this is read by `peel %s`", p->section,
-			p->conf->use == PEEL_CONF_CLIENT ? "relay" : "client",
-			p->conf->use == PEEL_CONF_CLIENT ? "client" : "relay");
+	id = conf_find(r->section, name);
+	if (id < 0) {
+		/* Looking around takes time, and nobody reads the thousandth error. */
+		near = r->errors.n < CONF_ERRORS_MAX ? conf_near(r->section, name) : NULL;
+		conf_error(&r->errors, r->line, r->section, name, "there is no such key%s%s%s%s%s",
+			near != NULL ? "; did you mean [" : "", near != NULL ? near->section : "",
+			near != NULL ? "] " : "", near != NULL ? near->name : "",
+			near != NULL ? "?" : "");
 		return;
 	}
-	p->section_bad = false;
-	p->section_known = true;
-	for (unsigned int i = 0; i < p->n_seen; i++) {
-		if (strcmp(p->seen[i], p->section) == 0) {
-			conf_error(&p->errors, p->line, NULL, NULL,
-				"section [%s] is there twice; put all its keys under the first",
-				p->section);
-			return;
-		}
+	if (r->conf->line[id] != 0) {
+		conf_error(&r->errors, r->line, r->section, name, "is there already, in line %u",
+			r->conf->line[id]);
+		return;
 	}
-	if (p->n_seen < PEEL_ARRAY_LEN(p->seen))
-		memcpy(p->seen[p->n_seen++], p->section, sizeof(p->section));
+	r->conf->line[id] = r->line;
+	r->id = (enum conf_id)id;
+	r->list = conf_settings[id].type >= CONF_CORES;
+	take_value(r, value, false);
+}
+
+static void
+trim(char *s)
+{
+	size_t len = strlen(s);
+
+	while (len > 0 && isspace((unsigned char)s[len - 1]))
+		s[--len] = '\0';
 }
 
 /* Cut the comment at the end of a line: white space, then ';'. A '#' there would become part of the value. */
 static void
-cut_comment(struct parser *p, char *line)
+cut_comment(struct reader *r, char *line)
 {
-	for (char *s = line; *s != '\0'; s++) {
-		bool after_space = s > line && isspace((unsigned char)s[-1]);
-
-		if (*s == '#' && after_space) {
-			conf_error(&p->errors, p->line, p->section_known ? p->section : NULL, NULL,
+	for (char *s = line + 1; *s != '\0'; s++) {
+		if ((*s != ';' && *s != '#') || !isspace((unsigned char)s[-1]))
+			continue;
+		if (*s == '#')
+			conf_error(&r->errors, r->line, r->section, NULL,
 				"a comment behind a value begins with ';', not with '#'");
-			*s = '\0';
-		} else if (*s == ';' && after_space) {
-			*s = '\0';
-		}
-		if (*s == '\0')
-			break;
+		*s = '\0';
+		break;
 	}
-	for (size_t len = strlen(line); len > 0 && isspace((unsigned char)line[len - 1]); len--)
-		line[len - 1] = '\0';
+	trim(line);
 }
-
-/* Look at a line; true when inih shall have it. */
-static bool
-check_line(struct parser *p, char *line)
-{
-	char *s = line;
-
-	p->indented = isspace((unsigned char)*s);
-	while (isspace((unsigned char)*s))
-		s++;
-	if (*s == '\0' || *s == '#' || *s == ';')
-		return false;
-	cut_comment(p, s);
-	if (*s == '[') {
-		if (p->indented)
-			conf_error(&p->errors, p->line, NULL, NULL,
-				"a section begins at the start of its line");
-		memmove(line, s, strlen(s) + 1); /* else inih takes it for a value's next line */
-		take_section(p, line);
-		return true;
-	}
-	if (p->indented) {
-		if (p->last >= 0 && conf_keys[p->last].type == CONF_LIST)
-			return true;
-		if (!p->section_bad)
-			conf_error(&p->errors, p->line, p->section_known ? p->section : NULL, NULL,
-				"begins with white space; only lists go on in the next line");
-		return false;
-	}
-	p->last = -1;
-	if (strpbrk(s, "=:") == NULL) {
-		conf_error(&p->errors, p->line, p->section_known ? p->section : NULL, NULL,
-			"\"%.64s\" is neither \"key = value\" nor a [section] nor a # comment", s);
-		return false;
-	}
-	return true;
-}
-
-/* The reader function that inih calls for each line; `size` is its real buffer. */
-static char *
-read_line(char *out, int size, void *stream)
-{
-	struct parser *p = stream;
-	const char *eol;
-	size_t len;
-
-	if (p->text == p->end || size < 2)
-		return NULL;
-	eol = memchr(p->text, '\n', (size_t)(p->end - p->text));
-	if (eol == NULL)
-		eol = p->end;
-	len = (size_t)(eol - p->text);
-	p->line++;
-	out[0] = '\0';
-	if (len + 3 > (size_t)size) {
-		conf_error(&p->errors, p->line, p->section_known ? p->section : NULL, NULL,
-			"line is longer than %d characters; a list may go on in the next line, "
-			"after white space",
-			size - 3);
-		p->last = -1;
-	} else if (memchr(p->text, '\0', len) != NULL) {
-		conf_error(&p->errors, p->line, NULL, NULL, "line has a NUL byte");
-	} else {
-		memcpy(out, p->text, len);
-		out[len] = '\0';
-		if (!check_line(p, out))
-			out[0] = '\0';
-	}
-	p->text = eol < p->end ? eol + 1 : p->end;
-	return out;
-}
-
-/* ---- keys --------------------------------------------------------------------------------------------------------- */
 
 static void
-unknown_key(struct parser *p, const char *section, const char *name)
+take_line(struct reader *r, char *line)
 {
-	char near[96];
-	const char *hint = NULL;
+	bool indented = isspace((unsigned char)*line);
+	char *value;
 
-	if (p->errors.n < CONF_ERRORS_MAX) /* looking around takes time, and nobody will read it */
-		hint = conf_hint_key(section, name, near, sizeof(near));
-
-	conf_error(&p->errors, p->line, section, name, "there is no such key%s%s%s",
-		hint != NULL ? "; did you mean " : "", hint != NULL ? hint : "",
-		hint != NULL ? "?" : "");
-}
-
-/* inih's handler. Always says yes: errors are counted here. */
-static int
-take_key(void *user, const char *section, const char *name, const char *value)
-{
-	struct parser *p = user;
-	char why[384] = "", allowed[256];
-	bool more = p->indented;
-	int i;
-
-	if (p->section_bad)
-		return 1;
-	if (section[0] == '\0') {
-		conf_error(&p->errors, p->line, NULL, NULL,
-			"%.64s stands before the first [section]", name);
-		return 1;
+	while (isspace((unsigned char)*line))
+		line++;
+	if (*line == '\0' || *line == '#' || *line == ';')
+		return;
+	cut_comment(r, line);
+	if (indented && *line != '[') {
+		if (r->list)
+			take_value(r, line, true);
+		else if (!r->section_bad)
+			conf_error(&r->errors, r->line, r->section, NULL,
+				"begins with white space; only lists go on in the next line");
+		return;
 	}
-	i = conf_key_find(section, name);
-	if (i < 0) {
-		unknown_key(p, section, name);
-		return 1;
+	r->list = false;
+	if (*line == '[') {
+		if (indented)
+			conf_error(&r->errors, r->line, NULL, NULL,
+				"a section begins at the start of its line");
+		take_section(r, line);
+		return;
 	}
-	if (!more && p->conf->line[i] != 0) {
-		conf_error(&p->errors, p->line, section, name, "is there already, in line %u",
-			p->conf->line[i]);
-		return 1;
+	if (r->section_bad)
+		return;
+	value = strpbrk(line, "=:");
+	if (value == NULL) {
+		conf_error(&r->errors, r->line, r->section, NULL,
+			"\"%.64s\" is neither \"key = value\" nor a [section] nor a # comment",
+			line);
+		return;
 	}
-	if (!more)
-		p->conf->line[i] = p->line;
-	if (conf_value_set(&conf_keys[i], p->conf, value, more, why, sizeof(why)) != 0)
-		conf_error(&p->errors, p->line, section, name, "%s; allowed: %s", why,
-			conf_allowed(&conf_keys[i], allowed, sizeof(allowed)));
-	p->last = i;
-	return 1;
+	*value++ = '\0';
+	trim(line);
+	take_key(r, line, value + strspn(value, " \t"));
 }
 
 /* ---- entry points --------------------------------------------------------------------------------------------------- */
@@ -284,81 +229,76 @@ take_key(void *user, const char *section, const char *name, const char *value)
 void
 peel_conf_init(struct peel_conf *conf, enum peel_conf_use use)
 {
-	char why[1];
+	char text[CONF_TEXT_MAX], why[PEEL_CONF_WHY];
 
 	memset(conf, 0, sizeof(*conf));
 	conf->use = use;
 	peel_node_conf_init(&conf->node);
-	if (conf->node.port == NULL)
-		conf->node.port = peel_ports[0];
-	if (conf->node.n_bootstrap + conf->node.n_bootstrap_names == 0)
-		(void)conf_set_bootstrap(conf, "default", true, why, sizeof(why));
-	conf->log_level = PEEL_LOG_INFO;
-	conf->client.max_clients = 64;
-	conf->client.idle_timeout = 3600;
-	if (use == PEEL_CONF_CLIENT)
-		conf->node.port_conf.listen.port =
-			0; /* nobody needs to find a client where it was before */
+	for (enum conf_id id = 0; id < CONF_N; id++)
+		/* A build without the default driver takes its first one. */
+		(void)!peel_conf_set(conf, id, conf_default(id, use, text), false, why);
 }
 
 unsigned int
 peel_conf_parse(enum peel_conf_use use, const char *name, const char *text, size_t len,
 	struct peel_conf *conf, peel_conf_error_fn fn, void *arg)
 {
-	struct parser p = {
-		.conf = conf,
-		.errors = {.file = name, .fn = fn, .arg = arg},
-		.text = text,
-		.end = text + len,
-		.last = -1,
-	};
+	struct reader r = {
+		.conf = conf, .errors = {.conf = conf, .file = name, .fn = fn, .arg = arg}};
+	const char *end = text + len, *eol;
+	char line[LINE_LEN_MAX + 1], more[64];
 
 	peel_conf_init(conf, use);
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-		p.text += 3; /* an editor's byte order mark */
-#ifdef PEEL_HAVE_INI_MAX_LINE
-	/* This build of inih has its limits as variables; otherwise they are compiled in and read_line sees them. */
-	ini_max_line = LINE_MAX_WANTED;
-	ini_allow_multiline = true;
-#endif
-	if (ini_parse_stream(read_line, &p, take_key, &p) < 0)
-		conf_error(&p.errors, 0, NULL, NULL, "out of memory");
-	if (p.errors.n == 0)
-		conf_check(conf, &p.errors);
-	if (p.errors.n > CONF_ERRORS_MAX) {
-		char more[64];
-
-		snprintf(more, sizeof(more), "and %u more errors", p.errors.n - CONF_ERRORS_MAX);
+		text += 3; /* an editor's byte order mark */
+	for (; text < end; text = eol + 1) {
+		eol = memchr(text, '\n', (size_t)(end - text));
+		eol = eol != NULL ? eol : end;
+		len = (size_t)(eol - text);
+		r.line++;
+		if (len > LINE_LEN_MAX) {
+			conf_error(&r.errors, r.line, r.section, NULL,
+				"line is longer than %d characters; a list may go on in the next "
+				"line, after white space",
+				LINE_LEN_MAX);
+			r.list = false;
+		} else if (memchr(text, '\0', len) != NULL) {
+			conf_error(&r.errors, r.line, NULL, NULL, "line has a NUL byte");
+		} else {
+			memcpy(line, text, len);
+			line[len] = '\0';
+			take_line(&r, line);
+		}
+	}
+	if (r.errors.n == 0)
+		conf_check(conf, &r.errors);
+	if (r.errors.n > CONF_ERRORS_MAX) {
+		snprintf(more, sizeof(more), "and %u more errors", r.errors.n - CONF_ERRORS_MAX);
 		fn(arg, more);
 	}
-	return p.errors.n;
+	return r.errors.n;
 }
 
 unsigned int
 peel_conf_load(enum peel_conf_use use, const char *path, struct peel_conf *conf,
 	peel_conf_error_fn fn, void *arg)
 {
-	struct conf_errors errors = {.file = path, .fn = fn, .arg = arg};
-	FILE *f = fopen(path, "re");
-	char *text = malloc(FILE_MAX + 1);
+	struct conf_errors errors = {.conf = conf, .file = path, .fn = fn, .arg = arg};
 	size_t len = 0;
+	char *text;
+	FILE *f;
 
 	peel_conf_init(conf, use);
-	if (f == NULL) {
-		conf_error(&errors, 0, NULL, NULL, "%s", strerror(errno));
-	} else if (text == NULL) {
-		conf_error(&errors, 0, NULL, NULL, "out of memory");
-	} else {
+	text = malloc(FILE_MAX + 1);
+	f = fopen(path, "re");
+	if (f != NULL && text != NULL)
 		len = fread(text, 1, FILE_MAX + 1, f);
-		if (ferror(f))
-			conf_error(&errors, 0, NULL, NULL, "%s", strerror(errno));
-		else if (len > FILE_MAX)
-			conf_error(&errors, 0, NULL, NULL,
-				"is larger than %d bytes: not a "
-				"configuration",
-				FILE_MAX);
-	}
-	if (errors.n == 0)
+	if (f == NULL || text == NULL || ferror(f))
+		conf_error(&errors, 0, NULL, NULL, "%s", strerror(errno));
+	else if (len > FILE_MAX)
+		conf_error(&errors, 0, NULL, NULL, "is larger than %d bytes: not a configuration",
+			FILE_MAX);
+	else
 		errors.n = peel_conf_parse(use, path, text, len, conf, fn, arg);
 	free(text);
 	if (f != NULL)

@@ -4,10 +4,12 @@
 #pragma once
 
 /*
- * The configuration file of `peel relay` and `peel client`: INI text, read whole, checked whole, immutable afterwards. One
- * table (conf_keys.c) names every key with its type, range and meaning; parser, checks, error texts and the test of
- * config/relay.ini and config/client.ini are driven by it. Control thread only, before anything else starts.
+ * The configuration file of `peel relay` and `peel client`: INI text, read whole, checked whole, immutable afterwards.
+ * The table of all settings (lib/base/peel_settings.def) drives reading, checks, error texts and the sample files.
+ * Control thread only, before anything else starts.
  */
+
+#include <stdio.h>
 
 #include "peel_node.h"
 
@@ -23,6 +25,17 @@ enum peel_conf_use {
 	PEEL_CONF_CLIENT = 2,
 	PEEL_CONF_ANY =
 		PEEL_CONF_RELAY | PEEL_CONF_CLIENT, /* everything may be there, nothing must */
+};
+
+/** The settings of a file: CONF_port_listen is `listen` in [port]. */
+enum conf_id {
+#define VALUE(section, name, ...) CONF_##section##_##name,
+#define SWITCH VALUE
+#define FLAG(name, ...) CONF_tunnel_##name,
+#define WORD VALUE
+#define TEXT VALUE
+#include "peel_settings.def"
+	CONF_N
 };
 
 /* What a client needs beyond a node; the pools' settings are in node.originator. */
@@ -47,13 +60,19 @@ struct peel_conf {
 	enum peel_log_level log_level;
 	bool log_timestamps;
 	struct peel_client_conf client;
-	unsigned int line[128]; /* of each key of the table, 0: not given */
+	unsigned int line[CONF_N]; /* of each setting, 0: not given */
 };
 
 /** One error: "FILE:LINE: [section] key: what is wrong; allowed: ...". */
 typedef void (*peel_conf_error_fn)(void *arg, const char *text);
 
+/** The defaults. */
 void peel_conf_init(struct peel_conf *conf, enum peel_conf_use use);
+
+#define PEEL_CONF_WHY 384
+/** Set one value, as text. @p more: to the elements of a list that are there already. 0, or -EINVAL and why not. */
+int peel_conf_set(struct peel_conf *conf, enum conf_id id, const char *value, bool more,
+	char why[PEEL_CONF_WHY]) PEEL_MUST_USE;
 
 /**
  * Parse and check @p text, which @p name (a file name) stands for in errors. Starts from the defaults. Everything that
@@ -77,3 +96,6 @@ unsigned int peel_conf_check_host(const char *name, const struct peel_conf *conf
 /** What a start would do about what is not an error: addresses it waits for, routers outside of the network, memory. */
 void peel_conf_notes(
 	const char *name, const struct peel_conf *conf, peel_conf_error_fn fn, void *arg);
+
+/** Write the sample file, which documents every setting with its default (config/relay.ini, config/client.ini). */
+void peel_conf_sample(enum peel_conf_use use, FILE *to);

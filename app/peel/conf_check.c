@@ -1,32 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Do the values fit together? Each is in its own range already. Looks at nothing but the configuration.
+ * Do the values fit together, and what follows from them for the node? Each is in its own range already. Looks at nothing
+ * but the configuration.
  */
-#include <stdio.h>
-
 #include "conf_table.h"
 #include "peel_discovery.h"
+#include "peel_socks.h"
 
-static bool
-is_ethdev(const struct peel_conf *c)
-{
-	return strcmp(c->node.port->name, "ethdev") == 0;
-}
+#define OWN_EXTRA 32 /* circuits beside the pools: for HTTP requests and the like */
+
+_Static_assert(PEEL_HOPS_MAX == 8, "[socks] has a key for each length of a circuit");
 
 static void
 check_node(const struct peel_conf *c, struct conf_errors *e)
 {
-	static const char *const name[PEEL_N_COMMUNITIES] = {
-		"community", "discovery_community", "dht_community"};
-
 	if (c->node.key_file[0] == '\0' && c->use == PEEL_CONF_RELAY)
-		conf_error_key(e, c, "node", "key", "is missing (`peel keygen FILE` makes a key)");
+		conf_wrong(e, CONF_node_key, "is missing (`peel keygen FILE` makes a key)");
 	for (int i = 1; i < PEEL_N_COMMUNITIES; i++) {
 		for (int j = 0; j < i; j++) {
 			if (memcmp(c->node.community[i], c->node.community[j],
 				    PEEL_COMMUNITY_LEN) == 0)
-				conf_error_key(e, c, "node", name[i], "is the same as %s", name[j]);
+				conf_wrong(e, CONF_node_community + (enum conf_id)i,
+					"is the same as %s",
+					conf_settings[CONF_node_community + j].name);
 		}
 	}
 }
@@ -35,19 +32,17 @@ static void
 check_ethdev(struct peel_conf *c, struct conf_errors *e)
 {
 	struct peel_port_conf *p = &c->node.port_conf;
+	uint32_t ports = p->exit_port_max - p->exit_port_min + 1u;
 
 	if (c->node.device[0] == '\0')
-		conf_error_key(e, c, "port", "device", "is missing: ethdev needs one");
+		conf_wrong(e, CONF_port_device, "is missing: ethdev needs one");
 	conf_check_network(c, e);
 	if (p->listen.port == 0)
-		conf_error_key(
-			e, c, "port", "listen", "has port 0, which ethdev cannot choose from");
+		conf_wrong(e, CONF_port_listen, "has port 0, which ethdev cannot choose from");
 	if (p->mtu != 0 && p->mtu < 1280 && c->address6.addr.family != PEEL_FAMILY_NONE)
-		conf_error_key(e, c, "port", "mtu", "is below 1280, the least for IPv6");
-	if (p->exit_port_max - p->exit_port_min + 1 < (int)p->max_endpoints &&
-		conf_given(c, "exit", "max_sockets"))
-		conf_error_key(e, c, "exit", "max_sockets", "is more than exit_ports has (%d)",
-			p->exit_port_max - p->exit_port_min + 1);
+		conf_wrong(e, CONF_port_mtu, "is below 1280, the least for IPv6");
+	if (ports < p->max_endpoints && c->line[CONF_exit_max_sockets] != 0)
+		conf_wrong(e, CONF_exit_max_sockets, "is more than exit_ports has (%u)", ports);
 	if (e->n > 0)
 		return;
 	/* The driver takes its own address from `listen`; each exit has a port of the range. */
@@ -58,79 +53,138 @@ check_ethdev(struct peel_conf *c, struct conf_errors *e)
 	p->prefix_len = c->address.prefix_len;
 	p->address6 = c->address6.addr;
 	p->prefix_len6 = c->address6.prefix_len;
-	if (p->max_endpoints > (uint32_t)(p->exit_port_max - p->exit_port_min + 1))
-		p->max_endpoints = (uint32_t)(p->exit_port_max - p->exit_port_min + 1);
+	if (p->max_endpoints > ports)
+		p->max_endpoints = ports;
 }
 
 static void
 check_port(struct peel_conf *c, struct conf_errors *e)
 {
-	static const char *const ethdev_only[] = {"device", "address", "address6", "gateway",
-		"gateway6", "mtu", "exit_ports", "rx_descriptors", "tx_descriptors", "device_lost"};
-	static const char *const socket_only[] = {"exit_address", "exit_address6"};
+	static const enum conf_id socket_only[] = {CONF_port_exit_address, CONF_port_exit_address6},
+				  ethdev_only[] = {CONF_port_device, CONF_port_address,
+					  CONF_port_address6, CONF_port_gateway, CONF_port_gateway6,
+					  CONF_port_mtu, CONF_port_exit_ports,
+					  CONF_port_rx_descriptors, CONF_port_tx_descriptors,
+					  CONF_port_device_lost};
 	static const uint8_t any[sizeof(((struct peel_addr *)0)->ip)];
 	const struct peel_addr *public = &c->node.public_address;
+	bool ethdev = strcmp(c->node.port->name, "ethdev") == 0;
+	const enum conf_id *other = ethdev ? socket_only : ethdev_only;
+	size_t n = ethdev ? PEEL_ARRAY_LEN(socket_only) : PEEL_ARRAY_LEN(ethdev_only);
 
 	if (public->family != PEEL_FAMILY_NONE && memcmp(public->ip, any, sizeof(any)) == 0)
-		conf_error_key(e, c, "discovery", "public_address", "is the unspecified address");
-	if (is_ethdev(c)) {
-		for (size_t i = 0; i < PEEL_ARRAY_LEN(socket_only); i++) {
-			if (conf_given(c, "port", socket_only[i]))
-				conf_error_key(e, c, "port", socket_only[i],
-					"has no meaning with driver = ethdev: remove it");
-		}
-		check_ethdev(c, e);
-		return;
-	}
+		conf_wrong(e, CONF_discovery_public_address, "is the unspecified address");
 	/* A setting that does nothing is a setting somebody relies on. */
-	for (size_t i = 0; i < PEEL_ARRAY_LEN(ethdev_only); i++) {
-		if (conf_given(c, "port", ethdev_only[i]))
-			conf_error_key(e, c, "port", ethdev_only[i],
-				"has no meaning with driver = %s: remove it, or set driver = "
-				"ethdev",
-				c->node.port->name);
+	for (size_t i = 0; i < n; i++) {
+		if (c->line[other[i]] != 0)
+			conf_wrong(e, other[i], "has no meaning with driver = %s: remove it%s",
+				c->node.port->name, ethdev ? "" : ", or set driver = ethdev");
 	}
+	if (ethdev)
+		check_ethdev(c, e);
 }
 
 static void
 check_workers(const struct peel_conf *c, struct conf_errors *e)
 {
-	if (c->node.core[0] >= 0 && conf_given(c, "workers", "count"))
-		conf_error_key(e, c, "workers", "count",
+	const struct peel_node_conf *n = &c->node;
+
+	if (n->core[0] >= 0 && c->line[CONF_workers_count] != 0)
+		conf_wrong(e, CONF_workers_count,
 			"is there beside cores, which says how many workers there are");
-	if (c->node.control_core >= 0 && c->node.core[0] < 0)
-		conf_error_key(e, c, "workers", "control_core",
+	if (n->control_core >= 0 && n->core[0] < 0)
+		conf_wrong(e, CONF_workers_control_core,
 			"needs cores: workers without a core of their own would run there, too");
-	for (unsigned int i = 0; i < c->node.n_workers; i++) {
-		if (c->node.control_core >= 0 && c->node.core[i] == c->node.control_core)
-			conf_error_key(
-				e, c, "workers", "control_core", "is the core of a worker, too");
+	for (unsigned int i = 0; i < n->n_workers; i++) {
+		if (n->control_core >= 0 && n->core[i] == n->control_core)
+			conf_wrong(e, CONF_workers_control_core, "is the core of a worker, too");
 	}
-	if ((c->node.ring_size & (c->node.ring_size - 1)) != 0)
-		conf_error_key(
-			e, c, "workers", "ring", "%u is not a power of two", c->node.ring_size);
+	if ((n->ring_size & (n->ring_size - 1)) != 0)
+		conf_wrong(e, CONF_workers_ring, "%u is not a power of two", n->ring_size);
 	if (c->hugepages == PEEL_HUGEPAGES_YES && c->memory_mib != 0)
-		conf_error_key(e, c, "workers", "memory",
+		conf_wrong(e, CONF_workers_memory,
 			"is for memory without hugepages, and hugepages = yes");
 }
 
 static void
 check_tunnel(struct peel_conf *c, struct conf_errors *e)
 {
-	struct peel_tunnel_settings *t = &c->node.tunnel;
-	bool exit_bt = t->peer_flags & PEEL_FLAG_EXIT_BT;
+	uint16_t *flags = &c->node.tunnel.peer_flags;
+	bool exit_bt = *flags & PEEL_FLAG_EXIT_BT;
 
-	if (conf_given(c, "tunnel", "become_exitnode")) {
-		if (conf_given(c, "tunnel", "exit_bt") && exit_bt != c->become_exitnode)
-			conf_error_key(e, c, "tunnel", "become_exitnode",
+	if (c->line[CONF_tunnel_become_exitnode] != 0) {
+		if (c->line[CONF_tunnel_exit_bt] != 0 && exit_bt != c->become_exitnode)
+			conf_wrong(e, CONF_tunnel_become_exitnode,
 				"contradicts exit_bt, which means the same");
-		t->peer_flags = (uint16_t)(c->become_exitnode ? t->peer_flags | PEEL_FLAG_EXIT_BT
-							      : t->peer_flags & ~PEEL_FLAG_EXIT_BT);
+		*flags = (uint16_t)(c->become_exitnode ? *flags | PEEL_FLAG_EXIT_BT
+						       : *flags & ~PEEL_FLAG_EXIT_BT);
 	}
-	if (c->node.policy.any_payload &&
-		!(t->peer_flags & (PEEL_FLAG_EXIT_BT | PEEL_FLAG_EXIT_IPV8)))
-		conf_error_key(e, c, "exit", "policy",
+	if (c->node.policy.any_payload && !(*flags & (PEEL_FLAG_EXIT_BT | PEEL_FLAG_EXIT_IPV8)))
+		conf_wrong(e, CONF_exit_policy,
 			"any lets nothing out without exit_bt or exit_ipv8 in [tunnel]");
+}
+
+/* ---- [client] and [socks] ------------------------------------------------------------------------------------------- */
+
+static void
+check_listener(const struct peel_conf *c, unsigned int i, struct conf_errors *e)
+{
+	const struct peel_addr *a = &c->client.listen[i];
+	enum conf_id id = CONF_socks_hops1 + i;
+
+	if (i + 1 > c->node.tunnel.max_relay_early)
+		conf_wrong(e, id, "is longer than max_relay_early in [tunnel] lets a circuit grow");
+	if (c->client.password[0] == '\0' && !peel_socks_is_loopback(a))
+		conf_wrong(e, id, "other machines reach this address: set user and password");
+	for (unsigned int j = 0; j < i && a->port != 0; j++) {
+		if (peel_addr_equal(a, &c->client.listen[j]))
+			conf_wrong(e, id, "is the same as %s",
+				conf_settings[CONF_socks_hops1 + j].name);
+	}
+}
+
+static void
+check_client(const struct peel_conf *c, struct conf_errors *e)
+{
+	const struct peel_client_conf *cc = &c->client;
+	const struct peel_originator_settings *o = &c->node.originator;
+	bool any = false;
+
+	if (o->min_circuits > o->max_circuits)
+		conf_wrong(e, CONF_client_min_circuits, "is more than max_circuits, %u",
+			o->max_circuits);
+	if (o->circuit_timeout < c->node.tunnel.next_hop_timeout)
+		conf_wrong(e, CONF_client_circuit_timeout,
+			"is less than next_hop_timeout in [tunnel], %u: no circuit would be tried",
+			c->node.tunnel.next_hop_timeout);
+	for (unsigned int i = 0; i < PEEL_HOPS_MAX; i++) {
+		if (cc->listen[i].family == PEEL_FAMILY_NONE)
+			continue;
+		any = true;
+		check_listener(c, i, e);
+	}
+	if (!any && c->use == PEEL_CONF_CLIENT)
+		conf_error(e, 0, "socks", NULL, "names no listener: set one of hops1 to hops8");
+	if ((cc->user[0] == '\0') != (cc->password[0] == '\0'))
+		conf_wrong(e, cc->user[0] == '\0' ? CONF_socks_user : CONF_socks_password,
+			"is missing: they belong together");
+}
+
+/* What is said once in [tunnel] counts for own circuits, too. */
+static void
+share(struct peel_conf *c)
+{
+	struct peel_originator_settings *o = &c->node.originator;
+
+#define SET_both(field) o->field = c->node.tunnel.field;
+#define VALUE(section, name, owner, field, ...) SET_##owner(field)
+#include "peel_settings.def"
+	c->node.max_own_circuits = OWN_EXTRA;
+	for (unsigned int i = 0; i < PEEL_HOPS_MAX; i++) {
+		if (c->client.listen[i].family != PEEL_FAMILY_NONE)
+			c->node.max_own_circuits +=
+				2 * o->max_circuits; /* twice: old ones end slowly */
+	}
 }
 
 void
@@ -141,5 +195,7 @@ conf_check(struct peel_conf *c, struct conf_errors *e)
 	check_workers(c, e);
 	check_port(c, e);
 	if (c->use & PEEL_CONF_CLIENT)
-		conf_check_client(c, e);
+		check_client(c, e);
+	if (c->use == PEEL_CONF_CLIENT)
+		share(c);
 }

@@ -25,9 +25,7 @@ check_key(const struct peel_conf *c, struct conf_errors *e)
 	if (c->node.key_file[0] == '\0')
 		return; /* a fresh one */
 	if (peel_identity_load(c->node.key_file, &id, why, sizeof(why)) != 0) {
-		int i = conf_key_find("node", "key");
-
-		conf_error(e, c->line[i], "node", "key", "%s", why);
+		conf_note(e, CONF_node_key, "%s", why);
 		return;
 	}
 	peel_identity_wipe(&id);
@@ -43,7 +41,7 @@ check_management(const struct peel_conf *c, struct conf_errors *e)
 	if (c->node.management[0] == '\0')
 		return;
 	if (lstat(c->node.management, &st) == 0 && !S_ISSOCK(st.st_mode))
-		conf_error_key(e, c, "node", "management",
+		conf_wrong(e, CONF_node_management,
 			"%s exists and is no socket: it will not be replaced", c->node.management);
 	memcpy(folder, c->node.management, sizeof(folder));
 	slash = strrchr(folder, '/');
@@ -52,7 +50,7 @@ check_management(const struct peel_conf *c, struct conf_errors *e)
 	else
 		slash[slash == folder] = '\0';
 	if (access(folder, W_OK | X_OK) != 0)
-		conf_error_key(e, c, "node", "management", "cannot make a socket in %s: %s", folder,
+		conf_wrong(e, CONF_node_management, "cannot make a socket in %s: %s", folder,
 			strerror(errno));
 }
 
@@ -65,9 +63,9 @@ check_user(const struct peel_conf *c, struct conf_errors *e)
 		return;
 	pw = getpwnam(c->user);
 	if (pw == NULL)
-		conf_error_key(e, c, "node", "user", "%s is not known here", c->user);
+		conf_wrong(e, CONF_node_user, "%s is not known here", c->user);
 	else if (geteuid() != 0 && geteuid() != pw->pw_uid)
-		conf_error_key(e, c, "node", "user", "only root can become %s", c->user);
+		conf_wrong(e, CONF_node_user, "only root can become %s", c->user);
 }
 
 static void
@@ -83,11 +81,11 @@ check_cpus(const struct peel_conf *c, struct conf_errors *e)
 		int core = c->node.core[i];
 
 		if (core >= 0 && !CPU_ISSET(core, &have))
-			conf_error_key(e, c, "workers", "cores",
+			conf_wrong(e, CONF_workers_cores,
 				"there is no CPU %d for this program, only %s", core, list);
 	}
 	if (c->node.control_core >= 0 && !CPU_ISSET(c->node.control_core, &have))
-		conf_error_key(e, c, "workers", "control_core",
+		conf_wrong(e, CONF_workers_control_core,
 			"there is no CPU %d for this program, only %s", c->node.control_core, list);
 }
 
@@ -95,10 +93,10 @@ static void
 check_engine(const struct peel_conf *c, struct conf_errors *e)
 {
 	if (c->node.engine == NULL && peel_aead_engine_best() == NULL)
-		conf_error_key(e, c, "aead", "engine", "no engine works on this CPU");
+		conf_wrong(e, CONF_aead_engine, "no engine works on this CPU");
 	else if (c->node.engine != NULL && peel_aead_self_test(c->node.engine) != 0)
-		conf_error_key(e, c, "aead", "engine", "%s does not work on this CPU",
-			c->node.engine->name);
+		conf_wrong(
+			e, CONF_aead_engine, "%s does not work on this CPU", c->node.engine->name);
 }
 
 /* One that is not there yet may come: see await.h. */
@@ -112,8 +110,7 @@ check_bind(const struct peel_conf *c, struct conf_errors *e)
 		int ret = peel_await_bind(&list[i].addr);
 
 		if (ret != 0 && ret != -EADDRNOTAVAIL)
-			conf_error_key(e, c, "port", list[i].key, "cannot be bound to: %s",
-				strerror(-ret));
+			conf_wrong(e, list[i].id, "cannot be bound to: %s", strerror(-ret));
 	}
 }
 
@@ -128,7 +125,7 @@ check_device(const struct peel_conf *c, struct conf_errors *e)
 			strspn(c->node.device, "0123456789abcdefABCDEF") == 4 ? "" : "0000:",
 			(int)strcspn(c->node.device, ","), c->node.device);
 		if (access(path, F_OK) != 0)
-			conf_error_key(e, c, "port", "device", "there is no such PCI device");
+			conf_wrong(e, CONF_port_device, "there is no such PCI device");
 		return;
 	}
 	/* These attach to an interface that must be there; net_tap makes its own and net_vhost's is a path. */
@@ -139,14 +136,14 @@ check_device(const struct peel_conf *c, struct conf_errors *e)
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(iface, ","), iface);
 	snprintf(path, sizeof(path), "/sys/class/net/%s", name);
 	if (access(path, F_OK) != 0)
-		conf_error_key(e, c, "port", "device", "there is no network interface %s", name);
+		conf_wrong(e, CONF_port_device, "there is no network interface %s", name);
 }
 
 unsigned int
 peel_conf_check_host(
 	const char *name, const struct peel_conf *conf, peel_conf_error_fn fn, void *arg)
 {
-	struct conf_errors e = {.file = name, .fn = fn, .arg = arg};
+	struct conf_errors e = {.conf = conf, .file = name, .fn = fn, .arg = arg};
 	struct peel_eal_plan plan;
 	char why[384] = "";
 
@@ -162,30 +159,23 @@ peel_conf_check_host(
 		check_bind(conf, &e);
 	else
 		check_device(conf, &e);
-	if (peel_eal_plan(conf, &plan, why, sizeof(why)) != 0) {
-		int i = conf_key_find("workers", plan.huge ? "hugepages" : "memory");
-
-		conf_error(&e, conf->line[i], "workers", plan.huge ? "hugepages" : "memory", "%s",
-			why);
-	}
+	if (peel_eal_plan(conf, &plan, why, sizeof(why)) != 0)
+		conf_note(&e, plan.huge ? CONF_workers_hugepages : CONF_workers_memory, "%s", why);
 	return e.n;
 }
 
 static void
-note_gateway(const struct peel_conf *c, struct conf_errors *e, const struct peel_network *own,
-	const struct peel_addr *gateway, const char *key)
+note_gateway(struct conf_errors *e, const struct peel_network *own, const struct peel_addr *gateway,
+	enum conf_id id)
 {
-	int i = conf_key_find("port", key);
-
 	if (gateway->family != PEEL_FAMILY_NONE && !conf_gateway_on_link(own, gateway))
-		conf_error(e, c->line[i], "port", key,
-			"is outside of our network and will be asked for on the link");
+		conf_note(e, id, "is outside of our network and will be asked for on the link");
 }
 
 void
 peel_conf_notes(const char *name, const struct peel_conf *conf, peel_conf_error_fn fn, void *arg)
 {
-	struct conf_errors e = {.file = name, .fn = fn, .arg = arg};
+	struct conf_errors e = {.conf = conf, .file = name, .fn = fn, .arg = arg};
 	struct peel_awaited list[PEEL_AWAITED_MAX];
 	unsigned int n = peel_await_list(conf, list);
 	struct peel_eal_plan plan;
@@ -193,13 +183,12 @@ peel_conf_notes(const char *name, const struct peel_conf *conf, peel_conf_error_
 
 	for (unsigned int i = 0; i < n; i++) {
 		if (peel_await_bind(&list[i].addr) == -EADDRNOTAVAIL)
-			conf_error(&e, conf->line[conf_key_find("port", list[i].key)], "port",
-				list[i].key,
+			conf_note(&e, list[i].id,
 				"this machine does not have %s yet, and the start will wait for it",
 				peel_addr_text(&list[i].addr, address));
 	}
-	note_gateway(conf, &e, &conf->address, &conf->node.port_conf.gateway, "gateway");
-	note_gateway(conf, &e, &conf->address6, &conf->node.port_conf.gateway6, "gateway6");
+	note_gateway(&e, &conf->address, &conf->node.port_conf.gateway, CONF_port_gateway);
+	note_gateway(&e, &conf->address6, &conf->node.port_conf.gateway6, CONF_port_gateway6);
 	if (peel_eal_plan(conf, &plan, text, sizeof(text)) == 0 && plan.refused)
 		conf_error(&e, 0, NULL, NULL, "%s", peel_eal_plan_text(&plan, text, sizeof(text)));
 }

@@ -5,15 +5,14 @@
  */
 #include "conf_table.h"
 
-/* Bits of an address behind its prefix: none set, all set? Both true for a prefix without such bits. */
-static void
-host_bits(const struct peel_addr *a, unsigned int prefix_len, bool *none, bool *all)
+void
+conf_host_bits(const struct peel_network *n, bool *none, bool *all)
 {
-	unsigned int len = a->family == PEEL_FAMILY_IPV4 ? 32 : 128;
+	unsigned int len = n->addr.family == PEEL_FAMILY_IPV4 ? 32 : 128;
 
 	*none = *all = true;
-	for (unsigned int bit = prefix_len; bit < len; bit++) {
-		if (a->ip[bit / 8] & (0x80u >> bit % 8))
+	for (unsigned int bit = n->prefix_len; bit < len; bit++) {
+		if (n->addr.ip[bit / 8] & (0x80u >> bit % 8))
 			*none = false;
 		else
 			*all = false;
@@ -44,7 +43,7 @@ no_host(const struct peel_addr *a, const struct peel_network *network)
 		return "is not an address that a host has on a network";
 	if (network->prefix_len + 2u > (v4 ? 32 : 128) || !same_network(network, a))
 		return NULL;
-	host_bits(a, network->prefix_len, &none, &all);
+	conf_host_bits(&(struct peel_network){*a, network->prefix_len}, &none, &all);
 	if (none)
 		return "is the address of the network itself";
 	return v4 && all ? "is the broadcast address of its network" : NULL;
@@ -59,28 +58,28 @@ conf_gateway_on_link(const struct peel_network *network, const struct peel_addr 
 }
 
 static void
-check_gateway(const struct peel_conf *c, struct conf_errors *e, const struct peel_network *own,
-	const struct peel_addr *gateway, const char *address_key, const char *key)
+check_gateway(struct conf_errors *e, const struct peel_network *own,
+	const struct peel_addr *gateway, enum conf_id address_id, enum conf_id id)
 {
-	bool alone = own->prefix_len == (own->addr.family == PEEL_FAMILY_IPV4 ? 32 : 128);
-	const char *why;
+	const char *address = conf_settings[address_id].name, *why;
+	unsigned int whole = own->addr.family == PEEL_FAMILY_IPV4 ? 32 : 128;
 
 	if (gateway->family == PEEL_FAMILY_NONE)
 		return;
 	if (own->addr.family == PEEL_FAMILY_NONE) {
-		conf_error_key(e, c, "port", key, "is given without %s", address_key);
+		conf_wrong(e, id, "is given without %s", address);
 		return;
 	}
 	why = no_host(gateway, own);
 	if (why != NULL)
-		conf_error_key(e, c, "port", key, "%s", why);
+		conf_wrong(e, id, "%s", why);
 	else if (peel_addr_same_ip(&own->addr, gateway))
-		conf_error_key(e, c, "port", key, "is our own address");
-	else if (!alone && !conf_gateway_on_link(own, gateway))
-		conf_error_key(e, c, "port", key,
+		conf_wrong(e, id, "is our own address");
+	else if (own->prefix_len != whole && !conf_gateway_on_link(own, gateway))
+		conf_wrong(e, id,
 			"is not on the network of %s; where a provider's router is outside of it, "
 			"write %s with the length /%u",
-			address_key, address_key, own->addr.family == PEEL_FAMILY_IPV4 ? 32 : 128);
+			address, address, whole);
 }
 
 void
@@ -90,12 +89,12 @@ conf_check_network(const struct peel_conf *c, struct conf_errors *e)
 	const char *why;
 
 	if (c->address.addr.family == PEEL_FAMILY_NONE)
-		conf_error_key(e, c, "port", "address", "is missing: ethdev needs one");
+		conf_wrong(e, CONF_port_address, "is missing: ethdev needs one");
 	else if ((why = no_host(&c->address.addr, &c->address)) != NULL)
-		conf_error_key(e, c, "port", "address", "%s", why);
+		conf_wrong(e, CONF_port_address, "%s", why);
 	if (c->address6.addr.family != PEEL_FAMILY_NONE &&
 		(why = no_host(&c->address6.addr, &c->address6)) != NULL)
-		conf_error_key(e, c, "port", "address6", "%s", why);
-	check_gateway(c, e, &c->address, &p->gateway, "address", "gateway");
-	check_gateway(c, e, &c->address6, &p->gateway6, "address6", "gateway6");
+		conf_wrong(e, CONF_port_address6, "%s", why);
+	check_gateway(e, &c->address, &p->gateway, CONF_port_address, CONF_port_gateway);
+	check_gateway(e, &c->address6, &p->gateway6, CONF_port_address6, CONF_port_gateway6);
 }

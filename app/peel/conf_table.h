@@ -3,103 +3,66 @@
  */
 #pragma once
 
-/* What the conf*.c files and their tests share: the table of keys, and errors about them. */
+/* What the conf*.c files and their tests share: the table at run time, and errors. */
 
 #include "conf.h"
 
-struct conf_key;
-
-struct conf_word {
-	const char *word; /* a table of them ends with NULL */
-	int64_t value;
-};
-
+/* How a value is written; those of a form of their own, by who reads them (conf_value.c). */
 enum conf_type {
-	CONF_NUMBER, /* decimal, min..max, or one of `words` */
-	CONF_SIZE,   /* the same with a k, M, G or T suffix (powers of 1024) */
-	CONF_MILLIS, /* seconds with up to three decimals, kept in milliseconds; min..max in milliseconds */
-	CONF_BOOL,
-	CONF_FLAG, /* yes or no sets or clears the bits `min` */
-	CONF_WORD, /* one of `words` */
-	CONF_TEXT, /* shorter than the field */
-	CONF_ADDR, /* address and port, or nothing */
-	CONF_SET,  /* `set` does it */
-	CONF_LIST, /* `set` is called per element; a list may go on in the next line */
+	CONF_NUMBER, /* decimal, min..max, or the word */
+	CONF_SECONDS,
+	CONF_SIZE,   /* with a k, M, G or T suffix (powers of 1024) */
+	CONF_MILLIS, /* seconds with a fraction, kept in milliseconds; min..max in milliseconds */
+	CONF_WORD,   /* one of the words, kept as its index */
+	CONF_SWITCH,
+	CONF_FLAG,   /* a switch for the bits `min` of the field */
+	CONF_STRING, /* shorter than the field */
+	CONF_COMMUNITY,
+	CONF_DRIVER,
+	CONF_ENGINE,
+	CONF_ADDRESS, /* address and port, or nothing */
+	CONF_LISTEN,  /* must be there */
+	CONF_PUBLIC,  /* with a port that is not 0, or nothing */
+	CONF_IP4,     /* an address without a port, or nothing */
+	CONF_IP6,
+	CONF_NETWORK4, /* address and prefix length, or nothing */
+	CONF_NETWORK6,
+	CONF_PORTS, /* a range */
+	CONF_CORES, /* from here on: lists, which may go on in the next line */
+	CONF_BOOTSTRAP,
+	CONF_DENY,
+	CONF_DNS,
 };
 
-/** Set a value, or add one element of a list (the first clears what was there). 0, or -errno and why not. */
-typedef int (*conf_set_fn)(
-	struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-
-struct conf_key {
+struct conf_setting {
 	const char *section, *name;
 	enum conf_type type;
 	size_t offset, size; /* of the field in struct peel_conf */
-	int64_t min, max;
-	const struct conf_word *words;
-	conf_set_fn set;
-	const char *allowed; /* of errors; NULL: made from the type, the range and the words */
-	const char *about;   /* what it means, one line */
+	int64_t by_default, min, max, meaning;
+	const char *words;   /* the one for `meaning`; of a CONF_WORD all, separated by spaces */
+	const char *text;    /* default of a type that is no number; NULL: by_default */
+	const char *allowed; /* NULL: made from type, range and words */
+	const char *about;
 };
+extern const struct conf_setting conf_settings[CONF_N];
 
-extern const struct conf_key conf_keys[];
-extern const unsigned int conf_n_keys;
+/** First setting of a section, -1: there is no such section. The settings of a section stand together. */
+int conf_section_find(const char *section);
+int conf_find(const char *section, const char *name);
+/** Which commands read a section. */
+enum peel_conf_use conf_section_use(const char *section);
+/** A setting that somebody who wrote this may have meant; name NULL: its section. NULL: nothing is near. */
+const struct conf_setting *conf_near(const char *section, const char *name);
 
-/** Index of a key, or -1. */
-int conf_key_find(const char *section, const char *name);
-/** Which commands read a section, bits of enum peel_conf_use; 0: there is no such section. */
-unsigned int conf_section_use(const char *section);
-/** The sections of a command, "node, port, ...". */
-const char *conf_section_list(enum peel_conf_use use, char *out, size_t size);
-/** The key or section that somebody who wrote this may have meant; NULL when nothing is near. */
-const char *conf_hint_key(const char *section, const char *name, char *out, size_t size);
-const char *conf_hint_section(const char *section);
-/** What may stand there, for errors. */
-const char *conf_allowed(const struct conf_key *k, char *out, size_t size);
-
-/** Parse and store a whole value. @p more: further elements of a list. 0, or -EINVAL and why not. */
-int conf_value_set(const struct conf_key *k, struct peel_conf *c, const char *value, bool more,
-	char *why, size_t why_size) PEEL_MUST_USE;
-
-/* conf_addr.c */
-/** "ADDRESS/LENGTH"; without a length one host. 0, or -EINVAL and why not. */
-int conf_parse_network(
-	const char *value, struct peel_network *out, char *why, size_t why_size) PEEL_MUST_USE;
-
-/* conf_lists.c and conf_addr.c: setters of values with a form of their own */
-int conf_set_community(
-	struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-int conf_set_discovery_community(
-	struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-int conf_set_dht_community(
-	struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-int conf_set_driver(struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-int conf_set_engine(struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-int conf_set_listen(struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-int conf_set_address(
-	struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-int conf_set_address6(
-	struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-int conf_set_gateway(
-	struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-int conf_set_gateway6(
-	struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-int conf_set_exit_ports(
-	struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-int conf_set_exit_address(
-	struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-int conf_set_exit_address6(
-	struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-int conf_set_public_address(
-	struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-int conf_set_cores(struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-int conf_set_bootstrap(
-	struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-int conf_set_deny(struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
-int conf_set_dns(struct peel_conf *c, const char *value, bool first, char *why, size_t why_size);
+#define CONF_TEXT_MAX 256
+/** What may stand there. */
+const char *conf_allowed(const struct conf_setting *k, char out[CONF_TEXT_MAX]);
+/** The default as it would be written in a file. */
+const char *conf_default(enum conf_id id, enum peel_conf_use use, char out[CONF_TEXT_MAX]);
 
 /* Errors of one file. */
 struct conf_errors {
+	const struct peel_conf *conf;
 	const char *file;
 	peel_conf_error_fn fn;
 	void *arg;
@@ -110,12 +73,15 @@ struct conf_errors {
 /** Line 0: about the file as a whole. @p section and @p key may be NULL. */
 void conf_error(struct conf_errors *e, unsigned int line, const char *section, const char *key,
 	const char *format, ...) PEEL_PRINTF(5, 6);
-/** About a key; its line is the one where it was given. Appends "; allowed: ...". */
-void conf_error_key(struct conf_errors *e, const struct peel_conf *c, const char *section,
-	const char *name, const char *format, ...) PEEL_PRINTF(5, 6);
-
-/** Was the key given in the file? */
-bool conf_given(const struct peel_conf *c, const char *section, const char *name);
+/** About a setting. */
+#define conf_note_at(e, at_line, id, ...)                                                          \
+	conf_error(e, at_line, conf_settings[id].section, conf_settings[id].name, __VA_ARGS__)
+#define conf_wrong_at(e, at_line, id, format, ...)                                                 \
+	conf_note_at(e, at_line, id, format "; allowed: %s", ##__VA_ARGS__,                        \
+		conf_allowed(&conf_settings[id], (char[CONF_TEXT_MAX]){0}))
+/** The same, at the line where it was given. */
+#define conf_note(e, id, ...) conf_note_at(e, (e)->conf->line[id], id, __VA_ARGS__)
+#define conf_wrong(e, id, ...) conf_wrong_at(e, (e)->conf->line[id], id, __VA_ARGS__)
 
 /** conf_check.c: fit the values together; counts into @p e. */
 void conf_check(struct peel_conf *c, struct conf_errors *e);
@@ -123,5 +89,5 @@ void conf_check(struct peel_conf *c, struct conf_errors *e);
 void conf_check_network(const struct peel_conf *c, struct conf_errors *e);
 /** Is the gateway on the network, or does it have an address of the link? Otherwise it is reached on the link all the same. */
 bool conf_gateway_on_link(const struct peel_network *network, const struct peel_addr *gateway);
-/** conf_client.c: the same for [client] and [socks]. */
-void conf_check_client(struct peel_conf *c, struct conf_errors *e);
+/** Bits of an address behind its prefix: none set, all set? Both true for a prefix without such bits. */
+void conf_host_bits(const struct peel_network *n, bool *none, bool *all);

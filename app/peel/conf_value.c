@@ -1,347 +1,430 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Values of the configuration by type: numbers, sizes, times, words.
+ * Values of the configuration, by type: from text into their fields.
  */
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "conf_table.h"
 #include "drivers.h"
 #include "peel_aead_engines.h"
 #include "peel_node_text.h"
 
-static void *
-field(const struct conf_key *k, struct peel_conf *c)
-{
-	return (char *)c + k->offset;
-}
-
-static void
-store(const struct conf_key *k, struct peel_conf *c, int64_t v)
-{
-	/* Little-endian, so the low bytes come first; the ranges of the table keep the rest empty. */
-	memcpy(field(k, c), &v, k->size);
-}
-
-static bool
-find_word(const struct conf_word *words, const char *value, int64_t *out)
-{
-	for (const struct conf_word *w = words; w != NULL && w->word != NULL; w++) {
-		if (strcmp(w->word, value) == 0) {
-			*out = w->value;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Digits at *p as a number up to `max`; moves *p behind them. -EINVAL: none, -ERANGE: too large. */
-static int
-digits(const char **p, int64_t max, int64_t *out)
-{
-	int64_t v = 0;
-
-	if (!isdigit((unsigned char)**p))
-		return -EINVAL;
-	for (; isdigit((unsigned char)**p); ++*p) {
-		if (v > (max - (**p - '0')) / 10)
-			return -ERANGE;
-		v = v * 10 + (**p - '0');
-	}
-	*out = v;
-	return 0;
-}
-
-static int64_t
-suffix(char c)
-{
-	switch (c) {
-	case 'k':
-	case 'K':
-		return INT64_C(1) << 10;
-	case 'm':
-	case 'M':
-		return INT64_C(1) << 20;
-	case 'g':
-	case 'G':
-		return INT64_C(1) << 30;
-	case 't':
-	case 'T':
-		return INT64_C(1) << 40;
-	default:
-		return 0;
-	}
-}
+static int refuse(char why[PEEL_CONF_WHY], const char *format, ...) PEEL_PRINTF(2, 3);
 
 static int
-parse_number(const struct conf_key *k, const char *value, int64_t *out, char *why, size_t why_size)
+refuse(char why[PEEL_CONF_WHY], const char *format, ...)
 {
-	const char *p = value;
-	bool minus = *p == '-';
-	int64_t v = 0, scale = 1;
-	int ret;
+	va_list ap;
 
-	/* The number behind a word may be written too: `max_peers = -1` is `unlimited`. */
-	p += minus;
-	ret = digits(&p, INT64_MAX, &v);
-	if (ret == 0 && k->type == CONF_SIZE && suffix(*p) != 0)
-		scale = suffix(*p++);
-	if (ret == -EINVAL || (ret == 0 && *p != '\0')) {
-		snprintf(why, why_size, "\"%.64s\" is not a %s", value,
-			k->type == CONF_SIZE ? "size" : "number");
-		return -EINVAL;
-	}
-	v = minus ? -v : v;
-	for (const struct conf_word *w = k->words; w != NULL && w->word != NULL; w++) {
-		if (ret == 0 && v == w->value) {
-			*out = v;
-			return 0;
-		}
-	}
-	if (ret != 0 || v < (k->min + scale - 1) / scale || v > k->max / scale) {
-		snprintf(why, why_size, "%.64s is out of range", value);
-		return -EINVAL;
-	}
-	*out = v * scale;
-	return 0;
-}
-
-static int
-parse_millis(const struct conf_key *k, const char *value, int64_t *out, char *why, size_t why_size)
-{
-	const char *p = value;
-	int64_t seconds = 0, ms = 0;
-	int ret = digits(&p, INT32_MAX, &seconds);
-
-	if (ret == 0 && *p == '.') {
-		int64_t unit = 100;
-
-		if (!isdigit((unsigned char)*++p))
-			ret = -EINVAL;
-		for (; isdigit((unsigned char)*p) && unit > 0; p++, unit /= 10)
-			ms += unit * (*p - '0');
-	}
-	if (ret == -EINVAL || (ret == 0 && *p != '\0')) {
-		snprintf(why, why_size, "\"%.64s\" is not a time in seconds", value);
-		return -EINVAL;
-	}
-	*out = seconds * 1000 + ms;
-	if (ret != 0 || *out < k->min || *out > k->max) {
-		snprintf(why, why_size, "%.64s is out of range", value);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int
-parse_bool(const char *value, int64_t *out, char *why, size_t why_size)
-{
-	static const struct conf_word words[] = {
-		{"yes", 1}, {"no", 0}, {"true", 1}, {"false", 0}, {"on", 1}, {"off", 0}, {NULL, 0}};
-
-	if (find_word(words, value, out))
-		return 0;
-	snprintf(why, why_size, "\"%.64s\" is neither yes nor no", value);
+	va_start(ap, format);
+	vsnprintf(why, PEEL_CONF_WHY, format, ap);
+	va_end(ap);
 	return -EINVAL;
 }
 
+/* ---- numbers and words -------------------------------------------------------------------------------------------- */
+
+/* Which of the words, separated by spaces; -1: none. */
 static int
-set_text(const struct conf_key *k, struct peel_conf *c, const char *value, char *why,
-	size_t why_size)
+word_index(const char *words, const char *value)
 {
 	size_t len = strlen(value);
+	int i = 0;
 
-	if (len >= k->size) {
-		snprintf(why, why_size, "is too long (%zu characters)", len);
-		return -EINVAL;
+	for (const char *w = words; len > 0; w += strcspn(w, " ") + 1, i++) {
+		if (strcspn(w, " ") == len && memcmp(w, value, len) == 0)
+			return i;
+		if (w[strcspn(w, " ")] == '\0')
+			break;
 	}
-	memset(field(k, c), 0, k->size);
-	memcpy(field(k, c), value, len);
+	return -1;
+}
+
+static int
+read_number(const struct conf_setting *k, const char *value, int64_t *out, char why[PEEL_CONF_WHY])
+{
+	static const char units[] = "kKmMgGtT";
+	const char *unit;
+	char *end;
+	int64_t scale = 1;
+
+	if (k->words != NULL && strcmp(value, k->words) == 0) {
+		*out = k->meaning;
+		return 0;
+	}
+	errno = 0;
+	*out = strtoll(value, &end, 10);
+	unit = k->type == CONF_SIZE && *end != '\0' ? strchr(units, *end) : NULL;
+	if (unit != NULL) {
+		scale <<= 10 * ((unit - units) / 2 + 1);
+		end++;
+	}
+	if (!isdigit((unsigned char)value[value[0] == '-']) || *end != '\0')
+		return refuse(why, "\"%.64s\" is not a %s", value,
+			k->type == CONF_SIZE ? "size" : "number");
+	/* The number behind a word may be written too: `max_peers = -1` is `unlimited`. */
+	if (errno == 0 && k->words != NULL && *out == k->meaning)
+		return 0;
+	if (errno != 0 || *out < 0 || *out > k->max / scale || *out * scale < k->min)
+		return refuse(why, "%.64s is out of range", value);
+	*out *= scale;
 	return 0;
 }
 
 static int
-set_addr(const struct conf_key *k, struct peel_conf *c, const char *value, char *why,
-	size_t why_size)
+read_millis(const struct conf_setting *k, const char *value, int64_t *out, char why[PEEL_CONF_WHY])
 {
-	struct peel_addr a;
-	int ret = 0;
+	static const char digits[] = "0123456789";
+	size_t len = strspn(value, digits), fraction;
+	double ms;
 
-	memset(&a, 0, sizeof(a));
-	if (*value != '\0')
-		ret = peel_node_parse_address(value, &a, why, why_size);
-	if (ret == 0)
-		memcpy(field(k, c), &a, sizeof(a));
-	return ret;
+	if (len > 0 && value[len] == '.' && (fraction = strspn(value + len + 1, digits)) > 0)
+		len += 1 + fraction;
+	if (len == 0 || value[len] != '\0')
+		return refuse(why, "\"%.64s\" is not a time in seconds", value);
+	ms = 1000 * strtod(value, NULL);
+	if (ms < (double)k->min || ms > (double)k->max)
+		return refuse(why, "%.64s is out of range", value);
+	*out = (int64_t)(ms + 0.5);
+	return 0;
 }
 
 static int
-set_list(const struct conf_key *k, struct peel_conf *c, const char *value, bool more, char *why,
-	size_t why_size)
+read_scalar(const struct conf_setting *k, const char *value, int64_t *out, char why[PEEL_CONF_WHY])
 {
-	char element[256];
-	bool first = !more;
+	int i;
 
-	if (first && *value == '\0')
-		return k->set(c, "", true, why, why_size);
-	while (*value != '\0') {
-		size_t len = strcspn(value, ", \t");
+	switch (k->type) {
+	case CONF_MILLIS:
+		return read_millis(k, value, out, why);
+	case CONF_SWITCH:
+	case CONF_FLAG:
+		i = word_index("no yes false true off on", value);
+		*out = i & 1;
+		return i >= 0 ? 0 : refuse(why, "\"%.64s\" is neither yes nor no", value);
+	case CONF_WORD:
+		*out = i = word_index(k->words, value);
+		return i >= 0 ? 0 : refuse(why, "\"%.64s\" is not known", value);
+	default:
+		return read_number(k, value, out, why);
+	}
+}
 
-		if (len >= sizeof(element)) {
-			snprintf(why, why_size, "has an element of %zu characters", len);
-			return -EINVAL;
-		}
-		memcpy(element, value, len);
-		element[len] = '\0';
-		value += len;
-		value += strspn(value, ", \t");
-		if (len == 0)
-			continue; /* a comma at the start */
-		int ret = k->set(c, element, first, why, why_size);
+static int
+set_scalar(const struct conf_setting *k, void *field, const char *value, char why[PEEL_CONF_WHY])
+{
+	int64_t v = 0;
+	int ret = read_scalar(k, value, &v, why);
+
+	if (ret != 0)
+		return ret;
+	if (k->type == CONF_FLAG) {
+		uint16_t *flags = field;
+
+		v = v ? *flags | k->min : *flags & ~k->min;
+	}
+	/* Little-endian, so the low bytes come first; the ranges of the table keep the rest empty. */
+	memcpy(field, &v, k->size);
+	return 0;
+}
+
+/* ---- addresses ---------------------------------------------------------------------------------------------------- */
+
+static int
+set_address(const struct conf_setting *k, void *field, const char *value, char why[PEEL_CONF_WHY])
+{
+	struct peel_addr a = {.family = PEEL_FAMILY_NONE};
+
+	if (*value != '\0' || k->type == CONF_LISTEN) {
+		int ret = peel_node_parse_address(value, &a, why, PEEL_CONF_WHY);
 
 		if (ret != 0)
 			return ret;
-		first = false;
+		if (k->type == CONF_PUBLIC && a.port == 0)
+			return refuse(why, "port 0 cannot be reached");
+	}
+	memcpy(field, &a, sizeof(a));
+	return 0;
+}
+
+/* An address without port. */
+static bool
+read_ip(const char *value, struct peel_addr *out)
+{
+	return peel_addr_parse(value, 0, out) == 0 && !peel_node_has_port(value) && value[0] != '[';
+}
+
+static int
+set_ip(const struct conf_setting *k, void *field, const char *value, char why[PEEL_CONF_WHY])
+{
+	uint8_t family = k->type == CONF_IP4 ? PEEL_FAMILY_IPV4 : PEEL_FAMILY_IPV6;
+	struct peel_addr a = {.family = PEEL_FAMILY_NONE};
+
+	if (*value != '\0' && !read_ip(value, &a))
+		return refuse(why, "\"%.64s\" is not an IP address", value);
+	if (*value != '\0' && a.family != family)
+		return refuse(why, "%.64s is not an IPv%u address", value, family);
+	memcpy(field, &a, sizeof(a));
+	return 0;
+}
+
+/* "ADDRESS/LENGTH"; without a length one host. */
+static int
+read_network(const char *value, struct peel_network *out, char why[PEEL_CONF_WHY])
+{
+	char host[PEEL_ADDR_TEXT_MAX];
+	size_t len = strcspn(value, "/");
+	unsigned long bits, max;
+	char *end = host;
+
+	memset(out, 0, sizeof(*out));
+	snprintf(host, sizeof(host), "%.*s", (int)len, value);
+	if (len >= sizeof(host) || !read_ip(host, &out->addr))
+		return refuse(why, "\"%.64s\" is not an address and a prefix length", value);
+	max = out->addr.family == PEEL_FAMILY_IPV4 ? 32 : 128;
+	bits = max;
+	if (value[len] == '/') {
+		bits = isdigit((unsigned char)value[len + 1]) ? strtoul(value + len + 1, &end, 10)
+							      : max + 1;
+		if (bits > max || *end != '\0')
+			return refuse(
+				why, "\"%.64s\" has no prefix length of 0 to %lu", value, max);
+	}
+	out->prefix_len = (uint8_t)bits;
+	return 0;
+}
+
+static int
+set_network(const struct conf_setting *k, void *field, const char *value, char why[PEEL_CONF_WHY])
+{
+	uint8_t family = k->type == CONF_NETWORK4 ? PEEL_FAMILY_IPV4 : PEEL_FAMILY_IPV6;
+	struct peel_network n = {.prefix_len = 0};
+
+	if (*value != '\0') {
+		int ret = read_network(value, &n, why);
+
+		if (ret != 0)
+			return ret;
+		if (n.addr.family != family)
+			return refuse(why, "%.64s is not IPv%u", value, family);
+		if (strchr(value, '/') == NULL || n.prefix_len == 0)
+			return refuse(why, "%.64s says no network", value);
+	}
+	memcpy(field, &n, sizeof(n));
+	return 0;
+}
+
+/* "LOW-HIGH", or with @p one_will_do "LOW" alone. */
+static bool
+read_range(const char *value, bool one_will_do, unsigned int *low, unsigned int *high)
+{
+	char rest;
+	int n = sscanf(value, "%5u-%5u%c", low, high, &rest);
+
+	if (strspn(value, "0123456789-") != strlen(value) || value[0] == '-' ||
+		strstr(value, "--") != NULL)
+		return false;
+	if (n == 1 && one_will_do && strchr(value, '-') == NULL && strlen(value) <= 5) {
+		*high = *low;
+		return true;
+	}
+	return n == 2;
+}
+
+static int
+set_ports(struct peel_port_conf *p, const char *value, char why[PEEL_CONF_WHY])
+{
+	unsigned int low, high;
+
+	if (!read_range(value, false, &low, &high))
+		return refuse(why, "\"%.64s\" is not a range of ports", value);
+	if (low < 1024 || high > UINT16_MAX || low > high)
+		return refuse(why, "%.64s is out of range", value);
+	p->exit_port_min = (uint16_t)low;
+	p->exit_port_max = (uint16_t)high;
+	return 0;
+}
+
+/* ---- drivers ------------------------------------------------------------------------------------------------------ */
+
+static int
+set_driver(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WHY])
+{
+	n->port = peel_port_find(value);
+	if (n->port != NULL)
+		return 0;
+	n->port = peel_ports[0];
+	return refuse(why, "there is no port driver \"%.64s\"", value);
+}
+
+static int
+set_engine(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WHY])
+{
+	n->engine = peel_aead_engine_find(value); /* auto: none yet */
+	if (n->engine != NULL || strcmp(value, "auto") == 0)
+		return 0;
+	return refuse(why, "there is no engine \"%.64s\" in this build", value);
+}
+
+/* ---- lists: elements one by one; "" when there are none, and before the first --------------------------------------- */
+
+static int
+add_cores(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WHY])
+{
+	unsigned int low, high;
+
+	if (*value == '\0') {
+		for (unsigned int i = 0; i < PEEL_MAX_WORKERS; i++)
+			n->core[i] = -1;
+		return 0;
+	}
+	if (n->core[0] < 0)
+		n->n_workers = 0;
+	if (!read_range(value, true, &low, &high) || low > high || high >= CPU_SETSIZE)
+		return refuse(why, "\"%.64s\" is not a CPU or a range of CPUs", value);
+	for (; low <= high; low++) {
+		for (unsigned int i = 0; i < n->n_workers; i++) {
+			if (n->core[i] == (int)low)
+				return refuse(why, "names CPU %u twice", low);
+		}
+		if (n->n_workers == PEEL_MAX_WORKERS)
+			return refuse(why, "names more than %d CPUs", PEEL_MAX_WORKERS);
+		n->core[n->n_workers++] = (int)low;
 	}
 	return 0;
 }
 
-int
-conf_value_set(const struct conf_key *k, struct peel_conf *c, const char *value, bool more,
-	char *why, size_t why_size)
+static int
+add_bootstrap(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WHY])
 {
-	int64_t v = 0;
-	int ret = 0;
+	if (*value != '\0')
+		return peel_node_conf_add_bootstrap(n, value, why, PEEL_CONF_WHY);
+	memset(n->bootstrap, 0, sizeof(n->bootstrap));
+	memset(n->bootstrap_name, 0, sizeof(n->bootstrap_name));
+	n->n_bootstrap = n->n_bootstrap_names = 0;
+	return 0;
+}
 
-	switch (k->type) {
-	case CONF_NUMBER:
-	case CONF_SIZE:
-		if (!find_word(k->words, value, &v))
-			ret = parse_number(k, value, &v, why, why_size);
-		break;
-	case CONF_MILLIS:
-		ret = parse_millis(k, value, &v, why, why_size);
-		break;
-	case CONF_BOOL:
-		ret = parse_bool(value, &v, why, why_size);
-		break;
-	case CONF_FLAG:
-		ret = parse_bool(value, &v, why, why_size);
-		if (ret == 0) {
-			uint16_t *flags = field(k, c);
+static int
+add_deny(struct peel_policy *p, const char *value, char why[PEEL_CONF_WHY])
+{
+	struct peel_network n;
+	bool none, all;
+	int ret;
 
-			*flags = (uint16_t)(v ? *flags | k->min : *flags & ~k->min);
-		}
-		return ret;
-	case CONF_WORD:
-		if (!find_word(k->words, value, &v)) {
-			snprintf(why, why_size, "\"%.64s\" is not known", value);
-			return -EINVAL;
-		}
-		break;
-	case CONF_TEXT:
-		return set_text(k, c, value, why, why_size);
-	case CONF_ADDR:
-		return set_addr(k, c, value, why, why_size);
-	case CONF_SET:
-		return k->set(c, value, true, why, why_size);
-	case CONF_LIST:
-		return set_list(k, c, value, more, why, why_size);
+	if (*value == '\0') {
+		memset(p->deny, 0, sizeof(p->deny));
+		p->n_deny = 0;
+		return 0;
 	}
-	if (ret == 0)
-		store(k, c, v);
+	ret = read_network(value, &n, why);
+	if (ret != 0)
+		return ret;
+	conf_host_bits(&n, &none, &all);
+	if (!none) /* most likely a slip: 10.0.0.1/8 for 10.0.0.1/32 */
+		return refuse(
+			why, "%.64s has bits set behind its prefix of %u", value, n.prefix_len);
+	if (p->n_deny == PEEL_POLICY_DENY_MAX)
+		return refuse(why, "has more than %d networks", PEEL_POLICY_DENY_MAX);
+	p->deny[p->n_deny++] = n;
+	return 0;
+}
+
+static int
+add_dns(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WHY])
+{
+	if (*value == '\0') {
+		memset(n->dns, 0, sizeof(n->dns));
+		n->n_dns = 0;
+		return 0;
+	}
+	return strcmp(value, "system") == 0 ? 0
+					    : peel_node_conf_add_dns(n, value, why, PEEL_CONF_WHY);
+}
+
+static int
+add_element(const struct conf_setting *k, struct peel_conf *c, const char *value,
+	char why[PEEL_CONF_WHY])
+{
+	switch (k->type) {
+	case CONF_CORES:
+		return add_cores(&c->node, value, why);
+	case CONF_BOOTSTRAP:
+		return add_bootstrap(&c->node, value, why);
+	case CONF_DENY:
+		return add_deny(&c->node.policy, value, why);
+	default:
+		return add_dns(&c->node, value, why);
+	}
+}
+
+static int
+set_list(const struct conf_setting *k, struct peel_conf *c, const char *value, bool more,
+	char why[PEEL_CONF_WHY])
+{
+	char element[256];
+	int ret = more ? 0 : add_element(k, c, "", why);
+
+	for (value += strspn(value, ", \t"); ret == 0 && *value != '\0';
+		value += strspn(value, ", \t")) {
+		size_t len = strcspn(value, ", \t");
+
+		if (len >= sizeof(element))
+			return refuse(why, "has an element of %zu characters", len);
+		memcpy(element, value, len);
+		element[len] = '\0';
+		value += len;
+		ret = add_element(k, c, element, why);
+	}
 	return ret;
 }
 
-static const char *
-size_text(int64_t v, char *out, size_t size)
+int
+peel_conf_set(
+	struct peel_conf *c, enum conf_id id, const char *value, bool more, char why[PEEL_CONF_WHY])
 {
-	static const char units[] = " kMGT";
-	int unit = 0;
+	const struct conf_setting *k = &conf_settings[id];
+	char *field = (char *)c + k->offset;
 
-	while (v >= 1024 && v % 1024 == 0 && units[unit + 1] != '\0') {
-		v /= 1024;
-		unit++;
-	}
-	snprintf(out, size, unit > 0 ? "%" PRId64 "%c" : "%" PRId64, v, units[unit]);
-	return out;
-}
-
-static const char *
-word_list(const struct conf_word *words, char *out, size_t size)
-{
-	size_t n = 0;
-
-	out[0] = '\0';
-	for (const struct conf_word *w = words; w != NULL && w->word != NULL && n < size; w++)
-		n += (size_t)snprintf(out + n, size - n, "%s%s", n > 0 ? ", " : "", w->word);
-	return out;
-}
-
-static const char *
-driver_list(char *out, size_t size)
-{
-	size_t n = 0;
-
-	out[0] = '\0';
-	for (const struct peel_port_ops *const *p = peel_ports; *p != NULL && n < size; p++)
-		n += (size_t)snprintf(out + n, size - n, "%s%s", n > 0 ? ", " : "", (*p)->name);
-	return out;
-}
-
-static const char *
-engine_list(char *out, size_t size)
-{
-	size_t n = (size_t)snprintf(out, size, "auto");
-
-	for (const struct peel_aead_engine *const *e = peel_aead_engines; *e != NULL && n < size;
-		e++)
-		n += (size_t)snprintf(out + n, size - n, ", %s", (*e)->name);
-	return out;
-}
-
-const char *
-conf_allowed(const struct conf_key *k, char *out, size_t size)
-{
-	char low[32], high[32], words[128];
-	const char *separator;
-
-	if (k->allowed != NULL) {
-		snprintf(out, size, "%s", k->allowed);
-		return out;
-	}
-	if (k->set == conf_set_driver)
-		return driver_list(out, size);
-	if (k->set == conf_set_engine)
-		return engine_list(out, size);
-	word_list(k->words, words, sizeof(words));
-	separator = words[0] != '\0' ? ", or " : "";
 	switch (k->type) {
-	case CONF_NUMBER:
-		snprintf(out, size, "%" PRId64 " to %" PRId64 "%s%s", k->min, k->max, separator,
-			words);
-		break;
-	case CONF_SIZE:
-		snprintf(out, size, "%s to %s (bytes, or with k, M, G, T)%s%s",
-			size_text(k->min, low, sizeof(low)), size_text(k->max, high, sizeof(high)),
-			separator, words);
-		break;
-	case CONF_MILLIS:
-		snprintf(out, size, "%g to %g seconds", (double)k->min / 1000,
-			(double)k->max / 1000);
-		break;
-	case CONF_ADDR:
-		snprintf(out, size, "ADDRESS:PORT, or nothing");
-		break;
-	case CONF_BOOL:
-	case CONF_FLAG:
-		snprintf(out, size, "yes, no (or true, false, on, off)");
-		break;
+	case CONF_STRING:
+		if (strlen(value) >= k->size)
+			return refuse(why, "is too long (%zu characters)", strlen(value));
+		strncpy(field, value, k->size); /* fills up with zeros */
+		return 0;
+	case CONF_COMMUNITY:
+		return peel_node_conf_set_community(&c->node,
+			(enum peel_community)(
+				(k->offset - offsetof(struct peel_conf, node.community)) /
+				PEEL_COMMUNITY_LEN),
+			value, why, PEEL_CONF_WHY);
+	case CONF_DRIVER:
+		return set_driver(&c->node, value, why);
+	case CONF_ENGINE:
+		return set_engine(&c->node, value, why);
+	case CONF_ADDRESS:
+	case CONF_LISTEN:
+	case CONF_PUBLIC:
+		return set_address(k, field, value, why);
+	case CONF_IP4:
+	case CONF_IP6:
+		return set_ip(k, field, value, why);
+	case CONF_NETWORK4:
+	case CONF_NETWORK6:
+		return set_network(k, field, value, why);
+	case CONF_PORTS:
+		return set_ports(&c->node.port_conf, value, why);
+	case CONF_CORES:
+	case CONF_BOOTSTRAP:
+	case CONF_DENY:
+	case CONF_DNS:
+		return set_list(k, c, value, more, why);
 	default:
-		snprintf(out, size, "%s", words);
+		return set_scalar(k, field, value, why);
 	}
-	return out;
 }

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf_table.h"
 #include "output.h"
 #include "tool.h"
 
@@ -41,13 +40,11 @@ tool_number(const struct tool *t, const char *option, const char *value, unsigne
 }
 
 static int
-set(struct tool *t, const char *option, const char *name, const char *section, const char *value,
-	bool more)
+set(struct tool *t, const char *option, enum conf_id id, const char *value, bool more)
 {
-	char why[384] = "";
-	int i = conf_key_find(section, name);
+	char why[PEEL_CONF_WHY] = "";
 
-	if (conf_value_set(&conf_keys[i], &t->session.conf, value, more, why, sizeof(why)) == 0)
+	if (peel_conf_set(&t->session.conf, id, value, more, why) == 0)
 		return EXIT_OK;
 	fprintf(stderr, "peel %s: %s: %s\n", t->command->name, option, why);
 	return peel_command_usage_error(t->command);
@@ -73,11 +70,11 @@ tool_option(struct tool *t, int o, const char *value)
 	case 'c':
 		return take_config(t, value);
 	case 'b':
-		ret = set(t, "--bootstrap", "bootstrap", "discovery", value, t->with_bootstrap);
+		ret = set(t, "--bootstrap", CONF_discovery_bootstrap, value, t->with_bootstrap);
 		t->with_bootstrap = true;
 		return ret;
 	case 'C':
-		return set(t, "--community", "community", "node", value, false);
+		return set(t, "--community", CONF_node_community, value, false);
 	case 'n':
 		return tool_number(t, "--hops", value, 1, PEEL_HOPS_LIMIT, &t->hops);
 	case 't':

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "internal.h"
+#include "peel_discovery.h"
 
 #define JOINED_MAX (1u << 26)
 #define RECENT_MAX (1u << 20)
@@ -13,20 +14,12 @@
 void
 peel_tunnel_settings_init(struct peel_tunnel_settings *s)
 {
-	*s = (struct peel_tunnel_settings){
-		.peer_flags = 1 | 8, /* relay, speed test */
-		.max_joined_circuits = 100,
-		.max_time = 3600,
-		.max_time_ip = 86400,
-		.max_time_inactive = 20,
-		.max_traffic = 10ull << 30,
-		.unstable_timeout = 60,
-		.next_hop_timeout = 10,
-		.remove_tunnel_delay = 5,
-		.max_relay_early = 8,
-		.create_rate_per_source = 100,
-		.create_rate = 2000,
-	};
+	memset(s, 0, sizeof(*s));
+#define SET_tunnel(field, value) s->field = value;
+#define SET_both SET_tunnel
+#define VALUE(section, name, owner, field, type, by_default, ...) SET_##owner(field, by_default)
+#define FLAG(name, bit, by_default, about) s->peer_flags |= by_default ? bit : 0;
+#include "peel_settings.def"
 }
 
 static int

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The default of every setting, in one place; config/relay.ini documents them.
+ * Defaults of a node: those of the table of settings, and the overlays' ids.
  */
 #include "peel_node.h"
 
@@ -20,30 +20,13 @@ peel_node_conf_init(struct peel_node_conf *conf)
 	memcpy(conf->community[PEEL_COMMUNITY_DISCOVERY], community_discovery, PEEL_COMMUNITY_LEN);
 	memcpy(conf->community[PEEL_COMMUNITY_DHT], community_dht, PEEL_COMMUNITY_LEN);
 
-	conf->port_conf.listen = peel_addr_ipv4(0, 0, 0, 0, 8090);
-	conf->port_conf.max_endpoints = 4096;
-	conf->port_conf.exit_port_min = 20000;
-	conf->port_conf.exit_port_max = 59999;
-
-	conf->n_workers = 1;
 	for (unsigned int i = 0; i < PEEL_MAX_WORKERS; i++)
 		conf->core[i] = -1;
-	conf->control_core = -1;
-	conf->idle = PEEL_IDLE_AUTO;
-	conf->fan_out = true;
-	conf->replay_entries = 1 << 18;
-	conf->ring_size = 1024;
-
-	conf->max_peers = 1000;
-	conf->walk_target = 20;
-
 	peel_tunnel_settings_init(&conf->tunnel);
-	conf->test_response_max = 1400;
-	conf->test_rate = 50000;
-
 	peel_originator_settings_init(&conf->originator);
-
-	conf->dns_timeout_ms = 4000;
-	conf->exit_queue = 64;
-	conf->http_max = 64;
+#define SET_node(field, value) conf->field = value;
+#define VALUE(section, name, owner, field, type, by_default, ...) SET_##owner(field, by_default)
+#define SWITCH(section, name, owner, field, by_default, about) SET_##owner(field, by_default)
+#define WORD(section, name, owner, field, by_default, words, about) SET_##owner(field, by_default)
+#include "peel_settings.def"
 }

@@ -74,7 +74,8 @@ struct peel_node_conf {
 	uint32_t http_max;   /* HTTP requests done for circuits at a time */
 };
 
-/** Defaults of every setting (the documented ones of config/relay.ini). */
+/** The table's defaults (lib/base/peel_settings.def). Addresses, ports of exits and lists, which are read from text, are
+ *  empty, the port driver and the engine are NULL: whoever reads settings sets them. */
 void peel_node_conf_init(struct peel_node_conf *conf);
 
 struct peel_node;

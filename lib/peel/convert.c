@@ -127,23 +127,22 @@ convert_circuits(const struct peel_settings *s, struct peel_node_conf *c)
 	uint32_t own = s->max_circuits * PEEL_HOPS_MAX + OWN_EXTRA;
 
 	c->max_own_circuits = own < OWN_MAX ? own : OWN_MAX;
-	o->min_circuits = s->min_circuits;
-	o->max_circuits = s->max_circuits;
-	o->max_time = t->max_time = s->max_time;
-	o->max_time_ip = t->max_time_ip = s->max_time_ip;
-	o->max_time_inactive = t->max_time_inactive = s->max_time_inactive;
-	o->max_traffic = t->max_traffic = s->max_traffic;
-	o->circuit_timeout = s->circuit_timeout;
-	o->next_hop_timeout = t->next_hop_timeout = s->next_hop_timeout;
-	o->remove_tunnel_delay = t->remove_tunnel_delay = s->remove_tunnel_delay;
-	o->max_relay_early = t->max_relay_early = s->max_relay_early;
+#define SET_originator(field, value) o->field = value;
+#define SET_tunnel(field, value) t->field = value;
+#define SET_both(field, value) o->field = t->field = value;
+#define SET_node(field, value) c->field = value;
+#define TAKE_ALL(owner, field, name) SET_##owner(field, s->name)
+#define TAKE_OWN TAKE_ALL
+#define TAKE_FILES(...)
+#define VALUE(                                                                                     \
+	section, name, owner, field, type, by_default, min, max, word, meaning, takers, about)     \
+	TAKE_##takers(owner, field, name)
+#include "peel_settings.def"
 	o->allow_same_network = s->allow_same_network;
 
 	t->peer_flags = s->peer_flags;
 	if (s->become_exitnode)
 		t->peer_flags |= PEEL_EXIT_BT;
-	t->max_joined_circuits = s->max_joined_circuits;
-	t->unstable_timeout = s->unstable_timeout;
 }
 
 int
@@ -153,7 +152,6 @@ settings_convert(const struct peel_settings *s, struct peel_node_conf *c)
 
 	peel_node_conf_init(c);
 	c->port = &peel_port_socket;
-	c->max_peers = (int)s->max_peers;
 	convert_circuits(s, c);
 	c->policy.allow_loopback = s->exit_loopback;
 	c->policy.allow_private = s->exit_private;

@@ -8,8 +8,6 @@
 #include "internal.h"
 #include "peel_discovery.h"
 
-#define YEAR (365 * 24 * 3600)
-#define GIB ((uint64_t)1 << 30)
 #define SIZE_LIMIT 65536 /* no version's structure is as large: this one was never initialised */
 
 _Static_assert(PEEL_KEY_LEN == PEEL_PK_LEN, "keys have one length");
@@ -29,27 +27,18 @@ peel_settings_init(struct peel_settings *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->size = sizeof(*s);
-	s->min_circuits = 1;
-	s->max_circuits = 8;
-	s->max_time = 3600;
-	s->max_time_ip = 86400;
-	s->max_time_inactive = 20;
-	s->max_traffic = 10 * GIB;
-	s->circuit_timeout = 60;
-	s->next_hop_timeout = 10;
-	s->max_relay_early = 8;
-	s->peer_flags = PEEL_RELAY | PEEL_SPEED_TEST;
-	s->max_joined_circuits = 100;
-	s->unstable_timeout = 60;
-	s->remove_tunnel_delay = 5;
-	s->swarm_lookup_interval = 30;
-	s->swarm_connection_limit = 15;
+#define BY_DEFAULT_ALL(name, value) s->name = value;
+#define BY_DEFAULT_OWN(...)
+#define BY_DEFAULT_FILES(...)
+#define VALUE(                                                                                     \
+	section, name, owner, field, type, by_default, min, max, word, meaning, takers, about)     \
+	BY_DEFAULT_##takers(name, by_default)
+#define LIBPEEL(name, by_default, min, max) s->name = by_default;
+#define FLAG(name, bit, by_default, about) s->peer_flags |= by_default ? bit : 0;
+#include "peel_settings.def"
 	s->community = "default";
 	s->listen = "0.0.0.0:0";
-	s->max_peers = 30;
-	s->workers = 1;
 	s->engine = "auto";
-	s->memory = 512;
 }
 
 int
@@ -76,35 +65,25 @@ settings_take(const struct peel_settings *in, struct peel_settings *out)
 	return 0;
 }
 
-#define RANGE(f, lo, hi)                                                                           \
-	{                                                                                          \
-		.name = #f, .offset = offsetof(struct peel_settings, f),                           \
-		.wide = sizeof(((struct peel_settings *)0)->f) == 8, .min = lo, .max = hi          \
-	}
-
 static const struct range {
 	const char *name;
 	size_t offset;
 	bool wide; /* 8 bytes, else 4 */
-	uint64_t min, max;
+	uint64_t low, high;
 } ranges[] = {
-	RANGE(min_circuits, 0, 1024),
-	RANGE(max_circuits, 1, 1024),
-	RANGE(max_time, 1, YEAR),
-	RANGE(max_time_ip, 1, YEAR),
-	RANGE(max_time_inactive, 1, YEAR),
-	RANGE(max_traffic, 1024, GIB << 20),
-	RANGE(circuit_timeout, 1, 3600),
-	RANGE(next_hop_timeout, 1, 3600),
-	RANGE(max_relay_early, 1, 255),
-	RANGE(max_joined_circuits, 0, 8388608),
-	RANGE(unstable_timeout, 1, 3600),
-	RANGE(remove_tunnel_delay, 0, 3600),
-	RANGE(swarm_lookup_interval, 1, YEAR),
-	RANGE(swarm_connection_limit, 1, 1024),
-	RANGE(max_peers, 1, 100000),
-	RANGE(workers, 1, PEEL_MAX_WORKERS),
-	RANGE(memory, 32, 1048576),
+#define RANGE_ALL(field, lowest, highest)                                                          \
+	{.name = #field,                                                                           \
+		.offset = offsetof(struct peel_settings, field),                                   \
+		.wide = sizeof(((struct peel_settings *)0)->field) == 8,                           \
+		.low = lowest,                                                                     \
+		.high = highest},
+#define RANGE_OWN(...)
+#define RANGE_FILES(...)
+#define VALUE(                                                                                     \
+	section, name, owner, field, type, by_default, min, max, word, meaning, takers, about)     \
+	RANGE_##takers(name, min, max)
+#define LIBPEEL(name, by_default, min, max) RANGE_ALL(name, min, max)
+#include "peel_settings.def"
 };
 
 static int
@@ -120,11 +99,11 @@ check_ranges(const struct peel_settings *s)
 		value = narrow;
 		if (r->wide)
 			memcpy(&value, p, sizeof(value));
-		if (value < r->min || value > r->max)
+		if (value < r->low || value > r->high)
 			return error_format(-EINVAL,
 				"settings.%s: %llu is not between %llu and %llu", r->name,
-				(unsigned long long)value, (unsigned long long)r->min,
-				(unsigned long long)r->max);
+				(unsigned long long)value, (unsigned long long)r->low,
+				(unsigned long long)r->high);
 	}
 	return 0;
 }

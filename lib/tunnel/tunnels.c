@@ -11,18 +11,11 @@
 void
 peel_originator_settings_init(struct peel_originator_settings *s)
 {
-	*s = (struct peel_originator_settings){
-		.min_circuits = 1,
-		.max_circuits = 8,
-		.max_time = 3600,
-		.max_time_ip = 86400,
-		.max_time_inactive = 20,
-		.max_traffic = 10ull << 30,
-		.circuit_timeout = 60,
-		.next_hop_timeout = 10,
-		.remove_tunnel_delay = 5,
-		.max_relay_early = 8,
-	};
+	memset(s, 0, sizeof(*s));
+#define SET_originator(field, value) s->field = value;
+#define SET_both SET_originator
+#define VALUE(section, name, owner, field, type, by_default, ...) SET_##owner(field, by_default)
+#include "peel_settings.def"
 }
 
 static int

@@ -172,63 +172,57 @@ read_ini(enum peel_conf_use use)
 
 /* A line "#name = value" of the file shows a default: it must set exactly what the defaults have. */
 static void
-check_default(enum peel_conf_use use, const char *section, const char *name, const char *value)
+check_default(enum peel_conf_use use, int i, const char *value)
 {
-	struct peel_conf defaults, c;
-	char why[384] = "";
-	int i = conf_key_find(section, name);
-
-	if (i < 0)
-		fail_msg("[%s] %s is documented and does not exist", section, name);
-	const struct conf_key *k = &conf_keys[i];
+	const struct conf_setting *k = &conf_settings[i];
+	static struct peel_conf defaults, c;
+	char why[PEEL_CONF_WHY] = "";
 
 	peel_conf_init(&defaults, use);
 	c = defaults;
 	/* Spoil the field, so that a value that does nothing is seen. Flags share theirs, lists clear theirs. */
-	if (k->type != CONF_FLAG && k->type != CONF_SET && k->type != CONF_LIST)
-		memset((char *)&c + k->offset, 0x55, k->size);
-	else if (k->type == CONF_FLAG)
+	if (k->type == CONF_FLAG)
 		c.node.tunnel.peer_flags ^= (uint16_t)k->min;
-	else if (k->type == CONF_SET && k->set != conf_set_driver && k->set != conf_set_engine)
+	else if (k->type < CONF_CORES)
 		memset((char *)&c + k->offset, 0x55, k->size);
-	if (conf_value_set(k, &c, value, false, why, sizeof(why)) != 0)
-		fail_msg("[%s] %s = %s: %s", section, name, value, why);
+	if (peel_conf_set(&c, (enum conf_id)i, value, false, why) != 0)
+		fail_msg("[%s] %s = %s: %s", k->section, k->name, value, why);
 	if (memcmp(&c, &defaults, sizeof(c)) != 0)
-		fail_msg("[%s] %s = %s is not the default", section, name, value);
+		fail_msg("[%s] %s = %s is not the default", k->section, k->name, value);
 }
 
+/* The committed file is the one that `--sample` writes, and reads as the defaults. */
 static void
 documents_the_defaults(enum peel_conf_use use)
 {
-	char *text = read_ini(use), *save = NULL, section[64] = "";
-	bool seen[PEEL_ARRAY_LEN(((struct peel_conf *)0)->line)] = {false};
+	char *text = read_ini(use), *save = NULL, section[64] = "", *sample = NULL;
+	size_t len;
+	FILE *f = open_memstream(&sample, &len);
+	bool seen[CONF_N] = {false};
 
+	assert_non_null(f);
+	peel_conf_sample(use, f);
+	fclose(f);
+	assert_string_equal(text, sample);
+	free(sample);
 	for (char *line = strtok_r(text, "\n", &save); line != NULL;
 		line = strtok_r(NULL, "\n", &save)) {
 		char name[64], value[256] = "";
+		bool active = line[0] != '#';
 
-		if (sscanf(line, "[%63[a-z]]", section) == 1)
+		if (sscanf(line, "[%63[a-z]]", section) == 1 || strchr(line, '=') == NULL ||
+			sscanf(line + !active, "%63[a-z0-9_] =%255[^\n]", name, value) < 1)
 			continue;
-		bool active = sscanf(line, "%63[a-z0-9_] = %255[^\n]", name, value) >= 1 &&
-			      strchr(line, '=') != NULL;
-
-		if (!active && (sscanf(line, "#%63[a-z0-9_] =%255[^\n]", name, value) < 1 ||
-				       strchr(line, '=') == NULL))
-			continue;
-		const char *v = value + strspn(value, " ");
-		int i = conf_key_find(section, name);
+		int i = conf_find(section, name);
 
 		assert_true(i >= 0);
 		assert_false(seen[i]);
 		seen[i] = true;
 		if (!active)
-			check_default(use, section, name, v);
+			check_default(use, i, value + strspn(value, " "));
 	}
-	for (unsigned int i = 0; i < conf_n_keys; i++) {
-		if (!seen[i] && (conf_section_use(conf_keys[i].section) & use))
-			fail_msg("[%s] %s is not documented", conf_keys[i].section,
-				conf_keys[i].name);
-	}
+	for (unsigned int i = 0; i < CONF_N; i++)
+		assert_int_equal(seen[i], (conf_section_use(conf_settings[i].section) & use) != 0);
 	free(text);
 }
 
@@ -309,16 +303,19 @@ test_values_of_a_client(void **state)
 static void
 test_table_is_sound(void **state)
 {
-	char allowed[256];
+	char allowed[CONF_TEXT_MAX], before[CONF_TEXT_MAX] = "";
 
 	(void)state;
-	for (unsigned int i = 0; i < conf_n_keys; i++) {
-		const struct conf_key *k = &conf_keys[i];
+	for (int i = 0; i < CONF_N; i++) {
+		const struct conf_setting *k = &conf_settings[i];
+		const char *may = conf_allowed(k, allowed);
 
-		assert_int_equal(conf_key_find(k->section, k->name), i); /* no name twice */
-		assert_true(strlen(conf_allowed(k, allowed, sizeof(allowed))) > 0);
-		assert_non_null(k->about);
-		if (k->type == CONF_NUMBER || k->type == CONF_SIZE || k->type == CONF_MILLIS) {
+		assert_int_equal(conf_find(k->section, k->name), i); /* no name twice */
+		assert_true(strlen(may) > 0);
+		if (k->about[0] == '\0') /* what is told with the row before is true for this one */
+			assert_string_equal(may, before);
+		snprintf(before, sizeof(before), "%s", may);
+		if (k->type < CONF_WORD) {
 			assert_true(k->min <= k->max);
 			assert_true(k->size == 8 || k->max < INT64_C(1) << (8 * k->size));
 		}

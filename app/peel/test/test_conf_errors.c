@@ -302,7 +302,7 @@ static const struct {
 		"f.ini:4: [client] min_circuits: is more than max_circuits, 8; allowed: 0 to 64\n"},
 	{"[socks]\nhops1 = 127.0.0.1:1\n[client]\ncircuit_timeout = 9\n",
 		"f.ini:4: [client] circuit_timeout: is less than next_hop_timeout in [tunnel], 10: "
-		"no circuit would be tried; allowed: 1 to 3600\n"},
+		"no circuit would be tried; allowed: 1 to 3600 seconds\n"},
 	{"[socks]\nhops9 = 127.0.0.1:1\n",
 		"f.ini:2: [socks] hops9: there is no such key; did you mean [socks] hops1?\n"},
 	{"[sock]\n",

@@ -60,6 +60,50 @@ test_defaults(void **state)
 	assert_int_equal(conf.idle, PEEL_IDLE_SLEEP);
 }
 
+/* The table's defaults are what peel_settings_init() sets and what peel.h tells, "NAME; " and a comment "DEFAULT: ...". */
+static void
+test_header_tells_the_defaults(void **state)
+{
+	static const struct {
+		const char *name;
+		size_t offset, size;
+		uint64_t by_default;
+	} rows[] = {
+#define ROW_ALL(n, d)                                                                              \
+	{#n, offsetof(struct peel_settings, n), sizeof(((struct peel_settings *)0)->n), d},
+#define ROW_OWN(...)
+#define ROW_FILES(...)
+#define VALUE(                                                                                     \
+	section, name, owner, field, type, by_default, min, max, word, meaning, takers, about)     \
+	ROW_##takers(name, by_default)
+#define LIBPEEL(name, by_default, min, max) ROW_ALL(name, by_default)
+#include "peel_settings.def"
+	};
+	static char header[65536];
+	FILE *f = fopen(getenv("PEEL_H"), "re");
+	struct peel_settings s;
+
+	(void)state;
+	assert_non_null(f);
+	assert_true(fread(header, 1, sizeof(header) - 1, f) > 0);
+	fclose(f);
+	peel_settings_init(&s);
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(rows); i++) {
+		unsigned long long told;
+		uint64_t set = 0;
+		char comment[64], unit[4] = "";
+		const char *at;
+
+		memcpy(&set, (uint8_t *)&s + rows[i].offset, rows[i].size);
+		assert_int_equal(set, rows[i].by_default);
+		snprintf(comment, sizeof(comment), "%s;", rows[i].name);
+		at = strstr(strstr(header, "struct peel_settings {"), comment);
+		assert_non_null(at);
+		assert_true(sscanf(at + strlen(comment), " /* %llu %3s", &told, unit) >= 1);
+		assert_int_equal(strcmp(unit, "GiB") == 0 ? told << 30 : told, set);
+	}
+}
+
 static void
 test_ranges(void **state)
 {
@@ -449,6 +493,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_header_tells_the_defaults),
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_fields_against_each_other),
 		cmocka_unit_test(test_fields_arrive),
