@@ -154,9 +154,9 @@ read_answer(struct http_serve *s)
 	uint8_t buffer[READ_LEN];
 	ssize_t n = recv(s->fd, buffer, sizeof(buffer), 0);
 
-	if (n < 0)
+	if (n < 0 && errno != ECONNRESET)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	return n == 0 ? peel_http_answer_end(s->answer)
+	return n <= 0 ? peel_http_answer_end(s->answer)
 		      : peel_http_answer_feed(s->answer, buffer, (size_t)n);
 }
 
@@ -168,6 +168,10 @@ on_event(uv_poll_t *poll, int status, int events)
 	int rc = status;
 
 	(void)events;
+	/* A server that closes before it has read all of the request resets the connection, which is an error to libuv: it
+	 * stops to watch. What was said before is there all the same. */
+	if (rc < 0 && s->sent == s->len)
+		rc = uv_poll_start(&s->poll, UV_READABLE, on_event);
 	if (rc == 0 && s->sent < s->len) {
 		rc = write_request(s);
 		if (rc == 1)

@@ -229,6 +229,37 @@ test_later_ones_give_way(void **state)
 	assert_true(ask(0) >= 0);
 }
 
+/* A server may answer before it has read the request, and is done with the connection then. */
+static void
+test_answer_and_reset(void **state)
+{
+	static const char *const answers[] = {
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nde",
+		"HTTP/1.1 200 OK\r\n\r\nde",
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nd",
+		"HTTP/1.1 200 OK\r\n\r\nd",
+		"",
+	};
+
+	(void)state;
+	for (uint32_t i = 0; i < PEEL_ARRAY_LEN(answers); i++) {
+		int fd = ask(i);
+		char byte;
+
+		/* The request is here, at least in part. */
+		assert_int_equal(recv(fd, &byte, 1, 0), 1);
+		assert_int_equal(send(fd, answers[i], strlen(answers[i]), 0), strlen(answers[i]));
+		assert_int_equal(close(fd), 0);
+		for (unsigned int k = 0; k < 1000 && w.node.http->n_running > 0; k++) {
+			usleep(1000);
+			uv_run(&w.node.loop, UV_RUN_NOWAIT);
+		}
+		assert_int_equal(w.node.http->n_running, 0);
+		assert_int_equal(
+			peel_stats_get(&w.node.stats, PEEL_HTTP_ANSWERED), i < 2 ? i + 1 : 2);
+	}
+}
+
 int
 main(void)
 {
@@ -236,6 +267,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_places_of_a_circuit, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_first_requests_beside_slow_ones, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_answer_and_reset, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_later_ones_give_way, setup, teardown),
 	};
 
