@@ -134,7 +134,7 @@ check_listener(const struct peel_conf *c, unsigned int i, struct conf_errors *e)
 
 	if (i + 1 > c->node.tunnel.max_relay_early)
 		conf_wrong(e, id, "is longer than max_relay_early in [tunnel] lets a circuit grow");
-	if (c->client.password[0] == '\0' && !peel_socks_is_loopback(a))
+	if (c->client.password[0] == '\0' && !peel_addr_is_loopback(a))
 		conf_wrong(e, id, "other machines reach this address: set user and password");
 	for (unsigned int j = 0; j < i && a->port != 0; j++) {
 		if (peel_addr_equal(a, &c->client.listen[j]))

@@ -33,13 +33,9 @@ same_network(const struct peel_network *n, const struct peel_addr *a)
 static const char *
 no_host(const struct peel_addr *a, const struct peel_network *network)
 {
-	static const uint8_t zeros[15];
 	bool v4 = a->family == PEEL_FAMILY_IPV4, none, all;
 
-	if (v4 && (a->ip[0] == 0 || a->ip[0] == 127 || a->ip[0] >= 224))
-		return "is not an address that a host has on a network";
-	if (!v4 &&
-		(a->ip[0] == 0xff || (memcmp(a->ip, zeros, sizeof(zeros)) == 0 && a->ip[15] < 2)))
+	if (!peel_addr_is_host(a) || peel_addr_is_loopback(a))
 		return "is not an address that a host has on a network";
 	if (network->prefix_len + 2u > (v4 ? 32 : 128) || !same_network(network, a))
 		return NULL;

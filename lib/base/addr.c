@@ -142,6 +142,24 @@ fold(uint64_t a, uint64_t b)
 	return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
+bool
+peel_addr_is_host(const struct peel_addr *a)
+{
+	if (a->family == PEEL_FAMILY_IPV4)
+		return a->ip[0] != 0 && a->ip[0] < 224;
+	return a->family == PEEL_FAMILY_IPV6 && a->ip[0] != 0xff && !peel_addr_is_any(a);
+}
+
+bool
+peel_addr_is_loopback(const struct peel_addr *a)
+{
+	static const uint8_t one[16] = {[15] = 1};
+
+	if (a->family == PEEL_FAMILY_IPV6)
+		return memcmp(a->ip, one, sizeof(one)) == 0;
+	return a->family == PEEL_FAMILY_IPV4 && a->ip[0] == 127;
+}
+
 struct peel_addr
 peel_addr_source(const struct peel_addr *a)
 {

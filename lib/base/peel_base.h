@@ -58,13 +58,26 @@ peel_addr_same_ip(const struct peel_addr *a, const struct peel_addr *b)
  *  provider gives to one customer); no port.   Thread: any. */
 struct peel_addr peel_addr_source(const struct peel_addr *a);
 
+/** May one host have it? Not 0.0.0.0/8 ("this network"), ::, multicast, reserved or broadcast.   Thread: any. */
+bool peel_addr_is_host(const struct peel_addr *a);
+
+/** 127.0.0.0/8 or ::1.   Thread: any. */
+bool peel_addr_is_loopback(const struct peel_addr *a);
+
+/** 0.0.0.0 or ::, whatever the port; also no address at all. */
+static inline bool
+peel_addr_is_any(const struct peel_addr *a)
+{
+	static const uint8_t zero[16];
+
+	return memcmp(a->ip, zero, sizeof(zero)) == 0;
+}
+
 /** No address given, or the protocol's "0.0.0.0:0". */
 static inline bool
 peel_addr_is_none(const struct peel_addr *a)
 {
-	static const uint8_t zero[16];
-
-	return a->port == 0 && memcmp(a->ip, zero, sizeof(zero)) == 0;
+	return a->port == 0 && peel_addr_is_any(a);
 }
 
 struct peel_addr peel_addr_ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port);
@@ -86,6 +99,19 @@ int peel_addr_from_sockaddr(const struct sockaddr_storage *in, struct peel_addr 
 
 /** 64-bit mix of a 20-byte address and a 32-bit number, keyed by @p seed (so that strangers cannot aim at buckets). */
 uint64_t peel_addr_hash(const struct peel_addr *a, uint32_t extra, uint64_t seed);
+
+/* ---- numbers that are no secrets ------------------------------------------------------------------------------- */
+
+/** The next number of a generator (SplitMix64) whose state is any 64-bit number. For choices that an attacker may guess. */
+static inline uint64_t
+peel_splitmix(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
 
 /* ---- byte order: wire fields are read by bytes, never by casting a struct onto a packet ----------------------- */
 

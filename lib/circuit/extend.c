@@ -9,18 +9,10 @@
 
 /* Extending a circuit that ends here: extend in, create out, created in, extended out: sections 16.2 and 16.3. */
 
-/* Somebody to whom a create can be sent: not "everybody", not "nobody". */
 static bool
-reachable(const struct peel_addr *a)
+is_destination(const struct peel_addr *a)
 {
-	static const uint8_t zero[16];
-
-	if (a->port == 0 || memcmp(a->ip, zero, sizeof(zero)) == 0)
-		return false;
-	if (a->family == PEEL_FAMILY_IPV4)
-		return a->ip[0] != 0 &&
-		       a->ip[0] < 224; /* this network; multicast, reserved, broadcast */
-	return a->family == PEEL_FAMILY_IPV6 && a->ip[0] != 0xff;
+	return a->port != 0 && peel_addr_is_host(a);
 }
 
 /* Somebody on the Internet must not make us send into the networks we are in. */
@@ -63,7 +55,7 @@ resolve(struct peel_circuits *c, const struct circuit *ci, const struct peel_msg
 
 	*reach = false;
 	if (was_offered(c, ci, m->pk.p, addr))
-		return reachable(addr) ? 0 : -EPROTO;
+		return is_destination(addr) ? 0 : -EPROTO;
 	if (peel_addr_is_none(&m->address))
 		return -EPROTO;
 	*addr = m->address;
@@ -75,7 +67,7 @@ resolve(struct peel_circuits *c, const struct circuit *ci, const struct peel_msg
 			return -EPROTO;
 		*addr = peer.addr;
 	}
-	if (!reachable(addr))
+	if (!is_destination(addr))
 		return -EPROTO;
 	*reach = !known || !peel_addr_equal(addr, &peer.addr) || peer.last_heard_ms == 0 ||
 		 peel_now_ms(c->env) - peer.last_heard_ms >= REACH_AFTER_MS;

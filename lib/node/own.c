@@ -45,22 +45,13 @@ struct node_own {
 
 /* ---- what is ours -------------------------------------------------------------------------------------------------- */
 
-static bool
-is_loopback(const struct peel_addr *a)
-{
-	static const uint8_t one[16] = {[15] = 1};
-
-	return a->family == PEEL_FAMILY_IPV4 ? a->ip[0] == 127
-					     : memcmp(a->ip, one, sizeof(one)) == 0;
-}
-
 /* Loopback has a switch of its own; "any" names no address. */
 static bool
 counts(const struct peel_network *net)
 {
 	static const uint8_t any[16];
 
-	return net->addr.family != PEEL_FAMILY_NONE && !is_loopback(&net->addr) &&
+	return net->addr.family != PEEL_FAMILY_NONE && !peel_addr_is_loopback(&net->addr) &&
 	       (net->prefix_len == 0 || memcmp(net->addr.ip, any, sizeof(any)) != 0);
 }
 

@@ -52,7 +52,6 @@ peel_overlay_index_first(const struct ov_index *x, uint64_t hash)
 
 /** Loopback, private, link-local or shared: not reachable from the Internet. */
 bool peel_overlay_addr_local(const struct peel_addr *a);
-bool peel_overlay_addr_loopback(const struct peel_addr *a);
 /** Private, and in the same network as far as one can tell without its mask: the same /24, or /64 of IPv6. */
 bool peel_overlay_addr_neighbours(const struct peel_addr *a, const struct peel_addr *b);
 /** Who one has to be to send from there: the IP address, of IPv6 its /56; a local address as it is, because test

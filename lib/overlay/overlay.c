@@ -274,11 +274,7 @@ static void export(const struct ov_peer *p, struct peel_peer *out)
 static uint32_t
 next_below(uint64_t *state, uint32_t n)
 {
-	uint64_t z = *state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return (uint32_t)(((z ^ z >> 31) >> 32) * n >> 32);
+	return (uint32_t)((peel_splitmix(state) >> 32) * n >> 32);
 }
 
 size_t

@@ -143,7 +143,7 @@ peel_overlay_public_settled(const struct peel_overlay *ov, const struct peel_add
 	/* Between us and the others is no NAT. */
 	if (!listens_everywhere(ov) && same_kind(lan, peer) &&
 		(!peel_overlay_addr_local(lan) ||
-			(peel_overlay_addr_loopback(lan) && peel_overlay_addr_loopback(peer))))
+			(peel_addr_is_loopback(lan) && peel_addr_is_loopback(peer))))
 		return true;
 	for (uint32_t i = 0; i < ov->n_votes; i++) {
 		if (same_kind(&ov->vote[i].seen, peer) && agreed_on(ov, &ov->vote[i].seen))
@@ -158,8 +158,8 @@ judge(const struct peel_overlay *ov, const struct peel_addr *voter, const struct
 	if (peel_addr_equal(seen, &ov->conf.public_address) ||
 		peel_addr_equal(seen, &ov->conf.lan) || agreed_on(ov, seen))
 		return PEEL_DEST_OURS;
-	if (listens_everywhere(ov) && peel_overlay_addr_loopback(voter) &&
-		peel_overlay_addr_loopback(seen) && seen->port == ov->port)
+	if (listens_everywhere(ov) && peel_addr_is_loopback(voter) && peel_addr_is_loopback(seen) &&
+		seen->port == ov->port)
 		return PEEL_DEST_OURS;
 	if (peel_overlay_public_settled(ov, seen) || peel_overlay_proved(ov, seen))
 		return PEEL_DEST_FOREIGN;

@@ -37,7 +37,7 @@ may_be_local(const struct peel_overlay *ov, const struct peel_addr *from,
 		return ov->conf.lan.port != 0 &&
 		       peel_overlay_addr_neighbours(walker, &ov->conf.lan);
 	return peel_overlay_addr_local(from) && peel_overlay_in_local_network(ov) &&
-	       (peel_overlay_addr_loopback(from) || !peel_overlay_addr_loopback(walker));
+	       (peel_addr_is_loopback(from) || !peel_addr_is_loopback(walker));
 }
 
 int

@@ -8,7 +8,7 @@ peel_overlay_addr_local(const struct peel_addr *a)
 {
 	const uint8_t *ip = a->ip;
 
-	if (peel_overlay_addr_loopback(a))
+	if (peel_addr_is_loopback(a))
 		return true;
 	if (a->family == PEEL_FAMILY_IPV6)
 		return (ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80);
@@ -18,19 +18,9 @@ peel_overlay_addr_local(const struct peel_addr *a)
 }
 
 bool
-peel_overlay_addr_loopback(const struct peel_addr *a)
-{
-	static const uint8_t loopback[16] = {[15] = 1};
-
-	return a->family == PEEL_FAMILY_IPV6 ? memcmp(a->ip, loopback, sizeof(loopback)) == 0
-					     : a->ip[0] == 127;
-}
-
-bool
 peel_overlay_addr_neighbours(const struct peel_addr *a, const struct peel_addr *b)
 {
-	return a->family == b->family && peel_overlay_addr_local(a) &&
-	       !peel_overlay_addr_loopback(a) &&
+	return a->family == b->family && peel_overlay_addr_local(a) && !peel_addr_is_loopback(a) &&
 	       memcmp(a->ip, b->ip, a->family == PEEL_FAMILY_IPV6 ? 8 : 3) == 0;
 }
 
@@ -44,14 +34,9 @@ bool
 peel_overlay_addr_usable(const struct peel_addr *a)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	static const uint8_t zero[16];
 
-	if (a->port == 0)
-		return false;
-	if (a->family == PEEL_FAMILY_IPV4)
-		return a->ip[0] != 0 && a->ip[0] < 224;
-	return a->family == PEEL_FAMILY_IPV6 && a->ip[0] != 0xff &&
-	       memcmp(a->ip, zero, sizeof(zero)) != 0 && memcmp(a->ip, mapped, sizeof(mapped)) != 0;
+	return a->port != 0 && peel_addr_is_host(a) &&
+	       (a->family == PEEL_FAMILY_IPV4 || memcmp(a->ip, mapped, sizeof(mapped)) != 0);
 }
 
 struct peel_addr

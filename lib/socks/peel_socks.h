@@ -87,9 +87,6 @@ void *peel_socks_assoc_get(const struct peel_socks_assoc *a);
 /** The raw answer to an HTTP request, or none (NULL): the connection closes behind it. */
 void peel_socks_answer(struct peel_socks *s, uint64_t id, const void *answer, size_t len);
 
-/** 127.0.0.0/8 or ::1. */
-bool peel_socks_is_loopback(const struct peel_addr *a);
-
 struct peel_socks_counts {
 	uint32_t clients, assocs;
 };

@@ -24,16 +24,6 @@ peel_socks_conf_init(struct peel_socks_conf *conf)
 }
 
 bool
-peel_socks_is_loopback(const struct peel_addr *a)
-{
-	static const uint8_t one[16] = {[15] = 1};
-
-	return a->family == PEEL_FAMILY_IPV4   ? a->ip[0] == 127
-	       : a->family == PEEL_FAMILY_IPV6 ? memcmp(a->ip, one, sizeof(one)) == 0
-					       : false;
-}
-
-bool
 socks_may_warn(struct peel_socks *s, uint64_t *last_ms)
 {
 	uint64_t now = uv_now(s->loop);
@@ -89,7 +79,7 @@ check(const struct peel_socks_conf *conf, char *why, size_t why_size)
 		snprintf(why, why_size, "the settings of a SOCKS listener are incomplete");
 		return -EINVAL;
 	}
-	if (!password && !peel_socks_is_loopback(&conf->listen)) {
+	if (!password && !peel_addr_is_loopback(&conf->listen)) {
 		snprintf(why, why_size,
 			"a SOCKS listener that other machines reach needs a user and a password");
 		return -EPERM;

@@ -24,11 +24,7 @@ make_mask(uint8_t *mask, unsigned int bytes, unsigned int prefix_len)
 static bool
 usable_source(const struct peel_addr *a)
 {
-	static const uint8_t zero[16];
-
-	if (memcmp(a->ip, zero, sizeof(zero)) == 0)
-		return false;
-	return a->family == PEEL_FAMILY_IPV4 ? a->ip[0] < 224 && a->ip[0] != 127 : a->ip[0] != 0xff;
+	return peel_addr_is_host(a) && !peel_addr_is_loopback(a);
 }
 
 static const char *

@@ -323,17 +323,6 @@ ethdev_may_answer(struct peel_ethdev_queue *q, const struct peel_addr *to)
 		ANSWERS_PER_SECOND);
 }
 
-/** Not for secrets: IP identification. */
-static inline uint64_t
-ethdev_random(struct peel_ethdev_queue *q)
-{
-	uint64_t x = (q->rng += 0x9e3779b97f4a7c15u);
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
-
 static inline struct peel_addr
 ethdev_ip4(const uint8_t ip[4])
 {

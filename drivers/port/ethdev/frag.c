@@ -58,7 +58,7 @@ peel_ethdev_frag_init(struct peel_ethdev_queue *q)
 	q->frags = calloc(1, sizeof(*q->frags));
 	if (q->frags == NULL)
 		return -ENOMEM;
-	q->frags->seed = ethdev_random(q);
+	q->frags->seed = peel_splitmix(&q->rng);
 	return 0;
 }
 

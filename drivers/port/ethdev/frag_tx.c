@@ -52,7 +52,7 @@ peel_ethdev_frag_tx(struct peel_ethdev_queue *q, struct rte_mbuf *m, const struc
 {
 	const struct outgoing o = {.remote = remote,
 		.mac = mac,
-		.id = (uint32_t)ethdev_random(q),
+		.id = (uint32_t)peel_splitmix(&q->rng),
 		.v6 = remote->family == PEEL_FAMILY_IPV6};
 	uint32_t headers = o.v6 ? IP6_LEN + FRAG_HEADER6_LEN : IP4_LEN;
 	uint32_t step = (ethdev_mtu(q->port) - headers) & ~7u, n = 0;

@@ -47,7 +47,8 @@ peel_ethdev_icmp4_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m, uint32_t o
 	peel_put_be16(p + 2, 0);
 	ethdev_put_sum(p + 2, (uint16_t)~ethdev_fold(ethdev_sum(p, len, 0)));
 	memcpy(to, ip + 12, 4);
-	peel_ethdev_ip4_build(q->port, ip, to, PROTO_ICMP, len, (uint16_t)ethdev_random(q), 0);
+	peel_ethdev_ip4_build(
+		q->port, ip, to, PROTO_ICMP, len, (uint16_t)peel_splitmix(&q->rng), 0);
 	echo_tx(q, m);
 	return NULL;
 }

@@ -141,7 +141,7 @@ datagram_tx(
 		peel_ethdev_ip6_build(port, p, remote.ip, PROTO_UDP, UDP_LEN + bytes, 64);
 	else
 		peel_ethdev_ip4_build(port, p, remote.ip, PROTO_UDP, UDP_LEN + bytes,
-			(uint16_t)ethdev_random(q), 0);
+			(uint16_t)peel_splitmix(&q->rng), 0);
 	if (port->tx_checksum)
 		offload(m, v6);
 	peel_ethdev_frame_tx(q, m, bytes);

@@ -86,8 +86,8 @@ load_choose(const struct peel_port *p, struct load_queue *q, uint16_t queue)
 
 	if (p->conf.zipf > 0) {
 		/* The continuous form of the distribution: x between 1 and n+1 with density x^-s. */
-		double u = (double)(load_random(q) >> 11) * 0x1p-53, s = 1 - p->conf.zipf,
-		       end = n + 1.0;
+		double u = (double)(peel_splitmix(&q->random) >> 11) * 0x1p-53,
+		       s = 1 - p->conf.zipf, end = n + 1.0;
 		double x = fabs(s) < 1e-9 ? pow(end, u) : pow(u * (pow(end, s) - 1) + 1, 1 / s);
 		uint32_t rank = x >= end ? n - 1 : (uint32_t)x - 1;
 

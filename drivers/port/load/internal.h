@@ -48,26 +48,17 @@ struct load_half {
 	uint8_t salt[4];
 };
 
+/* A number that depends on @p z alone. */
 static inline uint64_t
 load_mix(uint64_t z)
 {
-	z += 0x9e3779b97f4a7c15u;
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return z ^ z >> 31;
-}
-
-static inline uint64_t
-load_random(struct load_queue *q)
-{
-	q->random += 0x9e3779b97f4a7c15u;
-	return load_mix(q->random);
+	return peel_splitmix(&z);
 }
 
 static inline uint32_t
 load_below(struct load_queue *q, uint32_t n)
 {
-	return (uint32_t)((load_random(q) >> 32) * n >> 32);
+	return (uint32_t)((peel_splitmix(&q->random) >> 32) * n >> 32);
 }
 
 /* circuits.c */

@@ -72,14 +72,6 @@ peel_sock_has_gso(int fd)
 	return getsockopt(fd, SOL_UDP, UDP_SEGMENT, &value, &len) == 0;
 }
 
-static bool
-is_any(const struct peel_addr *a)
-{
-	static const uint8_t zero[16];
-
-	return memcmp(a->ip, zero, sizeof(zero)) == 0;
-}
-
 /* The kernel knows: connecting a UDP socket looks for a route and sends nothing. */
 bool
 peel_sock_can_reach(const struct peel_port *port, bool exit, const struct peel_addr *to)
@@ -94,7 +86,7 @@ peel_sock_can_reach(const struct peel_port *port, bool exit, const struct peel_a
 
 	if (from.family != to->family) {
 		/* Only a main socket for both families is of another one than what it sends to. */
-		if (from.family != PEEL_FAMILY_IPV6 || !is_any(&from))
+		if (from.family != PEEL_FAMILY_IPV6 || !peel_addr_is_any(&from))
 			return false;
 		from = (struct peel_addr){.family = to->family};
 	}

@@ -20,14 +20,8 @@ world_time(void *arg)
 void
 world_prng(uint64_t *state, uint8_t *out, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		*state += 0x9e3779b97f4a7c15u;
-		uint64_t z = *state;
-
-		z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-		z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-		out[i] = (uint8_t)(z ^ z >> 31);
-	}
+	for (size_t i = 0; i < len; i++)
+		out[i] = (uint8_t)peel_splitmix(state);
 }
 
 static void

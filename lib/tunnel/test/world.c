@@ -21,29 +21,19 @@ world_time(void *arg)
 	return world->now_ms + world->ahead_ms;
 }
 
-static uint64_t
-next_random(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return z ^ z >> 31;
-}
-
 static void
 node_random(void *arg, void *out, size_t len)
 {
 	struct node *n = arg;
 
 	for (size_t i = 0; i < len; i++)
-		((uint8_t *)out)[i] = (uint8_t)next_random(&n->random_state);
+		((uint8_t *)out)[i] = (uint8_t)peel_splitmix(&n->random_state);
 }
 
 static uint64_t
 world_below(uint64_t n)
 {
-	return next_random(&world->random_state) % n;
+	return peel_splitmix(&world->random_state) % n;
 }
 
 /* ---- directory ---------------------------------------------------------------------------------------------------------- */
@@ -199,7 +189,7 @@ static void
 node_init(struct node *n, struct peel_addr addr, uint32_t sessions)
 {
 	n->addr = addr;
-	n->random_state = next_random(&world->random_state);
+	n->random_state = peel_splitmix(&world->random_state);
 	n->env = (struct peel_env){.now_ms = world_time, .random = node_random, .arg = n};
 	assert_int_equal(peel_identity_generate(&n->env, &n->id), 0);
 	assert_int_equal(peel_rcu_new(1, &n->rcu), 0);
