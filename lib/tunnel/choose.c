@@ -100,7 +100,7 @@ may_be_last(const struct tunnel *tn, const struct peel_target *target)
 	return (target->flags & end_flags(tn)) == end_flags(tn);
 }
 
-/* Those that the circuit may end at. */
+/* Those that the circuit may end at, as long as that is open. */
 struct ends {
 	struct peel_target list[CANDIDATES_ASKED];
 	size_t n;
@@ -109,10 +109,12 @@ struct ends {
 static void
 find_ends(struct peel_tunnels *t, const struct tunnel *tn, struct ends *out)
 {
-	size_t n = t->conf.candidates(
-		t->conf.arg, end_flags(tn), 0, out->list, PEEL_ARRAY_LEN(out->list));
+	size_t n = 0;
 
 	out->n = 0;
+	if (!is_last(tn) && !tn->build->exit_required)
+		n = t->conf.candidates(
+			t->conf.arg, end_flags(tn), 0, out->list, PEEL_ARRAY_LEN(out->list));
 	for (size_t i = 0; i < n; i++) {
 		if (!target_excluded(t, tn, &out->list[i]))
 			out->list[out->n++] = out->list[i];
@@ -133,7 +135,7 @@ static bool
 leaves_an_end(const struct peel_tunnels *t, const struct tunnel *tn, const struct ends *ends,
 	const struct peel_target *target)
 {
-	if (tn->build->exit_required)
+	if (is_last(tn) || tn->build->exit_required)
 		return true;
 	for (size_t i = 0; i < ends->n; i++) {
 		const struct peel_target *end = &ends->list[i];
@@ -162,8 +164,13 @@ failed_lately(const struct peel_tunnels *t, const uint8_t *pk)
 {
 	uint64_t now = now_ms(t);
 
-	for (unsigned int i = 0; i < FAILED_MAX; i++) {
-		if (t->failed[i].until_ms > now && same_key(t->failed[i].pk, pk))
+	/* The newest first: behind one that is forgotten all are. */
+	for (uint64_t i = t->failed_at; i > 0 && t->failed_at - i < FAILED_MAX; i--) {
+		const struct failed *f = &t->failed[(i - 1) % FAILED_MAX];
+
+		if (f->until_ms <= now)
+			break;
+		if (same_key(f->pk, pk))
 			return true;
 	}
 	return false;
@@ -197,12 +204,11 @@ pick_first(struct peel_tunnels *t, const struct tunnel *tn, const struct peel_ta
 	bool chance = unlucky && peel_random_below(t->env, 2) == 0;
 	bool keep_exits = unlucky && !chance;
 	uint32_t best = UINT32_MAX, equals = 0;
-	struct ends ends = {.n = 0};
+	struct ends ends;
 
-	if (tn->goal > 1)
-		find_ends(t, tn, &ends);
+	find_ends(t, tn, &ends);
 	for (size_t i = 0; i < n; i++) {
-		bool leads_on = tn->goal == 1 || leaves_an_end(t, tn, &ends, &list[i]);
+		bool leads_on = leaves_an_end(t, tn, &ends, &list[i]);
 
 		if (target_excluded(t, tn, &list[i]) || (!leads_on && only_we_know_ends(tn)))
 			continue;
@@ -334,7 +340,7 @@ pick_own(struct peel_tunnels *t, const struct tunnel *tn, uint16_t all, uint16_t
 		if (target_excluded(t, tn, &list[i]) || !within_reach(tn, &list[i]) ||
 			(offered && !is_offered(tn->build, list[i].pk)))
 			continue;
-		bool good = is_last(tn) || leaves_an_end(t, tn, &ends, &list[i]);
+		bool good = leaves_an_end(t, tn, &ends, &list[i]);
 
 		if (good && !best)
 			equals = 0;

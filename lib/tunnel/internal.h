@@ -107,7 +107,7 @@ struct peel_tunnels {
 	uint32_t n, mask;
 	struct pool pool[PEEL_HOPS_MAX + 1]; /* by hops */
 	struct failed failed[FAILED_MAX];
-	unsigned int failed_at;
+	uint64_t failed_at; /* how many there were; the next one's place */
 	struct peel_bucket verify;
 };
 

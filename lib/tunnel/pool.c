@@ -79,8 +79,8 @@ fill(struct peel_tunnels *t, unsigned int hops)
 {
 	const struct peel_tunnel_spec spec = {.type = PEEL_TUNNEL_DATA, .hops = hops};
 	struct pool *p = &t->pool[hops];
-	uint32_t wanted = p->wanted ? t->conf.settings.max_circuits : 0;
-	uint32_t n = members(t, hops);
+	uint32_t wanted = t->conf.settings.max_circuits;
+	uint32_t n = p->wanted ? members(t, hops) : wanted;
 	struct tunnel *tn;
 
 	if (n < wanted && is_doubtful(t, hops))

@@ -11,13 +11,15 @@
 #include "peel_discovery.h"
 #include "peel_tunnel.h"
 
-#define N_KEYS 5 /* the client's own and four nodes' */
-#define OPS_MAX 200
-#define N_PATHS 12
+#define N_KEYS 5	/* the client's own and four nodes' */
+#define OPS_MAX 16	/* short runs are many; a circuit of three hops needs five */
+#define TIME_STEP_MS 40 /* up to 10 s at once: one time-out, two circuits' ends in all */
+#define N_PATHS 6
 #define LIST_MAX 1024
 
 static uint64_t now_ms, random_state;
 static struct peel_identity keys[N_KEYS];
+static struct peel_target nodes[N_KEYS];
 static const uint8_t prefix[PEEL_PREFIX_LEN] = {0, 2, 'f', 'u', 'z', 'z'};
 static unsigned int n_ended;
 
@@ -86,10 +88,8 @@ on_candidates(void *arg, uint16_t all, uint16_t none, struct peel_target *out, s
 
 	(void)arg;
 	for (unsigned int i = 0; i < N_KEYS && found < n; i++) { /* ourselves, too */
-		struct peel_target t = target_of(i);
-
-		if ((t.flags & all) == all && (t.flags & none) == 0)
-			out[found++] = t;
+		if ((nodes[i].flags & all) == all && (nodes[i].flags & none) == 0)
+			out[found++] = nodes[i];
 	}
 	return found;
 }
@@ -100,7 +100,7 @@ on_find_peer(void *arg, const uint8_t pk[PEEL_PK_LEN], struct peel_target *out)
 	(void)arg;
 	for (unsigned int i = 0; i < N_KEYS; i++) {
 		if (memcmp(pk, keys[i].pk, PEEL_PK_LEN) == 0) {
-			*out = target_of(i);
+			*out = nodes[i];
 			return i != 3; /* one is not known */
 		}
 	}
@@ -341,7 +341,7 @@ static void
 op_create(struct fuzz *f)
 {
 	uint8_t what = peel_read_u8(&f->in);
-	struct peel_target exit = target_of(what % N_KEYS);
+	struct peel_target exit = nodes[what % N_KEYS];
 	const struct peel_tunnel_spec spec = {
 		.type = (enum peel_tunnel_type)(what >> 3 & 7),
 		.hops = what >> 6,
@@ -372,7 +372,7 @@ op_wish(struct fuzz *f)
 static void
 op_time(struct fuzz *f)
 {
-	now_ms += peel_read_u16(&f->in);
+	now_ms += peel_read_u8(&f->in) * TIME_STEP_MS;
 	if (peel_tunnels_tick(f->t) == 0)
 		abort();
 	peel_rcu_poll(f->rcu);
@@ -478,6 +478,33 @@ open_all(struct fuzz *f)
 		abort();
 }
 
+/* Once: they are always the same. */
+static void
+make_nodes(void)
+{
+	static bool made;
+
+	if (made)
+		return;
+	made = true;
+	if (peel_keys_init() != 0)
+		abort();
+	for (unsigned int i = 0; i < N_KEYS; i++) {
+		if (peel_identity_generate(&env, &keys[i]) != 0)
+			abort();
+		nodes[i] = target_of(i);
+	}
+}
+
+/* A run frees its tables: kept for long, each run would touch fresh memory. */
+const char *__asan_default_options(void);
+
+const char *
+__asan_default_options(void)
+{
+	return "quarantine_size_mb=2";
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
@@ -489,14 +516,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	fuzz = &f;
 	now_ms = 1000000;
+	make_nodes();
 	random_state = n_ended = 0;
 	memset(&last, 0, sizeof(last));
-	if (peel_keys_init() != 0 || peel_rcu_new(1, &f.rcu) != 0)
+	if (peel_rcu_new(1, &f.rcu) != 0)
 		abort();
-	for (int i = 0; i < N_KEYS; i++) {
-		if (peel_identity_generate(&env, &keys[i]) != 0)
-			abort();
-	}
 	open_all(&f);
 	while (peel_reader_left(&f.in) > 0)
 		step(&f);
