@@ -132,8 +132,11 @@ peel_circuits_shutdown(struct peel_circuits *c)
 
 		if (ci->kind == KIND_FREE)
 			continue;
+		/* Whose address may be forged is not told: there nobody may know of it. */
+		bool told = ci->standing != STRANGER || peel_circuit_used(c, ci);
+
 		for (int s = 0; s < N_SIDES; s++) {
-			if (ci->route[s] == NONE || peel_now_ms(c->env) > until_ms)
+			if (!told || ci->route[s] == NONE || peel_now_ms(c->env) > until_ms)
 				continue;
 			peel_circuit_destroy_send(c, ci, (enum side)s, PEEL_DESTROY_SHUTDOWN);
 			n++;

@@ -423,6 +423,32 @@ test_more_used_than_places(void **state)
 	node_free(n);
 }
 
+/* A node that ends tells those who used a circuit, and known ones, but no address that may be forged. */
+static void
+test_shutdown_among_strangers(void **state)
+{
+	struct node *n = node_for(NULL, true);
+	struct originator o, o2;
+	struct packet p;
+
+	(void)state;
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(forge(n), 0);
+	originator_init(&o, alice, 1);
+	exit_make(n, &o, 7);
+	n->strangers = false;
+	originator_init(&o2, other, 2);
+	assert_int_equal(try_create(n, &o2, 8), 0);
+	drain(n);
+	assert_int_equal(peel_circuits_shutdown(n->circuits), 2);
+	assert_true(node_pop(n, &p));
+	assert_true(peel_addr_equal(&p.to, &alice));
+	assert_true(node_pop(n, &p));
+	assert_true(peel_addr_equal(&p.to, &other));
+	assert_false(node_pop(n, &p));
+	node_free(n);
+}
+
 /* Extensions to nodes that do not answer: a few circuits cannot keep all others from being extended. */
 static void
 test_extensions_into_the_void(void **state)
@@ -488,6 +514,7 @@ main(void)
 		cmocka_unit_test(test_share_of_one_neighbour),
 		cmocka_unit_test(test_young_relays_make_room),
 		cmocka_unit_test(test_more_used_than_places),
+		cmocka_unit_test(test_shutdown_among_strangers),
 		cmocka_unit_test(test_extensions_into_the_void),
 		cmocka_unit_test(test_forged_creates_and_recent_ids),
 	};
