@@ -196,6 +196,7 @@ class OwnResolvConf:
         if os.geteuid() or not os.path.isfile("/etc/resolv.conf"):
             raise Skipped("needs root and a resolv.conf")
         self.file = tempfile.NamedTemporaryFile("w", prefix="peel-resolv-")
+        os.chmod(self.file.name, 0o644)  # for everybody, as it is: the node is nobody by then
         script = f'mount --bind {self.file.name} /etc/resolv.conf && exec "$@"'
         self.prefix = ["unshare", "-m", "sh", "-c", script, "sh"]
 
