@@ -19,21 +19,7 @@ on_interrupt(void *arg)
 {
 	struct client *c = arg;
 
-	peel_log(PEEL_LOG_INFO, "stopping");
 	proxy_close(c->proxy);
-}
-
-static void
-log_start(const struct session *s)
-{
-	const struct peel_node_conf *n = &s->conf.node;
-
-	peel_log(PEEL_LOG_INFO, "peel %s: client, %u worker%s, AEAD engine %s, %s key",
-		PEEL_VERSION, n->n_workers, n->n_workers == 1 ? "" : "s", n->engine->name,
-		n->key_file[0] != '\0' ? "lasting" : "fresh");
-	if (n->n_bootstrap + n->n_bootstrap_names == 0)
-		peel_log(PEEL_LOG_WARNING,
-			"no bootstrap servers: this node waits for others to find it");
 }
 
 static int
@@ -46,7 +32,6 @@ start(struct client *c)
 
 	if (session_open(s) != 0)
 		return EXIT_FAILED;
-	log_start(s);
 	ret = proxy_open(s, &c->proxy, why, sizeof(why));
 	if (ret == 0) {
 		s->on_interrupt = on_interrupt;

@@ -60,6 +60,7 @@ on_signal(uv_signal_t *handle, int number)
 	uv_signal_stop(&s->term);
 	uv_signal_stop(&s->interrupt);
 	s->interrupted = true;
+	peel_log(PEEL_LOG_INFO, "stopping");
 	if (s->on_interrupt != NULL)
 		s->on_interrupt(s->arg);
 	else
@@ -75,7 +76,7 @@ on_status(uv_signal_t *handle, int number)
 
 	(void)number;
 	peel_node_lock(node);
-	text = peel_node_status(node, false); /* as a relay does: one line */
+	text = peel_node_status(node, false);
 	peel_node_unlock_unchanged(node);
 	peel_command_print_status(text);
 }
@@ -130,6 +131,20 @@ open_node(struct session *s, char *why, size_t why_size)
 	return ret;
 }
 
+static void
+log_start(const struct peel_conf *c)
+{
+	const struct peel_node_conf *n = &c->node;
+
+	peel_log(PEEL_LOG_INFO, "peel %s: %s, %u worker%s, port driver %s, AEAD engine %s, %s key",
+		PEEL_VERSION, c->use == PEEL_CONF_RELAY ? "relay" : "client", n->n_workers,
+		n->n_workers == 1 ? "" : "s", n->port->name, n->engine->name,
+		n->key_file[0] != '\0' ? "lasting" : "fresh");
+	if (n->n_bootstrap + n->n_bootstrap_names == 0)
+		peel_log(PEEL_LOG_WARNING,
+			"no bootstrap servers: this node waits for others to find it");
+}
+
 int
 session_open(struct session *s)
 {
@@ -143,7 +158,8 @@ session_open(struct session *s)
 		s->conf.node.n_mbufs = plan.n_mbufs;
 		if (s->conf.node.engine == NULL)
 			s->conf.node.engine = peel_aead_engine_best();
-		peel_log(PEEL_LOG_DEBUG, "%s", peel_eal_plan_text(&plan, text, sizeof(text)));
+		log_start(&s->conf);
+		peel_log(PEEL_LOG_INFO, "%s", peel_eal_plan_text(&plan, text, sizeof(text)));
 		ret = peel_eal_start(&s->conf, &plan, why, sizeof(why));
 	}
 	if (ret == 0)

@@ -32,10 +32,8 @@ watch_port(struct peel_node *node)
 		return node->next_watch_ms - now;
 	node->next_watch_ms = now + WATCH_MS;
 	node->failure = node->conf.port->watch(node->port, why, sizeof(why));
-	if (node->failure != 0) {
+	if (node->failure != 0)
 		peel_log(PEEL_LOG_ERROR, "%s", why[0] != '\0' ? why : strerror(-node->failure));
-		node->ended = true;
-	}
 	return WATCH_MS;
 }
 
@@ -75,14 +73,6 @@ on_wake(uv_async_t *async)
 }
 
 static void
-on_stop(uv_async_t *async)
-{
-	struct peel_node *node = async->data;
-
-	node->ended = true;
-}
-
-static void
 on_nudge(uv_async_t *async)
 {
 	struct peel_node *node = async->data;
@@ -98,10 +88,9 @@ node_loop_init(struct peel_node *node)
 	if (rc != 0)
 		return rc;
 	uv_async_init(&node->loop, &node->wake, on_wake);
-	uv_async_init(&node->loop, &node->stop, on_stop);
 	uv_async_init(&node->loop, &node->nudge, on_nudge);
 	uv_timer_init(&node->loop, &node->tick);
-	node->wake.data = node->stop.data = node->nudge.data = node->tick.data = node;
+	node->wake.data = node->nudge.data = node->tick.data = node;
 	uv_timer_start(&node->tick, on_tick, 1, 0);
 	return 0;
 }

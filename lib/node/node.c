@@ -99,28 +99,9 @@ peel_node_finish(struct peel_node *node)
 }
 
 int
-peel_node_run(struct peel_node *node)
-{
-	int rc = peel_node_start(node);
-
-	if (rc != 0)
-		return rc;
-	while (!node->ended)
-		peel_node_poll(node, -1);
-	peel_node_finish(node);
-	return node->failure;
-}
-
-int
 peel_node_failure(const struct peel_node *node)
 {
 	return node->failure;
-}
-
-void
-peel_node_stop(struct peel_node *node)
-{
-	uv_async_send(&node->stop);
 }
 
 void

@@ -76,11 +76,9 @@ struct peel_node {
 
 	pthread_mutex_t lock; /* recursive; the control thread holds it while it works */
 	uv_loop_t loop;
-	uv_async_t wake; /* workers: there is mail */
-	uv_async_t stop;
+	uv_async_t wake;  /* workers: there is mail */
 	uv_async_t nudge; /* other threads: state has changed, look at the timers */
 	uv_timer_t tick;
-	bool ended;  /* peel_node_stop was called, or the port failed */
 	int failure; /* why the port cannot go on, -errno; logged */
 	uint64_t next_watch_ms;
 	bool undelivered; /* the program has not been given everything yet */

@@ -5,8 +5,8 @@
 
 /*
  * A node: ports, workers, tables and state machines tied together, and the control thread's event loop.
- * EAL must run before peel_node_new. The calling thread of peel_node_run is the control thread; functions are called
- * from it unless they say otherwise.
+ * EAL must run before peel_node_new. Whoever polls it is the control thread, one at a time; functions are called from it
+ * unless they say otherwise.
  */
 
 #include "peel_circuit.h"
@@ -86,22 +86,15 @@ struct peel_node;
  */
 int peel_node_new(const struct peel_node_conf *conf, struct peel_node **out, char *why,
 	size_t why_size) PEEL_MUST_USE;
-/** Workers start; the loop runs until peel_node_stop(), which gives 0, or until the port fails: -errno, logged. Sends
- *  destroy to all neighbours before it returns. */
-int peel_node_run(struct peel_node *node) PEEL_MUST_USE;
-/** End peel_node_run().   Thread: any; async-signal-safe is it not. */
-void peel_node_stop(struct peel_node *node);
 void peel_node_free(struct peel_node *node);
 
-/*
- * The same in steps, for a loop of the caller's: start, poll as often as wanted, finish. Whoever polls is the control
- * thread, one at a time.
- */
+/** Workers start. Then poll as often as wanted, and finish. */
 int peel_node_start(struct peel_node *node) PEEL_MUST_USE;
 /** Wait up to @p timeout_ms (-1: as long as it takes) and do what is due. */
 void peel_node_poll(struct peel_node *node, int timeout_ms);
+/** Sends destroy to all neighbours; workers end. */
 void peel_node_finish(struct peel_node *node);
-/** Why the node can send and receive no more, as peel_node_run() returns it; 0: it can.   Thread: control. */
+/** Why the node can send and receive no more, -errno, logged; 0: it can.   Thread: control. */
 int peel_node_failure(const struct peel_node *node);
 /** Readable when peel_node_poll has work; milliseconds until it wants to be called at the latest.   Thread: any. */
 int peel_node_fd(const struct peel_node *node);
@@ -157,7 +150,7 @@ struct peel_stats *peel_node_stats(struct peel_node *node);
 /** The status as JSON text (one object, indented when @p pretty): free() it. NULL when out of memory. */
 char *peel_node_status(struct peel_node *node, bool pretty);
 
-/** Called once in the control thread when workers run and the port answers. Set before run. */
+/** Called once in the control thread when workers run and the port answers. Set before start. */
 void peel_node_on_ready(struct peel_node *node, void (*fn)(void *arg), void *arg);
 
 /** What a program gave up after its start, for the status; names of capabilities that may be kept. */

@@ -14,8 +14,6 @@
 #include "peel_aead_engines.h"
 #include "peel_eal.h"
 
-#define DEFAULT_MEMORY_MIB 512
-
 /* ---- signals ------------------------------------------------------------------------------------------------------ */
 
 void
@@ -160,9 +158,12 @@ peel_open(const struct peel_settings *settings, struct peel **out)
 int
 peel_open_conf(const struct peel_node_conf *conf, struct peel **out)
 {
+	struct peel_settings defaults;
 	struct peel_node_conf *copy;
-	int rc = eal_once(false, DEFAULT_MEMORY_MIB);
+	int rc;
 
+	peel_settings_init(&defaults);
+	rc = eal_once(defaults.hugepages, defaults.memory);
 	*out = NULL;
 	if (rc != 0)
 		return rc;
@@ -333,7 +334,8 @@ peel_close(struct peel *p)
 	guard_begin(&guard);
 	if (p->mode == MODE_RUN) {
 		__atomic_store_n(&p->stop, true, __ATOMIC_RELEASE);
-		peel_node_stop(p->node);
+		peel_node_lock(p->node);
+		peel_node_unlock(p->node); /* wakes it */
 		pthread_join(p->thread, NULL);
 	} else if (p->mode == MODE_POLL) {
 		peel_node_finish(p->node);
