@@ -322,6 +322,14 @@ on_http(void *arg, uint64_t id, const struct peel_socks_target *to, const uint8_
 	return proxy_http_ask(l->http, id, &target, request, len);
 }
 
+static void
+on_gone(void *arg, uint64_t id)
+{
+	const struct listener *l = arg;
+
+	proxy_http_gone(l->http, id);
+}
+
 /* ---- life --------------------------------------------------------------------------------------------------------- */
 
 static int
@@ -350,7 +358,8 @@ open_listener(struct proxy *p, unsigned int hops, char *why, size_t why_size)
 		.opened = on_opened,
 		.closed = on_closed,
 		.datagram = on_datagram,
-		.http = on_http};
+		.http = on_http,
+		.gone = on_gone};
 	ret = peel_socks_new(&p->session->loop, &conf, &l->socks, why, why_size);
 	if (ret != 0)
 		return ret;

@@ -24,6 +24,7 @@ struct request {
 	peel_circuit circuit;	    /* under way on it */
 	peel_circuit failed[TRIES]; /* tried before in vain */
 	unsigned int n_failed;
+	bool gone; /* nobody waits for its answer */
 	struct peel_address target;
 	size_t len;
 	uint8_t bytes[];
@@ -40,7 +41,7 @@ struct proxy_http {
 	struct peel_socks *socks;
 	unsigned int hops;
 	bool isolate; /* one circuit does all requests, and nothing else */
-	TAILQ_HEAD(, request) waiting;
+	TAILQ_HEAD(requests, request) waiting, asked;
 	struct failing failing[KNOWN];
 	unsigned int next;
 };
@@ -56,6 +57,7 @@ proxy_http_new(struct session *session, unsigned int hops)
 	h->hops = hops;
 	h->isolate = session->conf.client.isolate_destinations;
 	TAILQ_INIT(&h->waiting);
+	TAILQ_INIT(&h->asked);
 	return h;
 }
 
@@ -141,7 +143,7 @@ proxy_http_ready(struct proxy_http *h)
 static bool
 try_elsewhere(const struct proxy_http *h, const struct request *r)
 {
-	return r->n_failed < TRIES - 1 && !h->isolate && h->socks != NULL &&
+	return r->n_failed < TRIES - 1 && !h->isolate && h->socks != NULL && !r->gone &&
 	       uv_now(&h->session->loop) - r->begun_ms < PROXY_HTTP_MS - TRY_MS;
 }
 
@@ -152,6 +154,7 @@ on_answer(void *arg, int result, const void *answer, size_t len)
 	struct proxy_http *h = r->http;
 	struct failing *f = find(h, r->circuit);
 
+	TAILQ_REMOVE(&h->asked, r, entry);
 	if (result >= 0 && f != NULL)
 		f->failures = 0;
 	for (unsigned int i = 0; i < r->n_failed && result >= 0; i++)
@@ -194,11 +197,40 @@ proxy_http_try(struct proxy_http *h)
 		if (ret == -EAGAIN)
 			continue;
 		TAILQ_REMOVE(&h->waiting, r, entry);
-		if (ret == 0)
+		if (ret == 0) {
+			TAILQ_INSERT_TAIL(&h->asked, r, entry);
 			continue;
+		}
 		peel_socks_answer(h->socks, r->id, NULL, 0);
 		free(r);
 	}
+}
+
+static struct request *
+find_request(struct requests *list, uint64_t id)
+{
+	struct request *r;
+
+	TAILQ_FOREACH (r, list, entry) {
+		if (r->id == id)
+			break;
+	}
+	return r;
+}
+
+void
+proxy_http_gone(struct proxy_http *h, uint64_t id)
+{
+	struct request *r = find_request(&h->waiting, id);
+
+	if (r != NULL) {
+		TAILQ_REMOVE(&h->waiting, r, entry);
+		free(r);
+		return;
+	}
+	r = find_request(&h->asked, id);
+	if (r != NULL)
+		r->gone = true;
 }
 
 int

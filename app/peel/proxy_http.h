@@ -26,5 +26,7 @@ enum peel_socks_ready proxy_http_ready(struct proxy_http *h);
 /** See peel_socks_backend.http. */
 int proxy_http_ask(struct proxy_http *h, uint64_t id, const struct peel_address *to,
 	const uint8_t *request, size_t len);
+/** Nobody waits for that one any more: it is not asked, or not once more. */
+void proxy_http_gone(struct proxy_http *h, uint64_t id);
 /** Circuits came or went, or time went by. */
 void proxy_http_try(struct proxy_http *h);

@@ -33,9 +33,13 @@ on_closed(uv_handle_t *handle)
 void
 socks_client_close(struct client *c)
 {
+	const struct peel_socks_backend *b = &c->server->conf.backend;
+
 	if (c->closing)
 		return;
 	c->closing = true;
+	if (c->state == CLIENT_ANSWER)
+		b->gone(b->arg, c->id);
 	if (c->assoc != NULL)
 		socks_udp_close(c);
 	uv_close((uv_handle_t *)&c->timer, on_closed);

@@ -50,6 +50,8 @@ struct peel_socks_backend {
 	 */
 	int (*http)(void *arg, uint64_t id, const struct peel_socks_target *to,
 		const uint8_t *request, size_t len);
+	/** Nobody waits for the answer to that request any more. */
+	void (*gone)(void *arg, uint64_t id);
 };
 
 struct peel_socks_conf {

@@ -73,7 +73,7 @@ check(const struct peel_socks_conf *conf, char *why, size_t why_size)
 
 	if (conf->listen.family == PEEL_FAMILY_NONE || conf->max_clients == 0 ||
 		conf->stats == NULL || b->ready == NULL || b->datagram == NULL || b->http == NULL ||
-		b->opened == NULL || b->closed == NULL || password != user ||
+		b->gone == NULL || b->opened == NULL || b->closed == NULL || password != user ||
 		(user && strlen(conf->user) > PEEL_SOCKS_SECRET_MAX) ||
 		(password && strlen(conf->password) > PEEL_SOCKS_SECRET_MAX)) {
 		snprintf(why, why_size, "the settings of a SOCKS listener are incomplete");

@@ -313,6 +313,42 @@ async def trackers(build):
             tracker.close()
 
 
+async def hung_up(build, requests=600):
+    """A program asks a dead tracker again and again, and hangs up each time; others wait for what is under way only."""
+    async def never(reader, writer):
+        await reader.read()
+        writer.close()
+
+    async def hang_up(port, tracker_port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"\5\1\0\5\1\0\1\x7f\0\0\1" + struct.pack("!H", tracker_port) + get("/dead"))
+        await reader.readexactly(12)
+        await asyncio.sleep(0.01)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async with Overlay(build, 2) as world:
+        await world.start()
+        tracker = await Tracker().start()
+        dead = await asyncio.start_server(never, "127.0.0.1", 0)
+        try:
+            port, dead_port = world.client.ports[1], dead.sockets[0].getsockname()[1]
+            for _ in range(requests // 20):
+                await asyncio.gather(*[hang_up(port, dead_port) for _ in range(20)], return_exceptions=True)
+            said = (await world.counters())["socks_requests"]
+            if said < requests / 2:
+                raise AssertionError(f"{said} of {requests} requests were made: nothing was tested")
+            begun = time.monotonic()
+            answer = await ask_socks(port, "127.0.0.1", tracker.port, get("/length"), 20.0)
+            took = time.monotonic() - begun
+            if not answer:
+                raise AssertionError(f"no answer from another tracker behind {said} requests of who hung up")
+            return f"answered after {took:.1f} s behind {said} requests"
+        finally:
+            dead.close()
+            tracker.close()
+
+
 CASES = [
     ("programs that ask before there are circuits", before_circuits),
     ("datagrams wait for the first circuit", held),
@@ -320,4 +356,5 @@ CASES = [
     ("whose answer is it", whose),
     ("exits that cannot reach a host", dead_exits),
     ("exits that cannot reach a tracker", trackers),
+    ("programs that hang up", hung_up),
 ]

@@ -130,6 +130,14 @@ on_http(void *arg, uint64_t id, const struct peel_socks_target *to, const uint8_
 }
 
 static void
+on_gone(void *arg, uint64_t id)
+{
+	(void)arg;
+	if (id == 0 || id > t.id)
+		abort();
+}
+
+static void
 on_done(void *arg)
 {
 	(void)arg;
@@ -154,7 +162,7 @@ start(bool password)
 	conf.max_clients = PEERS - 1;
 	conf.stats = &stats;
 	conf.backend = (struct peel_socks_backend){
-		NULL, on_ready, on_opened, on_closed, on_datagram, on_http};
+		NULL, on_ready, on_opened, on_closed, on_datagram, on_http, on_gone};
 	if (flows == NULL) {
 		flows = peel_flows_new(&env, &stats, false);
 		held = peel_held_new(&env);

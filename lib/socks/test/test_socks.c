@@ -35,7 +35,7 @@ static struct {
 	uint8_t payload[2048];
 	size_t len;
 	char request[PEEL_SOCKS_REQUEST_MAX + 1];
-	uint64_t id;
+	uint64_t id, gone;
 	int http_result;
 	bool done;
 } t;
@@ -93,6 +93,13 @@ on_http(void *arg, uint64_t id, const struct peel_socks_target *to, const uint8_
 	return t.http_result;
 }
 
+static void
+on_gone(void *arg, uint64_t id)
+{
+	(void)arg;
+	t.gone = id;
+}
+
 /* ---- the world -------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -113,7 +120,8 @@ start(struct peel_socks_conf *conf)
 		.opened = on_opened,
 		.closed = on_closed,
 		.datagram = on_datagram,
-		.http = on_http};
+		.http = on_http,
+		.gone = on_gone};
 	if (peel_socks_new(&t.loop, conf, &t.socks, why, sizeof(why)) != 0)
 		fail_msg("%s", why);
 	peel_socks_local(t.socks, &t.local);
@@ -510,6 +518,38 @@ test_connect_all_at_once(void **state)
 	stop();
 }
 
+/* Who hangs up does not wait for an answer; who has said everything does. */
+static void
+test_hung_up(void **state)
+{
+	const struct linger now = {.l_onoff = 1};
+	int fd[2];
+
+	(void)state;
+	start_default();
+	for (int i = 0; i < 2; i++) {
+		fd[i] = dial();
+		TELL(fd[i], "\5\1\0" CONNECT GET);
+		wait_for(&t.requests, (unsigned int)i + 1);
+		if (i == 0)
+			shutdown(fd[i], SHUT_WR);
+		idle(20);
+		assert_int_equal(t.gone, 0);
+	}
+	assert_int_equal(setsockopt(fd[1], SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+	close(fd[1]);
+	for (int i = 0; i < 200 && t.gone == 0; i++)
+		idle(10);
+	assert_int_equal(t.gone, t.id);
+	t.gone = 0;
+	peel_socks_answer(t.socks, t.id - 1, "answer", 6);
+	HEAR(fd[0], "\5\0\5\0\0\1\0\0\0\0\0\0answer");
+	HEAR_END(fd[0]);
+	close(fd[0]);
+	stop();
+	assert_int_equal(t.gone, 0);
+}
+
 static void
 test_connect_without_answer(void **state)
 {
@@ -823,7 +863,7 @@ test_only_loopback_without_a_password(void **state)
 	start_default();
 	peel_socks_conf_init(&conf);
 	conf.backend = (struct peel_socks_backend){
-		NULL, on_ready, on_opened, on_closed, on_datagram, on_http};
+		NULL, on_ready, on_opened, on_closed, on_datagram, on_http, on_gone};
 	conf.stats = &t.stats;
 	conf.listen = peel_addr_ipv4(0, 0, 0, 0, 0);
 	assert_int_equal(peel_socks_new(&t.loop, &conf, &s, why, sizeof(why)), -EPERM);
@@ -850,6 +890,7 @@ main(void)
 		cmocka_unit_test(test_associations_of_their_user),
 		cmocka_unit_test(test_connect_carries_a_request),
 		cmocka_unit_test(test_connect_all_at_once),
+		cmocka_unit_test(test_hung_up),
 		cmocka_unit_test(test_connect_without_answer),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_waits_for_circuits),
