@@ -9,10 +9,11 @@
 
 #include <sys/queue.h>
 
+#include "peel_http.h"
 #include "peel_internal.h"
 #include "proxy_http.h"
 
-#define TRY_MS 5000 /* what an exit has */
+#define TRY_MS PEEL_HTTP_WAIT_MS
 #define TRIES 3
 #define FAILURES 3 /* in a row without an answer: an exit is not asked any more */
 #define KNOWN 8	   /* circuits */

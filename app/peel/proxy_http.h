@@ -11,7 +11,7 @@
 #include "peel_socks.h"
 #include "session.h"
 
-/* For an answer: an exit has 5 s, three of them are asked, and other requests may be before it. */
+/* For an answer: an exit gets 5.5 s, three of them are asked, and other requests may be before it. */
 #define PROXY_HTTP_MS 18000
 
 struct proxy_http;

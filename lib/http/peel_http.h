@@ -16,7 +16,9 @@
 #define PEEL_HTTP_ANSWER_MAX 65535 /* bytes of an answer, header included */
 #define PEEL_HTTP_PART_LEN 1400
 #define PEEL_HTTP_PARTS_MAX ((PEEL_HTTP_ANSWER_MAX + PEEL_HTTP_PART_LEN - 1) / PEEL_HTTP_PART_LEN)
-#define PEEL_HTTP_TIME_MS 5000	   /* from request to answer, at either end */
+#define PEEL_HTTP_TIME_MS 5000 /* from request to answer, at an exit */
+#define PEEL_HTTP_WAIT_MS                                                                          \
+	5500 /* at an originator: the exit gives up first, and has a place for another */
 #define PEEL_HTTP_PER_CIRCUIT 5	   /* requests at a time */
 #define PEEL_BENCODE_DEPTH_MAX 100 /* lists and dictionaries inside each other */
 

@@ -115,7 +115,7 @@ peel_node_http_request(struct peel_node *node, peel_tunnel_id circuit,
 	if (ask == NULL)
 		return -ENOMEM;
 	ask->circuit = circuit;
-	ask->deadline_ms = peel_now_ms(node->env) + PEEL_HTTP_TIME_MS;
+	ask->deadline_ms = peel_now_ms(node->env) + PEEL_HTTP_WAIT_MS;
 	ask->done = done;
 	ask->arg = arg;
 	peel_node_lock(node);

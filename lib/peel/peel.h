@@ -287,7 +287,7 @@ PEEL_API char *peel_status(struct peel *p);
 
 /**
  * One HTTP request by the exit of a circuit (which needs PEEL_EXIT_HTTP): for BitTorrent trackers. @p done is called once,
- * with result 0 and the raw answer (header and body, borrowed during the call), or with result < 0: -ETIMEDOUT (5 s),
+ * with result 0 and the raw answer (header and body, borrowed during the call), or with result < 0: -ETIMEDOUT (5.5 s),
  * -ENOENT (circuit gone, node closed). @p request is copied; a GET is sent with `Accept-Encoding: identity`, as exits pass on
  * only what they can read. When this fails, done is not called: -EAGAIN: five are under
  * way on this circuit; -EMSGSIZE: longer than one cell; -EINVAL: target; -ENOENT, -ENOTCONN: the circuit.
