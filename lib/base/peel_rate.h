@@ -31,9 +31,13 @@ bool peel_bucket_take(
 struct peel_rate;
 
 /**
+ * A limit for each source of its own.
+ *
+ * @param env        Time and randomness; outlives the limit.
  * @param per_second Tokens per second and source, 0: no limit.
  * @param burst      Most that a source can save up, at least 1.
  * @param n_sources  Busy sources remembered, rounded up to a power of two, at least 64; 24 bytes each.
+ * @param out        The limit, to be freed with peel_rate_free().
  * @return           0, -EINVAL or -ENOMEM.
  */
 int peel_rate_new(const struct peel_env *env, uint32_t per_second, uint32_t burst,

@@ -49,6 +49,8 @@ bool peel_bencode_done(const struct peel_bencode *b);
  * server to do something, which no tracker needs and exits should not be lent for. The lines are copied to @p out, but
  * for Accept-Encoding: it becomes `identity`, because answers have to be read on the way back.
  *
+ * @param request What a circuit sent.
+ * @param len     Its bytes.
  * @param out	[len + PEEL_HTTP_REQUEST_MORE]
  * @return	Bytes of the request as it is to be sent, or -EBADMSG.
  */

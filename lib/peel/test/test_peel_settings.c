@@ -91,15 +91,17 @@ test_header_tells_the_defaults(void **state)
 	for (size_t i = 0; i < PEEL_ARRAY_LEN(rows); i++) {
 		unsigned long long told;
 		uint64_t set = 0;
-		char comment[64], unit[4] = "";
-		const char *at;
+		char field[64], unit[4] = "";
+		const char *at, *told_at;
 
 		memcpy(&set, (uint8_t *)&s + rows[i].offset, rows[i].size);
 		assert_int_equal(set, rows[i].by_default);
-		snprintf(comment, sizeof(comment), "%s;", rows[i].name);
-		at = strstr(strstr(header, "struct peel_settings {"), comment);
+		snprintf(field, sizeof(field), " %s;", rows[i].name);
+		at = strstr(strstr(header, "struct peel_settings {"), field);
 		assert_non_null(at);
-		assert_true(sscanf(at + strlen(comment), " /* %llu %3s", &told, unit) >= 1);
+		for (told_at = at; *told_at != '['; told_at--)
+			assert_true(told_at > header && *told_at != ';');
+		assert_true(sscanf(told_at, "[%llu %3[A-Za-z]", &told, unit) >= 1);
 		assert_int_equal(strcmp(unit, "GiB") == 0 ? told << 30 : told, set);
 	}
 }
