@@ -30,9 +30,9 @@ struct peel_eal_conf {
 int peel_eal_init(const struct peel_eal_conf *conf, char *why, size_t why_size) PEEL_MUST_USE;
 
 /** Packet buffers that a node of that configuration should have. */
-uint32_t peel_eal_mbufs(const struct peel_node_conf *conf);
+uint32_t peel_eal_mbufs(const struct peel_node_conf *n);
 /** An upper bound of what such a node, its drivers and EAL itself take from EAL's memory. */
-size_t peel_eal_bytes(const struct peel_node_conf *conf, uint32_t n_mbufs);
+size_t peel_eal_bytes(const struct peel_node_conf *n, uint32_t n_mbufs);
 /** The cap for that many bytes in ordinary pages, with room for the allocator's own fragments, in MiB. */
 uint32_t peel_eal_memory_mib(size_t bytes);
 

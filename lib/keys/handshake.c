@@ -19,9 +19,9 @@ expand(const uint8_t secret[SECRET_LEN], uint8_t okm[OKM_LEN])
 	static const char info[] = "key_generation";
 	crypto_auth_hmacsha256_state hmac;
 	uint8_t block[crypto_auth_hmacsha256_BYTES];
+	uint8_t i = 1;
 
-	for (uint8_t i = 1; i <= (OKM_LEN + sizeof(block) - 1) / sizeof(block); i++) {
-		size_t at = (size_t)(i - 1) * sizeof(block);
+	for (size_t at = 0; at < OKM_LEN; at += sizeof(block), i++) {
 		size_t n = OKM_LEN - at < sizeof(block) ? OKM_LEN - at : sizeof(block);
 
 		crypto_auth_hmacsha256_init(&hmac, secret, SECRET_LEN);

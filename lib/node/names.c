@@ -349,7 +349,9 @@ name_text(struct peel_span span, char text[NAME_LEN_MAX + 1])
 	for (size_t i = 0; i < len; i++) {
 		char c = (char)span.p[i];
 
-		text[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+		if (c >= 'A' && c <= 'Z')
+			c = (char)(c - 'A' + 'a');
+		text[i] = c;
 	}
 	text[len] = '\0';
 	return true;

@@ -155,7 +155,7 @@ void node_names_free(struct node_names *names);
  * Takes the mbuf.
  */
 void node_names_send(
-	struct node_names *names, struct rte_mbuf *m, struct peel_span name, uint16_t port);
+	struct node_names *names, struct rte_mbuf *m, struct peel_span span, uint16_t port);
 typedef void (*node_names_fn)(void *arg, const struct peel_addr *addr);
 /**
  * Resolve a name for a circuit, within its budget. fn is called exactly once, perhaps before this returns, with an address
@@ -163,7 +163,7 @@ typedef void (*node_names_fn)(void *arg, const struct peel_addr *addr);
  * fn is not called.
  */
 int node_names_lookup(struct node_names *names, uint32_t session, uint32_t generation,
-	struct peel_span name, node_names_fn fn, void *arg);
+	struct peel_span span, node_names_fn fn, void *arg);
 
 /* bootstrap.c */
 /** With the configured names; they are looked up from the first tick on. */

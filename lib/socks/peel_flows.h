@@ -31,10 +31,10 @@ int peel_flows_join(struct peel_flows *f) PEEL_MUST_USE;
 void peel_flows_leave(struct peel_flows *f, unsigned int user);
 
 /** A circuit can be used; it cannot any more. Adding one that is there does nothing. -ENOSPC, -ENOMEM. */
-int peel_flows_add(struct peel_flows *f, uint64_t circuit);
-void peel_flows_del(struct peel_flows *f, uint64_t circuit);
+int peel_flows_add(struct peel_flows *f, uint64_t id);
+void peel_flows_del(struct peel_flows *f, uint64_t id);
 /** The circuits are these, and no others. */
-void peel_flows_set(struct peel_flows *f, const uint64_t *circuit, size_t n);
+void peel_flows_set(struct peel_flows *f, const uint64_t *id, size_t n);
 
 /** The circuit for a user's datagram. 0; -EAGAIN: there is none; -EBUSY: on all of them the host, or the port where a name
  *  is, is another user's, for 30 s after the last datagram (counted). */

@@ -177,7 +177,7 @@ peel_ethdev_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, u
 		return 0;
 	q->silent_us = 0;
 	q->now = peel_now_ms(port->conf.env);
-	for (uint16_t i = 0; i < RTE_MIN(got, 4); i++)
+	for (int i = 0; i < RTE_MIN(got, 4); i++)
 		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
 	for (uint16_t i = 0; i < got; i++) {
 		if (i + 4 < got)

@@ -198,12 +198,12 @@ bool peel_sock_can_reach(const struct peel_port *port, bool exit, const struct p
 /* exit.c */
 int peel_sock_exits_new(uint32_t max, struct sock_exits **out) PEEL_MUST_USE;
 /** Closes all sockets; the workers have stopped. */
-void peel_sock_exits_free(struct sock_exits *exits, struct peel_rcu *rcu);
+void peel_sock_exits_free(struct sock_exits *x, struct peel_rcu *rcu);
 int peel_sock_exit_open(
 	struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t *endpoint);
 void peel_sock_exit_close(struct peel_port *port, uint32_t endpoint);
 /** Worker: the socket of an open endpoint for a family, -1 when closed, out of range or without that family. */
-int peel_sock_exit_fd(const struct sock_exits *exits, uint32_t endpoint, uint8_t family);
+int peel_sock_exit_fd(const struct sock_exits *x, uint32_t endpoint, uint8_t family);
 /** Worker: who an epoll event is about; false: a stale one. */
 bool peel_sock_exit_source(struct sock_exits *exits, uint64_t event, struct sock_source *out);
 
