@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include "output.h"
-#include "peel_discovery.h"
 #include "peel_flows.h"
 #include "peel_held.h"
 #include "peel_internal.h"
@@ -49,15 +48,10 @@ struct proxy {
 static bool
 lets_data_out(struct peel *peel, peel_circuit circuit)
 {
-	struct peel_node *node = peel_get_node(peel);
-	struct peel_tunnel_info info;
-	int ret;
+	uint16_t flags;
 
-	peel_node_lock(node);
-	ret = peel_tunnels_info(peel_node_tunnels(node), circuit, &info);
-	peel_node_unlock_unchanged(node);
-	return ret == 0 && (info.exit_flags == 0 ||
-				   (info.exit_flags & (PEEL_FLAG_EXIT_BT | PEEL_FLAG_EXIT_IPV8)));
+	return peel_exit_flags(peel, circuit, &flags) == 0 &&
+	       (flags == 0 || (flags & (PEEL_EXIT_BT | PEEL_EXIT_IPV8)));
 }
 
 static void send_held(struct listener *l);
@@ -215,27 +209,20 @@ on_closed(void *arg, struct peel_socks_assoc *a)
 static void
 begin_extra(struct listener *l)
 {
-	const struct peel_tunnel_spec spec = {.type = PEEL_TUNNEL_DATA, .hops = l->hops};
-	struct peel_node *node = peel_get_node(l->proxy->session->peel);
 	uint64_t now = uv_now(&l->proxy->session->loop);
 	struct peel_socks_counts counts;
-	struct peel_tunnel_info info;
-	struct peel_tunnels *t;
-	int ret = -EALREADY;
+	int ret;
 
 	peel_socks_count(l->socks, &counts);
 	if (now < l->extra_ms || l->n_circuits >= counts.assocs)
 		return;
-	peel_node_lock(node);
-	t = peel_node_tunnels(node);
-	if (peel_tunnels_info(t, l->extra, &info) != 0 || info.state != PEEL_TUNNEL_EXTENDING) {
+	ret = peel_begin_circuit(l->proxy->session->peel, l->hops, &l->extra);
+	if (ret != -EALREADY) {
 		l->extra_pause_ms = l->extra_pause_ms == 0 ? EXTRA_MS : 2 * l->extra_pause_ms;
 		if (l->extra_pause_ms > EXTRA_MAX_MS)
 			l->extra_pause_ms = EXTRA_MAX_MS;
 		l->extra_ms = now + l->extra_pause_ms;
-		ret = peel_tunnels_create(t, &spec, &l->extra);
 	}
-	peel_node_unlock(node);
 	if (ret == 0)
 		peel_log(PEEL_LOG_DEBUG, "a circuit of %u hop%s more, as associations share hosts",
 			l->hops, l->hops == 1 ? "" : "s");

@@ -138,6 +138,37 @@ peel_circuit_info(struct peel *p, peel_circuit circuit, struct peel_circuit_info
 	return 0;
 }
 
+int
+peel_exit_flags(struct peel *p, peel_circuit circuit, uint16_t *out)
+{
+	struct peel_tunnel_info info;
+	int rc;
+
+	peel_node_lock(p->node);
+	rc = peel_tunnels_info(peel_node_tunnels(p->node), circuit, &info);
+	peel_node_unlock_unchanged(p->node);
+	if (rc != 0)
+		return gone();
+	*out = info.exit_flags;
+	return 0;
+}
+
+int
+peel_begin_circuit(struct peel *p, unsigned int hops, peel_circuit *circuit)
+{
+	const struct peel_tunnel_spec spec = {.type = PEEL_TUNNEL_DATA, .hops = hops};
+	struct peel_tunnel_info info;
+	struct peel_tunnels *t;
+	int rc = -EALREADY;
+
+	peel_node_lock(p->node);
+	t = peel_node_tunnels(p->node);
+	if (peel_tunnels_info(t, *circuit, &info) != 0 || info.state != PEEL_TUNNEL_EXTENDING)
+		rc = peel_tunnels_create(t, &spec, circuit);
+	peel_node_unlock(p->node);
+	return rc;
+}
+
 /* ---- data --------------------------------------------------------------------------------------------------------------- */
 
 int
