@@ -118,6 +118,11 @@ class Commands(Folder):
         result = peel("client", "-c", relay, "--check")
         self.assertEqual(result.returncode, 2)
         self.assertIn("[socks]: names no listener", result.stderr)
+        # The sample files document every setting, and are valid as such.
+        sample = self.write("sample.ini", peel("client", "--sample").stdout)
+        result = peel("client", "-c", sample, "--check")
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, valid(sample), ""))
+        self.assertIn("\nkey = /etc/peel/key\n", peel("relay", "--sample").stdout)
         # Whoever only asks a node takes both.
         for path in (client, relay):
             self.assertIn("[node] management: is not set", peel("status", "-c", path).stderr)
