@@ -8,8 +8,6 @@
 #include "peel_discovery.h"
 #include "peel_socks.h"
 
-#define OWN_EXTRA 32 /* circuits beside the pools: for HTTP requests and the like */
-
 _Static_assert(PEEL_HOPS_MAX == 8, "[socks] has a key for each length of a circuit");
 
 static void
@@ -179,7 +177,7 @@ share(struct peel_conf *c)
 #define SET_both(field) o->field = c->node.tunnel.field;
 #define VALUE(section, name, owner, field, ...) SET_##owner(field)
 #include "peel_settings.def"
-	c->node.max_own_circuits = OWN_EXTRA;
+	c->node.max_own_circuits = PEEL_OWN_EXTRA;
 	for (unsigned int i = 0; i < PEEL_HOPS_MAX; i++) {
 		if (c->client.listen[i].family != PEEL_FAMILY_NONE)
 			c->node.max_own_circuits +=

@@ -172,7 +172,7 @@ adapt(struct tool *t)
 	n->tunnel.peer_flags = 0;
 	n->originator.min_circuits = 1;
 	n->originator.max_circuits = MAX_CIRCUITS;
-	n->max_own_circuits = 32;
+	n->max_own_circuits = PEEL_OWN_EXTRA;
 }
 
 static int

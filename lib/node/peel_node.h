@@ -19,6 +19,7 @@
 #define PEEL_MAX_WORKERS PEEL_FAN_MAX
 #define PEEL_BOOTSTRAP_MAX 64
 #define PEEL_DNS_MAX 8
+#define PEEL_OWN_EXTRA 32 /* own circuits beside the pools: for HTTP requests and the like */
 
 /** How a worker behaves when nothing arrives. */
 enum peel_idle {

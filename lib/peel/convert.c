@@ -14,7 +14,6 @@
 #include "peel_node_text.h"
 #include "peel_port_socket.h"
 
-#define OWN_EXTRA 32 /* circuits beside the pools: for HTTP requests and the like */
 #define OWN_MAX 16384
 #define EXIT_SOCKETS_MAX 4096
 
@@ -124,7 +123,7 @@ convert_circuits(const struct peel_settings *s, struct peel_node_conf *c)
 {
 	struct peel_originator_settings *o = &c->originator;
 	struct peel_tunnel_settings *t = &c->tunnel;
-	uint32_t own = s->max_circuits * PEEL_HOPS_MAX + OWN_EXTRA;
+	uint32_t own = s->max_circuits * PEEL_HOPS_MAX + PEEL_OWN_EXTRA;
 
 	c->max_own_circuits = own < OWN_MAX ? own : OWN_MAX;
 #define SET_originator(field, value) o->field = value;
