@@ -164,7 +164,8 @@ async def max_traffic(options):
                     break
                 carried += 4 * 2 * 1000
                 complete(result)
-                await asyncio.sleep(0.03)
+                # The replacement is built at nine tenths: it gets the time that a busy machine takes.
+                await asyncio.sleep(0.03 if carried < 0.8 * limit else 0.25)
             await world.full(2, 3)
         if not 0.7 * limit < carried < limit:
             raise AssertionError(f"ended after {carried} bytes of payload, max_traffic is {limit}")
