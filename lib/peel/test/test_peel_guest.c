@@ -449,7 +449,7 @@ holds_key(int mem, unsigned long start, unsigned long end, const uint8_t inverse
 		for (ssize_t i = 0; i + 32 <= n; i++) {
 			int k = 0;
 
-			while (k < 32 && (uint8_t)~piece[i + k] == inverse[k])
+			while (k < 32 && (piece[i + k] ^ inverse[k]) == 0xff)
 				k++;
 			if (k == 32)
 				return true;
