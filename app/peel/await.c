@@ -3,6 +3,7 @@
  *
  * Addresses that come after the program: from DHCP, from a router's advertisement, with a link that is slow.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,6 +32,14 @@ peel_await_bind(const struct peel_addr *addr)
 	return ret;
 }
 
+const char *
+peel_await_text(const struct peel_addr *addr, char out[PEEL_AWAIT_TEXT_MAX])
+{
+	inet_ntop(addr->family == PEEL_FAMILY_IPV4 ? AF_INET : AF_INET6, addr->ip, out,
+		PEEL_AWAIT_TEXT_MAX);
+	return out;
+}
+
 unsigned int
 peel_await_list(const struct peel_conf *conf, struct peel_awaited out[PEEL_AWAITED_MAX])
 {
@@ -54,17 +63,19 @@ peel_await_addresses(const struct peel_conf *conf)
 	static const struct timespec pause = {.tv_nsec = 500 * 1000 * 1000};
 	struct peel_awaited list[PEEL_AWAITED_MAX];
 	unsigned int n = peel_await_list(conf, list);
-	char text[PEEL_ADDR_TEXT_MAX];
+	char text[PEEL_AWAIT_TEXT_MAX];
 
 	for (unsigned int i = 0; i < n; i++) {
 		list[i].addr.port = 0;
 		if (peel_await_bind(&list[i].addr) != -EADDRNOTAVAIL)
 			continue; /* another failure is for whoever opens it in earnest */
-		peel_log(PEEL_LOG_WARNING, "waiting for the address %s ([port] %s)",
-			peel_addr_text(&list[i].addr, text), conf_settings[list[i].id].name);
+		peel_log(PEEL_LOG_WARNING,
+			"waiting for the address %s ([port] %s), which this machine does not have "
+			"yet",
+			peel_await_text(&list[i].addr, text), conf_settings[list[i].id].name);
 		while (peel_await_bind(&list[i].addr) == -EADDRNOTAVAIL)
 			nanosleep(&pause, NULL);
 		peel_log(PEEL_LOG_INFO, "the address %s has come",
-			peel_addr_text(&list[i].addr, text));
+			peel_await_text(&list[i].addr, text));
 	}
 }

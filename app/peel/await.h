@@ -21,6 +21,11 @@ struct peel_awaited {
 unsigned int peel_await_list(
 	const struct peel_conf *conf, struct peel_awaited out[PEEL_AWAITED_MAX]);
 
+#define PEEL_AWAIT_TEXT_MAX 48
+
+/** The address without a port. @return @p out. */
+const char *peel_await_text(const struct peel_addr *addr, char out[PEEL_AWAIT_TEXT_MAX]);
+
 /** Can a socket be bound to it, with a port of the kernel's choice? 0, or -EADDRNOTAVAIL: not yet; or -errno. */
 int peel_await_bind(const struct peel_addr *addr) PEEL_MUST_USE;
 

@@ -66,7 +66,10 @@ on_end(uv_timer_t *timer)
 	struct sender *s = timer->data;
 
 	if (s->answers == 0 && s->wait > 0)
-		tool_fail(&s->tool, "no answer within %u s", s->wait);
+		tool_fail(&s->tool,
+			"no answer within %u s (most exits let out only what looks like "
+			"BitTorrent)",
+			s->wait);
 	session_stop(&s->tool.session);
 }
 

@@ -64,14 +64,20 @@ check_port(struct peel_conf *c, struct conf_errors *e)
 					  CONF_port_mtu, CONF_port_exit_ports,
 					  CONF_port_rx_descriptors, CONF_port_tx_descriptors,
 					  CONF_port_device_lost};
-	static const uint8_t any[sizeof(((struct peel_addr *)0)->ip)];
 	const struct peel_addr *public = &c->node.public_address;
+	const struct peel_port_conf *p = &c->node.port_conf;
 	bool ethdev = strcmp(c->node.port->name, "ethdev") == 0;
 	const enum conf_id *other = ethdev ? socket_only : ethdev_only;
 	size_t n = ethdev ? PEEL_ARRAY_LEN(socket_only) : PEEL_ARRAY_LEN(ethdev_only);
 
-	if (public->family != PEEL_FAMILY_NONE && memcmp(public->ip, any, sizeof(any)) == 0)
+	if (public->family != PEEL_FAMILY_NONE && peel_addr_is_any(public))
 		conf_wrong(e, CONF_discovery_public_address, "is the unspecified address");
+	if (!peel_addr_is_any(&p->listen) && !peel_addr_is_host(&p->listen))
+		conf_wrong(e, CONF_port_listen, "is not an address that one host has");
+	if (p->exit_ipv4.family != PEEL_FAMILY_NONE && !peel_addr_is_host(&p->exit_ipv4))
+		conf_wrong(e, CONF_port_exit_address, "is not an address that one host has");
+	if (p->exit_ipv6.family != PEEL_FAMILY_NONE && !peel_addr_is_host(&p->exit_ipv6))
+		conf_wrong(e, CONF_port_exit_address6, "is not an address that one host has");
 	/* A setting that does nothing is a setting somebody relies on. */
 	for (size_t i = 0; i < n; i++) {
 		if (c->line[other[i]] != 0)

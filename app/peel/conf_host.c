@@ -25,7 +25,10 @@ check_key(const struct peel_conf *c, struct conf_errors *e)
 	if (c->node.key_file[0] == '\0')
 		return; /* a fresh one */
 	if (peel_identity_load(c->node.key_file, &id, why, sizeof(why)) != 0) {
-		conf_note(e, CONF_node_key, "%s", why);
+		bool missing = access(c->node.key_file, F_OK) != 0 && errno == ENOENT;
+
+		conf_note(e, CONF_node_key, missing ? "%s (`peel keygen %s` makes a key)" : "%s",
+			why, c->node.key_file);
 		return;
 	}
 	peel_identity_wipe(&id);
@@ -50,8 +53,10 @@ check_management(const struct peel_conf *c, struct conf_errors *e)
 	else
 		slash[slash == folder] = '\0';
 	if (access(folder, W_OK | X_OK) != 0)
-		conf_wrong(e, CONF_node_management, "cannot make a socket in %s: %s", folder,
-			strerror(errno));
+		conf_note(e, CONF_node_management, "cannot make a socket in %s: %s%s%s%s", folder,
+			strerror(errno), errno == ENOENT ? " (`install -d -m 700 " : "",
+			errno == ENOENT ? folder : "",
+			errno == ENOENT ? "` makes the folder)" : "");
 }
 
 static void
@@ -120,6 +125,14 @@ check_device(const struct peel_conf *c, struct conf_errors *e)
 	const char *iface = strstr(c->node.device, "iface=");
 	char path[320], name[64];
 
+	snprintf(path, sizeof(path), "/sys/class/net/%.64s", c->node.device);
+	if (strchr(c->node.device, '/') == NULL && access(path, F_OK) == 0) {
+		conf_wrong(e, CONF_port_device,
+			"%s is the kernel's name; give its PCI address, or "
+			"net_af_packet0,iface=%s",
+			c->node.device, c->node.device);
+		return;
+	}
 	if (peel_eal_is_pci(c->node.device)) {
 		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s%.*s",
 			strspn(c->node.device, "0123456789abcdefABCDEF") == 4 ? "" : "0000:",
@@ -172,23 +185,43 @@ note_gateway(struct conf_errors *e, const struct peel_network *own, const struct
 		conf_note(e, id, "is outside of our network and will be asked for on the link");
 }
 
+/* Two owners of one address answer for each other; one host alone on its network needs a router. */
+static void
+note_address(struct conf_errors *e, const struct peel_network *own, const struct peel_addr *gateway,
+	enum conf_id id)
+{
+	unsigned int host = own->addr.family == PEEL_FAMILY_IPV4 ? 32 : 128;
+
+	if (own->addr.family == PEEL_FAMILY_NONE)
+		return;
+	if (peel_await_bind(&own->addr) == 0)
+		conf_note(e, id, "the kernel has this address, too: take it away there");
+	if (own->prefix_len == host && gateway->family == PEEL_FAMILY_NONE)
+		conf_note(e, id, "nobody is reached from a network of one host without a gateway");
+}
+
 void
 peel_conf_notes(const char *name, const struct peel_conf *conf, peel_conf_error_fn fn, void *arg)
 {
 	struct conf_errors e = {.conf = conf, .file = name, .fn = fn, .arg = arg};
 	struct peel_awaited list[PEEL_AWAITED_MAX];
 	unsigned int n = peel_await_list(conf, list);
+	const struct peel_port_conf *p = &conf->node.port_conf;
 	struct peel_eal_plan plan;
-	char text[384], address[PEEL_ADDR_TEXT_MAX];
+	char text[384], address[PEEL_AWAIT_TEXT_MAX];
 
 	for (unsigned int i = 0; i < n; i++) {
 		if (peel_await_bind(&list[i].addr) == -EADDRNOTAVAIL)
 			conf_note(&e, list[i].id,
 				"this machine does not have %s yet, and the start will wait for it",
-				peel_addr_text(&list[i].addr, address));
+				peel_await_text(&list[i].addr, address));
 	}
-	note_gateway(&e, &conf->address, &conf->node.port_conf.gateway, CONF_port_gateway);
-	note_gateway(&e, &conf->address6, &conf->node.port_conf.gateway6, CONF_port_gateway6);
+	if (strcmp(conf->node.port->name, "socket") != 0) {
+		note_address(&e, &conf->address, &p->gateway, CONF_port_address);
+		note_address(&e, &conf->address6, &p->gateway6, CONF_port_address6);
+		note_gateway(&e, &conf->address, &p->gateway, CONF_port_gateway);
+		note_gateway(&e, &conf->address6, &p->gateway6, CONF_port_gateway6);
+	}
 	if (peel_eal_plan(conf, &plan, text, sizeof(text)) == 0 && plan.refused)
 		conf_error(&e, 0, NULL, NULL, "%s", peel_eal_plan_text(&plan, text, sizeof(text)));
 }

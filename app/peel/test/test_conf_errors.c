@@ -180,6 +180,12 @@ static const struct {
 			"f.ini:5: [port] mtu: has no meaning with driver = socket: remove it, or "
 			"set driver = ethdev; "
 			"allowed: 576 to 9216, or auto\n"},
+		{KEY "[port]\nlisten = 224.0.0.1:8090\nexit_address = 0.0.0.0\n",
+			"f.ini:4: [port] listen: is not an address that one host has; allowed: "
+			"ADDRESS:PORT, such as 0.0.0.0:8090 or [::]:8090\n"
+			"f.ini:5: [port] exit_address: is not an address that one host has; "
+			"allowed: "
+			"an IPv4 address of this machine, or nothing\n"},
 		/* several mistakes, all told */
 		{"[node]\nkeey = k\nkey = k\n[workers]\ncount = 99\nidle = x\n",
 			"f.ini:2: [node] keey: there is no such key; did you mean [node] key?\n"

@@ -126,7 +126,7 @@ async def late_address(build):
         node = PeelNode("192.0.2.77", 8090, binary=f"{build}/app/peel/peel", prefix=inside)
         check = subprocess.run([*inside, node.binary, "relay", "-c", node.config_path, "--check"],
                                capture_output=True, text=True, check=False)
-        if check.returncode or "does not have 192.0.2.77:8090 yet" not in check.stdout:
+        if check.returncode or "does not have 192.0.2.77 yet" not in check.stdout:
             raise AssertionError(f"--check: {check}")
         start = asyncio.ensure_future(node.start(timeout=60))
         try:
