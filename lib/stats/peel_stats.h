@@ -153,9 +153,6 @@ peel_stats_get(const struct peel_stats *s, enum peel_counter c)
 	return __atomic_load_n(&s->value[c], __ATOMIC_RELAXED);
 }
 
-/** Sum of n blocks.   Thread: any. */
-uint64_t peel_stats_sum(const struct peel_stats *const *blocks, size_t n, enum peel_counter c);
-
 struct peel_counter_info {
 	const char *name; /* as printed, lower case with underscores */
 	const char *help;

@@ -39,7 +39,6 @@ struct peel_port {
 	struct load_queue *queue;
 	uint32_t *session; /* [n_circuits] */
 	uint32_t *slot;	   /* [n_circuits] of the route that cells arrive on */
-	size_t memory;
 };
 
 /* One direction of a circuit. */

@@ -153,12 +153,6 @@ peel_load_count(const struct peel_port *p, uint16_t queue)
 	return &p->queue[queue].count;
 }
 
-size_t
-peel_load_memory(const struct peel_port *p)
-{
-	return p->memory;
-}
-
 /* ---- the crypto alone ---------------------------------------------------------------------------------------------- */
 
 int
@@ -292,22 +286,15 @@ load_close(struct peel_port *p)
 	free(p);
 }
 
-static void *
-take(struct peel_port *p, size_t n, size_t size)
-{
-	p->memory += n * size;
-	return calloc(n, size);
-}
-
 static int
 queue_init(struct peel_port *p, uint16_t i)
 {
 	struct load_queue *q = &p->queue[i];
 
 	q->cap = p->conf.batch + (p->conf.duplicate != 0 ? p->conf.batch : 0);
-	q->in = take(p, q->cap, sizeof(q->in[0]));
-	q->out = take(p, q->cap, sizeof(q->out[0]));
-	q->record = take(p, q->cap, sizeof(q->record[0]));
+	q->in = calloc(q->cap, sizeof(q->in[0]));
+	q->out = calloc(q->cap, sizeof(q->out[0]));
+	q->record = calloc(q->cap, sizeof(q->record[0]));
 	q->random = load_mix(p->conf.seed + i);
 	q->seq = (uint64_t)(i + 1) << 40; /* no salt twice for one key, whatever the queues do */
 	if (q->in == NULL || q->out == NULL || q->record == NULL)
@@ -328,7 +315,6 @@ peel_load_new(const struct peel_load_conf *conf, struct peel_port **out)
 	if (p == NULL)
 		return -ENOMEM;
 	p->conf = *conf;
-	p->memory = sizeof(*p);
 	if (p->conf.burst == 0)
 		p->conf.burst = PEEL_PORT_BURST;
 	memcpy(p->prefix, conf->prefix, PEEL_PREFIX_LEN);
@@ -338,8 +324,8 @@ peel_load_new(const struct peel_load_conf *conf, struct peel_port **out)
 
 		memcpy(p->noise + i, &v, 8);
 	}
-	p->session = take(p, conf->n_circuits, sizeof(p->session[0]));
-	p->slot = take(p, conf->n_circuits, sizeof(p->slot[0]));
+	p->session = calloc(conf->n_circuits, sizeof(p->session[0]));
+	p->slot = calloc(conf->n_circuits, sizeof(p->slot[0]));
 	if (posix_memalign((void **)&p->queue, _Alignof(struct load_queue),
 		    conf->n_queues * sizeof(p->queue[0])) != 0)
 		p->queue = NULL;

@@ -106,8 +106,6 @@ extern const struct peel_port_ops peel_port_load;
 int peel_load_new(const struct peel_load_conf *conf, struct peel_port **out) PEEL_MUST_USE;
 /** Sessions and routes of all circuits into the table. 0 or the table's error.   Thread: control. */
 int peel_load_publish(struct peel_port *port, uint32_t now_s) PEEL_MUST_USE;
-/** Bytes of the port's own memory, all of it beside the table.   Thread: any. */
-size_t peel_load_memory(const struct peel_port *port);
 
 /** Seal up to @p n cells. @return datagrams waiting for rx, fewer when mbufs ran out.   Thread: the queue's. */
 uint32_t peel_load_prepare(struct peel_port *port, uint16_t queue, uint32_t n);
