@@ -228,7 +228,7 @@ begin_extra(struct listener *l)
 			l->hops, l->hops == 1 ? "" : "s");
 }
 
-/* 0: sent, or dropped for good; -EAGAIN: there is no circuit. */
+/* 0: sent, or dropped for good; -EAGAIN: there is no circuit; -EBUSY: none on which the host is not another's. */
 static int
 send_datagram(struct listener *l, unsigned int slot, const struct peel_socks_target *to,
 	const uint8_t *payload, size_t len)
@@ -251,7 +251,7 @@ send_datagram(struct listener *l, unsigned int slot, const struct peel_socks_tar
 	}
 	if (ret == -EBUSY)
 		begin_extra(l);
-	return ret == -EBUSY ? 0 : -EAGAIN;
+	return ret;
 }
 
 static void
@@ -271,11 +271,14 @@ on_held(void *arg, unsigned int slot, const struct peel_socks_target *to, const 
 {
 	struct listener *l = arg;
 
-	if (send_datagram(l, slot, to, payload, len) != 0)
-		peel_stats_add(l->proxy->stats, PEEL_DROP_SOCKS_WAIT, 1);
+	int ret = send_datagram(l, slot, to, payload, len);
+
+	if (ret != 0)
+		peel_stats_add(l->proxy->stats,
+			ret == -EBUSY ? PEEL_DROP_SOCKS_SHARED : PEEL_DROP_SOCKS_WAIT, 1);
 }
 
-/* There is a circuit now. */
+/* There is a circuit now, or one more. */
 static void
 send_held(struct listener *l)
 {

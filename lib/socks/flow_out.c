@@ -252,10 +252,8 @@ peel_flows_out(struct peel_flows *f, unsigned int user, const struct peel_socks_
 		c = move(f, flow, c, user, to);
 	if (c == NULL)
 		c = place(f, user, to, key, &flow);
-	if (c == NULL) {
-		peel_stats_add(f->stats, PEEL_DROP_SOCKS_SHARED, 1);
+	if (c == NULL)
 		return -EBUSY;
-	}
 	if (!flow->waiting) {
 		flow->waiting = true;
 		flow->asked = f->now;

@@ -37,7 +37,7 @@ void peel_flows_del(struct peel_flows *f, uint64_t id);
 void peel_flows_set(struct peel_flows *f, const uint64_t *id, size_t n);
 
 /** The circuit for a user's datagram. 0; -EAGAIN: there is none; -EBUSY: on all of them the host, or the port where a name
- *  is, is another user's, for 30 s after the last datagram (counted). */
+ *  is, is another user's, for 30 s after the last datagram. */
 int peel_flows_out(struct peel_flows *f, unsigned int user, const struct peel_socks_target *to,
 	uint64_t *circuit) PEEL_MUST_USE;
 /** The user a datagram from @p origin is for. -ENOENT: no such circuit, or no users; -ENOTUNIQ: it may be for one or another,
