@@ -140,7 +140,7 @@ class OriginWorld:
         peel_only = all(kind == "peel" for kind, _ in self.nodes)
         return [self.echo_ip, TEST_NAME if peel_only else "localhost"] + (["::1"] if have_ipv6() else [])
 
-    async def settle(self, timeout=15.0, origin=None):
+    async def settle(self, timeout=40.0, origin=None):
         """Until the originator knows every relay with its flags, and each relay the others."""
         origin = origin or self.origin
         exits = sum(EXIT_BT in flags for _, flags in self.nodes)
