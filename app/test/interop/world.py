@@ -73,7 +73,7 @@ class World:
         self.started.append(self.origin)
         await self.origin.start()
 
-    async def settle(self, timeout=15.0):
+    async def settle(self, timeout=40.0):
         """Wait until the originator sees every relay with its flags, and the relays see each other."""
         wanted = {key: sum(relay.flags) for key, relay in zip(self.keys, self.relays)}
 
