@@ -454,6 +454,7 @@ peel_overlay_intro_response(struct peel_overlay *ov, enum peel_community c,
 
 	peel_stats_add(ov->conf.stats,
 		dest == PEEL_DEST_FOREIGN ? PEEL_INTRO_FOREIGN : PEEL_INTRO_RESPONSES, 1);
+	bool known = peel_overlay_peers_by_key(&ov->peers, s->pk.p) != NULL;
 	struct ov_peer *p = NULL;
 
 	if (!s->legacy) /* bootstrap servers are no peers */
@@ -466,6 +467,10 @@ peel_overlay_intro_response(struct peel_overlay *ov, enum peel_community c,
 			peel_overlay_peers_flags(&ov->peers, p, flags);
 		if (c == PEEL_COMMUNITY_DISCOVERY)
 			peel_overlay_similarity_send(ov, from);
+		/* What it said in the tunnel overlay while it was a stranger is forgotten, and it need not say it again. */
+		if (!known && c != PEEL_COMMUNITY_TUNNEL)
+			(void)peel_overlay_intro_send(ov, PEEL_COMMUNITY_TUNNEL, from, p->new_style,
+				PEEL_ASK_PEER, SIZE_MAX);
 	}
 	if (dest != PEEL_DEST_FOREIGN || s->legacy)
 		peel_overlay_walk_response(ov, c, from, &m, new_style);
