@@ -64,7 +64,7 @@ program_name(uint32_t id, char name[BPF_OBJ_NAME_LEN])
 	return good;
 }
 
-/* The programs that libxdp puts on an interface for AF_XDP sockets; the other is a stub that calls several. */
+/* The programs that libxdp puts on an interface for AF_XDP sockets; the second is a dispatcher that calls others. */
 static bool
 left_behind(const char *name)
 {
