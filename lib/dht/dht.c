@@ -14,9 +14,14 @@
 
 #define QUERIES_PER_NODE 10 /* per window, as every node of the DHT does */
 #define WINDOW_MS 5000
-/* Verifications cost about 100,000 cycles each: limits per IP address and over all. */
+/*
+ * Verifications cost about 100,000 cycles each: limits per source and over all. One signed request can be sent again from
+ * any number of forged addresses, so addresses that have not answered us yet have limits of their own.
+ */
 #define VERIFY_PER_SOURCE 200
+#define VERIFY_PER_STRANGER 40
 #define VERIFY_TOTAL 5000
+#define VERIFY_STRANGERS 2500
 
 struct ping {
 	struct peel_addr to;
@@ -35,8 +40,8 @@ struct peel_dht {
 	struct ping ping[PINGS_MAX];
 	uint16_t free_slot[PINGS_MAX]; /* a queue: a place rests as long as possible before reuse */
 	uint16_t free_first, n_free;
-	struct dht_limit by_node, by_source;
-	struct dht_window verify_total, verify_answers;
+	struct dht_limit by_node, by_source, by_stranger;
+	struct dht_window verify_proved, verify_strangers, verify_answers;
 };
 
 int
@@ -55,7 +60,9 @@ peel_dht_new(const struct peel_dht_conf *conf, struct peel_dht **out)
 		dht->free_slot[i] = i;
 	dht->n_free = PINGS_MAX;
 	if ((rc = peel_dht_limit_init(&dht->by_node, QUERIES_PER_NODE, WINDOW_MS)) != 0 ||
-		(rc = peel_dht_limit_init(&dht->by_source, VERIFY_PER_SOURCE, WINDOW_MS)) != 0) {
+		(rc = peel_dht_limit_init(&dht->by_source, VERIFY_PER_SOURCE, WINDOW_MS)) != 0 ||
+		(rc = peel_dht_limit_init(&dht->by_stranger, VERIFY_PER_STRANGER, WINDOW_MS)) !=
+			0) {
 		peel_dht_free(dht);
 		return rc;
 	}
@@ -70,6 +77,7 @@ peel_dht_free(struct peel_dht *dht)
 		return;
 	peel_dht_limit_fini(&dht->by_node);
 	peel_dht_limit_fini(&dht->by_source);
+	peel_dht_limit_fini(&dht->by_stranger);
 	free(dht);
 }
 
@@ -158,12 +166,21 @@ bad_signature(struct peel_dht *dht)
 static uint64_t
 source_key(const struct peel_dht *dht, const struct peel_addr *from)
 {
-	struct peel_addr net = *from;
+	struct peel_addr source = peel_addr_source(from);
 
-	net.port = 0;
-	if (net.family == PEEL_FAMILY_IPV6)
-		memset(net.ip + 8, 0, 8);
-	return peel_addr_hash(&net, 0, dht->seed);
+	return peel_addr_hash(&source, 0, dht->seed);
+}
+
+static bool
+may_verify(struct peel_dht *dht, const struct peel_addr *from, uint64_t now)
+{
+	uint64_t key = source_key(dht, from);
+
+	if (dht->conf.proved != NULL && dht->conf.proved(dht->conf.arg, from))
+		return peel_dht_limit_take(&dht->by_source, key, now) &&
+		       peel_dht_window_take(&dht->verify_proved, VERIFY_TOTAL, WINDOW_MS, now);
+	return peel_dht_limit_take(&dht->by_stranger, key, now) &&
+	       peel_dht_window_take(&dht->verify_strangers, VERIFY_STRANGERS, WINDOW_MS, now);
 }
 
 static uint64_t
@@ -185,8 +202,7 @@ on_request(struct peel_dht *dht, const struct peel_addr *from, const struct peel
 {
 	uint64_t now = peel_now_ms(dht->conf.env);
 
-	if (!peel_dht_limit_take(&dht->by_source, source_key(dht, from), now) ||
-		!peel_dht_window_take(&dht->verify_total, VERIFY_TOTAL, WINDOW_MS, now))
+	if (!may_verify(dht, from, now))
 		return over_limit(dht);
 	/* Only after the check: otherwise anybody could use up another node's share. */
 	if (!peel_signed_verify(s))

@@ -25,6 +25,8 @@ struct peel_dht_conf {
 	struct peel_stats *stats;
 	uint8_t community[PEEL_COMMUNITY_LEN];
 	void (*send)(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len);
+	/* Has somebody at that address answered us? NULL: nobody has. */
+	bool (*proved)(void *arg, const struct peel_addr *addr);
 	void *arg;
 };
 

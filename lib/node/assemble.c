@@ -260,6 +260,7 @@ start_control(struct peel_node *node)
 		.identity = &node->identity,
 		.stats = &node->stats,
 		.send = cb_send,
+		.proved = cb_proved,
 		.arg = node,
 	};
 	struct peel_circuits_conf cc = {

@@ -17,6 +17,8 @@ from interop.status import counters
 from .process import ask, peel
 
 PREFIX = b"\x00\x02" + bytes.fromhex(DEFAULT_COMMUNITY)
+DHT = b"\x00\x02" + bytes.fromhex("8d0be1845d74d175f178197cad001591d04d73cc")
+DHT_PONG = 2
 RESPONSE, REQUEST, PUNCTURE, PUNCTURE_REQUEST = 245, 246, 249, 250
 NOBODY = bytes(6)
 FLAGS = b"\x00\x09"
@@ -37,6 +39,10 @@ class Key:
     def sign(self, message, body):
         data = PREFIX + bytes([message]) + len(self.public).to_bytes(2, "big") + self.public
         data += random.randbytes(8) + body
+        return data + self.key.signature(data)
+
+    def dht_ping(self):
+        data = DHT + b"\x01" + len(self.public).to_bytes(2, "big") + self.public + random.randbytes(4)
         return data + self.key.signature(data)
 
     def request(self, to, identifier=None):
@@ -275,10 +281,50 @@ async def punctures(build):
                 sink.close()
 
 
+async def replayed_dht_pings(build, rate=5000):
+    """A relay waits 5 s with an extend when we do not answer its DHT ping: one ping, replayed, must not cost it that."""
+    async with Node(build) as node:
+        friend = await Stranger("127.81.0.1").open()
+        recorded = Key().dht_ping()
+        forgers = [await Stranger(f"127.82.{i >> 8}.{i & 255}", answers=False).open() for i in range(1, 401)]
+        try:
+            async def is_peer():
+                return friend.key.mid in await node.peers()
+
+            friend.send(friend.key.request(node.address), node.address)
+            await until(is_peer, 5, "a friend did not become a peer")
+
+            async def flood():
+                sent, start = 0, time.monotonic()
+                while True:
+                    while sent < rate * (time.monotonic() - start):
+                        forgers[sent % len(forgers)].send(recorded, node.address)
+                        sent += 1
+                    await asyncio.sleep(0.005)
+
+            attack = asyncio.ensure_future(flood())
+            await asyncio.sleep(2)
+            asked, answered = 20, 0
+            for _ in range(asked):
+                friend.inbox.clear()
+                friend.send(friend.key.dht_ping(), node.address)
+                await asyncio.sleep(0.5)
+                answered += any(data[:22] == DHT and data[22] == DHT_PONG for data, _ in friend.inbox)
+            attack.cancel()
+            note = f"{rate} replayed a second: {answered} of {asked} of a known node answered"
+            if answered < 0.95 * asked:
+                raise AssertionError(note)
+            return note
+        finally:
+            for stranger in (friend, *forgers):
+                stranger.close()
+
+
 CASES = [
     ("newcomers under forged requests, 180/s", newcomers_180),
     ("newcomers under forged requests, 400/s", newcomers_400),
     ("a man in the middle", man_in_the_middle),
     ("bytes for a source that does not answer", amplification),
     ("punctures at a stranger's wish", punctures),
+    ("replayed DHT pings", replayed_dht_pings),
 ]

@@ -20,7 +20,7 @@ struct node {
 	struct peel_identity identity;
 	struct peel_stats stats;
 	struct peel_dht *dht;
-	struct peel_addr sent_to;
+	struct peel_addr sent_to, friend_addr; /* who answered us, as far as the DHT is told */
 	uint8_t sent[256];
 	size_t sent_len;
 	unsigned int n_sent, n_answered, n_silent;
@@ -57,12 +57,18 @@ keep(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
 	n->n_sent++;
 }
 
+static bool
+is_friend(void *arg, const struct peel_addr *a)
+{
+	return peel_addr_equal(a, &((struct node *)arg)->friend_addr);
+}
+
 static struct node *
 node_new(const char *who)
 {
 	struct node *n = calloc(1, sizeof(*n));
 	json_t *keys = peel_vectors_load("keys"), *file = peel_vectors_load("dht");
-	struct peel_dht_conf conf = {.send = keep, .arg = n};
+	struct peel_dht_conf conf = {.send = keep, .proved = is_friend, .arg = n};
 	size_t len;
 	uint8_t *sk = peel_vec_hex(peel_vectors_find(keys, who), "private_key_bin", &len);
 	uint8_t *prefix = peel_vec_hex(file, "prefix", &len);
@@ -250,6 +256,7 @@ test_damaged_requests_are_dropped(void **state)
 	uint8_t *good = peel_vec_hex(peel_vectors_find(file, "ping-request"), "packet", &len);
 
 	(void)state;
+	n->friend_addr = from; /* many checks */
 	for (size_t cut = 0; cut < len; cut++) {
 		uint8_t *copy = malloc(cut > 0 ? cut : 1);
 
@@ -382,10 +389,45 @@ test_limits(void **state)
 	askers[0]->sent[120] ^= 1;
 	for (int i = 0; i < 300; i++)
 		(void)feed_sent(b, askers[0], &flooded);
-	assert_int_equal(peel_stats_get(&b->stats, PEEL_BAD_SIGNATURE), 200);
-	assert_int_equal(peel_stats_get(&b->stats, PEEL_CONTROL_RATE) - before, 100);
+	assert_int_equal(peel_stats_get(&b->stats, PEEL_BAD_SIGNATURE), 40);
+	assert_int_equal(peel_stats_get(&b->stats, PEEL_CONTROL_RATE) - before, 260);
 	for (int k = 0; k < 2; k++)
 		node_free(askers[k]);
+	node_free(b);
+}
+
+/* One request, sent again from addresses that are forged, costs strangers their share and nobody else's. */
+static void
+test_replayed_requests_spare_friends(void **state)
+{
+	struct node *b = node_new("bob"), *stranger = node_new("alice"),
+		    *friend = node_new("carol");
+	struct peel_addr to = addr("192.0.2.11:8090"), home = addr("198.51.100.7:8090");
+	unsigned int answered = 0;
+
+	(void)state;
+	b->friend_addr = home;
+	assert_int_equal(peel_dht_ping(stranger->dht, &to, count, stranger, 0), 0);
+	for (unsigned int ms = 0; ms < 20000; ms += 100, b->now += 100) {
+		for (unsigned int i = 0; i < 1000; i++) {
+			struct peel_addr forged = peel_addr_ipv4(
+				10, (uint8_t)(ms / 100), (uint8_t)(i >> 8), (uint8_t)i, 8090);
+
+			assert_int_equal(feed_sent(b, stranger, &forged), 0);
+		}
+		if (ms % 1000 != 0)
+			continue;
+		unsigned int before = b->n_sent;
+
+		assert_int_equal(peel_dht_ping(friend->dht, &to, count, friend, 0), 0);
+		assert_int_equal(feed_sent(b, friend, &home), 0);
+		answered += b->n_sent - before;
+	}
+	assert_int_equal(answered, 20);
+	/* 500 a second, whatever comes. */
+	assert_in_range(b->n_sent, 20, 20 + 4 * 2500 + 2500);
+	node_free(stranger);
+	node_free(friend);
 	node_free(b);
 }
 
@@ -401,6 +443,7 @@ main(void)
 		cmocka_unit_test(test_silence_ends_after_five_seconds),
 		cmocka_unit_test(test_table_of_pings_is_bounded),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_replayed_requests_spare_friends),
 	};
 
 	if (peel_keys_init() != 0)
