@@ -200,9 +200,10 @@ note_named(struct peel_flows *f, const struct port *p, struct circuit *c)
 }
 
 /* A host that a user talks to answered from a port that he did not send to, so it may have a name as well, and answer
- * somebody else who sent to that. */
+ * somebody else who sent to that; one who left since only at the port that he asked. */
 static bool
-may_be_named(const struct peel_flows *f, const struct circuit *c, const struct port *p, int sent)
+may_be_named(const struct peel_flows *f, const struct circuit *c, const struct port *p, int sent,
+	uint16_t port)
 {
 	uint32_t now = f->now;
 
@@ -211,10 +212,11 @@ may_be_named(const struct peel_flows *f, const struct circuit *c, const struct p
 	for (uint64_t left = c->users; left != 0; left &= left - 1) {
 		unsigned int user = first(left);
 
-		if ((int)user != sent && flow_is_fresh(now, c->named[user]))
+		if ((int)user != sent && f->user[user].alive && flow_is_fresh(now, c->named[user]))
 			return true;
 	}
-	return false;
+	return p->named_port == port && p->named_serial != f->user[sent].serial &&
+	       flow_is_fresh(now, p->named_at);
 }
 
 static int
@@ -244,7 +246,7 @@ peel_flows_in(struct peel_flows *f, uint64_t circuit, const struct peel_socks_ta
 			return drop(f);
 		sent = -1;
 	}
-	if (sent >= 0 && (!f->user[sent].alive || may_be_named(f, c, p, sent)))
+	if (sent >= 0 && (!f->user[sent].alive || may_be_named(f, c, p, sent, origin->addr.port)))
 		return drop(f);
 	user = sent >= 0 ? sent : asked >= 0 ? asked : whose_unasked(f, c);
 	if (user < 0)

@@ -273,6 +273,30 @@ test_who_comes_in_is_answered_there(void **state)
 	peel_flows_free(f);
 }
 
+/* Who sent to a name and left does not stand between a host and another one who talks to it. */
+static void
+test_other_ports_after_a_name(void **state)
+{
+	struct peel_flows *f = new_flows(false, 1);
+	struct peel_socks_target name = {.name = "tracker.example", .addr.port = 6969},
+				 back = host(7);
+
+	(void)state;
+	assert_int_equal(peel_flows_join(f), 0);
+	assert_int_equal(peel_flows_join(f), 1);
+	assert_int_equal(out(f, 0, &name), 100);
+	back.addr.port = 80;
+	assert_int_equal(out(f, 1, &back), 100);
+	back.addr.port = 81; /* nobody asked there; the host may be the name's */
+	assert_int_equal(peel_flows_in(f, 100, &back), -ENOTUNIQ);
+	peel_flows_leave(f, 0);
+	assert_int_equal(peel_flows_in(f, 100, &back), 1);
+	/* At the name's port it is still a late answer to who left. */
+	back.addr.port = 6969;
+	assert_int_equal(peel_flows_in(f, 100, &back), -ENOTUNIQ);
+	peel_flows_free(f);
+}
+
 static void
 test_nobody_inherits(void **state)
 {
@@ -685,6 +709,7 @@ main(void)
 		cmocka_unit_test(test_more_users_than_circuits),
 		cmocka_unit_test(test_answers_of_names),
 		cmocka_unit_test(test_who_comes_in_is_answered_there),
+		cmocka_unit_test(test_other_ports_after_a_name),
 		cmocka_unit_test(test_nobody_inherits),
 		cmocka_unit_test(test_a_host_is_one_users),
 		cmocka_unit_test(test_never_anothers),
