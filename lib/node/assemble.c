@@ -10,8 +10,8 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 
-#include "dns.h"
-#include "dns_hosts.h"
+#include "peel_dns.h"
+#include "hosts.h"
 #include "http.h"
 #include "node.h"
 
@@ -307,20 +307,20 @@ static int
 start_names(struct peel_node *node, char *why, size_t why_size)
 {
 	const struct peel_node_conf *conf = &node->conf;
-	struct dns_conf dc = {
+	struct peel_dns_conf dc = {
 		.loop = &node->loop,
 		.servers = conf->dns,
 		.n_servers = conf->n_dns,
-		.resolv_conf = DNS_RESOLV_CONF,
-		.hosts = DNS_HOSTS,
+		.resolv_conf = PEEL_DNS_RESOLV_CONF,
+		.hosts = PEEL_DNS_HOSTS,
 		.timeout_ms = conf->dns_timeout_ms,
 	};
-	int rc = dns_new(&dc, &node->dns);
+	int rc = peel_dns_new(&dc, &node->dns);
 
 	if (rc != 0)
 		snprintf(why, why_size,
 			"the resolver does not start: check [exit] dns_servers and %s",
-			DNS_RESOLV_CONF);
+			PEEL_DNS_RESOLV_CONF);
 	if (rc == 0)
 		rc = node_names_new(node, &node->names);
 	if (rc == 0)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
-#include "dns.h"
+#include "peel_dns.h"
 #include "node.h"
 
 #define NAMES_MAX 128
@@ -82,13 +82,13 @@ move_to(struct server *s, const struct peel_addr *addr)
 }
 
 static void
-on_answer(void *arg, enum dns_result result, const struct peel_addr *addr)
+on_answer(void *arg, enum peel_dns_result result, const struct peel_addr *addr)
 {
 	struct server *s = arg;
 	uint64_t now = peel_now_ms(s->node->env);
 
 	s->asking = false;
-	if (result == DNS_FOUND) {
+	if (result == PEEL_DNS_FOUND) {
 		move_to(s, addr);
 		s->retry_ms = RETRY_FIRST_MS;
 		s->next_ms = now + AGAIN_MS;
@@ -106,14 +106,14 @@ static void
 look_up(struct server *s)
 {
 	s->asking = true;
-	dns_resolve(s->node->dns, s->host, is_usable, on_answer, s);
+	peel_dns_resolve(s->node->dns, s->host, is_usable, on_answer, s);
 }
 
 /* Resolvers that changed may know what the others did not. */
 static void
 hurry(struct node_bootstrap *b, uint64_t now)
 {
-	unsigned int changes = dns_refresh(b->node->dns);
+	unsigned int changes = peel_dns_refresh(b->node->dns);
 	struct server *s;
 
 	if (changes == b->resolver_changes)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
-#include "dns.h"
+#include "peel_dns.h"
 #include "names_share.h"
 #include "node.h"
 
@@ -267,7 +267,7 @@ is_usable(void *arg, const struct peel_addr *addr)
 }
 
 static void
-on_answer(void *arg, enum dns_result result, const struct peel_addr *addr)
+on_answer(void *arg, enum peel_dns_result result, const struct peel_addr *addr)
 {
 	struct name *name = arg;
 	struct node_names *names = name->names;
@@ -275,15 +275,15 @@ on_answer(void *arg, enum dns_result result, const struct peel_addr *addr)
 	uint64_t now = now_ms(names);
 
 	if (share->generation == name->generation)
-		names_share_done(share, result != DNS_FAILED);
-	name->fresh_ms = now + (result == DNS_FOUND ? FRESH_MS : FAILURE_MS);
-	if (result == DNS_FOUND) {
+		names_share_done(share, result != PEEL_DNS_FAILED);
+	name->fresh_ms = now + (result == PEEL_DNS_FOUND ? FRESH_MS : FAILURE_MS);
+	if (result == PEEL_DNS_FOUND) {
 		name->addr = *addr;
 		name->stale_ms = now + STALE_MS;
 	}
 	/* No answer says nothing about the one we had. */
-	name->known = result == DNS_FOUND ||
-		      (result == DNS_FAILED && name->known && now < name->stale_ms);
+	name->known = result == PEEL_DNS_FOUND ||
+		      (result == PEEL_DNS_FAILED && name->known && now < name->stale_ms);
 	name->asking = false;
 	TAILQ_INSERT_TAIL(&names->used, name, used);
 	serve_waiters(name);
@@ -299,7 +299,7 @@ ask(struct name *name, uint32_t session, uint32_t generation)
 	name->generation = generation;
 	TAILQ_REMOVE(&name->names->used, name, used);
 	/* May answer at once, from the hosts file. */
-	dns_resolve(name->names->node->dns, name->text, is_usable, on_answer, name);
+	peel_dns_resolve(name->names->node->dns, name->text, is_usable, on_answer, name);
 }
 
 /* The address of a name that is known. One that is no longer fresh is asked for again, and goes on meanwhile. */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "dns.h"
+#include "peel_dns.h"
 #include "http.h"
 #include "node.h"
 
@@ -111,7 +111,7 @@ peel_node_free(struct peel_node *node)
 		return;
 	node_management_stop(node);
 	node_http_free(node->http);
-	dns_free(node->dns);
+	peel_dns_free(node->dns);
 	node_names_free(node->names);
 	node_bootstrap_free(node->bootstrap);
 	peel_tunnels_free(node->tunnels);

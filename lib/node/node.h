@@ -25,7 +25,7 @@ struct node_worker {
 };
 
 struct node_own;	/* addresses of this machine, and the policy made of them: own.c */
-struct dns;		/* resolution of names: dns.h */
+struct peel_dns;	/* resolution of names: dns.h */
 struct node_names;	/* cache and waiting datagrams: names.c */
 struct node_bootstrap;	/* configured servers known by name: bootstrap.c */
 struct node_http;	/* HTTP requests of circuits, ours and others': http.h */
@@ -85,7 +85,7 @@ struct peel_node {
 	bool stopping;
 	uint64_t no_socket_ms;	  /* when the lack of sockets may be told again */
 	uint64_t stages_until_ms; /* stages of the workers are timed until then; 0: they are not */
-	struct dns *dns;
+	struct peel_dns *dns;
 	struct node_own *own;
 	const struct peel_policy *policy; /* of now: what exits let out */
 	struct node_names *names;
@@ -148,7 +148,7 @@ uint64_t node_own_tick(struct node_own *own);
 
 /* names.c */
 int node_names_new(struct peel_node *node, struct node_names **out) PEEL_MUST_USE;
-/** After dns_free(), which answers everybody who waits. NULL is fine. */
+/** After peel_dns_free(), which answers everybody who waits. NULL is fine. */
 void node_names_free(struct node_names *names);
 /**
  * Send m (payload only; pkt has session, generation, worker) to a name, resolved now, from the cache or later.
@@ -168,7 +168,7 @@ int node_names_lookup(struct node_names *names, uint32_t session, uint32_t gener
 /* bootstrap.c */
 /** With the configured names; they are looked up from the first tick on. */
 int node_bootstrap_new(struct peel_node *node, struct node_bootstrap **out) PEEL_MUST_USE;
-/** After dns_free(). NULL is fine. */
+/** After peel_dns_free(). NULL is fine. */
 void node_bootstrap_free(struct node_bootstrap *b);
 /** One more, "HOST:PORT"; one that is there already is fine. -EINVAL, -ENOSPC or -ENOMEM. */
 int node_bootstrap_add(struct node_bootstrap *b, const char *host_port);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "dns.h"
+#include "peel_dns.h"
 #include "node.h"
 
 #define SERVERS_MAX 8
@@ -21,7 +21,7 @@ struct world {
 	bool network, silent;
 	uint8_t last_byte;
 	unsigned int asked;
-	dns_fn fn; /* silent: of the last question */
+	peel_dns_fn fn; /* silent: of the last question */
 	void *arg;
 	/* the overlay */
 	struct peel_addr server[SERVERS_MAX];
@@ -31,14 +31,15 @@ struct world {
 static struct world *current;
 
 unsigned int
-dns_refresh(struct dns *dns)
+peel_dns_refresh(struct peel_dns *dns)
 {
 	(void)dns;
 	return current->changes;
 }
 
 void
-dns_resolve(struct dns *dns, const char *name, dns_usable_fn usable, dns_fn fn, void *arg)
+peel_dns_resolve(struct peel_dns *dns, const char *name, peel_dns_usable_fn usable, peel_dns_fn fn,
+	void *arg)
 {
 	struct world *w = current;
 	struct peel_addr a = peel_addr_ipv4(192, 0, 2, w->last_byte, 0);
@@ -51,9 +52,9 @@ dns_resolve(struct dns *dns, const char *name, dns_usable_fn usable, dns_fn fn, 
 		w->fn = fn;
 		w->arg = arg;
 	} else if (w->network) {
-		fn(arg, DNS_FOUND, &a);
+		fn(arg, PEEL_DNS_FOUND, &a);
 	} else {
-		fn(arg, DNS_FAILED, NULL);
+		fn(arg, PEEL_DNS_FAILED, NULL);
 	}
 }
 
@@ -232,7 +233,7 @@ test_added_later(void **state)
 	pass(w, 100000);
 	assert_int_equal(w->asked, 1); /* one question at a time */
 	w->silent = false;
-	w->fn(w->arg, DNS_FAILED, NULL);
+	w->fn(w->arg, PEEL_DNS_FAILED, NULL);
 	pass(w, 10000);
 	assert_int_equal(w->n, 1);
 	w->silent = true;

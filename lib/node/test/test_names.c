@@ -11,7 +11,7 @@
 
 #include <rte_eal.h>
 
-#include "dns.h"
+#include "peel_dns.h"
 #include "node.h"
 
 #define BUFFERS 8191
@@ -23,8 +23,8 @@
 struct pending {
 	bool used;
 	uint64_t due_ms;
-	enum dns_result result;
-	dns_fn fn;
+	enum peel_dns_result result;
+	peel_dns_fn fn;
 	void *arg;
 };
 
@@ -36,7 +36,7 @@ struct world {
 	unsigned int asked;
 	char last_name[256];
 	uint64_t delay_ms;	     /* of names that are answered */
-	enum dns_result result;	     /* of all names but "slow..." */
+	enum peel_dns_result result; /* of all names but "slow..." */
 	uint8_t last_byte;	     /* of the address */
 	unsigned int sent[SESSIONS]; /* by session */
 	struct peel_addr last_sent;
@@ -50,7 +50,8 @@ static struct rte_mempool *pool;
 /* ---- what the rest of lib/node would do ------------------------------------------------------------------------------ */
 
 void
-dns_resolve(struct dns *dns, const char *name, dns_usable_fn usable, dns_fn fn, void *arg)
+peel_dns_resolve(struct peel_dns *dns, const char *name, peel_dns_usable_fn usable, peel_dns_fn fn,
+	void *arg)
 {
 	struct world *w = current;
 	struct peel_addr a = peel_addr_ipv4(192, 0, 2, 1, 0);
@@ -69,8 +70,8 @@ dns_resolve(struct dns *dns, const char *name, dns_usable_fn usable, dns_fn fn, 
 			continue;
 		*p = (struct pending){.used = true,
 			.due_ms = w->now + (slow ? GIVES_UP_MS : w->delay_ms),
-			.result = slow	 ? DNS_FAILED
-				  : none ? DNS_NONE
+			.result = slow	 ? PEEL_DNS_FAILED
+				  : none ? PEEL_DNS_NONE
 					 : w->result,
 			.fn = fn,
 			.arg = arg};
@@ -182,7 +183,7 @@ answer(struct world *w)
 			continue;
 		p->used = false;
 		w->n_pending--;
-		p->fn(p->arg, p->result, p->result == DNS_FOUND ? &a : NULL);
+		p->fn(p->arg, p->result, p->result == PEEL_DNS_FOUND ? &a : NULL);
 	}
 }
 
@@ -282,7 +283,7 @@ test_resolver_away(void **state)
 
 	send_to(w, 1, "tracker.test");
 	pass(w, 100);
-	w->result = DNS_FAILED;
+	w->result = PEEL_DNS_FAILED;
 	for (; sent < 500; sent++) { /* more than eight minutes without an answer */
 		send_to(w, 1, "tracker.test");
 		pass(w, 1000);
@@ -304,7 +305,7 @@ test_name_is_gone(void **state)
 
 	send_to(w, 1, "tracker.test");
 	pass(w, 100);
-	w->result = DNS_NONE;
+	w->result = PEEL_DNS_NONE;
 	pass(w, 61000);
 	send_to(w, 1, "tracker.test");
 	pass(w, 100);
@@ -537,7 +538,7 @@ test_lookups(void **state)
 	assert_int_equal(look_up(w, "tracker.test"), 0); /* asked for again, but known */
 	assert_int_equal(w->called, 3);
 	assert_int_equal(w->asked, 2);
-	w->result = DNS_NONE;
+	w->result = PEEL_DNS_NONE;
 	assert_int_equal(look_up(w, "nobody.test"), 0);
 	pass(w, 100);
 	assert_int_equal(w->called, 4);

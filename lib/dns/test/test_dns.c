@@ -9,8 +9,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "dns.h"
-#include "dns_system.h"
+#include "peel_dns.h"
+#include "system.h"
 
 #define TIMEOUT_MS 1400
 #define TYPE_A 1
@@ -131,12 +131,12 @@ struct world {
 	uv_loop_t loop;
 	uv_timer_t timer;
 	struct resolver r[2];
-	struct dns *dns;
+	struct peel_dns *dns;
 	char path[64]; /* of a resolv.conf or a hosts file */
 	bool no_ipv4, no_ipv6;
 	/* the last answer */
 	unsigned int answers;
-	enum dns_result result;
+	enum peel_dns_result result;
 	struct peel_addr addr;
 };
 
@@ -150,11 +150,11 @@ usable(void *arg, const struct peel_addr *addr)
 }
 
 static void
-on_answer(void *arg, enum dns_result result, const struct peel_addr *addr)
+on_answer(void *arg, enum peel_dns_result result, const struct peel_addr *addr)
 {
 	struct world *w = arg;
 
-	assert_true((result == DNS_FOUND) == (addr != NULL));
+	assert_true((result == PEEL_DNS_FOUND) == (addr != NULL));
 	w->answers++;
 	w->result = result;
 	w->addr = addr != NULL ? *addr : (struct peel_addr){0};
@@ -189,7 +189,7 @@ resolve(struct world *w, const char *name)
 
 	uv_update_time(&w->loop);
 	start = uv_now(&w->loop);
-	dns_resolve(w->dns, name, usable, on_answer, w);
+	peel_dns_resolve(w->dns, name, usable, on_answer, w);
 	while (w->answers == before) {
 		assert_true(uv_now(&w->loop) < start + 20000);
 		run_for(w, 5);
@@ -203,7 +203,7 @@ expect_text(const struct world *w, const char *text)
 {
 	char got[PEEL_ADDR_TEXT_MAX];
 
-	assert_int_equal(w->result, DNS_FOUND);
+	assert_int_equal(w->result, PEEL_DNS_FOUND);
 	assert_string_equal(peel_addr_text(&w->addr, got), text);
 }
 
@@ -212,14 +212,14 @@ static void
 configure(struct world *w, enum habit first, enum habit second)
 {
 	struct peel_addr servers[2];
-	struct dns_conf conf = {
+	struct peel_dns_conf conf = {
 		.loop = &w->loop, .servers = servers, .n_servers = 2, .timeout_ms = TIMEOUT_MS};
 
 	resolver_start(&w->loop, &w->r[0], first, 1);
 	resolver_start(&w->loop, &w->r[1], second, 2);
 	servers[0] = w->r[0].addr;
 	servers[1] = w->r[1].addr;
-	assert_int_equal(dns_new(&conf, &w->dns), 0);
+	assert_int_equal(peel_dns_new(&conf, &w->dns), 0);
 }
 
 static void
@@ -259,7 +259,7 @@ teardown(void **state)
 {
 	struct world *w = *state;
 
-	dns_free(w->dns);
+	peel_dns_free(w->dns);
 	uv_walk(&w->loop, close_handle, NULL);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&w->loop), 0);
@@ -332,7 +332,7 @@ test_no_such_name(void **state)
 
 	configure(w, KNOWS_NOTHING, ANSWERS);
 	assert_true(resolve(w, "none.test") < TIMEOUT_MS / 2);
-	assert_int_equal(w->result, DNS_NONE);
+	assert_int_equal(w->result, PEEL_DNS_NONE);
 	assert_int_equal(w->r[1].asked, 0);
 }
 
@@ -346,7 +346,7 @@ test_failure_is_asked_elsewhere(void **state)
 	expect_text(w, "192.0.2.2:0");
 	w->r[1].habit = FAILS;
 	resolve(w, "both.test");
-	assert_int_equal(w->result, DNS_FAILED);
+	assert_int_equal(w->result, PEEL_DNS_FAILED);
 }
 
 static void
@@ -383,7 +383,7 @@ test_closed_first_resolver(void **state)
 	uv_close((uv_handle_t *)&w->r[0].udp, NULL);
 	run_for(w, 1);
 	assert_true(resolve(w, "both.test") < TIMEOUT_MS);
-	assert_int_equal(w->result, DNS_FOUND);
+	assert_int_equal(w->result, PEEL_DNS_FOUND);
 }
 
 static void
@@ -393,7 +393,7 @@ test_nobody_answers(void **state)
 
 	configure(w, DROPS_ALL, DROPS_ALL);
 	resolve(w, "slow.test");
-	assert_int_equal(w->result, DNS_FAILED);
+	assert_int_equal(w->result, PEEL_DNS_FAILED);
 	/* Names that nobody answers say nothing about a resolver that answers others. */
 	w->r[0].habit = ANSWERS;
 	assert_true(resolve(w, "both.test") < TIMEOUT_MS / 2);
@@ -406,12 +406,12 @@ test_end_with_lookups(void **state)
 
 	configure(w, DROPS_ALL, DROPS_ALL);
 	for (unsigned int i = 0; i < 3; i++)
-		dns_resolve(w->dns, "slow.test", usable, on_answer, w);
+		peel_dns_resolve(w->dns, "slow.test", usable, on_answer, w);
 	run_for(w, 20);
-	dns_free(w->dns);
+	peel_dns_free(w->dns);
 	w->dns = NULL;
 	assert_int_equal(w->answers, 3);
-	assert_int_equal(w->result, DNS_FAILED);
+	assert_int_equal(w->result, PEEL_DNS_FAILED);
 }
 
 /* ---- names --------------------------------------------------------------------------------------------------------------- */
@@ -420,14 +420,15 @@ static void
 test_names_are_absolute(void **state)
 {
 	struct world *w = *state;
-	struct dns_conf conf = {.loop = &w->loop, .resolv_conf = w->path, .timeout_ms = TIMEOUT_MS};
+	struct peel_dns_conf conf = {
+		.loop = &w->loop, .resolv_conf = w->path, .timeout_ms = TIMEOUT_MS};
 
 	resolver_start(&w->loop, &w->r[0], KNOWS_NOTHING, 1);
 	write_conf(
 		w, "# ours\nsearch example.test\noptions ndots:3\n", &w->r[0], " # the only one");
-	assert_int_equal(dns_new(&conf, &w->dns), 0);
+	assert_int_equal(peel_dns_new(&conf, &w->dns), 0);
 	resolve(w, "printer");
-	assert_int_equal(w->result, DNS_NONE);
+	assert_int_equal(w->result, PEEL_DNS_NONE);
 	assert_int_equal(w->r[0].asked, 2);
 	assert_string_equal(w->r[0].last_name, "printer");
 	w->r[0].habit = ANSWERS;
@@ -450,7 +451,7 @@ test_numbers_are_no_names(void **state)
 	expect_text(w, "[2001:db8::7]:0");
 	for (size_t i = 0; i < PEEL_ARRAY_LEN(wrong); i++) {
 		resolve(w, wrong[i]);
-		assert_int_not_equal(w->result, DNS_FOUND);
+		assert_int_not_equal(w->result, PEEL_DNS_FOUND);
 	}
 	assert_int_equal(w->r[0].asked + w->r[1].asked, 0);
 }
@@ -474,14 +475,14 @@ static void
 with_hosts(struct world *w, const char *text, unsigned int n_more)
 {
 	struct peel_addr nobody = peel_addr_ipv4(127, 0, 0, 1, 1);
-	struct dns_conf conf = {.loop = &w->loop,
+	struct peel_dns_conf conf = {.loop = &w->loop,
 		.servers = &nobody,
 		.n_servers = 1,
 		.hosts = w->path,
 		.timeout_ms = TIMEOUT_MS};
 
 	write_hosts(w, text, n_more);
-	assert_int_equal(dns_new(&conf, &w->dns), 0);
+	assert_int_equal(peel_dns_new(&conf, &w->dns), 0);
 }
 
 static void
@@ -510,11 +511,11 @@ test_hosts(void **state)
 	expect_text(w, "192.0.2.3:0");
 	w->no_ipv4 = w->no_ipv6 = false;
 	resolve(w, "two.test");
-	assert_int_not_equal(w->result, DNS_FOUND);
+	assert_int_not_equal(w->result, PEEL_DNS_FOUND);
 	resolve(w, "four.test");
-	assert_int_not_equal(w->result, DNS_FOUND);
+	assert_int_not_equal(w->result, PEEL_DNS_FOUND);
 	resolve(w, "commented.test");
-	assert_int_not_equal(w->result, DNS_FOUND);
+	assert_int_not_equal(w->result, PEEL_DNS_FOUND);
 
 	/* It changes, and is gone. */
 	write_hosts(w, "192.0.2.7 one.test\n", 0);
@@ -524,11 +525,11 @@ test_hosts(void **state)
 	}
 	expect_text(w, "192.0.2.7:0");
 	unlink(w->path);
-	for (unsigned int i = 0; i < 200 && w->result == DNS_FOUND; i++) {
+	for (unsigned int i = 0; i < 200 && w->result == PEEL_DNS_FOUND; i++) {
 		run_for(w, 20);
 		resolve(w, "one.test");
 	}
-	assert_int_not_equal(w->result, DNS_FOUND);
+	assert_int_not_equal(w->result, PEEL_DNS_FOUND);
 }
 
 /* Strangers look up what they like: a long file must not cost its length each time. */
@@ -544,7 +545,7 @@ test_long_hosts(void **state)
 	end = uv_now(&w->loop) + 10000;
 	for (; done < 10000 && uv_now(&w->loop) < end; done++) {
 		resolve(w, done % 2 == 0 ? "blocked199999.test" : "first.test");
-		assert_int_equal(w->result, DNS_FOUND);
+		assert_int_equal(w->result, PEEL_DNS_FOUND);
 		uv_update_time(&w->loop);
 	}
 	assert_int_equal(done, 10000);
@@ -556,23 +557,23 @@ static void
 test_resolvers_change(void **state)
 {
 	struct world *w = *state;
-	struct dns_conf conf = {
+	struct peel_dns_conf conf = {
 		.loop = &w->loop, .resolv_conf = w->path, .timeout_ms = 10 * TIMEOUT_MS};
 	unsigned int before;
 
 	resolver_start(&w->loop, &w->r[0], DROPS_ALL, 1);
 	resolver_start(&w->loop, &w->r[1], ANSWERS, 2);
 	write_conf(w, "", &w->r[0], "");
-	assert_int_equal(dns_new(&conf, &w->dns), 0);
-	before = dns_refresh(w->dns);
-	dns_resolve(w->dns, "under-way.test", usable, on_answer, w);
+	assert_int_equal(peel_dns_new(&conf, &w->dns), 0);
+	before = peel_dns_refresh(w->dns);
+	peel_dns_resolve(w->dns, "under-way.test", usable, on_answer, w);
 	run_for(w, 20);
 	/* By another file of the same length. */
 	unlink(w->path);
 	write_conf(w, "", &w->r[1], "");
-	for (unsigned int i = 0; i < 200 && dns_refresh(w->dns) == before; i++)
+	for (unsigned int i = 0; i < 200 && peel_dns_refresh(w->dns) == before; i++)
 		run_for(w, 20);
-	assert_int_equal(dns_refresh(w->dns), before + 1);
+	assert_int_equal(peel_dns_refresh(w->dns), before + 1);
 	/* What was asked of the old one is still waited for. */
 	assert_int_equal(w->answers, 0);
 	w->r[0].habit = ANSWERS;
@@ -582,21 +583,21 @@ test_resolvers_change(void **state)
 	expect_text(w, "192.0.2.2:0");
 	/* A file that is gone means this host. */
 	unlink(w->path);
-	for (unsigned int i = 0; i < 200 && dns_refresh(w->dns) == before + 1; i++)
+	for (unsigned int i = 0; i < 200 && peel_dns_refresh(w->dns) == before + 1; i++)
 		run_for(w, 20);
-	assert_int_equal(dns_refresh(w->dns), before + 2);
+	assert_int_equal(peel_dns_refresh(w->dns), before + 2);
 }
 
 static void
 test_resolv_conf(void **state)
 {
 	struct world *w = *state;
-	struct dns_place place[DNS_SERVERS_MAX];
+	struct dns_place place[PEEL_DNS_SERVERS_MAX];
 	struct dns_stamp stamp = {0};
 	char text[PEEL_ADDR_TEXT_MAX];
 	FILE *file;
 
-	assert_int_equal(dns_system_read(w->path, place, DNS_SERVERS_MAX), 1);
+	assert_int_equal(dns_system_read(w->path, place, PEEL_DNS_SERVERS_MAX), 1);
 	assert_string_equal(peel_addr_text(&place[0].addr, text), "127.0.0.1:53");
 	assert_false(dns_system_changed(w->path, &stamp));
 	file = fopen(w->path, "w");
@@ -609,7 +610,7 @@ test_resolv_conf(void **state)
 	fclose(file);
 	assert_true(dns_system_changed(w->path, &stamp));
 	assert_false(dns_system_changed(w->path, &stamp));
-	assert_int_equal(dns_system_read(w->path, place, DNS_SERVERS_MAX), 5);
+	assert_int_equal(dns_system_read(w->path, place, PEEL_DNS_SERVERS_MAX), 5);
 	assert_string_equal(peel_addr_text(&place[0].addr, text), "192.0.2.1:53");
 	assert_string_equal(peel_addr_text(&place[1].addr, text), "[2001:db8::1]:53");
 	assert_string_equal(place[1].interface, "");

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "dns_hosts.h"
-#include "dns_system.h"
+#include "hosts.h"
+#include "system.h"
 
 #define BYTES_MAX (16u << 20) /* of the file; what stands behind them is not read */
 #define BLANKS " \t\r\v\f"

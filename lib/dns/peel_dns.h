@@ -12,25 +12,25 @@
 
 #include "peel_base.h"
 
-#define DNS_SERVERS_MAX 8
-#define DNS_RESOLV_CONF "/etc/resolv.conf"
+#define PEEL_DNS_SERVERS_MAX 8
+#define PEEL_DNS_RESOLV_CONF "/etc/resolv.conf"
 
-struct dns;
+struct peel_dns;
 
-enum dns_result {
-	DNS_FOUND,
-	DNS_NONE,   /* there is no such name, or it has no address */
-	DNS_FAILED, /* no resolver answered, or none could tell */
+enum peel_dns_result {
+	PEEL_DNS_FOUND,
+	PEEL_DNS_NONE,	 /* there is no such name, or it has no address */
+	PEEL_DNS_FAILED, /* no resolver answered, or none could tell */
 };
 
-/** @p addr has port 0 (DNS_FOUND), or is NULL. Called exactly once, possibly from inside dns_resolve. */
-typedef void (*dns_fn)(void *arg, enum dns_result result, const struct peel_addr *addr);
+/** @p addr has port 0 (PEEL_DNS_FOUND), or is NULL. Called exactly once, possibly from inside peel_dns_resolve. */
+typedef void (*peel_dns_fn)(void *arg, enum peel_dns_result result, const struct peel_addr *addr);
 /** Is an address of use now? Asked of all that a name has; the port is 0. */
-typedef bool (*dns_usable_fn)(void *arg, const struct peel_addr *addr);
+typedef bool (*peel_dns_usable_fn)(void *arg, const struct peel_addr *addr);
 
-struct dns_conf {
+struct peel_dns_conf {
 	uv_loop_t *loop;
-	const struct peel_addr *servers; /* borrowed during dns_new */
+	const struct peel_addr *servers; /* borrowed during peel_dns_new */
 	size_t n_servers;		 /* 0: those that resolv_conf names, whenever it changes */
 	const char *resolv_conf;	 /* a path that outlives the resolver */
 	const char *hosts;		 /* the same of a hosts file; NULL: none */
@@ -38,15 +38,16 @@ struct dns_conf {
 };
 
 /** 0, -ENOMEM or -EINVAL. */
-int dns_new(const struct dns_conf *conf, struct dns **out) PEEL_MUST_USE;
-/** Look-ups still under way are answered with DNS_FAILED. The loop must run once more. NULL is fine. */
-void dns_free(struct dns *dns);
+int peel_dns_new(const struct peel_dns_conf *conf, struct peel_dns **out) PEEL_MUST_USE;
+/** Look-ups still under way are answered with PEEL_DNS_FAILED. The loop must run once more. NULL is fine. */
+void peel_dns_free(struct peel_dns *dns);
 /** Look whether the system's resolvers or its hosts file have changed; at most once a second does this look at files.
  *  @return how often the resolvers have. */
-unsigned int dns_refresh(struct dns *dns);
+unsigned int peel_dns_refresh(struct peel_dns *dns);
 /**
  * An address of a host name: the hosts file first, then A and AAAA are asked side by side. A usable IPv4 address ends the
  * look-up, a usable IPv6 address a short time later, so that a resolver that drops one kind of question delays nobody.
  * When no address is usable, any is the answer.
  */
-void dns_resolve(struct dns *dns, const char *name, dns_usable_fn usable, dns_fn fn, void *arg);
+void peel_dns_resolve(struct peel_dns *dns, const char *name, peel_dns_usable_fn usable,
+	peel_dns_fn fn, void *arg);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "dns_system.h"
+#include "system.h"
 
 #define DNS_PORT 53
 #define LINE_SIZE 512

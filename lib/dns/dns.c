@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
-#include "dns.h"
-#include "dns_hosts.h"
-#include "dns_server.h"
-#include "dns_system.h"
+#include "peel_dns.h"
+#include "hosts.h"
+#include "server.h"
+#include "system.h"
 
 #define NAME_SIZE 256
 #define SLOW_MS 300 /* without an answer: the next resolver is asked as well */
@@ -24,10 +24,10 @@
 #define TYPE_A 1
 #define TYPE_AAAA 28
 
-struct dns {
+struct peel_dns {
 	uv_loop_t *loop;
 	struct dns_hosts *hosts; /* NULL: none */
-	struct dns_server *server[DNS_SERVERS_MAX];
+	struct dns_server *server[PEEL_DNS_SERVERS_MAX];
 	size_t n_servers;
 	uint32_t timeout_ms;
 	const char *resolv_conf; /* NULL: the servers are configured */
@@ -51,15 +51,15 @@ struct question {
 };
 
 struct lookup {
-	struct dns *dns;
+	struct peel_dns *dns;
 	TAILQ_ENTRY(lookup) entry;
 	char name[NAME_SIZE];
-	dns_usable_fn usable;
-	dns_fn fn;
+	peel_dns_usable_fn usable;
+	peel_dns_fn fn;
 	void *arg;
 	bool told;
 	struct question a, aaaa;
-	struct dns_server *order[DNS_SERVERS_MAX]; /* references */
+	struct dns_server *order[PEEL_DNS_SERVERS_MAX]; /* references */
 	size_t n_order;
 	uv_timer_t timer;
 	uint64_t slow_ms, tell_ms; /* when these are due; 0: not */
@@ -77,7 +77,7 @@ same_place(const struct dns_place *a, const struct dns_place *b)
 }
 
 static struct dns_server *
-server_at(struct dns *dns, const struct dns_place *place)
+server_at(struct peel_dns *dns, const struct dns_place *place)
 {
 	struct dns_server *server;
 
@@ -90,9 +90,9 @@ server_at(struct dns *dns, const struct dns_place *place)
 
 /* Look-ups under way keep those that they know. */
 static bool
-set_servers(struct dns *dns, const struct dns_place *place, size_t n)
+set_servers(struct peel_dns *dns, const struct dns_place *place, size_t n)
 {
-	struct dns_server *server[DNS_SERVERS_MAX];
+	struct dns_server *server[PEEL_DNS_SERVERS_MAX];
 	size_t n_new = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -109,9 +109,9 @@ set_servers(struct dns *dns, const struct dns_place *place, size_t n)
 }
 
 unsigned int
-dns_refresh(struct dns *dns)
+peel_dns_refresh(struct peel_dns *dns)
 {
-	struct dns_place place[DNS_SERVERS_MAX];
+	struct dns_place place[PEEL_DNS_SERVERS_MAX];
 	uint64_t now = uv_now(dns->loop);
 
 	if (now < dns->refresh_ms)
@@ -120,8 +120,8 @@ dns_refresh(struct dns *dns)
 	if (dns->hosts != NULL)
 		dns_hosts_refresh(dns->hosts);
 	if (dns->resolv_conf != NULL && dns_system_changed(dns->resolv_conf, &dns->stamp) &&
-		set_servers(
-			dns, place, dns_system_read(dns->resolv_conf, place, DNS_SERVERS_MAX))) {
+		set_servers(dns, place,
+			dns_system_read(dns->resolv_conf, place, PEEL_DNS_SERVERS_MAX))) {
 		dns->n_changes++;
 		peel_log(PEEL_LOG_INFO, "%s has changed: %zu resolvers", dns->resolv_conf,
 			dns->n_servers);
@@ -132,7 +132,7 @@ dns_refresh(struct dns *dns)
 /* Those that answer first, each kind in the configured order. Now and then a look-up asks one of the others at once, or
  * nobody would learn that it is back. */
 static bool
-choose_order(struct dns *dns, struct lookup *l)
+choose_order(struct peel_dns *dns, struct lookup *l)
 {
 	uint64_t now = uv_now(dns->loop);
 	size_t n_trusted;
@@ -167,7 +167,7 @@ static void
 free_lookup(uv_handle_t *handle)
 {
 	struct lookup *l = handle->data;
-	struct dns *dns = l->dns;
+	struct peel_dns *dns = l->dns;
 
 	for (size_t i = 0; i < l->n_order; i++)
 		dns_server_unref(l->order[i]);
@@ -251,7 +251,7 @@ ask_next(struct question *q)
 }
 
 static void
-tell(struct lookup *l, enum dns_result result, const struct peel_addr *addr)
+tell(struct lookup *l, enum peel_dns_result result, const struct peel_addr *addr)
 {
 	l->told = true;
 	uv_timer_stop(&l->timer);
@@ -310,16 +310,16 @@ evaluate(struct lookup *l)
 	if (l->told)
 		return;
 	if (a->usable) {
-		tell(l, DNS_FOUND, &a->addr);
+		tell(l, PEEL_DNS_FOUND, &a->addr);
 	} else if (aaaa->usable && (a->done || (l->tell_ms != 0 && now >= l->tell_ms))) {
-		tell(l, DNS_FOUND, &aaaa->addr);
+		tell(l, PEEL_DNS_FOUND, &aaaa->addr);
 	} else if (a->done && aaaa->done) {
 		if (a->addr.family != PEEL_FAMILY_NONE)
-			tell(l, DNS_FOUND, &a->addr);
+			tell(l, PEEL_DNS_FOUND, &a->addr);
 		else if (aaaa->addr.family != PEEL_FAMILY_NONE)
-			tell(l, DNS_FOUND, &aaaa->addr);
+			tell(l, PEEL_DNS_FOUND, &aaaa->addr);
 		else
-			tell(l, a->failed || aaaa->failed ? DNS_FAILED : DNS_NONE, NULL);
+			tell(l, a->failed || aaaa->failed ? PEEL_DNS_FAILED : PEEL_DNS_NONE, NULL);
 	} else if (aaaa->usable && l->tell_ms == 0) {
 		l->tell_ms = now + IPV6_WAIT_MS;
 		arm_timer(l);
@@ -345,7 +345,7 @@ begin(struct lookup *l)
 
 /* In the hosts file: usable before not, IPv4 before IPv6, else in the order of the file. */
 static bool
-is_host(const struct dns *dns, const char *name, dns_usable_fn usable, void *arg,
+is_host(const struct peel_dns *dns, const char *name, peel_dns_usable_fn usable, void *arg,
 	struct peel_addr *out)
 {
 	struct peel_addr addr[ADDRESSES_MAX];
@@ -401,36 +401,37 @@ absolute(const char *name, char out[NAME_SIZE])
 }
 
 void
-dns_resolve(struct dns *dns, const char *name, dns_usable_fn usable, dns_fn fn, void *arg)
+peel_dns_resolve(struct peel_dns *dns, const char *name, peel_dns_usable_fn usable, peel_dns_fn fn,
+	void *arg)
 {
 	struct peel_addr addr;
 	struct lookup *l;
 	char text[NAME_SIZE];
 
 	if (dns->closing) {
-		fn(arg, DNS_FAILED, NULL);
+		fn(arg, PEEL_DNS_FAILED, NULL);
 		return;
 	}
 	if (!absolute(name, text)) {
-		fn(arg, DNS_NONE, NULL);
+		fn(arg, PEEL_DNS_NONE, NULL);
 		return;
 	}
-	dns_refresh(dns);
+	peel_dns_refresh(dns);
 	if (is_address(text, &addr)) {
-		fn(arg, DNS_FOUND, &addr);
+		fn(arg, PEEL_DNS_FOUND, &addr);
 		return;
 	}
 	if (ends_in_number(text)) {
-		fn(arg, DNS_NONE, NULL);
+		fn(arg, PEEL_DNS_NONE, NULL);
 		return;
 	}
 	if (is_host(dns, text, usable, arg, &addr)) {
-		fn(arg, DNS_FOUND, &addr);
+		fn(arg, PEEL_DNS_FOUND, &addr);
 		return;
 	}
 	l = calloc(1, sizeof(*l));
 	if (l == NULL) {
-		fn(arg, DNS_FAILED, NULL);
+		fn(arg, PEEL_DNS_FAILED, NULL);
 		return;
 	}
 	*l = (struct lookup){.dns = dns, .usable = usable, .fn = fn, .arg = arg, .refs = 1};
@@ -448,10 +449,10 @@ dns_resolve(struct dns *dns, const char *name, dns_usable_fn usable, dns_fn fn, 
 /* ---- life -------------------------------------------------------------------------------------------------------------- */
 
 int
-dns_new(const struct dns_conf *conf, struct dns **out)
+peel_dns_new(const struct peel_dns_conf *conf, struct peel_dns **out)
 {
-	struct dns *dns = calloc(1, sizeof(*dns));
-	struct dns_place place[DNS_SERVERS_MAX] = {0};
+	struct peel_dns *dns = calloc(1, sizeof(*dns));
+	struct dns_place place[PEEL_DNS_SERVERS_MAX] = {0};
 	bool ok = true;
 
 	if (dns == NULL)
@@ -471,16 +472,17 @@ dns_new(const struct dns_conf *conf, struct dns **out)
 	if (conf->n_servers == 0) {
 		dns->resolv_conf = conf->resolv_conf;
 		(void)dns_system_changed(conf->resolv_conf, &dns->stamp);
-		ok = set_servers(
-			dns, place, dns_system_read(conf->resolv_conf, place, DNS_SERVERS_MAX));
+		ok = set_servers(dns, place,
+			dns_system_read(conf->resolv_conf, place, PEEL_DNS_SERVERS_MAX));
 	} else {
-		for (size_t i = 0; i < conf->n_servers && i < DNS_SERVERS_MAX; i++)
+		for (size_t i = 0; i < conf->n_servers && i < PEEL_DNS_SERVERS_MAX; i++)
 			place[i].addr = conf->servers[i];
 		ok = set_servers(dns, place,
-			conf->n_servers < DNS_SERVERS_MAX ? conf->n_servers : DNS_SERVERS_MAX);
+			conf->n_servers < PEEL_DNS_SERVERS_MAX ? conf->n_servers
+							       : PEEL_DNS_SERVERS_MAX);
 	}
 	if (!ok) {
-		dns_free(dns);
+		peel_dns_free(dns);
 		return -EINVAL;
 	}
 	*out = dns;
@@ -488,7 +490,7 @@ dns_new(const struct dns_conf *conf, struct dns **out)
 }
 
 void
-dns_free(struct dns *dns)
+peel_dns_free(struct peel_dns *dns)
 {
 	struct lookup *l;
 

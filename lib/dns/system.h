@@ -5,7 +5,7 @@
 
 /* The resolvers of this machine, as resolv.conf names them now. Thread: control. */
 
-#include "dns_server.h"
+#include "server.h"
 
 /** What a file looked like when it was read. */
 struct dns_stamp {

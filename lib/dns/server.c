@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "dns_server.h"
+#include "server.h"
 
 #define TRIES 3
 #define FIRST_TRY 7 /* c-ares doubles the time with each try: 1 + 2 + 4 parts of the whole */

@@ -10,7 +10,7 @@
 
 #include "peel_base.h"
 
-#define DNS_HOSTS "/etc/hosts"
+#define PEEL_DNS_HOSTS "/etc/hosts"
 
 struct dns_hosts;
 
