@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "bench.h"
-#include "peel_circuit.h"
+#include "peel_or_circuit.h"
 #include "peel_discovery.h"
 
 #define CHUNK 16       /* circuits in one timed burst */
@@ -41,7 +41,7 @@ struct node {
 	struct peel_identity id;
 	struct peel_rcu *rcu;
 	struct peel_route_table *routes;
-	struct peel_circuits *circuits;
+	struct peel_or_circuits *circuits;
 	struct peel_stats stats;
 	uint32_t joined; /* by this incarnation */
 	uint32_t serial; /* of the next neighbour */
@@ -129,7 +129,7 @@ start(struct node *n)
 {
 	const struct peel_route_conf routes = {
 		.max_sessions = CIRCUITS, .rcu = n->rcu, .env = &n->env, .heap = true};
-	struct peel_circuits_conf conf = {
+	struct peel_or_conf conf = {
 		.env = &n->env,
 		.identity = &n->id,
 		.stats = &n->stats,
@@ -144,19 +144,19 @@ start(struct node *n)
 	must(peel_route_table_new(&routes, &n->routes), "table");
 	conf.routes = n->routes;
 	memcpy(conf.prefix, prefix, sizeof(prefix));
-	peel_tunnel_settings_init(&conf.settings);
+	peel_or_settings_init(&conf.settings);
 	conf.settings.peer_flags = PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT;
 	conf.settings.max_joined_circuits = 2 * CIRCUITS;
 	conf.settings.create_rate_per_source = 0;
 	conf.settings.create_rate = 0;
-	must(peel_circuits_new(&conf, &n->circuits), "circuits");
+	must(peel_or_new(&conf, &n->circuits), "circuits");
 	n->joined = 0;
 }
 
 static void
 stop(struct node *n)
 {
-	peel_circuits_free(n->circuits);
+	peel_or_free(n->circuits);
 	peel_rcu_poll(n->rcu);
 	peel_route_table_free(n->routes);
 }
@@ -252,8 +252,7 @@ create(void *arg)
 	for (unsigned int i = 0; i < CHUNK; i++) {
 		const struct neighbour *nb = &n->neighbour[i];
 
-		n->failed +=
-			peel_circuits_datagram(n->circuits, &nb->addr, nb->create, CREATE_LEN) != 0;
+		n->failed += peel_or_datagram(n->circuits, &nb->addr, nb->create, CREATE_LEN) != 0;
 	}
 }
 
@@ -275,7 +274,7 @@ join(void *arg)
 		nb->session = peel_route_at(n->routes, slot)->session;
 		nb->generation = peel_session_generation(n->routes, nb->session);
 		/* As if a cell had come: circuits that are never used make room for others. */
-		peel_half_account(&peel_session_at(n->routes, nb->session)->forward, 0, 1);
+		peel_direction_account(&peel_session_at(n->routes, nb->session)->forward, 0, 1);
 	}
 	peel_rcu_poll(n->rcu);
 }
@@ -288,9 +287,9 @@ extend(void *arg)
 	for (unsigned int i = 0; i < CHUNK; i++) {
 		const struct neighbour *nb = &n->neighbour[i];
 
-		n->failed += peel_circuits_message(n->circuits, nb->session, nb->generation, true,
+		n->failed += peel_or_message(n->circuits, nb->session, nb->generation, true,
 				     n->extend, n->extend_len) != 0;
-		n->failed += peel_circuits_datagram(n->circuits, &targets[0].addr, n->created,
+		n->failed += peel_or_datagram(n->circuits, &targets[0].addr, n->created,
 				     n->created_len) != 0;
 	}
 	peel_rcu_poll(n->rcu);
@@ -314,8 +313,8 @@ destroy(void *arg)
 	for (unsigned int i = 0; i < CHUNK; i++) {
 		const struct neighbour *nb = &n->neighbour[i];
 
-		n->failed += peel_circuits_datagram(
-				     n->circuits, &nb->addr, nb->destroy, DESTROY_LEN) != 0;
+		n->failed +=
+			peel_or_datagram(n->circuits, &nb->addr, nb->destroy, DESTROY_LEN) != 0;
 	}
 }
 

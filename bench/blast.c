@@ -27,7 +27,7 @@
 
 #include <rte_cycles.h>
 
-#include "cells.h"
+#include "bench_cells.h"
 
 #define BATCH 32
 #define GROUP_BYTES 65000

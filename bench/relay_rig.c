@@ -22,7 +22,7 @@
 /* What of the tables one cell needs, at random. */
 struct rig_cold {
 	const void *line[3];
-	uint64_t print;
+	uint64_t fingerprint;
 };
 
 #define COLD_AHEAD 4 /* cells */
@@ -246,7 +246,7 @@ relay_rig_prepare_cold(struct relay_rig *rig, unsigned int w)
 		c->line[0] = peel_route_at(rig->routes, (uint32_t)(bench_random() % lines));
 		c->line[1] = peel_route_at(rig->routes, line);
 		c->line[2] = peel_route_at(rig->routes, line ^ PEEL_ROUTE_PAGE_LINES / 2);
-		c->print = bench_random();
+		c->fingerprint = bench_random();
 	}
 }
 
@@ -257,7 +257,7 @@ fetch_cold(const struct relay_rig *rig, uint32_t from, uint32_t n)
 		for (unsigned int k = 0; k < PEEL_ARRAY_LEN(rig->cold[i].line); k++)
 			__builtin_prefetch(rig->cold[i].line[k]);
 		if (rig->replay != NULL)
-			peel_replay_prefetch(rig->replay, rig->cold[i].print);
+			peel_replay_prefetch(rig->replay, rig->cold[i].fingerprint);
 	}
 }
 

@@ -14,7 +14,7 @@
 #include "conf_table.h"
 
 int
-peel_await_bind(const struct peel_addr *addr)
+await_bind(const struct peel_addr *addr)
 {
 	struct peel_addr a = *addr;
 	struct sockaddr_storage ss;
@@ -33,7 +33,7 @@ peel_await_bind(const struct peel_addr *addr)
 }
 
 const char *
-peel_await_text(const struct peel_addr *addr, char out[PEEL_AWAIT_TEXT_MAX])
+await_text(const struct peel_addr *addr, char out[PEEL_AWAIT_TEXT_MAX])
 {
 	inet_ntop(addr->family == PEEL_FAMILY_IPV4 ? AF_INET : AF_INET6, addr->ip, out,
 		PEEL_AWAIT_TEXT_MAX);
@@ -41,10 +41,10 @@ peel_await_text(const struct peel_addr *addr, char out[PEEL_AWAIT_TEXT_MAX])
 }
 
 unsigned int
-peel_await_list(const struct peel_conf *conf, struct peel_awaited out[PEEL_AWAITED_MAX])
+await_list(const struct conf *conf, struct awaited out[PEEL_AWAITED_MAX])
 {
 	const struct peel_port_conf *p = &conf->node.port_conf;
-	const struct peel_awaited all[PEEL_AWAITED_MAX] = {{CONF_port_listen, p->listen},
+	const struct awaited all[PEEL_AWAITED_MAX] = {{CONF_port_listen, p->listen},
 		{CONF_port_exit_address, p->exit_ipv4}, {CONF_port_exit_address6, p->exit_ipv6}};
 	unsigned int n = 0;
 
@@ -58,24 +58,23 @@ peel_await_list(const struct peel_conf *conf, struct peel_awaited out[PEEL_AWAIT
 }
 
 void
-peel_await_addresses(const struct peel_conf *conf)
+await_addresses(const struct conf *conf)
 {
 	static const struct timespec pause = {.tv_nsec = 500 * 1000 * 1000};
-	struct peel_awaited list[PEEL_AWAITED_MAX];
-	unsigned int n = peel_await_list(conf, list);
+	struct awaited list[PEEL_AWAITED_MAX];
+	unsigned int n = await_list(conf, list);
 	char text[PEEL_AWAIT_TEXT_MAX];
 
 	for (unsigned int i = 0; i < n; i++) {
 		list[i].addr.port = 0;
-		if (peel_await_bind(&list[i].addr) != -EADDRNOTAVAIL)
+		if (await_bind(&list[i].addr) != -EADDRNOTAVAIL)
 			continue; /* another failure is for whoever opens it in earnest */
 		peel_log(PEEL_LOG_WARNING,
 			"waiting for the address %s ([port] %s), which this machine does not have "
 			"yet",
-			peel_await_text(&list[i].addr, text), conf_settings[list[i].id].name);
-		while (peel_await_bind(&list[i].addr) == -EADDRNOTAVAIL)
+			await_text(&list[i].addr, text), conf_settings[list[i].id].name);
+		while (await_bind(&list[i].addr) == -EADDRNOTAVAIL)
 			nanosleep(&pause, NULL);
-		peel_log(PEEL_LOG_INFO, "the address %s has come",
-			peel_await_text(&list[i].addr, text));
+		peel_log(PEEL_LOG_INFO, "the address %s has come", await_text(&list[i].addr, text));
 	}
 }

@@ -11,23 +11,22 @@
 #include "conf.h"
 
 /** An address that sockets will be bound to, and the setting that names it. */
-struct peel_awaited {
+struct awaited {
 	enum conf_id id;
 	struct peel_addr addr;
 };
 #define PEEL_AWAITED_MAX 3
 
 /** The addresses a configuration binds sockets to. @return how many; none for a device of its own. */
-unsigned int peel_await_list(
-	const struct peel_conf *conf, struct peel_awaited out[PEEL_AWAITED_MAX]);
+unsigned int await_list(const struct conf *conf, struct awaited out[PEEL_AWAITED_MAX]);
 
 #define PEEL_AWAIT_TEXT_MAX 48
 
 /** The address without a port. @return @p out. */
-const char *peel_await_text(const struct peel_addr *addr, char out[PEEL_AWAIT_TEXT_MAX]);
+const char *await_text(const struct peel_addr *addr, char out[PEEL_AWAIT_TEXT_MAX]);
 
 /** Can a socket be bound to it, with a port of the kernel's choice? 0, or -EADDRNOTAVAIL: not yet; or -errno. */
-int peel_await_bind(const struct peel_addr *addr) PEEL_MUST_USE;
+int await_bind(const struct peel_addr *addr) PEEL_MUST_USE;
 
 /** Return when the machine has all of them; says in the log what it waits for. A signal ends the program meanwhile. */
-void peel_await_addresses(const struct peel_conf *conf);
+void await_addresses(const struct conf *conf);

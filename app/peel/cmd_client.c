@@ -38,7 +38,7 @@ start(struct client *c)
 		s->arg = c;
 		proxy_print(c->proxy);
 		peel_local_address(s->peel, &local);
-		peel_output_print(
+		output_print(
 			PEEL_OUTPUT, "ready %s\n", peel_address_text(&local, text, sizeof(text)));
 	} else {
 		peel_log(PEEL_LOG_ERROR, "%s", why[0] != '\0' ? why : strerror(-ret));
@@ -57,17 +57,17 @@ static int
 run(int argc, char **argv)
 {
 	static struct client client;
-	int code = peel_command_node(
+	int code = command_node(
 		&peel_command_client, PEEL_CONF_CLIENT, argc, argv, &client.session.conf);
 
 	if (code >= 0)
 		return code;
 	code = start(&client);
-	peel_output_finish(PEEL_OUTPUT_PATIENCE_MS);
+	output_finish(PEEL_OUTPUT_PATIENCE_MS);
 	return code;
 }
 
-const struct peel_command peel_command_client = {
+const struct command peel_command_client = {
 	.name = "client",
 	.about = "send the traffic of other programs through circuits",
 	.usage = "client -c FILE [--check] | --sample",

@@ -33,17 +33,17 @@ run(int argc, char **argv)
 			path = optarg;
 			break;
 		case 'h':
-			peel_command_help(stdout, &peel_command_keygen);
+			command_help(stdout, &peel_command_keygen);
 			return EXIT_OK;
 		default:
-			return peel_command_usage_error(&peel_command_keygen);
+			return command_usage_error(&peel_command_keygen);
 		}
 	}
 	if (!show && optind < argc)
 		path = argv[optind++];
 	if (path == NULL || optind != argc) {
 		fprintf(stderr, "peel keygen: needs exactly one file\n");
-		return peel_command_usage_error(&peel_command_keygen);
+		return command_usage_error(&peel_command_keygen);
 	}
 	if (peel_keys_init() != 0) {
 		fprintf(stderr, "peel keygen: libsodium or libcrypto does not work here\n");
@@ -68,7 +68,7 @@ run(int argc, char **argv)
 	return EXIT_OK;
 }
 
-const struct peel_command peel_command_keygen = {
+const struct command peel_command_keygen = {
 	.name = "keygen",
 	.about = "make the private key of a node, or show its public half",
 	.usage = "keygen FILE | peel keygen --show FILE",

@@ -10,13 +10,13 @@
 
 #include "await.h"
 #include "cmd.h"
-#include "log.h"
+#include "log_output.h"
 #include "output.h"
 #include "privileges.h"
 
 /* -1: go on. */
 static int
-arguments(const struct peel_command *command, enum peel_conf_use use, int argc, char **argv,
+arguments(const struct command *command, enum conf_use use, int argc, char **argv,
 	const char **path, bool *check)
 {
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
@@ -33,13 +33,13 @@ arguments(const struct peel_command *command, enum peel_conf_use use, int argc, 
 			*check = true;
 			break;
 		case 's':
-			peel_conf_sample(use, stdout);
+			conf_sample(use, stdout);
 			return EXIT_OK;
 		case 'h':
-			peel_command_help(stdout, command);
+			command_help(stdout, command);
 			return EXIT_OK;
 		default:
-			return peel_command_usage_error(command);
+			return command_usage_error(command);
 		}
 	}
 	if (*path != NULL && optind == argc)
@@ -48,7 +48,7 @@ arguments(const struct peel_command *command, enum peel_conf_use use, int argc, 
 		fprintf(stderr, "peel %s: needs a configuration: -c FILE\n", command->name);
 	else
 		fprintf(stderr, "peel %s: \"%s\" is not understood\n", command->name, argv[optind]);
-	return peel_command_usage_error(command);
+	return command_usage_error(command);
 }
 
 /* What must not end a node, from its first moment on; the loop watches SIGUSR1 later. */
@@ -68,8 +68,8 @@ print_note(void *arg, const char *text)
 }
 
 int
-peel_command_node(const struct peel_command *command, enum peel_conf_use use, int argc, char **argv,
-	struct peel_conf *conf)
+command_node(
+	const struct command *command, enum conf_use use, int argc, char **argv, struct conf *conf)
 {
 	struct peel_node_privileges plan;
 	const char *path = NULL;
@@ -79,26 +79,26 @@ peel_command_node(const struct peel_command *command, enum peel_conf_use use, in
 
 	if (code >= 0)
 		return code;
-	if (peel_command_load(use, path, conf) != 0 ||
-		peel_conf_check_host(path, conf, peel_command_print_error, NULL) != 0)
+	if (command_load(use, path, conf) != 0 ||
+		conf_check_host(path, conf, command_print_error, NULL) != 0)
 		return EXIT_USAGE;
 	if (!check) {
 		ignore_signals();
-		peel_log_start(conf);
-		peel_await_addresses(conf);
+		log_output_start(conf);
+		await_addresses(conf);
 		return -1;
 	}
-	peel_conf_notes(path, conf, print_note, NULL);
+	conf_notes(path, conf, print_note, NULL);
 	printf("%s: configuration is valid\n", path);
-	peel_privileges_plan(conf, &plan);
+	privileges_plan(conf, &plan);
 	if (geteuid() == 0 || plan.capabilities != 0)
 		printf("%s: after its start it %s\n", path,
-			peel_privileges_text(&plan, text, sizeof(text)));
+			privileges_text(&plan, text, sizeof(text)));
 	return EXIT_OK;
 }
 
 void
-peel_command_print_status(char *text)
+command_print_status(char *text)
 {
 	size_t len;
 
@@ -106,7 +106,7 @@ peel_command_print_status(char *text)
 		return;
 	len = strlen(text);
 	text[len] = '\n'; /* instead of the terminator */
-	if (!peel_output_write(PEEL_OUTPUT, text, len + 1))
+	if (!output_write(PEEL_OUTPUT, text, len + 1))
 		peel_log(PEEL_LOG_WARNING, "a status is not printed: nobody reads standard output");
 	free(text);
 }

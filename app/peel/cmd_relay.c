@@ -14,14 +14,14 @@ on_ready(void *arg)
 	char text[64];
 
 	peel_local_address(s->peel, &local);
-	peel_output_print(PEEL_OUTPUT, "ready %s\n", peel_address_text(&local, text, sizeof(text)));
+	output_print(PEEL_OUTPUT, "ready %s\n", peel_address_text(&local, text, sizeof(text)));
 }
 
 static int
 run(int argc, char **argv)
 {
 	static struct session s;
-	int code = peel_command_node(&peel_command_relay, PEEL_CONF_RELAY, argc, argv, &s.conf);
+	int code = command_node(&peel_command_relay, PEEL_CONF_RELAY, argc, argv, &s.conf);
 
 	if (code >= 0)
 		return code;
@@ -32,11 +32,11 @@ run(int argc, char **argv)
 			code = EXIT_OK;
 		session_close(&s);
 	}
-	peel_output_finish(PEEL_OUTPUT_PATIENCE_MS);
+	output_finish(PEEL_OUTPUT_PATIENCE_MS);
 	return code;
 }
 
-const struct peel_command peel_command_relay = {
+const struct command peel_command_relay = {
 	.name = "relay",
 	.about = "run a relay, or an exit",
 	.usage = "relay -c FILE [--check] | --sample",

@@ -49,12 +49,12 @@ on_data(void *arg, struct peel *peel, peel_circuit circuit, const struct peel_ad
 
 	(void)peel;
 	(void)circuit;
-	peel_output_print(PEEL_ERRORS, "%s, %zu bytes:\n",
-		peel_address_text(origin, from, sizeof(from)), len);
+	output_print(PEEL_ERRORS, "%s, %zu bytes:\n", peel_address_text(origin, from, sizeof(from)),
+		len);
 	if (f != NULL) {
 		print_payload(f, payload, len, s->hex);
 		if (fclose(f) == 0)
-			peel_output_write(PEEL_OUTPUT, text, size);
+			output_write(PEEL_OUTPUT, text, size);
 		free(text);
 	}
 	s->answers++;
@@ -88,7 +88,7 @@ on_ready(struct tool *t)
 		return;
 	}
 	s->sent = true;
-	peel_output_print(PEEL_ERRORS, "sent %zu bytes through %s\n", s->len, tool_hops(t, hops));
+	output_print(PEEL_ERRORS, "sent %zu bytes through %s\n", s->len, tool_hops(t, hops));
 	uv_timer_init(&t->session.loop, &s->end);
 	s->end.data = s;
 	/* A moment even when nobody waits: it still has to leave. */
@@ -110,14 +110,14 @@ take_arguments(struct sender *s, int argc, char **argv)
 
 	if (argc < 2 || argc > 3) {
 		fprintf(stderr, "peel send: needs a host and a port, and maybe a message\n");
-		return peel_command_usage_error(s->tool.command);
+		return command_usage_error(s->tool.command);
 	}
 	ret = tool_number(&s->tool, "PORT", argv[1], 1, 65535, &port);
 	if (ret != EXIT_OK)
 		return ret;
 	if (peel_address_set(&s->to, argv[0], (uint16_t)port) != 0) {
 		fprintf(stderr, "peel send: \"%s\" is neither an address nor a name\n", argv[0]);
-		return peel_command_usage_error(s->tool.command);
+		return command_usage_error(s->tool.command);
 	}
 	if (argc == 3) {
 		s->len = strlen(argv[2]);
@@ -162,7 +162,7 @@ run(int argc, char **argv)
 	return tool_run(&s.tool);
 }
 
-const struct peel_command peel_command_send = {
+const struct command peel_command_send = {
 	.name = "send",
 	.about = "send a datagram through a circuit and print what comes back",
 	.usage = "send [-c FILE] [-b HOST:PORT]... [--hops N] [--wait SECONDS] [--hex] HOST PORT "

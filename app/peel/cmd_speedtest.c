@@ -97,10 +97,10 @@ on_progress(void *arg, enum speed_phase phase, double bytes_per_second)
 
 	(void)st;
 	if (isatty(STDERR_FILENO))
-		peel_output_print(PEEL_ERRORS, "\r%-6s%10.3f MB/s ", phase_name[phase],
+		output_print(PEEL_ERRORS, "\r%-6s%10.3f MB/s ", phase_name[phase],
 			bytes_per_second / 1e6);
 	else
-		peel_output_print(PEEL_ERRORS, "%-6s%10.3f MB/s\n", phase_name[phase],
+		output_print(PEEL_ERRORS, "%-6s%10.3f MB/s\n", phase_name[phase],
 			bytes_per_second / 1e6);
 }
 
@@ -125,14 +125,14 @@ on_done(void *arg, enum speed_phase phase, const struct speed_result *result)
 				st->circuits);
 			return;
 		}
-		peel_output_print(PEEL_ERRORS, "this exit does not answer: another circuit\n");
+		output_print(PEEL_ERRORS, "this exit does not answer: another circuit\n");
 		st->started = false;
 		tool_next_circuit(&st->tool);
 		return;
 	}
 	st->result[phase] = *result;
 	if (phase != SPEED_RTT && tty)
-		peel_output_print(PEEL_ERRORS, "\r                         \r");
+		output_print(PEEL_ERRORS, "\r                         \r");
 	if (phase == SPEED_DOWN)
 		session_stop(&st->tool.session);
 	else
@@ -203,7 +203,7 @@ run(int argc, char **argv)
 		return ret < 0 ? EXIT_OK : ret;
 	if (optind != argc) {
 		fprintf(stderr, "peel speedtest: \"%s\" is not understood\n", argv[optind]);
-		return peel_command_usage_error(&peel_command_speedtest);
+		return command_usage_error(&peel_command_speedtest);
 	}
 	ret = tool_run(&st.tool);
 	speed_free(st.speed);
@@ -215,7 +215,7 @@ run(int argc, char **argv)
 	return EXIT_OK;
 }
 
-const struct peel_command peel_command_speedtest = {
+const struct command peel_command_speedtest = {
 	.name = "speedtest",
 	.about = "measure a circuit: round trip, and bytes per second both ways",
 	.usage = "speedtest [-c FILE] [-b HOST:PORT]... [--hops N] [--rust] [--seconds S] [--size "

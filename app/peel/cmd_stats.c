@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client.h"
+#include "management_client.h"
 #include "cmd.h"
 
 static int
@@ -23,7 +23,7 @@ look(const char *socket_path, json_t **out)
 
 	if (memory == NULL)
 		return -ENOMEM;
-	ret = peel_client_ask(socket_path, "stages", false, memory);
+	ret = management_ask(socket_path, "stages", false, memory);
 	fclose(memory);
 	*out = ret == 0 ? json_loads(text, 0, NULL) : NULL;
 	free(text);
@@ -102,31 +102,31 @@ run(int argc, char **argv)
 			seconds = optarg == NULL ? 1 : strtoul(optarg, &end, 10);
 			if (seconds < 1 || seconds > 9 || (optarg != NULL && *end != '\0')) {
 				fprintf(stderr, "peel stats: --stages takes 1 to 9 seconds\n");
-				return peel_command_usage_error(&peel_command_stats);
+				return command_usage_error(&peel_command_stats);
 			}
 			break;
 		case 'h':
-			peel_command_help(stdout, &peel_command_stats);
+			command_help(stdout, &peel_command_stats);
 			return EXIT_OK;
 		default:
-			return peel_command_usage_error(&peel_command_stats);
+			return command_usage_error(&peel_command_stats);
 		}
 	}
 	if (optind != argc || (config == NULL) == (socket_path == NULL)) {
 		fprintf(stderr,
 			"peel stats: which node? Give -c FILE or -s SOCKET, and nothing else\n");
-		return peel_command_usage_error(&peel_command_stats);
+		return command_usage_error(&peel_command_stats);
 	}
-	if (config != NULL && (socket_path = peel_client_socket(config)) == NULL)
+	if (config != NULL && (socket_path = management_socket(config)) == NULL)
 		return EXIT_USAGE;
 	if (seconds > 0)
 		ret = stages(socket_path, (unsigned int)seconds);
 	else
-		ret = peel_client_ask(socket_path, "stats", true, stdout);
-	return ret == 0 ? EXIT_OK : peel_client_failed("stats", socket_path, ret);
+		ret = management_ask(socket_path, "stats", true, stdout);
+	return ret == 0 ? EXIT_OK : management_failed("stats", socket_path, ret);
 }
 
-const struct peel_command peel_command_stats = {
+const struct command peel_command_stats = {
 	.name = "stats",
 	.about = "counters of a running node, or where its workers' time goes",
 	.usage = "stats -c FILE [--stages[=SECONDS]]",

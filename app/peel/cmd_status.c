@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client.h"
+#include "management_client.h"
 #include "cmd.h"
 #include "peel_base.h"
 
@@ -20,9 +20,9 @@ struct request {
 static int
 ask_and_tell(const struct request *r)
 {
-	int ret = peel_client_ask(r->socket, r->what, r->pretty, stdout);
+	int ret = management_ask(r->socket, r->what, r->pretty, stdout);
 
-	return ret == 0 ? EXIT_OK : peel_client_failed("status", r->socket, ret);
+	return ret == 0 ? EXIT_OK : management_failed("status", r->socket, ret);
 }
 
 static int
@@ -53,14 +53,14 @@ parse_options(int argc, char **argv, struct request *r, const char **config)
 			r->watch = (unsigned int)strtoul(optarg, &end, 10);
 			if (*end != '\0' || r->watch < 1 || r->watch > 3600) {
 				fprintf(stderr, "peel status: --watch takes 1 to 3600 seconds\n");
-				return peel_command_usage_error(&peel_command_status);
+				return command_usage_error(&peel_command_status);
 			}
 			break;
 		case 'h':
-			peel_command_help(stdout, &peel_command_status);
+			command_help(stdout, &peel_command_status);
 			return -1;
 		default:
-			return peel_command_usage_error(&peel_command_status);
+			return command_usage_error(&peel_command_status);
 		}
 	}
 	return EXIT_OK;
@@ -97,10 +97,10 @@ run(int argc, char **argv)
 		else
 			fprintf(stderr, "peel status: \"%s\" is not understood\n",
 				optind != argc ? argv[optind] : r.what);
-		return peel_command_usage_error(&peel_command_status);
+		return command_usage_error(&peel_command_status);
 	}
 	if (config != NULL) {
-		r.socket = peel_client_socket(config);
+		r.socket = management_socket(config);
 		if (r.socket == NULL)
 			return EXIT_USAGE;
 	}
@@ -112,7 +112,7 @@ run(int argc, char **argv)
 	return ret;
 }
 
-const struct peel_command peel_command_status = {
+const struct command peel_command_status = {
 	.name = "status",
 	.about = "ask a running node what it is doing",
 	.usage = "status -c FILE [--pretty] [--watch[=SECONDS]] [status|circuits|peers|stats]",

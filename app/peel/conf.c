@@ -13,7 +13,7 @@
 #define LINE_LEN_MAX 4096
 
 struct reader {
-	struct peel_conf *conf;
+	struct conf *conf;
 	struct conf_errors errors;
 	unsigned int line;
 	const char *section; /* NULL: none yet, or a bad one */
@@ -54,7 +54,7 @@ conf_error(struct conf_errors *e, unsigned int line, const char *section, const 
 
 /* The sections that may stand in the file. */
 static const char *
-section_list(enum peel_conf_use use, char out[CONF_TEXT_MAX])
+section_list(enum conf_use use, char out[CONF_TEXT_MAX])
 {
 	const char *last = "";
 	size_t n = 0;
@@ -122,7 +122,7 @@ take_value(struct reader *r, const char *value, bool more)
 {
 	char why[PEEL_CONF_WHY] = "";
 
-	if (peel_conf_set(r->conf, r->id, value, more, why) != 0)
+	if (conf_set(r->conf, r->id, value, more, why) != 0)
 		conf_wrong_at(&r->errors, r->line, r->id, "%s", why);
 }
 
@@ -227,7 +227,7 @@ take_line(struct reader *r, char *line)
 /* ---- entry points --------------------------------------------------------------------------------------------------- */
 
 void
-peel_conf_init(struct peel_conf *conf, enum peel_conf_use use)
+conf_init(struct conf *conf, enum conf_use use)
 {
 	char text[CONF_TEXT_MAX], why[PEEL_CONF_WHY];
 
@@ -236,19 +236,19 @@ peel_conf_init(struct peel_conf *conf, enum peel_conf_use use)
 	peel_node_conf_init(&conf->node);
 	for (enum conf_id id = 0; id < CONF_N; id++)
 		/* A build without the default driver takes its first one. */
-		(void)!peel_conf_set(conf, id, conf_default(id, use, text), false, why);
+		(void)!conf_set(conf, id, conf_default(id, use, text), false, why);
 }
 
 unsigned int
-peel_conf_parse(enum peel_conf_use use, const char *name, const char *text, size_t len,
-	struct peel_conf *conf, peel_conf_error_fn fn, void *arg)
+conf_parse(enum conf_use use, const char *name, const char *text, size_t len, struct conf *conf,
+	peel_conf_error_fn fn, void *arg)
 {
 	struct reader r = {
 		.conf = conf, .errors = {.conf = conf, .file = name, .fn = fn, .arg = arg}};
 	const char *end = text + len, *eol;
 	char line[LINE_LEN_MAX + 1], more[64];
 
-	peel_conf_init(conf, use);
+	conf_init(conf, use);
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		text += 3; /* an editor's byte order mark */
 	for (; text < end; text = eol + 1) {
@@ -280,15 +280,14 @@ peel_conf_parse(enum peel_conf_use use, const char *name, const char *text, size
 }
 
 unsigned int
-peel_conf_load(enum peel_conf_use use, const char *path, struct peel_conf *conf,
-	peel_conf_error_fn fn, void *arg)
+conf_load(enum conf_use use, const char *path, struct conf *conf, peel_conf_error_fn fn, void *arg)
 {
 	struct conf_errors errors = {.conf = conf, .file = path, .fn = fn, .arg = arg};
 	size_t len = 0;
 	char *text;
 	FILE *f;
 
-	peel_conf_init(conf, use);
+	conf_init(conf, use);
 	text = malloc(FILE_MAX + 1);
 	f = fopen(path, "re");
 	if (f != NULL && text != NULL)
@@ -299,7 +298,7 @@ peel_conf_load(enum peel_conf_use use, const char *path, struct peel_conf *conf,
 		conf_error(&errors, 0, NULL, NULL, "is larger than %d bytes: not a configuration",
 			FILE_MAX);
 	else
-		errors.n = peel_conf_parse(use, path, text, len, conf, fn, arg);
+		errors.n = conf_parse(use, path, text, len, conf, fn, arg);
 	free(text);
 	if (f != NULL)
 		fclose(f);

@@ -13,14 +13,14 @@
 
 #include "peel_node.h"
 
-enum peel_hugepages {
+enum hugepages {
 	PEEL_HUGEPAGES_AUTO, /* when enough pages are free */
 	PEEL_HUGEPAGES_YES,
 	PEEL_HUGEPAGES_NO,
 };
 
 /** Which command reads a file: it decides about defaults and about what may stand there. */
-enum peel_conf_use {
+enum conf_use {
 	PEEL_CONF_RELAY = 1,
 	PEEL_CONF_CLIENT = 2,
 	PEEL_CONF_ANY =
@@ -39,7 +39,7 @@ enum conf_id {
 };
 
 /* What a client needs beyond a node; the pools' settings are in node.originator. */
-struct peel_client_conf {
+struct client_conf {
 	bool isolate_destinations;
 	struct peel_addr listen
 		[PEEL_HOPS_MAX]; /* SOCKS listeners for circuits of 1, 2 ... hops; family NONE: none */
@@ -48,18 +48,18 @@ struct peel_client_conf {
 	uint32_t idle_timeout; /* seconds */
 };
 
-struct peel_conf {
-	enum peel_conf_use use;
+struct conf {
+	enum conf_use use;
 	struct peel_node_conf node; /* engine NULL: the best one of this CPU */
 	/* What the program itself needs. */
 	char user[64]; /* to become after start; empty: stay who we are */
-	enum peel_hugepages hugepages;
+	enum hugepages hugepages;
 	uint32_t memory_mib;		       /* without hugepages; 0: computed */
 	struct peel_network address, address6; /* ethdev: own addresses and on-link networks */
 	bool become_exitnode;
 	enum peel_log_level log_level;
 	bool log_timestamps;
-	struct peel_client_conf client;
+	struct client_conf client;
 	unsigned int line[CONF_N]; /* of each setting, 0: not given */
 };
 
@@ -67,11 +67,11 @@ struct peel_conf {
 typedef void (*peel_conf_error_fn)(void *arg, const char *text);
 
 /** The defaults. */
-void peel_conf_init(struct peel_conf *conf, enum peel_conf_use use);
+void conf_init(struct conf *conf, enum conf_use use);
 
 #define PEEL_CONF_WHY 384
 /** Set one value, as text. @p more: to the elements of a list that are there already. 0, or -EINVAL and why not. */
-int peel_conf_set(struct peel_conf *conf, enum conf_id id, const char *value, bool more,
+int conf_set(struct conf *conf, enum conf_id id, const char *value, bool more,
 	char why[PEEL_CONF_WHY]) PEEL_MUST_USE;
 
 /**
@@ -79,23 +79,22 @@ int peel_conf_set(struct peel_conf *conf, enum conf_id id, const char *value, bo
  * can be said without looking at this machine is checked.
  * @return the number of errors; each was given to @p fn.
  */
-unsigned int peel_conf_parse(enum peel_conf_use use, const char *name, const char *text, size_t len,
-	struct peel_conf *conf, peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;
+unsigned int conf_parse(enum conf_use use, const char *name, const char *text, size_t len,
+	struct conf *conf, peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;
 
 /** The same for a file. One that cannot be read counts as one error. */
-unsigned int peel_conf_load(enum peel_conf_use use, const char *path, struct peel_conf *conf,
+unsigned int conf_load(enum conf_use use, const char *path, struct conf *conf,
 	peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;
 
 /**
  * What depends on this machine and is known without opening ports: key file, CPUs, engine, user, folders.
  * @return the number of errors; each was given to @p fn.
  */
-unsigned int peel_conf_check_host(const char *name, const struct peel_conf *conf,
-	peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;
+unsigned int conf_check_host(
+	const char *name, const struct conf *conf, peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;
 
 /** What a start would do about what is not an error: addresses it waits for, routers outside of the network, memory. */
-void peel_conf_notes(
-	const char *name, const struct peel_conf *conf, peel_conf_error_fn fn, void *arg);
+void conf_notes(const char *name, const struct conf *conf, peel_conf_error_fn fn, void *arg);
 
 /** Write the sample file, which documents every setting with its default (config/relay.ini, config/client.ini). */
-void peel_conf_sample(enum peel_conf_use use, FILE *to);
+void conf_sample(enum conf_use use, FILE *to);

@@ -11,7 +11,7 @@
 _Static_assert(PEEL_HOPS_MAX == 8, "[socks] has a key for each length of a circuit");
 
 static void
-check_node(const struct peel_conf *c, struct conf_errors *e)
+check_node(const struct conf *c, struct conf_errors *e)
 {
 	if (c->node.key_file[0] == '\0' && c->use == PEEL_CONF_RELAY)
 		conf_wrong(e, CONF_node_key, "is missing (`peel keygen FILE` makes a key)");
@@ -27,7 +27,7 @@ check_node(const struct peel_conf *c, struct conf_errors *e)
 }
 
 static void
-check_ethdev(struct peel_conf *c, struct conf_errors *e)
+check_ethdev(struct conf *c, struct conf_errors *e)
 {
 	struct peel_port_conf *p = &c->node.port_conf;
 	uint32_t ports = p->exit_port_max - p->exit_port_min + 1u;
@@ -56,7 +56,7 @@ check_ethdev(struct peel_conf *c, struct conf_errors *e)
 }
 
 static void
-check_port(struct peel_conf *c, struct conf_errors *e)
+check_port(struct conf *c, struct conf_errors *e)
 {
 	static const enum conf_id socket_only[] = {CONF_port_exit_address, CONF_port_exit_address6},
 				  ethdev_only[] = {CONF_port_device, CONF_port_address,
@@ -89,7 +89,7 @@ check_port(struct peel_conf *c, struct conf_errors *e)
 }
 
 static void
-check_workers(const struct peel_conf *c, struct conf_errors *e)
+check_workers(const struct conf *c, struct conf_errors *e)
 {
 	const struct peel_node_conf *n = &c->node;
 
@@ -111,7 +111,7 @@ check_workers(const struct peel_conf *c, struct conf_errors *e)
 }
 
 static void
-check_tunnel(struct peel_conf *c, struct conf_errors *e)
+check_tunnel(struct conf *c, struct conf_errors *e)
 {
 	uint16_t *flags = &c->node.tunnel.peer_flags;
 	bool exit_bt = *flags & PEEL_FLAG_EXIT_BT;
@@ -131,7 +131,7 @@ check_tunnel(struct peel_conf *c, struct conf_errors *e)
 /* ---- [client] and [socks] ------------------------------------------------------------------------------------------- */
 
 static void
-check_listener(const struct peel_conf *c, unsigned int i, struct conf_errors *e)
+check_listener(const struct conf *c, unsigned int i, struct conf_errors *e)
 {
 	const struct peel_addr *a = &c->client.listen[i];
 	enum conf_id id = CONF_socks_hops1 + i;
@@ -148,10 +148,10 @@ check_listener(const struct peel_conf *c, unsigned int i, struct conf_errors *e)
 }
 
 static void
-check_client(const struct peel_conf *c, struct conf_errors *e)
+check_client(const struct conf *c, struct conf_errors *e)
 {
-	const struct peel_client_conf *cc = &c->client;
-	const struct peel_originator_settings *o = &c->node.originator;
+	const struct client_conf *cc = &c->client;
+	const struct peel_origin_settings *o = &c->node.originator;
 	bool any = false;
 
 	if (o->min_circuits > o->max_circuits)
@@ -176,9 +176,9 @@ check_client(const struct peel_conf *c, struct conf_errors *e)
 
 /* What is said once in [tunnel] counts for own circuits, too. */
 static void
-share(struct peel_conf *c)
+share(struct conf *c)
 {
-	struct peel_originator_settings *o = &c->node.originator;
+	struct peel_origin_settings *o = &c->node.originator;
 
 #define SET_both(field) o->field = c->node.tunnel.field;
 #define VALUE(section, name, owner, field, ...) SET_##owner(field)
@@ -192,7 +192,7 @@ share(struct peel_conf *c)
 }
 
 void
-conf_check(struct peel_conf *c, struct conf_errors *e)
+conf_check(struct conf *c, struct conf_errors *e)
 {
 	check_node(c, e);
 	check_tunnel(c, e);

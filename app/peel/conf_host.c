@@ -13,11 +13,11 @@
 
 #include "await.h"
 #include "conf_table.h"
-#include "eal.h"
+#include "eal_plan.h"
 #include "peel_aead_engines.h"
 
 static void
-check_key(const struct peel_conf *c, struct conf_errors *e)
+check_key(const struct conf *c, struct conf_errors *e)
 {
 	struct peel_identity id;
 	char why[384] = "";
@@ -35,7 +35,7 @@ check_key(const struct peel_conf *c, struct conf_errors *e)
 }
 
 static void
-check_management(const struct peel_conf *c, struct conf_errors *e)
+check_management(const struct conf *c, struct conf_errors *e)
 {
 	char folder[sizeof(c->node.management)];
 	struct stat st;
@@ -60,7 +60,7 @@ check_management(const struct peel_conf *c, struct conf_errors *e)
 }
 
 static void
-check_user(const struct peel_conf *c, struct conf_errors *e)
+check_user(const struct conf *c, struct conf_errors *e)
 {
 	const struct passwd *pw;
 
@@ -74,7 +74,7 @@ check_user(const struct peel_conf *c, struct conf_errors *e)
 }
 
 static void
-check_cpus(const struct peel_conf *c, struct conf_errors *e)
+check_cpus(const struct conf *c, struct conf_errors *e)
 {
 	cpu_set_t have;
 	char list[256];
@@ -95,7 +95,7 @@ check_cpus(const struct peel_conf *c, struct conf_errors *e)
 }
 
 static void
-check_engine(const struct peel_conf *c, struct conf_errors *e)
+check_engine(const struct conf *c, struct conf_errors *e)
 {
 	if (c->node.engine == NULL && peel_aead_engine_best() == NULL)
 		conf_wrong(e, CONF_aead_engine, "no engine works on this CPU");
@@ -106,13 +106,13 @@ check_engine(const struct peel_conf *c, struct conf_errors *e)
 
 /* One that is not there yet may come: see await.h. */
 static void
-check_bind(const struct peel_conf *c, struct conf_errors *e)
+check_bind(const struct conf *c, struct conf_errors *e)
 {
-	struct peel_awaited list[PEEL_AWAITED_MAX];
-	unsigned int n = peel_await_list(c, list);
+	struct awaited list[PEEL_AWAITED_MAX];
+	unsigned int n = await_list(c, list);
 
 	for (unsigned int i = 0; i < n; i++) {
-		int ret = peel_await_bind(&list[i].addr);
+		int ret = await_bind(&list[i].addr);
 
 		if (ret != 0 && ret != -EADDRNOTAVAIL)
 			conf_wrong(e, list[i].id, "cannot be bound to: %s", strerror(-ret));
@@ -120,7 +120,7 @@ check_bind(const struct peel_conf *c, struct conf_errors *e)
 }
 
 static void
-check_device(const struct peel_conf *c, struct conf_errors *e)
+check_device(const struct conf *c, struct conf_errors *e)
 {
 	const char *iface = strstr(c->node.device, "iface=");
 	char path[320], name[64];
@@ -153,11 +153,10 @@ check_device(const struct peel_conf *c, struct conf_errors *e)
 }
 
 unsigned int
-peel_conf_check_host(
-	const char *name, const struct peel_conf *conf, peel_conf_error_fn fn, void *arg)
+conf_check_host(const char *name, const struct conf *conf, peel_conf_error_fn fn, void *arg)
 {
 	struct conf_errors e = {.conf = conf, .file = name, .fn = fn, .arg = arg};
-	struct peel_eal_plan plan;
+	struct eal_plan plan;
 	char why[384] = "";
 
 	if (peel_keys_init() != 0)
@@ -172,7 +171,7 @@ peel_conf_check_host(
 		check_bind(conf, &e);
 	else
 		check_device(conf, &e);
-	if (peel_eal_plan(conf, &plan, why, sizeof(why)) != 0)
+	if (eal_plan(conf, &plan, why, sizeof(why)) != 0)
 		conf_note(&e, plan.huge ? CONF_workers_hugepages : CONF_workers_memory, "%s", why);
 	return e.n;
 }
@@ -194,27 +193,27 @@ note_address(struct conf_errors *e, const struct peel_network *own, const struct
 
 	if (own->addr.family == PEEL_FAMILY_NONE)
 		return;
-	if (peel_await_bind(&own->addr) == 0)
+	if (await_bind(&own->addr) == 0)
 		conf_note(e, id, "the kernel has this address, too: take it away there");
 	if (own->prefix_len == host && gateway->family == PEEL_FAMILY_NONE)
 		conf_note(e, id, "nobody is reached from a network of one host without a gateway");
 }
 
 void
-peel_conf_notes(const char *name, const struct peel_conf *conf, peel_conf_error_fn fn, void *arg)
+conf_notes(const char *name, const struct conf *conf, peel_conf_error_fn fn, void *arg)
 {
 	struct conf_errors e = {.conf = conf, .file = name, .fn = fn, .arg = arg};
-	struct peel_awaited list[PEEL_AWAITED_MAX];
-	unsigned int n = peel_await_list(conf, list);
+	struct awaited list[PEEL_AWAITED_MAX];
+	unsigned int n = await_list(conf, list);
 	const struct peel_port_conf *p = &conf->node.port_conf;
-	struct peel_eal_plan plan;
+	struct eal_plan plan;
 	char text[384], address[PEEL_AWAIT_TEXT_MAX];
 
 	for (unsigned int i = 0; i < n; i++) {
-		if (peel_await_bind(&list[i].addr) == -EADDRNOTAVAIL)
+		if (await_bind(&list[i].addr) == -EADDRNOTAVAIL)
 			conf_note(&e, list[i].id,
 				"this machine does not have %s yet, and the start will wait for it",
-				peel_await_text(&list[i].addr, address));
+				await_text(&list[i].addr, address));
 	}
 	if (strcmp(conf->node.port->name, "socket") != 0) {
 		note_address(&e, &conf->address, &p->gateway, CONF_port_address);
@@ -222,6 +221,6 @@ peel_conf_notes(const char *name, const struct peel_conf *conf, peel_conf_error_
 		note_gateway(&e, &conf->address, &p->gateway, CONF_port_gateway);
 		note_gateway(&e, &conf->address6, &p->gateway6, CONF_port_gateway6);
 	}
-	if (peel_eal_plan(conf, &plan, text, sizeof(text)) == 0 && plan.refused)
-		conf_error(&e, 0, NULL, NULL, "%s", peel_eal_plan_text(&plan, text, sizeof(text)));
+	if (eal_plan(conf, &plan, text, sizeof(text)) == 0 && plan.refused)
+		conf_error(&e, 0, NULL, NULL, "%s", eal_plan_text(&plan, text, sizeof(text)));
 }

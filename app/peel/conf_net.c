@@ -79,7 +79,7 @@ check_gateway(struct conf_errors *e, const struct peel_network *own,
 }
 
 void
-conf_check_network(const struct peel_conf *c, struct conf_errors *e)
+conf_check_network(const struct conf *c, struct conf_errors *e)
 {
 	const struct peel_port_conf *p = &c->node.port_conf;
 	const char *why;

@@ -8,7 +8,7 @@
 #define WIDTH 100
 
 static const struct {
-	enum peel_conf_use use;
+	enum conf_use use;
 	enum conf_id id;
 	const char *value;
 } samples[] = {
@@ -17,7 +17,7 @@ static const struct {
 };
 
 static const struct {
-	enum peel_conf_use use;
+	enum conf_use use;
 	const char *about;
 } heads[] = {
 #define HEAD(use, about) {PEEL_CONF_##use, about},
@@ -40,7 +40,7 @@ comment(FILE *to, const char *before, const char *text)
 }
 
 void
-peel_conf_sample(enum peel_conf_use use, FILE *to)
+conf_sample(enum conf_use use, FILE *to)
 {
 	const char *section = "";
 	char text[CONF_TEXT_MAX], allowed[CONF_TEXT_MAX];

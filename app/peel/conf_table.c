@@ -13,7 +13,7 @@
 #include "peel_discovery.h"
 #include "peel_flows.h"
 
-#define FIELD(f) .offset = offsetof(struct peel_conf, f), .size = sizeof(((struct peel_conf *)0)->f)
+#define FIELD(f) .offset = offsetof(struct conf, f), .size = sizeof(((struct conf *)0)->f)
 #define AT_node(f) FIELD(node.f)
 #define AT_tunnel(f) FIELD(node.tunnel.f)
 #define AT_both AT_tunnel /* and what a client needs of it goes to its own circuits */
@@ -35,7 +35,7 @@ const struct conf_setting conf_settings[CONF_N] = {
 };
 
 static const struct {
-	enum peel_conf_use use;
+	enum conf_use use;
 	enum conf_id id;
 	const char *text;
 } otherwise[] = {
@@ -66,7 +66,7 @@ conf_find(const char *section, const char *name)
 	return -1;
 }
 
-enum peel_conf_use
+enum conf_use
 conf_section_use(const char *section)
 {
 	bool client = strcmp(section, "client") == 0 || strcmp(section, "socks") == 0;
@@ -197,7 +197,7 @@ conf_allowed(const struct conf_setting *k, char out[CONF_TEXT_MAX])
 }
 
 const char *
-conf_default(enum conf_id id, enum peel_conf_use use, char out[CONF_TEXT_MAX])
+conf_default(enum conf_id id, enum conf_use use, char out[CONF_TEXT_MAX])
 {
 	const struct conf_setting *k = &conf_settings[id];
 	const char *w = k->words;

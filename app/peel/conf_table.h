@@ -37,7 +37,7 @@ enum conf_type {
 struct conf_setting {
 	const char *section, *name;
 	enum conf_type type;
-	size_t offset, size; /* of the field in struct peel_conf */
+	size_t offset, size; /* of the field in struct conf */
 	int64_t by_default, min, max, meaning;
 	const char *words;   /* the one for `meaning`; of a CONF_WORD all, separated by spaces */
 	const char *text;    /* default of a type that is no number; NULL: by_default */
@@ -50,7 +50,7 @@ extern const struct conf_setting conf_settings[CONF_N];
 int conf_section_find(const char *section);
 int conf_find(const char *section, const char *name);
 /** Which commands read a section. */
-enum peel_conf_use conf_section_use(const char *section);
+enum conf_use conf_section_use(const char *section);
 /** A setting that somebody who wrote this may have meant; name NULL: its section. NULL: nothing is near. */
 const struct conf_setting *conf_near(const char *section, const char *name);
 
@@ -58,11 +58,11 @@ const struct conf_setting *conf_near(const char *section, const char *name);
 /** What may stand there. */
 const char *conf_allowed(const struct conf_setting *k, char out[CONF_TEXT_MAX]);
 /** The default as it would be written in a file. */
-const char *conf_default(enum conf_id id, enum peel_conf_use use, char out[CONF_TEXT_MAX]);
+const char *conf_default(enum conf_id id, enum conf_use use, char out[CONF_TEXT_MAX]);
 
 /* Errors of one file. */
 struct conf_errors {
-	const struct peel_conf *conf;
+	const struct conf *conf;
 	const char *file;
 	peel_conf_error_fn fn;
 	void *arg;
@@ -84,9 +84,9 @@ void conf_error(struct conf_errors *e, unsigned int line, const char *section, c
 #define conf_wrong(e, id, ...) conf_wrong_at(e, (e)->conf->line[id], id, __VA_ARGS__)
 
 /** conf_check.c: fit the values together; counts into @p e. */
-void conf_check(struct peel_conf *c, struct conf_errors *e);
+void conf_check(struct conf *c, struct conf_errors *e);
 /** conf_net.c: own addresses and routers of a device; counts into @p e. */
-void conf_check_network(const struct peel_conf *c, struct conf_errors *e);
+void conf_check_network(const struct conf *c, struct conf_errors *e);
 /** Is the gateway on the network, or does it have an address of the link? Otherwise it is reached on the link all the same. */
 bool conf_gateway_on_link(const struct peel_network *network, const struct peel_addr *gateway);
 /** Bits of an address behind its prefix: none set, all set? Both true for a prefix without such bits. */

@@ -255,7 +255,7 @@ set_ports(struct peel_port_conf *p, const char *value, char why[PEEL_CONF_WHY])
 static int
 set_driver(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WHY])
 {
-	n->port = peel_port_find(value);
+	n->port = port_find(value);
 	if (n->port != NULL)
 		return 0;
 	n->port = peel_ports[0];
@@ -348,8 +348,8 @@ add_dns(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WHY])
 }
 
 static int
-add_element(const struct conf_setting *k, struct peel_conf *c, const char *value,
-	char why[PEEL_CONF_WHY])
+add_element(
+	const struct conf_setting *k, struct conf *c, const char *value, char why[PEEL_CONF_WHY])
 {
 	switch (k->type) {
 	case CONF_CORES:
@@ -364,7 +364,7 @@ add_element(const struct conf_setting *k, struct peel_conf *c, const char *value
 }
 
 static int
-set_list(const struct conf_setting *k, struct peel_conf *c, const char *value, bool more,
+set_list(const struct conf_setting *k, struct conf *c, const char *value, bool more,
 	char why[PEEL_CONF_WHY])
 {
 	char element[256];
@@ -385,8 +385,7 @@ set_list(const struct conf_setting *k, struct peel_conf *c, const char *value, b
 }
 
 int
-peel_conf_set(
-	struct peel_conf *c, enum conf_id id, const char *value, bool more, char why[PEEL_CONF_WHY])
+conf_set(struct conf *c, enum conf_id id, const char *value, bool more, char why[PEEL_CONF_WHY])
 {
 	const struct conf_setting *k = &conf_settings[id];
 	char *field = (char *)c + k->offset;
@@ -399,9 +398,8 @@ peel_conf_set(
 		return 0;
 	case CONF_COMMUNITY:
 		return peel_node_conf_set_community(&c->node,
-			(enum peel_community)(
-				(k->offset - offsetof(struct peel_conf, node.community)) /
-				PEEL_COMMUNITY_LEN),
+			(enum peel_community)((k->offset - offsetof(struct conf, node.community)) /
+					      PEEL_COMMUNITY_LEN),
 			value, why, PEEL_CONF_WHY);
 	case CONF_DRIVER:
 		return set_driver(&c->node, value, why);

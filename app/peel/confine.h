@@ -9,12 +9,12 @@
 #include "conf.h"
 
 /** Landlock: files, by folder. */
-int peel_confine_files(const struct peel_conf *conf, char *out, size_t size) PEEL_MUST_USE;
+int confine_files(const struct conf *conf, char *out, size_t size) PEEL_MUST_USE;
 /** Seccomp: system calls, by a list of those that are allowed. */
-int peel_confine_calls(const struct peel_conf *conf, char *out, size_t size) PEEL_MUST_USE;
+int confine_calls(const struct conf *conf, char *out, size_t size) PEEL_MUST_USE;
 
 static inline bool
-peel_confine_device_is(const struct peel_conf *conf, const char *kind)
+confine_device_is(const struct conf *conf, const char *kind)
 {
 	return strncmp(conf->node.device, kind, strlen(kind)) == 0;
 }

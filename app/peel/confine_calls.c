@@ -103,7 +103,7 @@ add_list(scmp_filter_ctx ctx, uint32_t action, const int *calls, size_t n)
 }
 
 static int
-add_sockets(scmp_filter_ctx ctx, const struct peel_conf *conf)
+add_sockets(scmp_filter_ctx ctx, const struct conf *conf)
 {
 	const struct {
 		int family;
@@ -112,12 +112,11 @@ add_sockets(scmp_filter_ctx ctx, const struct peel_conf *conf)
 		{AF_INET, true},
 		{AF_INET6, true},
 		{AF_NETLINK, true}, /* addresses of this machine */
-		{AF_PACKET, peel_confine_device_is(conf, "net_af_packet") ||
-				    peel_confine_device_is(conf, "net_af_xdp")},
-		{AF_XDP, peel_confine_device_is(conf, "net_af_xdp")},
+		{AF_PACKET, confine_device_is(conf, "net_af_packet") ||
+				    confine_device_is(conf, "net_af_xdp")},
+		{AF_XDP, confine_device_is(conf, "net_af_xdp")},
 		/* Those that meet their other side at a path, and meet it again. */
-		{AF_UNIX, peel_confine_device_is(conf, "net_memif") ||
-				  peel_confine_device_is(conf, "net_v")},
+		{AF_UNIX, confine_device_is(conf, "net_memif") || confine_device_is(conf, "net_v")},
 	};
 	int rc = 0;
 
@@ -186,10 +185,10 @@ add_ioctl(scmp_filter_ctx ctx)
 }
 
 static int
-fill(scmp_filter_ctx ctx, const struct peel_conf *conf)
+fill(scmp_filter_ctx ctx, const struct conf *conf)
 {
 	static const int xdp[] = {SCMP_SYS(bpf), SCMP_SYS(setrlimit), SCMP_SYS(prlimit64)};
-	bool is_xdp = peel_confine_device_is(conf, "net_af_xdp");
+	bool is_xdp = confine_device_is(conf, "net_af_xdp");
 	int rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1); /* all threads */
 
 	if (rc == 0)
@@ -216,7 +215,7 @@ fill(scmp_filter_ctx ctx, const struct peel_conf *conf)
 }
 
 int
-peel_confine_calls(const struct peel_conf *conf, char *out, size_t size)
+confine_calls(const struct conf *conf, char *out, size_t size)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	int rc;

@@ -66,7 +66,7 @@ allow_parent(int ruleset, const char *path, uint64_t rights)
 }
 
 static void
-allow_all(int ruleset, const struct peel_conf *conf)
+allow_all(int ruleset, const struct conf *conf)
 {
 	/* resolv.conf and hosts, and what the first is a link to, now or later. */
 	static const char *const resolver[] = {"/etc", "/run/systemd/resolve",
@@ -80,9 +80,9 @@ allow_all(int ruleset, const struct peel_conf *conf)
 	allow(ruleset, "/proc/self", READ_FILE | READ_DIR);
 	if (conf->node.management[0] != '\0')
 		allow_parent(ruleset, conf->node.management, REMOVE_FILE);
-	if (peel_confine_device_is(conf, "net_"))
+	if (confine_device_is(conf, "net_"))
 		allow(ruleset, "/sys", READ_FILE | READ_DIR);
-	if (peel_confine_device_is(conf, "net_af_xdp"))
+	if (confine_device_is(conf, "net_af_xdp"))
 		allow(ruleset, "/usr/lib", READ_FILE | READ_DIR); /* its XDP programs */
 	if (PEEL_SANITIZED)
 		allow(ruleset, "/", READ_FILE | READ_DIR);
@@ -97,7 +97,7 @@ restrict_self(void *arg)
 }
 
 int
-peel_confine_files(const struct peel_conf *conf, char *out, size_t size)
+confine_files(const struct conf *conf, char *out, size_t size)
 {
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
 	uint64_t handled = all_rights((int)version);
@@ -113,7 +113,7 @@ peel_confine_files(const struct peel_conf *conf, char *out, size_t size)
 	allow_all(ruleset, conf);
 	ret = restrict_self(&ruleset);
 	if (ret == 0)
-		ret = peel_threads_call(restrict_self, &ruleset);
+		ret = threads_call(restrict_self, &ruleset);
 	close(ruleset);
 	snprintf(out, size, "landlock %ld", version);
 	return ret;

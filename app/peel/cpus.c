@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-#include "eal.h"
+#include "eal_plan.h"
 
 void
-peel_cpu_control(const struct peel_node_conf *conf, const cpu_set_t *allowed, cpu_set_t *out)
+cpu_control(const struct peel_node_conf *conf, const cpu_set_t *allowed, cpu_set_t *out)
 {
 	CPU_ZERO(out);
 	if (conf->control_core >= 0) {

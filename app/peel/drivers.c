@@ -20,7 +20,7 @@ const struct peel_port_ops *const peel_ports[] = {
 };
 
 const struct peel_port_ops *
-peel_port_find(const char *name)
+port_find(const char *name)
 {
 	for (const struct peel_port_ops *const *p = peel_ports; *p != NULL; p++) {
 		if (strcmp((*p)->name, name) == 0)

@@ -11,4 +11,4 @@
 extern const struct peel_port_ops *const peel_ports[];
 
 /** By its name in the configuration; NULL when there is none.   Thread: any. */
-const struct peel_port_ops *peel_port_find(const char *name);
+const struct peel_port_ops *port_find(const char *name);

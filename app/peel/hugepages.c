@@ -39,14 +39,14 @@ minus(unsigned long a, unsigned long b)
 }
 
 unsigned int
-peel_hugepages_read(struct peel_hugepage_pool *pools, unsigned int n)
+hugepages_read(struct hugepage_pool *pools, unsigned int n)
 {
 	long sizes[POOLS_MAX];
 	int found = gethugepagesizes(sizes, POOLS_MAX);
 	unsigned int used = 0;
 
 	for (int i = 0; i < found && used < n; i++) {
-		struct peel_hugepage_pool p = {.page = (size_t)sizes[i]};
+		struct hugepage_pool p = {.page = (size_t)sizes[i]};
 
 		p.total = counter(p.page, "nr_hugepages");
 		p.usable = minus(counter(p.page, "free_hugepages"),
@@ -63,10 +63,10 @@ peel_hugepages_read(struct peel_hugepage_pool *pools, unsigned int n)
 }
 
 bool
-peel_hugepages_find(size_t bytes, struct peel_hugepage_pool *out)
+hugepages_find(size_t bytes, struct hugepage_pool *out)
 {
-	struct peel_hugepage_pool pools[POOLS_MAX];
-	unsigned int n = peel_hugepages_read(pools, POOLS_MAX);
+	struct hugepage_pool pools[POOLS_MAX];
+	unsigned int n = hugepages_read(pools, POOLS_MAX);
 
 	memset(out, 0, sizeof(*out));
 	for (unsigned int i = 0; i < n; i++) {
@@ -81,7 +81,7 @@ peel_hugepages_find(size_t bytes, struct peel_hugepage_pool *out)
 }
 
 int
-peel_hugepages_try(size_t page, unsigned long n)
+hugepages_try(size_t page, unsigned long n)
 {
 	int size = __builtin_ctzl(page) << MAP_HUGE_SHIFT;
 	int ret = 0;

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct peel_hugepage_pool {
+struct hugepage_pool {
 	size_t page;	     /* bytes of a page */
 	unsigned long total; /* pages in the pool */
 	/* Free and not promised to others, plus what the pool may still grow by. */
@@ -16,16 +16,16 @@ struct peel_hugepage_pool {
 };
 
 /** Fill up to @p n pools, smallest pages first. @return how many; 0 when the kernel has no hugepages. */
-unsigned int peel_hugepages_read(struct peel_hugepage_pool *pools, unsigned int n);
+unsigned int hugepages_read(struct hugepage_pool *pools, unsigned int n);
 
 /**
  * The first pool that has @p bytes left.
  * @return false when none has; @p out is then the pool of the smallest pages (page 0: there is no pool at all).
  */
-bool peel_hugepages_find(size_t bytes, struct peel_hugepage_pool *out);
+bool hugepages_find(size_t bytes, struct hugepage_pool *out);
 
 /**
  * Take pages and give them back at once: a container may have a limit that the counters do not show.
  * @return 0, or a negative errno: the kernel does not give them to this process.
  */
-int peel_hugepages_try(size_t page, unsigned long n);
+int hugepages_try(size_t page, unsigned long n);

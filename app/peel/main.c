@@ -7,7 +7,7 @@
 #include "conf.h"
 #include "privileges.h"
 
-static const struct peel_command *const commands[] = {
+static const struct command *const commands[] = {
 	&peel_command_relay,
 	&peel_command_client,
 	&peel_command_send,
@@ -42,13 +42,13 @@ help(FILE *to)
 }
 
 void
-peel_command_help(FILE *to, const struct peel_command *command)
+command_help(FILE *to, const struct command *command)
 {
 	fprintf(to, "usage: peel %s\n\n%s", command->usage, command->help);
 }
 
 int
-peel_command_usage_error(const struct peel_command *command)
+command_usage_error(const struct command *command)
 {
 	fprintf(stderr, "usage: peel %s\n`peel %s --help` tells more\n", command->usage,
 		command->name);
@@ -56,17 +56,16 @@ peel_command_usage_error(const struct peel_command *command)
 }
 
 void
-peel_command_print_error(void *arg, const char *text)
+command_print_error(void *arg, const char *text)
 {
 	(void)arg;
 	fprintf(stderr, "%s\n", text);
 }
 
 int
-peel_command_load(enum peel_conf_use use, const char *path, struct peel_conf *conf)
+command_load(enum conf_use use, const char *path, struct conf *conf)
 {
-	return peel_conf_load(use, path, conf, peel_command_print_error, NULL) == 0 ? 0
-										    : EXIT_USAGE;
+	return conf_load(use, path, conf, command_print_error, NULL) == 0 ? 0 : EXIT_USAGE;
 }
 
 int
@@ -74,7 +73,7 @@ main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 
-	peel_privileges_no_core();
+	privileges_no_core();
 	if (name == NULL) {
 		help(stderr);
 		return EXIT_USAGE;

@@ -107,7 +107,7 @@ start(struct stream *s, const char *name)
 }
 
 int
-peel_output_start(void)
+output_start(void)
 {
 	int rc = start(&streams[PEEL_OUTPUT], "peel-stdout");
 
@@ -137,7 +137,7 @@ queue(struct stream *s, const void *bytes, size_t len)
 }
 
 bool
-peel_output_write(enum peel_stream to, const void *text, size_t len)
+output_write(enum output_stream to, const void *text, size_t len)
 {
 	struct stream *s = &streams[to];
 	bool ok;
@@ -153,7 +153,7 @@ peel_output_write(enum peel_stream to, const void *text, size_t len)
 }
 
 bool
-peel_output_print(enum peel_stream to, const char *format, ...)
+output_print(enum output_stream to, const char *format, ...)
 {
 	char text[1024];
 	va_list ap;
@@ -164,11 +164,11 @@ peel_output_print(enum peel_stream to, const char *format, ...)
 	va_end(ap);
 	if (n < 0)
 		return false;
-	return peel_output_write(to, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+	return output_write(to, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
 }
 
 unsigned int
-peel_output_lost(enum peel_stream to)
+output_lost(enum output_stream to)
 {
 	struct stream *s = &streams[to];
 	unsigned int n;
@@ -202,7 +202,7 @@ finish(struct stream *s, const struct timespec *until)
 }
 
 void
-peel_output_finish(int ms)
+output_finish(int ms)
 {
 	struct timespec until;
 

@@ -11,23 +11,23 @@
 
 #include "peel_base.h"
 
-enum peel_stream {
+enum output_stream {
 	PEEL_OUTPUT, /* standard output */
 	PEEL_ERRORS, /* standard error */
 };
 
 /** From here on nothing waits for a reader; before, writes are direct. The threads get the caller's CPUs. 0 or -errno. */
-int peel_output_start(void) PEEL_MUST_USE;
+int output_start(void) PEEL_MUST_USE;
 
 /** Write the text as a whole, or not at all: false when too much waits already. */
-bool peel_output_write(enum peel_stream to, const void *text, size_t len);
+bool output_write(enum output_stream to, const void *text, size_t len);
 /** The same, formatted; cut at 1 kB. */
-bool peel_output_print(enum peel_stream to, const char *format, ...) PEEL_PRINTF(2, 3);
+bool output_print(enum output_stream to, const char *format, ...) PEEL_PRINTF(2, 3);
 /** Texts lost since this was asked last. */
-unsigned int peel_output_lost(enum peel_stream to);
+unsigned int output_lost(enum output_stream to);
 
 /** How long the end of a node waits for readers of its last lines. */
 #define PEEL_OUTPUT_PATIENCE_MS 1000
 
 /** Wait for what is queued, @p ms at most (-1: as long as it takes), and end the threads. */
-void peel_output_finish(int ms);
+void output_finish(int ms);

@@ -21,7 +21,7 @@
 #define NETWORK_CAPS (CAP_BIT(CAP_NET_ADMIN) | CAP_BIT(CAP_NET_RAW))
 
 void
-peel_privileges_no_core(void)
+privileges_no_core(void)
 {
 	const struct rlimit none = {0, 0};
 
@@ -71,7 +71,7 @@ permitted(void)
 }
 
 void
-peel_privileges_plan(const struct peel_conf *conf, struct peel_node_privileges *out)
+privileges_plan(const struct conf *conf, struct peel_node_privileges *out)
 {
 	const struct passwd *pw;
 
@@ -88,7 +88,7 @@ peel_privileges_plan(const struct peel_conf *conf, struct peel_node_privileges *
 }
 
 const char *
-peel_privileges_text(const struct peel_node_privileges *p, char *out, size_t size)
+privileges_text(const struct peel_node_privileges *p, char *out, size_t size)
 {
 	int n = snprintf(out, size, "runs as %s", p->user);
 	const char *before = ", keeps ";
@@ -155,13 +155,13 @@ become(const struct peel_node_privileges *p, uid_t uid, gid_t gid, char *why, si
 			p->user, strerror(-ret));
 		return ret;
 	}
-	peel_privileges_no_core(); /* changing the user may have undone it */
+	privileges_no_core(); /* changing the user may have undone it */
 	return 0;
 }
 
 static int
-change_user(const struct peel_conf *conf, const struct peel_node_privileges *p, char *why,
-	size_t why_size)
+change_user(
+	const struct conf *conf, const struct peel_node_privileges *p, char *why, size_t why_size)
 {
 	const char *socket = conf->node.management;
 	const struct passwd *pw = getpwnam(p->user);
@@ -190,16 +190,15 @@ change_user(const struct peel_conf *conf, const struct peel_node_privileges *p, 
 }
 
 int
-peel_privileges_drop(
-	const struct peel_conf *conf, struct peel_node_privileges *p, char *why, size_t why_size)
+privileges_drop(const struct conf *conf, struct peel_node_privileges *p, char *why, size_t why_size)
 {
 	uint64_t none = 0;
 	int ret;
 
-	peel_privileges_plan(conf, p);
+	privileges_plan(conf, p);
 	ret = drop_inheritance(NULL);
 	if (ret == 0)
-		ret = peel_threads_call(drop_inheritance, NULL);
+		ret = threads_call(drop_inheritance, NULL);
 	if (ret == 0 && (conf->user[0] != '\0' || geteuid() == 0)) {
 		ret = change_user(conf, p, why, why_size);
 		if (ret != 0)
@@ -208,7 +207,7 @@ peel_privileges_drop(
 	if (ret == 0)
 		ret = drop_caps(&p->capabilities);
 	if (ret == 0)
-		ret = peel_threads_call(drop_caps, &none);
+		ret = threads_call(drop_caps, &none);
 	if (ret == 0 && geteuid() != 0 && setuid(0) == 0)
 		ret = -EPERM; /* root's rights came back */
 	if (ret != 0)
@@ -220,23 +219,23 @@ peel_privileges_drop(
 /* ---- and the kernel's fences ---------------------------------------------------------------------------------------- */
 
 int
-peel_privileges_confine(
-	const struct peel_conf *conf, struct peel_node_privileges *p, char *why, size_t why_size)
+privileges_confine(
+	const struct conf *conf, struct peel_node_privileges *p, char *why, size_t why_size)
 {
 	char text[128];
 	int ret;
 
 	/* The C library loads it when a thread is ended, which DPDK does at the end: too late then. */
 	(void)dlopen("libgcc_s.so.1", RTLD_NOW);
-	ret = peel_confine_files(conf, p->files, sizeof(p->files));
+	ret = confine_files(conf, p->files, sizeof(p->files));
 
 	if (ret == 0)
-		ret = peel_confine_calls(conf, p->system_calls, sizeof(p->system_calls));
+		ret = confine_calls(conf, p->system_calls, sizeof(p->system_calls));
 	if (ret != 0) {
 		snprintf(why, why_size, "cannot be confined: %s", strerror(-ret));
 		return ret;
 	}
 	peel_log(PEEL_LOG_INFO, "%s; files: %s, system calls: %s",
-		peel_privileges_text(p, text, sizeof(text)), p->files, p->system_calls);
+		privileges_text(p, text, sizeof(text)), p->files, p->system_calls);
 	return 0;
 }

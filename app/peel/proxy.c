@@ -325,7 +325,7 @@ on_gone(void *arg, uint64_t id)
 static int
 open_listener(struct proxy *p, unsigned int hops, char *why, size_t why_size)
 {
-	const struct peel_client_conf *cc = &p->session->conf.client;
+	const struct client_conf *cc = &p->session->conf.client;
 	struct listener *l = &p->listener[hops - 1];
 	struct peel_socks_conf conf;
 	int ret;
@@ -400,8 +400,7 @@ proxy_print(const struct proxy *p)
 		if (p->listener[i].socks == NULL)
 			continue;
 		peel_socks_local(p->listener[i].socks, &local);
-		peel_output_print(
-			PEEL_OUTPUT, "socks %u %s\n", i + 1, peel_addr_text(&local, text));
+		output_print(PEEL_OUTPUT, "socks %u %s\n", i + 1, peel_addr_text(&local, text));
 	}
 }
 

@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "cmd.h"
-#include "eal.h"
-#include "log.h"
+#include "eal_plan.h"
+#include "log_output.h"
 #include "output.h"
 #include "peel_aead_engines.h"
 #include "peel_internal.h"
@@ -78,7 +78,7 @@ on_status(uv_signal_t *handle, int number)
 	peel_node_lock(node);
 	text = peel_node_status(node, false);
 	peel_node_unlock_unchanged(node);
-	peel_command_print_status(text);
+	command_print_status(text);
 }
 
 static int
@@ -117,7 +117,7 @@ open_node(struct session *s, char *why, size_t why_size)
 		snprintf(why, why_size, "%s", peel_strerror(ret));
 		return ret;
 	}
-	ret = peel_privileges_drop(&s->conf, &s->privileges, why, why_size);
+	ret = privileges_drop(&s->conf, &s->privileges, why, why_size);
 	if (ret == 0)
 		ret = uv_loop_init(&s->loop);
 	if (ret == 0) {
@@ -132,7 +132,7 @@ open_node(struct session *s, char *why, size_t why_size)
 }
 
 static void
-log_start(const struct peel_conf *c)
+log_start(const struct conf *c)
 {
 	const struct peel_node_conf *n = &c->node;
 
@@ -148,22 +148,22 @@ log_start(const struct peel_conf *c)
 int
 session_open(struct session *s)
 {
-	struct peel_eal_plan plan;
+	struct eal_plan plan;
 	char why[512] = "", text[384];
 	int ret;
 
-	peel_log_start(&s->conf);
-	ret = peel_eal_plan(&s->conf, &plan, why, sizeof(why));
+	log_output_start(&s->conf);
+	ret = eal_plan(&s->conf, &plan, why, sizeof(why));
 	if (ret == 0) {
 		s->conf.node.n_mbufs = plan.n_mbufs;
 		if (s->conf.node.engine == NULL)
 			s->conf.node.engine = peel_aead_engine_best();
 		log_start(&s->conf);
-		peel_log(PEEL_LOG_INFO, "%s", peel_eal_plan_text(&plan, text, sizeof(text)));
-		ret = peel_eal_start(&s->conf, &plan, why, sizeof(why));
+		peel_log(PEEL_LOG_INFO, "%s", eal_plan_text(&plan, text, sizeof(text)));
+		ret = eal_start(&s->conf, &plan, why, sizeof(why));
 	}
 	if (ret == 0)
-		ret = peel_output_start();
+		ret = output_start();
 	if (ret == 0)
 		ret = open_node(s, why, sizeof(why));
 	if (ret != 0)
@@ -175,7 +175,7 @@ int
 session_run(struct session *s)
 {
 	char why[256] = "";
-	int ret = peel_privileges_confine(&s->conf, &s->privileges, why, sizeof(why));
+	int ret = privileges_confine(&s->conf, &s->privileges, why, sizeof(why));
 
 	if (ret != 0) {
 		peel_log(PEEL_LOG_ERROR, "%s", why);
@@ -212,7 +212,7 @@ session_close(struct session *s)
 	uv_loop_close(&s->loop);
 	peel_close(s->peel);
 	s->peel = NULL;
-	peel_eal_stop();
+	eal_stop();
 }
 
 void

@@ -14,7 +14,7 @@
 #include "peel.h"
 
 struct session {
-	struct peel_conf conf; /* filled in before session_open */
+	struct conf conf; /* filled in before session_open */
 	struct peel *peel;
 	struct peel_node_privileges privileges;
 	uv_loop_t loop;

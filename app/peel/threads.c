@@ -82,7 +82,7 @@ call_round(pid_t *called, unsigned int *n_called)
 }
 
 int
-peel_threads_call(int (*fn)(void *arg), void *arg)
+threads_call(int (*fn)(void *arg), void *arg)
 {
 	struct sigaction ours = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
 	pid_t called[THREADS_MAX];

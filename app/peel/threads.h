@@ -8,4 +8,4 @@
  * system call changes for all. @p fn makes plain system calls only and returns 0 or -errno, the first of which is the result;
  * -ETIMEDOUT: a thread does not take signals. SIGRTMAX is ours meanwhile.   Thread: one at a time.
  */
-int peel_threads_call(int (*fn)(void *arg), void *arg);
+int threads_call(int (*fn)(void *arg), void *arg);

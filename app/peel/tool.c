@@ -13,13 +13,13 @@
 #define MAX_CIRCUITS 2 /* one to use, and another should it end */
 
 void
-tool_init(struct tool *t, const struct peel_command *command)
+tool_init(struct tool *t, const struct command *command)
 {
 	memset(t, 0, sizeof(*t));
 	t->command = command;
 	t->hops = 3;
 	t->patience = 60;
-	peel_conf_init(&t->session.conf, PEEL_CONF_CLIENT);
+	conf_init(&t->session.conf, PEEL_CONF_CLIENT);
 	t->session.conf.log_level = PEEL_LOG_ERROR;
 }
 
@@ -33,7 +33,7 @@ tool_number(const struct tool *t, const char *option, const char *value, unsigne
 	if (value[0] < '0' || value[0] > '9' || *end != '\0' || v < min || v > max) {
 		fprintf(stderr, "peel %s: %s takes a number from %u to %u, not \"%s\"\n",
 			t->command->name, option, min, max, value);
-		return peel_command_usage_error(t->command);
+		return command_usage_error(t->command);
 	}
 	*out = (unsigned int)v;
 	return EXIT_OK;
@@ -44,10 +44,10 @@ set(struct tool *t, const char *option, enum conf_id id, const char *value, bool
 {
 	char why[PEEL_CONF_WHY] = "";
 
-	if (peel_conf_set(&t->session.conf, id, value, more, why) == 0)
+	if (conf_set(&t->session.conf, id, value, more, why) == 0)
 		return EXIT_OK;
 	fprintf(stderr, "peel %s: %s: %s\n", t->command->name, option, why);
-	return peel_command_usage_error(t->command);
+	return command_usage_error(t->command);
 }
 
 static int
@@ -55,10 +55,10 @@ take_config(struct tool *t, const char *path)
 {
 	if (t->with_bootstrap || t->with_config) {
 		fprintf(stderr, "peel %s: give -c once, before other options\n", t->command->name);
-		return peel_command_usage_error(t->command);
+		return command_usage_error(t->command);
 	}
 	t->with_config = true;
-	return peel_command_load(PEEL_CONF_CLIENT, path, &t->session.conf);
+	return command_load(PEEL_CONF_CLIENT, path, &t->session.conf);
 }
 
 int
@@ -80,10 +80,10 @@ tool_option(struct tool *t, int o, const char *value)
 	case 't':
 		return tool_number(t, "--timeout", value, 1, 3600, &t->patience);
 	case 'h':
-		peel_command_help(stdout, t->command);
+		command_help(stdout, t->command);
 		return -1;
 	default:
-		return peel_command_usage_error(t->command);
+		return command_usage_error(t->command);
 	}
 }
 
@@ -103,7 +103,7 @@ tool_fail(struct tool *t, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	peel_output_print(PEEL_ERRORS, "peel %s: %s\n", t->command->name, text);
+	output_print(PEEL_ERRORS, "peel %s: %s\n", t->command->name, text);
 	t->failed = true;
 	session_stop(&t->session);
 }
@@ -206,6 +206,6 @@ tool_run(struct tool *t)
 
 	signal(SIGPIPE, SIG_IGN);
 	code = run(t);
-	peel_output_finish(-1); /* a command in a pipe waits for its reader */
+	output_finish(-1); /* a command in a pipe waits for its reader */
 	return code;
 }

@@ -15,7 +15,7 @@
 
 struct tool {
 	struct session session;
-	const struct peel_command *command;
+	const struct command *command;
 	unsigned int hops;
 	unsigned int patience; /* seconds to wait for a circuit */
 	bool with_config, with_bootstrap;
@@ -48,7 +48,7 @@ struct tool {
 	"  -n, --hops N               length of the circuit, 1 to 8 (3)\n"                         \
 	"      --timeout SECONDS      to wait for a circuit (60)\n"
 
-void tool_init(struct tool *t, const struct peel_command *command);
+void tool_init(struct tool *t, const struct command *command);
 /** One of TOOL_LONG, or what getopt_long could not read. EXIT_OK: go on; -1: end, all is said; else the exit code. */
 int tool_option(struct tool *t, int o, const char *value);
 /** Decimal number in a range, or EXIT_USAGE after saying what is wrong. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "load.h"
+#include "lanes.h"
 #include "peel.h"
 
 #define READY_SECONDS 60

@@ -17,7 +17,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "load.h"
+#include "lanes.h"
 
 #define TRIES 400 /* destinations of a lane */
 #define SILENT 40 /* of these in a row without an answer: give up */

@@ -10,7 +10,7 @@
 
 #include <semaphore.h>
 
-#include "load.h"
+#include "lanes.h"
 
 #define BATCH 16
 #define CHECK_EVERY 64

@@ -29,7 +29,7 @@ struct peel_aead; /* an engine's context: one per thread, never shared */
 struct peel_aead_engine {
 	const char *name; /* as in the configuration */
 	/** Operations it works on at once: callers who can choose hand it that many at a time. 0, 1: as many as they like. */
-	unsigned int abreast;
+	unsigned int lanes;
 	/** -ENOTSUP when this CPU cannot run it, -ENOMEM. */
 	int (*new)(struct peel_aead **out);
 	void (*free)(struct peel_aead *cx); /* NULL is fine */

@@ -5,7 +5,7 @@
 
 /*
  * Token buckets: one alone, and a bounded table of one per source IP address for work that strangers can ask for. Shared
- * by the control-plane libraries (lib/circuit, lib/overlay, ...).
+ * by the control-plane libraries (lib/or_circuit, lib/overlay, ...).
  *
  * The table never grows: 4-way sets under a keyed hash. A source whose bucket is full again needs no entry, so nothing
  * is swept. When a set is full of busy sources, the fullest bucket makes room and the newcomer starts with what was

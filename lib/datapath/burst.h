@@ -6,7 +6,7 @@
 /*
  * The stages of a round and what they hand on: parallel arrays, reused by each burst.
  *
- *   rx -> classify -> find -> meet -> work -> tx
+ *   rx -> classify -> find -> load -> work -> tx
  *          hash        \       \       open, act, seal
  *                    buckets  routes
  *
@@ -39,8 +39,8 @@ struct group {
 	const struct peel_addr *from[GROUP];
 	uint32_t cid[GROUP];
 	uint64_t hash[GROUP];
-	uint32_t slot[GROUP];  /* find */
-	uint64_t print[GROUP]; /* meet: fingerprints for the duplicate filter */
+	uint32_t slot[GROUP];	     /* find */
+	uint64_t fingerprint[GROUP]; /* load: fingerprints for the duplicate filter */
 
 	/* classify: datagrams that came to an exit's outside endpoint */
 	uint16_t n_returns;
@@ -54,7 +54,7 @@ struct burst {
 	struct rte_mbuf *open[GROUP];
 	struct peel_route *open_route[GROUP];
 	struct peel_aead_op open_op[GROUP];
-	uint64_t print[GROUP];
+	uint64_t fingerprint[GROUP];
 
 	/* messages to seal with a session's backward key; data already is a whole cell */
 	uint16_t n_seal;
@@ -76,13 +76,13 @@ struct burst {
 	64 /* messages for control per second: a circuit that is being built has a few */
 
 /* Cells of own circuits: those of a whole round together, whichever way they go. */
-struct own {
+struct origin_cells {
 	uint16_t n;
 	struct rte_mbuf *m[BURST]; /* NULL: dropped on the way */
 	const struct peel_path *path[BURST];
 	uint32_t index[BURST]; /* of the path */
 	uint8_t n_layers[BURST];
-	uint64_t print[BURST]; /* for the duplicate filter */
+	uint64_t fingerprint[BURST]; /* for the duplicate filter */
 	struct peel_aead_op op[BURST];
 	uint32_t control_s; /* the second of ... */
 	uint8_t control[OWN_CONTROL];
@@ -112,7 +112,7 @@ struct peel_worker {
 	struct rte_mbuf *staged[PEEL_FAN_MAX][BURST]; /* fan: cells for other workers */
 	struct group group[N_GROUPS];
 	struct burst burst;
-	struct own own;
+	struct origin_cells origin;
 };
 
 /* Account the time since the last mark to a stage. */
@@ -128,30 +128,29 @@ stage_done(struct peel_worker *w, enum peel_stage stage)
 	w->stage_tsc = now;
 }
 
-/* fan.c: give away what is others', take what they gave. @return datagrams in pkts now, at most BURST. */
-uint16_t peel_stage_fan(struct peel_worker *w, struct rte_mbuf **pkts, uint16_t n);
+/* share.c: give away what is others', take what they gave. @return datagrams in pkts now, at most BURST. */
+uint16_t stage_fan(struct peel_worker *w, struct rte_mbuf **pkts, uint16_t n);
 /* classify.c */
-void peel_stage_classify(
+void stage_classify(
 	struct peel_worker *w, struct group *g, struct rte_mbuf *const *pkts, uint16_t n);
-/* lookup.c */
-void peel_stage_find(struct peel_worker *w, struct group *g);
-void peel_stage_meet(struct peel_worker *w, struct group *g);
-void peel_stage_work(struct peel_worker *w, struct group *g);
+/* find.c */
+void stage_find(struct peel_worker *w, struct group *g);
+void stage_load(struct peel_worker *w, struct group *g);
+void stage_work(struct peel_worker *w, struct group *g);
 /* crypt.c */
-void peel_stage_open(struct peel_worker *w);
-void peel_stage_seal(struct peel_worker *w);
-/* exit.c */
-void peel_exit_message(
-	struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route, bool early);
-void peel_stage_returns(struct peel_worker *w, const struct group *g);
+void stage_open(struct peel_worker *w);
+void stage_seal(struct peel_worker *w);
+/* exit_cells.c */
+void stage_exit(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route, bool early);
+void stage_returns(struct peel_worker *w, const struct group *g);
 
-/* own.c */
-/** A cell that came back over an own circuit, for peel_own_receive(); at most BURST in between. */
-void peel_own_queue(
-	struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route, uint64_t print);
-void peel_own_receive(struct peel_worker *w);
+/* origin_cells.c */
+/** A cell that came back over an own circuit, for stage_origin_receive(); at most BURST in between. */
+void stage_origin_queue(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route,
+	uint64_t fingerprint);
+void stage_origin_receive(struct peel_worker *w);
 /** What the program gave to send goes into the burst's tx. @return how many messages. */
-unsigned int peel_own_send(struct peel_worker *w);
+unsigned int stage_origin_send(struct peel_worker *w);
 
 /* Acquire: pairs with the release in peel_worker_set_policy. */
 static inline const struct peel_policy *
@@ -205,7 +204,7 @@ burst_tx(struct peel_worker *w, struct rte_mbuf *m, const struct peel_addr *to, 
 }
 
 /** To the control thread; ownership moves in any case. */
-void peel_burst_punt(struct peel_worker *w, struct rte_mbuf *m, enum peel_msg_class cls,
+void burst_punt(struct peel_worker *w, struct rte_mbuf *m, enum peel_msg_class cls,
 	enum peel_msg_kind kind);
 
 /**
@@ -213,7 +212,7 @@ void peel_burst_punt(struct peel_worker *w, struct rte_mbuf *m, enum peel_msg_cl
  * header and an explicit salt in front, room for the tag behind.
  */
 static inline void
-burst_seal(struct peel_worker *w, struct rte_mbuf *m, struct peel_half *half,
+burst_seal(struct peel_worker *w, struct rte_mbuf *m, struct peel_direction *direction,
 	const struct peel_addr *to, uint32_t cid, uint8_t early)
 {
 	struct burst *b = &w->burst;
@@ -227,24 +226,24 @@ burst_seal(struct peel_worker *w, struct rte_mbuf *m, struct peel_half *half,
 	}
 	uint8_t *text = rte_pktmbuf_mtod(m, uint8_t *);
 	uint8_t *head = text - PEEL_SEAL_SALT_LEN - PEEL_CELL_HEADER_LEN;
-	uint64_t salt = peel_half_next(half);
+	uint64_t salt = peel_direction_next(direction);
 	struct peel_aead_op *op = &b->seal_op[b->n_seal];
 
 	memcpy(head, w->header, PEEL_CELL_HEADER_LEN);
 	peel_put_be32(head + PEEL_CELL_OFF_CID, cid);
 	head[PEEL_CELL_OFF_EARLY] = early;
 	peel_put_be64(text - PEEL_SEAL_SALT_LEN, salt);
-	op->key = &half->key;
+	op->key = &direction->key;
 	op->text = text;
 	op->len = len;
-	memcpy(op->nonce, half->salt, 4);
+	memcpy(op->nonce, direction->salt, 4);
 	memcpy(op->nonce + 4, text - PEEL_SEAL_SALT_LEN, PEEL_SEAL_SALT_LEN);
 
 	len += PEEL_CELL_HEADER_LEN + PEEL_SEAL_OVERHEAD;
 	m->data_off -= PEEL_CELL_HEADER_LEN + PEEL_SEAL_SALT_LEN;
 	m->data_len = (uint16_t)len;
 	m->pkt_len = len;
-	peel_half_account(half, w->now_s, len);
+	peel_direction_account(direction, w->now_s, len);
 	peel_pkt(m)->remote = *to;
 	peel_pkt(m)->endpoint = PEEL_ENDPOINT_MAIN;
 	b->seal[b->n_seal++] = m;

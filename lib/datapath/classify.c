@@ -31,7 +31,7 @@ classify_datagram(struct peel_worker *w, struct rte_mbuf *m, uint8_t id)
 {
 	switch (id) {
 	case PEEL_MSG_DESTROY:
-		peel_burst_punt(w, m, PEEL_CLASS_ANSWER, PEEL_KIND_DATAGRAM);
+		burst_punt(w, m, PEEL_CLASS_ANSWER, PEEL_KIND_DATAGRAM);
 		break;
 	case PEEL_MSG_CREATE_E2E:
 	case PEEL_MSG_CREATED_E2E:
@@ -42,7 +42,7 @@ classify_datagram(struct peel_worker *w, struct rte_mbuf *m, uint8_t id)
 	case PEEL_MSG_INTRO_REQUEST:
 	case PEEL_MSG_PUNCTURE:
 	case PEEL_MSG_PUNCTURE_REQUEST:
-		peel_burst_punt(w, m, PEEL_CLASS_OVERLAY, PEEL_KIND_DATAGRAM);
+		burst_punt(w, m, PEEL_CLASS_OVERLAY, PEEL_KIND_DATAGRAM);
 		break;
 	default:
 		burst_drop(w, m, PEEL_DROP_MALFORMED);
@@ -53,9 +53,9 @@ static void
 classify_plain(struct peel_worker *w, struct rte_mbuf *m, uint8_t id)
 {
 	if (id == PEEL_MSG_CREATE)
-		peel_burst_punt(w, m, PEEL_CLASS_CREATE, PEEL_KIND_DATAGRAM);
+		burst_punt(w, m, PEEL_CLASS_CREATE, PEEL_KIND_DATAGRAM);
 	else if (id == PEEL_MSG_CREATED)
-		peel_burst_punt(w, m, PEEL_CLASS_ANSWER, PEEL_KIND_DATAGRAM);
+		burst_punt(w, m, PEEL_CLASS_ANSWER, PEEL_KIND_DATAGRAM);
 	else
 		burst_drop(w, m, PEEL_DROP_PLAIN);
 }
@@ -65,7 +65,7 @@ classify_other(struct peel_worker *w, struct rte_mbuf *m, const uint8_t *d)
 {
 	for (unsigned int i = 1; i < w->conf.n_prefixes; i++) {
 		if (prefix_equal(d, w->conf.prefix[i])) {
-			peel_burst_punt(w, m, PEEL_CLASS_OVERLAY, PEEL_KIND_DATAGRAM);
+			burst_punt(w, m, PEEL_CLASS_OVERLAY, PEEL_KIND_DATAGRAM);
 			return;
 		}
 	}
@@ -101,8 +101,7 @@ classify_one(struct peel_worker *w, struct group *g, struct rte_mbuf *m)
 }
 
 void
-peel_stage_classify(
-	struct peel_worker *w, struct group *g, struct rte_mbuf *const *pkts, uint16_t n)
+stage_classify(struct peel_worker *w, struct group *g, struct rte_mbuf *const *pkts, uint16_t n)
 {
 	g->n_cells = g->n_returns = 0;
 	for (uint16_t i = 0; i < n && i < PREFETCH_AHEAD; i++)

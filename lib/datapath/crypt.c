@@ -37,7 +37,7 @@ opened(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route)
 	bool early = *rte_pktmbuf_mtod_offset(m, uint8_t *, PEEL_CELL_OFF_EARLY) != 0;
 
 	burst_vouch(w, m, route);
-	peel_half_account(&session->forward, w->now_s, m->data_len);
+	peel_direction_account(&session->forward, w->now_s, m->data_len);
 	if (unlikely(early) && __atomic_load_n(&route->n_early, __ATOMIC_RELAXED) != UINT8_MAX)
 		__atomic_add_fetch(&route->n_early, 1, __ATOMIC_RELAXED);
 	if (likely(route->kind == PEEL_ROUTE_FORWARD)) {
@@ -46,7 +46,7 @@ opened(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route)
 	}
 	strip_to_message(m);
 	if (route->kind == PEEL_ROUTE_EXIT) {
-		peel_exit_message(w, m, route, early);
+		stage_exit(w, m, route, early);
 	} else { /* rendezvous: relay_early is always cleared, section 13.4 */
 		struct peel_session *peer = peel_session_at(w->conf.routes, route->peer);
 
@@ -56,7 +56,7 @@ opened(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route)
 }
 
 void
-peel_stage_open(struct peel_worker *w)
+stage_open(struct peel_worker *w)
 {
 	struct burst *b = &w->burst;
 
@@ -71,7 +71,7 @@ peel_stage_open(struct peel_worker *w)
 		if (unlikely(failed >> i & 1))
 			burst_drop(w, b->open[i], PEEL_DROP_AUTH);
 		else if (unlikely(w->conf.replay != NULL &&
-				  peel_replay_seen(w->conf.replay, b->print[i])))
+				  peel_replay_seen(w->conf.replay, b->fingerprint[i])))
 			burst_drop(w, b->open[i], PEEL_DROP_REPLAY);
 		else
 			opened(w, b->open[i], b->open_route[i]);
@@ -79,7 +79,7 @@ peel_stage_open(struct peel_worker *w)
 }
 
 void
-peel_stage_seal(struct peel_worker *w)
+stage_seal(struct peel_worker *w)
 {
 	struct burst *b = &w->burst;
 

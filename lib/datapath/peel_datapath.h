@@ -11,7 +11,7 @@
 
 #include "peel_fan.h"
 #include "peel_msg.h"
-#include "peel_outbox.h"
+#include "peel_submit_queue.h"
 #include "peel_path.h"
 #include "peel_policy.h"
 #include "peel_replay.h"
@@ -31,8 +31,9 @@ struct peel_worker_conf {
 	struct peel_mailbox *mailbox;
 	struct peel_fan *fan;	/* rings to the other workers; NULL: no sharing (needs ops->wake) */
 	unsigned int n_workers; /* that share */
-	struct peel_paths *paths;   /* own circuits; NULL: there are none */
-	struct peel_outbox *outbox; /* what the program sends over them; NULL: nothing */
+	struct peel_paths *paths; /* own circuits; NULL: there are none */
+	struct peel_submit_queue
+		*submit_queue; /* what the program sends over them; NULL: nothing */
 	struct peel_stats *stats;
 	const struct peel_policy *policy; /* the first one: peel_worker_set_policy */
 	uint8_t prefix[PEEL_MAX_PREFIXES]
@@ -71,7 +72,7 @@ enum peel_stage {
 	PEEL_STAGE_RX, /* receive from the port, share with other workers */
 	PEEL_STAGE_CLASSIFY,
 	PEEL_STAGE_FIND, /* buckets of the switching table */
-	PEEL_STAGE_MEET, /* routes; sends for sessions and the duplicate filter */
+	PEEL_STAGE_LOAD, /* routes; sends for sessions and the duplicate filter */
 	PEEL_STAGE_OPEN, /* AEAD */
 	PEEL_STAGE_ACT,	 /* rewrite, exit, answer */
 	PEEL_STAGE_SEAL, /* AEAD */

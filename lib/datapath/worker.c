@@ -13,7 +13,7 @@
 #define SLEEP_MAX_US 500000   /* look at the clock now and then, whatever happens */
 
 void
-peel_burst_punt(
+burst_punt(
 	struct peel_worker *w, struct rte_mbuf *m, enum peel_msg_class cls, enum peel_msg_kind kind)
 {
 	struct peel_pkt *pkt = peel_pkt(m);
@@ -70,7 +70,7 @@ peel_worker_new(const struct peel_worker_conf *conf, struct peel_worker **out)
 	}
 	peel_cell_header(w->header, conf->prefix[0], 0, false, false);
 	w->tsc_hz = rte_get_tsc_hz();
-	w->group_size = conf->engine->abreast > 1 ? GROUP : GROUP_SMALL;
+	w->group_size = conf->engine->lanes > 1 ? GROUP : GROUP_SMALL;
 	set_clock(w);
 	w->filler = peel_random_u64(conf->env);
 	*out = w;
@@ -151,15 +151,15 @@ step(struct peel_worker *w, unsigned int nth, struct rte_mbuf *const *pkts, uint
 {
 	struct group *g = w->group;
 
-	peel_stage_classify(w, &g[nth % N_GROUPS], pkts, n);
+	stage_classify(w, &g[nth % N_GROUPS], pkts, n);
 	stage_done(w, PEEL_STAGE_CLASSIFY);
-	peel_stage_find(w, &g[(nth + 3) % N_GROUPS]);
+	stage_find(w, &g[(nth + 3) % N_GROUPS]);
 	stage_done(w, PEEL_STAGE_FIND);
-	peel_stage_meet(w, &g[(nth + 2) % N_GROUPS]);
-	stage_done(w, PEEL_STAGE_MEET);
-	peel_stage_work(w, &g[(nth + 1) % N_GROUPS]);
-	if (unlikely(w->own.n > BURST - GROUP))
-		peel_own_receive(w);
+	stage_load(w, &g[(nth + 2) % N_GROUPS]);
+	stage_done(w, PEEL_STAGE_LOAD);
+	stage_work(w, &g[(nth + 1) % N_GROUPS]);
+	if (unlikely(w->origin.n > BURST - GROUP))
+		stage_origin_receive(w);
 	free_drops(&w->burst);
 	if (w->burst.n_tx > BURST - GROUP) {
 		send_burst(w);
@@ -177,7 +177,7 @@ receive(struct peel_worker *w, struct rte_mbuf **pkts, bool *more)
 	if (n > 0)
 		peel_stats_add(w->conf.stats, PEEL_BURSTS, 1);
 	if (w->conf.fan != NULL) {
-		n = peel_stage_fan(w, pkts, n);
+		n = stage_fan(w, pkts, n);
 		*more |= n == BURST;
 	}
 	stage_done(w, n > 0 ? PEEL_STAGE_RX : PEEL_STAGE_IDLE);
@@ -209,8 +209,8 @@ receive_and_work(struct peel_worker *w)
 		at += take;
 		under_way--;
 	}
-	if (w->own.n > 0)
-		peel_own_receive(w);
+	if (w->origin.n > 0)
+		stage_origin_receive(w);
 	return received;
 }
 
@@ -225,8 +225,8 @@ peel_worker_poll(struct peel_worker *w)
 	if (unlikely(w->timing))
 		w->stage_tsc = rte_rdtsc();
 	n_mail = send_mail(w);
-	if (w->conf.outbox != NULL)
-		n_own = peel_own_send(w);
+	if (w->conf.submit_queue != NULL)
+		n_own = stage_origin_send(w);
 	n = receive_and_work(w);
 	if (n + n_own > 0)
 		finish_round(w);
@@ -240,7 +240,7 @@ static bool
 doze(struct peel_worker *w)
 {
 	return (w->conf.fan != NULL && peel_fan_doze(w->conf.fan, w->conf.id)) ||
-	       (w->conf.outbox != NULL && peel_outbox_doze(w->conf.outbox));
+	       (w->conf.submit_queue != NULL && peel_submit_queue_doze(w->conf.submit_queue));
 }
 
 static void
@@ -254,8 +254,8 @@ sleep_until_work(struct peel_worker *w)
 	}
 	if (w->conf.fan != NULL)
 		peel_fan_awake(w->conf.fan, w->conf.id);
-	if (w->conf.outbox != NULL)
-		peel_outbox_awake(w->conf.outbox);
+	if (w->conf.submit_queue != NULL)
+		peel_submit_queue_awake(w->conf.submit_queue);
 }
 
 void
@@ -288,7 +288,7 @@ const char *const peel_stage_name[PEEL_N_STAGES] = {
 	[PEEL_STAGE_RX] = "rx",
 	[PEEL_STAGE_CLASSIFY] = "classify",
 	[PEEL_STAGE_FIND] = "find",
-	[PEEL_STAGE_MEET] = "meet",
+	[PEEL_STAGE_LOAD] = "load",
 	[PEEL_STAGE_OPEN] = "open",
 	[PEEL_STAGE_ACT] = "act",
 	[PEEL_STAGE_SEAL] = "seal",

@@ -59,10 +59,9 @@ peel_dht_new(const struct peel_dht_conf *conf, struct peel_dht **out)
 	for (uint16_t i = 0; i < PINGS_MAX; i++)
 		dht->free_slot[i] = i;
 	dht->n_free = PINGS_MAX;
-	if ((rc = peel_dht_limit_init(&dht->by_node, QUERIES_PER_NODE, WINDOW_MS)) != 0 ||
-		(rc = peel_dht_limit_init(&dht->by_source, VERIFY_PER_SOURCE, WINDOW_MS)) != 0 ||
-		(rc = peel_dht_limit_init(&dht->by_stranger, VERIFY_PER_STRANGER, WINDOW_MS)) !=
-			0) {
+	if ((rc = dht_limit_init(&dht->by_node, QUERIES_PER_NODE, WINDOW_MS)) != 0 ||
+		(rc = dht_limit_init(&dht->by_source, VERIFY_PER_SOURCE, WINDOW_MS)) != 0 ||
+		(rc = dht_limit_init(&dht->by_stranger, VERIFY_PER_STRANGER, WINDOW_MS)) != 0) {
 		peel_dht_free(dht);
 		return rc;
 	}
@@ -75,9 +74,9 @@ peel_dht_free(struct peel_dht *dht)
 {
 	if (dht == NULL)
 		return;
-	peel_dht_limit_fini(&dht->by_node);
-	peel_dht_limit_fini(&dht->by_source);
-	peel_dht_limit_fini(&dht->by_stranger);
+	dht_limit_fini(&dht->by_node);
+	dht_limit_fini(&dht->by_source);
+	dht_limit_fini(&dht->by_stranger);
 	free(dht);
 }
 
@@ -177,10 +176,10 @@ may_verify(struct peel_dht *dht, const struct peel_addr *from, uint64_t now)
 	uint64_t key = source_key(dht, from);
 
 	if (dht->conf.proved != NULL && dht->conf.proved(dht->conf.arg, from))
-		return peel_dht_limit_take(&dht->by_source, key, now) &&
-		       peel_dht_window_take(&dht->verify_proved, VERIFY_TOTAL, WINDOW_MS, now);
-	return peel_dht_limit_take(&dht->by_stranger, key, now) &&
-	       peel_dht_window_take(&dht->verify_strangers, VERIFY_STRANGERS, WINDOW_MS, now);
+		return dht_limit_take(&dht->by_source, key, now) &&
+		       dht_window_take(&dht->verify_proved, VERIFY_TOTAL, WINDOW_MS, now);
+	return dht_limit_take(&dht->by_stranger, key, now) &&
+	       dht_window_take(&dht->verify_strangers, VERIFY_STRANGERS, WINDOW_MS, now);
 }
 
 static uint64_t
@@ -207,7 +206,7 @@ on_request(struct peel_dht *dht, const struct peel_addr *from, const struct peel
 	/* Only after the check: otherwise anybody could use up another node's share. */
 	if (!peel_signed_verify(s))
 		return bad_signature(dht);
-	if (!peel_dht_limit_take(&dht->by_node, node_key(dht, from, s), now))
+	if (!dht_limit_take(&dht->by_node, node_key(dht, from, s), now))
 		return over_limit(dht);
 	send_ping(dht, from, PEEL_MSG_DHT_PING_RESPONSE, identifier);
 	peel_stats_add(dht->conf.stats, PEEL_LIVENESS_PINGS, 1);
@@ -225,7 +224,7 @@ on_response(struct peel_dht *dht, const struct peel_addr *from, const struct pee
 		peel_stats_add(dht->conf.stats, PEEL_INTRO_UNSOLICITED, 1);
 		return 0;
 	}
-	if (!peel_dht_window_take(&dht->verify_answers, VERIFY_TOTAL, WINDOW_MS, now))
+	if (!dht_window_take(&dht->verify_answers, VERIFY_TOTAL, WINDOW_MS, now))
 		return over_limit(dht);
 	if (!peel_signed_verify(s))
 		return bad_signature(dht);

@@ -10,7 +10,7 @@
 #define N_WAYS 4u
 
 int
-peel_dht_limit_init(struct dht_limit *t, uint32_t per_window, uint32_t window_ms)
+dht_limit_init(struct dht_limit *t, uint32_t per_window, uint32_t window_ms)
 {
 	t->per_window = per_window;
 	t->window_ms = window_ms;
@@ -19,14 +19,14 @@ peel_dht_limit_init(struct dht_limit *t, uint32_t per_window, uint32_t window_ms
 }
 
 void
-peel_dht_limit_fini(struct dht_limit *t)
+dht_limit_fini(struct dht_limit *t)
 {
 	free(t->window);
 	memset(t, 0, sizeof(*t));
 }
 
 bool
-peel_dht_window_take(struct dht_window *w, uint32_t per_window, uint32_t window_ms, uint64_t now)
+dht_window_take(struct dht_window *w, uint32_t per_window, uint32_t window_ms, uint64_t now)
 {
 	if (w->count == 0 || now - w->start_ms >= window_ms) {
 		w->start_ms = now;
@@ -39,16 +39,16 @@ peel_dht_window_take(struct dht_window *w, uint32_t per_window, uint32_t window_
 }
 
 bool
-peel_dht_limit_take(struct dht_limit *t, uint64_t key, uint64_t now)
+dht_limit_take(struct dht_limit *t, uint64_t key, uint64_t now)
 {
 	struct dht_window *set = &t->window[(key % N_SETS) * N_WAYS], *victim = set;
 
 	for (uint32_t i = 0; i < N_WAYS; i++) {
 		if (set[i].count > 0 && set[i].key == key)
-			return peel_dht_window_take(&set[i], t->per_window, t->window_ms, now);
+			return dht_window_take(&set[i], t->per_window, t->window_ms, now);
 		if (set[i].count == 0 || (victim->count > 0 && set[i].start_ms < victim->start_ms))
 			victim = &set[i];
 	}
 	*victim = (struct dht_window){.key = key};
-	return peel_dht_window_take(victim, t->per_window, t->window_ms, now);
+	return dht_window_take(victim, t->per_window, t->window_ms, now);
 }

@@ -21,10 +21,9 @@ struct dht_limit {
 	uint32_t per_window, window_ms;
 };
 
-int peel_dht_limit_init(struct dht_limit *t, uint32_t per_window, uint32_t window_ms) PEEL_MUST_USE;
-void peel_dht_limit_fini(struct dht_limit *t);
+int dht_limit_init(struct dht_limit *t, uint32_t per_window, uint32_t window_ms) PEEL_MUST_USE;
+void dht_limit_fini(struct dht_limit *t);
 /** @param key  a secretly seeded hash, so that strangers cannot aim at a set. */
-bool peel_dht_limit_take(struct dht_limit *t, uint64_t key, uint64_t now);
+bool dht_limit_take(struct dht_limit *t, uint64_t key, uint64_t now);
 /** The same for a window outside of any table. */
-bool peel_dht_window_take(
-	struct dht_window *w, uint32_t per_window, uint32_t window_ms, uint64_t now);
+bool dht_window_take(struct dht_window *w, uint32_t per_window, uint32_t window_ms, uint64_t now);

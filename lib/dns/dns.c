@@ -11,7 +11,7 @@
 
 #include "peel_dns.h"
 #include "hosts.h"
-#include "server.h"
+#include "name_server.h"
 #include "system.h"
 
 #define NAME_SIZE 256

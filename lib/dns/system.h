@@ -5,7 +5,7 @@
 
 /* The resolvers of this machine, as resolv.conf names them now. Thread: control. */
 
-#include "server.h"
+#include "name_server.h"
 
 /** What a file looked like when it was read. */
 struct dns_stamp {

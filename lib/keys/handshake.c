@@ -54,8 +54,7 @@ static int
 agree(uint8_t secret[SECRET_LEN], const uint8_t k1_sk[32], const uint8_t k1_pk[32],
 	const uint8_t k2_sk[32], const uint8_t k2_pk[32])
 {
-	if (peel_x25519_agree(secret, k1_pk, k1_sk) != 0 ||
-		peel_x25519_agree(secret + 32, k2_pk, k2_sk) != 0)
+	if (x25519_agree(secret, k1_pk, k1_sk) != 0 || x25519_agree(secret + 32, k2_pk, k2_sk) != 0)
 		return -EBADMSG;
 	return 0;
 }
@@ -83,7 +82,7 @@ int
 peel_handshake_start(const struct peel_env *env, uint8_t x_secret[32], uint8_t x_public[32])
 {
 	peel_random(env, x_secret, 32);
-	return peel_x25519_public(x_public, x_secret) == 0 ? 0 : -EBADMSG;
+	return x25519_public(x_public, x_secret) == 0 ? 0 : -EBADMSG;
 }
 
 int

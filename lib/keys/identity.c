@@ -29,7 +29,7 @@ peel_keys_init(void)
 	/* Some system policies switch SHA-1 off: say so at start, not when the first peer shows up. */
 	if (EVP_Digest("", 0, digest, &len, EVP_sha1(), NULL) != 1)
 		return -ENOTSUP;
-	return peel_primitives_init();
+	return primitives_init();
 }
 
 void
@@ -50,8 +50,8 @@ derive(struct peel_identity *id, const uint8_t x25519_sk[32], const uint8_t seed
 
 	memcpy(id->pk, pk_magic, MAGIC_LEN);
 	memcpy(id->x25519_sk, x25519_sk, sizeof(id->x25519_sk));
-	peel_x25519_public(x25519_pk, x25519_sk);
-	peel_ed25519_keys(ed25519_pk, id->ed25519_sk, seed);
+	x25519_public(x25519_pk, x25519_sk);
+	ed25519_keys(ed25519_pk, id->ed25519_sk, seed);
 	peel_mid(id->pk, sizeof(id->pk), id->mid);
 }
 

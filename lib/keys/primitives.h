@@ -14,16 +14,15 @@
 #include <stdint.h>
 
 /** 0, or -ENOTSUP when this program may not use them. */
-int peel_primitives_init(void);
+int primitives_init(void);
 
 /** X25519: the public key of a secret. 0 or -1. */
-int peel_x25519_public(uint8_t pk[32], const uint8_t sk[32]);
+int x25519_public(uint8_t pk[32], const uint8_t sk[32]);
 /** HSalsa20 of the X25519 result (BN of section 12.1), the same from both sides. -1: the point is of low order. */
-int peel_x25519_agree(uint8_t shared[32], const uint8_t pk[32], const uint8_t sk[32]);
+int x25519_agree(uint8_t shared[32], const uint8_t pk[32], const uint8_t sk[32]);
 
 /** Ed25519: @p sk is the seed and the public key. */
-void peel_ed25519_keys(uint8_t pk[32], uint8_t sk[64], const uint8_t seed[32]);
-void peel_ed25519_sign(
-	uint8_t signature[64], const uint8_t *message, size_t len, const uint8_t sk[64]);
-bool peel_ed25519_verify(
+void ed25519_keys(uint8_t pk[32], uint8_t sk[64], const uint8_t seed[32]);
+void ed25519_sign(uint8_t signature[64], const uint8_t *message, size_t len, const uint8_t sk[64]);
+bool ed25519_verify(
 	const uint8_t signature[64], const uint8_t *message, size_t len, const uint8_t pk[32]);

@@ -15,28 +15,28 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) __attribute__((weak));
 
 int
-peel_primitives_init(void)
+primitives_init(void)
 {
 	return LLVMFuzzerTestOneInput != NULL ? 0 : -ENOTSUP;
 }
 
 /* From secret to public and back. */
 static void
-other_half(uint8_t out[32], const uint8_t in[32])
+other_direction(uint8_t out[32], const uint8_t in[32])
 {
 	for (int i = 0; i < 32; i++)
 		out[i] = in[i] ^ 0x5a;
 }
 
 int
-peel_x25519_public(uint8_t pk[32], const uint8_t sk[32])
+x25519_public(uint8_t pk[32], const uint8_t sk[32])
 {
-	other_half(pk, sk);
+	other_direction(pk, sk);
 	return 0;
 }
 
 int
-peel_x25519_agree(uint8_t shared[32], const uint8_t pk[32], const uint8_t sk[32])
+x25519_agree(uint8_t shared[32], const uint8_t pk[32], const uint8_t sk[32])
 {
 	if (sodium_is_zero(pk, 32))
 		return -1;
@@ -46,9 +46,9 @@ peel_x25519_agree(uint8_t shared[32], const uint8_t pk[32], const uint8_t sk[32]
 }
 
 void
-peel_ed25519_keys(uint8_t pk[32], uint8_t sk[64], const uint8_t seed[32])
+ed25519_keys(uint8_t pk[32], uint8_t sk[64], const uint8_t seed[32])
 {
-	other_half(pk, seed);
+	other_direction(pk, seed);
 	memcpy(sk, seed, 32);
 	memcpy(sk + 32, pk, 32);
 }
@@ -66,13 +66,13 @@ keyed_hash(uint8_t out[64], const uint8_t *message, size_t len, const uint8_t pk
 }
 
 void
-peel_ed25519_sign(uint8_t signature[64], const uint8_t *message, size_t len, const uint8_t sk[64])
+ed25519_sign(uint8_t signature[64], const uint8_t *message, size_t len, const uint8_t sk[64])
 {
 	keyed_hash(signature, message, len, sk + 32);
 }
 
 bool
-peel_ed25519_verify(
+ed25519_verify(
 	const uint8_t signature[64], const uint8_t *message, size_t len, const uint8_t pk[32])
 {
 	uint8_t good[64];

@@ -15,7 +15,7 @@ peel_sign(struct peel_writer *w, const struct peel_identity *id)
 
 	if (w->full)
 		return;
-	peel_ed25519_sign(signature, w->start, (size_t)(w->p - w->start), id->ed25519_sk);
+	ed25519_sign(signature, w->start, (size_t)(w->p - w->start), id->ed25519_sk);
 	peel_write_bytes(w, signature, sizeof(signature));
 }
 
@@ -64,6 +64,6 @@ peel_signed_verify(const struct peel_signed *f)
 		return verify_legacy(f);
 	if (!peel_pk_valid(f->pk) || f->signature.len != PEEL_SIGNATURE_LEN)
 		return false;
-	return peel_ed25519_verify(
+	return ed25519_verify(
 		f->signature.p, f->covered.p, f->covered.len, f->pk.p + PEEL_PK_LEN - 32);
 }

@@ -113,7 +113,7 @@ peel_fan_doze(struct peel_fan *fan, unsigned int worker)
 	__atomic_store_n(&fan->worker[worker].asleep, true, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with the one in peel_fan_asleep */
 	for (unsigned int from = 0; from < fan->n; from++) {
-		if (from != worker && !peel_ring_is_empty(fan->ring[from * fan->n + worker]))
+		if (from != worker && !ring_is_empty(fan->ring[from * fan->n + worker]))
 			return true;
 	}
 	return false;

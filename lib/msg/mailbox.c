@@ -28,12 +28,12 @@ int
 peel_mailbox_new(unsigned int ring_size, struct peel_mailbox **out)
 {
 	static const char *const names[PEEL_N_CLASSES] = {
-		[PEEL_CLASS_CIRCUIT] = "circuit",
+		[PEEL_CLASS_OR] = "circuit",
 		[PEEL_CLASS_EXIT] = "exit",
 		[PEEL_CLASS_ANSWER] = "answer",
 		[PEEL_CLASS_CREATE] = "create",
 		[PEEL_CLASS_OVERLAY] = "overlay",
-		[PEEL_CLASS_OWN] = "own",
+		[PEEL_CLASS_ORIGIN] = "own",
 	};
 	static unsigned int n_mailboxes; /* tells the rings of all mailboxes of the process apart */
 	unsigned int serial = __atomic_fetch_add(&n_mailboxes, 1, __ATOMIC_RELAXED);

@@ -12,12 +12,12 @@
 #include "peel_port.h"
 
 enum peel_msg_class {
-	PEEL_CLASS_CIRCUIT, /* opened, so authentic, messages of circuits that exist */
+	PEEL_CLASS_OR, /* opened, so authentic, messages of circuits that exist */
 	PEEL_CLASS_EXIT, /* data that waits for its exit's sockets or for a name, and requests to an exit */
 	PEEL_CLASS_ANSWER,  /* created and destroy: anybody may send them, cheap to refuse */
 	PEEL_CLASS_CREATE,  /* create: anybody may send them, each costs two X25519 */
 	PEEL_CLASS_OVERLAY, /* discovery, DHT */
-	PEEL_CLASS_OWN,	    /* what came back over own circuits, for the program */
+	PEEL_CLASS_ORIGIN,  /* what came back over own circuits, for the program */
 	PEEL_N_CLASSES
 };
 
@@ -26,9 +26,9 @@ enum peel_msg_kind {
 	PEEL_KIND_MESSAGE,  /* opened message (id and body) of a session at its end (exit) */
 	PEEL_KIND_EXIT_DATA, /* `data` message (id and body) that passed the payload policy but needs control: endpoint not
 				open yet, or a domain name. session/generation are set. */
-	PEEL_KIND_OWN_DATA, /* `data` (id and body) from the end of an own circuit: session and generation are the path's */
-	PEEL_KIND_OWN_MESSAGE, /* another message from there */
-	PEEL_KIND_OWN_HIDDEN,  /* `data` with a hidden service datagram in it */
+	PEEL_KIND_ORIGIN_DATA, /* `data` (id and body) from the end of an own circuit: session and generation are the path's */
+	PEEL_KIND_ORIGIN_MESSAGE, /* another message from there */
+	PEEL_KIND_ORIGIN_HIDDEN,  /* `data` with a hidden service datagram in it */
 };
 
 struct peel_mailbox;

@@ -12,7 +12,7 @@
  * gives the order.
  */
 static inline bool
-peel_ring_is_empty(const struct rte_ring *r)
+ring_is_empty(const struct rte_ring *r)
 {
 	return __atomic_load_n(&r->prod.tail, __ATOMIC_RELAXED) ==
 	       __atomic_load_n(&r->cons.tail, __ATOMIC_RELAXED);

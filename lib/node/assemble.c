@@ -86,7 +86,7 @@ cb_reached(void *arg, uint64_t token, bool answered)
 	struct peel_node *node = arg;
 
 	(void)answered; /* the extension goes on in any case, section 21.9 */
-	peel_circuits_reached(node->circuits, token);
+	peel_or_reached(node->or_circuits, token);
 }
 
 static int
@@ -127,8 +127,8 @@ start_tables(struct peel_node *node, char *why, size_t why_size)
 			n_mbufs);
 		return -rte_errno;
 	}
-	node->n_sessions = peel_circuits_sessions(&conf->tunnel) + 1 +
-			   conf->max_own_circuits * PEEL_PATH_LAYERS_MAX;
+	node->n_sessions =
+		peel_or_sessions(&conf->tunnel) + 1 + conf->max_own_circuits * PEEL_PATH_LAYERS_MAX;
 	rc = peel_route_table_new(&(struct peel_route_conf){.max_sessions = node->n_sessions,
 					  .rcu = node->rcu,
 					  .env = node->env,
@@ -214,13 +214,13 @@ start_workers(struct peel_node *node, char *why, size_t why_size)
 		int rc = peel_mailbox_new(conf->ring_size, &nw->mailbox);
 
 		if (rc == 0 && node->paths != NULL)
-			rc = peel_outbox_new(conf->ring_size, &nw->outbox);
+			rc = peel_submit_queue_new(conf->ring_size, &nw->submit_queue);
 		if (rc != 0) {
 			snprintf(why, why_size, "no memory for the rings of worker %u", i);
 			return rc;
 		}
 		wc.mailbox = nw->mailbox;
-		wc.outbox = nw->outbox;
+		wc.submit_queue = nw->submit_queue;
 		memcpy(wc.prefix, node->prefix, sizeof(node->prefix));
 		rc = peel_worker_new(&wc, &nw->worker);
 		if (rc != 0) {
@@ -263,7 +263,7 @@ start_control(struct peel_node *node)
 		.proved = cb_proved,
 		.arg = node,
 	};
-	struct peel_circuits_conf cc = {
+	struct peel_or_conf cc = {
 		.env = node->env,
 		.identity = &node->identity,
 		.stats = &node->stats,
@@ -277,7 +277,7 @@ start_control(struct peel_node *node)
 		.exit_gone = node_exit_gone,
 		.arg = node,
 	};
-	struct peel_tunnels_conf tc = {
+	struct peel_origin_conf tc = {
 		.env = node->env,
 		.identity = &node->identity,
 		.stats = &node->stats,
@@ -297,9 +297,9 @@ start_control(struct peel_node *node)
 	if (rc == 0)
 		rc = peel_dht_new(&dc, &node->dht);
 	if (rc == 0)
-		rc = peel_circuits_new(&cc, &node->circuits);
+		rc = peel_or_new(&cc, &node->or_circuits);
 	if (rc == 0)
-		rc = node_tunnels_new(node, &tc);
+		rc = node_origin_new(node, &tc);
 	return rc;
 }
 

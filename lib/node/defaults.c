@@ -22,8 +22,8 @@ peel_node_conf_init(struct peel_node_conf *conf)
 
 	for (unsigned int i = 0; i < PEEL_MAX_WORKERS; i++)
 		conf->core[i] = -1;
-	peel_tunnel_settings_init(&conf->tunnel);
-	peel_originator_settings_init(&conf->originator);
+	peel_or_settings_init(&conf->tunnel);
+	peel_origin_settings_init(&conf->originator);
 #define SET_node(field, value) conf->field = value;
 #define VALUE(section, name, owner, field, type, by_default, ...) SET_##owner(field, by_default)
 #define SWITCH(section, name, owner, field, by_default, about) SET_##owner(field, by_default)

@@ -12,7 +12,7 @@ static const struct {
 	enum peel_msg_class cls;
 	unsigned int quota;
 } classes[] = {
-	{PEEL_CLASS_CIRCUIT, 64},
+	{PEEL_CLASS_OR, 64},
 	{PEEL_CLASS_ANSWER, 64},
 	{PEEL_CLASS_EXIT, 64},
 	{PEEL_CLASS_OVERLAY, 32},
@@ -26,9 +26,9 @@ datagram(struct peel_node *node, const struct peel_addr *from, const uint8_t *da
 	int rc = -ENOENT;
 
 	if (memcmp(data, node->prefix[PEEL_COMMUNITY_TUNNEL], PEEL_PREFIX_LEN) == 0) {
-		rc = peel_circuits_datagram(node->circuits, from, data, len);
-		if (rc == -ENOENT && node->tunnels != NULL)
-			rc = peel_tunnels_datagram(node->tunnels, from, data, len);
+		rc = peel_or_datagram(node->or_circuits, from, data, len);
+		if (rc == -ENOENT && node->origin_circuits != NULL)
+			rc = peel_origin_datagram(node->origin_circuits, from, data, len);
 	} else if (memcmp(data, node->prefix[PEEL_COMMUNITY_DHT], PEEL_PREFIX_LEN) == 0) {
 		rc = peel_dht_input(node->dht, from, data, len);
 	}
@@ -41,8 +41,8 @@ datagram(struct peel_node *node, const struct peel_addr *from, const uint8_t *da
 static void
 message(struct peel_node *node, const struct peel_pkt *pkt, const uint8_t *data, size_t len)
 {
-	if (peel_circuits_message(node->circuits, pkt->session, pkt->generation, pkt->early != 0,
-		    data, len) != -ENOENT)
+	if (peel_or_message(node->or_circuits, pkt->session, pkt->generation, pkt->early != 0, data,
+		    len) != -ENOENT)
 		return;
 	if (data[0] == PEEL_MSG_HTTP_REQUEST)
 		node_http_request(node->http, pkt->session, pkt->generation, data, len);
@@ -63,10 +63,10 @@ dispatch_one(struct peel_node *node, struct rte_mbuf *m)
 	case PEEL_KIND_MESSAGE:
 		message(node, pkt, data, m->data_len);
 		break;
-	case PEEL_KIND_OWN_MESSAGE:
-		node_tunnel_message(node, m);
+	case PEEL_KIND_ORIGIN_MESSAGE:
+		node_origin_message(node, m);
 		break;
-	case PEEL_KIND_OWN_HIDDEN: /* no hidden services yet */
+	case PEEL_KIND_ORIGIN_HIDDEN: /* no hidden services yet */
 		peel_stats_add(&node->stats, PEEL_CONTROL_UNKNOWN, 1);
 		break;
 	default:

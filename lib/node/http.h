@@ -39,9 +39,9 @@ void node_http_serve_end(struct node_http *http);
 /* http_ask.c: these call the program, so not holding the lock. */
 /** An http-response from the end of an own circuit. -ENOENT: nobody here waits for it. */
 int node_http_response(
-	struct peel_node *node, peel_tunnel_id circuit, const uint8_t *msg, size_t len);
+	struct peel_node *node, peel_origin_id circuit, const uint8_t *msg, size_t len);
 /** A circuit ended. */
-void node_http_ended(struct peel_node *node, peel_tunnel_id circuit);
+void node_http_ended(struct peel_node *node, peel_origin_id circuit);
 /** Tell those whose time is up. */
 void node_http_deliver(struct peel_node *node);
 /** Holding the lock. */

@@ -14,7 +14,7 @@
 
 struct http_ask {
 	struct http_ask *next;
-	peel_tunnel_id circuit;
+	peel_origin_id circuit;
 	uint32_t identifier;
 	uint64_t deadline_ms;
 	struct peel_http_parts parts;
@@ -47,7 +47,7 @@ tell_all(struct http_ask *list, int result)
 }
 
 static struct http_ask **
-find(struct node_http *http, peel_tunnel_id circuit, uint32_t identifier)
+find(struct node_http *http, peel_origin_id circuit, uint32_t identifier)
 {
 	struct http_ask **p = &http->asks;
 
@@ -57,7 +57,7 @@ find(struct node_http *http, peel_tunnel_id circuit, uint32_t identifier)
 }
 
 static unsigned int
-under_way(const struct node_http *http, peel_tunnel_id circuit)
+under_way(const struct node_http *http, peel_origin_id circuit)
 {
 	unsigned int n = 0;
 
@@ -99,7 +99,7 @@ send_request(struct node_http *http, struct http_ask *ask, const struct peel_hos
 }
 
 int
-peel_node_http_request(struct peel_node *node, peel_tunnel_id circuit,
+peel_node_http_request(struct peel_node *node, peel_origin_id circuit,
 	const struct peel_host *target, const void *request, size_t len,
 	void (*done)(void *arg, int result, const void *answer, size_t len), void *arg)
 {
@@ -132,7 +132,7 @@ peel_node_http_request(struct peel_node *node, peel_tunnel_id circuit,
 }
 
 int
-node_http_response(struct peel_node *node, peel_tunnel_id circuit, const uint8_t *msg, size_t len)
+node_http_response(struct peel_node *node, peel_origin_id circuit, const uint8_t *msg, size_t len)
 {
 	struct peel_msg_http_response m;
 	struct http_ask **p, *ask;
@@ -156,7 +156,7 @@ node_http_response(struct peel_node *node, peel_tunnel_id circuit, const uint8_t
 
 /* Take out those of a circuit (0: of any) whose time is up at `now_ms`. */
 static struct http_ask *
-take(struct node_http *http, peel_tunnel_id circuit, uint64_t now_ms)
+take(struct node_http *http, peel_origin_id circuit, uint64_t now_ms)
 {
 	struct http_ask *taken = NULL;
 
@@ -175,7 +175,7 @@ take(struct node_http *http, peel_tunnel_id circuit, uint64_t now_ms)
 }
 
 void
-node_http_ended(struct peel_node *node, peel_tunnel_id circuit)
+node_http_ended(struct peel_node *node, peel_origin_id circuit)
 {
 	struct http_ask *taken;
 

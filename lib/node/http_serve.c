@@ -122,7 +122,7 @@ send_parts(struct http_serve *s)
 		m.response.p = bytes + at;
 		m.response.len = len - at < PEEL_HTTP_PART_LEN ? len - at : PEEL_HTTP_PART_LEN;
 		n = peel_http_response_build(msg, sizeof(msg), &m);
-		rc = n < 0 ? n : peel_circuits_answer(node->circuits, s->session, msg, (size_t)n);
+		rc = n < 0 ? n : peel_or_answer(node->or_circuits, s->session, msg, (size_t)n);
 		if (rc != 0)
 			return rc;
 	}
@@ -372,7 +372,7 @@ node_http_request(struct node_http *http, uint32_t session, uint32_t generation,
 		peel_http_request_parse(msg + 1, len - 1, &m) != 0 ||
 		(n = peel_http_request_take(m.request.p, m.request.len, request)) < 0 ||
 		!peel_policy_http_port(node->policy, m.target.addr.port) ||
-		peel_circuits_exit(node->circuits, session, generation, &info) != 0 ||
+		peel_or_exit(node->or_circuits, session, generation, &info) != 0 ||
 		(nth = take_place(http, session, generation, m.identifier)) == 0) {
 		peel_stats_add(&node->stats, PEEL_HTTP_REFUSED, 1);
 		return;

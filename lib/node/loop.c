@@ -45,10 +45,10 @@ on_tick(uv_timer_t *timer)
 
 	next = min_u64(next, peel_overlay_tick(node->overlay));
 	next = min_u64(next, peel_dht_tick(node->dht));
-	next = min_u64(next, peel_circuits_tick(node->circuits));
-	if (node->tunnels != NULL) {
-		next = min_u64(next, peel_tunnels_tick(node->tunnels));
-		node_tunnels_report(node);
+	next = min_u64(next, peel_or_tick(node->or_circuits));
+	if (node->origin_circuits != NULL) {
+		next = min_u64(next, peel_origin_tick(node->origin_circuits));
+		node_origin_report(node);
 	}
 	next = min_u64(next, node_http_tick(node->http));
 	next = min_u64(next, node_bootstrap_tick(node->bootstrap));

@@ -161,7 +161,7 @@ send_to(struct node_names *names, struct rte_mbuf *m, const struct peel_addr *ad
 	pkt->remote = *addr;
 	pkt->remote.port = port;
 	/* The circuit may have ended while the name was resolved. */
-	if (peel_circuits_exit(names->node->circuits, pkt->session, pkt->generation, &info) != 0 ||
+	if (peel_or_exit(names->node->or_circuits, pkt->session, pkt->generation, &info) != 0 ||
 		info.endpoint != pkt->endpoint) {
 		drop(names, m, PEEL_DROP_UNKNOWN_CIRCUIT);
 	} else if (!peel_policy_destination(names->node->policy, &pkt->remote)) {

@@ -91,9 +91,9 @@ void
 peel_node_finish(struct peel_node *node)
 {
 	node->stopping = true;
-	if (node->tunnels != NULL)
-		peel_tunnels_shutdown(node->tunnels);
-	peel_circuits_shutdown(node->circuits);
+	if (node->origin_circuits != NULL)
+		peel_origin_shutdown(node->origin_circuits);
+	peel_or_shutdown(node->or_circuits);
 	node_wake_workers(node);
 	node_workers_stop(node);
 }
@@ -114,14 +114,14 @@ peel_node_free(struct peel_node *node)
 	peel_dns_free(node->dns);
 	node_names_free(node->names);
 	node_bootstrap_free(node->bootstrap);
-	peel_tunnels_free(node->tunnels);
-	peel_circuits_free(node->circuits);
+	peel_origin_free(node->origin_circuits);
+	peel_or_free(node->or_circuits);
 	peel_dht_free(node->dht);
 	peel_overlay_free(node->overlay);
 	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
 		peel_worker_free(node->worker[i].worker);
 		peel_mailbox_free(node->worker[i].mailbox);
-		peel_outbox_free(node->worker[i].outbox);
+		peel_submit_queue_free(node->worker[i].submit_queue);
 	}
 	peel_fan_free(node->fan);
 	node_own_free(node->own);

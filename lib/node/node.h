@@ -11,36 +11,36 @@
 #include "peel_datapath.h"
 #include "peel_dht.h"
 #include "peel_node.h"
-#include "peel_outbox.h"
+#include "peel_submit_queue.h"
 
 struct node_worker {
 	struct peel_node *node;
 	struct peel_worker *worker;
 	struct peel_mailbox *mailbox;
-	struct peel_outbox *outbox; /* NULL: no own circuits */
-	struct peel_stats stats;    /* written by the worker */
+	struct peel_submit_queue *submit_queue; /* NULL: no own circuits */
+	struct peel_stats stats;		/* written by the worker */
 	pthread_t thread;
 	bool running;
 	bool mail; /* control pushed something since the last wake */
 };
 
-struct node_own;	/* addresses of this machine, and the policy made of them: own.c */
-struct peel_dns;	/* resolution of names: dns.h */
-struct node_names;	/* cache and waiting datagrams: names.c */
-struct node_bootstrap;	/* configured servers known by name: bootstrap.c */
-struct node_http;	/* HTTP requests of circuits, ours and others': http.h */
+struct node_own;       /* addresses of this machine, and the policy made of them: own_addresses.c */
+struct peel_dns;       /* resolution of names: dns.h */
+struct node_names;     /* cache and waiting datagrams: names.c */
+struct node_bootstrap; /* configured servers known by name: bootstrap.c */
+struct node_http;      /* HTTP requests of circuits, ours and others': http.h */
 struct node_management; /* management socket: management.c */
 
 /* What the program is told about an own circuit. */
 struct node_change {
-	peel_tunnel_id id;
+	peel_origin_id id;
 	bool ended;
-	enum peel_tunnel_end why;
+	enum peel_origin_end why;
 };
 
 /* What circuits of a length lack, so that the log tells it once. */
 struct node_lack {
-	enum peel_tunnel_lack seen, told;
+	enum peel_origin_lack seen, told;
 	uint64_t since_ms; /* of seen */
 };
 
@@ -67,8 +67,8 @@ struct peel_node {
 
 	struct peel_overlay *overlay;
 	struct peel_dht *dht;
-	struct peel_circuits *circuits;
-	struct peel_tunnels *tunnels; /* NULL: no own circuits */
+	struct peel_or_circuits *or_circuits;
+	struct peel_origin_circuits *origin_circuits; /* NULL: no own circuits */
 	struct peel_node_events events;
 	struct node_change *change; /* [changes_size], not told yet: [change_first, n_changes) */
 	uint32_t change_first, n_changes, changes_size;
@@ -105,7 +105,7 @@ int node_assemble(struct peel_node *node, char *why, size_t why_size) PEEL_MUST_
 int node_loop_init(struct peel_node *node);
 void node_loop_close(struct peel_node *node);
 
-/* send.c */
+/* node_send.c */
 /** Copy a datagram into an mbuf and hand it to the first worker; counted when that is not possible. */
 void node_send(struct peel_node *node, const struct peel_addr *to, const uint8_t *data, size_t len);
 /** Hand an mbuf (remote and endpoint set) to a worker; frees and counts it when its ring is full. */
@@ -117,23 +117,23 @@ void node_wake_workers(struct peel_node *node);
 /** Empty the mailboxes, important classes first. @return true when something is left. */
 bool node_dispatch(struct peel_node *node);
 
-/* tunnels.c */
-int node_tunnels_new(struct peel_node *node, const struct peel_tunnels_conf *callbacks);
+/* origin_events.c */
+int node_origin_new(struct peel_node *node, const struct peel_origin_conf *callbacks);
 /** A message from the end of an own circuit, for lib/tunnel. Does not take the mbuf. */
-void node_tunnel_message(struct peel_node *node, const struct rte_mbuf *m);
+void node_origin_message(struct peel_node *node, const struct rte_mbuf *m);
 /** Log what keeps own circuits from being built, when that has changed. */
-void node_tunnels_report(struct peel_node *node);
+void node_origin_report(struct peel_node *node);
 /** Call the program with what came. Without the lock. @return true when something is left. */
 bool node_deliver(struct peel_node *node);
 
-/* exit.c */
+/* exit_sockets.c */
 /** A data message that waits for its exit's sockets or for a name. Takes the mbuf. */
 void node_exit_data(struct peel_node *node, struct rte_mbuf *m);
 void node_exit_gone(void *arg, uint32_t session, uint32_t endpoint);
 /** No socket could be had for a circuit, for this reason (negative errno): count it, and say so now and then. */
 void node_no_socket(struct peel_node *node, int error);
 
-/* own.c */
+/* own_addresses.c */
 /** The first policy, in node->policy, and word of changes from here on; the port is open. 0, -ENOMEM. What was made when
  *  it fails is in *out. */
 int node_own_new(struct peel_node *node, struct node_own **out) PEEL_MUST_USE;

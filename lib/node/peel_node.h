@@ -9,12 +9,12 @@
  * unless they say otherwise.
  */
 
-#include "peel_circuit.h"
+#include "peel_or_circuit.h"
 #include "peel_fan.h"
 #include "peel_overlay.h"
 #include "peel_policy.h"
 #include "peel_port.h"
-#include "peel_tunnel.h"
+#include "peel_origin_circuit.h"
 
 #define PEEL_MAX_WORKERS PEEL_FAN_MAX
 #define PEEL_BOOTSTRAP_MAX 64
@@ -59,13 +59,13 @@ struct peel_node_conf {
 	int max_peers;
 	int walk_target;
 	/* [tunnel] */
-	struct peel_tunnel_settings tunnel;
+	struct peel_or_settings tunnel;
 	uint32_t test_response_max; /* bytes; larger test requests get an answer cut to it (W14) */
 	uint32_t test_rate;	    /* speed test answers per second and worker, 0: no limit */
 	/* own circuits */
 	uint32_t
 		max_own_circuits; /* at once, all hop counts together; 0: this node only serves others */
-	struct peel_originator_settings originator;
+	struct peel_origin_settings originator;
 	/* [exit] */
 	struct peel_policy policy; /* flags, prefix and own networks are filled in by the node */
 	struct peel_addr dns[PEEL_DNS_MAX];
@@ -115,7 +115,7 @@ void peel_node_unlock_unchanged(struct peel_node *node);
 /* ---- own circuits (max_own_circuits > 0) -------------------------------------------------------------------------- */
 
 /** Hold the lock, or be the control thread. NULL when this node has none. */
-struct peel_tunnels *peel_node_tunnels(struct peel_node *node);
+struct peel_origin_circuits *peel_node_origin(struct peel_node *node);
 /** One more server or peer to start from, "HOST:PORT"; names are resolved, and again now and then. -EINVAL, -ENOSPC,
  *  -ENOMEM.   Holding the lock. */
 int peel_node_add_bootstrap(struct peel_node *node, const char *host_port);
@@ -124,19 +124,19 @@ int peel_node_add_bootstrap(struct peel_node *node, const char *host_port);
  * Queue a data message for the end of an own circuit. The payload is copied; no system call unless the worker sleeps.
  * -ENOENT: gone; -ENOTCONN: not READY; -EAGAIN: ring or buffers full; -EMSGSIZE; -EINVAL: destination.   Thread: any.
  */
-int peel_node_send_data(struct peel_node *node, peel_tunnel_id id,
+int peel_node_send_data(struct peel_node *node, peel_origin_id id,
 	const struct peel_host *destination, const void *payload, size_t len);
 /** The same for any message (id and body), data excepted: pings, test requests ...   Thread: any. */
-int peel_node_send_message(struct peel_node *node, peel_tunnel_id id, const void *msg, size_t len);
+int peel_node_send_message(struct peel_node *node, peel_origin_id id, const void *msg, size_t len);
 
 struct peel_node_events {
 	/** Data came back: the message, parsed (borrowed during the call). */
-	void (*data)(void *arg, peel_tunnel_id id, const struct peel_msg_data *data);
+	void (*data)(void *arg, peel_origin_id id, const struct peel_msg_data *data);
 	/** Another message from the end of a circuit that the node has no use for itself. */
-	void (*message)(void *arg, peel_tunnel_id id, const uint8_t *msg, size_t len);
+	void (*message)(void *arg, peel_origin_id id, const uint8_t *msg, size_t len);
 	/** A circuit became READY, or ended. */
-	void (*ready)(void *arg, peel_tunnel_id id);
-	void (*ended)(void *arg, peel_tunnel_id id, enum peel_tunnel_end why);
+	void (*ready)(void *arg, peel_origin_id id);
+	void (*ended)(void *arg, peel_origin_id id, enum peel_origin_end why);
 	void *arg;
 };
 /** Functions may be NULL. Before start, or holding the lock. */

@@ -15,6 +15,6 @@
  * carries; -EINVAL: empty, or no such target; -ENOENT, -ENOTCONN: circuit gone, not READY; -ENOMEM. Then done is not
  * called.   Thread: any.
  */
-int peel_node_http_request(struct peel_node *node, peel_tunnel_id circuit,
+int peel_node_http_request(struct peel_node *node, peel_origin_id circuit,
 	const struct peel_host *target, const void *request, size_t len,
 	void (*done)(void *arg, int result, const void *answer, size_t len), void *arg);

@@ -160,10 +160,10 @@ rates(const struct peel_node *node)
 static json_t *
 circuit_counts(const struct peel_node *node)
 {
-	struct peel_circuits_count count;
+	struct peel_or_count count;
 	json_t *object = json_object();
 
-	peel_circuits_count(node->circuits, &count);
+	peel_or_count(node->or_circuits, &count);
 	put(object, "exits", count.exits);
 	put(object, "unproved", count.unproved);
 	put(object, "relays", count.relays);
@@ -174,14 +174,14 @@ circuit_counts(const struct peel_node *node)
 }
 
 static const char *
-lack_name(enum peel_tunnel_lack lack)
+lack_name(enum peel_origin_lack lack)
 {
 	static const char *const names[] = {
-		[PEEL_TUNNEL_LACK_NOTHING] = "nothing",
-		[PEEL_TUNNEL_LACK_RELAYS] = "relays",
-		[PEEL_TUNNEL_LACK_EXIT] = "exit",
-		[PEEL_TUNNEL_LACK_NETWORKS] = "networks",
-		[PEEL_TUNNEL_LACK_ANSWERS] = "answers",
+		[PEEL_ORIGIN_LACK_NOTHING] = "nothing",
+		[PEEL_ORIGIN_LACK_RELAYS] = "relays",
+		[PEEL_ORIGIN_LACK_EXIT] = "exit",
+		[PEEL_ORIGIN_LACK_NETWORKS] = "networks",
+		[PEEL_ORIGIN_LACK_ANSWERS] = "answers",
 	};
 
 	return names[lack];
@@ -191,11 +191,11 @@ static json_t *
 own_pools(const struct peel_node *node)
 {
 	json_t *list = json_array();
-	struct peel_tunnel_pool p;
+	struct peel_origin_pool p;
 	char text[256];
 
 	for (unsigned int hops = 1; hops <= PEEL_HOPS_MAX; hops++) {
-		if (peel_tunnels_pool(node->tunnels, hops, &p) != 0)
+		if (peel_origin_pool(node->origin_circuits, hops, &p) != 0)
 			continue;
 		json_t *row = json_object();
 
@@ -204,8 +204,8 @@ own_pools(const struct peel_node *node)
 		put(row, "ready", p.ready);
 		put(row, "extending", p.extending);
 		put_text(row, "missing", lack_name(p.lack));
-		if (p.lack != PEEL_TUNNEL_LACK_NOTHING)
-			put_text(row, "why", peel_tunnel_lack_text(&p, text, sizeof(text)));
+		if (p.lack != PEEL_ORIGIN_LACK_NOTHING)
+			put_text(row, "why", peel_origin_lack_text(&p, text, sizeof(text)));
 		put(row, "pause_ms", p.pause_ms);
 		json_array_append_new(list, row);
 	}
@@ -216,10 +216,10 @@ own_pools(const struct peel_node *node)
 static json_t *
 own_counts(const struct peel_node *node)
 {
-	struct peel_tunnels_count count;
+	struct peel_origin_count count;
 	json_t *object = json_object();
 
-	peel_tunnels_count(node->tunnels, &count);
+	peel_origin_count(node->origin_circuits, &count);
 	put(object, "extending", count.extending);
 	put(object, "ready", count.ready);
 	put(object, "closing", count.closing);
@@ -371,7 +371,7 @@ status(const struct peel_node *node)
 	put_text(o, "driver", node->conf.port->name);
 	put_text(o, "engine", node->conf.engine->name);
 	json_object_set_new(o, "circuits", circuit_counts(node));
-	if (node->tunnels != NULL)
+	if (node->origin_circuits != NULL)
 		json_object_set_new(o, "own_circuits", own_counts(node));
 	json_object_set_new(o, "peers", peer_counts(node));
 	json_object_set_new(o, "candidates", candidate_counts(node));
@@ -388,7 +388,7 @@ status(const struct peel_node *node)
 /* ---- lists ----------------------------------------------------------------------------------------------------------- */
 
 static void
-circuit_row(void *arg, const struct peel_circuit_row *row)
+circuit_row(void *arg, const struct peel_or_row *row)
 {
 	json_t *o = json_object();
 
@@ -408,7 +408,7 @@ circuit_row(void *arg, const struct peel_circuit_row *row)
 }
 
 static json_t *
-hops(const struct peel_tunnel_info *info)
+hops(const struct peel_origin_info *info)
 {
 	json_t *list = json_array();
 
@@ -426,12 +426,12 @@ hops(const struct peel_tunnel_info *info)
 }
 
 static void
-own_row(void *arg, peel_tunnel_id id, const struct peel_tunnel_info *info)
+own_row(void *arg, peel_origin_id id, const struct peel_origin_info *info)
 {
 	static const char *const states[] = {
-		[PEEL_TUNNEL_EXTENDING] = "extending",
-		[PEEL_TUNNEL_READY] = "ready",
-		[PEEL_TUNNEL_CLOSING] = "closing",
+		[PEEL_ORIGIN_EXTENDING] = "extending",
+		[PEEL_ORIGIN_READY] = "ready",
+		[PEEL_ORIGIN_CLOSING] = "closing",
 	};
 	json_t *o = json_object();
 
@@ -494,9 +494,9 @@ answer(struct peel_node *node, const char *what)
 		return node_stages(node);
 	if (strcmp(what, "circuits") == 0) {
 		o = json_array();
-		peel_circuits_dump(node->circuits, circuit_row, o);
-		if (node->tunnels != NULL)
-			peel_tunnels_dump(node->tunnels, own_row, o);
+		peel_or_dump(node->or_circuits, circuit_row, o);
+		if (node->origin_circuits != NULL)
+			peel_origin_dump(node->origin_circuits, own_row, o);
 		return o;
 	}
 	if (strcmp(what, "peers") == 0) {

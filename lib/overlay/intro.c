@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include "internal.h"
+#include "overlay_internal.h"
 
 #define PICK_TRIES 16
 #define FAILURES_MAX 3
@@ -42,18 +42,17 @@ static bool
 remember(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *to,
 	uint16_t identifier, enum ov_asking why)
 {
-	uint64_t now = peel_overlay_now(ov);
+	uint64_t now = overlay_now(ov);
 	struct ov_requests *t = why == PEEL_ASK_STRANGER ? &ov->asked_back : &ov->requests;
 
-	return peel_overlay_requests_add(
-		       t, to, (uint8_t)c, identifier, why == PEEL_ASK_WALK, now) == 0;
+	return overlay_requests_add(t, to, (uint8_t)c, identifier, why == PEEL_ASK_WALK, now) == 0;
 }
 
 static struct peel_writer
 write_request(struct peel_overlay *ov, enum peel_community c, bool new_style,
 	const struct peel_intro_request *m, uint8_t *buffer, size_t size)
 {
-	struct peel_writer w = peel_overlay_begin(ov, c,
+	struct peel_writer w = overlay_begin(ov, c,
 		new_style ? PEEL_MSG_INTRO_REQUEST_NEW : PEEL_MSG_INTRO_REQUEST,
 		++ov->clock & 0xffff, buffer, size);
 
@@ -62,10 +61,10 @@ write_request(struct peel_overlay *ov, enum peel_community c, bool new_style,
 }
 
 size_t
-peel_overlay_intro_send(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *to,
+overlay_intro_send(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *to,
 	bool new_style, enum ov_asking why, size_t at_most)
 {
-	uint64_t now = peel_overlay_now(ov);
+	uint64_t now = overlay_now(ov);
 	uint8_t buffer[512], flags[2];
 	struct peel_intro_request m = {
 		.dest = *to,
@@ -81,8 +80,8 @@ peel_overlay_intro_send(struct peel_overlay *ov, enum peel_community c, const st
 	 */
 	uint64_t pause = why == PEEL_ASK_WALK ? PEEL_OVERLAY_LOST_MS : PEEL_OVERLAY_REPEAT_MS;
 
-	if (peel_overlay_requests_recent(&ov->requests, to, (uint8_t)c, now, pause) ||
-		peel_overlay_requests_recent(&ov->asked_back, to, (uint8_t)c, now, pause))
+	if (overlay_requests_recent(&ov->requests, to, (uint8_t)c, now, pause) ||
+		overlay_requests_recent(&ov->asked_back, to, (uint8_t)c, now, pause))
 		return 0;
 	new_style |= to->family == PEEL_FAMILY_IPV6;
 	if (!new_style)
@@ -95,17 +94,16 @@ peel_overlay_intro_send(struct peel_overlay *ov, enum peel_community c, const st
 	}
 	if (!fits(&w, at_most) || !remember(ov, c, to, m.identifier, why))
 		return 0;
-	peel_overlay_send_signed(ov, to, &w);
+	overlay_send_signed(ov, to, &w);
 	return (size_t)peel_writer_len(&w);
 }
 
 void
-peel_overlay_intro_probe(
-	struct peel_overlay *ov, struct ov_peer *p, enum peel_community c, uint64_t now)
+overlay_intro_probe(struct peel_overlay *ov, struct ov_peer *p, enum peel_community c, uint64_t now)
 {
 	p->probed_ms = now;
 	p->probes++;
-	peel_overlay_intro_send(ov, c, &p->addr, p->new_style, PEEL_ASK_PEER, SIZE_MAX);
+	overlay_intro_send(ov, c, &p->addr, p->new_style, PEEL_ASK_PEER, SIZE_MAX);
 }
 
 /* ---- answering ------------------------------------------------------------------------------------------------------------- */
@@ -119,9 +117,9 @@ introducible(const struct peel_overlay *ov, const struct ov_peer *p, const struc
 	if (!new_style && p->addr.family != PEEL_FAMILY_IPV4)
 		return false;
 	/* A neighbour in our own network is reachable from outside through our public address only. */
-	if (peel_overlay_addr_local(&p->addr) && !peel_overlay_addr_local(to))
+	if (overlay_addr_local(&p->addr) && !overlay_addr_local(to))
 		return ov->public_address.family == p->addr.family &&
-		       !peel_overlay_addr_local(&ov->public_address);
+		       !overlay_addr_local(&ov->public_address);
 	return true;
 }
 
@@ -151,12 +149,12 @@ fill_introduction(
 	const struct peel_overlay *ov, const struct ov_peer *p, struct peel_intro_response *m)
 {
 	m->wan_intro = p->addr;
-	if (!peel_overlay_addr_local(&p->addr)) {
+	if (!overlay_addr_local(&p->addr)) {
 		/* Anybody can claim any local address; at least it must be one. */
-		if (peel_overlay_addr_usable(&p->lan) && peel_overlay_addr_local(&p->lan))
+		if (overlay_addr_usable(&p->lan) && overlay_addr_local(&p->lan))
 			m->lan_intro = p->lan;
 	} else if (ov->public_address.family == p->addr.family &&
-		   !peel_overlay_addr_local(&ov->public_address)) {
+		   !overlay_addr_local(&ov->public_address)) {
 		m->lan_intro = p->addr;
 		m->wan_intro = ov->public_address;
 		m->wan_intro.port = p->addr.port;
@@ -167,7 +165,7 @@ static struct peel_writer
 write_response(struct peel_overlay *ov, enum peel_community c, bool new_style,
 	const struct peel_intro_response *m, uint8_t *buffer, size_t size)
 {
-	struct peel_writer w = peel_overlay_begin(ov, c,
+	struct peel_writer w = overlay_begin(ov, c,
 		new_style ? PEEL_MSG_INTRO_RESPONSE_NEW : PEEL_MSG_INTRO_RESPONSE,
 		++ov->clock & 0xffff, buffer, size);
 
@@ -181,13 +179,13 @@ ask_for_puncture(struct peel_overlay *ov, enum peel_community c, const struct pe
 	const struct peel_intro_request *request, bool new_style, const struct ov_peer *introduced)
 {
 	struct peel_puncture_request ask = {
-		.lan_walker = peel_overlay_addr_local(&request->src_lan) ? request->src_lan
-									 : request->dest,
+		.lan_walker =
+			overlay_addr_local(&request->src_lan) ? request->src_lan : request->dest,
 		.wan_walker = *walker,
 		.identifier = request->identifier,
 	};
 
-	peel_overlay_puncture_ask(ov, c, new_style, &introduced->addr, &ask);
+	overlay_puncture_ask(ov, c, new_style, &introduced->addr, &ask);
 }
 
 /* @return its length, 0 when it would have been longer than @p at_most and was not sent. */
@@ -226,7 +224,7 @@ answer(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *f
 		return 0;
 	if (introduced != NULL)
 		ask_for_puncture(ov, c, from, request, new_style, introduced);
-	peel_overlay_send_signed(ov, from, &w);
+	overlay_send_signed(ov, from, &w);
 	peel_stats_add(ov->conf.stats, PEEL_INTRO_REQUESTS, 1);
 	return (size_t)peel_writer_len(&w);
 }
@@ -236,7 +234,7 @@ static int
 answer_bootstrap(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
 	const struct peel_signed *s, const struct peel_intro_request *m, bool new_style)
 {
-	int rc = peel_overlay_authenticate(ov, from, s, PEEL_TRUST_KNOWN);
+	int rc = overlay_authenticate(ov, from, s, PEEL_TRUST_KNOWN);
 
 	if (rc != 0)
 		return rc == -EAGAIN ? 0 : rc;
@@ -255,27 +253,27 @@ serve_peer(struct peel_overlay *ov, enum peel_community c, struct ov_peer *p,
 	bool changed = false;
 	uint16_t flags;
 
-	peel_overlay_peers_join(&ov->peers, p, c);
+	overlay_peers_join(&ov->peers, p, c);
 	p->lan = m->src_lan;
 	p->new_style |= speaks_new;
 	if (announced_flags(c, m->extra, &flags))
 		changed = !p->flags_known || p->flags != flags;
 	const struct ov_peer *introduced = pick(ov, c, &p->addr, p->pk, p->new_style);
 
-	if (introduced != NULL && !peel_overlay_may_introduce(ov, &p->addr, true))
+	if (introduced != NULL && !overlay_may_introduce(ov, &p->addr, true))
 		introduced = NULL;
 	answer(ov, c, &p->addr, m, p->new_style, introduced, SIZE_MAX);
 	if (!changed)
 		return;
-	p->probed_ms = peel_overlay_now(ov);
-	peel_overlay_intro_send(ov, c, &p->addr, p->new_style, PEEL_ASK_PEER, SIZE_MAX);
+	p->probed_ms = overlay_now(ov);
+	overlay_intro_send(ov, c, &p->addr, p->new_style, PEEL_ASK_PEER, SIZE_MAX);
 }
 
 /* Would an answer of this key from elsewhere than its address be taken? */
 static bool
 may_move(const struct peel_overlay *ov, const struct ov_peer *p)
 {
-	return p->weak || peel_overlay_now(ov) - p->answered_ms >= PEEL_OVERLAY_STICKY_MS;
+	return p->weak || overlay_now(ov) - p->answered_ms >= PEEL_OVERLAY_STICKY_MS;
 }
 
 static size_t
@@ -285,7 +283,7 @@ answer_stranger(struct peel_overlay *ov, enum peel_community c, const struct pee
 {
 	const struct ov_peer *introduced = pick(ov, c, from, s->pk.p, new_style);
 
-	if (introduced != NULL && !peel_overlay_may_introduce(ov, from, false))
+	if (introduced != NULL && !overlay_may_introduce(ov, from, false))
 		introduced = NULL;
 	return answer(ov, c, from, m, new_style, introduced, at_most);
 }
@@ -294,13 +292,13 @@ static size_t
 ask_stranger(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
 	const struct peel_signed *s, size_t at_most)
 {
-	const struct ov_peer *elsewhere = peel_overlay_peers_by_key(&ov->peers, s->pk.p);
-	bool useful = elsewhere != NULL ? may_move(ov, elsewhere)
-					: peel_overlay_peers_room(&ov->peers, from);
+	const struct ov_peer *elsewhere = overlay_peers_by_key(&ov->peers, s->pk.p);
+	bool useful =
+		elsewhere != NULL ? may_move(ov, elsewhere) : overlay_peers_room(&ov->peers, from);
 
-	if (!useful || !peel_overlay_may_ask_back(ov, from))
+	if (!useful || !overlay_may_ask_back(ov, from))
 		return 0;
-	return peel_overlay_intro_send(
+	return overlay_intro_send(
 		ov, c, from, s->id == PEEL_MSG_INTRO_REQUEST_NEW, PEEL_ASK_STRANGER, at_most);
 }
 
@@ -313,7 +311,7 @@ serve_stranger(struct peel_overlay *ov, enum peel_community c, const struct peel
 	const struct peel_signed *s, const struct peel_intro_request *m, bool speaks_new)
 {
 	size_t len = s->covered.len + s->signature.len, sent = 0;
-	struct ov_allowance may = peel_overlay_strangers_came(&ov->strangers, from, len);
+	struct ov_allowance may = overlay_strangers_came(&ov->strangers, from, len);
 
 	if (may.first_contact) {
 		sent = answer_stranger(ov, c, from, s, m, speaks_new, may.bytes - len);
@@ -330,25 +328,25 @@ serve_stranger(struct peel_overlay *ov, enum peel_community c, const struct peel
 }
 
 int
-peel_overlay_intro_request(struct peel_overlay *ov, enum peel_community c,
-	const struct peel_addr *from, const struct peel_signed *s)
+overlay_intro_request(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
+	const struct peel_signed *s)
 {
 	bool new_style = s->id == PEEL_MSG_INTRO_REQUEST_NEW;
 	struct peel_intro_request m;
 
 	if (peel_intro_request_parse(s->body, new_style, &m) != 0)
-		return peel_overlay_malformed(ov);
+		return overlay_malformed(ov);
 	if (s->legacy)
 		return answer_bootstrap(ov, c, from, s, &m, new_style);
-	struct ov_peer *p = peel_overlay_peers_at_home(&ov->peers, s->pk.p, from);
+	struct ov_peer *p = overlay_peers_at_home(&ov->peers, s->pk.p, from);
 	bool full = ov->peers.n_free == 0 ||
 		    (ov->conf.max_peers >= 0 && ov->peers.n[c] > (uint32_t)ov->conf.max_peers);
 
-	if (full && peel_overlay_peers_by_key(&ov->peers, s->pk.p) == NULL) {
+	if (full && overlay_peers_by_key(&ov->peers, s->pk.p) == NULL) {
 		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1);
 		return 0;
 	}
-	int rc = peel_overlay_authenticate(
+	int rc = overlay_authenticate(
 		ov, from, s, p != NULL ? PEEL_TRUST_KNOWN : PEEL_TRUST_STRANGER);
 
 	if (rc != 0)
@@ -366,32 +364,32 @@ peel_overlay_intro_request(struct peel_overlay *ov, enum peel_community c,
 /* ---- answers ---------------------------------------------------------------------------------------------------------------- */
 
 int
-peel_overlay_intro_match(struct peel_overlay *ov, const struct peel_addr *from,
+overlay_intro_match(struct peel_overlay *ov, const struct peel_addr *from,
 	const struct peel_signed *s, uint8_t kind, uint16_t identifier, bool *found)
 {
-	uint64_t now = peel_overlay_now(ov);
+	uint64_t now = overlay_now(ov);
 	struct ov_requests *t = &ov->requests;
-	struct ov_request *r = peel_overlay_requests_match(t, from, kind, identifier, now);
+	struct ov_request *r = overlay_requests_match(t, from, kind, identifier, now);
 	enum ov_trust trust = PEEL_TRUST_ASKED;
 
 	*found = false;
 	if (r == NULL) {
 		t = &ov->asked_back;
-		r = peel_overlay_requests_match(t, from, kind, identifier, now);
+		r = overlay_requests_match(t, from, kind, identifier, now);
 		trust = PEEL_TRUST_ASKED_BACK;
 	}
 	if (r == NULL) {
 		peel_stats_add(ov->conf.stats, PEEL_INTRO_UNSOLICITED, 1);
 		return 0;
 	}
-	int rc = peel_overlay_authenticate(ov, from, s, trust);
+	int rc = overlay_authenticate(ov, from, s, trust);
 
 	if (rc == -EAGAIN)
 		return 0;
 	/* A few wrong ones may be somebody else's guesses; one question does not pay for any number of checks. */
 	*found = rc == 0;
 	if (rc == 0 || ++r->failures == FAILURES_MAX)
-		peel_overlay_requests_del(t, r);
+		overlay_requests_del(t, r);
 	return rc;
 }
 
@@ -404,57 +402,57 @@ static struct ov_peer *
 confirm(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
 	const uint8_t pk[PEEL_PK_LEN], enum ov_dest dest)
 {
-	struct ov_peer *p = peel_overlay_peers_by_key(&ov->peers, pk), *q;
+	struct ov_peer *p = overlay_peers_by_key(&ov->peers, pk), *q;
 	bool sure = dest == PEEL_DEST_OURS;
 
 	if (dest == PEEL_DEST_FOREIGN)
 		return NULL;
 	if (p == NULL) {
-		p = peel_overlay_peers_add(&ov->peers, pk, from, peel_overlay_now(ov));
+		p = overlay_peers_add(&ov->peers, pk, from, overlay_now(ov));
 		if (p == NULL)
 			return NULL;
 		p->weak = !sure;
 	} else if (!peel_addr_equal(&p->addr, from)) {
-		if (!may_move(ov, p) || !peel_overlay_peers_room(&ov->peers, from))
+		if (!may_move(ov, p) || !overlay_peers_room(&ov->peers, from))
 			return NULL;
-		peel_overlay_peers_move(&ov->peers, p, from);
+		overlay_peers_move(&ov->peers, p, from);
 		p->weak = !sure;
 	}
 	p->weak &= !sure;
 	p->probes = 0;
-	p->answered_ms = peel_overlay_now(ov);
-	peel_overlay_peers_join(&ov->peers, p, c);
+	p->answered_ms = overlay_now(ov);
+	overlay_peers_join(&ov->peers, p, c);
 	/* One socket has one key in a community: any other entry there is a predecessor or a lie. */
-	q = peel_overlay_peers_at(&ov->peers, from, NULL);
+	q = overlay_peers_at(&ov->peers, from, NULL);
 	while (q != NULL) {
 		if (q != p && (q->member & 1 << c) != 0) {
-			peel_overlay_peers_leave(&ov->peers, q, c);
+			overlay_peers_leave(&ov->peers, q, c);
 			q = NULL; /* it may be gone: begin again */
 		}
-		q = peel_overlay_peers_at(&ov->peers, from, q);
+		q = overlay_peers_at(&ov->peers, from, q);
 	}
 	return p;
 }
 
 int
-peel_overlay_intro_response(struct peel_overlay *ov, enum peel_community c,
-	const struct peel_addr *from, const struct peel_signed *s)
+overlay_intro_response(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
+	const struct peel_signed *s)
 {
 	bool new_style = s->id == PEEL_MSG_INTRO_RESPONSE_NEW, found;
 	struct peel_intro_response m;
 	uint16_t flags;
 
 	if (peel_intro_response_parse(s->body, new_style, &m) != 0)
-		return peel_overlay_malformed(ov);
-	int rc = peel_overlay_intro_match(ov, from, s, (uint8_t)c, m.identifier, &found);
+		return overlay_malformed(ov);
+	int rc = overlay_intro_match(ov, from, s, (uint8_t)c, m.identifier, &found);
 
 	if (!found)
 		return rc;
-	enum ov_dest dest = peel_overlay_public_heard(ov, from, &m.dest, peel_overlay_now(ov));
+	enum ov_dest dest = overlay_public_heard(ov, from, &m.dest, overlay_now(ov));
 
 	peel_stats_add(ov->conf.stats,
 		dest == PEEL_DEST_FOREIGN ? PEEL_INTRO_FOREIGN : PEEL_INTRO_RESPONSES, 1);
-	bool known = peel_overlay_peers_by_key(&ov->peers, s->pk.p) != NULL;
+	bool known = overlay_peers_by_key(&ov->peers, s->pk.p) != NULL;
 	struct ov_peer *p = NULL;
 
 	if (!s->legacy) /* bootstrap servers are no peers */
@@ -464,15 +462,15 @@ peel_overlay_intro_response(struct peel_overlay *ov, enum peel_community c,
 		if (new_style || (m.bits & PEEL_BITS_RESPONSE_NEW_STYLE) != 0)
 			p->new_style = true;
 		if (announced_flags(c, m.extra, &flags))
-			peel_overlay_peers_flags(&ov->peers, p, flags);
+			overlay_peers_flags(&ov->peers, p, flags);
 		if (c == PEEL_COMMUNITY_DISCOVERY)
-			peel_overlay_similarity_send(ov, from);
+			overlay_similarity_send(ov, from);
 		/* What it said in the tunnel overlay while it was a stranger is forgotten, and it need not say it again. */
 		if (!known && c != PEEL_COMMUNITY_TUNNEL)
-			(void)peel_overlay_intro_send(ov, PEEL_COMMUNITY_TUNNEL, from, p->new_style,
+			(void)overlay_intro_send(ov, PEEL_COMMUNITY_TUNNEL, from, p->new_style,
 				PEEL_ASK_PEER, SIZE_MAX);
 	}
 	if (dest != PEEL_DEST_FOREIGN || s->legacy)
-		peel_overlay_walk_response(ov, c, from, &m, new_style);
+		overlay_walk_response(ov, c, from, &m, new_style);
 	return 0;
 }

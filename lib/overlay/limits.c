@@ -5,7 +5,7 @@
  * costs about 100,000 cycles, so these are shares of a core. Those we know, those we asked and those we asked only because
  * they came have budgets of their own: a flood from invented addresses does not keep us from our friends.
  */
-#include "internal.h"
+#include "overlay_internal.h"
 
 struct budget {
 	uint32_t per_second, burst;
@@ -30,7 +30,7 @@ static const struct budget puncture_strangers = {.per_second = 20, .burst = 40};
 static const struct budget puncture_known = {.per_second = 200, .burst = 400};
 
 int
-peel_overlay_limits_init(struct ov_limits *l, const struct peel_env *env, uint32_t n_sources)
+overlay_limits_init(struct ov_limits *l, const struct peel_env *env, uint32_t n_sources)
 {
 	const struct {
 		struct peel_rate **rate;
@@ -65,7 +65,7 @@ peel_overlay_limits_init(struct ov_limits *l, const struct peel_env *env, uint32
 }
 
 void
-peel_overlay_limits_fini(struct ov_limits *l)
+overlay_limits_fini(struct ov_limits *l)
 {
 	peel_rate_free(l->verify_source);
 	peel_rate_free(l->verify_stranger);
@@ -87,17 +87,17 @@ take(struct peel_bucket *bucket, struct budget b, uint64_t now)
 static bool
 take_of(struct peel_rate *r, const struct peel_addr *a, uint32_t cost)
 {
-	struct peel_addr source = peel_overlay_addr_source(a);
+	struct peel_addr source = overlay_addr_source(a);
 
 	return peel_rate_take_port(r, &source, cost);
 }
 
 bool
-peel_overlay_may_verify(
+overlay_may_verify(
 	struct peel_overlay *ov, const struct peel_addr *from, bool legacy, enum ov_trust trust)
 {
 	struct ov_limits *l = &ov->limits;
-	uint64_t now = peel_overlay_now(ov);
+	uint64_t now = overlay_now(ov);
 
 	if (legacy)
 		return take(&l->verify_legacy, verify_legacy, now);
@@ -116,27 +116,27 @@ peel_overlay_may_verify(
 }
 
 bool
-peel_overlay_may_ask_back(struct peel_overlay *ov, const struct peel_addr *from)
+overlay_may_ask_back(struct peel_overlay *ov, const struct peel_addr *from)
 {
 	return take_of(ov->limits.ask_source, from, 1);
 }
 
 bool
-peel_overlay_may_introduce(struct peel_overlay *ov, const struct peel_addr *from, bool proved)
+overlay_may_introduce(struct peel_overlay *ov, const struct peel_addr *from, bool proved)
 {
 	struct ov_limits *l = &ov->limits;
 
 	if (proved)
 		return take_of(l->introduce_peer, from, 1);
 	return take_of(l->introduce_stranger, from, THIRD_STRANGER_COST) &&
-	       take(&l->introduce_strangers, introduce_strangers, peel_overlay_now(ov));
+	       take(&l->introduce_strangers, introduce_strangers, overlay_now(ov));
 }
 
 bool
-peel_overlay_may_puncture(struct peel_overlay *ov, const struct peel_addr *from, bool proved)
+overlay_may_puncture(struct peel_overlay *ov, const struct peel_addr *from, bool proved)
 {
 	struct ov_limits *l = &ov->limits;
-	uint64_t now = peel_overlay_now(ov);
+	uint64_t now = overlay_now(ov);
 
 	if (proved)
 		return take_of(l->puncture_peer, from, 1) &&
@@ -146,7 +146,7 @@ peel_overlay_may_puncture(struct peel_overlay *ov, const struct peel_addr *from,
 }
 
 bool
-peel_overlay_puncture_due(struct peel_overlay *ov, const struct peel_addr *walker)
+overlay_puncture_due(struct peel_overlay *ov, const struct peel_addr *walker)
 {
 	return take_of(ov->limits.puncture_target, walker, PUNCTURE_TARGET_COST);
 }

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "internal.h"
+#include "overlay_internal.h"
 
 #define PEERS_DEFAULT 4096
 /* Strangers remembered: more than their budget of signature checks lets in within 10 s. */
@@ -24,16 +24,16 @@ init_tables(struct peel_overlay *ov)
 	while (n_strangers < wanted)
 		n_strangers *= 2;
 
-	if ((rc = peel_overlay_peers_init(&ov->peers, n_peers, ov->seed)) != 0 ||
-		(rc = peel_overlay_strangers_init(&ov->strangers, n_strangers, ov->seed)) != 0 ||
-		(rc = peel_overlay_requests_init(
+	if ((rc = overlay_peers_init(&ov->peers, n_peers, ov->seed)) != 0 ||
+		(rc = overlay_strangers_init(&ov->strangers, n_strangers, ov->seed)) != 0 ||
+		(rc = overlay_requests_init(
 			 &ov->requests, PEEL_OVERLAY_REQUESTS, false, ov->seed)) != 0 ||
-		(rc = peel_overlay_requests_init(
-			 &ov->asked_back, n_strangers / 4, true, ov->seed)) != 0 ||
-		(rc = peel_overlay_limits_init(&ov->limits, ov->conf.env, n_strangers / 4)) != 0)
+		(rc = overlay_requests_init(&ov->asked_back, n_strangers / 4, true, ov->seed)) !=
+			0 ||
+		(rc = overlay_limits_init(&ov->limits, ov->conf.env, n_strangers / 4)) != 0)
 		return rc;
 	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES && rc == 0; c++)
-		rc = peel_overlay_walk_init(&ov->walk[c]);
+		rc = overlay_walk_init(&ov->walk[c]);
 	return rc;
 }
 
@@ -72,20 +72,20 @@ peel_overlay_free(struct peel_overlay *ov)
 {
 	if (ov == NULL)
 		return;
-	peel_overlay_peers_fini(&ov->peers);
-	peel_overlay_strangers_fini(&ov->strangers);
-	peel_overlay_requests_fini(&ov->requests);
-	peel_overlay_requests_fini(&ov->asked_back);
-	peel_overlay_limits_fini(&ov->limits);
+	overlay_peers_fini(&ov->peers);
+	overlay_strangers_fini(&ov->strangers);
+	overlay_requests_fini(&ov->requests);
+	overlay_requests_fini(&ov->asked_back);
+	overlay_limits_fini(&ov->limits);
 	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++)
-		peel_overlay_walk_fini(&ov->walk[c]);
+		overlay_walk_fini(&ov->walk[c]);
 	free(ov);
 }
 
 void
 peel_overlay_add_bootstrap(struct peel_overlay *ov, const struct peel_addr *addr)
 {
-	if (!peel_overlay_addr_usable(addr) || peel_overlay_is_bootstrap(ov, addr) ||
+	if (!overlay_addr_usable(addr) || overlay_is_bootstrap(ov, addr) ||
 		ov->n_bootstrap == PEEL_OVERLAY_BOOTSTRAP_MAX)
 		return;
 	ov->bootstrap[ov->n_bootstrap++] = *addr;
@@ -108,14 +108,14 @@ peel_overlay_remove_bootstrap(struct peel_overlay *ov, const struct peel_addr *a
 /* ---- shared by the files of this library ------------------------------------------------------------------------------------- */
 
 int
-peel_overlay_malformed(struct peel_overlay *ov)
+overlay_malformed(struct peel_overlay *ov)
 {
 	peel_stats_add(ov->conf.stats, PEEL_CONTROL_MALFORMED, 1);
 	return -EBADMSG;
 }
 
 bool
-peel_overlay_is_bootstrap(const struct peel_overlay *ov, const struct peel_addr *a)
+overlay_is_bootstrap(const struct peel_overlay *ov, const struct peel_addr *a)
 {
 	for (size_t i = 0; i < ov->n_bootstrap; i++) {
 		if (peel_addr_equal(&ov->bootstrap[i], a))
@@ -125,22 +125,22 @@ peel_overlay_is_bootstrap(const struct peel_overlay *ov, const struct peel_addr 
 }
 
 bool
-peel_overlay_is_self(const struct peel_overlay *ov, const struct peel_addr *a)
+overlay_is_self(const struct peel_overlay *ov, const struct peel_addr *a)
 {
 	return peel_addr_equal(a, &ov->conf.lan) || peel_addr_equal(a, &ov->public_address);
 }
 
 bool
-peel_overlay_in_local_network(const struct peel_overlay *ov)
+overlay_in_local_network(const struct peel_overlay *ov)
 {
-	return peel_overlay_addr_local(&ov->conf.lan) || ov->conf.lan.port == 0;
+	return overlay_addr_local(&ov->conf.lan) || ov->conf.lan.port == 0;
 }
 
 int
-peel_overlay_authenticate(struct peel_overlay *ov, const struct peel_addr *from,
+overlay_authenticate(struct peel_overlay *ov, const struct peel_addr *from,
 	const struct peel_signed *s, enum ov_trust trust)
 {
-	if (!peel_overlay_may_verify(ov, from, s->legacy, trust)) {
+	if (!overlay_may_verify(ov, from, s->legacy, trust)) {
 		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1);
 		return -EAGAIN;
 	}
@@ -152,7 +152,7 @@ peel_overlay_authenticate(struct peel_overlay *ov, const struct peel_addr *from,
 }
 
 struct peel_writer
-peel_overlay_begin(struct peel_overlay *ov, enum peel_community c, uint8_t id, uint64_t clock,
+overlay_begin(struct peel_overlay *ov, enum peel_community c, uint8_t id, uint64_t clock,
 	uint8_t *buffer, size_t size)
 {
 	struct peel_writer w = peel_writer_init(buffer, size);
@@ -162,8 +162,7 @@ peel_overlay_begin(struct peel_overlay *ov, enum peel_community c, uint8_t id, u
 }
 
 void
-peel_overlay_send_unsigned(
-	struct peel_overlay *ov, const struct peel_addr *to, struct peel_writer *w)
+overlay_send_unsigned(struct peel_overlay *ov, const struct peel_addr *to, struct peel_writer *w)
 {
 	int len = peel_writer_len(w);
 
@@ -172,10 +171,10 @@ peel_overlay_send_unsigned(
 }
 
 void
-peel_overlay_send_signed(struct peel_overlay *ov, const struct peel_addr *to, struct peel_writer *w)
+overlay_send_signed(struct peel_overlay *ov, const struct peel_addr *to, struct peel_writer *w)
 {
 	peel_sign(w, ov->conf.identity);
-	peel_overlay_send_unsigned(ov, to, w);
+	overlay_send_unsigned(ov, to, w);
 }
 
 /* ---- input --------------------------------------------------------------------------------------------------------------------- */
@@ -188,14 +187,14 @@ on_signed(struct peel_overlay *ov, enum peel_community c, const struct peel_addr
 
 	if (peel_signed_parse(data, len, true, false, &s) != 0) {
 		/* Legacy keys: bootstrap servers only. */
-		if (!peel_overlay_is_bootstrap(ov, from) ||
+		if (!overlay_is_bootstrap(ov, from) ||
 			peel_signed_parse(data, len, true, true, &s) != 0)
-			return peel_overlay_malformed(ov);
+			return overlay_malformed(ov);
 	} else if (memcmp(s.pk.p, ov->conf.identity->pk, PEEL_PK_LEN) == 0) {
-		return peel_overlay_malformed(ov); /* ourselves, reflected or replayed */
+		return overlay_malformed(ov); /* ourselves, reflected or replayed */
 	}
-	return response ? peel_overlay_intro_response(ov, c, from, &s)
-			: peel_overlay_intro_request(ov, c, from, &s);
+	return response ? overlay_intro_response(ov, c, from, &s)
+			: overlay_intro_request(ov, c, from, &s);
 }
 
 static bool
@@ -218,8 +217,8 @@ peel_overlay_input(
 
 	if (len < PEEL_HEADER_LEN || !find_community(ov, data, &c))
 		return -ENOENT;
-	if (!peel_overlay_addr_usable(from))
-		return peel_overlay_malformed(ov);
+	if (!overlay_addr_usable(from))
+		return overlay_malformed(ov);
 	switch (data[PEEL_PREFIX_LEN]) {
 	case PEEL_MSG_INTRO_REQUEST:
 	case PEEL_MSG_INTRO_REQUEST_NEW:
@@ -229,7 +228,7 @@ peel_overlay_input(
 		return on_signed(ov, c, from, data, len, true);
 	case PEEL_MSG_PUNCTURE_REQUEST:
 	case PEEL_MSG_PUNCTURE_REQUEST_NEW:
-		return peel_overlay_puncture_request(ov, c, from, data, len);
+		return overlay_puncture_request(ov, c, from, data, len);
 	case PEEL_MSG_PUNCTURE:
 	case PEEL_MSG_PUNCTURE_NEW:
 		/* It opened a NAT by arriving; nothing in it is used, so its signature is not worth checking. */
@@ -237,23 +236,23 @@ peel_overlay_input(
 	default:
 		if (c != PEEL_COMMUNITY_DISCOVERY)
 			return -ENOENT;
-		return peel_overlay_liveness_input(ov, from, data, len);
+		return overlay_liveness_input(ov, from, data, len);
 	}
 }
 
 uint64_t
 peel_overlay_tick(struct peel_overlay *ov)
 {
-	uint64_t now = peel_overlay_now(ov);
+	uint64_t now = overlay_now(ov);
 
 	if (now < ov->tick_at)
 		return ov->tick_at - now;
 	ov->tick_at = now + PEEL_OVERLAY_TICK_MS;
-	peel_overlay_requests_expire(&ov->requests, now);
-	peel_overlay_requests_expire(&ov->asked_back, now);
-	peel_overlay_liveness_tick(ov, now);
+	overlay_requests_expire(&ov->requests, now);
+	overlay_requests_expire(&ov->asked_back, now);
+	overlay_liveness_tick(ov, now);
 	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++)
-		peel_overlay_walk_tick(ov, c, now);
+		overlay_walk_tick(ov, c, now);
 	return PEEL_OVERLAY_TICK_MS;
 }
 
@@ -313,7 +312,7 @@ bool
 peel_overlay_find(
 	const struct peel_overlay *ov, const uint8_t pk[PEEL_PK_LEN], struct peel_peer *out)
 {
-	const struct ov_peer *p = peel_overlay_peers_by_key(&ov->peers, pk);
+	const struct ov_peer *p = overlay_peers_by_key(&ov->peers, pk);
 
 	if (p != NULL)
 		export(p, out);
@@ -323,7 +322,7 @@ peel_overlay_find(
 bool
 peel_overlay_proved(const struct peel_overlay *ov, const struct peel_addr *addr)
 {
-	return peel_overlay_peers_at(&ov->peers, addr, NULL) != NULL;
+	return overlay_peers_at(&ov->peers, addr, NULL) != NULL;
 }
 
 size_t

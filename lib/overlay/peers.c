@@ -4,14 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "internal.h"
+#include "overlay_internal.h"
 
 /* One IP address, or /56 of IPv6, which is what one customer gets, may not own the table, but a few nodes behind one NAT
  * find their place. Local addresses are exempt: test networks have many nodes on one. */
 #define PER_IP 8
 
 int
-peel_overlay_peers_init(struct ov_peers *t, uint32_t n_max, uint64_t seed)
+overlay_peers_init(struct ov_peers *t, uint32_t n_max, uint64_t seed)
 {
 	int rc;
 
@@ -29,22 +29,22 @@ peel_overlay_peers_init(struct ov_peers *t, uint32_t n_max, uint64_t seed)
 		if (t->list[l] == NULL)
 			return -ENOMEM;
 	}
-	if ((rc = peel_overlay_index_init(&t->by_key, n_max)) != 0 ||
-		(rc = peel_overlay_index_init(&t->by_addr, n_max)) != 0)
+	if ((rc = overlay_index_init(&t->by_key, n_max)) != 0 ||
+		(rc = overlay_index_init(&t->by_addr, n_max)) != 0)
 		return rc;
-	return peel_overlay_index_init(&t->by_ip, n_max);
+	return overlay_index_init(&t->by_ip, n_max);
 }
 
 void
-peel_overlay_peers_fini(struct ov_peers *t)
+overlay_peers_fini(struct ov_peers *t)
 {
 	free(t->peer);
 	free(t->free_slot);
 	for (unsigned int l = 0; l < PEEL_N_LISTS; l++)
 		free(t->list[l]);
-	peel_overlay_index_fini(&t->by_key);
-	peel_overlay_index_fini(&t->by_addr);
-	peel_overlay_index_fini(&t->by_ip);
+	overlay_index_fini(&t->by_key);
+	overlay_index_fini(&t->by_addr);
+	overlay_index_fini(&t->by_ip);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -74,7 +74,7 @@ hash_addr(const struct ov_peers *t, const struct peel_addr *a)
 static uint64_t
 hash_ip(const struct ov_peers *t, const struct peel_addr *a)
 {
-	struct peel_addr source = peel_overlay_addr_source(a);
+	struct peel_addr source = overlay_addr_source(a);
 
 	return peel_addr_hash(&source, 3, t->seed);
 }
@@ -121,12 +121,12 @@ update_candidate(struct ov_peers *t, struct ov_peer *p)
 /* ---- looking up -------------------------------------------------------------------------------------------------------- */
 
 struct ov_peer *
-peel_overlay_peers_by_key(const struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN])
+overlay_peers_by_key(const struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN])
 {
 	uint8_t mid[PEEL_MID_LEN];
 
 	peel_mid(pk, PEEL_PK_LEN, mid);
-	uint32_t slot = peel_overlay_index_first(&t->by_key, hash_key(t, mid));
+	uint32_t slot = overlay_index_first(&t->by_key, hash_key(t, mid));
 
 	for (; slot != PEEL_SLOT_NONE; slot = t->by_key.next[slot]) {
 		if (memcmp(t->peer[slot].pk, pk, PEEL_PK_LEN) == 0)
@@ -136,20 +136,20 @@ peel_overlay_peers_by_key(const struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN
 }
 
 struct ov_peer *
-peel_overlay_peers_at_home(
+overlay_peers_at_home(
 	const struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN], const struct peel_addr *addr)
 {
-	struct ov_peer *p = peel_overlay_peers_by_key(t, pk);
+	struct ov_peer *p = overlay_peers_by_key(t, pk);
 
 	return p != NULL && peel_addr_equal(&p->addr, addr) ? p : NULL;
 }
 
 struct ov_peer *
-peel_overlay_peers_at(
+overlay_peers_at(
 	const struct ov_peers *t, const struct peel_addr *addr, const struct ov_peer *after)
 {
 	uint32_t slot = after != NULL ? t->by_addr.next[slot_of(t, after)]
-				      : peel_overlay_index_first(&t->by_addr, hash_addr(t, addr));
+				      : overlay_index_first(&t->by_addr, hash_addr(t, addr));
 
 	for (; slot != PEEL_SLOT_NONE; slot = t->by_addr.next[slot]) {
 		if (peel_addr_equal(&t->peer[slot].addr, addr))
@@ -159,12 +159,12 @@ peel_overlay_peers_at(
 }
 
 struct ov_peer *
-peel_overlay_peers_member_at(
+overlay_peers_member_at(
 	const struct ov_peers *t, const struct peel_addr *addr, enum peel_community c)
 {
 	struct ov_peer *p = NULL;
 
-	while ((p = peel_overlay_peers_at(t, addr, p)) != NULL) {
+	while ((p = overlay_peers_at(t, addr, p)) != NULL) {
 		if ((p->member & 1 << c) != 0)
 			break;
 	}
@@ -174,29 +174,29 @@ peel_overlay_peers_member_at(
 /* ---- adding and removing -------------------------------------------------------------------------------------------------- */
 
 bool
-peel_overlay_peers_room(const struct ov_peers *t, const struct peel_addr *addr)
+overlay_peers_room(const struct ov_peers *t, const struct peel_addr *addr)
 {
-	struct peel_addr source = peel_overlay_addr_source(addr), other;
+	struct peel_addr source = overlay_addr_source(addr), other;
 	unsigned int n = 0;
 	uint32_t slot;
 
 	if (t->n_free == 0)
 		return false;
-	if (peel_overlay_addr_local(addr))
+	if (overlay_addr_local(addr))
 		return true;
-	slot = peel_overlay_index_first(&t->by_ip, hash_ip(t, addr));
+	slot = overlay_index_first(&t->by_ip, hash_ip(t, addr));
 	for (; slot != PEEL_SLOT_NONE; slot = t->by_ip.next[slot]) {
-		other = peel_overlay_addr_source(&t->peer[slot].addr);
+		other = overlay_addr_source(&t->peer[slot].addr);
 		n += peel_addr_equal(&other, &source);
 	}
 	return n < PER_IP;
 }
 
 struct ov_peer *
-peel_overlay_peers_add(struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN],
-	const struct peel_addr *addr, uint64_t now)
+overlay_peers_add(struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN], const struct peel_addr *addr,
+	uint64_t now)
 {
-	if (!peel_overlay_peers_room(t, addr))
+	if (!overlay_peers_room(t, addr))
 		return NULL;
 	uint32_t slot = t->free_slot[--t->n_free];
 	struct ov_peer *p = &t->peer[slot];
@@ -206,28 +206,28 @@ peel_overlay_peers_add(struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN],
 	peel_mid(pk, PEEL_PK_LEN, p->mid);
 	p->addr = *addr;
 	p->answered_ms = now;
-	peel_overlay_index_add(&t->by_key, hash_key(t, p->mid), slot);
-	peel_overlay_index_add(&t->by_addr, hash_addr(t, addr), slot);
-	peel_overlay_index_add(&t->by_ip, hash_ip(t, addr), slot);
+	overlay_index_add(&t->by_key, hash_key(t, p->mid), slot);
+	overlay_index_add(&t->by_addr, hash_addr(t, addr), slot);
+	overlay_index_add(&t->by_ip, hash_ip(t, addr), slot);
 	list_add(t, p, PEEL_LIST_ALL);
 	return p;
 }
 
 void
-peel_overlay_peers_del(struct ov_peers *t, struct ov_peer *p)
+overlay_peers_del(struct ov_peers *t, struct ov_peer *p)
 {
 	uint32_t slot = slot_of(t, p);
 
 	for (unsigned int l = 0; l < PEEL_N_LISTS; l++)
 		list_del(t, p, l);
-	peel_overlay_index_del(&t->by_key, hash_key(t, p->mid), slot);
-	peel_overlay_index_del(&t->by_addr, hash_addr(t, &p->addr), slot);
-	peel_overlay_index_del(&t->by_ip, hash_ip(t, &p->addr), slot);
+	overlay_index_del(&t->by_key, hash_key(t, p->mid), slot);
+	overlay_index_del(&t->by_addr, hash_addr(t, &p->addr), slot);
+	overlay_index_del(&t->by_ip, hash_ip(t, &p->addr), slot);
 	t->free_slot[t->n_free++] = slot;
 }
 
 void
-peel_overlay_peers_join(struct ov_peers *t, struct ov_peer *p, enum peel_community c)
+overlay_peers_join(struct ov_peers *t, struct ov_peer *p, enum peel_community c)
 {
 	p->member |= (uint8_t)(1 << c);
 	list_add(t, p, c);
@@ -235,11 +235,11 @@ peel_overlay_peers_join(struct ov_peers *t, struct ov_peer *p, enum peel_communi
 }
 
 bool
-peel_overlay_peers_leave(struct ov_peers *t, struct ov_peer *p, enum peel_community c)
+overlay_peers_leave(struct ov_peers *t, struct ov_peer *p, enum peel_community c)
 {
 	p->member &= (uint8_t) ~(1 << c);
 	if (p->member == 0) {
-		peel_overlay_peers_del(t, p);
+		overlay_peers_del(t, p);
 		return false;
 	}
 	list_del(t, p, c);
@@ -248,20 +248,20 @@ peel_overlay_peers_leave(struct ov_peers *t, struct ov_peer *p, enum peel_commun
 }
 
 void
-peel_overlay_peers_move(struct ov_peers *t, struct ov_peer *p, const struct peel_addr *addr)
+overlay_peers_move(struct ov_peers *t, struct ov_peer *p, const struct peel_addr *addr)
 {
 	uint32_t slot = slot_of(t, p);
 
-	peel_overlay_index_del(&t->by_addr, hash_addr(t, &p->addr), slot);
-	peel_overlay_index_del(&t->by_ip, hash_ip(t, &p->addr), slot);
+	overlay_index_del(&t->by_addr, hash_addr(t, &p->addr), slot);
+	overlay_index_del(&t->by_ip, hash_ip(t, &p->addr), slot);
 	p->addr = *addr;
-	peel_overlay_index_add(&t->by_addr, hash_addr(t, addr), slot);
-	peel_overlay_index_add(&t->by_ip, hash_ip(t, addr), slot);
+	overlay_index_add(&t->by_addr, hash_addr(t, addr), slot);
+	overlay_index_add(&t->by_ip, hash_ip(t, addr), slot);
 	p->ping_pending = false;
 }
 
 void
-peel_overlay_peers_flags(struct ov_peers *t, struct ov_peer *p, uint16_t flags)
+overlay_peers_flags(struct ov_peers *t, struct ov_peer *p, uint16_t flags)
 {
 	p->flags = flags;
 	p->flags_known = true;

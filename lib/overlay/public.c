@@ -5,7 +5,7 @@
  * vote, one vote per subnet, and a majority of at least two decides; a single voice counts only while it is the only one.
  * Counter-measures W6, W7.
  */
-#include "internal.h"
+#include "overlay_internal.h"
 
 #define VOTE_LIFE_MS (10 * 60 * 1000)
 
@@ -41,7 +41,7 @@ winner(const struct peel_overlay *ov, bool local)
 	for (uint32_t i = 0; i < ov->n_votes; i++) {
 		const struct peel_addr *a = &ov->vote[i].seen;
 
-		if (peel_overlay_addr_local(a) != local)
+		if (overlay_addr_local(a) != local)
 			continue;
 		uint32_t n = votes_for(ov, a);
 
@@ -62,7 +62,7 @@ decide(struct peel_overlay *ov)
 
 	/* A local address is used only until a global one is known. */
 	if (a == NULL && (ov->public_address.family == PEEL_FAMILY_NONE ||
-				 peel_overlay_addr_local(&ov->public_address)))
+				 overlay_addr_local(&ov->public_address)))
 		a = winner(ov, true);
 	if (a == NULL || peel_addr_equal(a, &ov->public_address))
 		return;
@@ -76,7 +76,7 @@ static void
 vote(struct peel_overlay *ov, const struct peel_addr *voter, const struct peel_addr *seen,
 	uint64_t now)
 {
-	struct peel_addr subnet = peel_overlay_addr_subnet(voter);
+	struct peel_addr subnet = overlay_addr_subnet(voter);
 	struct ov_vote *v = NULL;
 
 	forget_old(ov, now);
@@ -103,7 +103,7 @@ vote(struct peel_overlay *ov, const struct peel_addr *voter, const struct peel_a
 static bool
 same_kind(const struct peel_addr *a, const struct peel_addr *b)
 {
-	return a->family == b->family && peel_overlay_addr_local(a) == peel_overlay_addr_local(b);
+	return a->family == b->family && overlay_addr_local(a) == overlay_addr_local(b);
 }
 
 /* A NAT that gives us other ports than our own may give each peer another one. */
@@ -134,7 +134,7 @@ listens_everywhere(const struct peel_overlay *ov)
 }
 
 bool
-peel_overlay_public_settled(const struct peel_overlay *ov, const struct peel_addr *peer)
+overlay_public_settled(const struct peel_overlay *ov, const struct peel_addr *peer)
 {
 	const struct peel_addr *lan = &ov->conf.lan;
 
@@ -142,7 +142,7 @@ peel_overlay_public_settled(const struct peel_overlay *ov, const struct peel_add
 		return true;
 	/* Between us and the others is no NAT. */
 	if (!listens_everywhere(ov) && same_kind(lan, peer) &&
-		(!peel_overlay_addr_local(lan) ||
+		(!overlay_addr_local(lan) ||
 			(peel_addr_is_loopback(lan) && peel_addr_is_loopback(peer))))
 		return true;
 	for (uint32_t i = 0; i < ov->n_votes; i++) {
@@ -161,20 +161,20 @@ judge(const struct peel_overlay *ov, const struct peel_addr *voter, const struct
 	if (listens_everywhere(ov) && peel_addr_is_loopback(voter) && peel_addr_is_loopback(seen) &&
 		seen->port == ov->port)
 		return PEEL_DEST_OURS;
-	if (peel_overlay_public_settled(ov, seen) || peel_overlay_proved(ov, seen))
+	if (overlay_public_settled(ov, seen) || peel_overlay_proved(ov, seen))
 		return PEEL_DEST_FOREIGN;
 	return PEEL_DEST_PLAUSIBLE;
 }
 
 enum ov_dest
-peel_overlay_public_heard(struct peel_overlay *ov, const struct peel_addr *voter,
+overlay_public_heard(struct peel_overlay *ov, const struct peel_addr *voter,
 	const struct peel_addr *seen, uint64_t now)
 {
 	/* Its own address, told by somebody to whom it handed our question on. */
-	if (!peel_overlay_addr_usable(seen) || peel_addr_equal(seen, voter))
+	if (!overlay_addr_usable(seen) || peel_addr_equal(seen, voter))
 		return PEEL_DEST_FOREIGN;
 	/* Nobody on the Internet sees us under a local address. */
-	if (!peel_overlay_addr_local(seen) || peel_overlay_addr_local(voter))
+	if (!overlay_addr_local(seen) || overlay_addr_local(voter))
 		vote(ov, voter, seen, now);
 	return judge(ov, voter, seen);
 }

@@ -4,7 +4,7 @@
  * Punctures: on behalf of a third node we send a datagram to a walker, so that our NAT lets the walker in. The request
  * is neither signed nor asked for, hence the limits: who has not answered us yet gets one in 10 s.
  */
-#include "internal.h"
+#include "overlay_internal.h"
 
 static void
 send_puncture(struct peel_overlay *ov, enum peel_community c, bool new_style,
@@ -17,11 +17,11 @@ send_puncture(struct peel_overlay *ov, enum peel_community c, bool new_style,
 		.identifier = request->identifier,
 	};
 	struct peel_writer w =
-		peel_overlay_begin(ov, c, new_style ? PEEL_MSG_PUNCTURE_NEW : PEEL_MSG_PUNCTURE,
+		overlay_begin(ov, c, new_style ? PEEL_MSG_PUNCTURE_NEW : PEEL_MSG_PUNCTURE,
 			++ov->clock, buffer, sizeof(buffer));
 
 	peel_puncture_write(&w, new_style, &m);
-	peel_overlay_send_signed(ov, walker, &w);
+	overlay_send_signed(ov, walker, &w);
 	peel_stats_add(ov->conf.stats, PEEL_PUNCTURES_SENT, 1);
 }
 
@@ -34,42 +34,40 @@ may_be_local(const struct peel_overlay *ov, const struct peel_addr *from,
 	const struct peel_addr *walker, bool same_nat)
 {
 	if (same_nat)
-		return ov->conf.lan.port != 0 &&
-		       peel_overlay_addr_neighbours(walker, &ov->conf.lan);
-	return peel_overlay_addr_local(from) && peel_overlay_in_local_network(ov) &&
+		return ov->conf.lan.port != 0 && overlay_addr_neighbours(walker, &ov->conf.lan);
+	return overlay_addr_local(from) && overlay_in_local_network(ov) &&
 	       (peel_addr_is_loopback(from) || !peel_addr_is_loopback(walker));
 }
 
 int
-peel_overlay_puncture_request(struct peel_overlay *ov, enum peel_community c,
+overlay_puncture_request(struct peel_overlay *ov, enum peel_community c,
 	const struct peel_addr *from, const uint8_t *data, size_t len)
 {
 	struct peel_puncture_request m;
 
 	if (peel_puncture_request_parse(data, len, &m) != 0)
-		return peel_overlay_malformed(ov);
-	bool proved = peel_overlay_proved(ov, from) || peel_overlay_is_bootstrap(ov, from);
+		return overlay_malformed(ov);
+	bool proved = peel_overlay_proved(ov, from) || overlay_is_bootstrap(ov, from);
 	bool same_nat = ov->public_address.family != PEEL_FAMILY_NONE &&
 			peel_addr_same_ip(&m.wan_walker, &ov->public_address) &&
-			!peel_overlay_addr_local(&ov->public_address);
+			!overlay_addr_local(&ov->public_address);
 	const struct peel_addr *walker = same_nat ? &m.lan_walker : &m.wan_walker;
 
-	if (!peel_overlay_addr_usable(walker) || peel_overlay_is_self(ov, walker) ||
-		(same_nat && !proved) ||
-		(peel_overlay_addr_local(walker) && !may_be_local(ov, from, walker, same_nat)))
+	if (!overlay_addr_usable(walker) || overlay_is_self(ov, walker) || (same_nat && !proved) ||
+		(overlay_addr_local(walker) && !may_be_local(ov, from, walker, same_nat)))
 		return 0;
-	if (!peel_overlay_may_puncture(ov, from, proved)) {
+	if (!overlay_may_puncture(ov, from, proved)) {
 		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1);
 		return 0;
 	}
-	if (peel_overlay_puncture_due(ov, walker))
+	if (overlay_puncture_due(ov, walker))
 		send_puncture(
 			ov, c, data[PEEL_PREFIX_LEN] == PEEL_MSG_PUNCTURE_REQUEST_NEW, walker, &m);
 	return 0;
 }
 
 void
-peel_overlay_puncture_ask(struct peel_overlay *ov, enum peel_community c, bool new_style,
+overlay_puncture_ask(struct peel_overlay *ov, enum peel_community c, bool new_style,
 	const struct peel_addr *to, const struct peel_puncture_request *m)
 {
 	uint8_t buffer[128];
@@ -78,5 +76,5 @@ peel_overlay_puncture_ask(struct peel_overlay *ov, enum peel_community c, bool n
 	peel_unsigned_begin(&w, ov->prefix[c],
 		new_style ? PEEL_MSG_PUNCTURE_REQUEST_NEW : PEEL_MSG_PUNCTURE_REQUEST, ++ov->clock);
 	peel_puncture_request_write(&w, new_style, m);
-	peel_overlay_send_unsigned(ov, to, &w);
+	overlay_send_unsigned(ov, to, &w);
 }

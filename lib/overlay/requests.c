@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "internal.h"
+#include "overlay_internal.h"
 
 int
-peel_overlay_requests_init(struct ov_requests *t, uint32_t n, bool gives_way, uint64_t seed)
+overlay_requests_init(struct ov_requests *t, uint32_t n, bool gives_way, uint64_t seed)
 {
 	t->mask = n - 1;
 	t->gives_way = gives_way;
@@ -15,14 +15,14 @@ peel_overlay_requests_init(struct ov_requests *t, uint32_t n, bool gives_way, ui
 	t->request = calloc(n, sizeof(*t->request));
 	if (t->request == NULL)
 		return -ENOMEM;
-	return peel_overlay_index_init(&t->by_addr, n);
+	return overlay_index_init(&t->by_addr, n);
 }
 
 void
-peel_overlay_requests_fini(struct ov_requests *t)
+overlay_requests_fini(struct ov_requests *t)
 {
 	free(t->request);
-	peel_overlay_index_fini(&t->by_addr);
+	overlay_index_fini(&t->by_addr);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -33,16 +33,16 @@ hash(const struct ov_requests *t, const struct peel_addr *to, uint8_t kind)
 }
 
 int
-peel_overlay_requests_add(struct ov_requests *t, const struct peel_addr *to, uint8_t kind,
+overlay_requests_add(struct ov_requests *t, const struct peel_addr *to, uint8_t kind,
 	uint16_t identifier, bool walk, uint64_t now)
 {
 	uint32_t n = t->mask + 1, limit = walk || t->gives_way ? n : n / 4 * 3;
 
-	peel_overlay_requests_expire(t, now);
+	overlay_requests_expire(t, now);
 	if (t->head - t->tail >= limit) {
 		if (!t->gives_way)
 			return -ENOSPC;
-		peel_overlay_requests_del(t, &t->request[t->tail++ & t->mask]);
+		overlay_requests_del(t, &t->request[t->tail++ & t->mask]);
 	}
 	uint32_t slot = t->head++ & t->mask;
 
@@ -54,15 +54,15 @@ peel_overlay_requests_add(struct ov_requests *t, const struct peel_addr *to, uin
 		.walk = walk,
 		.sent_ms = now,
 	};
-	peel_overlay_index_add(&t->by_addr, hash(t, to, kind), slot);
+	overlay_index_add(&t->by_addr, hash(t, to, kind), slot);
 	return 0;
 }
 
 struct ov_request *
-peel_overlay_requests_match(struct ov_requests *t, const struct peel_addr *from, uint8_t kind,
+overlay_requests_match(struct ov_requests *t, const struct peel_addr *from, uint8_t kind,
 	uint16_t identifier, uint64_t now)
 {
-	uint32_t slot = peel_overlay_index_first(&t->by_addr, hash(t, from, kind));
+	uint32_t slot = overlay_index_first(&t->by_addr, hash(t, from, kind));
 
 	for (; slot != PEEL_SLOT_NONE; slot = t->by_addr.next[slot]) {
 		struct ov_request *r = &t->request[slot];
@@ -76,10 +76,10 @@ peel_overlay_requests_match(struct ov_requests *t, const struct peel_addr *from,
 }
 
 bool
-peel_overlay_requests_recent(const struct ov_requests *t, const struct peel_addr *to, uint8_t kind,
+overlay_requests_recent(const struct ov_requests *t, const struct peel_addr *to, uint8_t kind,
 	uint64_t now, uint64_t within_ms)
 {
-	uint32_t slot = peel_overlay_index_first(&t->by_addr, hash(t, to, kind));
+	uint32_t slot = overlay_index_first(&t->by_addr, hash(t, to, kind));
 
 	for (; slot != PEEL_SLOT_NONE; slot = t->by_addr.next[slot]) {
 		const struct ov_request *r = &t->request[slot];
@@ -92,29 +92,29 @@ peel_overlay_requests_recent(const struct ov_requests *t, const struct peel_addr
 
 /* Off the index at once, so that no answer matches twice; its place in the ring comes free in order. */
 void
-peel_overlay_requests_del(struct ov_requests *t, struct ov_request *r)
+overlay_requests_del(struct ov_requests *t, struct ov_request *r)
 {
 	if (!r->live)
 		return;
 	r->live = false;
-	peel_overlay_index_del(&t->by_addr, hash(t, &r->to, r->kind), (uint32_t)(r - t->request));
+	overlay_index_del(&t->by_addr, hash(t, &r->to, r->kind), (uint32_t)(r - t->request));
 }
 
 void
-peel_overlay_requests_expire(struct ov_requests *t, uint64_t now)
+overlay_requests_expire(struct ov_requests *t, uint64_t now)
 {
 	while (t->tail != t->head) {
 		struct ov_request *r = &t->request[t->tail & t->mask];
 
 		if (r->live && now - r->sent_ms < PEEL_OVERLAY_REQUEST_LIFE_MS)
 			return;
-		peel_overlay_requests_del(t, r);
+		overlay_requests_del(t, r);
 		t->tail++;
 	}
 }
 
 uint32_t
-peel_overlay_requests_walking(const struct ov_requests *t, uint8_t kind, uint64_t now)
+overlay_requests_walking(const struct ov_requests *t, uint8_t kind, uint64_t now)
 {
 	uint32_t n = 0;
 

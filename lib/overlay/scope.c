@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-#include "internal.h"
+#include "overlay_internal.h"
 
 bool
-peel_overlay_addr_local(const struct peel_addr *a)
+overlay_addr_local(const struct peel_addr *a)
 {
 	const uint8_t *ip = a->ip;
 
@@ -18,20 +18,20 @@ peel_overlay_addr_local(const struct peel_addr *a)
 }
 
 bool
-peel_overlay_addr_neighbours(const struct peel_addr *a, const struct peel_addr *b)
+overlay_addr_neighbours(const struct peel_addr *a, const struct peel_addr *b)
 {
-	return a->family == b->family && peel_overlay_addr_local(a) && !peel_addr_is_loopback(a) &&
+	return a->family == b->family && overlay_addr_local(a) && !peel_addr_is_loopback(a) &&
 	       memcmp(a->ip, b->ip, a->family == PEEL_FAMILY_IPV6 ? 8 : 3) == 0;
 }
 
 struct peel_addr
-peel_overlay_addr_source(const struct peel_addr *a)
+overlay_addr_source(const struct peel_addr *a)
 {
-	return peel_overlay_addr_local(a) ? *a : peel_addr_source(a);
+	return overlay_addr_local(a) ? *a : peel_addr_source(a);
 }
 
 bool
-peel_overlay_addr_usable(const struct peel_addr *a)
+overlay_addr_usable(const struct peel_addr *a)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
@@ -40,12 +40,12 @@ peel_overlay_addr_usable(const struct peel_addr *a)
 }
 
 struct peel_addr
-peel_overlay_addr_subnet(const struct peel_addr *a)
+overlay_addr_subnet(const struct peel_addr *a)
 {
 	struct peel_addr net = *a;
 
 	/* Local test networks have many nodes on one address: there the port tells them apart. */
-	if (peel_overlay_addr_local(a))
+	if (overlay_addr_local(a))
 		return net;
 	net.port = 0;
 	if (a->family == PEEL_FAMILY_IPV6)

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "internal.h"
+#include "overlay_internal.h"
 
 /* Percent of the bytes that came in. */
 #define FIRST_CONTACT 210
@@ -21,28 +21,28 @@ struct ov_stranger {
 };
 
 int
-peel_overlay_strangers_init(struct ov_strangers *t, uint32_t n, uint64_t seed)
+overlay_strangers_init(struct ov_strangers *t, uint32_t n, uint64_t seed)
 {
 	t->mask = n - 1;
 	t->seed = seed;
 	t->entry = calloc(n, sizeof(*t->entry));
-	return t->entry != NULL ? peel_overlay_index_init(&t->by_id, n) : -ENOMEM;
+	return t->entry != NULL ? overlay_index_init(&t->by_id, n) : -ENOMEM;
 }
 
 void
-peel_overlay_strangers_fini(struct ov_strangers *t)
+overlay_strangers_fini(struct ov_strangers *t)
 {
 	free(t->entry);
-	peel_overlay_index_fini(&t->by_id);
+	overlay_index_fini(&t->by_id);
 	memset(t, 0, sizeof(*t));
 }
 
 struct ov_allowance
-peel_overlay_strangers_came(struct ov_strangers *t, const struct peel_addr *from, size_t len)
+overlay_strangers_came(struct ov_strangers *t, const struct peel_addr *from, size_t len)
 {
-	struct peel_addr source = peel_overlay_addr_source(from);
+	struct peel_addr source = overlay_addr_source(from);
 	uint64_t id = peel_addr_hash(&source, 5, t->seed) | 1; /* 0 is an empty entry */
-	uint32_t slot = peel_overlay_index_first(&t->by_id, id);
+	uint32_t slot = overlay_index_first(&t->by_id, id);
 
 	for (; slot != PEEL_SLOT_NONE; slot = t->by_id.next[slot]) {
 		struct ov_stranger *e = &t->entry[slot];
@@ -53,9 +53,9 @@ peel_overlay_strangers_came(struct ov_strangers *t, const struct peel_addr *from
 	}
 	slot = t->next++ & t->mask;
 	if (t->entry[slot].id != 0)
-		peel_overlay_index_del(&t->by_id, t->entry[slot].id, slot);
+		overlay_index_del(&t->by_id, t->entry[slot].id, slot);
 	t->entry[slot] = (struct ov_stranger){.id = id};
-	peel_overlay_index_add(&t->by_id, id, slot);
+	overlay_index_add(&t->by_id, id, slot);
 	return (struct ov_allowance){.bytes = len * FIRST_CONTACT / 100,
 		.first_contact = true,
 		.asked = &t->entry[slot].asked};

@@ -4,7 +4,7 @@
  * Finding peers: addresses told by others are asked one by one, known peers are asked for more, bootstrap servers when
  * there is nobody. Source: protocol sections 8.2 (3, 4), 8.4, 8.6.
  */
-#include "internal.h"
+#include "overlay_internal.h"
 
 #define OUTSTANDING_MAX 5
 #define WALKABLE_CHANCE 206 /* of 256: a new address rather than a known peer */
@@ -15,16 +15,16 @@
 #define REFRESH_MS 10000
 
 int
-peel_overlay_walk_init(struct ov_walk *w)
+overlay_walk_init(struct ov_walk *w)
 {
 	w->bootstrap_wait_ms = BOOTSTRAP_FIRST_MS;
-	return peel_overlay_index_init(&w->by_addr, PEEL_OVERLAY_WALKABLE);
+	return overlay_index_init(&w->by_addr, PEEL_OVERLAY_WALKABLE);
 }
 
 void
-peel_overlay_walk_fini(struct ov_walk *w)
+overlay_walk_fini(struct ov_walk *w)
 {
-	peel_overlay_index_fini(&w->by_addr);
+	overlay_index_fini(&w->by_addr);
 }
 
 /* ---- walkable addresses -------------------------------------------------------------------------------------------------- */
@@ -38,7 +38,7 @@ hash(const struct peel_overlay *ov, const struct peel_addr *a)
 static bool
 known(const struct peel_overlay *ov, const struct ov_walk *w, const struct peel_addr *a)
 {
-	uint32_t slot = peel_overlay_index_first(&w->by_addr, hash(ov, a));
+	uint32_t slot = overlay_index_first(&w->by_addr, hash(ov, a));
 
 	for (; slot != PEEL_SLOT_NONE; slot = w->by_addr.next[slot]) {
 		if (peel_addr_equal(&w->entry[slot].addr, a))
@@ -52,12 +52,12 @@ take_out(struct peel_overlay *ov, struct ov_walk *w, uint32_t slot)
 {
 	uint32_t last = --w->n;
 
-	peel_overlay_index_del(&w->by_addr, hash(ov, &w->entry[slot].addr), slot);
+	overlay_index_del(&w->by_addr, hash(ov, &w->entry[slot].addr), slot);
 	if (slot == last)
 		return;
-	peel_overlay_index_del(&w->by_addr, hash(ov, &w->entry[last].addr), last);
+	overlay_index_del(&w->by_addr, hash(ov, &w->entry[last].addr), last);
 	w->entry[slot] = w->entry[last];
-	peel_overlay_index_add(&w->by_addr, hash(ov, &w->entry[slot].addr), slot);
+	overlay_index_add(&w->by_addr, hash(ov, &w->entry[slot].addr), slot);
 }
 
 static bool
@@ -67,23 +67,23 @@ has_family(const struct peel_overlay *ov, uint8_t family)
 }
 
 void
-peel_overlay_walk_offer(struct peel_overlay *ov, enum peel_community c,
-	const struct peel_addr *addr, bool new_style, bool local_ok)
+overlay_walk_offer(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *addr,
+	bool new_style, bool local_ok)
 {
 	struct ov_walk *w = &ov->walk[c];
 
-	if (!peel_overlay_addr_usable(addr) || !has_family(ov, addr->family) ||
-		peel_overlay_is_self(ov, addr) || peel_overlay_is_bootstrap(ov, addr))
+	if (!overlay_addr_usable(addr) || !has_family(ov, addr->family) ||
+		overlay_is_self(ov, addr) || overlay_is_bootstrap(ov, addr))
 		return;
 	/* A stranger on the Internet must not make us probe the network we are in. */
-	if (peel_overlay_addr_local(addr) && !local_ok)
+	if (overlay_addr_local(addr) && !local_ok)
 		return;
-	if (known(ov, w, addr) || peel_overlay_peers_member_at(&ov->peers, addr, c) != NULL)
+	if (known(ov, w, addr) || overlay_peers_member_at(&ov->peers, addr, c) != NULL)
 		return;
 	if (w->n == PEEL_OVERLAY_WALKABLE)
 		take_out(ov, w, peel_random_below(ov->conf.env, w->n));
 	w->entry[w->n] = (struct ov_walkable){.addr = *addr, .new_style = new_style};
-	peel_overlay_index_add(&w->by_addr, hash(ov, addr), w->n);
+	overlay_index_add(&w->by_addr, hash(ov, addr), w->n);
 	w->n++;
 }
 
@@ -92,8 +92,8 @@ static void
 offer_other_family(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
 	const struct peel_intro_response *m)
 {
-	if (m->src_wan.family == from->family || !peel_overlay_addr_usable(&m->src_wan) ||
-		!has_family(ov, m->src_wan.family) || peel_overlay_addr_local(&m->src_wan))
+	if (m->src_wan.family == from->family || !overlay_addr_usable(&m->src_wan) ||
+		!has_family(ov, m->src_wan.family) || overlay_addr_local(&m->src_wan))
 		return;
 	if (ov->public_address.family == m->src_wan.family) {
 		struct peel_puncture_request ask = {
@@ -102,34 +102,33 @@ offer_other_family(struct peel_overlay *ov, enum peel_community c, const struct 
 			.identifier = m->identifier,
 		};
 
-		peel_overlay_puncture_ask(ov, c, true, from, &ask);
+		overlay_puncture_ask(ov, c, true, from, &ask);
 	}
-	peel_overlay_walk_offer(ov, c, &m->src_wan, true, false);
+	overlay_walk_offer(ov, c, &m->src_wan, true, false);
 }
 
 void
-peel_overlay_walk_response(struct peel_overlay *ov, enum peel_community c,
-	const struct peel_addr *from, const struct peel_intro_response *m, bool new_style)
+overlay_walk_response(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
+	const struct peel_intro_response *m, bool new_style)
 {
 	bool intro_new = (m->bits & (new_style ? PEEL_BITS_INTRO_NEW_233
 					       : PEEL_BITS_RESPONSE_INTRO_NEW)) != 0;
 	const struct peel_addr *lan = &m->lan_intro, *wan = &m->wan_intro;
-	bool local_ok = peel_overlay_addr_local(from);
+	bool local_ok = overlay_addr_local(from);
 
 	if (ov->public_address.family == PEEL_FAMILY_NONE ||
 		!peel_addr_same_ip(wan, &ov->public_address)) {
-		peel_overlay_walk_offer(ov, c, lan, intro_new, local_ok);
-		peel_overlay_walk_offer(ov, c, wan, intro_new, local_ok);
+		overlay_walk_offer(ov, c, lan, intro_new, local_ok);
+		overlay_walk_offer(ov, c, wan, intro_new, local_ok);
 	} else if (!peel_addr_is_none(lan)) {
 		/* Behind our own NAT: that is where local addresses make sense. */
-		peel_overlay_walk_offer(ov, c, lan, intro_new, peel_overlay_in_local_network(ov));
+		overlay_walk_offer(ov, c, lan, intro_new, overlay_in_local_network(ov));
 	} else {
 		struct peel_addr at_lan = ov->conf.lan;
 
 		at_lan.port = wan->port;
-		peel_overlay_walk_offer(ov, c, wan, intro_new, local_ok);
-		peel_overlay_walk_offer(
-			ov, c, &at_lan, intro_new, peel_overlay_in_local_network(ov));
+		overlay_walk_offer(ov, c, wan, intro_new, local_ok);
+		overlay_walk_offer(ov, c, &at_lan, intro_new, overlay_in_local_network(ov));
 	}
 	if (new_style)
 		offer_other_family(ov, c, from, m);
@@ -148,9 +147,9 @@ ask_walkable(struct peel_overlay *ov, enum peel_community c)
 
 		/* Out in any case: the answer makes it a peer, silence is not asked again. */
 		take_out(ov, w, slot);
-		if (peel_overlay_peers_member_at(&ov->peers, &e.addr, c) == NULL &&
-			peel_overlay_intro_send(
-				ov, c, &e.addr, e.new_style, PEEL_ASK_WALK, SIZE_MAX) > 0)
+		if (overlay_peers_member_at(&ov->peers, &e.addr, c) == NULL &&
+			overlay_intro_send(ov, c, &e.addr, e.new_style, PEEL_ASK_WALK, SIZE_MAX) >
+				0)
 			return true;
 	}
 	return false;
@@ -166,7 +165,7 @@ ask_peer(struct peel_overlay *ov, enum peel_community c)
 	uint32_t slot = ov->peers.list[c][peel_random_below(ov->conf.env, n)].slot;
 	const struct ov_peer *p = &ov->peers.peer[slot];
 
-	peel_overlay_intro_send(ov, c, &p->addr, p->new_style, PEEL_ASK_WALK, SIZE_MAX);
+	overlay_intro_send(ov, c, &p->addr, p->new_style, PEEL_ASK_WALK, SIZE_MAX);
 	return true;
 }
 
@@ -185,14 +184,14 @@ bootstrap(struct peel_overlay *ov, enum peel_community c, uint64_t now)
 	for (size_t i = 0; i < ov->n_bootstrap; i++) {
 		const struct peel_addr *to = &ov->bootstrap[i];
 
-		if (!peel_overlay_is_self(ov, to))
-			peel_overlay_intro_send(
+		if (!overlay_is_self(ov, to))
+			overlay_intro_send(
 				ov, c, to, to->family == PEEL_FAMILY_IPV6, PEEL_ASK_PEER, SIZE_MAX);
 	}
 }
 
 void
-peel_overlay_walk_tick(struct peel_overlay *ov, enum peel_community c, uint64_t now)
+overlay_walk_tick(struct peel_overlay *ov, enum peel_community c, uint64_t now)
 {
 	struct ov_walk *w = &ov->walk[c];
 	uint32_t n_peers = ov->peers.n[c];
@@ -208,7 +207,7 @@ peel_overlay_walk_tick(struct peel_overlay *ov, enum peel_community c, uint64_t 
 		}
 		return;
 	}
-	if (peel_overlay_requests_walking(&ov->requests, (uint8_t)c, now) >= OUTSTANDING_MAX)
+	if (overlay_requests_walking(&ov->requests, (uint8_t)c, now) >= OUTSTANDING_MAX)
 		return;
 	if (peel_random_below(env, 256) < WALKABLE_CHANCE && ask_walkable(ov, c))
 		return;
@@ -216,8 +215,8 @@ peel_overlay_walk_tick(struct peel_overlay *ov, enum peel_community c, uint64_t 
 		const struct peel_addr *to =
 			&ov->bootstrap[peel_random_below(env, (uint32_t)ov->n_bootstrap)];
 
-		if (!peel_overlay_is_self(ov, to))
-			peel_overlay_intro_send(
+		if (!overlay_is_self(ov, to))
+			overlay_intro_send(
 				ov, c, to, to->family == PEEL_FAMILY_IPV6, PEEL_ASK_WALK, SIZE_MAX);
 		return;
 	}

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "handle.h"
 #include "peel_aead_engines.h"
 #include "peel_node_text.h"
 #include "peel_port_socket.h"
@@ -121,8 +121,8 @@ convert_workers(const struct peel_settings *s, struct peel_node_conf *c)
 static void
 convert_circuits(const struct peel_settings *s, struct peel_node_conf *c)
 {
-	struct peel_originator_settings *o = &c->originator;
-	struct peel_tunnel_settings *t = &c->tunnel;
+	struct peel_origin_settings *o = &c->originator;
+	struct peel_or_settings *t = &c->tunnel;
 	uint32_t own = s->max_circuits * PEEL_HOPS_MAX + PEEL_OWN_EXTRA;
 
 	c->max_own_circuits = own < OWN_MAX ? own : OWN_MAX;

@@ -3,7 +3,7 @@
  */
 #include <stdio.h>
 
-#include "internal.h"
+#include "handle.h"
 
 /* The last failure of this thread. */
 static __thread struct {

@@ -3,10 +3,10 @@
  *
  * What the node tells becomes calls of the program. No lock is held meanwhile.
  */
-#include "internal.h"
+#include "handle.h"
 
 static void
-on_data(void *arg, peel_tunnel_id id, const struct peel_msg_data *data)
+on_data(void *arg, peel_origin_id id, const struct peel_msg_data *data)
 {
 	struct peel *p = arg;
 	void (*callback)(void *arg, struct peel *p, peel_circuit circuit,
@@ -25,7 +25,7 @@ on_data(void *arg, peel_tunnel_id id, const struct peel_msg_data *data)
 }
 
 static void
-on_message(void *arg, peel_tunnel_id id, const uint8_t *msg, size_t len)
+on_message(void *arg, peel_origin_id id, const uint8_t *msg, size_t len)
 {
 	struct peel *p = arg;
 
@@ -33,7 +33,7 @@ on_message(void *arg, peel_tunnel_id id, const uint8_t *msg, size_t len)
 }
 
 static void
-tell(struct peel *p, peel_tunnel_id id, bool ready)
+tell(struct peel *p, peel_origin_id id, bool ready)
 {
 	void (*callback)(void *arg, struct peel *p, peel_circuit circuit, bool ready);
 	void *callback_arg;
@@ -47,13 +47,13 @@ tell(struct peel *p, peel_tunnel_id id, bool ready)
 }
 
 static void
-on_ready(void *arg, peel_tunnel_id id)
+on_ready(void *arg, peel_origin_id id)
 {
 	tell(arg, id, true);
 }
 
 static void
-on_ended(void *arg, peel_tunnel_id id, enum peel_tunnel_end why)
+on_ended(void *arg, peel_origin_id id, enum peel_origin_end why)
 {
 	struct peel *p = arg;
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "internal.h"
+#include "handle.h"
 
 void __wrap_openlog(const char *ident, int option, int facility);
 int __wrap_puts(const char *s);

@@ -10,7 +10,7 @@
 
 #include <rte_lcore.h>
 
-#include "internal.h"
+#include "handle.h"
 #include "peel_aead_engines.h"
 #include "peel_eal.h"
 

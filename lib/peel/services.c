@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include "internal.h"
+#include "handle.h"
 #include "peel_discovery.h"
 #include "peel_node_http.h"
 
@@ -45,11 +45,11 @@ peel_http_request(struct peel *p, peel_circuit circuit, const struct peel_addres
 
 /* Holding the node's lock. */
 static bool
-does_http(struct peel_tunnels *t, peel_circuit circuit)
+does_http(struct peel_origin_circuits *t, peel_circuit circuit)
 {
-	struct peel_tunnel_info info;
+	struct peel_origin_info info;
 
-	return peel_tunnels_info(t, circuit, &info) == 0 && info.state == PEEL_TUNNEL_READY &&
+	return peel_origin_info(t, circuit, &info) == 0 && info.state == PEEL_ORIGIN_READY &&
 	       (info.exit_flags & PEEL_FLAG_EXIT_HTTP) != 0;
 }
 
@@ -65,10 +65,10 @@ is_among(peel_circuit circuit, const peel_circuit *list, size_t n)
 
 /* Holding the node's lock. Isolating, only the one that data keeps away from: its exit would see a tracker and a peer. */
 static peel_circuit
-find_http(struct peel *p, struct peel_tunnels *t, unsigned int hops, const peel_circuit *avoid,
-	size_t n_avoid)
+find_http(struct peel *p, struct peel_origin_circuits *t, unsigned int hops,
+	const peel_circuit *avoid, size_t n_avoid)
 {
-	peel_tunnel_id id[HTTP_LOOK_AT];
+	peel_origin_id id[HTTP_LOOK_AT];
 	size_t n;
 
 	if (sticky_isolates(p->sticky)) {
@@ -78,10 +78,10 @@ find_http(struct peel *p, struct peel_tunnels *t, unsigned int hops, const peel_
 			return 0;
 		if (!is_among(own, avoid, n_avoid))
 			return own;
-		(void)peel_tunnels_close(t, own); /* data shall not get it */
+		(void)peel_origin_close(t, own); /* data shall not get it */
 		return 0;
 	}
-	n = peel_tunnels_active(t, hops, id, HTTP_LOOK_AT);
+	n = peel_origin_active(t, hops, id, HTTP_LOOK_AT);
 	for (size_t i = 0; i < n && i < HTTP_LOOK_AT; i++) {
 		if (does_http(t, id[i]) && !is_among(id[i], avoid, n_avoid))
 			return id[i];
@@ -105,20 +105,19 @@ peel_is_reserved(struct peel *p, peel_circuit circuit)
 
 /* Holding the node's lock. One at a time is begun, and less and less often while they fail; 0 or -errno. */
 static int
-begin_http(struct peel *p, struct peel_tunnels *t, unsigned int hops)
+begin_http(struct peel *p, struct peel_origin_circuits *t, unsigned int hops)
 {
-	const struct peel_tunnel_spec spec = {
-		.type = PEEL_TUNNEL_DATA, .hops = hops, .exit_flags = PEEL_FLAG_EXIT_HTTP};
+	const struct peel_origin_spec spec = {
+		.type = PEEL_ORIGIN_DATA, .hops = hops, .exit_flags = PEEL_FLAG_EXIT_HTTP};
 	uint64_t now = peel_now_ms(&peel_env_system);
 	uint32_t *pause = &p->http_pause_ms[hops - 1];
-	struct peel_tunnel_info info;
+	struct peel_origin_info info;
 	int rc;
 
-	if (now < p->http_due_ms[hops - 1] ||
-		(peel_tunnels_info(t, p->http[hops - 1], &info) == 0 &&
-			info.state == PEEL_TUNNEL_EXTENDING))
+	if (now < p->http_due_ms[hops - 1] || (peel_origin_info(t, p->http[hops - 1], &info) == 0 &&
+						      info.state == PEEL_ORIGIN_EXTENDING))
 		return 0;
-	rc = peel_tunnels_create(t, &spec, &p->http[hops - 1]);
+	rc = peel_origin_create(t, &spec, &p->http[hops - 1]);
 	if (rc != 0)
 		return rc; /* nothing was sent */
 	*pause = *pause == 0 ? HTTP_PAUSE_MS : 2 * *pause;
@@ -137,7 +136,7 @@ peel_http_circuit(struct peel *p, unsigned int hops)
 peel_circuit
 peel_http_circuit_but(struct peel *p, unsigned int hops, const peel_circuit *avoid, size_t n_avoid)
 {
-	struct peel_tunnels *t;
+	struct peel_origin_circuits *t;
 	peel_circuit circuit;
 	int rc = 0;
 
@@ -146,7 +145,7 @@ peel_http_circuit_but(struct peel *p, unsigned int hops, const peel_circuit *avo
 		return 0;
 	}
 	peel_node_lock(p->node);
-	t = peel_node_tunnels(p->node);
+	t = peel_node_origin(p->node);
 	circuit = find_http(p, t, hops, avoid, n_avoid);
 	if (circuit == 0)
 		rc = begin_http(p, t, hops);

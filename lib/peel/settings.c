@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include "internal.h"
+#include "handle.h"
 #include "peel_discovery.h"
 
 #define SIZE_LIMIT 65536 /* no version's structure is as large: this one was never initialised */

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <uv.h>
 
-#include "internal.h"
+#include "handle.h"
 
 #define SLOTS 4096 /* a power of two, up to 2^16 */
 #define TRIES 32

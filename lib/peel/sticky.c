@@ -9,7 +9,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "internal.h"
+#include "handle.h"
 
 #define ENTRIES 1024
 #define BUCKETS 2048 /* a power of two */

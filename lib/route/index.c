@@ -9,7 +9,7 @@
 static uint64_t
 pack(uint64_t hash, uint32_t slot)
 {
-	return (uint64_t)peel_index_signature(hash) << 32 | (slot + 1);
+	return (uint64_t)index_signature(hash) << 32 | (slot + 1);
 }
 
 /* The writer reads its own stores. */
@@ -26,13 +26,13 @@ put(uint64_t *bucket, uint64_t value)
 }
 
 static uint64_t
-next_group(const struct peel_index *ix, uint64_t group)
+next_group(const struct index *ix, uint64_t group)
 {
 	return group + 1 == ix->n_groups ? 0 : group + 1;
 }
 
 uint64_t
-peel_index_groups(uint64_t n, unsigned int load)
+index_groups(uint64_t n, unsigned int load)
 {
 	uint64_t groups = (n + load - 1) / load;
 
@@ -40,11 +40,11 @@ peel_index_groups(uint64_t n, unsigned int load)
 }
 
 void
-peel_index_add(struct peel_index *ix, uint64_t hash, uint32_t slot)
+index_add(struct index *ix, uint64_t hash, uint32_t slot)
 {
 	/* There are more places than keys: some group has room. */
-	for (uint64_t g = peel_index_home(ix, hash);; g = next_group(ix, g)) {
-		uint64_t *b = peel_index_group(ix, g);
+	for (uint64_t g = index_home(ix, hash);; g = next_group(ix, g)) {
+		uint64_t *b = index_group(ix, g);
 
 		for (unsigned int i = 0; i < PEEL_INDEX_WAYS; i++) {
 			if (peek(&b[i]) == EMPTY || peek(&b[i]) == TOMBSTONE) {
@@ -59,12 +59,12 @@ peel_index_add(struct peel_index *ix, uint64_t hash, uint32_t slot)
 
 /* The bucket of (hash, slot) and its group, or NULL. */
 static uint64_t *
-find(const struct peel_index *ix, uint64_t hash, uint32_t slot, uint64_t *group)
+find(const struct index *ix, uint64_t hash, uint32_t slot, uint64_t *group)
 {
-	uint64_t wanted = pack(hash, slot), g = peel_index_home(ix, hash);
+	uint64_t wanted = pack(hash, slot), g = index_home(ix, hash);
 
 	for (uint64_t left = ix->n_groups; left > 0; left--, g = next_group(ix, g)) {
-		uint64_t *b = peel_index_group(ix, g);
+		uint64_t *b = index_group(ix, g);
 		bool last = false;
 
 		for (unsigned int i = 0; i < PEEL_INDEX_WAYS; i++) {
@@ -82,9 +82,9 @@ find(const struct peel_index *ix, uint64_t hash, uint32_t slot, uint64_t *group)
 
 /* One key less is stored behind this group; after the last one readers may stop here again. */
 static void
-unpass(struct peel_index *ix, uint64_t group)
+unpass(struct index *ix, uint64_t group)
 {
-	uint64_t *b = peel_index_group(ix, group);
+	uint64_t *b = index_group(ix, group);
 
 	/* A saturated count has lost track: its tombstones stay, which costs readers a line and nothing else. */
 	if (ix->passed[group] == UINT8_MAX || --ix->passed[group] > 0)
@@ -96,7 +96,7 @@ unpass(struct peel_index *ix, uint64_t group)
 }
 
 bool
-peel_index_del(struct peel_index *ix, uint64_t hash, uint32_t slot)
+index_del(struct index *ix, uint64_t hash, uint32_t slot)
 {
 	uint64_t group;
 	uint64_t *bucket = find(ix, hash, slot, &group);
@@ -104,13 +104,13 @@ peel_index_del(struct peel_index *ix, uint64_t hash, uint32_t slot)
 	if (bucket == NULL)
 		return false;
 	put(bucket, ix->passed[group] == 0 ? EMPTY : TOMBSTONE);
-	for (uint64_t g = peel_index_home(ix, hash); g != group; g = next_group(ix, g))
+	for (uint64_t g = index_home(ix, hash); g != group; g = next_group(ix, g))
 		unpass(ix, g);
 	return true;
 }
 
 bool
-peel_index_replace(struct peel_index *ix, uint64_t hash, uint32_t slot, uint32_t new_slot)
+index_replace(struct index *ix, uint64_t hash, uint32_t slot, uint32_t new_slot)
 {
 	uint64_t group;
 	uint64_t *bucket = find(ix, hash, slot, &group);

@@ -17,7 +17,7 @@
 
 #define PEEL_INDEX_WAYS 8
 
-struct peel_index {
+struct index {
 	uint64_t *buckets; /* n_groups * PEEL_INDEX_WAYS */
 	uint64_t n_groups; /* any number: no power of two, no division */
 	uint8_t *
@@ -25,41 +25,41 @@ struct peel_index {
 };
 
 /** How many groups hold @p n keys, @p load (below PEEL_INDEX_WAYS) in each on average. Never add more than that. */
-uint64_t peel_index_groups(uint64_t n, unsigned int load);
-void peel_index_add(struct peel_index *ix, uint64_t hash, uint32_t slot);
+uint64_t index_groups(uint64_t n, unsigned int load);
+void index_add(struct index *ix, uint64_t hash, uint32_t slot);
 /** False when (hash, slot) is not there. */
-bool peel_index_del(struct peel_index *ix, uint64_t hash, uint32_t slot);
-bool peel_index_replace(struct peel_index *ix, uint64_t hash, uint32_t slot, uint32_t new_slot);
+bool index_del(struct index *ix, uint64_t hash, uint32_t slot);
+bool index_replace(struct index *ix, uint64_t hash, uint32_t slot, uint32_t new_slot);
 
 /* Never zero, so that neither an empty bucket nor a tombstone matches. */
 static inline uint32_t
-peel_index_signature(uint64_t hash)
+index_signature(uint64_t hash)
 {
 	return (uint32_t)hash | 1;
 }
 
 /* High bits of the hash; the signature has the low ones. */
 static inline uint64_t
-peel_index_home(const struct peel_index *ix, uint64_t hash)
+index_home(const struct index *ix, uint64_t hash)
 {
 	return (uint64_t)((unsigned __int128)hash * ix->n_groups >> 64);
 }
 
 static inline uint64_t *
-peel_index_group(const struct peel_index *ix, uint64_t group)
+index_group(const struct index *ix, uint64_t group)
 {
 	return ix->buckets + group * PEEL_INDEX_WAYS;
 }
 
 /* What one look at a group yields. */
-struct peel_index_view {
+struct index_view {
 	uint64_t bucket[PEEL_INDEX_WAYS];
 	uint32_t match; /* bit per bucket with the signature */
 	bool last;	/* an empty bucket: the key is in no later group */
 };
 
 static inline void
-peel_index_look(const uint64_t *group, uint32_t signature, struct peel_index_view *v)
+index_look(const uint64_t *group, uint32_t signature, struct index_view *v)
 {
 	uint32_t match = 0, empty = 0;
 
@@ -75,7 +75,7 @@ peel_index_look(const uint64_t *group, uint32_t signature, struct peel_index_vie
 
 /* The same for those who need one match only: its bucket, or 0. */
 static inline uint64_t
-peel_index_match(const uint64_t *group, uint32_t signature, bool *last)
+index_match(const uint64_t *group, uint32_t signature, bool *last)
 {
 	uint64_t match = 0;
 	bool empty = false;
@@ -91,44 +91,44 @@ peel_index_match(const uint64_t *group, uint32_t signature, bool *last)
 }
 
 static inline uint32_t
-peel_index_slot(uint64_t bucket)
+index_slot(uint64_t bucket)
 {
 	return (uint32_t)bucket - 1;
 }
 
 /* All slots that may belong to a hash, one after the other. */
-struct peel_index_walk {
-	struct peel_index_view view;
+struct index_walk {
+	struct index_view view;
 	uint64_t group, left;
 	uint32_t signature;
 };
 
-static inline struct peel_index_walk
-peel_index_walk_begin(const struct peel_index *ix, uint64_t hash)
+static inline struct index_walk
+index_walk_begin(const struct index *ix, uint64_t hash)
 {
-	struct peel_index_walk w = {
-		.group = peel_index_home(ix, hash),
+	struct index_walk w = {
+		.group = index_home(ix, hash),
 		.left = ix->n_groups,
-		.signature = peel_index_signature(hash),
+		.signature = index_signature(hash),
 	};
 
-	peel_index_look(peel_index_group(ix, w.group), w.signature, &w.view);
+	index_look(index_group(ix, w.group), w.signature, &w.view);
 	return w;
 }
 
 /* UINT32_MAX at the end. */
 static inline uint32_t
-peel_index_walk_next(const struct peel_index *ix, struct peel_index_walk *w)
+index_walk_next(const struct index *ix, struct index_walk *w)
 {
 	while (w->view.match == 0) {
 		if (w->view.last || --w->left == 0)
 			return UINT32_MAX;
 		if (++w->group == ix->n_groups)
 			w->group = 0;
-		peel_index_look(peel_index_group(ix, w->group), w->signature, &w->view);
+		index_look(index_group(ix, w->group), w->signature, &w->view);
 	}
 	unsigned int way = (unsigned int)__builtin_ctz(w->view.match);
 
 	w->view.match &= w->view.match - 1;
-	return peel_index_slot(w->view.bucket[way]);
+	return index_slot(w->view.bucket[way]);
 }

@@ -12,10 +12,10 @@ static uint32_t
 lookup_one(
 	const struct peel_route_table *t, uint64_t hash, const struct peel_addr *from, uint32_t cid)
 {
-	struct peel_index_walk w = peel_index_walk_begin(&t->exact, hash);
+	struct index_walk w = index_walk_begin(&t->exact, hash);
 
-	for (uint32_t slot; (slot = peel_index_walk_next(&t->exact, &w)) != PEEL_NONE;) {
-		if (peel_route_is(peel_route_at(t, slot), from, cid))
+	for (uint32_t slot; (slot = index_walk_next(&t->exact, &w)) != PEEL_NONE;) {
+		if (route_is(peel_route_at(t, slot), from, cid))
 			return slot;
 	}
 	return PEEL_NONE;
@@ -26,9 +26,8 @@ peel_route_lookup_hash(const struct peel_route_table *t, const struct peel_addr 
 	const uint32_t *cid, unsigned int n, uint64_t *hash)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		hash[i] = peel_route_hash(t, from[i], cid[i]);
-		__builtin_prefetch(
-			peel_index_group(&t->exact, peel_index_home(&t->exact, hash[i])));
+		hash[i] = route_hash(t, from[i], cid[i]);
+		__builtin_prefetch(index_group(&t->exact, index_home(&t->exact, hash[i])));
 	}
 }
 
@@ -37,13 +36,12 @@ peel_route_lookup_find(
 	const struct peel_route_table *t, const uint64_t *hash, unsigned int n, uint32_t *slot)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		const uint64_t *group =
-			peel_index_group(&t->exact, peel_index_home(&t->exact, hash[i]));
+		const uint64_t *group = index_group(&t->exact, index_home(&t->exact, hash[i]));
 		bool last;
-		uint64_t match = peel_index_match(group, peel_index_signature(hash[i]), &last);
+		uint64_t match = index_match(group, index_signature(hash[i]), &last);
 
 		if (__builtin_expect(match != 0, 1)) {
-			slot[i] = peel_index_slot(match);
+			slot[i] = index_slot(match);
 			__builtin_prefetch(peel_route_at(t, slot[i]));
 		} else {
 			slot[i] = last ? PEEL_NONE : UNSURE;
@@ -61,7 +59,7 @@ peel_route_lookup_check(const struct peel_route_table *t, const struct peel_addr
 			if (slot[i] == UNSURE)
 				slot[i] = lookup_one(t, hash[i], from[i], cid[i]);
 		} else if (__builtin_expect(
-				   !peel_route_is(peel_route_at(t, slot[i]), from[i], cid[i]), 0)) {
+				   !route_is(peel_route_at(t, slot[i]), from[i], cid[i]), 0)) {
 			slot[i] = lookup_one(t, hash[i], from[i], cid[i]);
 		}
 	}
@@ -81,9 +79,9 @@ peel_route_lookup_burst(const struct peel_route_table *t, const struct peel_addr
 uint32_t
 peel_route_lookup_any(const struct peel_route_table *t, uint32_t cid)
 {
-	struct peel_index_walk w = peel_index_walk_begin(&t->by_cid, peel_route_cid_hash(t, cid));
+	struct index_walk w = index_walk_begin(&t->by_cid, route_cid_hash(t, cid));
 
-	for (uint32_t slot; (slot = peel_index_walk_next(&t->by_cid, &w)) != PEEL_NONE;) {
+	for (uint32_t slot; (slot = index_walk_next(&t->by_cid, &w)) != PEEL_NONE;) {
 		const struct peel_route *r = peel_route_at(t, slot);
 
 		/* From a previous hop, whose cells carry a tag that will tell. Cells from a next hop carry none. */

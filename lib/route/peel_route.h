@@ -26,7 +26,7 @@ enum peel_route_kind {
 	PEEL_ROUTE_BACKWARD, /* from the next hop: seal with the backward key, on to the previous hop */
 	PEEL_ROUTE_RENDEZVOUS, /* open with own forward key, seal with `peer`'s backward key */
 	PEEL_ROUTE_EXIT, /* from the previous hop, this node is the end: open and look at the message */
-	PEEL_ROUTE_OWN, /* from the first hop of an own circuit: open every layer of its path */
+	PEEL_ROUTE_ORIGIN, /* from the first hop of an own circuit: open every layer of its path */
 };
 
 /**
@@ -50,7 +50,7 @@ struct peel_route {
 _Static_assert(sizeof(struct peel_route) == 64, "a route is one cache line");
 
 /** One direction of a session: 64 bytes, touched by the worker that holds this direction. */
-struct peel_half {
+struct peel_direction {
 	/* 0 */ struct peel_key key; /* read-only after publication */
 	/* 32 */ uint8_t salt[4];    /* read-only after publication */
 	/* 36 */ uint32_t
@@ -60,11 +60,11 @@ struct peel_half {
 	/* 48 */ uint64_t cells; /* relaxed */
 	/* 56 */ uint64_t bytes; /* relaxed */
 } __attribute__((aligned(64)));
-_Static_assert(sizeof(struct peel_half) == 64, "half a session is one cache line");
+_Static_assert(sizeof(struct peel_direction) == 64, "a direction is one cache line");
 
 struct peel_session {
-	struct peel_half forward;
-	struct peel_half backward;
+	struct peel_direction forward;
+	struct peel_direction backward;
 };
 
 struct peel_route_table;
@@ -105,7 +105,7 @@ void peel_route_table_free(struct peel_route_table *t);
 
 /**
  * A session from key material; both seal counters start at random values below 2^62. -ENOSPC when full.
- * @p now_s is written to last_seen of both halves.
+ * @p now_s is written to last_seen of both directions.
  */
 int peel_session_add(struct peel_route_table *t, const struct peel_key *forward,
 	const uint8_t salt_forward[4], const struct peel_key *backward,
@@ -190,14 +190,14 @@ peel_session_at(const struct peel_route_table *t, uint32_t session)
 
 /** The next explicit salt of a direction: never the same value twice for one key. Top bit clear. */
 static inline uint64_t
-peel_half_next(struct peel_half *h)
+peel_direction_next(struct peel_direction *h)
 {
 	return (__atomic_add_fetch(&h->seal, 1, __ATOMIC_RELAXED)) & INT64_MAX;
 }
 
 /** Last-seen is stored only when it changes. Relaxed, so that control may read. */
 static inline void
-peel_half_seen(struct peel_half *h, uint32_t now_s)
+peel_direction_seen(struct peel_direction *h, uint32_t now_s)
 {
 	if (__atomic_load_n(&h->last_seen_s, __ATOMIC_RELAXED) != now_s)
 		__atomic_store_n(&h->last_seen_s, now_s, __ATOMIC_RELAXED);
@@ -205,11 +205,11 @@ peel_half_seen(struct peel_half *h, uint32_t now_s)
 
 /** Account one cell, likewise. */
 static inline void
-peel_half_account(struct peel_half *h, uint32_t now_s, uint32_t bytes)
+peel_direction_account(struct peel_direction *h, uint32_t now_s, uint32_t bytes)
 {
 	__atomic_store_n(
 		&h->cells, __atomic_load_n(&h->cells, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
 	__atomic_store_n(
 		&h->bytes, __atomic_load_n(&h->bytes, __ATOMIC_RELAXED) + bytes, __ATOMIC_RELAXED);
-	peel_half_seen(h, now_s);
+	peel_direction_seen(h, now_s);
 }

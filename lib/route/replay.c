@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "memory.h"
+#include "table_memory.h"
 #include "peel_replay.h"
 
 #define ENTRIES_MIN 1024
@@ -12,7 +12,7 @@
 
 struct replay {
 	struct peel_replay base;
-	struct peel_memory memory;
+	struct memory memory;
 };
 
 int
@@ -28,7 +28,7 @@ peel_replay_new(uint32_t entries, const struct peel_env *env, bool heap, int soc
 		return -ENOMEM;
 	while (size < entries && size < ENTRIES_MAX)
 		size *= 2;
-	rc = peel_memory_alloc(&r->memory, (size_t)size * sizeof(uint64_t), heap, socket_id);
+	rc = memory_alloc(&r->memory, (size_t)size * sizeof(uint64_t), heap, socket_id);
 	if (rc != 0) {
 		free(r);
 		return rc;
@@ -49,6 +49,6 @@ peel_replay_free(struct peel_replay *r)
 
 	if (r == NULL)
 		return;
-	peel_memory_free(&whole->memory);
+	memory_free(&whole->memory);
 	free(whole);
 }

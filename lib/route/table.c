@@ -29,8 +29,8 @@ layout(struct peel_route_table *t, uint8_t *base)
 {
 	uint64_t pages =
 		(t->max_sessions + PEEL_ROUTE_PAGE_SESSIONS - 1) / PEEL_ROUTE_PAGE_SESSIONS;
-	uint64_t exact = peel_index_groups(t->max_routes, EXACT_LOAD);
-	uint64_t by_cid = peel_index_groups(t->max_routes, BY_CID_LOAD);
+	uint64_t exact = index_groups(t->max_routes, EXACT_LOAD);
+	uint64_t by_cid = index_groups(t->max_routes, BY_CID_LOAD);
 	size_t sizes[] = {
 		pages * PEEL_ROUTE_PAGE,
 		exact * PEEL_INDEX_WAYS * sizeof(uint64_t),
@@ -58,7 +58,7 @@ layout(struct peel_route_table *t, uint8_t *base)
 	t->exact.n_groups = exact;
 	t->by_cid.n_groups = by_cid;
 	t->n_pages = (uint32_t)pages;
-	t->free_sessions = (struct peel_free_list){PEEL_NONE, PEEL_NONE, 0, t->max_sessions};
+	t->free_sessions = (struct free_list){PEEL_NONE, PEEL_NONE, 0, t->max_sessions};
 	return sum;
 }
 
@@ -78,12 +78,12 @@ peel_route_table_new(const struct peel_route_conf *conf, struct peel_route_table
 	t->env = conf->env;
 	t->max_sessions = conf->max_sessions;
 	t->max_routes = 2 * conf->max_sessions;
-	rc = peel_memory_alloc(&t->memory, layout(t, NULL), conf->heap, conf->socket_id);
+	rc = memory_alloc(&t->memory, layout(t, NULL), conf->heap, conf->socket_id);
 	if (rc != 0) {
 		free(t);
 		return rc;
 	}
-	peel_memory_guard(&t->memory);
+	memory_guard(&t->memory);
 	layout(t, t->memory.p);
 	t->exact_seed = peel_random_u64(t->env);
 	t->cid_seed = peel_random_u64(t->env);
@@ -96,7 +96,7 @@ destroy(struct peel_route_table *t)
 {
 	/* Only what was ever used: the rest has never been touched. */
 	peel_wipe(t->base.pages, (size_t)t->n_pages_used * PEEL_ROUTE_PAGE);
-	peel_memory_free(&t->memory);
+	memory_free(&t->memory);
 	peel_wipe(t, sizeof(*t));
 	free(t);
 }
@@ -140,7 +140,7 @@ session_link(const struct peel_route_table *t, uint32_t i)
 static uint32_t
 take_session(struct peel_route_table *t)
 {
-	struct peel_free_list *l = &t->free_sessions;
+	struct free_list *l = &t->free_sessions;
 	uint32_t i = l->head, page;
 
 	if (i != PEEL_NONE) {
@@ -160,7 +160,7 @@ take_session(struct peel_route_table *t)
 static void
 give_session(struct peel_route_table *t, uint32_t i)
 {
-	struct peel_free_list *l = &t->free_sessions;
+	struct free_list *l = &t->free_sessions;
 
 	*session_link(t, i) = PEEL_NONE;
 	if (l->tail == PEEL_NONE)
@@ -253,7 +253,7 @@ defer(struct peel_route_table *t, peel_rcu_fn fn, uint32_t i)
 /* ---- sessions ------------------------------------------------------------------------------------------------------------- */
 
 static void
-fill_half(struct peel_route_table *t, struct peel_half *h, const struct peel_key *key,
+fill_direction(struct peel_route_table *t, struct peel_direction *h, const struct peel_key *key,
 	const uint8_t salt[4], uint32_t now_s)
 {
 	h->key = *key;
@@ -291,8 +291,8 @@ peel_session_add(struct peel_route_table *t, const struct peel_key *forward,
 	struct peel_session *s = peel_session_at(t, i);
 
 	/* No worker knows this index yet: the store that publishes its first route makes all of this visible. */
-	fill_half(t, &s->forward, forward, salt_forward, now_s);
-	fill_half(t, &s->backward, backward, salt_backward, now_s);
+	fill_direction(t, &s->forward, forward, salt_forward, now_s);
+	fill_direction(t, &s->backward, backward, salt_backward, now_s);
 	next_generation(t, i);
 	t->n_sessions++;
 	*session = i;
@@ -321,10 +321,10 @@ peel_session_count(const struct peel_route_table *t)
 static uint32_t
 find_exact(const struct peel_route_table *t, uint64_t hash, const struct peel_route *spec)
 {
-	struct peel_index_walk w = peel_index_walk_begin(&t->exact, hash);
+	struct index_walk w = index_walk_begin(&t->exact, hash);
 
-	for (uint32_t slot; (slot = peel_index_walk_next(&t->exact, &w)) != PEEL_NONE;) {
-		if (peel_route_is(peel_route_at(t, slot), &spec->in, spec->in_cid))
+	for (uint32_t slot; (slot = index_walk_next(&t->exact, &w)) != PEEL_NONE;) {
+		if (route_is(peel_route_at(t, slot), &spec->in, spec->in_cid))
 			return slot;
 	}
 	return PEEL_NONE;
@@ -333,10 +333,10 @@ find_exact(const struct peel_route_table *t, uint64_t hash, const struct peel_ro
 static unsigned int
 count_cid(const struct peel_route_table *t, uint32_t cid)
 {
-	struct peel_index_walk w = peel_index_walk_begin(&t->by_cid, peel_route_cid_hash(t, cid));
+	struct index_walk w = index_walk_begin(&t->by_cid, route_cid_hash(t, cid));
 	unsigned int n = 0;
 
-	for (uint32_t slot; (slot = peel_index_walk_next(&t->by_cid, &w)) != PEEL_NONE;)
+	for (uint32_t slot; (slot = index_walk_next(&t->by_cid, &w)) != PEEL_NONE;)
 		n += peel_route_at(t, slot)->in_cid == cid;
 	return n;
 }
@@ -347,15 +347,15 @@ static void
 add_by_cid(struct peel_route_table *t, uint32_t cid, uint32_t slot)
 {
 	if (count_cid(t, cid) < PEEL_ROUTE_SAME_CID_MAX)
-		peel_index_add(&t->by_cid, peel_route_cid_hash(t, cid), slot);
+		index_add(&t->by_cid, route_cid_hash(t, cid), slot);
 }
 
 static bool
 spec_valid(const struct peel_route_table *t, const struct peel_route *spec)
 {
-	if (spec->kind < PEEL_ROUTE_FORWARD || spec->kind > PEEL_ROUTE_OWN)
+	if (spec->kind < PEEL_ROUTE_FORWARD || spec->kind > PEEL_ROUTE_ORIGIN)
 		return false;
-	if (spec->kind == PEEL_ROUTE_OWN && spec->session == PEEL_NONE)
+	if (spec->kind == PEEL_ROUTE_ORIGIN && spec->session == PEEL_NONE)
 		return true;
 	if (spec->kind == PEEL_ROUTE_RENDEZVOUS && !session_in_use(t, spec->peer))
 		return false;
@@ -365,7 +365,7 @@ spec_valid(const struct peel_route_table *t, const struct peel_route *spec)
 int
 peel_route_publish(struct peel_route_table *t, const struct peel_route *spec, uint32_t *slot)
 {
-	uint64_t hash = peel_route_hash(t, &spec->in, spec->in_cid);
+	uint64_t hash = route_hash(t, &spec->in, spec->in_cid);
 	uint32_t old = find_exact(t, hash, spec), i;
 
 	if (slot != NULL)
@@ -380,12 +380,12 @@ peel_route_publish(struct peel_route_table *t, const struct peel_route *spec, ui
 	*peel_route_at(t, i) = *spec;
 	/* From here on workers see it: the release store in the index pairs with the acquire of their look. */
 	if (old == PEEL_NONE) {
-		peel_index_add(&t->exact, hash, i);
+		index_add(&t->exact, hash, i);
 		add_by_cid(t, spec->in_cid, i);
 		t->n_routes++;
 	} else {
-		peel_index_replace(&t->exact, hash, old, i);
-		if (!peel_index_replace(&t->by_cid, peel_route_cid_hash(t, spec->in_cid), old, i))
+		index_replace(&t->exact, hash, old, i);
+		if (!index_replace(&t->by_cid, route_cid_hash(t, spec->in_cid), old, i))
 			add_by_cid(t, spec->in_cid, i);
 		defer(t, release_route, old);
 	}
@@ -398,12 +398,12 @@ void
 peel_route_retire(struct peel_route_table *t, uint32_t slot)
 {
 	const struct peel_route *r = peel_route_at(t, slot);
-	bool there = peel_index_del(&t->exact, peel_route_hash(t, &r->in, r->in_cid), slot);
+	bool there = index_del(&t->exact, route_hash(t, &r->in, r->in_cid), slot);
 
 	assert(there);
 	if (!there)
 		return;
-	(void)peel_index_del(&t->by_cid, peel_route_cid_hash(t, r->in_cid), slot);
+	(void)index_del(&t->by_cid, route_cid_hash(t, r->in_cid), slot);
 	t->n_routes--;
 	defer(t, release_route, slot);
 }

@@ -6,12 +6,12 @@
 /* Inside of the switching table, shared by its control side (table.c) and its worker side (lookup.c). */
 
 #include "index.h"
-#include "memory.h"
+#include "table_memory.h"
 #include "peel_route.h"
 
 /* Unused sessions, first in first out, so that one rests as long as possible. The link of a free session is inside of
  * it; what was never used is not in the list and not touched. */
-struct peel_free_list {
+struct free_list {
 	uint32_t head, tail; /* PEEL_NONE when empty */
 	uint32_t fresh;	     /* how many were ever used */
 	uint32_t end;
@@ -25,13 +25,13 @@ struct peel_free_list {
 struct peel_route_table {
 	/* Set at creation, read by workers. */
 	struct peel_route_base base; /* first: the accessors of peel_route.h rely on it */
-	struct peel_index exact;     /* by neighbour and circuit id */
-	struct peel_index by_cid;    /* by circuit id alone */
+	struct index exact;	     /* by neighbour and circuit id */
+	struct index by_cid;	     /* by circuit id alone */
 	uint64_t exact_seed;
 	uint64_t cid_seed;
 
 	/* Control thread only. */
-	struct peel_memory memory __attribute__((aligned(64)));
+	struct memory memory __attribute__((aligned(64)));
 	struct peel_rcu *rcu;
 	const struct peel_env *env;
 	uint64_t *
@@ -40,7 +40,7 @@ struct peel_route_table {
 	uint32_t n_pages_used; /* from here on nothing was ever touched */
 	uint32_t cursor;       /* page to look at next for a route that found no room at home */
 	uint32_t turn;	       /* spreads the lines of a page */
-	struct peel_free_list free_sessions;
+	struct free_list free_sessions;
 	uint32_t max_sessions;
 	uint32_t max_routes; /* published; there are a few more slots, for replacing when full */
 	uint32_t n_sessions;
@@ -50,13 +50,13 @@ struct peel_route_table {
 };
 
 static inline uint64_t
-peel_route_hash(const struct peel_route_table *t, const struct peel_addr *in, uint32_t cid)
+route_hash(const struct peel_route_table *t, const struct peel_addr *in, uint32_t cid)
 {
 	return peel_addr_hash(in, cid, t->exact_seed);
 }
 
 static inline uint64_t
-peel_route_cid_hash(const struct peel_route_table *t, uint32_t cid)
+route_cid_hash(const struct peel_route_table *t, uint32_t cid)
 {
 	static const struct peel_addr none;
 
@@ -65,7 +65,7 @@ peel_route_cid_hash(const struct peel_route_table *t, uint32_t cid)
 
 /* The whole key: 20 bytes of address and the circuit id behind it, three words. */
 static inline bool
-peel_route_is(const struct peel_route *r, const struct peel_addr *in, uint32_t cid)
+route_is(const struct peel_route *r, const struct peel_addr *in, uint32_t cid)
 {
 	uint64_t a[3], b[2];
 	uint32_t b2;

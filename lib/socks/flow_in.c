@@ -33,7 +33,7 @@ who_named(const struct peel_flows *f, const struct port *p)
 }
 
 enum claim
-flow_claim(struct peel_flows *f, const struct circuit *c, unsigned int user,
+flow_claim(struct peel_flows *f, const struct or_circuit *c, unsigned int user,
 	const struct peel_socks_target *to)
 {
 	uint64_t others = c->users & ~(UINT64_C(1) << user);
@@ -70,7 +70,7 @@ flow_claim(struct peel_flows *f, const struct circuit *c, unsigned int user,
 }
 
 void
-flow_note_sent(struct peel_flows *f, struct circuit *c, unsigned int user,
+flow_note_sent(struct peel_flows *f, struct or_circuit *c, unsigned int user,
 	const struct peel_socks_target *to, uint64_t key)
 {
 	struct port *p = flow_port(c, to->addr.port);
@@ -97,14 +97,14 @@ flow_note_sent(struct peel_flows *f, struct circuit *c, unsigned int user,
 
 /* A host answered: that circuit can reach such hosts, and those it was moved away from cannot, unless they did lately. */
 static void
-note_heard(struct peel_flows *f, struct flow *flow, struct circuit *c, enum kind kind)
+note_heard(struct peel_flows *f, struct flow *flow, struct or_circuit *c, enum kind kind)
 {
 	uint32_t now = f->now;
 
 	c->ability[kind].heard_at = now;
 	c->ability[kind].failed = 0;
 	for (unsigned int i = 0; i < f->n_circuits && flow->tried != 0; i++) {
-		struct circuit *other = &f->circuit[i];
+		struct or_circuit *other = &f->circuit[i];
 
 		if (other != c && (flow->tried & other->bit) != 0)
 			flow_failed(other, kind, true, now);
@@ -121,7 +121,7 @@ note_heard(struct peel_flows *f, struct flow *flow, struct circuit *c, enum kind
 
 /* The user who talked to that host through the circuit last, or -1. One who left still stands between it and the others. */
 static int
-who_sent(struct peel_flows *f, struct circuit *c, const struct peel_socks_target *origin,
+who_sent(struct peel_flows *f, struct or_circuit *c, const struct peel_socks_target *origin,
 	struct flow **out, uint32_t *last)
 {
 	uint32_t now = f->now, then;
@@ -159,7 +159,7 @@ who_asked(const struct peel_flows *f, const struct port *p, uint16_t port)
 
 /* Nobody asked there: it is for the owner, if nobody else was at it lately, who may have made somebody come here. */
 static int
-whose_unasked(const struct peel_flows *f, const struct circuit *c)
+whose_unasked(const struct peel_flows *f, const struct or_circuit *c)
 {
 	uint32_t now = f->now;
 
@@ -175,7 +175,7 @@ whose_unasked(const struct peel_flows *f, const struct circuit *c)
 
 /* Somebody came in through a circuit: answer through it, unless a live conversation goes through another one. */
 static void
-note_incoming(struct peel_flows *f, unsigned int user, struct circuit *c,
+note_incoming(struct peel_flows *f, unsigned int user, struct or_circuit *c,
 	const struct peel_socks_target *origin)
 {
 	uint64_t key = flow_key(f, user, origin);
@@ -190,7 +190,7 @@ note_incoming(struct peel_flows *f, unsigned int user, struct circuit *c,
 
 /* An answer to a name: its own flow is answered, and the address belongs to it from now on. */
 static void
-note_named(struct peel_flows *f, const struct port *p, struct circuit *c)
+note_named(struct peel_flows *f, const struct port *p, struct or_circuit *c)
 {
 	struct flow *flow = flow_find(f, p->named_key);
 	uint32_t last;
@@ -202,7 +202,7 @@ note_named(struct peel_flows *f, const struct port *p, struct circuit *c)
 /* A host that a user talks to answered from a port that he did not send to, so it may have a name as well, and answer
  * somebody else who sent to that; one who left since only at the port that he asked. */
 static bool
-may_be_named(const struct peel_flows *f, const struct circuit *c, const struct port *p, int sent,
+may_be_named(const struct peel_flows *f, const struct or_circuit *c, const struct port *p, int sent,
 	uint16_t port)
 {
 	uint32_t now = f->now;
@@ -229,7 +229,7 @@ drop(struct peel_flows *f)
 int
 peel_flows_in(struct peel_flows *f, uint64_t circuit, const struct peel_socks_target *origin)
 {
-	struct circuit *c = flow_find_circuit(f, circuit);
+	struct or_circuit *c = flow_find_circuit(f, circuit);
 	const struct port *p;
 	struct flow *flow;
 	uint32_t last = 0;

@@ -92,7 +92,7 @@ flow_go(struct flow *flow, uint64_t circuit, uint32_t now)
 /* ---- what exits cannot do ------------------------------------------------------------------------------------------- */
 
 void
-flow_failed(struct circuit *c, enum kind kind, bool proved, uint32_t now)
+flow_failed(struct or_circuit *c, enum kind kind, bool proved, uint32_t now)
 {
 	struct ability *a = &c->ability[kind];
 
@@ -106,7 +106,7 @@ flow_failed(struct circuit *c, enum kind kind, bool proved, uint32_t now)
 }
 
 static bool
-is_able(const struct circuit *c, enum kind kind, uint32_t now)
+is_able(const struct or_circuit *c, enum kind kind, uint32_t now)
 {
 	const struct ability *a = &c->ability[kind];
 
@@ -128,7 +128,7 @@ mix(uint64_t x)
 /* Better ones are larger. Nobody goes to another's circuit for a single host that is silent, but for a kind of hosts that
  * the own circuits cannot reach. */
 static unsigned int
-rank(const struct peel_flows *f, const struct circuit *c, unsigned int user, enum kind kind,
+rank(const struct peel_flows *f, const struct or_circuit *c, unsigned int user, enum kind kind,
 	uint64_t tried, enum claim claim)
 {
 	bool own = f->user[user].owned == 0 || c->owner == (int)user;
@@ -139,16 +139,16 @@ rank(const struct peel_flows *f, const struct circuit *c, unsigned int user, enu
 
 /* Among those of the best rank: the one whose turn it is, or the one that the host and the circuit agree on (which a
  * forgotten flow finds again). */
-static struct circuit *
+static struct or_circuit *
 choose(struct peel_flows *f, unsigned int user, const struct peel_socks_target *to, uint64_t key,
 	uint64_t tried)
 {
-	struct circuit *best = NULL;
+	struct or_circuit *best = NULL;
 	uint64_t best_score = 0;
 	unsigned int best_rank = 0;
 
 	for (unsigned int i = 0; i < f->n_circuits; i++) {
-		struct circuit *c = &f->circuit[i];
+		struct or_circuit *c = &f->circuit[i];
 		uint64_t score = f->isolate ? UINT64_MAX - c->turn : mix(key ^ mix(c->id));
 		enum claim claim = flow_claim(f, c, user, to);
 		unsigned int r;
@@ -178,8 +178,8 @@ is_silent(const struct flow *flow, uint32_t now)
 /* May it go on through its circuit, as far as others are concerned? In use, its host is its user's there, but the port
  * may have become somebody's. */
 static bool
-may_stay(struct peel_flows *f, const struct flow *flow, const struct circuit *c, unsigned int user,
-	const struct peel_socks_target *to)
+may_stay(struct peel_flows *f, const struct flow *flow, const struct or_circuit *c,
+	unsigned int user, const struct peel_socks_target *to)
 {
 	if (!flow_is_fresh(f->now, flow->used) && f->user[user].owned > 0 && c->owner != (int)user)
 		return false; /* the circuit became another's, and the conversation is over */
@@ -188,12 +188,12 @@ may_stay(struct peel_flows *f, const struct flow *flow, const struct circuit *c,
 }
 
 /* For want of answers, to the next best. It stays where there is none. */
-static struct circuit *
-move(struct peel_flows *f, struct flow *flow, struct circuit *c, unsigned int user,
+static struct or_circuit *
+move(struct peel_flows *f, struct flow *flow, struct or_circuit *c, unsigned int user,
 	const struct peel_socks_target *to)
 {
 	uint64_t tried = flow->tried | c->bit;
-	struct circuit *next = choose(f, user, to, flow->key, tried);
+	struct or_circuit *next = choose(f, user, to, flow->key, tried);
 	uint32_t now = f->now;
 
 	if (next != NULL && (tried & next->bit) != 0) { /* all were tried: once more */
@@ -214,11 +214,11 @@ move(struct peel_flows *f, struct flow *flow, struct circuit *c, unsigned int us
 }
 
 /* The first circuit of a flow, or another one for one that is gone or became somebody's. */
-static struct circuit *
+static struct or_circuit *
 place(struct peel_flows *f, unsigned int user, const struct peel_socks_target *to, uint64_t key,
 	struct flow **flow)
 {
-	struct circuit *c = choose(f, user, to, key, 0);
+	struct or_circuit *c = choose(f, user, to, key, 0);
 
 	if (c == NULL)
 		return NULL;
@@ -241,7 +241,7 @@ peel_flows_out(struct peel_flows *f, unsigned int user, const struct peel_socks_
 {
 	uint64_t key = flow_key(f, user, to);
 	struct flow *flow = flow_find(f, key);
-	struct circuit *c = flow != NULL ? flow_find_circuit(f, flow->circuit) : NULL;
+	struct or_circuit *c = flow != NULL ? flow_find_circuit(f, flow->circuit) : NULL;
 
 	f->now = flow_clock(f);
 	if (f->n_circuits == 0)

@@ -62,7 +62,7 @@ struct ability {
 	uint8_t failed;
 };
 
-struct circuit {
+struct or_circuit {
 	uint64_t id;
 	uint64_t bit;	/* no other circuit has it, but one that is gone may have had */
 	uint64_t users; /* bit per slot that used it, also of those who left */
@@ -90,7 +90,7 @@ struct peel_flows {
 	uint32_t serial, left;
 	bool isolate;
 	unsigned int n_circuits, n_users;
-	struct circuit circuit[PEEL_FLOWS_CIRCUITS];
+	struct or_circuit circuit[PEEL_FLOWS_CIRCUITS];
 	struct user user[PEEL_FLOWS_USERS];
 	struct flow flow[FLOW_SETS][FLOW_WAYS];
 };
@@ -117,7 +117,7 @@ flow_kind(const struct peel_socks_target *t)
 }
 
 static inline struct port *
-flow_port(const struct circuit *c, uint16_t port)
+flow_port(const struct or_circuit *c, uint16_t port)
 {
 	return &c->port[port & (PORTS - 1)];
 }
@@ -136,7 +136,7 @@ flow_is_through(const struct flow *flow, uint64_t circuit, uint32_t now, uint32_
 }
 
 /* flows.c */
-struct circuit *flow_find_circuit(struct peel_flows *f, uint64_t id);
+struct or_circuit *flow_find_circuit(struct peel_flows *f, uint64_t id);
 
 /* flow_out.c */
 uint64_t flow_key(const struct peel_flows *f, unsigned int user, const struct peel_socks_target *t);
@@ -147,7 +147,7 @@ struct flow *flow_new(struct peel_flows *f, uint64_t key, uint64_t circuit);
 /** From its circuit to another one. False: it left too many lately to keep what still comes through them. */
 bool flow_go(struct flow *flow, uint64_t circuit, uint32_t now) PEEL_MUST_USE;
 /** A flow left the circuit for want of answers. @p proved: it has them elsewhere. */
-void flow_failed(struct circuit *c, enum kind kind, bool proved, uint32_t now);
+void flow_failed(struct or_circuit *c, enum kind kind, bool proved, uint32_t now);
 
 /* flow_in.c */
 enum claim {
@@ -156,8 +156,8 @@ enum claim {
 	CLAIM_FREE,
 };
 /** May a user send there through a circuit? */
-enum claim flow_claim(struct peel_flows *f, const struct circuit *c, unsigned int user,
+enum claim flow_claim(struct peel_flows *f, const struct or_circuit *c, unsigned int user,
 	const struct peel_socks_target *to);
 /** A user does. */
-void flow_note_sent(struct peel_flows *f, struct circuit *c, unsigned int user,
+void flow_note_sent(struct peel_flows *f, struct or_circuit *c, unsigned int user,
 	const struct peel_socks_target *to, uint64_t key);

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-/* What server.c, client.c and udp.c share. */
+/* What socks_server.c, socks_client.c and udp.c share. */
 
 #include <sys/queue.h>
 #include <uv.h>
@@ -72,13 +72,13 @@ struct peel_socks {
 	uint8_t *rx; /* for datagrams of all associations, one burst at a time */
 };
 
-/* client.c */
+/* socks_client.c */
 void socks_client_accept(struct peel_socks *s);
 void socks_client_close(struct client *c);
 /** The answer of the backend is here: write it and end. */
 void socks_client_answer(struct client *c, const void *answer, size_t len);
 
-/* server.c */
+/* socks_server.c */
 /** Is it time to tell the log again? */
 bool socks_may_warn(struct peel_socks *s, uint64_t *last_ms);
 /** There is no room for another one: count it, and say so, once in a while. */

@@ -23,8 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct peel_conf conf;
-	enum peel_conf_use use = PEEL_CONF_RELAY;
+	static struct conf conf;
+	enum conf_use use = PEEL_CONF_RELAY;
 	unsigned int told = 0, n;
 	char *text = malloc(size > 0 ? size : 1);
 
@@ -33,7 +33,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	if (memmem(text, size, "[socks]", 7) != NULL)
 		use = PEEL_CONF_CLIENT;
-	n = peel_conf_parse(use, "f", text, size, &conf, on_error, &told);
+	n = conf_parse(use, "f", text, size, &conf, on_error, &told);
 	free(text);
 	if ((n > 0) != (told > 0))
 		abort();

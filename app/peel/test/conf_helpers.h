@@ -35,8 +35,7 @@ on_error(void *arg, const char *text)
 }
 
 static inline unsigned int
-parse_bytes_as(
-	enum peel_conf_use use, const char *text, size_t len, struct peel_conf *c, struct told *t)
+parse_bytes_as(enum conf_use use, const char *text, size_t len, struct conf *c, struct told *t)
 {
 	unsigned int n;
 	char *copy = malloc(len > 0 ? len : 1); /* exact size, so that a byte too far traps */
@@ -44,27 +43,27 @@ parse_bytes_as(
 	assert_non_null(copy);
 	memcpy(copy, text, len);
 	memset(t, 0, sizeof(*t));
-	n = peel_conf_parse(use, "f.ini", copy, len, c, on_error, t);
+	n = conf_parse(use, "f.ini", copy, len, c, on_error, t);
 	free(copy);
 	assert_int_equal(n, t->n);
 	return n;
 }
 
 static inline unsigned int
-parse_bytes(const char *text, size_t len, struct peel_conf *c, struct told *t)
+parse_bytes(const char *text, size_t len, struct conf *c, struct told *t)
 {
 	return parse_bytes_as(PEEL_CONF_RELAY, text, len, c, t);
 }
 
 static inline unsigned int
-parse(const char *text, struct peel_conf *c, struct told *t)
+parse(const char *text, struct conf *c, struct told *t)
 {
 	return parse_bytes(text, strlen(text), c, t);
 }
 
 /* Parse what must be valid. */
 static inline void
-parse_ok(const char *text, struct peel_conf *c)
+parse_ok(const char *text, struct conf *c)
 {
 	struct told t;
 
@@ -74,13 +73,13 @@ parse_ok(const char *text, struct peel_conf *c)
 
 /* The same as a client. */
 static inline unsigned int
-parse_client(const char *text, struct peel_conf *c, struct told *t)
+parse_client(const char *text, struct conf *c, struct told *t)
 {
 	return parse_bytes_as(PEEL_CONF_CLIENT, text, strlen(text), c, t);
 }
 
 static inline void
-parse_client_ok(const char *text, struct peel_conf *c)
+parse_client_ok(const char *text, struct conf *c)
 {
 	struct told t;
 

@@ -8,11 +8,11 @@
 static void
 test_minimal_file_gives_defaults(void **state)
 {
-	struct peel_conf c, d;
+	struct conf c, d;
 
 	(void)state;
 	parse_ok(KEY, &c);
-	peel_conf_init(&d, PEEL_CONF_RELAY);
+	conf_init(&d, PEEL_CONF_RELAY);
 	assert_string_equal(c.node.key_file, "k");
 	memset(c.node.key_file, 0, sizeof(c.node.key_file));
 	memset(c.line, 0, sizeof(c.line));
@@ -24,7 +24,7 @@ test_minimal_file_gives_defaults(void **state)
 static void
 test_values_reach_their_fields(void **state)
 {
-	struct peel_conf c;
+	struct conf c;
 
 	(void)state;
 	parse_ok(
@@ -99,10 +99,10 @@ test_values_reach_their_fields(void **state)
 static void
 test_ethdev_values_are_combined(void **state)
 {
-	struct peel_conf c;
+	struct conf c;
 
 	(void)state;
-	if (peel_port_find("ethdev") == NULL)
+	if (port_find("ethdev") == NULL)
 		return; /* a build without it */
 	parse_ok(ETHDEV
 		"listen = 0.0.0.0:99\naddress6 = fd00::3/64\ngateway = 10.1.2.1\n"
@@ -129,7 +129,7 @@ test_ethdev_values_are_combined(void **state)
 static void
 test_empty_lists_are_empty(void **state)
 {
-	struct peel_conf c;
+	struct conf c;
 
 	(void)state;
 	parse_ok(KEY "[discovery]\nbootstrap =\n[workers]\ncores =\n[exit]\ndeny =\n", &c);
@@ -141,7 +141,7 @@ test_empty_lists_are_empty(void **state)
 static void
 test_line_forms(void **state)
 {
-	struct peel_conf c;
+	struct conf c;
 
 	(void)state;
 	/* Byte order mark, CR LF, comments, no space around '=', a ';' and a '#' inside a value, no last line end. */
@@ -155,7 +155,7 @@ test_line_forms(void **state)
 /* ---- the documented file --------------------------------------------------------------------------------------------- */
 
 static char *
-read_ini(enum peel_conf_use use)
+read_ini(enum conf_use use)
 {
 	const char *path = getenv(use == PEEL_CONF_RELAY ? "PEEL_RELAY_INI" : "PEEL_CLIENT_INI");
 	FILE *f;
@@ -172,20 +172,20 @@ read_ini(enum peel_conf_use use)
 
 /* A line "#name = value" of the file shows a default: it must set exactly what the defaults have. */
 static void
-check_default(enum peel_conf_use use, int i, const char *value)
+check_default(enum conf_use use, int i, const char *value)
 {
 	const struct conf_setting *k = &conf_settings[i];
-	static struct peel_conf defaults, c;
+	static struct conf defaults, c;
 	char why[PEEL_CONF_WHY] = "";
 
-	peel_conf_init(&defaults, use);
+	conf_init(&defaults, use);
 	c = defaults;
 	/* Spoil the field, so that a value that does nothing is seen. Flags share theirs, lists clear theirs. */
 	if (k->type == CONF_FLAG)
 		c.node.tunnel.peer_flags ^= (uint16_t)k->min;
 	else if (k->type < CONF_CORES)
 		memset((char *)&c + k->offset, 0x55, k->size);
-	if (peel_conf_set(&c, (enum conf_id)i, value, false, why) != 0)
+	if (conf_set(&c, (enum conf_id)i, value, false, why) != 0)
 		fail_msg("[%s] %s = %s: %s", k->section, k->name, value, why);
 	if (memcmp(&c, &defaults, sizeof(c)) != 0)
 		fail_msg("[%s] %s = %s is not the default", k->section, k->name, value);
@@ -193,7 +193,7 @@ check_default(enum peel_conf_use use, int i, const char *value)
 
 /* The committed file is the one that `--sample` writes, and reads as the defaults. */
 static void
-documents_the_defaults(enum peel_conf_use use)
+documents_the_defaults(enum conf_use use)
 {
 	char *text = read_ini(use), *save = NULL, section[64] = "", *sample = NULL;
 	size_t len;
@@ -201,7 +201,7 @@ documents_the_defaults(enum peel_conf_use use)
 	bool seen[CONF_N] = {false};
 
 	assert_non_null(f);
-	peel_conf_sample(use, f);
+	conf_sample(use, f);
 	fclose(f);
 	assert_string_equal(text, sample);
 	free(sample);
@@ -244,7 +244,7 @@ static void
 test_sample_files_are_valid(void **state)
 {
 	char *relay = read_ini(PEEL_CONF_RELAY), *client = read_ini(PEEL_CONF_CLIENT);
-	struct peel_conf c;
+	struct conf c;
 	struct told t;
 
 	(void)state;
@@ -265,7 +265,7 @@ test_sample_files_are_valid(void **state)
 static void
 test_values_of_a_client(void **state)
 {
-	struct peel_conf c;
+	struct conf c;
 
 	(void)state;
 	parse_client_ok(
@@ -283,7 +283,7 @@ test_values_of_a_client(void **state)
 	assert_int_equal(c.client.max_clients, 9);
 	assert_int_equal(c.client.idle_timeout, 10);
 	assert_true(c.client.isolate_destinations);
-	const struct peel_originator_settings *o = &c.node.originator;
+	const struct peel_origin_settings *o = &c.node.originator;
 
 	assert_int_equal(o->min_circuits, 2);
 	assert_int_equal(o->max_circuits, 3);
@@ -327,7 +327,7 @@ test_table_is_sound(void **state)
 static void
 test_host_checks(void **state)
 {
-	struct peel_conf c;
+	struct conf c;
 	struct told t = {.n = 0};
 	char folder[] = "/tmp/peel-conf-XXXXXX", path[64], text[256], why[128];
 	struct peel_identity id;
@@ -341,11 +341,11 @@ test_host_checks(void **state)
 	snprintf(text, sizeof(text),
 		"[node]\nkey = %s\nmanagement = %s/s\n[workers]\nhugepages = no\n", path, folder);
 	parse_ok(text, &c);
-	assert_int_equal(peel_conf_check_host("f.ini", &c, on_error, &t), 0);
+	assert_int_equal(conf_check_host("f.ini", &c, on_error, &t), 0);
 
 	chmod(path, 0644); /* a secret that others can read */
 	parse_ok(text, &c);
-	assert_int_equal(peel_conf_check_host("f.ini", &c, on_error, &t), 1);
+	assert_int_equal(conf_check_host("f.ini", &c, on_error, &t), 1);
 	assert_non_null(strstr(t.text, "f.ini:2: [node] key: "));
 	unlink(path);
 	memset(&t, 0, sizeof(t));
@@ -354,7 +354,7 @@ test_host_checks(void **state)
 		 "[workers]\ncores = 1023\nhugepages = no\nmemory = 32\n"
 		 "[tunnel]\nmax_joined_circuits = 1000000\n",
 		&c);
-	assert_int_equal(peel_conf_check_host("f.ini", &c, on_error, &t), 5);
+	assert_int_equal(conf_check_host("f.ini", &c, on_error, &t), 5);
 	assert_non_null(strstr(t.text, "f.ini:2: [node] key: /nonexistent/k: No such file"));
 	assert_non_null(
 		strstr(t.text, "f.ini:3: [node] management: cannot make a socket in /nonexistent"));
@@ -363,7 +363,7 @@ test_host_checks(void **state)
 	assert_non_null(strstr(t.text, "f.ini:10: [workers] memory: 32 MiB is too little"));
 	/* An address that may still come is no mistake. */
 	memset(&t, 0, sizeof(t));
-	peel_conf_notes("f.ini", &c, on_error, &t);
+	conf_notes("f.ini", &c, on_error, &t);
 	assert_non_null(strstr(t.text, "f.ini:6: [port] listen: this machine does not have "
 				       "203.0.113.77 yet"));
 	rmdir(folder);
@@ -381,7 +381,7 @@ test_routers_outside(void **state)
 		"address = 192.0.2.7/24\naddress6 = 2001:db8::7/64\ngateway6 = fe80::1\n",
 		"address = 192.0.2.7/24\naddress6 = 2001:db8::/127\n",
 	};
-	struct peel_conf c;
+	struct conf c;
 
 	(void)state;
 	for (size_t i = 0; i < PEEL_ARRAY_LEN(fine); i++) {
@@ -393,7 +393,7 @@ test_routers_outside(void **state)
 			"device = net_null0\nlisten = 0.0.0.0:8090\n%s",
 			fine[i]);
 		parse_ok(text, &c);
-		peel_conf_notes("f.ini", &c, on_error, &t);
+		conf_notes("f.ini", &c, on_error, &t);
 		assert_true(
 			(strstr(t.text, "asked for on the link") != NULL) == (i == 0 || i == 3));
 	}

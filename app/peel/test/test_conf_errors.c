@@ -251,7 +251,7 @@ static const struct {
 static void
 expect_mistake(const char *text, const char *expected)
 {
-	static struct peel_conf c;
+	static struct conf c;
 	struct told t;
 
 	if (parse(text, &c, &t) == 0)
@@ -274,8 +274,7 @@ static void
 test_mistakes_of_ethdev_are_told(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < PEEL_ARRAY_LEN(mistakes_ethdev) && peel_port_find("ethdev") != NULL;
-		i++)
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(mistakes_ethdev) && port_find("ethdev") != NULL; i++)
 		expect_mistake(mistakes_ethdev[i].text, mistakes_ethdev[i].expected);
 }
 
@@ -319,7 +318,7 @@ static const struct {
 static void
 test_mistakes_of_a_client_are_told(void **state)
 {
-	struct peel_conf c;
+	struct conf c;
 	struct told t;
 
 	(void)state;
@@ -338,7 +337,7 @@ test_mistakes_of_a_client_are_told(void **state)
 static void
 test_long_lines(void **state)
 {
-	struct peel_conf c;
+	struct conf c;
 	struct told t;
 	char text[8192];
 	int n;
@@ -377,7 +376,7 @@ static void
 test_binary_and_control_bytes(void **state)
 {
 	static const char nul[] = "[node]\nkey = a\0b\n";
-	struct peel_conf c;
+	struct conf c;
 	struct told t;
 
 	(void)state;
@@ -391,15 +390,14 @@ test_binary_and_control_bytes(void **state)
 static void
 test_endless_errors_are_cut(void **state)
 {
-	struct peel_conf c;
+	struct conf c;
 	struct told t = {.n = 0};
 	char *text = calloc(1, 4096);
 
 	(void)state;
 	for (int i = 0; i < 1000; i++)
 		memcpy(text + 2 * i, "x\n", 2);
-	assert_int_equal(
-		peel_conf_parse(PEEL_CONF_RELAY, "f.ini", text, 2000, &c, on_error, &t), 1000);
+	assert_int_equal(conf_parse(PEEL_CONF_RELAY, "f.ini", text, 2000, &c, on_error, &t), 1000);
 	assert_int_equal(t.n, CONF_ERRORS_MAX + 1);
 	free(text);
 }
@@ -407,12 +405,11 @@ test_endless_errors_are_cut(void **state)
 static void
 test_unreadable_file(void **state)
 {
-	struct peel_conf c;
+	struct conf c;
 	struct told t = {.n = 0};
 
 	(void)state;
-	assert_int_equal(
-		peel_conf_load(PEEL_CONF_RELAY, "/nonexistent/f.ini", &c, on_error, &t), 1);
+	assert_int_equal(conf_load(PEEL_CONF_RELAY, "/nonexistent/f.ini", &c, on_error, &t), 1);
 	assert_string_equal(t.text, "/nonexistent/f.ini: No such file or directory\n");
 }
 

@@ -11,7 +11,7 @@
 
 #include <rte_lcore.h>
 
-#include "eal.h"
+#include "eal_plan.h"
 #include "hugepages.h"
 
 static void
@@ -60,18 +60,18 @@ test_control_cpus(void **state)
 	CPU_ZERO(&allowed);
 	for (int cpu = 0; cpu < 4; cpu++)
 		CPU_SET(cpu, &allowed);
-	peel_cpu_control(&n, &allowed, &out);
+	cpu_control(&n, &allowed, &out);
 	peel_cpu_list(&out, text, sizeof(text));
 	assert_string_equal(text, "2-3");
 	n.control_core = 3;
-	peel_cpu_control(&n, &allowed, &out);
+	cpu_control(&n, &allowed, &out);
 	peel_cpu_list(&out, text, sizeof(text));
 	assert_string_equal(text, "3");
 	/* No CPU left: shared. */
 	n.control_core = -1;
 	CPU_CLR(2, &allowed);
 	CPU_CLR(3, &allowed);
-	peel_cpu_control(&n, &allowed, &out);
+	cpu_control(&n, &allowed, &out);
 	peel_cpu_list(&out, text, sizeof(text));
 	assert_string_equal(text, "0-1");
 }
@@ -79,15 +79,15 @@ test_control_cpus(void **state)
 static void
 test_plans(void **state)
 {
-	struct peel_hugepage_pool pool;
-	struct peel_eal_plan plan;
-	struct peel_conf c;
+	struct hugepage_pool pool;
+	struct eal_plan plan;
+	struct conf c;
 	char why[384] = "";
 
 	(void)state;
-	peel_conf_init(&c, PEEL_CONF_RELAY);
+	conf_init(&c, PEEL_CONF_RELAY);
 	c.hugepages = PEEL_HUGEPAGES_NO;
-	assert_int_equal(peel_eal_plan(&c, &plan, why, sizeof(why)), 0);
+	assert_int_equal(eal_plan(&c, &plan, why, sizeof(why)), 0);
 	assert_false(plan.huge);
 	assert_int_equal(plan.n_mbufs, 12288);
 	assert_in_range(plan.memory_mib, 48, 128);
@@ -95,46 +95,46 @@ test_plans(void **state)
 	uint32_t least = plan.memory_mib;
 
 	c.node.n_workers = 4;
-	assert_int_equal(peel_eal_plan(&c, &plan, why, sizeof(why)), 0);
+	assert_int_equal(eal_plan(&c, &plan, why, sizeof(why)), 0);
 	assert_true(plan.memory_mib > least);
 	c.node.n_workers = 1;
 	c.node.tunnel.max_joined_circuits = 1000000;
-	assert_int_equal(peel_eal_plan(&c, &plan, why, sizeof(why)), 0);
+	assert_int_equal(eal_plan(&c, &plan, why, sizeof(why)), 0);
 	assert_in_range(plan.memory_mib, least + 250, least + 2000);
 	c.memory_mib = 64;
-	assert_int_equal(peel_eal_plan(&c, &plan, why, sizeof(why)), -ENOMEM);
+	assert_int_equal(eal_plan(&c, &plan, why, sizeof(why)), -ENOMEM);
 	assert_non_null(strstr(why, "64 MiB is too little"));
 	/* No machine has these pages. */
 	c.memory_mib = 0;
 	c.hugepages = PEEL_HUGEPAGES_YES;
 	c.node.n_mbufs = 16777216;
 	c.node.tunnel.max_joined_circuits = 8388608;
-	if (!peel_hugepages_find(SIZE_MAX / 2, &pool)) {
+	if (!hugepages_find(SIZE_MAX / 2, &pool)) {
 		c.node.n_workers = PEEL_MAX_WORKERS;
 		c.node.replay_entries = 1u << 28;
-		if (peel_eal_plan(&c, &plan, why, sizeof(why)) != 0) {
+		if (eal_plan(&c, &plan, why, sizeof(why)) != 0) {
 			assert_true(plan.huge);
 			assert_non_null(strstr(why, "vm.nr_hugepages="));
 		}
 	}
 	c.hugepages = PEEL_HUGEPAGES_AUTO;
-	assert_int_equal(peel_eal_plan(&c, &plan, why, sizeof(why)), 0);
+	assert_int_equal(eal_plan(&c, &plan, why, sizeof(why)), 0);
 }
 
 static void
 test_start_without_hugepages(void **state)
 {
-	struct peel_eal_plan plan;
-	struct peel_conf c;
+	struct eal_plan plan;
+	struct conf c;
 	char why[384] = "";
 	cpu_set_t before, after;
 
 	(void)state;
-	peel_conf_init(&c, PEEL_CONF_RELAY);
+	conf_init(&c, PEEL_CONF_RELAY);
 	c.hugepages = PEEL_HUGEPAGES_NO;
 	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
-	assert_int_equal(peel_eal_plan(&c, &plan, why, sizeof(why)), 0);
-	if (peel_eal_start(&c, &plan, why, sizeof(why)) != 0)
+	assert_int_equal(eal_plan(&c, &plan, why, sizeof(why)), 0);
+	if (eal_start(&c, &plan, why, sizeof(why)) != 0)
 		fail_msg("%s", why);
 	/* The thread floats as before, and is EAL's only lcore. */
 	assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
@@ -146,10 +146,10 @@ test_start_without_hugepages(void **state)
 	assert_non_null(pool);
 	assert_true(pool->header_size + pool->elt_size + pool->trailer_size <= 2560);
 	/* Once per process: the second time says so. */
-	assert_true(peel_eal_start(&c, &plan, why, sizeof(why)) < 0);
+	assert_true(eal_start(&c, &plan, why, sizeof(why)) < 0);
 	assert_non_null(strstr(why, "DPDK does not start"));
 	rte_mempool_free(pool);
-	peel_eal_stop();
+	eal_stop();
 }
 
 int

@@ -46,7 +46,7 @@ static inline void
 turn(struct cells *c, bool open)
 {
 	chacha20_keystream(c);
-	cells_turn(c, CELLS_HASH_FASTER, open);
+	cells_xor_mac(c, CELLS_HASH_FASTER, open);
 }
 
 static void
@@ -131,7 +131,7 @@ avx512_new(struct peel_aead **out)
 
 const struct peel_aead_engine peel_aead_avx512 = {
 	.name = "avx512",
-	.abreast = 8,
+	.lanes = 8,
 	.new = avx512_new,
 	.free = avx512_free,
 	.seal = avx512_seal,

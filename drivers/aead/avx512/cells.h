@@ -7,7 +7,7 @@
  * Cells on their way through the engine, and the keystream they share:
  *
  *   chacha20_keystream   writes the ChaCha20 blocks of all cells in one row, no lane of a vector wasted in between
- *   cells_turn           XORs it onto the texts and computes the tags, Poly1305 over the ciphertexts
+ *   cells_xor_mac           XORs it onto the texts and computes the tags, Poly1305 over the ciphertexts
  */
 
 #include "peel_aead.h"
@@ -60,4 +60,4 @@ enum cells_hash {
 };
 
 /** Turn plaintexts into ciphertexts (@p open: back) in place, and compute the tags.   Thread: owner of @p c. */
-void cells_turn(struct cells *c, enum cells_hash how, bool open);
+void cells_xor_mac(struct cells *c, enum cells_hash how, bool open);

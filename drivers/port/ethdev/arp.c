@@ -11,17 +11,17 @@ static const uint8_t everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 static const uint8_t nobody[6];
 
 static void
-arp_tx(struct peel_ethdev_queue *q, uint16_t op, const uint8_t to[6], const uint8_t target_mac[6],
+arp_tx(struct ethdev_queue *q, uint16_t op, const uint8_t to[6], const uint8_t target_mac[6],
 	const uint8_t target_ip[4])
 {
 	const struct peel_port *port = q->port;
-	struct rte_mbuf *m = peel_ethdev_frame_new(q, ETH_LEN + ARP_LEN);
+	struct rte_mbuf *m = ethdev_frame_new(q, ETH_LEN + ARP_LEN);
 
 	if (m == NULL)
 		return;
 	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
 
-	p += peel_ethdev_eth_build(port, p, to, ETH_TYPE_ARP);
+	p += ethdev_eth_build(port, p, to, ETH_TYPE_ARP);
 	peel_put_be16(p, 1); /* Ethernet */
 	peel_put_be16(p + 2, ETH_TYPE_IPV4);
 	p[4] = 6;
@@ -31,21 +31,21 @@ arp_tx(struct peel_ethdev_queue *q, uint16_t op, const uint8_t to[6], const uint
 	memcpy(p + 14, port->ip4, 4);
 	memcpy(p + 18, target_mac, 6);
 	memcpy(p + 24, target_ip, 4);
-	peel_ethdev_frame_tx(q, m, NOT_A_DATAGRAM);
+	ethdev_frame_tx(q, m, NOT_A_DATAGRAM);
 }
 
 void
-peel_ethdev_announce(struct peel_ethdev_queue *q)
+ethdev_announce(struct ethdev_queue *q)
 {
 	arp_tx(q, ARP_REQUEST, everybody, nobody, q->port->ip4);
 }
 
 void
-peel_ethdev_ask(struct peel_ethdev_queue *q, const struct peel_addr *hop, const uint8_t *mac)
+ethdev_ask(struct ethdev_queue *q, const struct peel_addr *hop, const uint8_t *mac)
 {
 	ethdev_count(q, ETHDEV_NEIGHBOUR_REQUESTS);
 	if (hop->family == PEEL_FAMILY_IPV6)
-		peel_ethdev_nd_ask(q, hop->ip, mac);
+		ethdev_nd_ask(q, hop->ip, mac);
 	else
 		arp_tx(q, ARP_REQUEST, mac != NULL ? mac : everybody, nobody, hop->ip);
 }
@@ -60,30 +60,30 @@ well_formed(const struct rte_mbuf *m, const uint8_t *p)
 
 /* Nobody is learnt but the gateway and hosts of our own network, and those only as neigh.h allows. */
 static void
-learn(struct peel_ethdev_queue *q, const uint8_t *p, enum peel_neigh_how how)
+learn(struct ethdev_queue *q, const uint8_t *p, enum neigh_how how)
 {
 	const struct peel_port *port = q->port;
 	struct peel_addr sender = ethdev_ip4(p + 14);
 
 	if (p[14] != 0 && (ethdev_on_link(p + 14, port->ip4, port->mask4, 4) ||
 				  peel_addr_equal(&sender, &port->gateway)))
-		peel_neigh_learn(port->neigh, &sender, p + 8, q->now, how);
+		neigh_learn(port->neigh, &sender, p + 8, q->now, how);
 }
 
 struct rte_mbuf *
-peel_ethdev_arp_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m)
+ethdev_arp_rx(struct ethdev_queue *q, struct rte_mbuf *m)
 {
 	const struct peel_port *port = q->port;
 	const uint8_t *eth = rte_pktmbuf_mtod(m, const uint8_t *), *p = eth + ETH_LEN;
 
 	if (!well_formed(m, p))
-		return peel_ethdev_drop(q, m, PEEL_DROP_FRAME);
+		return ethdev_drop(q, m, PEEL_DROP_FRAME);
 	struct peel_addr sender;
 	uint16_t op = peel_get_be16(p + 6);
 	bool asks_us = memcmp(p + 24, port->ip4, 4) == 0, to_us = memcmp(eth, port->mac, 6) == 0;
 
 	if (op != ARP_REQUEST && op != ARP_REPLY)
-		return peel_ethdev_drop(q, m, PEEL_DROP_FRAME);
+		return ethdev_drop(q, m, PEEL_DROP_FRAME);
 	if (memcmp(p + 14, port->ip4, 4) == 0) {
 		if (memcmp(p + 8, port->mac, 6) != 0)
 			ethdev_count(q, ETHDEV_ADDRESS_CONFLICTS);

@@ -95,7 +95,7 @@ find_device(struct peel_port *port, char *why, size_t why_size)
 /* ---- the interface below ---------------------------------------------------------------------------------------- */
 
 int
-peel_ethdev_interface_take(struct peel_port *port, char *why, size_t why_size)
+ethdev_interface_take(struct peel_port *port, char *why, size_t why_size)
 {
 	const char *device = port->conf.device, *name = port->interface_name;
 
@@ -103,10 +103,10 @@ peel_ethdev_interface_take(struct peel_port *port, char *why, size_t why_size)
 		    strncmp(device, "net_pcap", 8) != 0) ||
 		!devarg(device, "iface", port->interface_name, sizeof(port->interface_name)))
 		return 0;
-	port->interface_fd = peel_interface_open();
+	port->interface_fd = interface_open();
 	if (port->interface_fd < 0)
 		return port->interface_fd;
-	port->lock_fd = peel_interface_lock(name);
+	port->lock_fd = interface_lock(name);
 	if (port->lock_fd != -EADDRINUSE)
 		return port->lock_fd < 0 ? port->lock_fd : 0;
 	snprintf(why, why_size,
@@ -125,7 +125,7 @@ look_at_interface(struct peel_port *port, char *why, size_t why_size)
 
 	if (name[0] == '\0')
 		return 0;
-	int rc = peel_interface_get(port->interface_fd, name, &port->interface);
+	int rc = interface_get(port->interface_fd, name, &port->interface);
 
 	if (rc != 0) {
 		snprintf(why, why_size, "device \"%s\": interface %s: %s", port->conf.device, name,
@@ -135,7 +135,7 @@ look_at_interface(struct peel_port *port, char *why, size_t why_size)
 	if (strncmp(port->conf.device, "net_af_xdp", 10) != 0)
 		return 0;
 	devarg(port->conf.device, "start_queue", text, sizeof(text));
-	return peel_interface_xdp_free(&port->interface, name, (unsigned int)strtoul(text, NULL, 0),
+	return interface_xdp_free(&port->interface, name, (unsigned int)strtoul(text, NULL, 0),
 		port->conf.n_queues, why, why_size);
 }
 
@@ -314,7 +314,7 @@ join_group(const struct peel_port *port)
 {
 	struct rte_ether_addr groups[2] = {{{0}}, {{0x33, 0x33, 0, 0, 0, 1}}};
 
-	peel_ethdev_nd_group(port->ip6, groups[0].addr_bytes);
+	ethdev_nd_group(port->ip6, groups[0].addr_bytes);
 	if (rte_eth_dev_set_mc_addr_list(port->id, groups, RTE_DIM(groups)) != 0 &&
 		rte_eth_allmulticast_enable(port->id) != 0 &&
 		rte_eth_promiscuous_enable(port->id) != 0)
@@ -325,7 +325,7 @@ join_group(const struct peel_port *port)
 }
 
 int
-peel_ethdev_device_open(struct peel_port *port, char *why, size_t why_size)
+ethdev_device_open(struct peel_port *port, char *why, size_t why_size)
 {
 	struct rte_eth_dev_info info;
 	struct rte_ether_addr mac;
@@ -361,11 +361,11 @@ peel_ethdev_device_open(struct peel_port *port, char *why, size_t why_size)
 		join_group(port);
 	/* With the program that the driver put there. */
 	if (port->interface_name[0] != '\0' &&
-		peel_interface_get(port->interface_fd, port->interface_name, &port->interface) != 0)
+		interface_get(port->interface_fd, port->interface_name, &port->interface) != 0)
 		port->interface.index = 0; /* gone already: the first look will tell */
 	/* Held, to put it back when somebody takes it off: later the right to get hold of it may be gone. */
 	if (port->interface.xdp != 0)
-		port->program_fd = peel_interface_xdp_program(port->interface.xdp);
+		port->program_fd = interface_xdp_program(port->interface.xdp);
 	return 0;
 }
 
@@ -373,10 +373,10 @@ peel_ethdev_device_open(struct peel_port *port, char *why, size_t why_size)
 static bool
 has_foreign(const struct peel_port *port)
 {
-	struct peel_interface now;
+	struct interface now;
 
 	return port->started && port->interface.xdp != 0 &&
-	       peel_interface_get(port->interface_fd, port->interface_name, &now) == 0 &&
+	       interface_get(port->interface_fd, port->interface_name, &now) == 0 &&
 	       now.index == port->interface.index && now.xdp != 0 && now.xdp != port->interface.xdp;
 }
 
@@ -397,7 +397,7 @@ net_admin(bool on)
 }
 
 void
-peel_ethdev_device_close(struct peel_port *port)
+ethdev_device_close(struct peel_port *port)
 {
 	struct rte_eth_dev_info info;
 	/* The driver of af_xdp takes off whatever program is there: not without the right to. */

@@ -26,7 +26,7 @@ struct fifo {
 	uint32_t size, first, n;
 };
 
-struct peel_ethdev_endpoints {
+struct ethdev_endpoints {
 	struct peel_rcu *rcu;
 	uint32_t *by_port;	 /* [n_ports] endpoint number, 0: nobody */
 	struct endpoint *entry;	 /* [max + 1]; 0 is the main address */
@@ -60,7 +60,7 @@ fifo_pop(struct fifo *f)
 }
 
 static void
-release(struct peel_ethdev_endpoints *e)
+release(struct ethdev_endpoints *e)
 {
 	if (--e->users > 0)
 		return;
@@ -72,9 +72,9 @@ release(struct peel_ethdev_endpoints *e)
 }
 
 int
-peel_ethdev_endpoints_new(const struct peel_port_conf *conf, struct peel_ethdev_endpoints **out)
+ethdev_endpoints_new(const struct peel_port_conf *conf, struct ethdev_endpoints **out)
 {
-	struct peel_ethdev_endpoints *e = calloc(1, sizeof(*e));
+	struct ethdev_endpoints *e = calloc(1, sizeof(*e));
 	bool any = conf->exit_port_min > 0 && conf->max_endpoints > 0;
 
 	if (e == NULL)
@@ -107,7 +107,7 @@ peel_ethdev_endpoints_new(const struct peel_port_conf *conf, struct peel_ethdev_
 static void
 reclaim(void *arg, uint64_t number)
 {
-	struct peel_ethdev_endpoints *e = arg;
+	struct ethdev_endpoints *e = arg;
 	struct endpoint *x = &e->entry[number];
 
 	fifo_push(&e->ports, (uint32_t)x->udp_port - e->port_min);
@@ -119,7 +119,7 @@ reclaim(void *arg, uint64_t number)
 }
 
 static void
-defer(struct peel_ethdev_endpoints *e, uint32_t number)
+defer(struct ethdev_endpoints *e, uint32_t number)
 {
 	e->users++;
 	if (peel_rcu_defer(e->rcu, reclaim, e, number) == 0) {
@@ -131,7 +131,7 @@ defer(struct peel_ethdev_endpoints *e, uint32_t number)
 }
 
 static void
-defer_rest(struct peel_ethdev_endpoints *e)
+defer_rest(struct ethdev_endpoints *e)
 {
 	if (e->n_undeferred == 0)
 		return;
@@ -143,16 +143,16 @@ defer_rest(struct peel_ethdev_endpoints *e)
 }
 
 void
-peel_ethdev_endpoints_free(struct peel_ethdev_endpoints *e)
+ethdev_endpoints_free(struct ethdev_endpoints *e)
 {
 	if (e != NULL)
 		release(e);
 }
 
 int
-peel_ethdev_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t *endpoint)
+ethdev_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t *endpoint)
 {
-	struct peel_ethdev_endpoints *e = port->endpoints;
+	struct ethdev_endpoints *e = port->endpoints;
 
 	/* The device spreads arrivals over the queues by itself: whoever receives has the cookie. */
 	(void)queue;
@@ -165,7 +165,7 @@ peel_ethdev_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, u
 	x->cookie = cookie;
 	x->generation++;
 	__atomic_store_n(&x->udp_port, (uint16_t)(e->port_min + at), __ATOMIC_RELEASE);
-	/* Pairs with peel_ethdev_endpoint_by_port(). */
+	/* Pairs with ethdev_endpoint_by_port(). */
 	__atomic_store_n(&e->by_port[at], number, __ATOMIC_RELEASE);
 	e->n_open++;
 	*endpoint = number;
@@ -173,9 +173,9 @@ peel_ethdev_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, u
 }
 
 void
-peel_ethdev_exit_close(struct peel_port *port, uint32_t endpoint)
+ethdev_exit_close(struct peel_port *port, uint32_t endpoint)
 {
-	struct peel_ethdev_endpoints *e = port->endpoints;
+	struct ethdev_endpoints *e = port->endpoints;
 
 	if (endpoint == PEEL_ENDPOINT_MAIN || endpoint > e->max)
 		return;
@@ -191,14 +191,14 @@ peel_ethdev_exit_close(struct peel_port *port, uint32_t endpoint)
 }
 
 uint32_t
-peel_ethdev_endpoints_count(const struct peel_ethdev_endpoints *e)
+ethdev_endpoints_count(const struct ethdev_endpoints *e)
 {
 	return e->n_open;
 }
 
 bool
-peel_ethdev_endpoint_by_port(const struct peel_ethdev_endpoints *e, uint16_t udp_port,
-	uint32_t *endpoint, uint64_t *cookie)
+ethdev_endpoint_by_port(
+	const struct ethdev_endpoints *e, uint16_t udp_port, uint32_t *endpoint, uint64_t *cookie)
 {
 	uint32_t at = (uint32_t)udp_port - e->port_min;
 
@@ -217,8 +217,7 @@ peel_ethdev_endpoint_by_port(const struct peel_ethdev_endpoints *e, uint16_t udp
 }
 
 uint16_t
-peel_ethdev_endpoint_port(
-	const struct peel_ethdev_endpoints *e, uint32_t endpoint, uint32_t *generation)
+ethdev_endpoint_port(const struct ethdev_endpoints *e, uint32_t endpoint, uint32_t *generation)
 {
 	*generation = 0;
 	if (endpoint > e->max)

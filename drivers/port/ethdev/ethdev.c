@@ -115,10 +115,10 @@ make_tables(struct peel_port *p)
 		p->queue = NULL; /* close() walks it */
 		return -ENOMEM;
 	}
-	peel_neigh_init(p->neigh, peel_random_u64(env));
+	neigh_init(p->neigh, peel_random_u64(env));
 	memset(p->queue, 0, n * sizeof(*p->queue));
 	for (uint16_t i = 0; i < n; i++) {
-		struct peel_ethdev_queue *q = &p->queue[i];
+		struct ethdev_queue *q = &p->queue[i];
 
 		q->port = p;
 		q->id = i;
@@ -126,15 +126,15 @@ make_tables(struct peel_port *p)
 		q->now = peel_now_ms(env);
 		q->rng = peel_random_u64(env);
 		q->announcements = i == 0 ? ANNOUNCEMENTS : 0;
-		q->answers = (struct peel_ethdev_bucket){q->now, ANSWERS_PER_SECOND * 1000};
+		q->answers = (struct ethdev_bucket){q->now, ANSWERS_PER_SECOND * 1000};
 		q->gateway_answers = q->answers;
-		q->echoes = (struct peel_ethdev_bucket){q->now, ECHOES_PER_SECOND * 1000};
+		q->echoes = (struct ethdev_bucket){q->now, ECHOES_PER_SECOND * 1000};
 		q->epoll_fd = -1;
 		q->wake_fd = -1;
-		if (peel_ethdev_frag_init(q) != 0)
+		if (ethdev_frag_init(q) != 0)
 			return -ENOMEM;
 	}
-	return peel_ethdev_endpoints_new(&p->conf, &p->endpoints);
+	return ethdev_endpoints_new(&p->conf, &p->endpoints);
 }
 
 static void
@@ -143,15 +143,15 @@ ethdev_close(struct peel_port *p)
 	if (p == NULL)
 		return;
 	for (uint16_t i = 0; p->queue != NULL && i < p->conf.n_queues; i++) {
-		struct peel_ethdev_queue *q = &p->queue[i];
+		struct ethdev_queue *q = &p->queue[i];
 
-		peel_ethdev_wait_fini(q);
+		ethdev_wait_fini(q);
 		for (size_t k = 0; k < RTE_DIM(q->pending); k++)
 			rte_pktmbuf_free_bulk(q->pending[k].pkts, q->pending[k].n);
 		rte_pktmbuf_free_bulk(q->tx_buf, q->n_tx);
-		peel_ethdev_frag_fini(q);
+		ethdev_frag_fini(q);
 	}
-	peel_ethdev_device_close(p);
+	ethdev_device_close(p);
 	/* Somebody may still hold a datagram; then the pool stays until the process ends. */
 	if (p->rx_pool != p->conf.pool && rte_mempool_full(p->rx_pool))
 		rte_mempool_free(p->rx_pool);
@@ -159,7 +159,7 @@ ethdev_close(struct peel_port *p)
 		close(p->interface_fd);
 	if (p->lock_fd >= 0)
 		close(p->lock_fd);
-	peel_ethdev_endpoints_free(p->endpoints);
+	ethdev_endpoints_free(p->endpoints);
 	free(p->neigh);
 	free(p->queue);
 	free((void *)(uintptr_t)p->conf.device);
@@ -194,16 +194,16 @@ ethdev_open(const struct peel_port_conf *conf, struct peel_port **out, char *why
 		snprintf(why, why_size, "no memory for the tables of the port");
 		rc = -ENOMEM;
 	} else {
-		rc = peel_ethdev_interface_take(p, why, why_size);
+		rc = ethdev_interface_take(p, why, why_size);
 		if (rc == 0)
-			rc = peel_ethdev_device_open(p, why, why_size);
+			rc = ethdev_device_open(p, why, why_size);
 	}
 	if (rc != 0) {
 		ethdev_close(p);
 		return rc;
 	}
 	for (uint16_t i = 0; i < conf->n_queues; i++)
-		peel_ethdev_wait_init(&p->queue[i], p->interrupts);
+		ethdev_wait_init(&p->queue[i], p->interrupts);
 	peel_log(PEEL_LOG_INFO,
 		"port \"%s\": %02x:%02x:%02x:%02x:%02x:%02x, MTU %u, %u queue(s), checksums by %s",
 		conf->device, p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4], p->mac[5],
@@ -252,7 +252,7 @@ ethdev_dump(const struct peel_port *port, void (*line)(void *arg, const char *na
 		line(arg, names[c], sum);
 	}
 	line(arg, "neighbours", __atomic_load_n(&port->neigh->used, __ATOMIC_RELAXED));
-	line(arg, "exit_endpoints_open", peel_ethdev_endpoints_count(port->endpoints));
+	line(arg, "exit_endpoints_open", ethdev_endpoints_count(port->endpoints));
 	line(arg, "mtu", port->mtu);
 	line(arg, "device_present", !port->gone && !port->foreign);
 	line(arg, "link_up", !port->gone && port->link_up);
@@ -264,7 +264,7 @@ ethdev_dump(const struct peel_port *port, void (*line)(void *arg, const char *na
 	line(arg, "device_rx_errors", s.ierrors);
 	line(arg, "device_rx_no_buffer", s.rx_nombuf);
 	line(arg, "device_tx_errors", s.oerrors);
-	peel_ethdev_watch_dump(port, &s, line, arg);
+	ethdev_watch_dump(port, &s, line, arg);
 }
 
 const struct peel_port_ops peel_port_ethdev = {
@@ -272,15 +272,15 @@ const struct peel_port_ops peel_port_ethdev = {
 	.open = ethdev_open,
 	.close = ethdev_close,
 	.local = ethdev_local,
-	.rx = peel_ethdev_rx,
-	.tx = peel_ethdev_tx,
-	.flush = peel_ethdev_flush,
-	.wait = peel_ethdev_wait,
-	.wake = peel_ethdev_wake,
-	.exit_open = peel_ethdev_exit_open,
-	.exit_close = peel_ethdev_exit_close,
+	.rx = ethdev_rx,
+	.tx = ethdev_tx,
+	.flush = ethdev_flush,
+	.wait = ethdev_wait,
+	.wake = ethdev_wake,
+	.exit_open = ethdev_exit_open,
+	.exit_close = ethdev_exit_close,
 	.can_reach = ethdev_can_reach,
-	.watch = peel_ethdev_watch,
-	.vouch = peel_ethdev_vouch,
+	.watch = ethdev_watch,
+	.vouch = ethdev_vouch,
 	.dump = ethdev_dump,
 };

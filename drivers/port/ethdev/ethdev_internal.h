@@ -4,12 +4,12 @@
 #pragma once
 
 /*
- * Inside of the ethdev driver. Every queue belongs to one worker, which alone touches struct peel_ethdev_queue; shared
+ * Inside of the ethdev driver. Every queue belongs to one worker, which alone touches struct ethdev_queue; shared
  * are the neighbour table (its own rules, neigh.h), the endpoint table (written by control, endpoint.c) and the rest of
  * struct peel_port, constant after open().
  *
  * Receive handlers take the mbuf: they return a datagram ready for the worker, or NULL when it is used up. The mbuf's
- * data starts at the Ethernet header until peel_ethdev_udp_rx() strips everything in front of the payload.
+ * data starts at the Ethernet header until ethdev_udp_rx() strips everything in front of the payload.
  */
 
 #include <rte_ethdev.h>
@@ -58,20 +58,20 @@
 	X(FRAGMENTED, "datagrams_fragmented")                                                      \
 	X(COPIED, "datagrams_copied")
 
-enum peel_ethdev_counter {
+enum ethdev_counter {
 #define X(id, name) ETHDEV_##id,
 	PEEL_ETHDEV_COUNTERS(X)
 #undef X
 	ETHDEV_N_COUNTERS
 };
 
-struct peel_ethdev_bucket {
+struct ethdev_bucket {
 	uint64_t last_ms;
 	uint64_t tokens; /* thousandths */
 };
 
 /** Datagrams that wait for the link address of one next hop. */
-struct peel_ethdev_pending {
+struct ethdev_pending {
 	struct peel_addr hop; /* family NONE: free */
 	uint64_t deadline;
 	uint16_t n;
@@ -79,7 +79,7 @@ struct peel_ethdev_pending {
 	uint32_t generation[PENDING_PACKETS]; /* of the endpoint it leaves from */
 };
 
-struct peel_ethdev_queue {
+struct ethdev_queue {
 	struct peel_port *port;
 	struct peel_stats *stats;
 	uint64_t now; /* ms, read once per call from outside */
@@ -93,9 +93,9 @@ struct peel_ethdev_queue {
 	struct rte_mbuf *tx_buf[TX_BUFFER];
 	uint64_t next_tick, next_announcement;
 	uint32_t pending_generation;
-	struct peel_ethdev_pending pending[PENDING_HOPS + PENDING_GATEWAYS];
-	struct peel_ethdev_bucket answers, gateway_answers, echoes;
-	struct peel_ethdev_frags *frags;
+	struct ethdev_pending pending[PENDING_HOPS + PENDING_GATEWAYS];
+	struct ethdev_bucket answers, gateway_answers, echoes;
+	struct ethdev_frags *frags;
 	uint64_t count[ETHDEV_N_COUNTERS];
 	/* wait() */
 	bool slack_set, has_interrupt;
@@ -104,8 +104,8 @@ struct peel_ethdev_queue {
 	struct rte_epoll_event wake_event;
 } __attribute__((aligned(64)));
 
-struct peel_ethdev_endpoints;
-struct peel_ethdev_frags;
+struct ethdev_endpoints;
+struct ethdev_frags;
 
 struct peel_port {
 	struct peel_port_conf conf;
@@ -124,23 +124,23 @@ struct peel_port {
 	uint8_t tries;
 	uint16_t mtu_max;
 	int interface_fd, lock_fd, program_fd; /* -1: none */
-	char interface_name[IFNAMSIZ];	 /* of the kernel, that the device sits on; empty: none */
-	struct peel_interface interface; /* as it was when the device was opened */
-	bool tx_checksum;		 /* the device fills in IPv4 and UDP checksums */
+	char interface_name[IFNAMSIZ]; /* of the kernel, that the device sits on; empty: none */
+	struct interface interface;    /* as it was when the device was opened */
+	bool tx_checksum;	       /* the device fills in IPv4 and UDP checksums */
 	uint64_t rx_offloads;
 	uint8_t ip4[4], mask4[4], ip6[16], mask6[16];
 	bool has_ip6;
 	struct peel_addr gateway, gateway6; /* port 0 */
 	struct rte_mempool *rx_pool;	    /* conf.pool, or our own of larger buffers */
-	struct peel_neigh_table *neigh;
-	struct peel_ethdev_endpoints *endpoints;
-	struct peel_ethdev_queue *queue;
+	struct neigh_table *neigh;
+	struct ethdev_endpoints *endpoints;
+	struct ethdev_queue *queue;
 	uint64_t known_seed;
 	uint64_t known[KNOWN_MAX]; /* frag.c: who was vouched for; relaxed atomics */
 };
 
 /** A UDP header and what follows, found by ip4.c or ip6.c. */
-struct peel_ethdev_l4 {
+struct ethdev_l4 {
 	struct peel_addr remote; /* family and ip */
 	uint64_t pseudo;	 /* sum of both addresses and the protocol */
 	uint32_t off;		 /* of the UDP header in the mbuf */
@@ -151,77 +151,74 @@ struct peel_ethdev_l4 {
 /* ---- device.c ----------------------------------------------------------------------------------------------- */
 
 /** Find the interface that the device sits on and take it, for as long as the port lives. */
-int peel_ethdev_interface_take(struct peel_port *port, char *why, size_t why_size) PEEL_MUST_USE;
+int ethdev_interface_take(struct peel_port *port, char *why, size_t why_size) PEEL_MUST_USE;
 /** Again after close as well. */
-int peel_ethdev_device_open(struct peel_port *port, char *why, size_t why_size) PEEL_MUST_USE;
-void peel_ethdev_device_close(struct peel_port *port);
+int ethdev_device_open(struct peel_port *port, char *why, size_t why_size) PEEL_MUST_USE;
+void ethdev_device_close(struct peel_port *port);
 
 /* ---- watch.c ------------------------------------------------------------------------------------------------ */
 
-int peel_ethdev_watch(struct peel_port *port, char *why, size_t why_size) PEEL_MUST_USE;
-void peel_ethdev_watch_dump(const struct peel_port *port, const struct rte_eth_stats *s,
+int ethdev_watch(struct peel_port *port, char *why, size_t why_size) PEEL_MUST_USE;
+void ethdev_watch_dump(const struct peel_port *port, const struct rte_eth_stats *s,
 	void (*line)(void *arg, const char *name, uint64_t value), void *arg);
 
-/* ---- rx.c --------------------------------------------------------------------------------------------------- */
+/* ---- ethdev_rx.c --------------------------------------------------------------------------------------------------- */
 
-uint16_t peel_ethdev_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
-struct rte_mbuf *peel_ethdev_udp_rx(
-	struct peel_ethdev_queue *q, struct rte_mbuf *m, const struct peel_ethdev_l4 *l4);
+uint16_t ethdev_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+struct rte_mbuf *ethdev_udp_rx(
+	struct ethdev_queue *q, struct rte_mbuf *m, const struct ethdev_l4 *l4);
 /** The same for what was put together from fragments: @p m is the IP payload, @p l4 tells whose. */
-struct rte_mbuf *peel_ethdev_whole_rx(
-	struct peel_ethdev_queue *q, struct rte_mbuf *m, struct peel_ethdev_l4 *l4);
+struct rte_mbuf *ethdev_whole_rx(struct ethdev_queue *q, struct rte_mbuf *m, struct ethdev_l4 *l4);
 /** Free @p m and count why; NULL. */
-struct rte_mbuf *peel_ethdev_drop(
-	struct peel_ethdev_queue *q, struct rte_mbuf *m, enum peel_counter why);
+struct rte_mbuf *ethdev_drop(struct ethdev_queue *q, struct rte_mbuf *m, enum peel_counter why);
 /** Copy @p len bytes from @p off into a new single-segment mbuf. Of these, @p front bytes stand where the contract's
  *  headroom will be, and the tailroom is kept free. NULL (counted) when there is no mbuf or it does not fit. @p m
  *  stays. */
-struct rte_mbuf *peel_ethdev_copy(struct peel_ethdev_queue *q, const struct rte_mbuf *m,
-	uint32_t off, uint32_t len, uint16_t front);
+struct rte_mbuf *ethdev_copy(struct ethdev_queue *q, const struct rte_mbuf *m, uint32_t off,
+	uint32_t len, uint16_t front);
 
-/* ---- tx.c --------------------------------------------------------------------------------------------------- */
+/* ---- ethdev_tx.c --------------------------------------------------------------------------------------------------- */
 
-void peel_ethdev_tx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
-void peel_ethdev_flush(struct peel_port *port, uint16_t queue);
+void ethdev_tx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+void ethdev_flush(struct peel_port *port, uint16_t queue);
 /** A complete frame into the buffer; @p bytes as in tx_bytes. */
-void peel_ethdev_frame_tx(struct peel_ethdev_queue *q, struct rte_mbuf *m, uint32_t bytes);
+void ethdev_frame_tx(struct ethdev_queue *q, struct rte_mbuf *m, uint32_t bytes);
 /** A new mbuf of @p len bytes for a frame of our own; NULL (counted) when there is none. */
-struct rte_mbuf *peel_ethdev_frame_new(struct peel_ethdev_queue *q, uint16_t len);
+struct rte_mbuf *ethdev_frame_new(struct ethdev_queue *q, uint16_t len);
 /** Ethernet header; its length. */
-uint32_t peel_ethdev_eth_build(
+uint32_t ethdev_eth_build(
 	const struct peel_port *port, uint8_t *p, const uint8_t dst[6], uint16_t type);
 
 /* ---- ip4.c, ip6.c, icmp.c, arp.c, nd.c ----------------------------------------------------------------------- */
 
-struct rte_mbuf *peel_ethdev_ip4_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m);
-struct rte_mbuf *peel_ethdev_ip6_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m);
+struct rte_mbuf *ethdev_ip4_rx(struct ethdev_queue *q, struct rte_mbuf *m);
+struct rte_mbuf *ethdev_ip6_rx(struct ethdev_queue *q, struct rte_mbuf *m);
 /** Headers of a datagram or fragment. @p frag: fragment offset field with flags. Return their length. */
-uint32_t peel_ethdev_ip4_build(const struct peel_port *port, uint8_t *p, const uint8_t dst[4],
+uint32_t ethdev_ip4_build(const struct peel_port *port, uint8_t *p, const uint8_t dst[4],
 	uint8_t proto, uint32_t payload, uint16_t id, uint16_t frag);
-uint32_t peel_ethdev_ip6_build(const struct peel_port *port, uint8_t *p, const uint8_t dst[16],
+uint32_t ethdev_ip6_build(const struct peel_port *port, uint8_t *p, const uint8_t dst[16],
 	uint8_t proto, uint32_t payload, uint8_t hops);
 /** Sum of the pseudo header without the length; addresses of @p ip_len bytes. */
-uint64_t peel_ethdev_pseudo(
-	const uint8_t *src, const uint8_t *dst, unsigned int ip_len, uint8_t proto);
+uint64_t ethdev_pseudo(const uint8_t *src, const uint8_t *dst, unsigned int ip_len, uint8_t proto);
 
-struct rte_mbuf *peel_ethdev_icmp4_rx(
-	struct peel_ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32_t len);
-struct rte_mbuf *peel_ethdev_icmp6_rx(
-	struct peel_ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32_t len);
-struct rte_mbuf *peel_ethdev_arp_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m);
+struct rte_mbuf *ethdev_icmp4_rx(
+	struct ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32_t len);
+struct rte_mbuf *ethdev_icmp6_rx(
+	struct ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32_t len);
+struct rte_mbuf *ethdev_arp_rx(struct ethdev_queue *q, struct rte_mbuf *m);
 /** Request the link address of @p hop from everybody, or from @p mac only. IPv4 and IPv6. */
-void peel_ethdev_ask(struct peel_ethdev_queue *q, const struct peel_addr *hop, const uint8_t *mac);
-void peel_ethdev_announce(struct peel_ethdev_queue *q);
-struct rte_mbuf *peel_ethdev_nd_rx(
-	struct peel_ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32_t len);
-void peel_ethdev_nd_ask(struct peel_ethdev_queue *q, const uint8_t ip[16], const uint8_t *mac);
+void ethdev_ask(struct ethdev_queue *q, const struct peel_addr *hop, const uint8_t *mac);
+void ethdev_announce(struct ethdev_queue *q);
+struct rte_mbuf *ethdev_nd_rx(
+	struct ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32_t len);
+void ethdev_nd_ask(struct ethdev_queue *q, const uint8_t ip[16], const uint8_t *mac);
 /** The solicited-node multicast address of @p ip, as link address. */
-void peel_ethdev_nd_group(const uint8_t ip[16], uint8_t mac[6]);
+void ethdev_nd_group(const uint8_t ip[16], uint8_t mac[6]);
 
 /* ---- frag.c ------------------------------------------------------------------------------------------------- */
 
 /** A fragment: @p data stays in its mbuf. */
-struct peel_ethdev_part {
+struct ethdev_part {
 	struct peel_addr from; /* port 0 */
 	uint32_t id;
 	uint32_t at,
@@ -230,44 +227,43 @@ struct peel_ethdev_part {
 	const uint8_t *data;
 };
 
-int peel_ethdev_frag_init(struct peel_ethdev_queue *q) PEEL_MUST_USE;
-void peel_ethdev_frag_fini(struct peel_ethdev_queue *q);
+int ethdev_frag_init(struct ethdev_queue *q) PEEL_MUST_USE;
+void ethdev_frag_fini(struct ethdev_queue *q);
 /** One more fragment, in @p m. NULL: used up. Otherwise a new mbuf whose data is the whole payload behind the IP
  *  headers. */
-struct rte_mbuf *peel_ethdev_frag_rx(
-	struct peel_ethdev_queue *q, struct rte_mbuf *m, const struct peel_ethdev_part *part);
-void peel_ethdev_frag_tick(struct peel_ethdev_queue *q);
-void peel_ethdev_vouch(struct peel_port *port, const struct peel_addr *remote);
+struct rte_mbuf *ethdev_frag_rx(
+	struct ethdev_queue *q, struct rte_mbuf *m, const struct ethdev_part *part);
+void ethdev_frag_tick(struct ethdev_queue *q);
+void ethdev_vouch(struct peel_port *port, const struct peel_addr *remote);
 
 /* ---- frag_tx.c ---------------------------------------------------------------------------------------------- */
 
 /** Send a datagram (data: UDP header and payload) that exceeds the MTU. Takes @p m. */
-void peel_ethdev_frag_tx(struct peel_ethdev_queue *q, struct rte_mbuf *m,
-	const struct peel_addr *remote, const uint8_t mac[6]);
+void ethdev_frag_tx(struct ethdev_queue *q, struct rte_mbuf *m, const struct peel_addr *remote,
+	const uint8_t mac[6]);
 
 /* ---- endpoint.c --------------------------------------------------------------------------------------------- */
 
-int peel_ethdev_endpoints_new(
-	const struct peel_port_conf *conf, struct peel_ethdev_endpoints **out) PEEL_MUST_USE;
-void peel_ethdev_endpoints_free(struct peel_ethdev_endpoints *e);
-int peel_ethdev_exit_open(
-	struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t *endpoint);
-void peel_ethdev_exit_close(struct peel_port *port, uint32_t endpoint);
-uint32_t peel_ethdev_endpoints_count(const struct peel_ethdev_endpoints *e);
+int ethdev_endpoints_new(
+	const struct peel_port_conf *conf, struct ethdev_endpoints **out) PEEL_MUST_USE;
+void ethdev_endpoints_free(struct ethdev_endpoints *e);
+int ethdev_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t *endpoint);
+void ethdev_exit_close(struct peel_port *port, uint32_t endpoint);
+uint32_t ethdev_endpoints_count(const struct ethdev_endpoints *e);
 /** Who listens at this UDP port of ours?   Thread: worker. */
-bool peel_ethdev_endpoint_by_port(const struct peel_ethdev_endpoints *e, uint16_t udp_port,
-	uint32_t *endpoint, uint64_t *cookie);
+bool ethdev_endpoint_by_port(
+	const struct ethdev_endpoints *e, uint16_t udp_port, uint32_t *endpoint, uint64_t *cookie);
 /** UDP port of an endpoint, 0 when it is not open; @p generation tells its users apart.   Thread: worker. */
-uint16_t peel_ethdev_endpoint_port(
-	const struct peel_ethdev_endpoints *e, uint32_t endpoint, uint32_t *generation);
+uint16_t ethdev_endpoint_port(
+	const struct ethdev_endpoints *e, uint32_t endpoint, uint32_t *generation);
 
 /* ---- wait.c ------------------------------------------------------------------------------------------------- */
 
 /** Once, when the device is open.   Thread: control. */
-void peel_ethdev_wait_init(struct peel_ethdev_queue *q, bool interrupts);
-void peel_ethdev_wait_fini(struct peel_ethdev_queue *q);
-void peel_ethdev_wait(struct peel_port *port, uint16_t queue, unsigned int timeout_us);
-void peel_ethdev_wake(struct peel_port *port, uint16_t queue);
+void ethdev_wait_init(struct ethdev_queue *q, bool interrupts);
+void ethdev_wait_fini(struct ethdev_queue *q);
+void ethdev_wait(struct peel_port *port, uint16_t queue, unsigned int timeout_us);
+void ethdev_wake(struct peel_port *port, uint16_t queue);
 
 /* ---- small things of the hot path ------------------------------------------------------------------------------ */
 
@@ -285,7 +281,7 @@ ethdev_mtu(const struct peel_port *port)
 }
 
 static inline void
-ethdev_count(struct peel_ethdev_queue *q, enum peel_ethdev_counter c)
+ethdev_count(struct ethdev_queue *q, enum ethdev_counter c)
 {
 	__atomic_store_n(&q->count[c], __atomic_load_n(&q->count[c], __ATOMIC_RELAXED) + 1,
 		__ATOMIC_RELAXED);
@@ -293,7 +289,7 @@ ethdev_count(struct peel_ethdev_queue *q, enum peel_ethdev_counter c)
 
 /** One more answer? @p rate a second, bursts of as many. */
 static inline bool
-ethdev_allow(struct peel_ethdev_queue *q, struct peel_ethdev_bucket *b, uint32_t rate)
+ethdev_allow(struct ethdev_queue *q, struct ethdev_bucket *b, uint32_t rate)
 {
 	uint64_t full = (uint64_t)rate * 1000;
 	uint64_t passed = q->now > b->last_ms ? q->now - b->last_ms : 0;
@@ -317,7 +313,7 @@ ethdev_is_gateway(const struct peel_port *port, const struct peel_addr *ip)
 
 /** May @p to, who asked for our link address, have an answer? */
 static inline bool
-ethdev_may_answer(struct peel_ethdev_queue *q, const struct peel_addr *to)
+ethdev_may_answer(struct ethdev_queue *q, const struct peel_addr *to)
 {
 	return ethdev_allow(q, ethdev_is_gateway(q->port, to) ? &q->gateway_answers : &q->answers,
 		ANSWERS_PER_SECOND);

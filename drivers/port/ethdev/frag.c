@@ -11,7 +11,7 @@
  * longest gives way. Parts of an honest one follow each other within milliseconds; a flood must fill all places within
  * that time to be in its way. Who is in whose way:
  *
- *  - Neighbours whose authentic cells came in parts before (peel_ethdev_vouch) have places that strangers cannot take.
+ *  - Neighbours whose authentic cells came in parts before (ethdev_vouch) have places that strangers cannot take.
  *  - A source that holds a quarter of its set or more displaces only datagrams of its own.
  *
  * A datagram whose parts overlap, repeat or contradict each other is given up as a whole, also the parts still to come
@@ -46,14 +46,14 @@ struct set {
 	struct whole whole[WAYS];
 };
 
-struct peel_ethdev_frags {
+struct ethdev_frags {
 	uint64_t seed;
 	uint32_t n; /* datagrams under way */
 	struct set set[STRANGER_SETS + KNOWN_SETS];
 };
 
 int
-peel_ethdev_frag_init(struct peel_ethdev_queue *q)
+ethdev_frag_init(struct ethdev_queue *q)
 {
 	q->frags = calloc(1, sizeof(*q->frags));
 	if (q->frags == NULL)
@@ -63,7 +63,7 @@ peel_ethdev_frag_init(struct peel_ethdev_queue *q)
 }
 
 void
-peel_ethdev_frag_fini(struct peel_ethdev_queue *q)
+ethdev_frag_fini(struct ethdev_queue *q)
 {
 	free(q->frags);
 	q->frags = NULL;
@@ -73,39 +73,40 @@ peel_ethdev_frag_fini(struct peel_ethdev_queue *q)
 
 /* Those who share a place here take it from each other; the price is that they count as strangers for a while. */
 static uint64_t *
-known_place(struct peel_port *port, const struct peel_addr *ip, uint32_t *print)
+known_place(struct peel_port *port, const struct peel_addr *ip, uint32_t *fingerprint)
 {
 	struct peel_addr key = *ip;
 
 	key.port = 0;
 	uint64_t h = peel_addr_hash(&key, 0, port->known_seed);
 
-	*print = (uint32_t)(h >> 32);
+	*fingerprint = (uint32_t)(h >> 32);
 	return &port->known[h % RTE_DIM(port->known)];
 }
 
 void
-peel_ethdev_vouch(struct peel_port *port, const struct peel_addr *remote)
+ethdev_vouch(struct peel_port *port, const struct peel_addr *remote)
 {
-	uint32_t print, now_s = (uint32_t)(peel_now_ms(port->conf.env) / 1000);
-	uint64_t *place = known_place(port, remote, &print);
+	uint32_t fingerprint, now_s = (uint32_t)(peel_now_ms(port->conf.env) / 1000);
+	uint64_t *place = known_place(port, remote, &fingerprint);
 
-	__atomic_store_n(place, (uint64_t)print << 32 | now_s, __ATOMIC_RELAXED);
+	__atomic_store_n(place, (uint64_t)fingerprint << 32 | now_s, __ATOMIC_RELAXED);
 }
 
 static bool
-is_known(struct peel_ethdev_queue *q, const struct peel_addr *ip)
+is_known(struct ethdev_queue *q, const struct peel_addr *ip)
 {
-	uint32_t print;
-	uint64_t v = __atomic_load_n(known_place(q->port, ip, &print), __ATOMIC_RELAXED);
+	uint32_t fingerprint;
+	uint64_t v = __atomic_load_n(known_place(q->port, ip, &fingerprint), __ATOMIC_RELAXED);
 
-	return v != 0 && v >> 32 == print && (uint32_t)(q->now / 1000) - (uint32_t)v <= KNOWN_S;
+	return v != 0 && v >> 32 == fingerprint &&
+	       (uint32_t)(q->now / 1000) - (uint32_t)v <= KNOWN_S;
 }
 
 /* ---- places -------------------------------------------------------------------------------------------------------- */
 
 static void
-release(struct peel_ethdev_queue *q, struct set *s, unsigned int way)
+release(struct ethdev_queue *q, struct set *s, unsigned int way)
 {
 	s->tag[way] = 0;
 	q->frags->n--;
@@ -113,7 +114,7 @@ release(struct peel_ethdev_queue *q, struct set *s, unsigned int way)
 
 /* Not whole in time, or displaced. */
 static void
-give_up(struct peel_ethdev_queue *q, struct set *s, unsigned int way)
+give_up(struct ethdev_queue *q, struct set *s, unsigned int way)
 {
 	peel_stats_add(q->stats, PEEL_DROP_FRAGMENT, s->whole[way].n_parts);
 	release(q, s, way);
@@ -121,7 +122,7 @@ give_up(struct peel_ethdev_queue *q, struct set *s, unsigned int way)
 
 /* A way for one more datagram of @p source. */
 static unsigned int
-make_room(struct peel_ethdev_queue *q, struct set *s, uint32_t source)
+make_room(struct ethdev_queue *q, struct set *s, uint32_t source)
 {
 	unsigned int oldest = 0, own = WAYS, n_own = 0;
 
@@ -145,9 +146,9 @@ make_room(struct peel_ethdev_queue *q, struct set *s, uint32_t source)
 
 /* The place of the datagram that @p part belongs to, a new one if need be. */
 static struct set *
-find(struct peel_ethdev_queue *q, const struct peel_ethdev_part *part, unsigned int *way)
+find(struct ethdev_queue *q, const struct ethdev_part *part, unsigned int *way)
 {
-	struct peel_ethdev_frags *f = q->frags;
+	struct ethdev_frags *f = q->frags;
 	struct peel_addr net = part->from;
 
 	if (net.family == PEEL_FAMILY_IPV6) /* a network of one subscriber, /56 */
@@ -178,7 +179,7 @@ find(struct peel_ethdev_queue *q, const struct peel_ethdev_part *part, unsigned 
 /* ---- parts --------------------------------------------------------------------------------------------------------- */
 
 static bool
-fits(const struct whole *w, const struct peel_ethdev_part *part)
+fits(const struct whole *w, const struct ethdev_part *part)
 {
 	uint32_t end = part->at + part->len;
 
@@ -193,7 +194,7 @@ fits(const struct whole *w, const struct peel_ethdev_part *part)
 }
 
 static void
-put(struct whole *w, const struct peel_ethdev_part *part)
+put(struct whole *w, const struct ethdev_part *part)
 {
 	uint32_t end = part->at + part->len;
 
@@ -208,7 +209,7 @@ put(struct whole *w, const struct peel_ethdev_part *part)
 }
 
 static struct rte_mbuf *
-deliver(struct peel_ethdev_queue *q, const struct whole *w)
+deliver(struct ethdev_queue *q, const struct whole *w)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(q->port->conf.pool);
 
@@ -223,8 +224,7 @@ deliver(struct peel_ethdev_queue *q, const struct whole *w)
 }
 
 struct rte_mbuf *
-peel_ethdev_frag_rx(
-	struct peel_ethdev_queue *q, struct rte_mbuf *m, const struct peel_ethdev_part *part)
+ethdev_frag_rx(struct ethdev_queue *q, struct rte_mbuf *m, const struct ethdev_part *part)
 {
 	unsigned int way;
 	struct set *s = find(q, part, &way);
@@ -232,7 +232,7 @@ peel_ethdev_frag_rx(
 	struct rte_mbuf *whole = NULL;
 
 	if (w->bad)
-		return peel_ethdev_drop(q, m, PEEL_DROP_FRAGMENT);
+		return ethdev_drop(q, m, PEEL_DROP_FRAGMENT);
 	bool too_large = part->at + part->len > DATAGRAM_MAX;
 
 	if (too_large || !fits(w, part)) {
@@ -241,7 +241,7 @@ peel_ethdev_frag_rx(
 			peel_stats_add(q->stats, PEEL_DROP_FRAGMENT, w->n_parts);
 		w->n_parts = 0;
 		w->bad = true;
-		return peel_ethdev_drop(q, m, too_large ? PEEL_DROP_OVERSIZE : PEEL_DROP_FRAGMENT);
+		return ethdev_drop(q, m, too_large ? PEEL_DROP_OVERSIZE : PEEL_DROP_FRAGMENT);
 	}
 	put(w, part);
 	if (w->have == w->end) {
@@ -253,7 +253,7 @@ peel_ethdev_frag_rx(
 }
 
 void
-peel_ethdev_frag_tick(struct peel_ethdev_queue *q)
+ethdev_frag_tick(struct ethdev_queue *q)
 {
 	for (unsigned int k = 0; k < RTE_DIM(q->frags->set) && q->frags->n > 0; k++) {
 		struct set *s = &q->frags->set[k];

@@ -17,21 +17,21 @@ struct outgoing {
 
 /* One fragment: @p n bytes from @p at of the IP payload in @p m, as a copy. Works on devices that cannot send chains. */
 static struct rte_mbuf *
-part_build(struct peel_ethdev_queue *q, const struct rte_mbuf *m, uint32_t at, uint32_t n,
+part_build(struct ethdev_queue *q, const struct rte_mbuf *m, uint32_t at, uint32_t n,
 	const struct outgoing *o)
 {
 	const struct peel_port *port = q->port;
 	uint32_t headers = ETH_LEN + (o->v6 ? IP6_LEN + FRAG_HEADER6_LEN : IP4_LEN);
 	bool more = at + n < m->data_len;
-	struct rte_mbuf *part = peel_ethdev_frame_new(q, (uint16_t)(headers + n));
+	struct rte_mbuf *part = ethdev_frame_new(q, (uint16_t)(headers + n));
 
 	if (part == NULL)
 		return NULL;
 	uint8_t *p = rte_pktmbuf_mtod(part, uint8_t *);
 
-	p += peel_ethdev_eth_build(port, p, o->mac, o->v6 ? ETH_TYPE_IPV6 : ETH_TYPE_IPV4);
+	p += ethdev_eth_build(port, p, o->mac, o->v6 ? ETH_TYPE_IPV6 : ETH_TYPE_IPV4);
 	if (o->v6) {
-		p += peel_ethdev_ip6_build(
+		p += ethdev_ip6_build(
 			port, p, o->remote->ip, PROTO_FRAGMENT, FRAG_HEADER6_LEN + n, 64);
 		p[0] = PROTO_UDP;
 		p[1] = 0;
@@ -39,7 +39,7 @@ part_build(struct peel_ethdev_queue *q, const struct rte_mbuf *m, uint32_t at, u
 		peel_put_be32(p + 4, o->id);
 		p += FRAG_HEADER6_LEN;
 	} else {
-		p += peel_ethdev_ip4_build(port, p, o->remote->ip, PROTO_UDP, n, (uint16_t)o->id,
+		p += ethdev_ip4_build(port, p, o->remote->ip, PROTO_UDP, n, (uint16_t)o->id,
 			(uint16_t)(at / 8 | (more ? RTE_IPV4_HDR_MF_FLAG : 0)));
 	}
 	memcpy(p, rte_pktmbuf_mtod_offset(m, const uint8_t *, at), n);
@@ -47,7 +47,7 @@ part_build(struct peel_ethdev_queue *q, const struct rte_mbuf *m, uint32_t at, u
 }
 
 void
-peel_ethdev_frag_tx(struct peel_ethdev_queue *q, struct rte_mbuf *m, const struct peel_addr *remote,
+ethdev_frag_tx(struct ethdev_queue *q, struct rte_mbuf *m, const struct peel_addr *remote,
 	const uint8_t mac[6])
 {
 	const struct outgoing o = {.remote = remote,
@@ -77,7 +77,7 @@ peel_ethdev_frag_tx(struct peel_ethdev_queue *q, struct rte_mbuf *m, const struc
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		peel_ethdev_frame_tx(
+		ethdev_frame_tx(
 			q, parts[i], i + 1 < n ? NOT_A_DATAGRAM : (uint32_t)m->data_len - UDP_LEN);
 	ethdev_count(q, ETHDEV_FRAGMENTED);
 	rte_pktmbuf_free(m);

@@ -13,16 +13,16 @@
 /* ICMP errors are not sent and not listened to: silence tells scanners nothing, and the protocol has no use for them. */
 
 static void
-echo_tx(struct peel_ethdev_queue *q, struct rte_mbuf *m)
+echo_tx(struct ethdev_queue *q, struct rte_mbuf *m)
 {
 	uint8_t *eth = rte_pktmbuf_mtod(m, uint8_t *);
 	uint8_t to[6];
 
 	/* Back the way it came: no routing, no neighbour to resolve for a stranger's ping. */
 	memcpy(to, eth + 6, 6);
-	peel_ethdev_eth_build(q->port, eth, to, peel_get_be16(eth + 12));
+	ethdev_eth_build(q->port, eth, to, peel_get_be16(eth + 12));
 	ethdev_count(q, ETHDEV_ECHO_REPLIES);
-	peel_ethdev_frame_tx(q, m, NOT_A_DATAGRAM);
+	ethdev_frame_tx(q, m, NOT_A_DATAGRAM);
 }
 
 /* May it be written and sent as it is? */
@@ -33,61 +33,60 @@ reusable(const struct rte_mbuf *m)
 }
 
 struct rte_mbuf *
-peel_ethdev_icmp4_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32_t len)
+ethdev_icmp4_rx(struct ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32_t len)
 {
 	uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, ETH_LEN), *p = ip + off - ETH_LEN;
 	uint8_t to[4];
 
 	if (len < 8 || p[0] != ECHO_REQUEST4 || p[1] != 0 || off != ETH_LEN + IP4_LEN ||
 		!reusable(m) || ethdev_fold(ethdev_sum(p, len, 0)) != 0xffff)
-		return peel_ethdev_drop(q, m, PEEL_DROP_FRAME);
+		return ethdev_drop(q, m, PEEL_DROP_FRAME);
 	if (!ethdev_allow(q, &q->echoes, ECHOES_PER_SECOND))
-		return peel_ethdev_drop(q, m, PEEL_DROP_RATE);
+		return ethdev_drop(q, m, PEEL_DROP_RATE);
 	p[0] = ECHO_REPLY4;
 	peel_put_be16(p + 2, 0);
 	ethdev_put_sum(p + 2, (uint16_t)~ethdev_fold(ethdev_sum(p, len, 0)));
 	memcpy(to, ip + 12, 4);
-	peel_ethdev_ip4_build(
-		q->port, ip, to, PROTO_ICMP, len, (uint16_t)peel_splitmix(&q->rng), 0);
+	ethdev_ip4_build(q->port, ip, to, PROTO_ICMP, len, (uint16_t)peel_splitmix(&q->rng), 0);
 	echo_tx(q, m);
 	return NULL;
 }
 
 static void
-echo6_tx(struct peel_ethdev_queue *q, struct rte_mbuf *m, uint8_t *ip, uint8_t *p, uint32_t len)
+echo6_tx(struct ethdev_queue *q, struct rte_mbuf *m, uint8_t *ip, uint8_t *p, uint32_t len)
 {
 	uint8_t to[16];
 
 	p[0] = ECHO_REPLY6;
 	peel_put_be16(p + 2, 0);
 	memcpy(to, ip + 8, 16);
-	peel_ethdev_ip6_build(q->port, ip, to, PROTO_ICMPV6, len, 64);
+	ethdev_ip6_build(q->port, ip, to, PROTO_ICMPV6, len, 64);
 
-	uint64_t sum = peel_ethdev_pseudo(ip + 8, ip + 24, 16, PROTO_ICMPV6) +
-		       rte_cpu_to_be_16((uint16_t)len);
+	uint64_t sum =
+		ethdev_pseudo(ip + 8, ip + 24, 16, PROTO_ICMPV6) + rte_cpu_to_be_16((uint16_t)len);
 
 	ethdev_put_sum(p + 2, (uint16_t)~ethdev_fold(ethdev_sum(p, len, sum)));
 	echo_tx(q, m);
 }
 
 struct rte_mbuf *
-peel_ethdev_icmp6_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32_t len)
+ethdev_icmp6_rx(struct ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32_t len)
 {
 	static const uint8_t unspecified[16];
 	uint8_t *eth = rte_pktmbuf_mtod(m, uint8_t *), *ip = eth + ETH_LEN, *p = eth + off;
-	uint64_t sum = peel_ethdev_pseudo(ip + 8, ip + 24, 16, PROTO_ICMPV6) +
-		       rte_cpu_to_be_16((uint16_t)len);
+	uint64_t sum =
+		ethdev_pseudo(ip + 8, ip + 24, 16, PROTO_ICMPV6) + rte_cpu_to_be_16((uint16_t)len);
 
 	if (len < 8 || ethdev_fold(ethdev_sum(p, len, sum)) != 0xffff)
-		return peel_ethdev_drop(q, m, PEEL_DROP_FRAME);
+		return ethdev_drop(q, m, PEEL_DROP_FRAME);
 	if (p[0] >= ND_FIRST && p[0] <= ND_LAST)
-		return peel_ethdev_nd_rx(q, m, off, len);
+		return ethdev_nd_rx(q, m, off, len);
 	/* Pings to groups stay unanswered: answers of a whole link are an amplifier. */
 	if (p[0] != ECHO_REQUEST6 || p[1] != 0 || (eth[0] & 1) != 0 || !reusable(m) ||
 		memcmp(ip + 24, q->port->ip6, 16) != 0 || memcmp(ip + 8, unspecified, 16) == 0)
-		return peel_ethdev_drop(q, m, PEEL_DROP_FRAME);
+		return ethdev_drop(q, m, PEEL_DROP_FRAME);
 	if (!ethdev_allow(q, &q->echoes, ECHOES_PER_SECOND))
-		return peel_ethdev_drop(q, m, PEEL_DROP_RATE);
+		return ethdev_drop(q, m, PEEL_DROP_RATE);
 	echo6_tx(q, m, ip, p, len);
 	return NULL;
 }

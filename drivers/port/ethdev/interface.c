@@ -17,7 +17,7 @@
 	16384 /* a card with many virtual functions says more, and what we look for stands before them */
 
 int
-peel_interface_open(void)
+interface_open(void)
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
@@ -46,7 +46,7 @@ put(struct request *q, unsigned short type, const void *data, size_t len)
 }
 
 static void
-take_xdp(const struct rtattr *nest, struct peel_interface *out)
+take_xdp(const struct rtattr *nest, struct interface *out)
 {
 	int left = (int)RTA_PAYLOAD(nest);
 
@@ -59,7 +59,7 @@ take_xdp(const struct rtattr *nest, struct peel_interface *out)
 }
 
 static void
-take_attributes(const struct rtattr *a, int left, struct peel_interface *out)
+take_attributes(const struct rtattr *a, int left, struct interface *out)
 {
 	struct rtnl_link_stats64 stats;
 
@@ -78,7 +78,7 @@ take_attributes(const struct rtattr *a, int left, struct peel_interface *out)
 
 /* -EAGAIN: not the answer to @p seq. */
 static int
-take_answer(const struct nlmsghdr *h, size_t len, uint32_t seq, struct peel_interface *out)
+take_answer(const struct nlmsghdr *h, size_t len, uint32_t seq, struct interface *out)
 {
 	const struct ifinfomsg *i = NLMSG_DATA(h);
 	const struct nlmsgerr *e = NLMSG_DATA(h);
@@ -99,7 +99,7 @@ take_answer(const struct nlmsghdr *h, size_t len, uint32_t seq, struct peel_inte
 
 /* @p out is filled in by an answer that describes an interface, not by an acknowledgement. */
 static int
-talk(int fd, struct request *q, struct peel_interface *out)
+talk(int fd, struct request *q, struct interface *out)
 {
 	static uint32_t last;
 	_Alignas(struct nlmsghdr) char answer[ANSWER_MAX];
@@ -121,7 +121,7 @@ talk(int fd, struct request *q, struct peel_interface *out)
 }
 
 int
-peel_interface_get(int fd, const char *name, struct peel_interface *out)
+interface_get(int fd, const char *name, struct interface *out)
 {
 	struct request q = {.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(q.i)),
 				    .nlmsg_type = RTM_GETLINK,
@@ -134,7 +134,7 @@ peel_interface_get(int fd, const char *name, struct peel_interface *out)
 }
 
 int
-peel_interface_xdp_set(int fd, const struct peel_interface *i, int program)
+interface_xdp_set(int fd, const struct interface *i, int program)
 {
 	struct request q = {.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(q.i)),
 				    .nlmsg_type = RTM_SETLINK,
@@ -143,7 +143,7 @@ peel_interface_xdp_set(int fd, const struct peel_interface *i, int program)
 	uint32_t flags =
 		XDP_FLAGS_UPDATE_IF_NOEXIST |
 		(i->xdp_mode == XDP_ATTACHED_SKB ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
-	struct peel_interface none;
+	struct interface none;
 	struct rtattr *nest = put(&q, IFLA_XDP | NLA_F_NESTED, NULL, 0);
 
 	put(&q, IFLA_XDP_FD, &program, sizeof(program));
@@ -153,7 +153,7 @@ peel_interface_xdp_set(int fd, const struct peel_interface *i, int program)
 }
 
 int
-peel_interface_lock(const char *name)
+interface_lock(const char *name)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), n, rc;

@@ -19,7 +19,7 @@
 #define LET_GO_US 200000 /* the kernel takes a closed socket off its queue in its own time */
 
 bool
-peel_interface_xdp_allowed(void)
+interface_xdp_allowed(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
@@ -31,7 +31,7 @@ peel_interface_xdp_allowed(void)
 /* ---- whose program is it ----------------------------------------------------------------------------------------- */
 
 int
-peel_interface_xdp_program(uint32_t id)
+interface_xdp_program(uint32_t id)
 {
 	union bpf_attr get;
 
@@ -48,7 +48,7 @@ program_name(uint32_t id, char name[BPF_OBJ_NAME_LEN])
 {
 	union bpf_attr ask;
 	struct bpf_prog_info info;
-	int fd = peel_interface_xdp_program(id);
+	int fd = interface_xdp_program(id);
 	bool good;
 
 	if (fd < 0)
@@ -110,8 +110,8 @@ queue_taken(int index, unsigned int queue)
 }
 
 int
-peel_interface_xdp_free(const struct peel_interface *i, const char *name, unsigned int first,
-	unsigned int n, char *why, size_t why_size)
+interface_xdp_free(const struct interface *i, const char *name, unsigned int first, unsigned int n,
+	char *why, size_t why_size)
 {
 	char program[BPF_OBJ_NAME_LEN] = "";
 

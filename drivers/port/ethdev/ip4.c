@@ -7,13 +7,13 @@
 #define IP4_MORE 0x2000
 
 uint64_t
-peel_ethdev_pseudo(const uint8_t *src, const uint8_t *dst, unsigned int ip_len, uint8_t proto)
+ethdev_pseudo(const uint8_t *src, const uint8_t *dst, unsigned int ip_len, uint8_t proto)
 {
 	return ethdev_sum(src, ip_len, ethdev_sum(dst, ip_len, rte_cpu_to_be_16(proto)));
 }
 
 uint32_t
-peel_ethdev_ip4_build(const struct peel_port *port, uint8_t *p, const uint8_t dst[4], uint8_t proto,
+ethdev_ip4_build(const struct peel_port *port, uint8_t *p, const uint8_t dst[4], uint8_t proto,
 	uint32_t payload, uint16_t id, uint16_t frag)
 {
 	p[0] = 0x45;
@@ -54,8 +54,7 @@ header_good(const struct rte_mbuf *m, const uint8_t *ip, uint32_t room, uint32_t
 }
 
 static struct rte_mbuf *
-fragment_rx(
-	struct peel_ethdev_queue *q, struct rte_mbuf *m, uint32_t header, struct peel_ethdev_l4 *l4)
+fragment_rx(struct ethdev_queue *q, struct rte_mbuf *m, uint32_t header, struct ethdev_l4 *l4)
 {
 	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, ETH_LEN);
 	uint32_t part = m->data_len - ETH_LEN - header, frag = peel_get_be16(ip + 6);
@@ -63,8 +62,8 @@ fragment_rx(
 	/* All parts but the last are multiples of eight bytes, and none ends beyond the largest packet. */
 	if (part == 0 || ((frag & IP4_MORE) != 0 && part % 8 != 0) ||
 		(frag & IP4_OFFSET_MASK) * 8 + part > UINT16_MAX - IP4_LEN)
-		return peel_ethdev_drop(q, m, PEEL_DROP_FRAGMENT);
-	const struct peel_ethdev_part p = {
+		return ethdev_drop(q, m, PEEL_DROP_FRAGMENT);
+	const struct ethdev_part p = {
 		.from = l4->remote,
 		.id = peel_get_be16(ip + 4),
 		.at = (frag & IP4_OFFSET_MASK) * 8,
@@ -73,12 +72,12 @@ fragment_rx(
 		.data = ip + header,
 	};
 
-	m = peel_ethdev_frag_rx(q, m, &p);
-	return m == NULL ? NULL : peel_ethdev_whole_rx(q, m, l4);
+	m = ethdev_frag_rx(q, m, &p);
+	return m == NULL ? NULL : ethdev_whole_rx(q, m, l4);
 }
 
 struct rte_mbuf *
-peel_ethdev_ip4_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m)
+ethdev_ip4_rx(struct ethdev_queue *q, struct rte_mbuf *m)
 {
 	const struct peel_port *port = q->port;
 	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, ETH_LEN);
@@ -86,7 +85,7 @@ peel_ethdev_ip4_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m)
 
 	if (!header_good(m, ip, m->data_len - ETH_LEN, &header, &total) ||
 		memcmp(ip + 16, port->ip4, 4) != 0 || bad_source(port, ip + 12))
-		return peel_ethdev_drop(q, m, PEEL_DROP_FRAME);
+		return ethdev_drop(q, m, PEEL_DROP_FRAME);
 	/* What follows is padding of short Ethernet frames. */
 	m->data_len = (uint16_t)(ETH_LEN + total);
 	m->pkt_len = m->data_len;
@@ -94,13 +93,13 @@ peel_ethdev_ip4_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m)
 	bool fragment = (peel_get_be16(ip + 6) & (IP4_MORE | IP4_OFFSET_MASK)) != 0;
 
 	if (ip[9] == PROTO_ICMP && !fragment)
-		return peel_ethdev_icmp4_rx(q, m, ETH_LEN + header, total - header);
+		return ethdev_icmp4_rx(q, m, ETH_LEN + header, total - header);
 	if (ip[9] != PROTO_UDP)
-		return peel_ethdev_drop(q, m, PEEL_DROP_FRAME);
+		return ethdev_drop(q, m, PEEL_DROP_FRAME);
 
-	struct peel_ethdev_l4 l4 = {
+	struct ethdev_l4 l4 = {
 		.remote = ethdev_ip4(ip + 12),
-		.pseudo = peel_ethdev_pseudo(ip + 12, ip + 16, 4, PROTO_UDP),
+		.pseudo = ethdev_pseudo(ip + 12, ip + 16, 4, PROTO_UDP),
 		.off = ETH_LEN + header,
 		.len = total - header,
 		.verified =
@@ -109,5 +108,5 @@ peel_ethdev_ip4_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m)
 
 	if (unlikely(fragment))
 		return fragment_rx(q, m, header, &l4);
-	return peel_ethdev_udp_rx(q, m, &l4);
+	return ethdev_udp_rx(q, m, &l4);
 }

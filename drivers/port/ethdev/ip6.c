@@ -6,8 +6,8 @@
 #define FRAG_HEADER_LEN 8
 
 uint32_t
-peel_ethdev_ip6_build(const struct peel_port *port, uint8_t *p, const uint8_t dst[16],
-	uint8_t proto, uint32_t payload, uint8_t hops)
+ethdev_ip6_build(const struct peel_port *port, uint8_t *p, const uint8_t dst[16], uint8_t proto,
+	uint32_t payload, uint8_t hops)
 {
 	peel_put_be32(p, 6u << 28);
 	peel_put_be16(p + 4, (uint16_t)payload);
@@ -34,25 +34,25 @@ for_us(const struct peel_port *port, const uint8_t *dst, uint8_t proto)
 }
 
 static struct rte_mbuf *
-fragment_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m, struct peel_ethdev_l4 *l4)
+fragment_rx(struct ethdev_queue *q, struct rte_mbuf *m, struct ethdev_l4 *l4)
 {
 	const uint8_t *frag = rte_pktmbuf_mtod_offset(m, const uint8_t *, ETH_LEN + IP6_LEN);
 
 	if (l4->len <= FRAG_HEADER_LEN)
-		return peel_ethdev_drop(q, m, PEEL_DROP_FRAGMENT);
+		return ethdev_drop(q, m, PEEL_DROP_FRAGMENT);
 	uint32_t part = l4->len - FRAG_HEADER_LEN, flags = peel_get_be16(frag + 2);
 
 	if (frag[0] != PROTO_UDP)
-		return peel_ethdev_drop(q, m, PEEL_DROP_FRAME);
+		return ethdev_drop(q, m, PEEL_DROP_FRAME);
 	l4->verified = false;
 	if ((flags & ~6u) == 0) { /* "atomic" fragment: everything is here (RFC 6946) */
 		l4->off += FRAG_HEADER_LEN;
 		l4->len = part;
-		return peel_ethdev_udp_rx(q, m, l4);
+		return ethdev_udp_rx(q, m, l4);
 	}
 	if (((flags & 1) != 0 && part % 8 != 0) || (flags & ~7u) + part > UINT16_MAX)
-		return peel_ethdev_drop(q, m, PEEL_DROP_FRAGMENT);
-	const struct peel_ethdev_part p = {
+		return ethdev_drop(q, m, PEEL_DROP_FRAGMENT);
+	const struct ethdev_part p = {
 		.from = l4->remote,
 		.id = peel_get_be32(frag + 4),
 		.at = flags & ~7u,
@@ -61,39 +61,39 @@ fragment_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m, struct peel_ethdev_
 		.data = frag + FRAG_HEADER_LEN,
 	};
 
-	m = peel_ethdev_frag_rx(q, m, &p);
-	return m == NULL ? NULL : peel_ethdev_whole_rx(q, m, l4);
+	m = ethdev_frag_rx(q, m, &p);
+	return m == NULL ? NULL : ethdev_whole_rx(q, m, l4);
 }
 
 struct rte_mbuf *
-peel_ethdev_ip6_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m)
+ethdev_ip6_rx(struct ethdev_queue *q, struct rte_mbuf *m)
 {
 	const struct peel_port *port = q->port;
 	const uint8_t *eth = rte_pktmbuf_mtod(m, const uint8_t *), *ip = eth + ETH_LEN;
 	uint32_t room = m->data_len - ETH_LEN;
 
 	if (room < IP6_LEN || ip[0] >> 4 != 6)
-		return peel_ethdev_drop(q, m, PEEL_DROP_FRAME);
+		return ethdev_drop(q, m, PEEL_DROP_FRAME);
 	uint32_t payload = peel_get_be16(ip + 4);
 	uint8_t proto = ip[6];
 
 	/* Datagrams come to our own link address; multicast frames are for neighbour discovery alone. */
 	if (payload > room - IP6_LEN || ip[8] == 0xff || !for_us(port, ip + 24, proto) ||
 		((eth[0] & 1) != 0 && proto != PROTO_ICMPV6) || memcmp(ip + 8, port->ip6, 16) == 0)
-		return peel_ethdev_drop(q, m, PEEL_DROP_FRAME);
+		return ethdev_drop(q, m, PEEL_DROP_FRAME);
 	m->data_len = (uint16_t)(ETH_LEN + IP6_LEN + payload);
 	m->pkt_len = m->data_len;
 
 	if (proto == PROTO_ICMPV6)
-		return peel_ethdev_icmp6_rx(q, m, ETH_LEN + IP6_LEN, payload);
+		return ethdev_icmp6_rx(q, m, ETH_LEN + IP6_LEN, payload);
 	static const uint8_t unspecified[16];
 
 	if ((proto != PROTO_UDP && proto != PROTO_FRAGMENT) || memcmp(ip + 8, unspecified, 16) == 0)
-		return peel_ethdev_drop(q, m, PEEL_DROP_FRAME);
+		return ethdev_drop(q, m, PEEL_DROP_FRAME);
 
-	struct peel_ethdev_l4 l4 = {
+	struct ethdev_l4 l4 = {
 		.remote = ethdev_ip6(ip + 8),
-		.pseudo = peel_ethdev_pseudo(ip + 8, ip + 24, 16, PROTO_UDP),
+		.pseudo = ethdev_pseudo(ip + 8, ip + 24, 16, PROTO_UDP),
 		.off = ETH_LEN + IP6_LEN,
 		.len = payload,
 		.verified =
@@ -102,5 +102,5 @@ peel_ethdev_ip6_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m)
 
 	if (unlikely(proto == PROTO_FRAGMENT))
 		return fragment_rx(q, m, &l4);
-	return peel_ethdev_udp_rx(q, m, &l4);
+	return ethdev_udp_rx(q, m, &l4);
 }

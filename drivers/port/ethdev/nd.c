@@ -15,7 +15,7 @@
 #define ND_OVERRIDE 0x20
 
 void
-peel_ethdev_nd_group(const uint8_t ip[16], uint8_t mac[6])
+ethdev_nd_group(const uint8_t ip[16], uint8_t mac[6])
 {
 	const uint8_t group[6] = {0x33, 0x33, 0xff, ip[13], ip[14], ip[15]};
 
@@ -23,18 +23,18 @@ peel_ethdev_nd_group(const uint8_t ip[16], uint8_t mac[6])
 }
 
 static void
-nd_tx(struct peel_ethdev_queue *q, uint8_t type, uint8_t flags, const uint8_t target[16],
+nd_tx(struct ethdev_queue *q, uint8_t type, uint8_t flags, const uint8_t target[16],
 	const uint8_t dst[16], const uint8_t mac[6])
 {
 	const struct peel_port *port = q->port;
-	struct rte_mbuf *m = peel_ethdev_frame_new(q, ETH_LEN + IP6_LEN + ND_LEN + ND_OPT_LEN);
+	struct rte_mbuf *m = ethdev_frame_new(q, ETH_LEN + IP6_LEN + ND_LEN + ND_OPT_LEN);
 
 	if (m == NULL)
 		return;
 	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
 
-	p += peel_ethdev_eth_build(port, p, mac, ETH_TYPE_IPV6);
-	p += peel_ethdev_ip6_build(port, p, dst, PROTO_ICMPV6, ND_LEN + ND_OPT_LEN, 255);
+	p += ethdev_eth_build(port, p, mac, ETH_TYPE_IPV6);
+	p += ethdev_ip6_build(port, p, dst, PROTO_ICMPV6, ND_LEN + ND_OPT_LEN, 255);
 	memset(p, 0, ND_LEN + ND_OPT_LEN);
 	p[0] = type;
 	p[4] = flags;
@@ -43,21 +43,21 @@ nd_tx(struct peel_ethdev_queue *q, uint8_t type, uint8_t flags, const uint8_t ta
 	p[ND_LEN + 1] = 1; /* in units of eight bytes */
 	memcpy(p + ND_LEN + 2, port->mac, 6);
 
-	uint64_t sum = peel_ethdev_pseudo(port->ip6, dst, 16, PROTO_ICMPV6) +
+	uint64_t sum = ethdev_pseudo(port->ip6, dst, 16, PROTO_ICMPV6) +
 		       rte_cpu_to_be_16(ND_LEN + ND_OPT_LEN);
 
 	ethdev_put_sum(p + 2, (uint16_t)~ethdev_fold(ethdev_sum(p, ND_LEN + ND_OPT_LEN, sum)));
-	peel_ethdev_frame_tx(q, m, NOT_A_DATAGRAM);
+	ethdev_frame_tx(q, m, NOT_A_DATAGRAM);
 }
 
 void
-peel_ethdev_nd_ask(struct peel_ethdev_queue *q, const uint8_t ip[16], const uint8_t *mac)
+ethdev_nd_ask(struct ethdev_queue *q, const uint8_t ip[16], const uint8_t *mac)
 {
 	uint8_t group[16] = {
 		0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0xff, ip[13], ip[14], ip[15]};
 	uint8_t group_mac[6];
 
-	peel_ethdev_nd_group(ip, group_mac);
+	ethdev_nd_group(ip, group_mac);
 	if (mac != NULL)
 		nd_tx(q, ND_SOLICIT, 0, ip, ip, mac);
 	else
@@ -95,7 +95,7 @@ is_neighbour(const struct peel_port *port, const uint8_t ip[16])
 }
 
 static void
-solicit_rx(struct peel_ethdev_queue *q, const uint8_t *eth, const uint8_t *p, uint32_t len)
+solicit_rx(struct ethdev_queue *q, const uint8_t *eth, const uint8_t *p, uint32_t len)
 {
 	static const uint8_t unspecified[16];
 	static const uint8_t all_nodes[16] = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
@@ -113,7 +113,7 @@ solicit_rx(struct peel_ethdev_queue *q, const uint8_t *eth, const uint8_t *p, ui
 	struct peel_addr sender = ethdev_ip6(src);
 
 	if (mac != NULL && is_neighbour(q->port, src))
-		peel_neigh_learn(q->port->neigh, &sender, mac, q->now, PEEL_NEIGH_REQUEST);
+		neigh_learn(q->port->neigh, &sender, mac, q->now, PEEL_NEIGH_REQUEST);
 	if (ethdev_may_answer(q, &sender)) {
 		ethdev_count(q, ETHDEV_NEIGHBOUR_ANSWERS);
 		/* To where the frame came from: that needs no look-up, and an option may be missing. */
@@ -123,7 +123,7 @@ solicit_rx(struct peel_ethdev_queue *q, const uint8_t *eth, const uint8_t *p, ui
 }
 
 static void
-advert_rx(struct peel_ethdev_queue *q, const uint8_t *eth, const uint8_t *p, uint32_t len)
+advert_rx(struct ethdev_queue *q, const uint8_t *eth, const uint8_t *p, uint32_t len)
 {
 	struct peel_addr target = ethdev_ip6(p + 8);
 	const uint8_t *mac = find_option(p, len, ND_OPT_TARGET);
@@ -133,27 +133,27 @@ advert_rx(struct peel_ethdev_queue *q, const uint8_t *eth, const uint8_t *p, uin
 		return;
 	if (mac == NULL) { /* allowed in answers to unicast requests: "still here" */
 		if (to_us && (p[4] & ND_SOLICITED) != 0)
-			peel_neigh_confirm(q->port->neigh, &target, q->now);
+			neigh_confirm(q->port->neigh, &target, q->now);
 		return;
 	}
-	peel_neigh_learn(q->port->neigh, &target, mac, q->now,
+	neigh_learn(q->port->neigh, &target, mac, q->now,
 		to_us && (p[4] & ND_SOLICITED) != 0 ? PEEL_NEIGH_ANSWER : PEEL_NEIGH_OVERHEARD);
 }
 
 struct rte_mbuf *
-peel_ethdev_nd_rx(struct peel_ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32_t len)
+ethdev_nd_rx(struct ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32_t len)
 {
 	const uint8_t *eth = rte_pktmbuf_mtod(m, const uint8_t *), *p = eth + off;
 
 	/* Hop limit 255: it cannot have passed a router. */
 	if (len < ND_LEN || p[1] != 0 || eth[ETH_LEN + 7] != 255)
-		return peel_ethdev_drop(q, m, PEEL_DROP_FRAME);
+		return ethdev_drop(q, m, PEEL_DROP_FRAME);
 	if (p[0] == ND_ADVERT)
 		advert_rx(q, eth, p, len);
 	else if (p[0] == ND_SOLICIT && memcmp(p + 8, q->port->ip6, 16) == 0)
 		solicit_rx(q, eth, p, len);
 	else
-		return peel_ethdev_drop(q, m, PEEL_DROP_FRAME);
+		return ethdev_drop(q, m, PEEL_DROP_FRAME);
 	rte_pktmbuf_free(m);
 	return NULL;
 }

@@ -7,15 +7,15 @@
 #define LINK_SUSPECT (UINT64_C(1) << 62) /* contradicted: ask everybody at the next use */
 
 void
-peel_neigh_init(struct peel_neigh_table *t, uint64_t seed)
+neigh_init(struct neigh_table *t, uint64_t seed)
 {
 	memset(t, 0, sizeof(*t));
 	t->seed = seed;
 	rte_spinlock_init(&t->lock);
 }
 
-static struct peel_neigh *
-set_of(struct peel_neigh_table *t, const struct peel_addr *ip)
+static struct neigh *
+set_of(struct neigh_table *t, const struct peel_addr *ip)
 {
 	return t->set[peel_addr_hash(ip, 0, t->seed) & (PEEL_NEIGH_SETS - 1)];
 }
@@ -49,7 +49,7 @@ pack(const uint8_t mac[6])
 }
 
 static bool
-key_equal(const struct peel_neigh *e, const uint32_t key[5])
+key_equal(const struct neigh *e, const uint32_t key[5])
 {
 	uint32_t diff = 0;
 
@@ -62,10 +62,10 @@ key_equal(const struct peel_neigh *e, const uint32_t key[5])
  * Lock-free look-up. The link address and the time it was confirmed are read between two looks at the sequence number:
  * if it moved, the entry may have changed its key meanwhile, and the caller goes the way of a miss.
  */
-static struct peel_neigh *
-find(struct peel_neigh_table *t, const struct peel_addr *ip, uint64_t *link, uint64_t *confirmed)
+static struct neigh *
+find(struct neigh_table *t, const struct peel_addr *ip, uint64_t *link, uint64_t *confirmed)
 {
-	struct peel_neigh *e = set_of(t, ip);
+	struct neigh *e = set_of(t, ip);
 	uint32_t key[5];
 
 	memcpy(key, ip, sizeof(key));
@@ -84,10 +84,10 @@ find(struct peel_neigh_table *t, const struct peel_addr *ip, uint64_t *link, uin
 	return NULL;
 }
 
-static struct peel_neigh *
-find_locked(struct peel_neigh_table *t, const struct peel_addr *ip)
+static struct neigh *
+find_locked(struct neigh_table *t, const struct peel_addr *ip)
 {
-	struct peel_neigh *e = set_of(t, ip);
+	struct neigh *e = set_of(t, ip);
 	uint32_t key[5];
 
 	memcpy(key, ip, sizeof(key));
@@ -100,7 +100,7 @@ find_locked(struct peel_neigh_table *t, const struct peel_addr *ip)
 
 /* Lock held. */
 static void
-rekey(struct peel_neigh *e, const struct peel_addr *ip)
+rekey(struct neigh *e, const struct peel_addr *ip)
 {
 	uint32_t key[5];
 	uint32_t seq = __atomic_load_n(&e->seq, __ATOMIC_RELAXED);
@@ -121,7 +121,7 @@ rekey(struct peel_neigh *e, const struct peel_addr *ip)
 
 /* Is the entry of no use to anybody: answered too long ago, or never and nobody asks any more? */
 static bool
-is_stale(const struct peel_neigh *e, uint64_t now)
+is_stale(const struct neigh *e, uint64_t now)
 {
 	if (load(&e->link) != 0)
 		return age(now, load(&e->confirmed)) >= PEEL_NEIGH_EXPIRE_MS;
@@ -129,11 +129,11 @@ is_stale(const struct peel_neigh *e, uint64_t now)
 }
 
 /* Lock held: the entry of @p ip, new if need be; NULL when the first @p ways of its set are in use. */
-static struct peel_neigh *
-add_locked(struct peel_neigh_table *t, const struct peel_addr *ip, uint64_t now, int ways)
+static struct neigh *
+add_locked(struct neigh_table *t, const struct peel_addr *ip, uint64_t now, int ways)
 {
 	static const uint32_t free_key[5];
-	struct peel_neigh *e = find_locked(t, ip), *victim = NULL;
+	struct neigh *e = find_locked(t, ip), *victim = NULL;
 
 	if (e != NULL)
 		return e;
@@ -155,7 +155,7 @@ add_locked(struct peel_neigh_table *t, const struct peel_addr *ip, uint64_t now,
 
 /* One caller per PEEL_NEIGH_RETRY_MS gets true. */
 static bool
-claim_request(struct peel_neigh *e, uint64_t now)
+claim_request(struct neigh *e, uint64_t now)
 {
 	uint64_t after = load(&e->ask_after);
 
@@ -164,12 +164,12 @@ claim_request(struct peel_neigh *e, uint64_t now)
 		       __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
-enum peel_neigh_state
-peel_neigh_get(struct peel_neigh_table *t, const struct peel_addr *ip, uint64_t now_ms,
-	uint8_t mac[6], enum peel_neigh_ask *ask)
+enum neigh_state
+neigh_get(struct neigh_table *t, const struct peel_addr *ip, uint64_t now_ms, uint8_t mac[6],
+	enum neigh_ask *ask)
 {
 	uint64_t link = 0, confirmed = 0;
-	struct peel_neigh *e = find(t, ip, &link, &confirmed);
+	struct neigh *e = find(t, ip, &link, &confirmed);
 
 	*ask = PEEL_NEIGH_ASK_NONE;
 	if (e == NULL) {
@@ -201,17 +201,17 @@ peel_neigh_get(struct peel_neigh_table *t, const struct peel_addr *ip, uint64_t 
 
 /* Lock held. */
 static void
-resolve(struct peel_neigh_table *t, struct peel_neigh *e, uint64_t link, uint64_t now)
+resolve(struct neigh_table *t, struct neigh *e, uint64_t link, uint64_t now)
 {
 	/* The time first: a reader that sees the new link must not see it as expired. */
 	store(&e->confirmed, now);
 	__atomic_store_n(&e->link, link, __ATOMIC_RELEASE);
-	/* Pairs with peel_neigh_generation(). */
+	/* Pairs with neigh_generation(). */
 	__atomic_fetch_add(&t->generation, 1, __ATOMIC_RELEASE);
 }
 
 static bool
-asked_lately(const struct peel_neigh *e, uint64_t now)
+asked_lately(const struct neigh *e, uint64_t now)
 {
 	uint64_t after = load(&e->ask_after);
 
@@ -219,8 +219,8 @@ asked_lately(const struct peel_neigh *e, uint64_t now)
 }
 
 static void
-learn_locked(struct peel_neigh_table *t, struct peel_neigh *e, uint64_t link, uint64_t now,
-	enum peel_neigh_how how)
+learn_locked(
+	struct neigh_table *t, struct neigh *e, uint64_t link, uint64_t now, enum neigh_how how)
 {
 	uint64_t known = load(&e->link) & ~LINK_SUSPECT;
 
@@ -244,10 +244,10 @@ learn_locked(struct peel_neigh_table *t, struct peel_neigh *e, uint64_t link, ui
 }
 
 void
-peel_neigh_learn(struct peel_neigh_table *t, const struct peel_addr *ip, const uint8_t mac[6],
-	uint64_t now_ms, enum peel_neigh_how how)
+neigh_learn(struct neigh_table *t, const struct peel_addr *ip, const uint8_t mac[6],
+	uint64_t now_ms, enum neigh_how how)
 {
-	struct peel_neigh *e;
+	struct neigh *e;
 
 	rte_spinlock_lock(&t->lock);
 	/*
@@ -264,10 +264,10 @@ peel_neigh_learn(struct peel_neigh_table *t, const struct peel_addr *ip, const u
 }
 
 void
-peel_neigh_confirm(struct peel_neigh_table *t, const struct peel_addr *ip, uint64_t now_ms)
+neigh_confirm(struct neigh_table *t, const struct peel_addr *ip, uint64_t now_ms)
 {
 	rte_spinlock_lock(&t->lock);
-	struct peel_neigh *e = find_locked(t, ip);
+	struct neigh *e = find_locked(t, ip);
 
 	if (e != NULL && load(&e->link) != 0 && asked_lately(e, now_ms) &&
 		age(now_ms, load(&e->confirmed)) < PEEL_NEIGH_EXPIRE_MS)

@@ -28,7 +28,7 @@
 #define PEEL_NEIGH_ANSWER_MS                                                                       \
 	3000 /* an answer counts as asked for until so long after the request */
 
-struct peel_neigh {
+struct neigh {
 	uint32_t seq;	    /* odd: the key is being replaced */
 	uint32_t key[5];    /* struct peel_addr with port 0; all zero: free */
 	uint64_t link;	    /* LINK_KNOWN and six bytes, or 0: not resolved */
@@ -36,53 +36,53 @@ struct peel_neigh {
 	uint64_t ask_after; /* ms: no request before this time */
 } __attribute__((aligned(64)));
 
-struct peel_neigh_table {
+struct neigh_table {
 	uint64_t seed;
 	rte_spinlock_t lock;
 	uint32_t
 		generation; /* counts resolutions: tells the owners of waiting packets to look again */
 	uint32_t used;
-	struct peel_neigh set[PEEL_NEIGH_SETS][PEEL_NEIGH_WAYS];
+	struct neigh set[PEEL_NEIGH_SETS][PEEL_NEIGH_WAYS];
 };
 
-enum peel_neigh_state {
+enum neigh_state {
 	PEEL_NEIGH_OK,	 /* link address returned */
 	PEEL_NEIGH_WAIT, /* not resolved (yet) */
 	PEEL_NEIGH_FULL, /* no room to remember it */
 };
 
-enum peel_neigh_ask {
+enum neigh_ask {
 	PEEL_NEIGH_ASK_NONE,
 	PEEL_NEIGH_ASK_UNICAST, /* send a request to the returned link address */
 	PEEL_NEIGH_ASK_ALL,	/* send a request to everybody */
 };
 
-enum peel_neigh_how {
+enum neigh_how {
 	PEEL_NEIGH_ANSWER,  /* addressed to us; believed when we asked */
 	PEEL_NEIGH_REQUEST, /* it asked us: fills what is unknown, changes nothing known */
 	PEEL_NEIGH_OVERHEARD, /* announcement to all: changes nothing, but makes us ask when it contradicts */
 };
 
 /** Empty table.   Thread: control. */
-void peel_neigh_init(struct peel_neigh_table *t, uint64_t seed);
+void neigh_init(struct neigh_table *t, uint64_t seed);
 
 /**
  * Find the link address of @p ip (port 0), adding it as unresolved when new. @p ask tells the caller to send a
  * request; at most one caller a second is told so.   Thread: any worker.
  */
-enum peel_neigh_state peel_neigh_get(struct peel_neigh_table *t, const struct peel_addr *ip,
-	uint64_t now_ms, uint8_t mac[6], enum peel_neigh_ask *ask);
+enum neigh_state neigh_get(struct neigh_table *t, const struct peel_addr *ip, uint64_t now_ms,
+	uint8_t mac[6], enum neigh_ask *ask);
 
 /** A frame said that @p ip is at @p mac.   Thread: any worker. */
-void peel_neigh_learn(struct peel_neigh_table *t, const struct peel_addr *ip, const uint8_t mac[6],
-	uint64_t now_ms, enum peel_neigh_how how);
+void neigh_learn(struct neigh_table *t, const struct peel_addr *ip, const uint8_t mac[6],
+	uint64_t now_ms, enum neigh_how how);
 
 /** The neighbour showed that the link address we have still works.   Thread: any worker. */
-void peel_neigh_confirm(struct peel_neigh_table *t, const struct peel_addr *ip, uint64_t now_ms);
+void neigh_confirm(struct neigh_table *t, const struct peel_addr *ip, uint64_t now_ms);
 
 /** Changes whenever a neighbour was resolved.   Thread: any. */
 static inline uint32_t
-peel_neigh_generation(const struct peel_neigh_table *t)
+neigh_generation(const struct neigh_table *t)
 {
 	return __atomic_load_n(&t->generation, __ATOMIC_ACQUIRE);
 }

@@ -23,7 +23,7 @@
 #define NAP_SHARE 8
 
 void
-peel_ethdev_wait_init(struct peel_ethdev_queue *q, bool interrupts)
+ethdev_wait_init(struct ethdev_queue *q, bool interrupts)
 {
 	q->epoll_fd = -1;
 	q->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -39,7 +39,7 @@ peel_ethdev_wait_init(struct peel_ethdev_queue *q, bool interrupts)
 }
 
 void
-peel_ethdev_wait_fini(struct peel_ethdev_queue *q)
+ethdev_wait_fini(struct ethdev_queue *q)
 {
 	if (q->has_interrupt)
 		rte_eth_dev_rx_intr_ctl_q(
@@ -54,7 +54,7 @@ peel_ethdev_wait_fini(struct peel_ethdev_queue *q)
 }
 
 static void
-nap(struct peel_ethdev_queue *q, unsigned int timeout_us)
+nap(struct ethdev_queue *q, unsigned int timeout_us)
 {
 	uint32_t us = RTE_MAX(NAP_MIN_US, RTE_MIN(q->silent_us / NAP_SHARE, NAP_MAX_US));
 	struct timespec t = {.tv_nsec = 1000L * RTE_MIN(timeout_us, us)};
@@ -71,7 +71,7 @@ nap(struct peel_ethdev_queue *q, unsigned int timeout_us)
 }
 
 static void
-sleep_in_epoll(struct peel_ethdev_queue *q, unsigned int timeout_us)
+sleep_in_epoll(struct ethdev_queue *q, unsigned int timeout_us)
 {
 	struct rte_epoll_event event[2];
 
@@ -82,9 +82,9 @@ sleep_in_epoll(struct peel_ethdev_queue *q, unsigned int timeout_us)
 }
 
 void
-peel_ethdev_wait(struct peel_port *port, uint16_t queue, unsigned int timeout_us)
+ethdev_wait(struct peel_port *port, uint16_t queue, unsigned int timeout_us)
 {
-	struct peel_ethdev_queue *q = &port->queue[queue];
+	struct ethdev_queue *q = &port->queue[queue];
 	uint64_t count;
 
 	if (timeout_us == 0)
@@ -98,7 +98,7 @@ peel_ethdev_wait(struct peel_port *port, uint16_t queue, unsigned int timeout_us
 }
 
 void
-peel_ethdev_wake(struct peel_port *port, uint16_t queue)
+ethdev_wake(struct peel_port *port, uint16_t queue)
 {
 	uint64_t one = 1;
 

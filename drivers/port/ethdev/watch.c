@@ -63,7 +63,7 @@ lose(struct peel_port *port, char *why, size_t why_size)
 static bool
 may_open(const struct peel_port *port)
 {
-	if (port->interface.xdp != 0 && !peel_interface_xdp_allowed())
+	if (port->interface.xdp != 0 && !interface_xdp_allowed())
 		return false;
 
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
@@ -90,8 +90,8 @@ open_again(struct peel_port *port, char *why, size_t why_size)
 			port->interface_name);
 		return -ENOBUFS;
 	}
-	if (peel_ethdev_device_open(port, why, why_size) != 0) {
-		peel_ethdev_device_close(port);
+	if (ethdev_device_open(port, why, why_size) != 0) {
+		ethdev_device_close(port);
 		if (port->tries++ == 0)
 			peel_log(PEEL_LOG_WARNING, "%s", why);
 		/* It may be half made: once more, but not for ever. */
@@ -131,7 +131,7 @@ follow_mtu(struct peel_port *port, uint32_t mtu)
 }
 
 static int
-follow_xdp(struct peel_port *port, const struct peel_interface *now, char *why, size_t why_size)
+follow_xdp(struct peel_port *port, const struct interface *now, char *why, size_t why_size)
 {
 	bool foreign = now->xdp != 0 && now->xdp != port->interface.xdp;
 	int rc;
@@ -146,9 +146,9 @@ follow_xdp(struct peel_port *port, const struct peel_interface *now, char *why, 
 	port->foreign = foreign;
 	if (now->xdp != 0)
 		return 0;
-	rc = port->program_fd >= 0 ? peel_interface_xdp_set(
-					     port->interface_fd, &port->interface, port->program_fd)
-				   : -EPERM;
+	rc = port->program_fd >= 0
+		     ? interface_xdp_set(port->interface_fd, &port->interface, port->program_fd)
+		     : -EPERM;
 	if (rc == 0 || rc == -EBUSY) {
 		peel_log(PEEL_LOG_WARNING,
 			"somebody took our XDP program off interface %s; it is there again",
@@ -178,21 +178,21 @@ watch_device(struct peel_port *port, char *why, size_t why_size)
 }
 
 int
-peel_ethdev_watch(struct peel_port *port, char *why, size_t why_size)
+ethdev_watch(struct peel_port *port, char *why, size_t why_size)
 {
-	struct peel_interface i;
+	struct interface i;
 	int rc;
 
 	if (port->interface_name[0] == '\0')
 		return watch_device(port, why, why_size);
-	rc = peel_interface_get(port->interface_fd, port->interface_name, &i);
+	rc = interface_get(port->interface_fd, port->interface_name, &i);
 	if (rc != 0 && rc != -ENODEV)
 		return 0; /* the kernel did not say: it will */
 	bool there = rc == 0, same = there && i.index == port->interface.index;
 
 	if (port->gone) {
 		if (port->started && port->quiet)
-			peel_ethdev_device_close(port);
+			ethdev_device_close(port);
 		return !port->started && there && i.up ? open_again(port, why, why_size) : 0;
 	}
 	if (!same)
@@ -205,13 +205,13 @@ peel_ethdev_watch(struct peel_port *port, char *why, size_t why_size)
 /* ---- status ------------------------------------------------------------------------------------------------------- */
 
 void
-peel_ethdev_watch_dump(const struct peel_port *port, const struct rte_eth_stats *s,
+ethdev_watch_dump(const struct peel_port *port, const struct rte_eth_stats *s,
 	void (*line)(void *arg, const char *name, uint64_t value), void *arg)
 {
-	struct peel_interface i;
+	struct interface i;
 
 	if (port->interface_name[0] == '\0' ||
-		peel_interface_get(port->interface_fd, port->interface_name, &i) != 0)
+		interface_get(port->interface_fd, port->interface_name, &i) != 0)
 		return;
 	/* What the device took and the interface did not send, say because it was too long for an MTU that had just
 	 * become smaller. Frames of others on the interface make it less. */

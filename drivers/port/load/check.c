@@ -3,7 +3,7 @@
  *
  * What came out: is it what a relay has to make of what went in? Opened with the keys of the other end.
  */
-#include "internal.h"
+#include "load_internal.h"
 
 #define MESSAGE_MAX 2048
 
@@ -73,7 +73,7 @@ static const uint8_t *
 open_text(const struct peel_port *p, struct load_queue *q, const struct wanted *w, uint8_t *sealed,
 	uint32_t len)
 {
-	struct load_half h = load_half(p, w->holder, false);
+	struct load_direction h = load_direction(p, w->holder, false);
 	struct peel_aead_op op = {.key = &h.key,
 		.text = sealed + PEEL_SEAL_SALT_LEN,
 		.len = len - PEEL_SEAL_SALT_LEN};

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "socket_internal.h"
 
 /* Best effort: past the administrator's limit only with privileges. */
 static void
@@ -33,7 +33,7 @@ set_options(int fd, const struct peel_addr *a, bool reuse_port, bool v6_only, in
 }
 
 int
-peel_sock_open(const struct peel_addr *bind_to, bool reuse_port, bool v6_only, int buffer_bytes)
+socket_open(const struct peel_addr *bind_to, bool reuse_port, bool v6_only, int buffer_bytes)
 {
 	int family = bind_to->family == PEEL_FAMILY_IPV6 ? AF_INET6 : AF_INET;
 	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -56,7 +56,7 @@ peel_sock_open(const struct peel_addr *bind_to, bool reuse_port, bool v6_only, i
 }
 
 bool
-peel_sock_set_gro(int fd, bool on)
+socket_set_gro(int fd, bool on)
 {
 	int value = on;
 
@@ -64,7 +64,7 @@ peel_sock_set_gro(int fd, bool on)
 }
 
 bool
-peel_sock_has_gso(int fd)
+socket_has_gso(int fd)
 {
 	int value;
 	socklen_t len = sizeof(value);
@@ -74,7 +74,7 @@ peel_sock_has_gso(int fd)
 
 /* The kernel knows: connecting a UDP socket looks for a route and sends nothing. */
 bool
-peel_sock_can_reach(const struct peel_port *port, bool exit, const struct peel_addr *to)
+socket_can_reach(const struct peel_port *port, bool exit, const struct peel_addr *to)
 {
 	struct peel_addr from = !exit				 ? port->local
 				: to->family == PEEL_FAMILY_IPV4 ? port->exit_ipv4
@@ -94,7 +94,7 @@ peel_sock_can_reach(const struct peel_port *port, bool exit, const struct peel_a
 		return false;
 	from.port = 0;
 	there.port = 1; /* any but 0 */
-	fd = peel_sock_open(&from, false, false, 0);
+	fd = socket_open(&from, false, false, 0);
 	if (fd < 0)
 		return false;
 

@@ -115,7 +115,7 @@ start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags,
 	assert_int_equal(peel_replay_new(4096, &peel_env_system, true, 0, &rig->replay), 0);
 	assert_int_equal(peel_paths_new(16, rig->rcu, &rig->paths), 0);
 	assert_int_equal(peel_mailbox_new(64, &rig->mailbox), 0);
-	assert_int_equal(peel_outbox_new(128, &rig->outbox), 0);
+	assert_int_equal(peel_submit_queue_new(128, &rig->submit_queue), 0);
 	rig->policy.flags = flags;
 	memcpy(rig->policy.prefix, rig_prefix, PEEL_PREFIX_LEN);
 
@@ -129,7 +129,7 @@ start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags,
 		.rcu = rig->rcu,
 		.mailbox = rig->mailbox,
 		.paths = rig->paths,
-		.outbox = rig->outbox,
+		.submit_queue = rig->submit_queue,
 		.stats = &rig->stats,
 		.policy = &rig->policy,
 		.n_prefixes = 2,
@@ -154,7 +154,7 @@ start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags,
 	assert_int_equal(peel_mailbox_new(64, &rig->mailbox2), 0);
 	wc.id = 1;
 	wc.mailbox = rig->mailbox2;
-	wc.outbox = NULL;
+	wc.submit_queue = NULL;
 	wc.stats = &rig->stats2;
 	assert_int_equal(peel_worker_new(&wc, &rig->worker2), 0);
 	peel_rcu_online(rig->rcu, 1);
@@ -183,7 +183,7 @@ rig_stop(struct rig *rig)
 	peel_fan_free(rig->fan);
 	peel_mailbox_free(rig->mailbox);
 	peel_mailbox_free(rig->mailbox2);
-	peel_outbox_free(rig->outbox);
+	peel_submit_queue_free(rig->submit_queue);
 	assert_int_equal(rte_mempool_in_use_count(rig->pool), 0);
 	while (peel_rcu_poll(rig->rcu) > 0)
 		;

@@ -27,7 +27,7 @@ struct rig {
 	struct peel_replay *replay;
 	struct peel_paths *paths;
 	struct peel_mailbox *mailbox;
-	struct peel_outbox *outbox;
+	struct peel_submit_queue *submit_queue;
 	struct peel_stats stats;
 	struct peel_policy policy;
 	struct peel_worker *worker;

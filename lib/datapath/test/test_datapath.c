@@ -478,7 +478,7 @@ test_forged_cells_change_nothing(void **state)
 
 	(void)state;
 	start(PEEL_ROUTE_FORWARD, 0);
-	struct peel_half *half = &peel_session_at(rig.routes, c.session)->forward;
+	struct peel_direction *direction = &peel_session_at(rig.routes, c.session)->forward;
 
 	len = sealed_cell(cell, msg, 3, true);
 	for (size_t i = PEEL_CELL_HEADER_LEN; i < len; i++) {
@@ -489,12 +489,12 @@ test_forged_cells_change_nothing(void **state)
 		assert_int_equal(rig.n_out, 0);
 	}
 	assert_int_equal(rig_count(&rig, PEEL_DROP_AUTH), len - PEEL_CELL_HEADER_LEN);
-	assert_int_equal(half->cells, 0);
+	assert_int_equal(direction->cells, 0);
 	assert_int_equal(peel_route_at(rig.routes, c.slot)->n_early, 1);
 	rig_feed(&rig, &c.previous, cell, len);
 	rig_poll(&rig);
 	assert_int_equal(rig.n_out, 1);
-	assert_int_equal(half->cells, 1);
+	assert_int_equal(direction->cells, 1);
 	stop();
 }
 
@@ -533,7 +533,7 @@ test_extends_are_limited(void **state)
 	for (int i = 0; i < 1000; i++) {
 		feed_message(extend, sizeof(extend), true);
 		rig_poll(&rig);
-		m = rig_pop(&rig, PEEL_CLASS_CIRCUIT);
+		m = rig_pop(&rig, PEEL_CLASS_OR);
 		punted += m != NULL;
 		rte_pktmbuf_free(m);
 	}
@@ -541,7 +541,7 @@ test_extends_are_limited(void **state)
 	assert_int_equal(rig_count(&rig, PEEL_DROP_RATE), 1000 - punted);
 	feed_message(http, sizeof(http), false);
 	rig_poll(&rig);
-	assert_null(rig_pop(&rig, PEEL_CLASS_CIRCUIT));
+	assert_null(rig_pop(&rig, PEEL_CLASS_OR));
 	m = rig_pop(&rig, PEEL_CLASS_EXIT);
 	assert_non_null(m);
 	rte_pktmbuf_free(m);

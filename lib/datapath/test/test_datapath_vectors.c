@@ -147,7 +147,7 @@ check_received(const json_t *v)
 {
 	size_t len;
 	uint8_t *want = peel_vec_hex(v, "message", &len);
-	struct rte_mbuf *m = rig_pop(&rig, PEEL_CLASS_CIRCUIT);
+	struct rte_mbuf *m = rig_pop(&rig, PEEL_CLASS_OR);
 
 	if (m == NULL)
 		m = rig_pop(&rig, PEEL_CLASS_EXIT);

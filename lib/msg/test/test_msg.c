@@ -57,7 +57,7 @@ test_classes_are_apart_and_bounded(void **state)
 	}
 	assert_in_range(n, 1, RING);
 	/* a flood of one class leaves the others and the way back free */
-	assert_int_equal(peel_mailbox_push_control(mb, PEEL_CLASS_CIRCUIT, m), 0);
+	assert_int_equal(peel_mailbox_push_control(mb, PEEL_CLASS_OR, m), 0);
 	assert_int_equal(peel_mailbox_push_worker(mb, tagged(99)), 0);
 	assert_int_equal(peel_mailbox_pop_control(other, PEEL_CLASS_CREATE, out, RING), 0);
 	assert_int_equal(peel_mailbox_pop_control(mb, PEEL_CLASS_CREATE, out, RING), n);

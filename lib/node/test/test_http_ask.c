@@ -22,7 +22,7 @@ struct world {
 	uint32_t random;
 	int send_result;
 	int locked;
-	peel_tunnel_id sent_to;
+	peel_origin_id sent_to;
 	uint8_t sent[PEEL_DATAGRAM_MAX];
 	size_t sent_len;
 	unsigned int n_sent;
@@ -50,7 +50,7 @@ draw(void *arg, void *out, size_t len)
 /* ---- what the rest of lib/node would do ------------------------------------------------------------------------------ */
 
 int
-peel_node_send_message(struct peel_node *node, peel_tunnel_id id, const void *msg, size_t len)
+peel_node_send_message(struct peel_node *node, peel_origin_id id, const void *msg, size_t len)
 {
 	struct world *w = current;
 
@@ -151,7 +151,7 @@ static const struct peel_host target = {
 	.type = PEEL_HOST_NAME, .addr.port = 80, .name = {(const uint8_t *)"tracker.example", 15}};
 
 static int
-ask(struct world *w, peel_tunnel_id circuit, struct result *r, uint32_t *identifier)
+ask(struct world *w, peel_origin_id circuit, struct result *r, uint32_t *identifier)
 {
 	struct peel_msg_http_request m;
 	int rc = peel_node_http_request(&w->node, circuit, &target, "GET", 3, on_done, r);
@@ -170,7 +170,7 @@ ask(struct world *w, peel_tunnel_id circuit, struct result *r, uint32_t *identif
 }
 
 static int
-respond(struct world *w, peel_tunnel_id circuit, uint32_t identifier, uint16_t part, uint16_t total,
+respond(struct world *w, peel_origin_id circuit, uint32_t identifier, uint16_t part, uint16_t total,
 	const char *text)
 {
 	uint8_t msg[256];

@@ -42,8 +42,8 @@ now_ms(void *arg)
 static const struct peel_env env = {.now_ms = now_ms};
 
 int
-peel_circuits_exit(
-	struct peel_circuits *c, uint32_t session, uint32_t generation, struct peel_exit_info *info)
+peel_or_exit(struct peel_or_circuits *c, uint32_t session, uint32_t generation,
+	struct peel_exit_info *info)
 {
 	(void)c;
 	(void)session;
@@ -53,7 +53,7 @@ peel_circuits_exit(
 }
 
 int
-peel_circuits_answer(struct peel_circuits *c, uint32_t session, const uint8_t *msg, size_t len)
+peel_or_answer(struct peel_or_circuits *c, uint32_t session, const uint8_t *msg, size_t len)
 {
 	(void)c;
 	(void)session;

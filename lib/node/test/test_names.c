@@ -81,8 +81,8 @@ peel_dns_resolve(struct peel_dns *dns, const char *name, peel_dns_usable_fn usab
 }
 
 int
-peel_circuits_exit(
-	struct peel_circuits *c, uint32_t session, uint32_t generation, struct peel_exit_info *out)
+peel_or_exit(struct peel_or_circuits *c, uint32_t session, uint32_t generation,
+	struct peel_exit_info *out)
 {
 	(void)c;
 	(void)session;

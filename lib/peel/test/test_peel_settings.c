@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "internal.h"
+#include "handle.h"
 
 static struct peel_node_conf conf;
 
@@ -253,8 +253,8 @@ test_fields_arrive(void **state)
 	s.management = "/tmp/peel.sock";
 	assert_int_equal(judge(&s), 0);
 
-	const struct peel_originator_settings *o = &conf.originator;
-	const struct peel_tunnel_settings *t = &conf.tunnel;
+	const struct peel_origin_settings *o = &conf.originator;
+	const struct peel_or_settings *t = &conf.tunnel;
 
 	assert_int_equal(o->min_circuits, 2);
 	assert_int_equal(o->max_circuits, 3);

@@ -12,31 +12,31 @@
 static uint64_t buckets[64 * PEEL_INDEX_WAYS] __attribute__((aligned(64)));
 static uint8_t passed[64];
 
-static struct peel_index
+static struct index
 new_index(uint64_t groups)
 {
 	memset(buckets, 0, sizeof(buckets));
 	memset(passed, 0, sizeof(passed));
-	return (struct peel_index){.buckets = buckets, .passed = passed, .n_groups = groups};
+	return (struct index){.buckets = buckets, .passed = passed, .n_groups = groups};
 }
 
 /* A hash whose home is @p group, with a signature of its own. */
 static uint64_t
-hash_of(const struct peel_index *ix, uint64_t group, uint32_t signature)
+hash_of(const struct index *ix, uint64_t group, uint32_t signature)
 {
 	uint64_t hash = (UINT64_MAX / ix->n_groups) * group + (UINT64_MAX / ix->n_groups) / 2;
 
 	hash = (hash & ~UINT64_C(0xffffffff)) | (uint64_t)signature << 1 | 1;
-	assert_int_equal(peel_index_home(ix, hash), group);
+	assert_int_equal(index_home(ix, hash), group);
 	return hash;
 }
 
 static bool
-has(const struct peel_index *ix, uint64_t hash, uint32_t slot)
+has(const struct index *ix, uint64_t hash, uint32_t slot)
 {
-	struct peel_index_walk w = peel_index_walk_begin(ix, hash);
+	struct index_walk w = index_walk_begin(ix, hash);
 
-	for (uint32_t s; (s = peel_index_walk_next(ix, &w)) != UINT32_MAX;) {
+	for (uint32_t s; (s = index_walk_next(ix, &w)) != UINT32_MAX;) {
 		if (s == slot)
 			return true;
 	}
@@ -44,7 +44,7 @@ has(const struct peel_index *ix, uint64_t hash, uint32_t slot)
 }
 
 static void
-assert_pristine(const struct peel_index *ix)
+assert_pristine(const struct index *ix)
 {
 	for (uint64_t i = 0; i < ix->n_groups * PEEL_INDEX_WAYS; i++)
 		assert_true(ix->buckets[i] == 0);
@@ -55,22 +55,22 @@ assert_pristine(const struct peel_index *ix)
 static void
 test_overflow_wraps_around(void **state)
 {
-	struct peel_index ix = new_index(3);
+	struct index ix = new_index(3);
 	uint64_t h = hash_of(&ix, 2, 77);
 
 	(void)state;
 	for (uint32_t s = 0; s < 20; s++) /* the last group, then the first, then the second */
-		peel_index_add(&ix, h, s);
+		index_add(&ix, h, s);
 	assert_int_equal(ix.passed[2], 12);
 	assert_int_equal(ix.passed[0], 4);
 	assert_int_equal(ix.passed[1], 0);
 	for (uint32_t s = 0; s < 20; s++)
 		assert_true(has(&ix, h, s));
 	assert_false(has(&ix, h, 20));
-	assert_false(peel_index_del(&ix, h, 20));
-	assert_false(peel_index_replace(&ix, h, 20, 1));
+	assert_false(index_del(&ix, h, 20));
+	assert_false(index_replace(&ix, h, 20, 1));
 	for (uint32_t s = 0; s < 20; s++) {
-		assert_true(peel_index_del(&ix, h, s));
+		assert_true(index_del(&ix, h, s));
 		for (uint32_t k = 0; k < 20; k++)
 			assert_int_equal(has(&ix, h, k), k > s);
 	}
@@ -80,25 +80,25 @@ test_overflow_wraps_around(void **state)
 static void
 test_tombstones_go_when_nobody_passes(void **state)
 {
-	struct peel_index ix = new_index(GROUPS);
+	struct index ix = new_index(GROUPS);
 	uint64_t h = hash_of(&ix, 3, 5), neighbour = hash_of(&ix, 4, 6);
-	struct peel_index_view v;
+	struct index_view v;
 
 	(void)state;
 	for (uint32_t s = 0; s < 9; s++) /* one spills into group 4 */
-		peel_index_add(&ix, h, s);
-	peel_index_add(&ix, neighbour, 100);
-	assert_true(peel_index_del(&ix, h, 2));
-	peel_index_look(peel_index_group(&ix, 3), peel_index_signature(h), &v);
+		index_add(&ix, h, s);
+	index_add(&ix, neighbour, 100);
+	assert_true(index_del(&ix, h, 2));
+	index_look(index_group(&ix, 3), index_signature(h), &v);
 	assert_false(v.last); /* a tombstone: the ninth must stay in reach */
 	assert_true(has(&ix, h, 8));
-	peel_index_add(&ix, h, 9); /* takes the tombstone */
-	peel_index_look(peel_index_group(&ix, 3), peel_index_signature(h), &v);
+	index_add(&ix, h, 9); /* takes the tombstone */
+	index_look(index_group(&ix, 3), index_signature(h), &v);
 	assert_int_equal(v.match, 0xff);
 	assert_int_equal(ix.passed[3], 1);
-	assert_true(peel_index_del(&ix, h, 9));
-	assert_true(peel_index_del(&ix, h, 8));
-	peel_index_look(peel_index_group(&ix, 3), peel_index_signature(h), &v);
+	assert_true(index_del(&ix, h, 9));
+	assert_true(index_del(&ix, h, 8));
+	index_look(index_group(&ix, 3), index_signature(h), &v);
 	assert_true(v.last); /* nobody passes any more */
 	assert_true(has(&ix, neighbour, 100));
 }
@@ -106,14 +106,14 @@ test_tombstones_go_when_nobody_passes(void **state)
 static void
 test_replace_is_one_store(void **state)
 {
-	struct peel_index ix = new_index(GROUPS);
+	struct index ix = new_index(GROUPS);
 	uint64_t h = hash_of(&ix, 1, 5);
 
 	(void)state;
-	peel_index_add(&ix, h, 3);
+	index_add(&ix, h, 3);
 	uint64_t before = ix.buckets[PEEL_INDEX_WAYS];
 
-	assert_true(peel_index_replace(&ix, h, 3, 4));
+	assert_true(index_replace(&ix, h, 3, 4));
 	assert_int_equal(ix.buckets[PEEL_INDEX_WAYS] >> 32, before >> 32);
 	assert_false(has(&ix, h, 3));
 	assert_true(has(&ix, h, 4));
@@ -123,19 +123,19 @@ test_replace_is_one_store(void **state)
 static void
 test_counter_saturates(void **state)
 {
-	struct peel_index ix = new_index(64);
+	struct index ix = new_index(64);
 	uint64_t h = hash_of(&ix, 0, 9);
 
 	(void)state;
 	for (uint32_t s = 0; s < 400; s++)
-		peel_index_add(&ix, h, s);
+		index_add(&ix, h, s);
 	assert_int_equal(ix.passed[0], UINT8_MAX);
 	for (uint32_t s = 0; s < 400; s += 2)
-		assert_true(peel_index_del(&ix, h, s));
+		assert_true(index_del(&ix, h, s));
 	for (uint32_t s = 0; s < 400; s++)
 		assert_int_equal(has(&ix, h, s), s % 2);
 	for (uint32_t s = 1; s < 400; s += 2)
-		assert_true(peel_index_del(&ix, h, s));
+		assert_true(index_del(&ix, h, s));
 	for (uint32_t s = 0; s < 400; s++)
 		assert_false(has(&ix, h, s));
 }
@@ -145,7 +145,7 @@ static void
 test_random_against_list(void **state)
 {
 	const uint64_t groups = 32;
-	struct peel_index ix = new_index(groups);
+	struct index ix = new_index(groups);
 	uint64_t hash[N_MAX];
 	bool in[N_MAX] = {false};
 	unsigned int n = 0;
@@ -157,11 +157,11 @@ test_random_against_list(void **state)
 		uint32_t i = (uint32_t)(test_random() % N_MAX);
 
 		if (in[i]) {
-			assert_true(peel_index_del(&ix, hash[i], i));
+			assert_true(index_del(&ix, hash[i], i));
 			n--;
 			in[i] = false;
 		} else if (n < groups * PEEL_INDEX_WAYS / 2) {
-			peel_index_add(&ix, hash[i], i);
+			index_add(&ix, hash[i], i);
 			n++;
 			in[i] = true;
 		}
@@ -172,7 +172,7 @@ test_random_against_list(void **state)
 	}
 	for (uint32_t i = 0; i < N_MAX; i++) {
 		if (in[i])
-			assert_true(peel_index_del(&ix, hash[i], i));
+			assert_true(index_del(&ix, hash[i], i));
 	}
 	assert_pristine(&ix);
 }

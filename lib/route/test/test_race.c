@@ -54,8 +54,8 @@ check_hit(struct race *race, uint32_t slot, uint32_t key)
 	if (r->out_cid != ~r->in_cid || r->kind != PEEL_ROUTE_FORWARD || !session_sane(s))
 		return false;
 	__atomic_add_fetch(&r->n_early, 1, __ATOMIC_RELAXED);
-	peel_half_account(&s->forward, 7, 100);
-	(void)peel_half_next(&s->backward);
+	peel_direction_account(&s->forward, 7, 100);
+	(void)peel_direction_next(&s->backward);
 	return true;
 }
 

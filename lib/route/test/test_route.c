@@ -59,7 +59,7 @@ test_by_cid_finds_inbound_kinds_only(void **state)
 		{PEEL_ROUTE_BACKWARD, false},
 		{PEEL_ROUTE_RENDEZVOUS, true},
 		{PEEL_ROUTE_EXIT, true},
-		{PEEL_ROUTE_OWN, false},
+		{PEEL_ROUTE_ORIGIN, false},
 	};
 	struct peel_rcu *rcu = test_rcu();
 	struct peel_route_table *t = test_table(16, rcu);
@@ -223,19 +223,19 @@ test_seal_counters(void **state)
 		assert_true(s->forward.seal < UINT64_C(1) << 62);
 		assert_true(s->backward.seal < UINT64_C(1) << 62);
 		assert_true(s->forward.seal != s->backward.seal);
-		assert_true(peel_half_next(&s->forward) == first + 1);
-		assert_true(peel_half_next(&s->forward) == first + 2);
+		assert_true(peel_direction_next(&s->forward) == first + 1);
+		assert_true(peel_direction_next(&s->forward) == first + 2);
 		low = first < low ? first : low;
 		high = first > high ? first : high;
 	}
 	assert_true(low < UINT64_C(1) << 57); /* spread over the range */
 	assert_true(high > UINT64_C(1) << 61);
 
-	struct peel_half h = {.seal = UINT64_MAX};
+	struct peel_direction h = {.seal = UINT64_MAX};
 
-	assert_true(peel_half_next(&h) >> 63 == 0); /* never in the range of candidate lists */
-	peel_half_account(&h, 5, 100);
-	peel_half_account(&h, 6, 11);
+	assert_true(peel_direction_next(&h) >> 63 == 0); /* never in the range of candidate lists */
+	peel_direction_account(&h, 5, 100);
+	peel_direction_account(&h, 6, 11);
 	assert_int_equal(h.cells, 2);
 	assert_int_equal(h.bytes, 111);
 	assert_int_equal(h.last_seen_s, 6);
@@ -406,7 +406,7 @@ test_refuses_impossible_specs(void **state)
 
 	bad.kind = PEEL_ROUTE_NONE;
 	assert_int_equal(peel_route_publish(t, &bad, NULL), -EINVAL);
-	bad.kind = PEEL_ROUTE_OWN + 1;
+	bad.kind = PEEL_ROUTE_ORIGIN + 1;
 	assert_int_equal(peel_route_publish(t, &bad, NULL), -EINVAL);
 	bad = good;
 	bad.session = 2;
@@ -419,7 +419,7 @@ test_refuses_impossible_specs(void **state)
 	bad.peer = PEEL_NONE;
 	assert_int_equal(peel_route_publish(t, &bad, NULL), -EINVAL);
 	assert_int_equal(peel_route_count(t), 0);
-	bad.kind = PEEL_ROUTE_OWN;
+	bad.kind = PEEL_ROUTE_ORIGIN;
 	bad.session = PEEL_NONE;
 	assert_int_equal(peel_route_publish(t, &bad, NULL), 0);
 	peel_session_retire(t, s);

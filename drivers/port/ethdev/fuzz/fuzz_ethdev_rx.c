@@ -123,8 +123,7 @@ fix_udp(uint8_t *udp, size_t room, const uint8_t *src, const uint8_t *dst, unsig
 	if (len < UDP_LEN || len > room)
 		return;
 	peel_put_be16(udp + 6, 0);
-	uint64_t sum =
-		peel_ethdev_pseudo(src, dst, ip_len, PROTO_UDP) + rte_cpu_to_be_16((uint16_t)len);
+	uint64_t sum = ethdev_pseudo(src, dst, ip_len, PROTO_UDP) + rte_cpu_to_be_16((uint16_t)len);
 
 	ethdev_put_sum(udp + 6, (uint16_t)~ethdev_fold(ethdev_sum(udp, len, sum)));
 }
@@ -162,8 +161,8 @@ fix_ip6(uint8_t *ip, size_t room, unsigned int fix)
 		return;
 	ip[6] = PROTO_ICMPV6;
 	peel_put_be16(ip + IP6_LEN + 2, 0);
-	uint64_t sum = peel_ethdev_pseudo(ip + 8, ip + 24, 16, PROTO_ICMPV6) +
-		       rte_cpu_to_be_16((uint16_t)len);
+	uint64_t sum =
+		ethdev_pseudo(ip + 8, ip + 24, 16, PROTO_ICMPV6) + rte_cpu_to_be_16((uint16_t)len);
 
 	ethdev_put_sum(
 		ip + IP6_LEN + 2, (uint16_t)~ethdev_fold(ethdev_sum(ip + IP6_LEN, len, sum)));
@@ -266,19 +265,19 @@ round_trip(void)
 static void
 forget(void)
 {
-	struct peel_ethdev_queue *q = &port->queue[0];
+	struct ethdev_queue *q = &port->queue[0];
 
 	now += 2 * PENDING_MS;
 	round_trip();
 	must(rte_mempool_avail_count(pool) == MBUFS);
-	peel_neigh_init(port->neigh, 1);
+	neigh_init(port->neigh, 1);
 	memset(port->known, 0, sizeof(port->known));
 	now = 1000000;
 	seed = 0;
 	q->rng = 0;
 	q->next_tick = now;
-	q->answers = (struct peel_ethdev_bucket){now, ANSWERS_PER_SECOND * 1000};
-	q->echoes = (struct peel_ethdev_bucket){now, ECHOES_PER_SECOND * 1000};
+	q->answers = (struct ethdev_bucket){now, ANSWERS_PER_SECOND * 1000};
+	q->echoes = (struct ethdev_bucket){now, ECHOES_PER_SECOND * 1000};
 }
 
 /* ---- the script -------------------------------------------------------------------------------------------------- */

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+#include <linux/close_range.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <rte_config.h>
+#include <rte_eal.h>
+
+#include "eal_plan.h"
+#include "hugepages.h"
+
+#define MIB ((size_t)1024 * 1024)
+/* In the environment of the program when it was executed anew: why it cannot have hugepages. */
+#define WITHOUT_HUGEPAGES "PEEL_WITHOUT_HUGEPAGES"
+
+/* Can the pages be had? Sets the plan's pages, and its reason when not. */
+static bool
+find_hugepages(struct eal_plan *plan, size_t bytes, struct hugepage_pool *pool)
+{
+	const char *before = getenv(WITHOUT_HUGEPAGES);
+	bool counted = hugepages_find(bytes, pool);
+	int ret;
+
+	plan->page = pool->page != 0 ? pool->page : 2 * MIB;
+	plan->pages = (bytes + plan->page - 1) / plan->page;
+	if (before != NULL) {
+		snprintf(plan->reason, sizeof(plan->reason), "%s", before);
+		return false;
+	}
+	if (!counted) {
+		snprintf(plan->reason, sizeof(plan->reason),
+			"%lu pages of %zu MiB are needed, and %lu are free", plan->pages,
+			plan->page / MIB, pool->usable);
+		return false;
+	}
+	ret = hugepages_try(plan->page, plan->pages);
+	plan->refused = ret != 0;
+	if (plan->refused)
+		snprintf(plan->reason, sizeof(plan->reason),
+			"%lu pages of %zu MiB are free, and the kernel does not give %lu to this "
+			"program (%s): is there a limit of its container (hugetlb)?",
+			pool->usable, plan->page / MIB, plan->pages, strerror(-ret));
+	return !plan->refused;
+}
+
+int
+eal_plan(const struct conf *conf, struct eal_plan *plan, char *why, size_t why_size)
+{
+	struct hugepage_pool pool;
+	size_t bytes;
+
+	memset(plan, 0, sizeof(*plan));
+	plan->n_mbufs = peel_eal_mbufs(&conf->node);
+	bytes = peel_eal_bytes(&conf->node, plan->n_mbufs);
+	if (conf->hugepages != PEEL_HUGEPAGES_NO) {
+		plan->huge = find_hugepages(plan, bytes, &pool);
+		if (plan->huge)
+			return 0;
+		if (conf->hugepages == PEEL_HUGEPAGES_YES) {
+			plan->huge = true;
+			if (pool.usable < plan->pages)
+				snprintf(why, why_size,
+					"%s: run `sysctl -w vm.nr_hugepages=%lu` as root, or set "
+					"hugepages = auto",
+					plan->reason, pool.total + plan->pages - pool.usable);
+			else
+				snprintf(why, why_size, "%s Or set hugepages = auto", plan->reason);
+			return -ENOMEM;
+		}
+	}
+	plan->memory_mib = peel_eal_memory_mib(bytes);
+	if (conf->memory_mib != 0) {
+		if (conf->memory_mib < bytes / MIB + 1) {
+			snprintf(why, why_size,
+				"%u MiB is too little: %u buffers and the tables need %zu MiB; "
+				"raise it, or lower buffers, ring or max_joined_circuits",
+				conf->memory_mib, plan->n_mbufs, bytes / MIB + 1);
+			return -ENOMEM;
+		}
+		plan->memory_mib = conf->memory_mib;
+	}
+	return 0;
+}
+
+const char *
+eal_plan_text(const struct eal_plan *plan, char *out, size_t size)
+{
+	if (plan->huge)
+		snprintf(out, size, "hugepages: %lu x %zu MiB, in memory", plan->pages,
+			plan->page / MIB);
+	else
+		snprintf(out, size, "no hugepages%s%s%s, up to %u MiB of ordinary memory",
+			plan->reason[0] != '\0' ? " (" : "", plan->reason,
+			plan->reason[0] != '\0' ? ")" : "", plan->memory_mib);
+	return out;
+}
+
+/* EAL starts once per process: execute the program anew, with its arguments and @p cpus. Returns only if that fails. */
+static void
+execute_without_hugepages(const char *why, const cpu_set_t *cpus)
+{
+	char text[8192];
+	char *argv[256];
+	FILE *f = fopen("/proc/self/cmdline", "re");
+	size_t len = f != NULL ? fread(text, 1, sizeof(text) - 1, f) : 0;
+	unsigned int n = 0;
+
+	if (f != NULL)
+		fclose(f);
+	text[len] = '\0';
+	for (char *p = text; p < text + len && n < PEEL_ARRAY_LEN(argv) - 1; p += strlen(p) + 1)
+		argv[n++] = p;
+	argv[n] = NULL;
+	if (n == 0 || len == sizeof(text) - 1 || setenv(WITHOUT_HUGEPAGES, why, 1) != 0 ||
+		sched_setaffinity(0, sizeof(*cpus), cpus) != 0)
+		return;
+	peel_log(PEEL_LOG_WARNING, "starts again without hugepages: %s", why);
+	(void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+	execv("/proc/self/exe", argv);
+}
+
+int
+eal_start(const struct conf *conf, const struct eal_plan *plan, char *why, size_t why_size)
+{
+	struct peel_eal_conf ec = {
+		.huge = plan->huge,
+		.memory_mib = plan->huge ? (uint32_t)(plan->pages * (plan->page / MIB))
+					 : plan->memory_mib,
+		.device = conf->node.device,
+		.verbose = conf->log_level == PEEL_LOG_DEBUG,
+	};
+	cpu_set_t allowed, control;
+	int ret;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+		return -errno;
+	cpu_control(&conf->node, &allowed, &control);
+	for (int cpu = RTE_MAX_LCORE; cpu < CPU_SETSIZE; cpu++)
+		CPU_CLR(cpu, &control); /* EAL cannot name them */
+	if (CPU_COUNT(&control) == 0) {
+		snprintf(why, why_size,
+			"no CPU below %d is left for the control thread; set control_core in "
+			"[workers]",
+			RTE_MAX_LCORE);
+		return -EINVAL;
+	}
+	/* EAL's helper threads take the CPUs that no lcore has, which would be the workers': leave it no others. */
+	if (sched_setaffinity(0, sizeof(control), &control) != 0)
+		return -errno;
+	ec.cpus = &control;
+	ret = peel_eal_init(&ec, why, why_size);
+	if (ret != 0 && plan->huge && conf->hugepages == PEEL_HUGEPAGES_AUTO)
+		execute_without_hugepages(why, &allowed);
+	return ret;
+}
+
+void
+eal_stop(void)
+{
+	rte_eal_cleanup();
+}

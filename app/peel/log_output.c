@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log_output.h"
+#include "output.h"
+
+static bool timestamps, journal;
+
+static void
+line(enum peel_log_level level, const char *text)
+{
+	static const char *const name[] = {"error", "warning", "info", "debug"};
+	static const int priority[] = {3, 4, 6, 7}; /* syslog's, which the journal reads */
+	char out[640], when[40] = "";
+	struct timespec now;
+	struct tm tm;
+	int n;
+
+	if (timestamps && clock_gettime(CLOCK_REALTIME, &now) == 0 &&
+		gmtime_r(&now.tv_sec, &tm) != NULL) {
+		size_t len = strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
+
+		snprintf(when + len, sizeof(when) - len, ".%03ldZ ", now.tv_nsec / 1000000);
+	}
+	if (journal)
+		n = snprintf(out, sizeof(out), "<%d>%s%s\n", priority[level], when, text);
+	else
+		n = snprintf(out, sizeof(out), "%s%s: %s\n", when, name[level], text);
+	if (n >= (int)sizeof(out)) {
+		n = (int)sizeof(out) - 1;
+		out[n - 1] = '\n';
+	}
+	/* One write a line: lines of several threads stay whole. */
+	(void)output_write(PEEL_ERRORS, out, (size_t)n);
+}
+
+static void
+write_line(void *arg, enum peel_log_level level, const char *text)
+{
+	unsigned int lost = output_lost(PEEL_ERRORS);
+	char gap[64];
+
+	(void)arg;
+	if (lost > 0) {
+		snprintf(gap, sizeof(gap), "%u lines are missing here: nobody read them", lost);
+		line(PEEL_LOG_WARNING, gap);
+	}
+	line(level, text);
+}
+
+void
+log_output_start(const struct conf *conf)
+{
+	timestamps = conf->log_timestamps;
+	journal = getenv("JOURNAL_STREAM") != NULL && !isatty(STDERR_FILENO);
+	peel_log_set(write_line, NULL, conf->log_level);
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/* Log lines of this program: to stderr, in the form systemd's journal understands when that is who reads them. */
+
+#include "conf.h"
+
+void log_output_start(const struct conf *conf);

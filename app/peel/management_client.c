@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "management_client.h"
+#include "cmd.h"
+#include "conf.h"
+
+#define ANSWER_SECONDS 5
+
+static int
+connect_to(const char *path)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	struct timeval limit = {.tv_sec = ANSWER_SECONDS};
+	int fd, ret;
+
+	if (strlen(path) >= sizeof(sun.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(sun.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	/* A node that hangs must not hang whoever looks why. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) != 0) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+int
+management_ask(const char *socket_path, const char *what, bool pretty, FILE *out)
+{
+	char buffer[16384];
+	size_t total = 0;
+	ssize_t n;
+	int fd = connect_to(socket_path), ret = 0;
+
+	if (fd < 0)
+		return fd;
+	n = snprintf(buffer, sizeof(buffer), "%s%s\n", what, pretty ? " pretty" : "");
+	if (send(fd, buffer, (size_t)n, MSG_NOSIGNAL) != n)
+		ret = -errno;
+	while (ret == 0 && (n = read(fd, buffer, sizeof(buffer))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			ret = errno == EAGAIN ? -ETIMEDOUT : -errno;
+		else if (fwrite(buffer, 1, (size_t)n, out) != (size_t)n)
+			ret = -EIO;
+		else
+			total += (size_t)n;
+	}
+	close(fd);
+	if (ret == 0 && total == 0)
+		ret = -ECONNRESET;
+	return fflush(out) == 0 || ret != 0 ? ret : -EIO;
+}
+
+int
+management_failed(const char *command, const char *socket_path, int error)
+{
+	fprintf(stderr, "peel %s: %s: %s%s\n", command, socket_path, strerror(-error),
+		error == -ENOENT || error == -ECONNREFUSED ? " (does the node run?)" : "");
+	return EXIT_FAILED;
+}
+
+const char *
+management_socket(const char *config)
+{
+	static struct conf conf;
+
+	if (command_load(PEEL_CONF_ANY, config, &conf) != 0)
+		return NULL;
+	if (conf.node.management[0] == '\0') {
+		fprintf(stderr, "%s: [node] management: is not set, so there is no socket to ask\n",
+			config);
+		return NULL;
+	}
+	return conf.node.management;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Messages that end here, and datagrams from the outside that go back into a circuit.
+ */
+#include "burst.h"
+#include "peel_discovery.h"
+
+#define EARLY_MAX 64 /* early cells of a circuit after which its extends are not listened to */
+
+/* A message that control shall handle, with its session beside it. */
+static void
+punt_message(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route,
+	enum peel_msg_class cls, enum peel_msg_kind kind, bool early)
+{
+	struct peel_pkt *pkt = peel_pkt(m);
+
+	pkt->session = route->session;
+	pkt->generation = peel_session_generation(w->conf.routes, route->session);
+	pkt->early = early;
+	burst_punt(w, m, cls, kind);
+}
+
+/* Seal an answer in place of the question and send it back to the previous hop. */
+static void
+answer(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route)
+{
+	struct peel_session *session = peel_session_at(w->conf.routes, route->session);
+
+	burst_seal(w, m, &session->backward, &route->out, route->out_cid, 0);
+}
+
+static void
+exit_data(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route,
+	const uint8_t *d, uint32_t len)
+{
+	uint32_t endpoint = __atomic_load_n(&route->endpoint, __ATOMIC_RELAXED);
+	const struct peel_policy *policy = worker_policy(w);
+	struct peel_msg_data data;
+
+	if (peel_data_parse(d + 1, len - 1, &data) != 0 ||
+		(data.destination.type != PEEL_HOST_NAME &&
+			peel_addr_is_none(&data.destination.addr))) {
+		burst_drop(w, m, PEEL_DROP_MALFORMED);
+	} else if (!peel_policy_payload(policy, data.payload.p, data.payload.len)) {
+		burst_drop(w, m, PEEL_DROP_POLICY);
+	} else if (data.destination.type != PEEL_HOST_NAME &&
+		   !peel_policy_destination(policy, &data.destination.addr)) {
+		burst_drop(w, m, PEEL_DROP_DESTINATION);
+	} else if (endpoint == PEEL_ENDPOINT_MAIN || data.destination.type == PEEL_HOST_NAME) {
+		punt_message(w, m, route, PEEL_CLASS_EXIT, PEEL_KIND_EXIT_DATA, false);
+	} else {
+		rte_pktmbuf_adj(m, (uint16_t)(data.payload.p - d));
+		burst_tx(w, m, &data.destination.addr, endpoint);
+		w->burst.n_exited++;
+	}
+}
+
+static inline uint64_t
+next_filler(struct peel_worker *w)
+{
+	uint64_t z = (w->filler += 0x9e3779b97f4a7c15u);
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	return z ^ z >> 29;
+}
+
+/*
+ * A circuit's share of a second are the answers of one, divided by the circuits that ask, now or in the second before:
+ * alone all of them. Who comes when others have had theirs is served from what an earlier second left.
+ */
+static inline bool
+may_test(struct peel_worker *w, uint32_t session)
+{
+	uint32_t rate = w->conf.test_rate;
+
+	if (rate == 0)
+		return true;
+	uint64_t asked = ++w->test_asked[session % TEST_CIRCUITS];
+
+	w->test_askers += asked == 1;
+	if (w->test_tokens == 0 ||
+		(asked > 1 && asked * RTE_MAX(w->test_askers, w->test_askers_before) > rate))
+		return false;
+	w->test_tokens--;
+	return true;
+}
+
+/* 19: u16 identifier, 21: u32 identifier; then the wanted size (protocol 14.10, 22.1). */
+static void
+test_request(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route, uint8_t *d,
+	uint32_t len)
+{
+	uint32_t id_len = d[0] == PEEL_MSG_TEST_REQUEST ? 2 : 4;
+
+	if ((worker_policy(w)->flags & PEEL_FLAG_SPEED_TEST) == 0 || len < 1 + id_len + 2) {
+		burst_drop(w, m, PEEL_DROP_MALFORMED);
+		return;
+	}
+	if (!may_test(w, route->session)) {
+		burst_drop(w, m, PEEL_DROP_RATE);
+		return;
+	}
+	uint32_t size = RTE_MIN((uint32_t)peel_get_be16(d + 1 + id_len), w->conf.test_response_max);
+	uint32_t total = 1 + id_len + size;
+
+	if (total > m->data_len && rte_pktmbuf_append(m, (uint16_t)(total - m->data_len)) == NULL) {
+		burst_drop(w, m, PEEL_DROP_OVERSIZE);
+		return;
+	}
+	if (total < m->data_len)
+		rte_pktmbuf_trim(m, (uint16_t)(m->data_len - total));
+	d[0]++; /* 20 answers 19, 22 answers 21 */
+	for (uint32_t i = 0; i < size; i += 8) {
+		uint64_t v = next_filler(w);
+
+		memcpy(d + 1 + id_len + i, &v, RTE_MIN(size - i, 8u));
+	}
+	answer(w, m, route);
+	peel_stats_add(w->conf.stats, PEEL_TESTS_ANSWERED, 1);
+}
+
+static void
+ping(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route, uint8_t *d,
+	uint32_t len)
+{
+	if (len < 3) {
+		burst_drop(w, m, PEEL_DROP_MALFORMED);
+		return;
+	}
+	d[0] = PEEL_MSG_PONG;
+	rte_pktmbuf_trim(m, (uint16_t)(len - 3));
+	answer(w, m, route);
+	peel_stats_add(w->conf.stats, PEEL_PINGS_ANSWERED, 1);
+}
+
+void
+stage_exit(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route, bool early)
+{
+	uint8_t *d = rte_pktmbuf_mtod(m, uint8_t *);
+	uint32_t len = m->data_len;
+
+	switch (len == 0 ? PEEL_MSG_CELL : d[0]) {
+	case PEEL_MSG_DATA:
+		exit_data(w, m, route, d, len);
+		break;
+	case PEEL_MSG_PING:
+		ping(w, m, route, d, len);
+		break;
+	case PEEL_MSG_TEST_REQUEST:
+	case PEEL_MSG_TEST_REQUEST_RUST:
+		test_request(w, m, route, d, len);
+		break;
+	case PEEL_MSG_EXTEND:
+		if (!early) {
+			burst_drop(w, m, PEEL_DROP_EARLY);
+			break;
+		}
+		/* Every extend is an early cell, and nobody needs so many. */
+		if (__atomic_load_n(&route->n_early, __ATOMIC_RELAXED) > EARLY_MAX) {
+			burst_drop(w, m, PEEL_DROP_RATE);
+			break;
+		}
+		punt_message(w, m, route, PEEL_CLASS_OR, PEEL_KIND_MESSAGE, early);
+		break;
+	case PEEL_MSG_ESTABLISH_INTRO:
+	case PEEL_MSG_ESTABLISH_RENDEZVOUS:
+	case PEEL_MSG_LINK_E2E:
+	case PEEL_MSG_PEERS_REQUEST:
+	case PEEL_MSG_HTTP_REQUEST:
+		/* Work that one circuit can ask for without end: not in the way of others' extends. */
+		punt_message(w, m, route, PEEL_CLASS_EXIT, PEEL_KIND_MESSAGE, early);
+		break;
+	default: /* empty, plaintext-only ids, answers nobody here asked for, unknown ids */
+		burst_drop(w, m, PEEL_DROP_MALFORMED);
+	}
+}
+
+/* Put the data message in front of what came from outside: no destination, the sender as origin (protocol 18.1). */
+static inline void
+prepend_data_header(struct rte_mbuf *m, const struct peel_addr *origin)
+{
+	bool v6 = origin->family == PEEL_FAMILY_IPV6;
+	uint8_t *p = (uint8_t *)rte_pktmbuf_prepend(m, (uint16_t)(1 + 7 + (v6 ? 19 : 7)));
+
+	*p++ = PEEL_MSG_DATA;
+	*p++ = PEEL_HOST_IPV4;
+	memset(p, 0, 6);
+	p += 6;
+	*p++ = v6 ? PEEL_HOST_IPV6 : PEEL_HOST_IPV4;
+	memcpy(p, origin->ip, v6 ? 16 : 4);
+	peel_put_be16(p + (v6 ? 16 : 4), origin->port);
+}
+
+static void
+return_one(struct peel_worker *w, struct rte_mbuf *m)
+{
+	const struct peel_pkt *pkt = peel_pkt(m);
+	const struct peel_route *route = return_route(w, m);
+	const struct peel_policy *policy = worker_policy(w);
+
+	/* The circuit may have been extended or removed since the datagram's port was opened. */
+	if (unlikely(route->kind != PEEL_ROUTE_EXIT || route->session != (uint32_t)pkt->cookie ||
+		     __atomic_load_n(&route->endpoint, __ATOMIC_RELAXED) != pkt->endpoint)) {
+		burst_drop(w, m, PEEL_DROP_UNKNOWN_CIRCUIT);
+	} else if (!peel_policy_payload(
+			   policy, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len)) {
+		burst_drop(w, m, PEEL_DROP_POLICY);
+	} else if (!peel_policy_destination(policy, &pkt->remote)) {
+		/* Somebody in our own network, whose address would tell the circuit where that is. */
+		burst_drop(w, m, PEEL_DROP_ORIGIN);
+	} else {
+		struct peel_addr origin = pkt->remote;
+
+		prepend_data_header(m, &origin);
+		answer(w, m, route);
+		w->burst.n_returned++;
+	}
+}
+
+void
+stage_returns(struct peel_worker *w, const struct group *g)
+{
+	for (uint16_t i = 0; i < g->n_returns; i++)
+		return_one(w, g->ret[i]);
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Own circuits, between the program, lib/origin_circuit and the workers. What the program sends goes from its thread to a worker
+ * without a lock; what comes back waits in the worker's ring until the control thread, out of its lock, calls the
+ * program.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "http.h"
+
+#define DELIVER_QUOTA 64
+#define LACK_SETTLES_MS 5000 /* a node that starts knows nobody at first */
+
+/* ---- up: from the program to a worker ------------------------------------------------------------------------------ */
+
+/* An empty mbuf addressed to a path, and how long a message fits a datagram with every layer around it; or why not. */
+static int
+new_message(struct peel_node *node, peel_origin_id id, struct rte_mbuf **out, size_t *room)
+{
+	uint32_t path = (uint32_t)id, generation = (uint32_t)(id >> 32);
+	unsigned int n_layers;
+	struct rte_mbuf *m;
+
+	if (node->paths == NULL || generation == 0 ||
+		peel_path_generation(node->paths, path) != generation)
+		return -ENOENT;
+	if ((peel_path_flags(peel_path_at(node->paths, path)) & PEEL_PATH_READY) == 0)
+		return -ENOTCONN;
+	n_layers = peel_path_n_layers(peel_path_at(node->paths, path));
+	*room = PEEL_DATAGRAM_MAX - PEEL_CELL_HEADER_LEN - n_layers * PEEL_SEAL_OVERHEAD;
+	m = rte_pktmbuf_alloc(node->pool);
+	if (m == NULL)
+		return -EAGAIN;
+	peel_pkt(m)->session = path;
+	peel_pkt(m)->generation = generation;
+	*out = m;
+	return 0;
+}
+
+/* A circuit keeps to one worker, so that its order is kept. */
+static int
+queue(struct peel_node *node, struct rte_mbuf *m)
+{
+	struct node_worker *nw = &node->worker[peel_pkt(m)->session % node->conf.n_workers];
+	bool wake;
+
+	if (peel_submit_queue_push(nw->submit_queue, m, &wake) != 0) {
+		rte_pktmbuf_free(m);
+		return -EAGAIN;
+	}
+	if (wake)
+		peel_worker_wake(nw->worker);
+	return 0;
+}
+
+int
+peel_node_send_data(struct peel_node *node, peel_origin_id id, const struct peel_host *destination,
+	const void *payload, size_t len)
+{
+	struct peel_msg_data data = {
+		.destination = *destination,
+		.origin = {.type = PEEL_HOST_IPV4, .addr.family = PEEL_FAMILY_IPV4},
+		.payload = {payload, len},
+	};
+	struct rte_mbuf *m;
+	size_t room;
+	int rc = new_message(node, id, &m, &room);
+
+	if (rc != 0)
+		return rc;
+	rc = peel_data_build(rte_pktmbuf_mtod(m, uint8_t *), room, &data);
+	if (rc < 0) {
+		rte_pktmbuf_free(m);
+		return rc == -ENOSPC ? -EMSGSIZE : rc;
+	}
+	m->data_len = (uint16_t)rc;
+	m->pkt_len = m->data_len;
+	return queue(node, m);
+}
+
+int
+peel_node_send_message(struct peel_node *node, peel_origin_id id, const void *msg, size_t len)
+{
+	struct rte_mbuf *m;
+	size_t room;
+	int rc;
+
+	if (len == 0 || *(const uint8_t *)msg == PEEL_MSG_DATA)
+		return -EINVAL;
+	rc = new_message(node, id, &m, &room);
+	if (rc == 0 && len > room) {
+		rte_pktmbuf_free(m);
+		rc = -EMSGSIZE;
+	}
+	if (rc != 0)
+		return rc;
+	memcpy(rte_pktmbuf_append(m, (uint16_t)len), msg, len);
+	return queue(node, m);
+}
+
+/* ---- down: from a worker to the program ---------------------------------------------------------------------------- */
+
+static peel_origin_id
+id_of(const struct rte_mbuf *m)
+{
+	const struct peel_pkt *pkt = peel_pkt((struct rte_mbuf *)(uintptr_t)m);
+
+	return peel_origin_make_id(pkt->session, pkt->generation);
+}
+
+static void
+deliver_one(struct peel_node *node, const struct peel_node_events *ev, const struct rte_mbuf *m)
+{
+	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
+	struct peel_msg_data data;
+
+	if (d[0] == PEEL_MSG_HTTP_RESPONSE &&
+		node_http_response(node, id_of(m), d, m->data_len) != -ENOENT)
+		return;
+	if (d[0] != PEEL_MSG_DATA) {
+		if (ev->message != NULL)
+			ev->message(ev->arg, id_of(m), d, m->data_len);
+	} else if (ev->data != NULL && peel_data_parse(d + 1, m->data_len - 1u, &data) == 0) {
+		ev->data(ev->arg, id_of(m), &data);
+	}
+}
+
+/* What became of circuits while the lock was held. */
+static void
+deliver_changes(struct peel_node *node, const struct peel_node_events *ev)
+{
+	for (;;) {
+		struct node_change c;
+
+		pthread_mutex_lock(&node->lock);
+		if (node->change_first == node->n_changes) {
+			node->change_first = node->n_changes = 0;
+			pthread_mutex_unlock(&node->lock);
+			return;
+		}
+		c = node->change[node->change_first++];
+		pthread_mutex_unlock(&node->lock);
+		if (c.ended)
+			node_http_ended(node, c.id);
+		if (c.ended && ev->ended != NULL)
+			ev->ended(ev->arg, c.id, c.why);
+		else if (!c.ended && ev->ready != NULL)
+			ev->ready(ev->arg, c.id);
+	}
+}
+
+bool
+node_deliver(struct peel_node *node)
+{
+	struct rte_mbuf *mail[DELIVER_QUOTA];
+	struct peel_node_events ev;
+	bool more = false;
+
+	if (node->origin_circuits == NULL)
+		return false;
+	pthread_mutex_lock(&node->lock);
+	ev = node->events;
+	pthread_mutex_unlock(&node->lock);
+	deliver_changes(node, &ev);
+	for (unsigned int w = 0; w < node->conf.n_workers; w++) {
+		unsigned int n = peel_mailbox_pop_control(
+			node->worker[w].mailbox, PEEL_CLASS_ORIGIN, mail, DELIVER_QUOTA);
+
+		for (unsigned int i = 0; i < n; i++)
+			deliver_one(node, &ev, mail[i]);
+		rte_pktmbuf_free_bulk(mail, n);
+		more |= n == DELIVER_QUOTA;
+	}
+	node_http_deliver(node);
+	return more;
+}
+
+void
+node_origin_message(struct peel_node *node, const struct rte_mbuf *m)
+{
+	if (peel_origin_message(node->origin_circuits, id_of(m),
+		    rte_pktmbuf_mtod(m, const uint8_t *), m->data_len) == -ENOENT)
+		peel_stats_add(&node->stats, PEEL_CONTROL_UNKNOWN, 1);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------------ */
+
+static void
+change(struct peel_node *node, const struct node_change *c)
+{
+	if (node->n_changes == node->changes_size) {
+		uint32_t size = node->changes_size == 0 ? 64 : 2 * node->changes_size;
+		struct node_change *bigger = realloc(node->change, size * sizeof(*bigger));
+
+		if (bigger == NULL)
+			return; /* the program does not hear of it, but can ask */
+		node->change = bigger;
+		node->changes_size = size;
+	}
+	node->change[node->n_changes++] = *c;
+}
+
+static void
+on_ready(void *arg, peel_origin_id id)
+{
+	change(arg, &(struct node_change){.id = id});
+}
+
+static void
+on_ended(void *arg, peel_origin_id id, enum peel_origin_end why)
+{
+	change(arg, &(struct node_change){.id = id, .ended = true, .why = why});
+}
+
+int
+node_origin_new(struct peel_node *node, const struct peel_origin_conf *callbacks)
+{
+	struct peel_origin_conf tc = *callbacks;
+
+	if (node->paths == NULL)
+		return 0;
+	tc.paths = node->paths;
+	tc.settings = node->conf.originator;
+	tc.ready = on_ready;
+	tc.ended = on_ended;
+	return peel_origin_new(&tc, &node->origin_circuits);
+}
+
+static void
+report(struct peel_node *node, unsigned int hops, const struct peel_origin_pool *pool)
+{
+	struct node_lack *l = &node->lack[hops];
+	uint64_t now = peel_now_ms(node->env);
+	const char *s = hops == 1 ? "" : "s";
+	char text[256];
+
+	if (pool->lack != l->seen) {
+		l->seen = pool->lack;
+		l->since_ms = now;
+	}
+	if (l->seen == l->told || now - l->since_ms < LACK_SETTLES_MS)
+		return;
+	l->told = l->seen;
+	if (l->told == PEEL_ORIGIN_LACK_NOTHING)
+		peel_log(PEEL_LOG_INFO, "circuits of %u hop%s can be built", hops, s);
+	else
+		peel_log(PEEL_LOG_WARNING, "circuits of %u hop%s cannot be built: %s", hops, s,
+			peel_origin_lack_text(pool, text, sizeof(text)));
+}
+
+void
+node_origin_report(struct peel_node *node)
+{
+	struct peel_origin_pool pool;
+
+	for (unsigned int hops = 1; hops <= PEEL_HOPS_MAX; hops++) {
+		if (peel_origin_pool(node->origin_circuits, hops, &pool) == 0)
+			report(node, hops, &pool);
+	}
+}
+
+struct peel_origin_circuits *
+peel_node_origin(struct peel_node *node)
+{
+	return node->origin_circuits;
+}
+
+void
+peel_node_on_events(struct peel_node *node, const struct peel_node_events *events)
+{
+	node->events = *events;
+}

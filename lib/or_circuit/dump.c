@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include "or_internal.h"
+
+void
+peel_or_count(const struct peel_or_circuits *c, struct peel_or_count *out)
+{
+	*out = (struct peel_or_count){
+		.exits = c->n_exits,
+		.relays = c->n_relays,
+		.pending = c->n_pending,
+		.removing = c->n_removing,
+		.unproved = c->pool[STRANGER].n + c->pool[NEIGHBOUR].n,
+	};
+}
+
+static void
+add_traffic(const struct peel_or_circuits *c, const struct or_circuit *ci, struct peel_or_row *row)
+{
+	const struct peel_session *s = peel_session_at(c->conf.routes, ci->session);
+
+	row->cells_forward = __atomic_load_n(&s->forward.cells, __ATOMIC_RELAXED);
+	row->bytes_forward = __atomic_load_n(&s->forward.bytes, __ATOMIC_RELAXED);
+	row->cells_backward = __atomic_load_n(&s->backward.cells, __ATOMIC_RELAXED);
+	row->bytes_backward = __atomic_load_n(&s->backward.bytes, __ATOMIC_RELAXED);
+}
+
+void
+peel_or_dump(const struct peel_or_circuits *c, void (*fn)(void *arg, const struct peel_or_row *row),
+	void *arg)
+{
+	uint64_t now = peel_now_ms(c->env);
+
+	for (uint32_t i = 0; i < c->n_high; i++) {
+		const struct or_circuit *ci = circuit_at(c, i);
+
+		if (ci->kind == KIND_FREE)
+			continue;
+		struct peel_or_row row = {
+			.kind = ci->kind == KIND_RELAY ? "relay" : "exit",
+			.cid = ci->cid[PREVIOUS],
+			.previous = *or_addr(c, ci, PREVIOUS),
+			.age_ms = now - ci->joined_ms,
+		};
+
+		if (ci->kind == KIND_RELAY) {
+			row.next_cid = ci->cid[NEXT];
+			row.next = *or_addr(c, ci, NEXT);
+		}
+		add_traffic(c, ci, &row);
+		fn(arg, &row);
+	}
+}

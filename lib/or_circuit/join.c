@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+
+#include "or_internal.h"
+#include "peel_discovery.h"
+
+/*
+ * Joining a circuit: create in, created out, section 16.1. Cheap refusals first: the handshake costs three scalar
+ * multiplications and anybody can ask for it.
+ */
+
+#define N_EACH 4 /* relays and exits told to the originator, section 14.5 */
+/* The same to a stranger: with the first exit twice 455 bytes on the network for 170, whoever's address it is. */
+#define N_RELAYS_STRANGER 2
+#define N_EXITS_STRANGER 1
+#define LIST_MAX (1 + PEEL_CANDIDATES_MAX * (2 + PEEL_PK_LEN))
+
+struct handshake {
+	uint8_t y[PEEL_X_LEN], auth[PEEL_AUTH_LEN];
+	struct peel_session_keys keys;
+};
+
+/* Up to max candidates, and what is needed to extend to them later into the circuit. */
+static size_t
+offer(struct peel_or_circuits *c, struct or_circuit *ci, uint16_t all, uint16_t none, size_t max,
+	struct peel_target out[N_EACH])
+{
+	size_t n = 0, got = 0;
+
+	if (ci->offer == NONE)
+		ci->offer = or_offer_new(&c->offers);
+	if (ci->offer == NONE)
+		return 0; /* whom we cannot remember is not offered */
+	if (c->conf.candidates != NULL)
+		got = c->conf.candidates(c->conf.arg, all, none, out, max);
+	struct offer *o = &c->offers.offer[ci->offer];
+
+	for (size_t i = 0; i < got && i < max; i++) {
+		if (!peel_pk_valid((struct peel_span){out[i].pk, PEEL_PK_LEN}))
+			continue;
+		uint32_t key = or_keys_get(&c->keys, out[i].pk);
+
+		if (key == NONE)
+			break;
+		o->key[o->n] = key;
+		o->addr[o->n++] = out[i].addr;
+		out[n++] = out[i];
+	}
+	return n;
+}
+
+/* The candidate list, sealed. W1: with the originator's own sealing key, so with a salt that no originator uses. */
+static size_t
+candidates_enc(struct peel_or_circuits *c, struct or_circuit *ci,
+	const struct peel_session_keys *keys, uint8_t out[LIST_MAX + PEEL_SEAL_OVERHEAD])
+{
+	struct peel_target relay[N_EACH], exit[N_EACH];
+	const uint8_t *relays[N_EACH], *exits[N_EACH];
+	uint8_t list[LIST_MAX];
+	bool stranger = ci->standing == STRANGER;
+	size_t n_relays = offer(c, ci, PEEL_FLAG_RELAY, PEEL_FLAG_EXIT_BT,
+		stranger ? N_RELAYS_STRANGER : N_EACH, relay);
+	size_t n_exits = offer(c, ci, PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT, 0,
+		stranger ? N_EXITS_STRANGER : N_EACH, exit);
+
+	for (size_t i = 0; i < N_EACH; i++) {
+		relays[i] = relay[i].pk;
+		exits[i] = exit[i].pk;
+	}
+	int len = peel_candidates_build(list, sizeof(list), relays, n_relays, exits, n_exits);
+
+	if (len < 0)
+		return 0; /* cannot be: the list is sized for the most there are */
+	peel_seal_one(&keys->forward, keys->salt_forward, peel_random_u64(c->env) | 1ull << 63,
+		list, (size_t)len, out);
+	return (size_t)len + PEEL_SEAL_OVERHEAD;
+}
+
+static void
+answer(struct peel_or_circuits *c, struct or_circuit *ci, const struct peel_addr *to,
+	uint16_t identifier, const struct handshake *h)
+{
+	uint8_t enc[LIST_MAX + PEEL_SEAL_OVERHEAD];
+	uint8_t out[PEEL_CELL_HEADER_LEN + 128 + sizeof(enc)];
+	struct peel_msg_created m = {
+		.identifier = identifier,
+		.y = {h->y, sizeof(h->y)},
+		.auth = {h->auth, sizeof(h->auth)},
+		.candidates_enc = {enc, candidates_enc(c, ci, &h->keys, enc)},
+	};
+	int len = peel_created_build(out + PEEL_CELL_HEADER_LEN, sizeof(out) - PEEL_CELL_HEADER_LEN,
+		PEEL_MSG_CREATED, &m);
+
+	peel_cell_header(out, c->conf.prefix, ci->cid[PREVIOUS], true, false);
+	if (len > 0)
+		c->conf.send(c->conf.arg, to, out, PEEL_CELL_HEADER_LEN + (size_t)len);
+}
+
+/* Session and route. On failure the caller drops the entry. */
+static int
+publish(struct peel_or_circuits *c, struct or_circuit *ci, const struct peel_addr *from,
+	const struct peel_session_keys *keys)
+{
+	struct peel_route route = {
+		.in = *from,
+		.in_cid = ci->cid[PREVIOUS],
+		.out = *from,
+		.out_cid = ci->cid[PREVIOUS],
+		.peer = PEEL_NONE,
+		.kind = PEEL_ROUTE_EXIT,
+		.max_early = UINT8_MAX, /* only relays limit them */
+	};
+	int ret = peel_session_add(c->conf.routes, &keys->forward, keys->salt_forward,
+		&keys->backward, keys->salt_backward, now_s(c), &ci->session);
+
+	if (ret != 0)
+		return ret;
+	ci->active_s = ci->seen_s[0] = ci->seen_s[1] = now_s(c);
+	route.session = ci->session;
+	ret = or_map_session(c, ci);
+	if (ret == 0)
+		ret = peel_route_publish(c->conf.routes, &route, &ci->route[PREVIOUS]);
+	if (ret != 0) {
+		if (ci->session < c->n_by_session)
+			c->by_session[ci->session] = NONE;
+		peel_session_retire(c->conf.routes, ci->session);
+		return ret;
+	}
+	or_link(c, ci, PREVIOUS);
+	return 0;
+}
+
+/* After all cheap checks and the handshake. 0 or -errno: no room. */
+static int
+enter(struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid,
+	enum standing standing, const struct peel_msg_create *m, const struct handshake *h)
+{
+	unproved_make_room(c, standing);
+	struct or_circuit *ci = or_new(c);
+
+	if (ci == NULL)
+		return -ENOSPC;
+	ci->cid[PREVIOUS] = cid;
+	ci->joined_ms = peel_now_ms(c->env);
+	ci->key[PREVIOUS] = or_keys_get(&c->keys, m->pk.p);
+	int ret = ci->key[PREVIOUS] != NONE ? publish(c, ci, from, &h->keys) : -ENOMEM;
+
+	if (ret != 0) {
+		or_drop(c, ci);
+		return ret;
+	}
+	ci->kind = KIND_EXIT;
+	ci->exit_open = true;
+	c->n_exits++;
+	unproved_enter(c, ci, standing);
+	/* Strangers' when they are proved: what they invent must not push out what others used. */
+	if (standing == NEIGHBOUR)
+		recent_add(&c->recent, from, cid, now_s(c) + c->conf.settings.unstable_timeout);
+	answer(c, ci, from, m->identifier, h);
+	return 0;
+}
+
+static bool
+over_rate(struct peel_or_circuits *c, const struct peel_addr *from, enum standing standing)
+{
+	struct pool *p = &c->pool[standing];
+
+	/* The source first: one that floods must not use up what is there for all. */
+	return !peel_rate_take(p->rate, from, 1) ||
+	       !peel_bucket_take(&p->create, p->per_second, p->per_second, 1, peel_now_ms(c->env));
+}
+
+static enum standing
+standing_of(const struct peel_or_circuits *c, const struct peel_addr *from)
+{
+	if (source_proved(&c->sources, from, now_s(c)) ||
+		(c->conf.proved != NULL && c->conf.proved(c->conf.arg, from)))
+		return NEIGHBOUR;
+	return STRANGER;
+}
+
+/* Counter of the refusal, or PEEL_CREATE_ACCEPTED. */
+static enum peel_counter
+try_join(struct peel_or_circuits *c, const struct peel_addr *from, const struct peel_cell *cell)
+{
+	const struct peel_or_settings *s = &c->conf.settings;
+	struct peel_msg_create m;
+	struct handshake h;
+	enum peel_counter result = PEEL_CREATE_ACCEPTED;
+
+	/* No flags: takes part in nothing. No early cells: a node that drops every cell (section 13.6). */
+	if (s->peer_flags == 0 || s->max_relay_early == 0)
+		return PEEL_CREATE_REFUSED_LIMIT;
+	/* Source port 0 is legal in a datagram, but cannot be answered. */
+	if (from->port == 0 ||
+		peel_create_parse(cell->message.p + 1, cell->message.len - 1, &m) != 0)
+		return PEEL_CREATE_REFUSED_BAD;
+	if (recent_has(&c->recent, from, cell->cid, now_s(c)) || or_in_use(c, from, cell->cid))
+		return PEEL_CREATE_REFUSED_IN_USE;
+	enum standing standing = standing_of(c, from);
+
+	if (over_rate(c, from, standing))
+		return PEEL_CREATE_REFUSED_RATE;
+	if (!unproved_room(c, from, standing))
+		return PEEL_CREATE_REFUSED_LIMIT;
+	if (peel_handshake_respond(c->env, c->conf.identity, m.x.p, h.y, h.auth, &h.keys) != 0)
+		result = PEEL_CREATE_REFUSED_BAD;
+	else if (enter(c, from, cell->cid, standing, &m, &h) != 0)
+		result = PEEL_CREATE_REFUSED_LIMIT;
+	peel_wipe(&h, sizeof(h));
+	return result;
+}
+
+int
+or_join(struct peel_or_circuits *c, const struct peel_addr *from, const struct peel_cell *cell)
+{
+	enum peel_counter result = try_join(c, from, cell);
+
+	count(c, result);
+	return result == PEEL_CREATE_ACCEPTED ? 0 : -EBADMSG;
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "or_internal.h"
+#include "peel_discovery.h"
+
+#define JOINED_MAX (1u << 26)
+#define RECENT_MAX (1u << 20)
+#define SOURCES 4096 /* addresses whose creates are counted apart */
+
+void
+peel_or_settings_init(struct peel_or_settings *s)
+{
+	memset(s, 0, sizeof(*s));
+#define SET_tunnel(field, value) s->field = value;
+#define SET_both SET_tunnel
+#define VALUE(section, name, owner, field, type, by_default, ...) SET_##owner(field, by_default)
+#define FLAG(name, bit, by_default, about) s->peer_flags |= by_default ? bit : 0;
+#include "peel_settings.def"
+}
+
+static int
+check(const struct peel_or_conf *conf)
+{
+	const struct peel_or_settings *s = &conf->settings;
+
+	if (conf->env == NULL || conf->identity == NULL || conf->stats == NULL ||
+		conf->routes == NULL || conf->send == NULL)
+		return -EINVAL;
+	if (s->max_joined_circuits > JOINED_MAX || s->next_hop_timeout == 0)
+		return -EINVAL;
+	return 0;
+}
+
+/* How many joins can happen within unstable_timeout: what has to be remembered. */
+static uint32_t
+recent_size(const struct peel_or_settings *s)
+{
+	uint32_t delay = s->remove_tunnel_delay > 0 ? s->remove_tunnel_delay : 1;
+	uint64_t n = (uint64_t)s->max_joined_circuits * (s->unstable_timeout / delay + 1);
+	uint64_t by_rate = (uint64_t)s->create_rate * (s->unstable_timeout + 1);
+
+	if (s->create_rate != 0 && by_rate < n)
+		n = by_rate;
+	return n < RECENT_MAX ? (uint32_t)n : RECENT_MAX;
+}
+
+static int
+allocate(struct peel_or_circuits *c)
+{
+	uint32_t n = 64;
+
+	c->size = peel_or_sessions(&c->conf.settings);
+	while (n < c->size / 4 * 3)
+		n *= 2;
+	c->mask = n - 1;
+	c->circuit = calloc(c->size > 0 ? c->size : 1, sizeof(*c->circuit));
+	c->bucket = malloc((size_t)n * sizeof(*c->bucket));
+	if (c->circuit == NULL || c->bucket == NULL)
+		return -ENOMEM;
+	memset(c->bucket, 0xff, (size_t)n * sizeof(*c->bucket)); /* NONE */
+	return 0;
+}
+
+/* Strangers have a quarter of what may be spent, and each of them a tenth of what a neighbour may have. */
+static int
+init_budget(struct peel_or_circuits *c, enum standing standing)
+{
+	const struct peel_or_settings *s = &c->conf.settings;
+	uint32_t all = s->create_rate, source = s->create_rate_per_source;
+	struct pool *p = &c->pool[standing];
+	uint64_t now = peel_now_ms(c->env);
+
+	if (standing == STRANGER) {
+		all = (all + 3) / 4;
+		source = (source + 9) / 10;
+	} else if (all > 1) {
+		all -= (all + 3) / 4;
+	}
+	p->per_second = all;
+	peel_bucket_init(&p->create, all, now);
+	peel_bucket_init(&p->verify, all, now);
+	uint32_t burst = source < UINT32_MAX / 10 ? source * 10 : UINT32_MAX;
+
+	return peel_rate_new(c->env, source, burst > 0 ? burst : 1, SOURCES, &p->rate);
+}
+
+static int
+init(struct peel_or_circuits *c)
+{
+	int ret = allocate(c);
+
+	or_offers_init(&c->offers);
+	if (ret == 0)
+		ret = or_keys_init(&c->keys, c->env);
+	if (ret == 0)
+		ret = recent_init(&c->recent, c->env, recent_size(&c->conf.settings));
+	if (ret == 0)
+		ret = pending_init(c);
+	if (ret == 0)
+		ret = sources_init(&c->sources, c->env);
+	unproved_init(c);
+	for (int i = 0; i < N_POOLS && ret == 0; i++)
+		ret = init_budget(c, (enum standing)i);
+	return ret;
+}
+
+int
+peel_or_new(const struct peel_or_conf *conf, struct peel_or_circuits **out)
+{
+	int ret = check(conf);
+
+	if (ret != 0)
+		return ret;
+	struct peel_or_circuits *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return -ENOMEM;
+	c->conf = *conf;
+	c->env = conf->env;
+	c->seed = peel_random_u64(c->env);
+	c->free = NONE;
+	c->scan_ms = peel_now_ms(c->env);
+	for (int i = 0; i < N_DELAYS; i++)
+		c->delayed[i].first = c->delayed[i].last = NONE;
+	ret = init(c);
+	if (ret != 0) {
+		peel_or_free(c);
+		return ret;
+	}
+	*out = c;
+	return 0;
+}
+
+void
+peel_or_free(struct peel_or_circuits *c)
+{
+	if (c == NULL)
+		return;
+	c->conf.exit_gone = NULL; /* whoever frees us closes all endpoints anyway */
+	for (uint32_t i = 0; i < c->n_high; i++) {
+		if (c->circuit[i].kind != KIND_FREE)
+			or_end(c, &c->circuit[i]);
+	}
+	for (int i = 0; i < N_POOLS; i++)
+		peel_rate_free(c->pool[i].rate);
+	sources_fini(&c->sources);
+	pending_fini(c);
+	recent_fini(&c->recent);
+	or_offers_fini(&c->offers);
+	or_keys_fini(&c->keys);
+	free(c->by_session);
+	free(c->bucket);
+	free(c->circuit);
+	free(c);
+}
+
+/* ---- entries ---------------------------------------------------------------------------------------------------------- */
+
+struct or_circuit *
+or_new(struct peel_or_circuits *c)
+{
+	uint32_t index = c->free;
+
+	if (index != NONE)
+		c->free = c->circuit[index].chain[0];
+	else if (c->n_high < c->size)
+		index = c->n_high++;
+	else
+		return NULL;
+	struct or_circuit *ci = &c->circuit[index];
+	uint32_t serial = ci->serial + 1;
+
+	memset(ci, 0, sizeof(*ci));
+	ci->serial = serial;
+	ci->session = ci->offer = NONE;
+	for (int s = 0; s < N_SIDES; s++)
+		ci->route[s] = ci->key[s] = ci->chain[s] = NONE;
+	return ci;
+}
+
+void
+or_drop(struct peel_or_circuits *c, struct or_circuit *ci)
+{
+	for (int s = 0; s < N_SIDES; s++)
+		or_keys_put(&c->keys, ci->key[s]);
+	or_unoffer(c, ci);
+	ci->kind = KIND_FREE;
+	ci->chain[0] = c->free;
+	c->free = circuit_index(c, ci);
+}
+
+void
+or_unoffer(struct peel_or_circuits *c, struct or_circuit *ci)
+{
+	if (ci->offer == NONE)
+		return;
+	const struct offer *o = &c->offers.offer[ci->offer];
+
+	for (uint32_t i = 0; i < o->n; i++)
+		or_keys_put(&c->keys, o->key[i]);
+	or_offer_end(&c->offers, ci->offer);
+	ci->offer = NONE;
+}
+
+int
+or_map_session(struct peel_or_circuits *c, struct or_circuit *ci)
+{
+	if (ci->session >= c->n_by_session) {
+		/* An eighth more than needed: doubling would be as much as the rest of the indexes. */
+		uint32_t n = ci->session + ci->session / 8 + 64;
+
+		uint32_t *map = realloc(c->by_session, (size_t)n * sizeof(*map));
+
+		if (map == NULL)
+			return -ENOMEM;
+		memset(map + c->n_by_session, 0xff, (size_t)(n - c->n_by_session) * sizeof(*map));
+		c->by_session = map;
+		c->n_by_session = n;
+	}
+	c->by_session[ci->session] = circuit_index(c, ci);
+	return 0;
+}
+
+struct or_circuit *
+or_by_session(const struct peel_or_circuits *c, uint32_t session, uint32_t generation)
+{
+	if (session >= c->n_by_session || c->by_session[session] == NONE)
+		return NULL;
+	if (peel_session_generation(c->conf.routes, session) != generation)
+		return NULL;
+	return circuit_at(c, c->by_session[session]);
+}
+
+/* ---- by circuit id ---------------------------------------------------------------------------------------------------- */
+
+static uint32_t *
+bucket_of(const struct peel_or_circuits *c, uint32_t cid)
+{
+	static const struct peel_addr nobody;
+
+	return &c->bucket[peel_addr_hash(&nobody, cid, c->seed) & c->mask];
+}
+
+void
+or_link(struct peel_or_circuits *c, struct or_circuit *ci, enum side side)
+{
+	uint32_t *bucket = bucket_of(c, ci->cid[side]);
+
+	ci->chain[side] = *bucket;
+	*bucket = circuit_index(c, ci) * 2 + side;
+}
+
+static void
+unlink_side(struct peel_or_circuits *c, struct or_circuit *ci, enum side side)
+{
+	uint32_t *link = bucket_of(c, ci->cid[side]);
+
+	while (*link != circuit_index(c, ci) * 2 + side)
+		link = &circuit_at(c, *link / 2)->chain[*link % 2];
+	*link = ci->chain[side];
+}
+
+uint32_t
+or_first(const struct peel_or_circuits *c, uint32_t cid)
+{
+	return *bucket_of(c, cid);
+}
+
+uint32_t
+or_next(const struct peel_or_circuits *c, uint32_t link)
+{
+	return circuit_at(c, link / 2)->chain[link % 2];
+}
+
+const struct peel_addr *
+or_addr(const struct peel_or_circuits *c, const struct or_circuit *ci, enum side side)
+{
+	return &peel_route_at(c->conf.routes, ci->route[side])->in;
+}
+
+bool
+or_in_use(struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid)
+{
+	unsigned int n = 0;
+	uint32_t slot;
+
+	for (uint32_t l = or_first(c, cid); l != NONE; l = or_next(c, l)) {
+		/* Honest ids are random: so many with one id are somebody's attempt to make a long chain. */
+		if (circuit_at(c, l / 2)->cid[l % 2] == cid && ++n >= SAME_CID_MAX)
+			return true;
+	}
+	const struct pending *p = pending_get(c, cid); /* at most one has this id */
+
+	if (p != NULL && peel_addr_equal(&p->addr, from))
+		return true;
+	peel_route_lookup_burst(c->conf.routes, &from, &cid, 1, &slot);
+	return slot != PEEL_NONE;
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------------------------- */
+
+void
+or_delay(struct peel_or_circuits *c, struct or_circuit *ci, enum delayed what)
+{
+	struct queue *q = &c->delayed[what];
+	uint32_t index = circuit_index(c, ci);
+
+	ci->delay[what].due_ms = (uint32_t)(peel_now_ms(c->env) +
+					    (uint64_t)c->conf.settings.remove_tunnel_delay * 1000);
+	ci->delay[what].next = NONE;
+	if (q->last == NONE)
+		q->first = index;
+	else
+		circuit_at(c, q->last)->delay[what].next = index;
+	q->last = index;
+}
+
+void
+or_remove(struct peel_or_circuits *c, struct or_circuit *ci)
+{
+	if (ci->removing)
+		return;
+	if (!or_used(c, ci)) {
+		or_end(c, ci);
+		return;
+	}
+	or_settle(c, ci);
+	ci->removing = true;
+	c->n_removing++;
+	or_delay(c, ci, DELAY_REMOVE);
+}
+
+void
+or_end(struct peel_or_circuits *c, struct or_circuit *ci)
+{
+	uint32_t session = ci->session, endpoint = ci->endpoint;
+	bool exit_open = ci->exit_open;
+
+	unproved_forget(c, ci);
+	for (int s = 0; s < N_SIDES; s++) {
+		if (ci->route[s] == NONE)
+			continue;
+		unlink_side(c, ci, (enum side)s);
+		peel_route_retire(c->conf.routes, ci->route[s]);
+	}
+	peel_session_retire(c->conf.routes, session);
+	c->by_session[session] = NONE;
+	if (ci->kind == KIND_EXIT)
+		c->n_exits--;
+	else
+		c->n_relays--;
+	if (ci->removing)
+		c->n_removing--;
+	or_drop(c, ci);
+	/* Last: the callback may look at us. */
+	if (exit_open && c->conf.exit_gone != NULL)
+		c->conf.exit_gone(c->conf.arg, session, endpoint);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+
+#include "or_internal.h"
+
+/* Destroy, section 17: a signed datagram, authorised by the signer's place in the circuit and nothing else. */
+
+#define DESTROY_LEN 169
+#define BAD_MAX                                                                                    \
+	3 /* bad signatures of a neighbour, then it cannot destroy the circuit: whoever may does not sign badly */
+#define SHUTDOWN_MS                                                                                \
+	3000 /* a node with a million circuits does not sign for a minute: the rest times out */
+
+static bool
+allowed(const struct peel_or_circuits *c, uint32_t link, uint32_t cid, const uint8_t *pk)
+{
+	const struct or_circuit *ci = circuit_at(c, link / 2);
+
+	return ci->cid[link % 2] == cid && !ci->removing &&
+	       or_keys_equal(&c->keys, ci->key[link % 2], pk);
+}
+
+/*
+ * The side this neighbour may destroy. Ids are the neighbours' choice, so the same one can be in use by several;
+ * when one key has it twice (from two of its addresses), the source address tells them apart.
+ */
+static uint32_t
+find_side(const struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid,
+	const uint8_t *pk)
+{
+	uint32_t found = NONE;
+
+	for (uint32_t l = or_first(c, cid); l != NONE; l = or_next(c, l)) {
+		if (!allowed(c, l, cid, pk))
+			continue;
+		if (peel_addr_equal(or_addr(c, circuit_at(c, l / 2), (enum side)(l % 2)), from))
+			return l;
+		found = l;
+	}
+	return found;
+}
+
+/* Not an id of ours, but of an own circuit that another library looks after. */
+static bool
+elsewhere(const struct peel_or_circuits *c, uint32_t cid)
+{
+	for (uint32_t l = or_first(c, cid); l != NONE; l = or_next(c, l)) {
+		if (circuit_at(c, l / 2)->cid[l % 2] == cid)
+			return false;
+	}
+	return peel_route_cid_used(c->conf.routes, cid);
+}
+
+static int
+refuse(struct peel_or_circuits *c, enum peel_counter why)
+{
+	count(c, why);
+	return -EBADMSG;
+}
+
+/* Circuits that strangers invented do not use up what is there for others. */
+static bool
+may_verify(struct peel_or_circuits *c, const struct or_circuit *ci)
+{
+	struct pool *p = &c->pool[ci->standing == STRANGER ? STRANGER : NEIGHBOUR];
+
+	return peel_bucket_take(&p->verify, p->per_second, p->per_second, 1, peel_now_ms(c->env));
+}
+
+int
+or_destroy(
+	struct peel_or_circuits *c, const struct peel_addr *from, const uint8_t *data, size_t len)
+{
+	struct peel_signed frame;
+	struct peel_msg_destroy m;
+
+	if (peel_signed_parse(data, len, false, false, &frame) != 0 ||
+		peel_destroy_parse(frame.body.p, frame.body.len, &m) != 0)
+		return refuse(c, PEEL_CONTROL_MALFORMED);
+	uint32_t link = find_side(c, from, m.cid, frame.pk.p);
+
+	if (link == NONE)
+		return elsewhere(c, m.cid) ? -ENOENT : refuse(c, PEEL_DESTROY_REFUSED);
+	struct or_circuit *ci = circuit_at(c, link / 2);
+	uint8_t *n_bad = &ci->n_bad_destroy[link % 2];
+
+	/* Whoever knows an id and its owner's key can make us verify: as much work as answering a create. */
+	if (*n_bad == BAD_MAX || !may_verify(c, ci))
+		return refuse(c, PEEL_CONTROL_RATE);
+	if (!peel_signed_verify(&frame)) {
+		++*n_bad;
+		return refuse(c, PEEL_BAD_SIGNATURE);
+	}
+	count(c, PEEL_DESTROY_RECEIVED);
+	if (ci->kind == KIND_RELAY && m.reason != 0)
+		or_destroy_send(c, ci, link % 2 == PREVIOUS ? NEXT : PREVIOUS, m.reason);
+	or_remove(c, ci);
+	return 0;
+}
+
+void
+or_destroy_send(
+	struct peel_or_circuits *c, const struct or_circuit *ci, enum side side, uint16_t reason)
+{
+	uint8_t out[DESTROY_LEN], body[PEEL_DESTROY_BODY_LEN];
+	struct peel_writer w = peel_writer_init(out, sizeof(out));
+	const struct peel_msg_destroy m = {.cid = ci->cid[side], .reason = reason};
+
+	peel_destroy_body(body, &m);
+	peel_signed_begin(&w, c->conf.prefix, PEEL_MSG_DESTROY, c->conf.identity->pk, false, 0);
+	peel_write_bytes(&w, body, sizeof(body));
+	peel_sign(&w, c->conf.identity);
+	int len = peel_writer_len(&w);
+
+	if (len < 0)
+		return; /* cannot be: always 169 bytes */
+	c->conf.send(c->conf.arg, or_addr(c, ci, side), out, (size_t)len);
+	count(c, PEEL_DESTROY_SENT);
+}
+
+unsigned int
+peel_or_shutdown(struct peel_or_circuits *c)
+{
+	uint64_t until_ms = peel_now_ms(c->env) + SHUTDOWN_MS;
+	unsigned int n = 0;
+
+	for (uint32_t i = 0; i < c->n_high; i++) {
+		struct or_circuit *ci = circuit_at(c, i);
+
+		if (ci->kind == KIND_FREE)
+			continue;
+		/* Whose address may be forged is not told: there nobody may know of it. */
+		bool told = ci->standing != STRANGER || or_used(c, ci);
+
+		for (int s = 0; s < N_SIDES; s++) {
+			if (!told || ci->route[s] == NONE || peel_now_ms(c->env) > until_ms)
+				continue;
+			or_destroy_send(c, ci, (enum side)s, PEEL_DESTROY_SHUTDOWN);
+			n++;
+		}
+		or_end(c, ci);
+	}
+	while (c->oldest != NONE)
+		pending_end(c, &c->pending[c->oldest]);
+	for (int i = 0; i < N_DELAYS; i++)
+		c->delayed[i].first = c->delayed[i].last = NONE;
+	return n;
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * Inside lib/or_circuit: the tables behind struct peel_or_circuits. Everything is an array sized at the start (its pages are
+ * touched when needed) and linked by index. Thread: control, all of it.
+ */
+
+#include "peel_or_circuit.h"
+#include "peel_rate.h"
+
+#define NONE UINT32_MAX
+
+/* Two sides of a circuit: its ids, routes and neighbours. */
+enum side {
+	PREVIOUS,
+	NEXT, /* relays only */
+	N_SIDES
+};
+
+enum kind {
+	KIND_FREE,
+	KIND_EXIT,
+	KIND_RELAY,
+};
+
+/* Things that wait for remove_tunnel_delay: a queue each, in order of their time. */
+enum delayed {
+	DELAY_EXIT,   /* a relay's former exit */
+	DELAY_REMOVE, /* the whole circuit */
+	N_DELAYS
+};
+
+/* What is known of whoever asked for a circuit. */
+enum standing {
+	STRANGER,  /* nothing: the address may be forged */
+	NEIGHBOUR, /* receives at its address: answered the overlay, or used another circuit */
+	N_POOLS,
+	PROVED = N_POOLS, /* used this circuit */
+};
+
+#define N_OFFERED 8	/* most candidates told to one originator */
+#define SAME_CID_MAX 16 /* circuits with one id, from different neighbours: bounds every chain */
+#define PENDING_PER_CIRCUIT 8 /* creates of one circuit not answered yet */
+#define HOUSEKEEPING_MS 5000  /* each circuit is examined about this often */
+#define REACH_AFTER_MS 57500  /* a node not heard for so long is pinged before it is extended to */
+#define DATAGRAM_EXTENDED_MAX                                                                      \
+	(PEEL_DATAGRAM_MAX - PEEL_SEAL_OVERHEAD) /* a created that fits when sealed */
+
+/* There are millions: what only young ones need is elsewhere, and what lib/route knows is not repeated. */
+struct or_circuit {
+	uint64_t joined_ms;
+	union {
+		struct {
+			uint32_t due_ms; /* low bits: remove_tunnel_delay is far from 49 days */
+			uint32_t next;
+		} delay[N_DELAYS];
+		struct {
+			uint32_t older, newer;
+		} pool; /* while unproved, and so neither relay nor being removed */
+	};
+	uint32_t serial; /* of this array entry: tells a reused one */
+	uint32_t session;
+	uint32_t endpoint;	 /* outside endpoint of the exit, 0: none */
+	uint32_t cid[N_SIDES];	 /* cid[NEXT], route[NEXT] and key[NEXT] of relays only */
+	uint32_t route[N_SIDES]; /* EXIT or FORWARD; BACKWARD */
+	uint32_t key[N_SIDES];	 /* neighbours' keys */
+	uint32_t chain[N_SIDES]; /* next in its bucket; of free entries [0]: next free one */
+	uint32_t active_s;	 /* last sign of life, our clock */
+	uint32_t seen_s[2];	 /* what the session's directions said at the last look */
+	uint32_t offer;		 /* the candidate list we sent, or NONE */
+	uint8_t n_pending;
+	uint8_t n_bad_destroy[N_SIDES]; /* with a signature that did not verify */
+	uint8_t kind : 2;		/* enum kind */
+	uint8_t standing : 2;		/* enum standing */
+	bool removing : 1;
+	bool exit_open : 1; /* exit_gone not called yet */
+	bool introduction : 1;
+};
+_Static_assert(sizeof(struct or_circuit) == 88, "counted in README.md");
+
+/* A create of ours that waits for created, or for the node to be reached first. */
+struct pending {
+	uint64_t due_ms;
+	struct peel_addr addr;
+	uint32_t cid;
+	uint32_t serial; /* of this array entry, never 0 in use */
+	uint32_t circuit;
+	uint32_t circuit_serial;
+	uint32_t key;
+	uint32_t chain; /* of free entries: next free one */
+	uint32_t older, newer;
+	uint16_t identifier;	    /* of our create */
+	uint16_t extend_identifier; /* of the extend that caused it */
+	bool used;
+	bool sent;
+	uint8_t x[PEEL_X_LEN];
+};
+
+/* ---- offers.c: candidate lists, kept while their circuits may still be extended ----------------------------------------- */
+
+struct offer {
+	uint32_t key[N_OFFERED];
+	struct peel_addr addr[N_OFFERED]; /* where each was when it was offered */
+	uint32_t n;			  /* of free entries: next free one */
+};
+
+struct offers {
+	struct offer *offer;
+	uint32_t size, n_high, free;
+};
+
+void or_offers_init(struct offers *o);
+void or_offers_fini(struct offers *o);
+/* An empty one, or NONE: out of memory. */
+uint32_t or_offer_new(struct offers *o);
+void or_offer_end(struct offers *o, uint32_t offer);
+
+/* ---- neighbour_keys.c: neighbours' and candidates' keys, each kept once ------------------------------------------------------ */
+
+struct key {
+	uint8_t tail[PEEL_PK_LEN - 10]; /* without the magic, which all share */
+	uint32_t refs;
+	uint32_t chain; /* of free entries: next free one */
+};
+
+struct keys {
+	struct key *key;
+	uint32_t *bucket;
+	uint32_t size; /* of key and bucket, power of two */
+	uint32_t n_high, free;
+	uint64_t seed;
+};
+
+int or_keys_init(struct keys *k, const struct peel_env *env) PEEL_MUST_USE;
+void or_keys_fini(struct keys *k);
+/* Index with one more reference, or NONE: out of memory. */
+uint32_t or_keys_get(struct keys *k, const uint8_t pk[PEEL_PK_LEN]);
+void or_keys_put(struct keys *k, uint32_t key);
+bool or_keys_equal(const struct keys *k, uint32_t key, const uint8_t pk[PEEL_PK_LEN]);
+
+/* ---- recent.c: (neighbour, id) pairs joined lately (W4) -------------------------------------------------------------- */
+
+struct recent_entry {
+	uint64_t id;
+	uint32_t until_s;
+	uint32_t chain;
+};
+
+/* A ring: the oldest are forgotten when they are old enough or when there is no room. */
+struct recent {
+	struct recent_entry *entry;
+	uint32_t *bucket;
+	uint32_t size; /* power of two */
+	uint32_t head, n;
+	uint64_t seed;
+};
+
+int recent_init(struct recent *r, const struct peel_env *env, uint32_t size) PEEL_MUST_USE;
+void recent_fini(struct recent *r);
+void recent_add(struct recent *r, const struct peel_addr *from, uint32_t cid, uint32_t until_s);
+bool recent_has(const struct recent *r, const struct peel_addr *from, uint32_t cid, uint32_t now_s);
+void recent_expire(struct recent *r, uint32_t now_s);
+
+/* ---- sources.c: addresses that circuits come from (peel_addr_source) ----------------------------------------------------- */
+
+struct source_count {
+	uint32_t joined;   /* circuits, proved */
+	uint32_t unproved; /* circuits */
+};
+
+struct proof {
+	uint64_t id;
+	uint32_t last_s;
+};
+
+struct sources {
+	struct source_count *count;
+	struct proof *proof;
+	uint64_t seed;
+};
+
+int sources_init(struct sources *s, const struct peel_env *env) PEEL_MUST_USE;
+void sources_fini(struct sources *s);
+struct source_count *source_count(const struct sources *s, const struct peel_addr *addr);
+/* An authentic cell came on a circuit from there. */
+void source_prove(struct sources *s, const struct peel_addr *addr, uint32_t now_s);
+/* ... lately. */
+bool source_proved(const struct sources *s, const struct peel_addr *addr, uint32_t now_s);
+
+/* ---- the whole -------------------------------------------------------------------------------------------------------- */
+
+struct queue {
+	uint32_t first, last;
+};
+
+/* Unproved circuits of one standing, by age, and what may be spent on such askers. */
+struct pool {
+	uint32_t oldest, newest;
+	uint32_t n, max, per_source;
+	struct peel_rate *rate;	   /* creates, per source */
+	struct peel_bucket create; /* creates, all */
+	struct peel_bucket verify; /* signatures of destroys */
+	uint32_t per_second;	   /* of both, 0: no limit */
+};
+
+struct peel_or_circuits {
+	struct peel_or_conf conf;
+	const struct peel_env *env;
+
+	struct or_circuit *circuit;
+	uint32_t size, n_high, free;
+	uint32_t *bucket; /* by circuit id; holds index * 2 + side */
+	uint32_t mask;
+	uint64_t seed;
+	uint32_t *by_session; /* grows with the highest session seen */
+	uint32_t n_by_session;
+
+	struct pending *pending;
+	uint32_t pending_size, pending_high, pending_free;
+	uint32_t *pending_bucket;
+	uint32_t pending_mask;
+	uint32_t oldest, newest; /* all have the same life, so this is the order of their ends */
+	uint32_t pending_serial;
+
+	struct keys keys;
+	struct offers offers;
+	struct recent recent;
+	struct sources sources;
+	struct pool pool[N_POOLS];
+
+	struct queue delayed[N_DELAYS];
+	uint32_t n_exits, n_relays, n_pending, n_removing;
+
+	uint32_t rich_cursor; /* next to look at when somebody must make room */
+	uint32_t cursor;      /* housekeeping: next to examine */
+	uint64_t scan_ms;
+	uint64_t scan_credit;
+};
+
+static inline struct or_circuit *
+circuit_at(const struct peel_or_circuits *c, uint32_t index)
+{
+	return &c->circuit[index];
+}
+
+static inline uint32_t
+circuit_index(const struct peel_or_circuits *c, const struct or_circuit *ci)
+{
+	return (uint32_t)(ci - c->circuit);
+}
+
+static inline uint32_t
+now_s(const struct peel_or_circuits *c)
+{
+	return (uint32_t)(peel_now_ms(c->env) / 1000);
+}
+
+static inline void
+count(struct peel_or_circuits *c, enum peel_counter counter)
+{
+	peel_stats_add(c->conf.stats, counter, 1);
+}
+
+/* or_circuits.c */
+
+/* A free entry, or NULL. Only its indexes are initialised. */
+struct or_circuit *or_new(struct peel_or_circuits *c);
+/* Undo of circuit_new for an entry that nothing refers to yet. */
+void or_drop(struct peel_or_circuits *c, struct or_circuit *ci);
+/* Retire routes and session, tell the exit's owner, free the entry. */
+void or_end(struct peel_or_circuits *c, struct or_circuit *ci);
+/* Make side findable by its id. */
+void or_link(struct peel_or_circuits *c, struct or_circuit *ci, enum side side);
+int or_map_session(struct peel_or_circuits *c, struct or_circuit *ci) PEEL_MUST_USE;
+/* NULL: none with that session, or another generation. */
+struct or_circuit *or_by_session(
+	const struct peel_or_circuits *c, uint32_t session, uint32_t generation);
+/* First link of the chain of an id; walk with or_next(). Entries of other ids are in between. */
+uint32_t or_first(const struct peel_or_circuits *c, uint32_t cid);
+uint32_t or_next(const struct peel_or_circuits *c, uint32_t link);
+/* Neighbour of a side. */
+const struct peel_addr *or_addr(
+	const struct peel_or_circuits *c, const struct or_circuit *ci, enum side side);
+/* Forget the candidate list. */
+void or_unoffer(struct peel_or_circuits *c, struct or_circuit *ci);
+/* The circuit disappears after remove_tunnel_delay; at once, with its entry, when it never was used. */
+void or_remove(struct peel_or_circuits *c, struct or_circuit *ci);
+void or_delay(struct peel_or_circuits *c, struct or_circuit *ci, enum delayed what);
+/* Is a cell with (from, cid) somebody's already: a circuit here, a create of ours, another library's route? */
+bool or_in_use(struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid);
+
+/* unproved.c */
+void unproved_init(struct peel_or_circuits *c);
+/* May whoever is at @p from have one more circuit? */
+bool unproved_room(
+	struct peel_or_circuits *c, const struct peel_addr *from, enum standing standing);
+/* For one more of this standing: the oldest give way. Circuits may end. */
+void unproved_make_room(struct peel_or_circuits *c, enum standing standing);
+/* A circuit that was published begins as unproved. */
+void unproved_enter(struct peel_or_circuits *c, struct or_circuit *ci, enum standing standing);
+/* It ends: out of all counts. */
+void unproved_forget(struct peel_or_circuits *c, struct or_circuit *ci);
+/* Has an authentic cell come? */
+bool or_used(const struct peel_or_circuits *c, const struct or_circuit *ci);
+/* One has come. */
+void or_settle(struct peel_or_circuits *c, struct or_circuit *ci);
+/* The same, and there must be a place for it. @return false: there is none, the circuit has ended. Others may have ended. */
+bool or_prove(struct peel_or_circuits *c, struct or_circuit *ci);
+
+/* join.c */
+int or_join(struct peel_or_circuits *c, const struct peel_addr *from, const struct peel_cell *cell);
+
+/* extend.c */
+int or_extend(struct peel_or_circuits *c, struct or_circuit *ci, bool early, const uint8_t *body,
+	size_t len) PEEL_MUST_USE;
+int or_extended(
+	struct peel_or_circuits *c, const struct peel_addr *from, const struct peel_cell *cell);
+
+/* pending.c */
+int pending_init(struct peel_or_circuits *c) PEEL_MUST_USE;
+void pending_fini(struct peel_or_circuits *c);
+/* With a fresh id, queued, or NULL when there are too many. Takes over the reference to key. */
+struct pending *pending_new(struct peel_or_circuits *c, struct or_circuit *ci, uint32_t key);
+void pending_end(struct peel_or_circuits *c, struct pending *p);
+/* Start its time anew. */
+void pending_renew(struct peel_or_circuits *c, struct pending *p);
+/* Their ids are all different. */
+struct pending *pending_get(const struct peel_or_circuits *c, uint32_t cid);
+struct pending *pending_by_token(const struct peel_or_circuits *c, uint64_t token);
+uint64_t pending_token(const struct peel_or_circuits *c, const struct pending *p);
+/* The circuit it extends, NULL when gone. */
+struct or_circuit *pending_circuit(const struct peel_or_circuits *c, const struct pending *p);
+
+/* or_destroy.c */
+int or_destroy(
+	struct peel_or_circuits *c, const struct peel_addr *from, const uint8_t *data, size_t len);
+/* Tell a side's neighbour. */
+void or_destroy_send(
+	struct peel_or_circuits *c, const struct or_circuit *ci, enum side side, uint16_t reason);
+
+/* answer.c: seal a message backward and send it to the previous hop. */
+int or_seal(struct peel_or_circuits *c, struct or_circuit *ci, const uint8_t *msg, size_t len);

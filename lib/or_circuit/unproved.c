@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include "or_internal.h"
+
+/*
+ * Places. A circuit is unproved until an authentic cell was opened on it: whoever sent its create may have forged the
+ * address. Unproved circuits have places of their own, where the oldest gives way to the next, apart for addresses that
+ * were proved otherwise and for those that were not. Only proved circuits count towards max_joined_circuits.
+ */
+
+#define STRANGERS_MAX 2048
+#define NEIGHBOURS_MIN 2048
+#define NEIGHBOURS_PART 16 /* or this part of max_joined_circuits */
+#define STRANGER_MAX 128   /* of one source, in the pool of strangers */
+#define EXCESS_PART 8	   /* circuits that were let in side by side, and then all are proved */
+#define EXCESS_MAX 64
+#define SHARE_PART                                                                                 \
+	4 /* more than this part of all circuits is too much for one source while others wait */
+#define LOOKS 16 /* proved circuits looked at to find one that makes room */
+#define SCAN_MAX 8192
+
+static uint32_t
+excess(uint32_t max_joined)
+{
+	return max_joined / EXCESS_PART < EXCESS_MAX ? max_joined / EXCESS_PART : EXCESS_MAX;
+}
+
+uint32_t
+peel_or_sessions(const struct peel_or_settings *s)
+{
+	uint32_t max = s->max_joined_circuits;
+
+	return max == 0 ? 0 : max + excess(max) + STRANGERS_MAX + NEIGHBOURS_MIN;
+}
+
+void
+unproved_init(struct peel_or_circuits *c)
+{
+	uint32_t part = c->conf.settings.max_joined_circuits / NEIGHBOURS_PART;
+	struct pool *strangers = &c->pool[STRANGER], *neighbours = &c->pool[NEIGHBOUR];
+
+	*strangers = (struct pool){
+		.oldest = NONE,
+		.newest = NONE,
+		.max = STRANGERS_MAX,
+		.per_source = STRANGER_MAX,
+	};
+	*neighbours = *strangers;
+	neighbours->max = part > NEIGHBOURS_MIN ? part : NEIGHBOURS_MIN;
+	neighbours->per_source = neighbours->max / 2;
+}
+
+static struct source_count *
+source_of(const struct peel_or_circuits *c, const struct or_circuit *ci)
+{
+	return source_count(&c->sources, or_addr(c, ci, PREVIOUS));
+}
+
+static uint32_t
+n_unproved(const struct peel_or_circuits *c)
+{
+	return c->pool[STRANGER].n + c->pool[NEIGHBOUR].n;
+}
+
+/* As the protocol counts: an exit one, a relayed circuit two. */
+static uint64_t
+places_taken(const struct peel_or_circuits *c)
+{
+	return c->n_exits - n_unproved(c) + 2 * (uint64_t)c->n_relays;
+}
+
+/* ---- the pools -------------------------------------------------------------------------------------------------------- */
+
+void
+unproved_enter(struct peel_or_circuits *c, struct or_circuit *ci, enum standing standing)
+{
+	struct pool *p = &c->pool[standing];
+	uint32_t index = circuit_index(c, ci);
+
+	ci->standing = standing;
+	ci->pool.older = p->newest;
+	ci->pool.newer = NONE;
+	if (p->newest != NONE)
+		circuit_at(c, p->newest)->pool.newer = index;
+	else
+		p->oldest = index;
+	p->newest = index;
+	p->n++;
+	source_of(c, ci)->unproved++;
+}
+
+static void
+leave_pool(struct peel_or_circuits *c, struct or_circuit *ci)
+{
+	struct pool *p = &c->pool[ci->standing];
+
+	if (ci->pool.older != NONE)
+		circuit_at(c, ci->pool.older)->pool.newer = ci->pool.newer;
+	else
+		p->oldest = ci->pool.newer;
+	if (ci->pool.newer != NONE)
+		circuit_at(c, ci->pool.newer)->pool.older = ci->pool.older;
+	else
+		p->newest = ci->pool.older;
+	p->n--;
+	source_of(c, ci)->unproved--;
+}
+
+void
+unproved_forget(struct peel_or_circuits *c, struct or_circuit *ci)
+{
+	if (ci->standing == PROVED)
+		source_of(c, ci)->joined--;
+	else
+		leave_pool(c, ci);
+}
+
+bool
+or_used(const struct peel_or_circuits *c, const struct or_circuit *ci)
+{
+	const struct peel_session *s = peel_session_at(c->conf.routes, ci->session);
+
+	/* Workers count a cell when its tag has verified. */
+	return ci->standing == PROVED || __atomic_load_n(&s->forward.cells, __ATOMIC_RELAXED) != 0;
+}
+
+void
+or_settle(struct peel_or_circuits *c, struct or_circuit *ci)
+{
+	const struct peel_addr *from = or_addr(c, ci, PREVIOUS);
+	uint32_t until_s = (uint32_t)(ci->joined_ms / 1000) + c->conf.settings.unstable_timeout;
+
+	if (ci->standing == PROVED)
+		return;
+	if (ci->standing == STRANGER)
+		recent_add(&c->recent, from, ci->cid[PREVIOUS], until_s);
+	leave_pool(c, ci);
+	ci->standing = PROVED;
+	source_of(c, ci)->joined++;
+	source_prove(&c->sources, from, now_s(c));
+}
+
+/* ---- who makes room ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * A circuit of a source that has more than its share, and more than twice as many as the one that wants a place; the one that
+ * was silent longest among a few. NULL when there is none.
+ */
+static struct or_circuit *
+find_rich(struct peel_or_circuits *c, const struct source_count *asking)
+{
+	uint32_t n_proved = c->n_exits + c->n_relays - n_unproved(c), most = 0;
+	uint32_t scan = c->n_high < SCAN_MAX ? c->n_high : SCAN_MAX;
+	struct or_circuit *found = NULL;
+
+	for (uint32_t looks = 0; scan > 0 && looks < LOOKS; scan--) {
+		if (c->rich_cursor >= c->n_high)
+			c->rich_cursor = 0;
+		struct or_circuit *ci = circuit_at(c, c->rich_cursor++);
+
+		if (ci->kind == KIND_FREE || ci->removing || ci->standing != PROVED)
+			continue;
+		uint32_t joined = source_of(c, ci)->joined;
+
+		looks++;
+		if (joined <= n_proved / SHARE_PART || joined / 2 <= asking->joined ||
+			joined < most)
+			continue;
+		if (found == NULL || joined > most || (int32_t)(ci->active_s - found->active_s) < 0)
+			found = ci;
+		most = joined;
+	}
+	return found;
+}
+
+static void
+displace(struct peel_or_circuits *c, struct or_circuit *ci)
+{
+	or_destroy_send(c, ci, PREVIOUS, PEEL_DESTROY_UNKNOWN);
+	if (ci->kind == KIND_RELAY)
+		or_destroy_send(c, ci, NEXT, PEEL_DESTROY_UNKNOWN);
+	count(c, PEEL_CIRCUITS_DISPLACED);
+	/* Until a moment ago an exit, and in the queue of those that were: it leaves the way the others do. */
+	if (ci->kind == KIND_RELAY && ci->exit_open)
+		or_remove(c, ci);
+	else
+		or_end(c, ci);
+}
+
+bool
+or_prove(struct peel_or_circuits *c, struct or_circuit *ci)
+{
+	uint32_t max = c->conf.settings.max_joined_circuits;
+
+	if (ci->standing == PROVED)
+		return true;
+	or_settle(c, ci);
+	if (places_taken(c) <= (uint64_t)max + excess(max))
+		return true;
+	struct or_circuit *rich = find_rich(c, source_of(c, ci));
+
+	displace(c, rich != NULL ? rich : ci);
+	return rich != NULL;
+}
+
+/* Nobody is told: at that address nobody may know of it. */
+static void
+oldest_gives_way(struct peel_or_circuits *c, struct pool *p)
+{
+	struct or_circuit *ci = circuit_at(c, p->oldest);
+
+	if (or_used(c, ci)) {
+		or_prove(c, ci);
+		return;
+	}
+	count(c, PEEL_CIRCUITS_DISPLACED);
+	or_end(c, ci);
+}
+
+void
+unproved_make_room(struct peel_or_circuits *c, enum standing standing)
+{
+	struct pool *p = &c->pool[standing];
+
+	while (p->n >= p->max)
+		oldest_gives_way(c, p);
+	while (c->free == NONE && c->n_high == c->size && n_unproved(c) > 0)
+		oldest_gives_way(c, &c->pool[c->pool[STRANGER].n > 0 ? STRANGER : NEIGHBOUR]);
+}
+
+bool
+unproved_room(struct peel_or_circuits *c, const struct peel_addr *from, enum standing standing)
+{
+	const struct source_count *source = source_count(&c->sources, from);
+	uint32_t max = c->conf.settings.max_joined_circuits;
+
+	if (max == 0 || source->unproved >= c->pool[standing].per_source)
+		return false;
+	/* One's own unproved circuits count: nobody gets more than there are places by asking for them all at once. A forged
+	 * create ends nothing yet: whoever has too much makes room when the new circuit is proved. */
+	return places_taken(c) + source->unproved < max || find_rich(c, source) != NULL;
+}

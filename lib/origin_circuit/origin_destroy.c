@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+
+#include "origin_internal.h"
+
+/* Destroy, section 17: from the first hop, and to it. */
+
+#define DESTROY_LEN 169
+
+static int
+refuse(struct peel_origin_circuits *t, enum peel_counter why)
+{
+	count(t, why);
+	return -EBADMSG;
+}
+
+int
+origin_destroy(struct peel_origin_circuits *t, const struct peel_addr *from, const uint8_t *data,
+	size_t len)
+{
+	struct peel_signed frame;
+	struct peel_msg_destroy m;
+
+	/* What does not parse may be counted by whoever else looks at it. */
+	if (peel_signed_parse(data, len, false, false, &frame) != 0 ||
+		peel_destroy_parse(frame.body.p, frame.body.len, &m) != 0)
+		return -ENOENT;
+	struct origin_circuit *tn = origin_by_cid(t, m.cid);
+
+	if (tn == NULL)
+		return -ENOENT;
+	if (tn->n_hops == 0 || tn->state == PEEL_ORIGIN_CLOSING ||
+		!peel_addr_equal(from, &tn->hop[0].addr) ||
+		memcmp(frame.pk.p, tn->hop[0].pk, PEEL_PK_LEN) != 0)
+		return refuse(t, PEEL_DESTROY_REFUSED);
+	/* Whoever sees id and key on the wire can make us verify. */
+	if (!peel_bucket_take(&t->verify, VERIFY_PER_SECOND, VERIFY_PER_SECOND, 1, now_ms(t)))
+		return refuse(t, PEEL_CONTROL_RATE);
+	if (!peel_signed_verify(&frame))
+		return refuse(t, PEEL_BAD_SIGNATURE);
+	count(t, PEEL_DESTROY_RECEIVED);
+	if (now_ms(t) - tn->begun_ms < FAILED_MS)
+		origin_first_failed(t, tn->hop[0].pk);
+	origin_close(t, tn, PEEL_ORIGIN_END_DESTROYED, 0);
+	return 0;
+}
+
+void
+origin_destroy_send(
+	struct peel_origin_circuits *t, const struct origin_circuit *tn, uint16_t reason)
+{
+	uint8_t out[DESTROY_LEN], body[PEEL_DESTROY_BODY_LEN];
+	struct peel_writer w = peel_writer_init(out, sizeof(out));
+	const struct peel_msg_destroy m = {.cid = tn->cid, .reason = reason};
+
+	peel_destroy_body(body, &m);
+	peel_signed_begin(&w, t->conf.prefix, PEEL_MSG_DESTROY, t->conf.identity->pk, false, 0);
+	peel_write_bytes(&w, body, sizeof(body));
+	peel_sign(&w, t->conf.identity);
+	int len = peel_writer_len(&w);
+
+	if (len < 0)
+		return; /* cannot be: always 169 bytes */
+	t->conf.send(t->conf.arg, &tn->hop[0].addr, out, (size_t)len);
+	count(t, PEEL_DESTROY_SENT);
+}
+
+int
+peel_origin_close(struct peel_origin_circuits *t, peel_origin_id id)
+{
+	struct origin_circuit *tn = origin_by_id(t, id);
+
+	if (tn == NULL || tn->state == PEEL_ORIGIN_CLOSING)
+		return -ENOENT;
+	origin_close(t, tn, PEEL_ORIGIN_END_CLOSED, PEEL_DESTROY_UNNEEDED);
+	return 0;
+}
+
+unsigned int
+peel_origin_shutdown(struct peel_origin_circuits *t)
+{
+	uint64_t until_ms = now_ms(t) + SHUTDOWN_MS;
+	unsigned int n = 0;
+
+	for (unsigned int hops = 0; hops <= PEEL_HOPS_MAX; hops++)
+		t->pool[hops].wanted = false;
+	while (t->n > 0) {
+		struct origin_circuit *tn = t->list[t->n - 1];
+		bool tell =
+			tn->n_hops > 0 && tn->state != PEEL_ORIGIN_CLOSING && now_ms(t) <= until_ms;
+
+		n += tell;
+		origin_close(t, tn, PEEL_ORIGIN_END_CLOSED, tell ? PEEL_DESTROY_SHUTDOWN : 0);
+		origin_remove(t, tn);
+	}
+	return n;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/* What the files of lib/peel share. */
+
+#include <pthread.h>
+#include <semaphore.h>
+
+#include "peel_internal.h"
+
+struct sticky; /* destinations and their circuits: sticky.c */
+struct tests;  /* speed tests under way: speedtest.c */
+
+enum mode {
+	MODE_IDLE, /* nobody drives the node yet */
+	MODE_POLL, /* the program does */
+	MODE_RUN,  /* `thread` does */
+};
+
+struct peel {
+	struct peel_node *node;
+	struct sticky *sticky;
+	struct tests *tests;
+	/* Begun for HTTP requests, by hops; under the node's lock. */
+	peel_circuit http[PEEL_HOPS_LIMIT];
+	uint64_t http_due_ms[PEEL_HOPS_LIMIT];	 /* the next one, if need be ... */
+	uint32_t http_pause_ms[PEEL_HOPS_LIMIT]; /* ... and this long after it another one */
+	pthread_t thread;			 /* of peel_run */
+	bool stop;				 /* atomic: `thread` shall end */
+	sem_t started;
+	int start_result;
+
+	/* Guards what is below. Never held while the node or the program is called. */
+	pthread_mutex_t lock;
+	enum mode mode;
+	bool polling;	  /* somebody is in peel_poll ... */
+	pthread_t poller; /* ... who */
+	void (*on_data)(void *arg, struct peel *p, peel_circuit circuit,
+		const struct peel_address *origin, const void *payload, size_t len);
+	void *data_arg;
+	void (*on_circuit)(void *arg, struct peel *p, peel_circuit circuit, bool ready);
+	void *circuit_arg;
+};
+
+/* error.c */
+/** Remember what went wrong, for peel_strerror in this thread. @return code. @p text is not copied. */
+int error_text(int code, const char *text);
+int error_format(int code, const char *format, ...) PEEL_PRINTF(2, 3);
+
+/* peel_address.c */
+void address_from_addr(const struct peel_addr *a, struct peel_address *out);
+void address_from_host(const struct peel_host *h, struct peel_address *out);
+/** Borrows the name. -EINVAL: no address, or port 0. */
+int address_to_host(const struct peel_address *a, struct peel_host *out) PEEL_MUST_USE;
+
+/* settings.c */
+/** Everything that can be said about one value or several without looking at this machine. */
+int settings_check(const struct peel_settings *s) PEEL_MUST_USE;
+/** Copy what a caller, maybe of another version, gave: missing fields have their defaults. */
+int settings_take(const struct peel_settings *in, struct peel_settings *out) PEEL_MUST_USE;
+
+/* convert.c */
+int settings_convert(const struct peel_settings *s, struct peel_node_conf *conf) PEEL_MUST_USE;
+
+/* library_eal.c */
+/** EAL runs when this returns 0; started by the first caller of the process. */
+int eal_once(bool huge, uint32_t memory_mib) PEEL_MUST_USE;
+/** Is this the thread that starts EAL? */
+bool eal_is_starting(void);
+
+/* life.c */
+/** No signal may be handled by threads of the library: blocked around their creation. */
+void signals_block(sigset_t *old);
+void signals_restore(const sigset_t *old);
+
+/* events.c */
+void events_attach(struct peel *p);
+
+/* sticky.c */
+int sticky_new(bool isolate, struct sticky **out) PEEL_MUST_USE;
+void sticky_free(struct sticky *s);
+bool sticky_isolates(const struct sticky *s);
+/** The circuit is gone: its destinations get others.   Thread: any. */
+void sticky_forget(struct sticky *s, peel_circuit circuit);
+
+/* speedtest.c */
+int tests_new(struct peel *p, struct tests **out) PEEL_MUST_USE;
+/** Ends what is under way with -ECANCELED. Nobody drives the node any more. */
+void tests_cancel(struct tests *t);
+/** After the node's loop is closed. */
+void tests_free(struct tests *t);
+void tests_answer(struct tests *t, peel_circuit circuit, const uint8_t *msg, size_t len);
+/** Ends what waited too long. By whoever drives the node, without locks. */
+void tests_sweep(struct tests *t);
+void tests_circuit_ended(struct tests *t, peel_circuit circuit);
