@@ -4,12 +4,14 @@
 #pragma once
 
 /*
- * What the benchmark programs share: options, timing with the time stamp counter, and results as a table or as JSON
+ * What the benchmark programs share: options, timing with the time stamp counter, and results as a
+ * table or as JSON
  *
  *   {"results":[{"suite","case","params":{...},"unit","median","min","max","vs":{"name":ratio}}]}
  *
- * A result has one sample per round. What is compared runs interleaved, round by round, so that a noisy neighbour hits all
- * of it; a ratio is the median of the ratios within the rounds. Thread: main, all of it, but for what says otherwise.
+ * A result has one sample per round. What is compared runs interleaved, round by round, so that a
+ * noisy neighbour hits all of it; a ratio is the median of the ratios within the rounds. Thread:
+ * main, all of it, but for what says otherwise.
  *
  *   bench_begin(&b, "aead", argc, argv, NULL);
  *   timed[0].result = bench_result(&b, "seal", "cycles/cell", "{s:i}", "bytes", 64);
@@ -46,9 +48,9 @@ struct bench {
 };
 
 /**
- * Read the options all programs have (--quick, --rounds N, --json FILE or -) and those named in @p more (NULL, or ended by
- * NULL, without dashes; each takes a value). Anything else ends the program with a usage line. Pins the thread to the last
- * CPU it may use.
+ * Read the options all programs have (--quick, --rounds N, --json FILE or -) and those named in @p
+ * more (NULL, or ended by NULL, without dashes; each takes a value). Anything else ends the program
+ * with a usage line. Pins the thread to the last CPU it may use.
  */
 void bench_begin(
 	struct bench *b, const char *suite, int argc, char **argv, const char *const *more);
@@ -65,15 +67,17 @@ void bench_skip(const char *format, ...) __attribute__((format(printf, 1, 2), no
 void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 /**
- * A new result; @p params is a jansson pack format of an object, e.g. "{s:s,s:i}". Suite, case and params together are
- * its name, unique; strings other than parameters are not copied. Units say what is better: "x/y" with y = s, CPU-s or core-s and "%" the more, all others the less
+ * A new result; @p params is a jansson pack format of an object, e.g. "{s:s,s:i}". Suite, case and
+ * params together are its name, unique; strings other than parameters are not copied. Units say
+ * what is better: "x/y" with y = s, CPU-s or core-s and "%" the more, all others the less
  * (bench/results.py has the list).
  */
 struct bench_result *bench_result(
 	struct bench *b, const char *name, const char *unit, const char *params, ...);
 /** One round's figure. */
 void bench_sample(struct bench_result *r, double value);
-/** How many times @p base it is: median of the rounds' ratios, or ratio of the medians when their numbers differ. */
+/** How many times @p base it is: median of the rounds' ratios, or ratio of the medians when their
+ * numbers differ. */
 void bench_vs(struct bench_result *r, const char *name, const struct bench_result *base);
 void bench_vs_value(struct bench_result *r, const char *name, double ratio);
 double bench_median(const struct bench_result *r);
@@ -87,22 +91,24 @@ struct bench_timed {
 	unsigned int items; /* handled by one run() */
 };
 /**
- * b->rounds rounds over all of t[], after one that is not counted. A sample is the median over many bursts (calls of run)
- * within the round, so that an interrupted burst does not count; the counter's own cost is taken off. One call for all
- * of a program's cases is best: the longer the time between rounds, the more of the machine's moods the range shows.
+ * b->rounds rounds over all of t[], after one that is not counted. A sample is the median over many
+ * bursts (calls of run) within the round, so that an interrupted burst does not count; the
+ * counter's own cost is taken off. One call for all of a program's cases is best: the longer the
+ * time between rounds, the more of the machine's moods the range shows.
  */
 void bench_time(struct bench *b, struct bench_timed *t, size_t n);
 /** The same, in things per second instead of cycles per thing. */
 void bench_time_rate(struct bench *b, struct bench_timed *t, size_t n);
 
-/** One slice of a round: median cycles per item. For programs that make their rounds themselves.   Thread: any. */
+/** One slice of a round: median cycles per item. For programs that make their rounds themselves.
+ * Thread: any. */
 double bench_slice(const struct bench *b, const struct bench_timed *t);
 
 /** Print the table or write the JSON. @return the program's exit code. */
 int bench_end(struct bench *b);
 
-/** Pin the calling thread to the nth CPU from the end of those the process may use (0: the last one).
- *  Thread: any. */
+/** Pin the calling thread to the nth CPU from the end of those the process may use (0: the last
+ * one). Thread: any. */
 void bench_pin(unsigned int nth);
 unsigned int bench_cpus(void);	 /* how many those are */
 double bench_tsc_hz(void);	 /* measured by bench_begin.   Thread: any */

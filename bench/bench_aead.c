@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Cycles per cell of every AEAD engine: seal and open, by length and burst. Texts are warm, as they are after the stages
- * before; keys are warm too, or drawn at random from 8,192 sessions.
+ * Cycles per cell of every AEAD engine: seal and open, by length and burst. Texts are warm, as they
+ * are after the stages before; keys are warm too, or drawn at random from 8,192 sessions.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -123,7 +123,7 @@ run(void *arg)
 		l->failed |= l->engine->open(l->cx, &l->op[i], w->n);
 }
 
-/* ---- cases ----------------------------------------------------------------------------------------------------------- */
+/* ---- cases ----------------------------------------------------------------------------------- */
 
 static struct lane lanes[LANES_MAX];
 static size_t n_lanes;

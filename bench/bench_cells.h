@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * Cells of one circuit, sealed for its first hop before they are sent, so that a generator only has to copy them. Every
- * sealing takes salts of its own: a relay may drop exact duplicates.
+ * Cells of one circuit, sealed for its first hop before they are sent, so that a generator only has
+ * to copy them. Every sealing takes salts of its own: a relay may drop exact duplicates.
  */
 
 #include <stdbool.h>
@@ -30,8 +30,8 @@ struct cells {
 };
 
 /**
- * Reads "header key salt" in hexadecimal from standard input, and makes room for n cells that carry `payload` bytes of
- * data over two hops. 0 or -errno.
+ * Reads "header key salt" in hexadecimal from standard input, and makes room for n cells that carry
+ * `payload` bytes of data over two hops. 0 or -errno.
  */
 int cells_new(struct cells *c, unsigned int n, uint32_t payload);
 void cells_free(struct cells *c);

@@ -3,10 +3,11 @@
  */
 
 /*
- * The suite `io`: what a datagram costs a port alone. One worker receives, sends back and flushes; a thread on another CPU
- * generates and swallows. The figure is the CPU time of the worker per datagram, and datagrams per second (which the
- * generator limits on kernel interfaces). Sockets run on loopback: datagrams alone, coalesced (UDP_SEGMENT), and without
- * the driver's offloads. af_packet and af_xdp run on a veth and tap on its own interface, against the kernel's UDP, in a
+ * The suite `io`: what a datagram costs a port alone. One worker receives, sends back and flushes;
+ * a thread on another CPU generates and swallows. The figure is the CPU time of the worker per
+ * datagram, and datagrams per second (which the generator limits on kernel interfaces). Sockets run
+ * on loopback: datagrams alone, coalesced (UDP_SEGMENT), and without the driver's offloads.
+ * af_packet and af_xdp run on a veth and tap on its own interface, against the kernel's UDP, in a
  * network namespace of our own (root); memif against a second device in this process.
  */
 
@@ -144,7 +145,7 @@ sample(struct io_case *c, unsigned int size, double time, bool counts)
 	return true;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------ */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static int
 open_device(struct io_case *c, struct peel_port_conf *conf, char *why, size_t size)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Cycles a cell costs a worker, everything counted, beside the cycles of its AEAD alone: same engine, same sizes, same
- * buffers, same run. The load port's own cost is measured with the same batches and taken off.
+ * Cycles a cell costs a worker, everything counted, beside the cycles of its AEAD alone: same
+ * engine, same sizes, same buffers, same run. The load port's own cost is measured with the same
+ * batches and taken off.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -12,8 +13,8 @@
 
 #include "relay_rig.h"
 
-#define BATCH                                                                                      \
-	256 /* cells between two looks at the clock: their buffers fit the second level cache */
+/* cells between two looks at the clock: their buffers fit the second level cache */
+#define BATCH 256
 #define BATCHES 16
 #define BATCHES_QUICK 4
 #define SETTLE 4   /* times as many before that, not counted */
@@ -75,7 +76,8 @@ measure_row(struct row *row, unsigned int n, bool counts)
 {
 	double total[BATCHES], aead[BATCHES], cold[BATCHES], port[BATCHES];
 
-	/* The rigs in between have pushed this one's tables out of the caches; traffic that goes on finds what it left. */
+	/* The rigs in between have pushed this one's tables out of the caches; traffic that goes on
+	 * finds what it left. */
 	for (unsigned int i = 0; i < SETTLE * n; i++)
 		(void)once(row->rig, 0, relay_rig_prepare, relay_rig_work);
 	for (unsigned int i = 0; i < n; i++) {
@@ -217,7 +219,7 @@ one_worker(struct bench *b, enum peel_load_work work, bool filter,
 		relay_rig_stop(&rig[i]);
 }
 
-/* ---- two workers ---------------------------------------------------------------------------------------------------- */
+/* ---- two workers ----------------------------------------------------------------------------- */
 
 /* Where the threads wait for each other, so that both are at work while the clock runs. */
 struct meeting {

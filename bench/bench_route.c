@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The switching table by its size: cycles per look-up in random order, of changes by the control thread, of the duplicate
- * filter, and bytes per circuit. "look-up and use" also reads the session's line, prefetched between the two. All tables
- * exist at once, so that sizes are compared round by round.
+ * The switching table by its size: cycles per look-up in random order, of changes by the control
+ * thread, of the duplicate filter, and bytes per circuit. "look-up and use" also reads the
+ * session's line, prefetched between the two. All tables exist at once, so that sizes are compared
+ * round by round.
  */
 #include <stdlib.h>
 
@@ -97,7 +98,7 @@ fill(struct table *t, struct peel_rcu *rcu, uint32_t routes)
 	}
 }
 
-/* ---- what is timed --------------------------------------------------------------------------------------------------- */
+/* ---- what is timed --------------------------------------------------------------------------- */
 
 static void
 choose(void *arg)
@@ -213,7 +214,7 @@ filter_burst(void *arg)
 		sum += peel_replay_seen(w->filter, fp[i]);
 }
 
-/* ---- cases ----------------------------------------------------------------------------------------------------------- */
+/* ---- cases ----------------------------------------------------------------------------------- */
 
 struct kind {
 	const char *name, *unit;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * What control threads do per second: circuits joined (create in, created out), extended (extend and created in, create
- * and extended out), destroyed (signature checked), beside the bare handshake. Creates come from distinct neighbours; the
- * limits are off. With more threads each has a node of its own, on a core of its own.
+ * What control threads do per second: circuits joined (create in, created out), extended (extend
+ * and created in, create and extended out), destroyed (signature checked), beside the bare
+ * handshake. Creates come from distinct neighbours; the limits are off. With more threads each has
+ * a node of its own, on a core of its own.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -58,7 +59,7 @@ must(int rc, const char *what)
 		bench_fail("%s failed: %d", what, rc);
 }
 
-/* ---- the node's surroundings ----------------------------------------------------------------------------------------- */
+/* ---- the node's surroundings ----------------------------------------------------------------- */
 
 /* Time stands still: nothing expires while it is measured. */
 static uint64_t
@@ -161,7 +162,7 @@ stop(struct node *n)
 	peel_route_table_free(n->routes);
 }
 
-/* ---- messages ---------------------------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static void
 make_create(struct neighbour *nb, uint32_t serial)
@@ -220,7 +221,7 @@ make_extension(struct node *n)
 	n->created_len = PEEL_CELL_HEADER_LEN + (size_t)len;
 }
 
-/* ---- what is timed ----------------------------------------------------------------------------------------------------- */
+/* ---- what is timed --------------------------------------------------------------------------- */
 
 static void
 new_neighbours(void *arg)
@@ -346,7 +347,7 @@ static const struct kind kinds[] = {
 };
 #define N_KINDS PEEL_ARRAY_LEN(kinds)
 
-/* ---- threads ----------------------------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 struct control {
 	const struct bench *bench;

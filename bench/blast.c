@@ -3,14 +3,17 @@
  */
 
 /*
- * The generator of `peers`: blasts sealed cells at a relay over one UDP socket and counts what the relay sends to
- * another; both are open already. A window of cells is kept under way, so that the relay always finds work and nothing
- * overflows; it halves when cells get lost, as some relays have small socket buffers. Sealing happens between passes,
- * outside of the measured time. Prints one line of JSON: cells, CPU time of the relay process, time.
+ * The generator of `peers`: blasts sealed cells at a relay over one UDP socket and counts what the
+ * relay sends to another; both are open already. A window of cells is kept under way, so that the
+ * relay always finds work and nothing overflows; it halves when cells get lost, as some relays have
+ * small socket buffers. Sealing happens between passes, outside of the measured time. Prints one
+ * line of JSON: cells, CPU time of the relay process, time.
  *
- *   blast SEND_FD SINK_FD IP PORT PID PAYLOAD CELLS COALESCED WINDOW CPU_MS   < header, key and salt (hexadecimal)
+ *   blast SEND_FD SINK_FD IP PORT PID PAYLOAD CELLS COALESCED WINDOW CPU_MS   < header, key and
+ * salt (hexadecimal)
  *
- * Passes of CELLS cells go on until the relay has used CPU_MS of CPU time (or ten times as much has passed).
+ * Passes of CELLS cells go on until the relay has used CPU_MS of CPU time (or ten times as much has
+ * passed).
  */
 
 #include <arpa/inet.h>

@@ -4,8 +4,9 @@
 #pragma once
 
 /*
- * The other end of a port in bench_io: a thread on another CPU that sends datagrams and swallows what comes back. Either
- * over sockets of the kernel (with and without UDP_SEGMENT), or over a memif device, frame by frame.
+ * The other end of a port in bench_io: a thread on another CPU that sends datagrams and swallows
+ * what comes back. Either over sockets of the kernel (with and without UDP_SEGMENT), or over a
+ * memif device, frame by frame.
  */
 
 #include <pthread.h>
@@ -32,7 +33,8 @@ struct io_peer {
 	uint64_t swallowed;
 };
 
-/** Sockets bound to @p local (port 0), the first connected to @p port; @p sink is the address of the second. 0 or -errno. */
+/** Sockets bound to @p local (port 0), the first connected to @p port; @p sink is the address of
+ * the second. 0 or -errno. */
 int io_peer_sockets(struct io_peer *p, const struct peel_addr *local, const struct peel_addr *port,
 	struct peel_addr *sink);
 /** A memif device of that id and socket, this end a client. 0 or -errno. */

@@ -241,8 +241,8 @@ relay_rig_prepare_cold(struct relay_rig *rig, unsigned int w)
 			 lines = pages * PEEL_ROUTE_PAGE_LINES;
 		uint32_t line = (uint32_t)(bench_random() % lines);
 
-		/* A line of any page stands in for the bucket: the port has no business in the index. The route and the
-		 * session share a page. */
+		/* A line of any page stands in for the bucket: the port has no business in the
+		 * index. The route and the session share a page. */
 		c->line[0] = peel_route_at(rig->routes, (uint32_t)(bench_random() % lines));
 		c->line[1] = peel_route_at(rig->routes, line);
 		c->line[2] = peel_route_at(rig->routes, line ^ PEEL_ROUTE_PAGE_LINES / 2);

@@ -3,7 +3,8 @@
  */
 #pragma once
 
-/* Workers of a relay between load ports, with everything they need: for the suites relay, latency and overload. */
+/* Workers of a relay between load ports, with everything they need: for the suites relay, latency
+ * and overload. */
 
 #include "bench.h"
 #include "peel_aead_engines.h"
@@ -36,7 +37,8 @@ struct relay_rig {
 	struct rig_cold *cold; /* [batch], see relay_rig_crypto_cold() */
 };
 
-/** EAL, once per program, with memory for that many mbufs: hugepages when enough are free, ordinary memory otherwise. */
+/** EAL, once per program, with memory for that many mbufs: hugepages when enough are free, ordinary
+ * memory otherwise. */
 void relay_rig_eal(struct bench *b, uint32_t n_mbufs);
 /** Fails the program when something is amiss. */
 void relay_rig_start(struct relay_rig *rig, const struct relay_rig_conf *conf);
@@ -52,12 +54,14 @@ void relay_rig_port_alone(struct relay_rig *rig, unsigned int w);
 void relay_rig_prepare_crypto(struct relay_rig *rig, unsigned int w);
 void relay_rig_crypto_alone(struct relay_rig *rig, unsigned int w);
 /**
- * The crypto alone again, while random lines of the tables come from memory, as many as a cell needs (bucket, route,
- * session, duplicate filter), asked for four cells ahead and never read: what no relay with such tables can go below.
+ * The crypto alone again, while random lines of the tables come from memory, as many as a cell
+ * needs (bucket, route, session, duplicate filter), asked for four cells ahead and never read: what
+ * no relay with such tables can go below.
  */
 void relay_rig_prepare_cold(struct relay_rig *rig, unsigned int w);
 void relay_rig_crypto_cold(struct relay_rig *rig, unsigned int w);
-/** Times the kernel took the core from this thread: a stretch during which that grew says nothing about the worker. */
+/** Times the kernel took the core from this thread: a stretch during which that grew says nothing
+ * about the worker. */
 long relay_rig_preemptions(void);
 /** Throw away what the worker sent to the control thread. @return how many messages. */
 unsigned int relay_rig_control(struct relay_rig *rig, unsigned int w);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Addresses that come after the program: from DHCP, from a router's advertisement, with a link that is slow.
+ * Addresses that come after the program: from DHCP, from a router's advertisement, with a link that
+ * is slow.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * Addresses to bind to that this machine does not have yet. A program that is started at boot must not end because DHCP
- * is slower: it waits. Control thread, before anything else starts.
+ * Addresses to bind to that this machine does not have yet. A program that is started at boot must
+ * not end because DHCP is slower: it waits. Control thread, before anything else starts.
  */
 
 #include "conf.h"
@@ -17,7 +17,8 @@ struct awaited {
 };
 #define PEEL_AWAITED_MAX 3
 
-/** The addresses a configuration binds sockets to. @return how many; none for a device of its own. */
+/** The addresses a configuration binds sockets to. @return how many; none for a device of its
+ * own. */
 unsigned int await_list(const struct conf *conf, struct awaited out[PEEL_AWAITED_MAX]);
 
 #define PEEL_AWAIT_TEXT_MAX 48
@@ -25,8 +26,10 @@ unsigned int await_list(const struct conf *conf, struct awaited out[PEEL_AWAITED
 /** The address without a port. @return @p out. */
 const char *await_text(const struct peel_addr *addr, char out[PEEL_AWAIT_TEXT_MAX]);
 
-/** Can a socket be bound to it, with a port of the kernel's choice? 0, or -EADDRNOTAVAIL: not yet; or -errno. */
+/** Can a socket be bound to it, with a port of the kernel's choice? 0, or -EADDRNOTAVAIL: not yet;
+ * or -errno. */
 int await_bind(const struct peel_addr *addr) PEEL_MUST_USE;
 
-/** Return when the machine has all of them; says in the log what it waits for. A signal ends the program meanwhile. */
+/** Return when the machine has all of them; says in the log what it waits for. A signal ends the
+ * program meanwhile. */
 void await_addresses(const struct conf *conf);

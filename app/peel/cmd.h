@@ -3,7 +3,8 @@
  */
 #pragma once
 
-/* The commands of `peel`. Each gets its own arguments (argv[0] is its name) and returns the program's exit code. */
+/* The commands of `peel`. Each gets its own arguments (argv[0] is its name) and returns the
+ * program's exit code. */
 
 #include <stdio.h>
 
@@ -30,15 +31,18 @@ extern const struct command peel_command_status;
 
 /** Usage and help of a command. */
 void command_help(FILE *to, const struct command *command);
-/** What getopt_long returned is no option of this command: the reason is on stderr already; says where help is. */
+/** What getopt_long returned is no option of this command: the reason is on stderr already; says
+ * where help is. */
 int command_usage_error(const struct command *command);
 
-/** Arguments and configuration of a command that runs a node: -c FILE [--check]. Its exit code, or -1: run it. */
+/** Arguments and configuration of a command that runs a node: -c FILE [--check]. Its exit code, or
+ * -1: run it. */
 int command_node(
 	const struct command *command, enum conf_use use, int argc, char **argv, struct conf *conf);
 /** Load a configuration; errors go to stderr, one a line. 0 or EXIT_USAGE. */
 int command_load(enum conf_use use, const char *path, struct conf *conf);
-/** Print a status (free()d; NULL: there is none) on standard output, without waiting for its reader. */
+/** Print a status (free()d; NULL: there is none) on standard output, without waiting for its
+ * reader. */
 void command_print_status(char *text);
 /** Prints errors of a configuration. */
 void command_print_error(void *arg, const char *text);

@@ -25,7 +25,7 @@ struct speedtest {
 
 static const char *const phase_name[] = {"round trip", "up", "down"};
 
-/* ---- what comes out ----------------------------------------------------------------------------------------------- */
+/* ---- what comes out -------------------------------------------------------------------------- */
 
 static double
 lost_percent(const struct speed_result *r)
@@ -88,7 +88,7 @@ print_json(const struct speedtest *st)
 	return EXIT_OK;
 }
 
-/* ---- phases --------------------------------------------------------------------------------------------------------- */
+/* ---- phases ---------------------------------------------------------------------------------- */
 
 static void
 on_progress(void *arg, enum speed_phase phase, double bytes_per_second)

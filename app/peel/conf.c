@@ -50,7 +50,7 @@ conf_error(struct conf_errors *e, unsigned int line, const char *section, const 
 	e->fn(e->arg, text);
 }
 
-/* ---- lines ---------------------------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 /* The sections that may stand in the file. */
 static const char *
@@ -167,7 +167,8 @@ trim(char *s)
 		s[--len] = '\0';
 }
 
-/* Cut the comment at the end of a line: white space, then ';'. A '#' there would become part of the value. */
+/* Cut the comment at the end of a line: white space, then ';'. A '#' there would become part of the
+ * value. */
 static void
 cut_comment(struct reader *r, char *line)
 {
@@ -224,7 +225,7 @@ take_line(struct reader *r, char *line)
 	take_key(r, line, value + strspn(value, " \t"));
 }
 
-/* ---- entry points --------------------------------------------------------------------------------------------------- */
+/* ---- entry points ---------------------------------------------------------------------------- */
 
 void
 conf_init(struct conf *conf, enum conf_use use)

@@ -4,9 +4,9 @@
 #pragma once
 
 /*
- * The configuration file of `peel relay` and `peel client`: INI text, read whole, checked whole, immutable afterwards.
- * The table of all settings (lib/base/peel_settings.def) drives reading, checks, error texts and the sample files.
- * Control thread only, before anything else starts.
+ * The configuration file of `peel relay` and `peel client`: INI text, read whole, checked whole,
+ * immutable afterwards. The table of all settings (lib/base/peel_settings.def) drives reading,
+ * checks, error texts and the sample files. Control thread only, before anything else starts.
  */
 
 #include <stdio.h>
@@ -41,8 +41,8 @@ enum conf_id {
 /* What a client needs beyond a node; the pools' settings are in node.originator. */
 struct client_conf {
 	bool isolate_destinations;
-	struct peel_addr listen
-		[PEEL_HOPS_MAX]; /* SOCKS listeners for circuits of 1, 2 ... hops; family NONE: none */
+	/* SOCKS listeners for circuits of 1, 2 ... hops; family NONE: none */
+	struct peel_addr listen[PEEL_HOPS_MAX];
 	char user[256], password[256];
 	uint32_t max_clients;  /* per listener */
 	uint32_t idle_timeout; /* seconds */
@@ -70,13 +70,14 @@ typedef void (*peel_conf_error_fn)(void *arg, const char *text);
 void conf_init(struct conf *conf, enum conf_use use);
 
 #define PEEL_CONF_WHY 384
-/** Set one value, as text. @p more: to the elements of a list that are there already. 0, or -EINVAL and why not. */
+/** Set one value, as text. @p more: to the elements of a list that are there already. 0, or -EINVAL
+ * and why not. */
 int conf_set(struct conf *conf, enum conf_id id, const char *value, bool more,
 	char why[PEEL_CONF_WHY]) PEEL_MUST_USE;
 
 /**
- * Parse and check @p text, which @p name (a file name) stands for in errors. Starts from the defaults. Everything that
- * can be said without looking at this machine is checked.
+ * Parse and check @p text, which @p name (a file name) stands for in errors. Starts from the
+ * defaults. Everything that can be said without looking at this machine is checked.
  * @return the number of errors; each was given to @p fn.
  */
 unsigned int conf_parse(enum conf_use use, const char *name, const char *text, size_t len,
@@ -87,14 +88,17 @@ unsigned int conf_load(enum conf_use use, const char *path, struct conf *conf,
 	peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;
 
 /**
- * What depends on this machine and is known without opening ports: key file, CPUs, engine, user, folders.
+ * What depends on this machine and is known without opening ports: key file, CPUs, engine, user,
+ * folders.
  * @return the number of errors; each was given to @p fn.
  */
 unsigned int conf_check_host(
 	const char *name, const struct conf *conf, peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;
 
-/** What a start would do about what is not an error: addresses it waits for, routers outside of the network, memory. */
+/** What a start would do about what is not an error: addresses it waits for, routers outside of the
+ * network, memory. */
 void conf_notes(const char *name, const struct conf *conf, peel_conf_error_fn fn, void *arg);
 
-/** Write the sample file, which documents every setting with its default (config/relay.ini, config/client.ini). */
+/** Write the sample file, which documents every setting with its default (config/relay.ini,
+ * config/client.ini). */
 void conf_sample(enum conf_use use, FILE *to);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Do the values fit together, and what follows from them for the node? Each is in its own range already. Looks at nothing
- * but the configuration.
+ * Do the values fit together, and what follows from them for the node? Each is in its own range
+ * already. Looks at nothing but the configuration.
  */
 #include "conf_table.h"
 #include "peel_discovery.h"
@@ -128,7 +128,7 @@ check_tunnel(struct conf *c, struct conf_errors *e)
 			"any lets nothing out without exit_bt or exit_ipv8 in [tunnel]");
 }
 
-/* ---- [client] and [socks] ------------------------------------------------------------------------------------------- */
+/* ---- [client] and [socks] -------------------------------------------------------------------- */
 
 static void
 check_listener(const struct conf *c, unsigned int i, struct conf_errors *e)

@@ -141,7 +141,8 @@ check_device(const struct conf *c, struct conf_errors *e)
 			conf_wrong(e, CONF_port_device, "there is no such PCI device");
 		return;
 	}
-	/* These attach to an interface that must be there; net_tap makes its own and net_vhost's is a path. */
+	/* These attach to an interface that must be there; net_tap makes its own and net_vhost's is
+	 * a path. */
 	if (iface == NULL || (strncmp(c->node.device, "net_af_packet", 13) != 0 &&
 				     strncmp(c->node.device, "net_af_xdp", 10) != 0))
 		return;

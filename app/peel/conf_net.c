@@ -29,7 +29,8 @@ same_network(const struct peel_network *n, const struct peel_addr *a)
 	return true;
 }
 
-/* Why no single host on @p network has the address, or NULL. Networks of one or two hosts have no such addresses. */
+/* Why no single host on @p network has the address, or NULL. Networks of one or two hosts have no
+ * such addresses. */
 static const char *
 no_host(const struct peel_addr *a, const struct peel_network *network)
 {

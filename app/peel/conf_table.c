@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The table of all settings as data: finding rows, telling what may stand there and what is the default.
+ * The table of all settings as data: finding rows, telling what may stand there and what is the
+ * default.
  */
 #include <inttypes.h>
 #include <sched.h>
@@ -43,7 +44,7 @@ static const struct {
 #include "peel_settings.def"
 };
 
-/* ---- finding ------------------------------------------------------------------------------------------------------ */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 int
 conf_section_find(const char *section)
@@ -109,8 +110,8 @@ conf_near(const char *section, const char *name)
 {
 	const struct conf_setting *near = NULL;
 	size_t len = strlen(name != NULL ? name : section);
-	/* One slip in three letters still is the same word. Doubled, so that the same word in another section is worse
-	 * than the same slip in this one. */
+	/* One slip in three letters still is the same word. Doubled, so that the same word in
+	 * another section is worse than the same slip in this one. */
 	unsigned int best = 2 * (len < 3 ? 0 : len < 9 ? len / 3 : 3) + 2;
 
 	for (unsigned int i = 0; i < CONF_N; i++) {
@@ -127,7 +128,7 @@ conf_near(const char *section, const char *name)
 	return near;
 }
 
-/* ---- in words ----------------------------------------------------------------------------------------------------- */
+/* ---- in words -------------------------------------------------------------------------------- */
 
 /* A value of a setting, without its word. */
 static const char *

@@ -46,12 +46,14 @@ struct conf_setting {
 };
 extern const struct conf_setting conf_settings[CONF_N];
 
-/** First setting of a section, -1: there is no such section. The settings of a section stand together. */
+/** First setting of a section, -1: there is no such section. The settings of a section stand
+ * together. */
 int conf_section_find(const char *section);
 int conf_find(const char *section, const char *name);
 /** Which commands read a section. */
 enum conf_use conf_section_use(const char *section);
-/** A setting that somebody who wrote this may have meant; name NULL: its section. NULL: nothing is near. */
+/** A setting that somebody who wrote this may have meant; name NULL: its section. NULL: nothing is
+ * near. */
 const struct conf_setting *conf_near(const char *section, const char *name);
 
 #define CONF_TEXT_MAX 256
@@ -68,7 +70,8 @@ struct conf_errors {
 	void *arg;
 	unsigned int n;
 };
-#define CONF_ERRORS_MAX 100 /* a file that is not a configuration at all need not fill the screen */
+/* a file that is not a configuration at all need not fill the screen */
+#define CONF_ERRORS_MAX 100
 
 /** Line 0: about the file as a whole. @p section and @p key may be NULL. */
 void conf_error(struct conf_errors *e, unsigned int line, const char *section, const char *key,
@@ -87,7 +90,9 @@ void conf_error(struct conf_errors *e, unsigned int line, const char *section, c
 void conf_check(struct conf *c, struct conf_errors *e);
 /** conf_net.c: own addresses and routers of a device; counts into @p e. */
 void conf_check_network(const struct conf *c, struct conf_errors *e);
-/** Is the gateway on the network, or does it have an address of the link? Otherwise it is reached on the link all the same. */
+/** Is the gateway on the network, or does it have an address of the link? Otherwise it is reached
+ * on the link all the same. */
 bool conf_gateway_on_link(const struct peel_network *network, const struct peel_addr *gateway);
-/** Bits of an address behind its prefix: none set, all set? Both true for a prefix without such bits. */
+/** Bits of an address behind its prefix: none set, all set? Both true for a prefix without such
+ * bits. */
 void conf_host_bits(const struct peel_network *n, bool *none, bool *all);

@@ -27,7 +27,7 @@ refuse(char why[PEEL_CONF_WHY], const char *format, ...)
 	return -EINVAL;
 }
 
-/* ---- numbers and words -------------------------------------------------------------------------------------------- */
+/* ---- numbers and words ----------------------------------------------------------------------- */
 
 /* Which of the words, separated by spaces; -1: none. */
 static int
@@ -128,12 +128,13 @@ set_scalar(const struct conf_setting *k, void *field, const char *value, char wh
 
 		v = v ? *flags | k->min : *flags & ~k->min;
 	}
-	/* Little-endian, so the low bytes come first; the ranges of the table keep the rest empty. */
+	/* Little-endian, so the low bytes come first; the ranges of the table keep the rest
+	 * empty. */
 	memcpy(field, &v, k->size);
 	return 0;
 }
 
-/* ---- addresses ---------------------------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 static int
 set_address(const struct conf_setting *k, void *field, const char *value, char why[PEEL_CONF_WHY])
@@ -250,7 +251,7 @@ set_ports(struct peel_port_conf *p, const char *value, char why[PEEL_CONF_WHY])
 	return 0;
 }
 
-/* ---- drivers ------------------------------------------------------------------------------------------------------ */
+/* ---- drivers --------------------------------------------------------------------------------- */
 
 static int
 set_driver(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WHY])
@@ -271,7 +272,7 @@ set_engine(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WHY])
 	return refuse(why, "there is no engine \"%.64s\" in this build", value);
 }
 
-/* ---- lists: elements one by one; "" when there are none, and before the first --------------------------------------- */
+/* ---- lists: elements one by one; "" when there are none, and before the first ---------------- */
 
 static int
 add_cores(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WHY])

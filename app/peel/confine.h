@@ -3,8 +3,9 @@
  */
 #pragma once
 
-/* The two fences of the kernel around a running node, for privileges.c; no_new_privs is set in all threads. Both write what is in
- * force into @p out, and are 0 also where the kernel has no such fence. Control thread. */
+/* The two fences of the kernel around a running node, for privileges.c; no_new_privs is set in all
+ * threads. Both write what is in force into @p out, and are 0 also where the kernel has no such
+ * fence. Control thread. */
 
 #include "conf.h"
 

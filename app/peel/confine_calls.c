@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Seccomp. What is not on the list answers ENOSYS, as a kernel would that does not have it: libraries try newer calls and have
- * another way. What only somebody else's code in our process could want, a program to execute above all, ends the process.
+ * Seccomp. What is not on the list answers ENOSYS, as a kernel would that does not have it:
+ * libraries try newer calls and have another way. What only somebody else's code in our process
+ * could want, a program to execute above all, ends the process.
  */
 #include <errno.h>
 #include <sched.h>
@@ -16,7 +17,8 @@
 
 #include "confine.h"
 
-/* Calls without conditions. Those that workers make all the time are here: for them the kernel keeps a bitmap. */
+/* Calls without conditions. Those that workers make all the time are here: for them the kernel
+ * keeps a bitmap. */
 static const int allowed[] = {
 	/* datagrams and streams */
 	SCMP_SYS(recvmmsg), SCMP_SYS(recvmsg), SCMP_SYS(recvfrom), SCMP_SYS(sendmmsg),
@@ -160,9 +162,9 @@ add_parts(scmp_filter_ctx ctx)
 }
 
 /*
- * Requests to a terminal are numbers 0x54xx without a direction, and one of them types into it what its owner's shell then
- * executes. Of these only questions and what is common to all descriptors; all that is no such number passes. The kernel looks at
- * 32 bits, so each rule does.
+ * Requests to a terminal are numbers 0x54xx without a direction, and one of them types into it what
+ * its owner's shell then executes. Of these only questions and what is common to all descriptors;
+ * all that is no such number passes. The kernel looks at 32 bits, so each rule does.
  */
 static int
 add_ioctl(scmp_filter_ctx ctx)

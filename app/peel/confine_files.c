@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Landlock. After the start a node reads how names are resolved here and what the kernel says about its own process, and
- * removes its management socket: nothing else. What is open already stays open. Rules are for folders, because files of the
- * system are replaced by others of the same name.
+ * Landlock. After the start a node reads how names are resolved here and what the kernel says about
+ * its own process, and removes its management socket: nothing else. What is open already stays
+ * open. Rules are for folders, because files of the system are replaced by others of the same name.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,8 @@
 #include "confine.h"
 #include "threads.h"
 
-/* The kernel's interface, which headers of older systems lack or have in part: include/uapi/linux/landlock.h. */
+/* The kernel's interface, which headers of older systems lack or have in part:
+ * include/uapi/linux/landlock.h. */
 #define CREATE_RULESET_VERSION 1u
 #define RULE_PATH_BENEATH 1
 #define READ_FILE (UINT64_C(1) << 2)

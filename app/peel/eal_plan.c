@@ -99,7 +99,8 @@ eal_plan_text(const struct eal_plan *plan, char *out, size_t size)
 	return out;
 }
 
-/* EAL starts once per process: execute the program anew, with its arguments and @p cpus. Returns only if that fails. */
+/* EAL starts once per process: execute the program anew, with its arguments and @p cpus. Returns
+ * only if that fails. */
 static void
 execute_without_hugepages(const char *why, const cpu_set_t *cpus)
 {
@@ -148,7 +149,8 @@ eal_start(const struct conf *conf, const struct eal_plan *plan, char *why, size_
 			RTE_MAX_LCORE);
 		return -EINVAL;
 	}
-	/* EAL's helper threads take the CPUs that no lcore has, which would be the workers': leave it no others. */
+	/* EAL's helper threads take the CPUs that no lcore has, which would be the workers': leave
+	 * it no others. */
 	if (sched_setaffinity(0, sizeof(control), &control) != 0)
 		return -errno;
 	ec.cpus = &control;

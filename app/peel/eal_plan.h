@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * DPDK's environment (EAL) for this program: which memory, which CPUs, which devices. The program builds EAL's
- * arguments itself from the configuration. Control thread.
+ * DPDK's environment (EAL) for this program: which memory, which CPUs, which devices. The program
+ * builds EAL's arguments itself from the configuration. Control thread.
  */
 
 #include <sched.h>
@@ -31,13 +31,15 @@ int eal_plan(
 const char *eal_plan_text(const struct eal_plan *plan, char *out, size_t size);
 
 /**
- * Start EAL; works once per process. Where hugepages are not a must and EAL cannot get them after all (others were
- * faster), the program is executed anew with the same arguments and starts without them. The calling thread becomes EAL's main lcore and floats over the CPUs meant for
- * the control thread, and so do DPDK's helper threads.
+ * Start EAL; works once per process. Where hugepages are not a must and EAL cannot get them after
+ * all (others were faster), the program is executed anew with the same arguments and starts without
+ * them. The calling thread becomes EAL's main lcore and floats over the CPUs meant for the control
+ * thread, and so do DPDK's helper threads.
  */
 int eal_start(const struct conf *conf, const struct eal_plan *plan, char *why,
 	size_t why_size) PEEL_MUST_USE;
 void eal_stop(void);
 
-/** CPUs for the control thread among those the program may use: the configured one, or all but the workers'. */
+/** CPUs for the control thread among those the program may use: the configured one, or all but the
+ * workers'. */
 void cpu_control(const struct peel_node_conf *conf, const cpu_set_t *allowed, cpu_set_t *out);

@@ -3,7 +3,8 @@
  */
 #pragma once
 
-/* The machine's pools of hugepages. libhugetlbfs knows the sizes, the kernel's counters how many are left. */
+/* The machine's pools of hugepages. libhugetlbfs knows the sizes, the kernel's counters how many
+ * are left. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,17 +16,20 @@ struct hugepage_pool {
 	unsigned long usable;
 };
 
-/** Fill up to @p n pools, smallest pages first. @return how many; 0 when the kernel has no hugepages. */
+/** Fill up to @p n pools, smallest pages first. @return how many; 0 when the kernel has no
+ * hugepages. */
 unsigned int hugepages_read(struct hugepage_pool *pools, unsigned int n);
 
 /**
  * The first pool that has @p bytes left.
- * @return false when none has; @p out is then the pool of the smallest pages (page 0: there is no pool at all).
+ * @return false when none has; @p out is then the pool of the smallest pages (page 0: there is no
+ * pool at all).
  */
 bool hugepages_find(size_t bytes, struct hugepage_pool *out);
 
 /**
- * Take pages and give them back at once: a container may have a limit that the counters do not show.
+ * Take pages and give them back at once: a container may have a limit that the counters do not
+ * show.
  * @return 0, or a negative errno: the kernel does not give them to this process.
  */
 int hugepages_try(size_t page, unsigned long n);

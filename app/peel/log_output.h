@@ -3,7 +3,8 @@
  */
 #pragma once
 
-/* Log lines of this program: to stderr, in the form systemd's journal understands when that is who reads them. */
+/* Log lines of this program: to stderr, in the form systemd's journal understands when that is who
+ * reads them. */
 
 #include "conf.h"
 

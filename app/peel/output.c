@@ -11,8 +11,8 @@
 
 #include "output.h"
 
-#define QUEUE_BYTES                                                                                \
-	((size_t)256 * 1024) /* of each stream: some statuses, or thousands of log lines */
+/* of each stream: some statuses, or thousands of log lines */
+#define QUEUE_BYTES ((size_t)256 * 1024)
 
 struct text {
 	struct text *next;

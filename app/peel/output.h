@@ -4,9 +4,10 @@
 #pragma once
 
 /*
- * What a running node prints. Whoever reads a pipe or a terminal may stop to, and a write to it then waits for ever, with it
- * the control thread and all that depends on it. So a node's output goes through a queue per stream and a thread that writes;
- * what nobody takes is lost, and counted. Thread: any, but for start and finish.
+ * What a running node prints. Whoever reads a pipe or a terminal may stop to, and a write to it
+ * then waits for ever, with it the control thread and all that depends on it. So a node's output
+ * goes through a queue per stream and a thread that writes; what nobody takes is lost, and counted.
+ * Thread: any, but for start and finish.
  */
 
 #include "peel_base.h"
@@ -16,7 +17,8 @@ enum output_stream {
 	PEEL_ERRORS, /* standard error */
 };
 
-/** From here on nothing waits for a reader; before, writes are direct. The threads get the caller's CPUs. 0 or -errno. */
+/** From here on nothing waits for a reader; before, writes are direct. The threads get the caller's
+ * CPUs. 0 or -errno. */
 int output_start(void) PEEL_MUST_USE;
 
 /** Write the text as a whole, or not at all: false when too much waits already. */

@@ -30,9 +30,10 @@ privileges_no_core(void)
 		0); /* also where a core goes to a program, which has no limit */
 }
 
-/* ---- the plan --------------------------------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
-/* A device on an interface of the kernel's is opened again when the interface was gone and is back. */
+/* A device on an interface of the kernel's is opened again when the interface was gone and is
+ * back. */
 static uint64_t
 device_caps(const char *device)
 {
@@ -103,9 +104,10 @@ privileges_text(const struct peel_node_privileges *p, char *out, size_t size)
 	return out;
 }
 
-/* ---- parts of it, each in one thread ------------------------------------------------------------------------------ */
+/* ---- parts of it, each in one thread --------------------------------------------------------- */
 
-/* What a program that is executed could get. Allowed with CAP_SETPCAP only, and of no use to who has none. */
+/* What a program that is executed could get. Allowed with CAP_SETPCAP only, and of no use to who
+ * has none. */
 static int
 drop_inheritance(void *arg)
 {
@@ -138,7 +140,7 @@ drop_caps(void *arg)
 	return rc != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? rc : -errno;
 }
 
-/* ---- the user ------------------------------------------------------------------------------------------------------- */
+/* ---- the user -------------------------------------------------------------------------------- */
 
 /* glibc changes the user of all threads. */
 static int
@@ -179,7 +181,8 @@ change_user(
 	}
 	if (geteuid() == uid && getuid() == uid)
 		return 0;
-	/* Nobody's would be everybody's who runs as nobody: without a user configured it stays root's. */
+	/* Nobody's would be everybody's who runs as nobody: without a user configured it stays
+	 * root's. */
 	if (conf->user[0] != '\0' && socket[0] != '\0' && lchown(socket, uid, gid) != 0) {
 		ret = -errno;
 		snprintf(why, why_size, "[node] management: cannot give %s to %s: %s", socket,
@@ -216,7 +219,7 @@ privileges_drop(const struct conf *conf, struct peel_node_privileges *p, char *w
 	return ret;
 }
 
-/* ---- and the kernel's fences ---------------------------------------------------------------------------------------- */
+/* ---- and the kernel's fences ----------------------------------------------------------------- */
 
 int
 privileges_confine(
@@ -225,7 +228,8 @@ privileges_confine(
 	char text[128];
 	int ret;
 
-	/* The C library loads it when a thread is ended, which DPDK does at the end: too late then. */
+	/* The C library loads it when a thread is ended, which DPDK does at the end: too late
+	 * then. */
 	(void)dlopen("libgcc_s.so.1", RTLD_NOW);
 	ret = confine_files(conf, p->files, sizeof(p->files));
 

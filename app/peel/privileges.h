@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * Giving up what is needed at the start only, so that a node somebody broke into can do little else. In all threads: DPDK's are
- * there before any of it can be given up. Control thread.
+ * Giving up what is needed at the start only, so that a node somebody broke into can do little
+ * else. In all threads: DPDK's are there before any of it can be given up. Control thread.
  */
 
 #include "conf.h"
@@ -13,20 +13,23 @@
 /** No core dump of this process, and no other process of its user may look into it. */
 void privileges_no_core(void);
 
-/** What privileges_drop() will do: who runs the node, and which capabilities its device may need again. */
+/** What privileges_drop() will do: who runs the node, and which capabilities its device may need
+ * again. */
 void privileges_plan(const struct conf *conf, struct peel_node_privileges *out);
 /** In words, such as "runs as nobody, keeps net_admin and net_raw". */
 const char *privileges_text(const struct peel_node_privileges *p, char *out, size_t size);
 
 /**
- * Follow the plan: become the user, drop all other capabilities, never gain any again. The management socket is given to a user
- * that was configured. Once ports and sockets are open, before workers start. 0 or -errno with @p why: do not go on.
+ * Follow the plan: become the user, drop all other capabilities, never gain any again. The
+ * management socket is given to a user that was configured. Once ports and sockets are open, before
+ * workers start. 0 or -errno with @p why: do not go on.
  */
 int privileges_drop(const struct conf *conf, struct peel_node_privileges *p, char *why,
 	size_t why_size) PEEL_MUST_USE;
 
 /**
- * Then restrict files (landlock) and system calls (seccomp) to what a running node needs; what the kernel does not have is said in
+ * Then restrict files (landlock) and system calls (seccomp) to what a running node needs; what the
+ * kernel does not have is said in
  * @p p, and the log. All listeners must be bound.
  */
 int privileges_confine(const struct conf *conf, struct peel_node_privileges *p, char *why,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Between lib/socks and lib/peel. All in the loop's thread: the library's callbacks come from peel_poll.
+ * Between lib/socks and lib/peel. All in the loop's thread: the library's callbacks come from
+ * peel_poll.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,8 +16,8 @@
 #include "proxy_http.h"
 
 #define TICK_MS 1000
-#define EXTRA_MS                                                                                   \
-	500 /* between circuits for associations that have none; longer and longer while they fail */
+/* between circuits for associations that have none; longer and longer while they fail */
+#define EXTRA_MS 500
 #define EXTRA_MAX_MS 60000
 
 struct listener {
@@ -42,9 +43,10 @@ struct proxy {
 	bool closing;
 };
 
-/* ---- circuits ----------------------------------------------------------------------------------------------------- */
+/* ---- circuits -------------------------------------------------------------------------------- */
 
-/* Circuits beside the pool may end at an exit that does nothing but HTTP. 0: its flags are not known. */
+/* Circuits beside the pool may end at an exit that does nothing but HTTP. 0: its flags are not
+ * known. */
 static bool
 lets_data_out(struct peel *peel, peel_circuit circuit)
 {
@@ -143,7 +145,7 @@ target_to(const struct peel_socks_target *t, struct peel_address *out)
 	}
 }
 
-/* ---- datagrams ---------------------------------------------------------------------------------------------------- */
+/* ---- datagrams ------------------------------------------------------------------------------- */
 
 static void
 on_data(void *arg, struct peel *peel, peel_circuit circuit, const struct peel_address *origin,
@@ -204,8 +206,8 @@ on_closed(void *arg, struct peel_socks_assoc *a)
 		l->proxy->stats, PEEL_DROP_SOCKS_WAIT, peel_held_forget(l->held, slot_of(a)));
 }
 
-/* A host that an association wants is another's on every circuit. One of its own, beside the pool, helps; not more than
- * there are associations, one at a time. */
+/* A host that an association wants is another's on every circuit. One of its own, beside the pool,
+ * helps; not more than there are associations, one at a time. */
 static void
 begin_extra(struct listener *l)
 {
@@ -228,7 +230,8 @@ begin_extra(struct listener *l)
 			l->hops, l->hops == 1 ? "" : "s");
 }
 
-/* 0: sent, or dropped for good; -EAGAIN: there is no circuit; -EBUSY: none on which the host is not another's. */
+/* 0: sent, or dropped for good; -EAGAIN: there is no circuit; -EBUSY: none on which the host is not
+ * another's. */
 static int
 send_datagram(struct listener *l, unsigned int slot, const struct peel_socks_target *to,
 	const uint8_t *payload, size_t len)
@@ -291,7 +294,7 @@ send_held(struct listener *l)
 	peel_stats_add(l->proxy->stats, PEEL_DROP_SOCKS_WAIT, dropped);
 }
 
-/* ---- HTTP ----------------------------------------------------------------------------------------------------------- */
+/* ---- HTTP ------------------------------------------------------------------------------------ */
 
 static enum peel_socks_ready
 on_ready(void *arg)
@@ -320,7 +323,7 @@ on_gone(void *arg, uint64_t id)
 	proxy_http_gone(l->http, id);
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static int
 open_listener(struct proxy *p, unsigned int hops, char *why, size_t why_size)

@@ -3,13 +3,15 @@
  */
 #pragma once
 
-/* SOCKS listeners on top of a session: one for each length of circuits, each with its associations and its circuits. */
+/* SOCKS listeners on top of a session: one for each length of circuits, each with its associations
+ * and its circuits. */
 
 #include "session.h"
 
 struct proxy;
 
-/** Open the listeners of the session's configuration and ask for their circuits. 0, or -errno and why not. */
+/** Open the listeners of the session's configuration and ask for their circuits. 0, or -errno and
+ * why not. */
 int proxy_open(struct session *s, struct proxy **out, char *why, size_t why_size) PEEL_MUST_USE;
 /** "socks HOPS ADDRESS:PORT" for each listener, on standard output. */
 void proxy_print(const struct proxy *p);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * An exit that has no resolver any more, or a firewall, says nothing, as does one whose tracker is down: only another exit
- * shows which it is.
+ * An exit that has no resolver any more, or a firewall, says nothing, as does one whose tracker is
+ * down: only another exit shows which it is.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -82,7 +82,7 @@ proxy_http_answer_to(struct proxy_http *h, struct peel_socks *socks)
 	h->socks = socks;
 }
 
-/* ---- which exits answer ----------------------------------------------------------------------------------------------- */
+/* ---- which exits answer ---------------------------------------------------------------------- */
 
 static struct failing *
 find(struct proxy_http *h, peel_circuit circuit)
@@ -138,9 +138,10 @@ proxy_http_ready(struct proxy_http *h)
 		       : PEEL_SOCKS_NO_EXIT;
 }
 
-/* ---- requests ----------------------------------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
-/* Shall another exit try? Isolating, there is no other, and a tracker that is down shall not cost it its circuit. */
+/* Shall another exit try? Isolating, there is no other, and a tracker that is down shall not cost
+ * it its circuit. */
 static bool
 try_elsewhere(const struct proxy_http *h, const struct request *r)
 {

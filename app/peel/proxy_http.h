@@ -4,14 +4,16 @@
 #pragma once
 
 /*
- * HTTP requests of a SOCKS listener: they wait for their turn, as an exit does five at a time for a circuit, and are asked
- * again elsewhere when an exit does not answer. In the loop's thread, all of it.
+ * HTTP requests of a SOCKS listener: they wait for their turn, as an exit does five at a time for a
+ * circuit, and are asked again elsewhere when an exit does not answer. In the loop's thread, all of
+ * it.
  */
 
 #include "peel_socks.h"
 #include "session.h"
 
-/* For an answer: an exit gets 5.5 s, three of them are asked, and other requests may be before it. */
+/* For an answer: an exit gets 5.5 s, three of them are asked, and other requests may be before
+ * it. */
 #define PROXY_HTTP_MS 18000
 
 struct proxy_http;

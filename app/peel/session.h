@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * A node of lib/peel for a command of this program, driven from a libuv loop of the command's: everything happens in one
- * thread, between session_run and its end.
+ * A node of lib/peel for a command of this program, driven from a libuv loop of the command's:
+ * everything happens in one thread, between session_run and its end.
  */
 
 #include <uv.h>
@@ -29,7 +29,8 @@ struct session {
 	void *arg;
 };
 
-/** Log, memory, EAL, node, loop; nothing moves yet. What is wrong is logged. 0 or -errno: then all is undone. */
+/** Log, memory, EAL, node, loop; nothing moves yet. What is wrong is logged. 0 or -errno: then all
+ * is undone. */
 int session_open(struct session *s) PEEL_MUST_USE;
 /** Confine the process, then run until session_stop. 0, or -errno when it cannot be confined. */
 int session_run(struct session *s) PEEL_MUST_USE;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The window of requests under way grows with each answer while round trips stay near the shortest one, and shrinks when
- * they do not, or when requests are lost: a queue somewhere fills, and more would only fill it further.
+ * The window of requests under way grows with each answer while round trips stay near the shortest
+ * one, and shrinks when they do not, or when requests are lost: a queue somewhere fills, and more
+ * would only fill it further.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,8 +22,8 @@
 #define DRAIN_US 1000000 /* for late answers */
 #define QUEUE_US 20000	 /* more than twice the shortest round trip and this: a queue */
 #define LOST_US 500000	 /* and four times the shortest round trip */
-#define PAUSE_US                                                                                   \
-	1000000 /* between directions: exits answer so many per second, and may just have */
+/* between directions: exits answer so many per second, and may just have */
+#define PAUSE_US 1000000
 #define TINY 16
 
 struct probe {

@@ -4,7 +4,8 @@
 #pragma once
 
 /*
- * Measuring a circuit with test requests: as many under way as it carries without a growing queue. Loop's thread.
+ * Measuring a circuit with test requests: as many under way as it carries without a growing queue.
+ * Loop's thread.
  */
 
 #include <uv.h>
@@ -20,8 +21,8 @@ enum speed_phase {
 
 struct speed_result {
 	uint64_t sent, answered;
-	uint64_t
-		bytes; /* of answered requests, or of answers, after the first quarter of the time ... */
+	/* of answered requests, or of answers, after the first quarter of the time ... */
+	uint64_t bytes;
 	uint64_t counted;  /* ... how many they were ... */
 	double seconds;	   /* ... and how long that took */
 	double rtt_ms[64]; /* SPEED_RTT: sorted */

@@ -51,7 +51,8 @@ call_in(pid_t thread)
 	return job.result;
 }
 
-/* A round over the threads there are. @return how many were called for the first time, or -errno. */
+/* A round over the threads there are. @return how many were called for the first time, or
+ * -errno. */
 static int
 call_round(pid_t *called, unsigned int *n_called)
 {

@@ -4,8 +4,9 @@
 #pragma once
 
 /*
- * What `peel send` and `peel speedtest` share: a node for a minute that builds circuits of one length and says nothing
- * else. It takes a fresh key and any port, and does not relay: whoever built on it would lose its circuits right away.
+ * What `peel send` and `peel speedtest` share: a node for a minute that builds circuits of one
+ * length and says nothing else. It takes a fresh key and any port, and does not relay: whoever
+ * built on it would lose its circuits right away.
  */
 
 #include <getopt.h>
@@ -49,12 +50,14 @@ struct tool {
 	"      --timeout SECONDS      to wait for a circuit (60)\n"
 
 void tool_init(struct tool *t, const struct command *command);
-/** One of TOOL_LONG, or what getopt_long could not read. EXIT_OK: go on; -1: end, all is said; else the exit code. */
+/** One of TOOL_LONG, or what getopt_long could not read. EXIT_OK: go on; -1: end, all is said; else
+ * the exit code. */
 int tool_option(struct tool *t, int o, const char *value);
 /** Decimal number in a range, or EXIT_USAGE after saying what is wrong. */
 int tool_number(const struct tool *t, const char *option, const char *value, unsigned int min,
 	unsigned int max, unsigned int *out);
-/** Run until session_stop: builds circuits, calls on_ready. The exit code: EXIT_FAILED when `failed` is set. */
+/** Run until session_stop: builds circuits, calls on_ready. The exit code: EXIT_FAILED when
+ * `failed` is set. */
 int tool_run(struct tool *t);
 /** The circuit is no good: close it and wait for another. */
 void tool_next_circuit(struct tool *t);

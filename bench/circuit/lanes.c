@@ -8,7 +8,8 @@
  *   circuit_load peel HOPS CIRCUITS BOOTSTRAP...     through libpeel
  *   circuit_load socks PORT                          through a SOCKS5 server on 127.0.0.1
  *
- * Then one command per line of standard input, one line of JSON for each; ends with its standard input.
+ * Then one command per line of standard input, one line of JSON for each; ends with its standard
+ * input.
  *
  *   open LANES                                open lanes (again, where they ended)
  *   run LANES PAYLOAD WINDOW MS ECHO          load the first lanes for so long
@@ -59,7 +60,7 @@ now(const struct counted *c)
 		.bytes = c->bytes};
 }
 
-/* ---- a run ----------------------------------------------------------------------------------------------------------- */
+/* ---- a run ----------------------------------------------------------------------------------- */
 
 static void
 forget(struct counted *c)
@@ -109,7 +110,8 @@ group_of(const struct order *o)
 	return o->window < 2 * GROUP ? o->window / 2 : GROUP;
 }
 
-/* Until a quarter of the window is free, but at least a group's worth. More than fits beside a group is under way. */
+/* Until a quarter of the window is free, but at least a group's worth. More than fits beside a
+ * group is under way. */
 static void
 wait_for_room(struct counted *c, const struct order *o, uint64_t under_way)
 {
@@ -217,7 +219,7 @@ run(const struct order *o)
 	return 0;
 }
 
-/* ---- commands ---------------------------------------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 static int
 obey(const char *line)

@@ -4,9 +4,10 @@
 #pragma once
 
 /*
- * The two ends of the suite `circuit`: a sender that fills lanes, and a sink that counts what comes out of them. A lane is
- * one circuit's worth of traffic: numbered datagrams to an address of the sink. The sink, or with echo what comes back to
- * the sender, says how far each lane has got; so the sender knows how much is under way and keeps it below a window.
+ * The two ends of the suite `circuit`: a sender that fills lanes, and a sink that counts what comes
+ * out of them. A lane is one circuit's worth of traffic: numbered datagrams to an address of the
+ * sink. The sink, or with echo what comes back to the sender, says how far each lane has got; so
+ * the sender knows how much is under way and keeps it below a window.
  */
 
 #include <netinet/in.h>
@@ -23,8 +24,8 @@
 #define SOCKS_HEADER 10 /* for an IPv4 destination */
 
 /*
- * Payload: 'd', header, noise, 'e'. This is the shape of a message of BitTorrent's distributed hash table, as the exits
- * of all kinds see it: one that their policies let out.
+ * Payload: 'd', header, noise, 'e'. This is the shape of a message of BitTorrent's distributed hash
+ * table, as the exits of all kinds see it: one that their policies let out.
  */
 struct mark {
 	uint64_t number;
@@ -67,9 +68,11 @@ struct load {
 
 /** A way into circuits. Functions give 0 or -errno. Thread: main. */
 struct sender {
-	/** Make lanes until there are @p n; replace those that ended. Text of what is wrong goes to stderr. */
+	/** Make lanes until there are @p n; replace those that ended. Text of what is wrong goes to
+	 * stderr. */
 	int (*open)(struct load *load, unsigned int n);
-	/** Send @p n datagrams of load->payload bytes from load->datagram. @return how many went. */
+	/** Send @p n datagrams of load->payload bytes from load->datagram. @return how many
+	 * went. */
 	int (*send)(struct load *load, unsigned int lane, unsigned int n);
 	void (*close)(struct load *load);
 };

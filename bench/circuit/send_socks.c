@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Through a SOCKS5 server: PORT of 127.0.0.1. Each lane is an association of its own, with a destination of its own: the
- * sink has all of 127.0.0.0/8. Which circuit a server takes for a destination is its business, so destinations are tried
- * until each lane leaves from another port of the exit, that is, through another circuit.
+ * Through a SOCKS5 server: PORT of 127.0.0.1. Each lane is an association of its own, with a
+ * destination of its own: the sink has all of 127.0.0.0/8. Which circuit a server takes for a
+ * destination is its business, so destinations are tried until each lane leaves from another port
+ * of the exit, that is, through another circuit.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,7 +33,7 @@ static uint32_t next_host;
 static unsigned int n_spread; /* lanes with a destination */
 static pthread_t receiver;
 
-/* ---- handshake (RFC 1928) ------------------------------------------------------------------------------------------- */
+/* ---- handshake (RFC 1928) -------------------------------------------------------------------- */
 
 static int
 exchange(int s, const void *question, size_t len, uint8_t *answer, size_t answer_len)
@@ -107,7 +108,7 @@ open_lane(unsigned int i, struct lane *lane)
 	return rc;
 }
 
-/* ---- back ------------------------------------------------------------------------------------------------------------- */
+/* ---- back ------------------------------------------------------------------------------------ */
 
 static void
 drain(struct load *load, int s)
@@ -156,7 +157,7 @@ receive(void *arg)
 	return NULL;
 }
 
-/* ---- there ------------------------------------------------------------------------------------------------------------ */
+/* ---- there ----------------------------------------------------------------------------------- */
 
 static int
 send_lane(struct load *load, unsigned int lane, unsigned int n)
@@ -217,7 +218,8 @@ taken(const struct load *load, unsigned int lane, uint32_t source)
 	return false;
 }
 
-/* A destination for a lane that comes out where no other does; if there is none, one that comes out at all. */
+/* A destination for a lane that comes out where no other does; if there is none, one that comes out
+ * at all. */
 static int
 spread(struct load *load, unsigned int lane)
 {

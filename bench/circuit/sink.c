@@ -26,7 +26,7 @@ static uint8_t room[BATCH][65536];
 static sem_t awake; /* posted at wake_at */
 static pthread_t thread;
 
-/* ---- datagrams ----------------------------------------------------------------------------------------------------- */
+/* ---- datagrams ------------------------------------------------------------------------------- */
 
 void
 datagrams_fill(struct load *load, unsigned int payload)
@@ -68,7 +68,7 @@ datagram_right(const struct mark *m, const uint8_t *payload, size_t len)
 	       memcmp(payload + 1 + sizeof(*m), noise + m->noise, len - 2 - sizeof(*m)) == 0;
 }
 
-/* ---- counting ------------------------------------------------------------------------------------------------------ */
+/* ---- counting -------------------------------------------------------------------------------- */
 
 /* Each counter has one writer. */
 static inline void
@@ -130,7 +130,7 @@ sink_wait(struct counted *c, unsigned int ms)
 		;
 }
 
-/* ---- the sink ------------------------------------------------------------------------------------------------------ */
+/* ---- the sink -------------------------------------------------------------------------------- */
 
 int
 big_socket(void)

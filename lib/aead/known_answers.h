@@ -4,9 +4,9 @@
 #pragma once
 
 /*
- * Known answers for the self-test. Keys, nonces, texts and ciphertexts are those of RFC 8439 sections 2.8.2 and A.5;
- * the tags differ from the RFC's because cells carry no associated data. Tags and the sum over lengths were computed
- * with OpenSSL.
+ * Known answers for the self-test. Keys, nonces, texts and ciphertexts are those of RFC 8439
+ * sections 2.8.2 and A.5; the tags differ from the RFC's because cells carry no associated data.
+ * Tags and the sum over lengths were computed with OpenSSL.
  */
 
 #include "peel_aead.h"

@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * ChaCha20-Poly1305-IETF in bursts, without associated data (protocol section 12.3, RFC 8439). Engines live in
- * drivers/aead; the program lists the ones it has.
+ * ChaCha20-Poly1305-IETF in bursts, without associated data (protocol section 12.3, RFC 8439).
+ * Engines live in drivers/aead; the program lists the ones it has.
  */
 
 #include "peel_base.h"
@@ -19,8 +19,8 @@
 struct peel_aead_op {
 	const struct peel_key *key; /* not copied; its line already prefetched */
 	uint8_t *text; /* any alignment; sealing: 16 writable bytes behind it for the tag */
-	uint32_t
-		len; /* sealing: plaintext bytes, up to PEEL_AEAD_TEXT_MAX; opening: with the tag's 16 */
+	/* sealing: plaintext bytes, up to PEEL_AEAD_TEXT_MAX; opening: with the tag's 16 */
+	uint32_t len;
 	uint8_t nonce[PEEL_AEAD_NONCE_LEN]; /* salt 4, explicit salt 8 */
 };
 
@@ -28,19 +28,23 @@ struct peel_aead; /* an engine's context: one per thread, never shared */
 
 struct peel_aead_engine {
 	const char *name; /* as in the configuration */
-	/** Operations it works on at once: callers who can choose hand it that many at a time. 0, 1: as many as they like. */
+	/** Operations it works on at once: callers who can choose hand it that many at a time. 0,
+	 * 1: as many as they like. */
 	unsigned int lanes;
 	/** -ENOTSUP when this CPU cannot run it, -ENOMEM. */
 	int (*new)(struct peel_aead **out);
 	void (*free)(struct peel_aead *cx); /* NULL is fine */
 	/** Seal op[0..n), n <= PEEL_AEAD_BURST. len 0 is legal (tag only). Cannot fail. */
 	void (*seal)(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n);
-	/** Open op[0..n): bit i of the result set = op[i] failed (wrong tag, or len < 16) and its text is zeroed. */
+	/** Open op[0..n): bit i of the result set = op[i] failed (wrong tag, or len < 16) and its
+	 * text is zeroed. */
 	uint64_t (*open)(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n);
 };
 
 /**
- * Known answers of RFC 8439 (2.8.2, A.5) and a spread of lengths, seal and open, in bursts; forged tags must fail.
- * @return 0, -EILSEQ when the engine computes wrongly: do not use it, or the error of its new().   Thread: any.
+ * Known answers of RFC 8439 (2.8.2, A.5) and a spread of lengths, seal and open, in bursts; forged
+ * tags must fail.
+ * @return 0, -EILSEQ when the engine computes wrongly: do not use it, or the error of its new().
+ * Thread: any.
  */
 int peel_aead_self_test(const struct peel_aead_engine *engine) PEEL_MUST_USE;

@@ -20,5 +20,6 @@ peel_aead_tag_differs(const uint8_t a[PEEL_AEAD_TAG_LEN], const uint8_t b[PEEL_A
 	return (diff | (0 - diff)) >> 63;
 }
 
-/** Zero the texts of the operations in @p failed: what an engine left there is not authentic. Rare. */
+/** Zero the texts of the operations in @p failed: what an engine left there is not authentic.
+ * Rare. */
 void peel_aead_zero_failed(struct peel_aead_op *op, uint64_t failed);

@@ -133,7 +133,8 @@ peel_addr_from_sockaddr(const struct sockaddr_storage *in, struct peel_addr *out
 	return 0;
 }
 
-/* Two rounds of a 64x64->128 bit multiply, folded: enough to spread keys that others choose, with a secret seed. */
+/* Two rounds of a 64x64->128 bit multiply, folded: enough to spread keys that others choose, with a
+ * secret seed. */
 static inline uint64_t
 fold(uint64_t a, uint64_t b)
 {

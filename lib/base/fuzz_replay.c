@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Runs a fuzz target over the files of a folder: the committed corpus as an ordinary test, with any compiler.
+ * Runs a fuzz target over the files of a folder: the committed corpus as an ordinary test, with any
+ * compiler.
  */
 #include <dirent.h>
 #include <stdint.h>

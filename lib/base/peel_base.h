@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * What every layer needs: addresses, byte order, secrets, log, and the outside world (time, randomness) as an
- * interface, so that protocol libraries run in tests without clock or kernel.
+ * What every layer needs: addresses, byte order, secrets, log, and the outside world (time,
+ * randomness) as an interface, so that protocol libraries run in tests without clock or kernel.
  */
 
 #include <stdbool.h>
@@ -18,7 +18,7 @@
 #define PEEL_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define PEEL_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* ---- addresses ---------------------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 enum peel_family {
 	PEEL_FAMILY_NONE = 0,
@@ -27,8 +27,8 @@ enum peel_family {
 };
 
 /**
- * A UDP address. IPv4 uses ip[0..3]; all unused bytes are zero, so two addresses are equal exactly when their
- * bytes are. The all-zero value is "no address".
+ * A UDP address. IPv4 uses ip[0..3]; all unused bytes are zero, so two addresses are equal exactly
+ * when their bytes are. The all-zero value is "no address".
  */
 struct peel_addr {
 	uint8_t ip[16];
@@ -54,11 +54,12 @@ peel_addr_same_ip(const struct peel_addr *a, const struct peel_addr *b)
 	return a->family == b->family && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
-/** Whose address it is, as far as shares of strangers go: an IPv4 address, the first 56 bits of an IPv6 one (what a
- *  provider gives to one customer); no port.   Thread: any. */
+/** Whose address it is, as far as shares of strangers go: an IPv4 address, the first 56 bits of an
+ * IPv6 one (what a provider gives to one customer); no port.   Thread: any. */
 struct peel_addr peel_addr_source(const struct peel_addr *a);
 
-/** May one host have it? Not 0.0.0.0/8 ("this network"), ::, multicast, reserved or broadcast.   Thread: any. */
+/** May one host have it? Not 0.0.0.0/8 ("this network"), ::, multicast, reserved or broadcast.
+ * Thread: any. */
 bool peel_addr_is_host(const struct peel_addr *a);
 
 /** 127.0.0.0/8 or ::1.   Thread: any. */
@@ -92,17 +93,20 @@ int peel_addr_parse(const char *text, uint16_t default_port, struct peel_addr *o
 const char *peel_addr_text(const struct peel_addr *a, char out[PEEL_ADDR_TEXT_MAX]);
 
 struct sockaddr_storage;
-/** Conversions to and from the kernel's form. peel_addr_to_sockaddr returns the length to pass. An IPv4-mapped IPv6
- *  sockaddr becomes IPv4. from_sockaddr returns -EINVAL for other families.   Thread: any. */
+/** Conversions to and from the kernel's form. peel_addr_to_sockaddr returns the length to pass. An
+ * IPv4-mapped IPv6 sockaddr becomes IPv4. from_sockaddr returns -EINVAL for other families. Thread:
+ * any. */
 unsigned int peel_addr_to_sockaddr(const struct peel_addr *a, struct sockaddr_storage *out);
 int peel_addr_from_sockaddr(const struct sockaddr_storage *in, struct peel_addr *out) PEEL_MUST_USE;
 
-/** 64-bit mix of a 20-byte address and a 32-bit number, keyed by @p seed (so that strangers cannot aim at buckets). */
+/** 64-bit mix of a 20-byte address and a 32-bit number, keyed by @p seed (so that strangers cannot
+ * aim at buckets). */
 uint64_t peel_addr_hash(const struct peel_addr *a, uint32_t extra, uint64_t seed);
 
-/* ---- numbers that are no secrets ------------------------------------------------------------------------------- */
+/* ---- numbers that are no secrets ------------------------------------------------------------- */
 
-/** The next number of a generator (SplitMix64) whose state is any 64-bit number. For choices that an attacker may guess. */
+/** The next number of a generator (SplitMix64) whose state is any 64-bit number. For choices that
+ * an attacker may guess. */
 static inline uint64_t
 peel_splitmix(uint64_t *state)
 {
@@ -113,7 +117,7 @@ peel_splitmix(uint64_t *state)
 	return z ^ z >> 31;
 }
 
-/* ---- byte order: wire fields are read by bytes, never by casting a struct onto a packet ----------------------- */
+/* ---- byte order: wire fields are read by bytes, never by casting a struct onto a packet ------ */
 
 static inline uint16_t
 peel_get_be16(const uint8_t *p)
@@ -162,15 +166,16 @@ peel_put_be64(uint8_t *p, uint64_t v)
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 	"the byte swaps above assume a little-endian machine");
 
-/* ---- file descriptors ----------------------------------------------------------------------------------------- */
+/* ---- file descriptors ------------------------------------------------------------------------ */
 
 /**
- * After opening @p fd, are @p reserve descriptors (of a small limit, a quarter of it) left for others? New descriptors get
- * the lowest free number, so whoever closes what is not spared never takes the last ones.   Thread: any.
+ * After opening @p fd, are @p reserve descriptors (of a small limit, a quarter of it) left for
+ * others? New descriptors get the lowest free number, so whoever closes what is not spared never
+ * takes the last ones.   Thread: any.
  */
 bool peel_files_spared(int fd, unsigned int reserve);
 
-/* ---- secrets -------------------------------------------------------------------------------------------------- */
+/* ---- secrets --------------------------------------------------------------------------------- */
 
 /** A symmetric key. Wiped with peel_wipe(), compared with peel_equal_ct(), never logged. */
 struct peel_key {
@@ -184,8 +189,10 @@ void peel_wipe(void *p, size_t len);
 bool peel_equal_ct(const void *a, const void *b, size_t len);
 
 /**
- * Zeroed pages of their own for secrets: not in core dumps, not swapped out. Locking counts against RLIMIT_MEMLOCK; beyond it
- * the pages are not locked, which is no error. NULL when out of memory. Free with the same length, which wipes. At least a page each: for few and lasting things.   Thread: any.
+ * Zeroed pages of their own for secrets: not in core dumps, not swapped out. Locking counts against
+ * RLIMIT_MEMLOCK; beyond it the pages are not locked, which is no error. NULL when out of memory.
+ * Free with the same length, which wipes. At least a page each: for few and lasting things. Thread:
+ * any.
  */
 void *peel_secret_alloc(size_t len);
 void peel_secret_free(void *p, size_t len);
@@ -193,14 +200,16 @@ void peel_secret_free(void *p, size_t len);
 /** The same protection for whole pages of other memory; undo the lock before it is given back. */
 void peel_secret_guard(void *p, size_t len);
 void peel_secret_unguard(void *p, size_t len);
-/** And for the stack of the calling thread, on which compilers leave copies of what they compute with. Not for the main
- *  thread. Switch it off before the thread ends: its stack may be used again. */
+/** And for the stack of the calling thread, on which compilers leave copies of what they compute
+ * with. Not for the main thread. Switch it off before the thread ends: its stack may be used
+ * again. */
 void peel_secret_guard_stack(bool on);
 
-/* ---- the outside world ---------------------------------------------------------------------------------------- */
+/* ---- the outside world ----------------------------------------------------------------------- */
 
 /**
- * Time and randomness as protocol libraries see them. Time is monotonic milliseconds from an arbitrary start.
+ * Time and randomness as protocol libraries see them. Time is monotonic milliseconds from an
+ * arbitrary start.
  */
 struct peel_env {
 	uint64_t (*now_ms)(void *arg);
@@ -229,7 +238,7 @@ uint64_t peel_random_u64(const struct peel_env *env);
 /** Uniform in 0..n-1, n >= 1. */
 uint32_t peel_random_below(const struct peel_env *env, uint32_t n);
 
-/* ---- log: control thread only, never per packet ----------------------------------------------------------------- */
+/* ---- log: control thread only, never per packet ---------------------------------------------- */
 
 enum peel_log_level {
 	PEEL_LOG_ERROR,
@@ -240,8 +249,8 @@ enum peel_log_level {
 
 typedef void (*peel_log_fn)(void *arg, enum peel_log_level level, const char *text);
 
-/** Where lines go (NULL: nowhere, the default, so that an embedding program hears nothing) and from which level.
- *  Thread: set once before others start. */
+/** Where lines go (NULL: nowhere, the default, so that an embedding program hears nothing) and from
+ * which level. Thread: set once before others start. */
 void peel_log_set(peel_log_fn fn, void *arg, enum peel_log_level level);
 
 /** One line, without its end. Any thread may call it; workers must not. */

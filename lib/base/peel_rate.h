@@ -4,12 +4,13 @@
 #pragma once
 
 /*
- * Token buckets: one alone, and a bounded table of one per source IP address for work that strangers can ask for. Shared
- * by the control-plane libraries (lib/or_circuit, lib/overlay, ...).
+ * Token buckets: one alone, and a bounded table of one per source IP address for work that
+ * strangers can ask for. Shared by the control-plane libraries (lib/or_circuit, lib/overlay, ...).
  *
- * The table never grows: 4-way sets under a keyed hash. A source whose bucket is full again needs no entry, so nothing
- * is swept. When a set is full of busy sources, the fullest bucket makes room and the newcomer starts with what was
- * left in it: churning through addresses earns nothing. IPv6 sources are told apart by their first 56 bits.
+ * The table never grows: 4-way sets under a keyed hash. A source whose bucket is full again needs
+ * no entry, so nothing is swept. When a set is full of busy sources, the fullest bucket makes room
+ * and the newcomer starts with what was left in it: churning through addresses earns nothing. IPv6
+ * sources are told apart by their first 56 bits.
  *
  * Thread: one at a time (control).
  */
@@ -36,7 +37,8 @@ struct peel_rate;
  * @param env        Time and randomness; outlives the limit.
  * @param per_second Tokens per second and source, 0: no limit.
  * @param burst      Most that a source can save up, at least 1.
- * @param n_sources  Busy sources remembered, rounded up to a power of two, at least 64; 24 bytes each.
+ * @param n_sources  Busy sources remembered, rounded up to a power of two, at least 64; 24 bytes
+ * each.
  * @param out        The limit, to be freed with peel_rate_free().
  * @return           0, -EINVAL or -ENOMEM.
  */

@@ -12,8 +12,8 @@
 #define MILLI 1000u
 
 /*
- * Which source an entry belongs to is remembered as its keyed hash: an aimed collision would need the seed, and a
- * chance one (1 in 2^60 or so) only makes two sources share a bucket.
+ * Which source an entry belongs to is remembered as its keyed hash: an aimed collision would need
+ * the seed, and a chance one (1 in 2^60 or so) only makes two sources share a bucket.
  */
 struct entry {
 	uint64_t id; /* 0: free */

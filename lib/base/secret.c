@@ -24,7 +24,7 @@ peel_equal_ct(const void *a, const void *b, size_t len)
 	return diff == 0;
 }
 
-/* ---- pages for secrets ---------------------------------------------------------------------------------------- */
+/* ---- pages for secrets ----------------------------------------------------------------------- */
 
 static size_t
 whole_pages(size_t len)
@@ -55,7 +55,8 @@ peel_secret_free(void *p, size_t len)
 	munmap(p, whole_pages(len));
 }
 
-/* Where the kernel refuses (a limit, part of a hugepage), secrets are where they would be without this. */
+/* Where the kernel refuses (a limit, part of a hugepage), secrets are where they would be without
+ * this. */
 void
 peel_secret_guard(void *p, size_t len)
 {

@@ -10,9 +10,10 @@
  *          hash        \       \       open, act, seal
  *                    buckets  routes
  *
- * A burst goes through in groups, each group one stage behind the one before it: memory that a stage prefetches arrives
- * while the others work, mostly in the crypto of an earlier group. No stage looks back. A datagram is in exactly one
- * array at a time and ends in `tx`, in `drop` or in the mailbox.
+ * A burst goes through in groups, each group one stage behind the one before it: memory that a
+ * stage prefetches arrives while the others work, mostly in the crypto of an earlier group. No
+ * stage looks back. A datagram is in exactly one array at a time and ends in `tx`, in `drop` or in
+ * the mailbox.
  */
 
 #include <rte_cycles.h>
@@ -22,9 +23,10 @@
 
 #define BURST PEEL_PORT_BURST
 /*
- * Small groups spread the prefetches. A prefetch whose page is not in the TLB holds up what follows until its page walk is
- * over; a walk or two at a time disappear behind the crypto, four do not (bench/run relay: a million circuits). An engine
- * that turns several cells at once is worth more than that and gets larger groups.
+ * Small groups spread the prefetches. A prefetch whose page is not in the TLB holds up what follows
+ * until its page walk is over; a walk or two at a time disappear behind the crypto, four do not
+ * (bench/run relay: a million circuits). An engine that turns several cells at once is worth more
+ * than that and gets larger groups.
  */
 #define GROUP 8 /* at most */
 #define GROUP_SMALL 2
@@ -72,8 +74,8 @@ struct burst {
 };
 
 #define OWN_CONTROL 256 /* paths are counted by their low bits */
-#define OWN_CONTROL_MAX                                                                            \
-	64 /* messages for control per second: a circuit that is being built has a few */
+/* messages for control per second: a circuit that is being built has a few */
+#define OWN_CONTROL_MAX 64
 
 /* Cells of own circuits: those of a whole round together, whichever way they go. */
 struct origin_cells {
@@ -128,7 +130,8 @@ stage_done(struct peel_worker *w, enum peel_stage stage)
 	w->stage_tsc = now;
 }
 
-/* share.c: give away what is others', take what they gave. @return datagrams in pkts now, at most BURST. */
+/* share.c: give away what is others', take what they gave. @return datagrams in pkts now, at most
+ * BURST. */
 uint16_t stage_fan(struct peel_worker *w, struct rte_mbuf **pkts, uint16_t n);
 /* classify.c */
 void stage_classify(
@@ -145,7 +148,8 @@ void stage_exit(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *ro
 void stage_returns(struct peel_worker *w, const struct group *g);
 
 /* origin_cells.c */
-/** A cell that came back over an own circuit, for stage_origin_receive(); at most BURST in between. */
+/** A cell that came back over an own circuit, for stage_origin_receive(); at most BURST in
+ * between. */
 void stage_origin_queue(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route,
 	uint64_t fingerprint);
 void stage_origin_receive(struct peel_worker *w);
@@ -187,7 +191,8 @@ burst_vouch(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *
 {
 	const struct peel_pkt *pkt = peel_pkt(m);
 
-	/* From where the route says: the sender of an authentic cell may still write any address on it. */
+	/* From where the route says: the sender of an authentic cell may still write any address on
+	 * it. */
 	if (unlikely(pkt->in_parts != 0) && w->conf.ops->vouch != NULL &&
 		peel_addr_equal(&pkt->remote, &route->in))
 		w->conf.ops->vouch(w->conf.port, &pkt->remote);
@@ -208,8 +213,8 @@ void burst_punt(struct peel_worker *w, struct rte_mbuf *m, enum peel_msg_class c
 	enum peel_msg_kind kind);
 
 /**
- * Queue a message for sealing: @p m holds the bytes to seal (no header), which may themselves be sealed. Puts a cell
- * header and an explicit salt in front, room for the tag behind.
+ * Queue a message for sealing: @p m holds the bytes to seal (no header), which may themselves be
+ * sealed. Puts a cell header and an explicit salt in front, room for the tag behind.
  */
 static inline void
 burst_seal(struct peel_worker *w, struct rte_mbuf *m, struct peel_direction *direction,

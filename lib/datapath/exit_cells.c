@@ -6,7 +6,8 @@
 #include "burst.h"
 #include "peel_discovery.h"
 
-#define EARLY_MAX 64 /* early cells of a circuit after which its extends are not listened to */
+/* early cells of a circuit after which its extends are not listened to */
+#define EARLY_MAX 64
 
 /* A message that control shall handle, with its session beside it. */
 static void
@@ -66,8 +67,9 @@ next_filler(struct peel_worker *w)
 }
 
 /*
- * A circuit's share of a second are the answers of one, divided by the circuits that ask, now or in the second before:
- * alone all of them. Who comes when others have had theirs is served from what an earlier second left.
+ * A circuit's share of a second are the answers of one, divided by the circuits that ask, now or in
+ * the second before: alone all of them. Who comes when others have had theirs is served from what
+ * an earlier second left.
  */
 static inline bool
 may_test(struct peel_worker *w, uint32_t session)
@@ -168,7 +170,8 @@ stage_exit(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route, 
 	case PEEL_MSG_LINK_E2E:
 	case PEEL_MSG_PEERS_REQUEST:
 	case PEEL_MSG_HTTP_REQUEST:
-		/* Work that one circuit can ask for without end: not in the way of others' extends. */
+		/* Work that one circuit can ask for without end: not in the way of others'
+		 * extends. */
 		punt_message(w, m, route, PEEL_CLASS_EXIT, PEEL_KIND_MESSAGE, early);
 		break;
 	default: /* empty, plaintext-only ids, answers nobody here asked for, unknown ids */
@@ -176,7 +179,8 @@ stage_exit(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route, 
 	}
 }
 
-/* Put the data message in front of what came from outside: no destination, the sender as origin (protocol 18.1). */
+/* Put the data message in front of what came from outside: no destination, the sender as origin
+ * (protocol 18.1). */
 static inline void
 prepend_data_header(struct rte_mbuf *m, const struct peel_addr *origin)
 {
@@ -207,7 +211,8 @@ return_one(struct peel_worker *w, struct rte_mbuf *m)
 			   policy, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len)) {
 		burst_drop(w, m, PEEL_DROP_POLICY);
 	} else if (!peel_policy_destination(policy, &pkt->remote)) {
-		/* Somebody in our own network, whose address would tell the circuit where that is. */
+		/* Somebody in our own network, whose address would tell the circuit where that
+		 * is. */
 		burst_drop(w, m, PEEL_DROP_ORIGIN);
 	} else {
 		struct peel_addr origin = pkt->remote;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Whose cell is it, and what must be done with its content: open with the forward key, or seal with the backward key.
+ * Whose cell is it, and what must be done with its content: open with the forward key, or seal with
+ * the backward key.
  */
 #include <rte_prefetch.h>
 
 #include "burst.h"
 
 /*
- * Relay_early cells are counted per route (protocol 13.6): forward ones when authentic, so that strangers cannot use the
- * limit up. A limit of 0 drops every cell, as in the reference.
+ * Relay_early cells are counted per route (protocol 13.6): forward ones when authentic, so that
+ * strangers cannot use the limit up. A limit of 0 drops every cell, as in the reference.
  */
 static inline bool
 early_exceeded(const struct peel_route *route, bool early)
@@ -68,7 +69,8 @@ act_on_route(struct peel_worker *w, struct rte_mbuf *m, uint32_t slot, uint64_t 
 	case PEEL_ROUTE_FORWARD:
 	case PEEL_ROUTE_RENDEZVOUS:
 	case PEEL_ROUTE_EXIT:
-		/* Only opening needs a whole sealed message: a relay wraps whatever comes back, however short. */
+		/* Only opening needs a whole sealed message: a relay wraps whatever comes back,
+		 * however short. */
 		if (unlikely(m->data_len < PEEL_CELL_HEADER_LEN + PEEL_SEAL_OVERHEAD))
 			burst_drop(w, m, PEEL_DROP_SHORT);
 		else
@@ -123,7 +125,8 @@ stage_load(struct peel_worker *w, struct group *g)
 
 	peel_route_lookup_check(t, g->from, g->cid, g->hash, g->n_cells, g->slot);
 	for (uint16_t i = 0; i < g->n_cells; i++) {
-		/* A multi-homed neighbour: the circuit id alone finds the route, the tag decides. */
+		/* A multi-homed neighbour: the circuit id alone finds the route, the tag
+		 * decides. */
 		if (unlikely(g->slot[i] == PEEL_NONE)) {
 			g->slot[i] = peel_route_lookup_any(t, g->cid[i]);
 			if (g->slot[i] == PEEL_NONE)

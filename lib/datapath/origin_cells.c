@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Own circuits: every layer of every cell of a burst, layer by layer, so that each layer is one crypto burst.
- * Source: protocol sections 13.1, 13.5, 13.6, 15.6; W2, W10 of 27.
+ * Own circuits: every layer of every cell of a burst, layer by layer, so that each layer is one
+ * crypto burst. Source: protocol sections 13.1, 13.5, 13.6, 15.6; W2, W10 of 27.
  */
 #include <rte_prefetch.h>
 
 #include "burst.h"
 
-/* The direction that seals (or opens) a layer: hops have theirs, and a downloader uses the end-to-end keys the other way
- * round. */
+/* The direction that seals (or opens) a layer: hops have theirs, and a downloader uses the
+ * end-to-end keys the other way round. */
 static inline struct peel_direction *
 direction_of(const struct peel_worker *w, const struct peel_path *path, unsigned int layer,
 	unsigned int n_layers, bool seal)
@@ -36,7 +36,7 @@ own_drop(struct peel_worker *w, unsigned int i, enum peel_counter reason)
 	w->origin.m[i] = NULL;
 }
 
-/* ---- receiving --------------------------------------------------------------------------------------------------- */
+/* ---- receiving ------------------------------------------------------------------------------- */
 
 void
 stage_origin_queue(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route,
@@ -46,7 +46,8 @@ stage_origin_queue(struct peel_worker *w, struct rte_mbuf *m, const struct peel_
 	const struct peel_path *path = peel_path_at(w->conf.paths, route->peer);
 	unsigned int n_layers = peel_path_n_layers(path);
 
-	/* W10: the route is there a moment before the first layer, and what nothing opened is no message. */
+	/* W10: the route is there a moment before the first layer, and what nothing opened is no
+	 * message. */
 	if (unlikely(n_layers == 0)) {
 		burst_drop(w, m, PEEL_DROP_UNKNOWN_CIRCUIT);
 		return;
@@ -128,7 +129,8 @@ open_layer(struct peel_worker *w, unsigned int layer)
 	return true;
 }
 
-/* An exit, or any hop, could send pings without end, and they would stand in the way of what builds other circuits. */
+/* An exit, or any hop, could send pings without end, and they would stand in the way of what builds
+ * other circuits. */
 static bool
 too_many(struct peel_worker *w, uint32_t path)
 {
@@ -172,7 +174,8 @@ hand_over(struct peel_worker *w, unsigned int i, enum peel_msg_class cls, enum p
 	w->burst.notify = true;
 }
 
-/* W2: of the tunnel overlay's own messages, only the answers that hidden services wait for may come out of data. */
+/* W2: of the tunnel overlay's own messages, only the answers that hidden services wait for may come
+ * out of data. */
 static bool
 may_come_out(uint8_t id, uint8_t flags)
 {
@@ -244,7 +247,7 @@ stage_origin_receive(struct peel_worker *w)
 	stage_done(w, PEEL_STAGE_ACT);
 }
 
-/* ---- sending ------------------------------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 /* Messages of circuits that still are, and that have room for their layers. */
 static void

@@ -4,9 +4,9 @@
 #pragma once
 
 /*
- * The worker: receive, classify, look up, open, act, seal, send, burst by burst. It touches cells and nothing else;
- * whatever needs state goes to the control thread through its mailbox. Source: protocol sections 11, 13, 16.4, 18;
- * counter-measures W3, W10, W11, W14 of 27.
+ * The worker: receive, classify, look up, open, act, seal, send, burst by burst. It touches cells
+ * and nothing else; whatever needs state goes to the control thread through its mailbox. Source:
+ * protocol sections 11, 13, 16.4, 18; counter-measures W3, W10, W11, W14 of 27.
  */
 
 #include "peel_fan.h"
@@ -32,8 +32,8 @@ struct peel_worker_conf {
 	struct peel_fan *fan;	/* rings to the other workers; NULL: no sharing (needs ops->wake) */
 	unsigned int n_workers; /* that share */
 	struct peel_paths *paths; /* own circuits; NULL: there are none */
-	struct peel_submit_queue
-		*submit_queue; /* what the program sends over them; NULL: nothing */
+	/* what the program sends over them; NULL: nothing */
+	struct peel_submit_queue *submit_queue;
 	struct peel_stats *stats;
 	const struct peel_policy *policy; /* the first one: peel_worker_set_policy */
 	uint8_t prefix[PEEL_MAX_PREFIXES]
@@ -43,7 +43,8 @@ struct peel_worker_conf {
 	uint32_t test_rate;	    /* speed test answers per second, 0: no limit */
 	bool sleep;		    /* sleep in the port when idle (needs ops->wait) */
 	uint32_t idle_spins;	    /* empty polls before that */
-	/** Called at most once per burst when something was pushed to the mailbox; must be cheap. */
+	/** Called at most once per burst when something was pushed to the mailbox; must be
+	 * cheap. */
 	void (*wake_control)(void *arg);
 	void *wake_arg;
 	const struct peel_env *env; /* clock, read once a second; randomness, at the start */
@@ -56,13 +57,15 @@ int peel_worker_new(const struct peel_worker_conf *conf, struct peel_worker **ou
 /** After it stopped.   Thread: control. */
 void peel_worker_free(struct peel_worker *w);
 
-/** One round. @return datagrams handled, 0 when there was nothing.   Thread: the worker, online in RCU. */
+/** One round. @return datagrams handled, 0 when there was nothing.   Thread: the worker, online in
+ * RCU. */
 unsigned int peel_worker_poll(struct peel_worker *w);
 /** Rounds until peel_worker_stop(); sleeps when idle if configured.   Thread: the worker. */
 void peel_worker_run(struct peel_worker *w);
 /** Thread: any. */
 void peel_worker_stop(struct peel_worker *w);
-/** Judge by another policy from the next datagram on. The one before may end after a grace period.   Thread: control. */
+/** Judge by another policy from the next datagram on. The one before may end after a grace period.
+ * Thread: control. */
 void peel_worker_set_policy(struct peel_worker *w, const struct peel_policy *policy);
 /** It has mail, or shall look at the stop flag: end its sleep.   Thread: any. */
 void peel_worker_wake(struct peel_worker *w);
@@ -82,7 +85,8 @@ enum peel_stage {
 };
 extern const char *const peel_stage_name[PEEL_N_STAGES];
 
-/** Measure cycles per stage from the next round on, or stop it (the default: it costs a few per cent).   Thread: any. */
+/** Measure cycles per stage from the next round on, or stop it (the default: it costs a few per
+ * cent).   Thread: any. */
 void peel_worker_time(struct peel_worker *w, bool on);
 /** TSC cycles per stage so far.   Thread: any. */
 void peel_worker_times(const struct peel_worker *w, uint64_t cycles[PEEL_N_STAGES]);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * A busy worker shares its cells with the others, by circuit id: all circuits between two relays arrive in one flow, and
- * so at one worker. Any worker may handle any cell (seal counters are atomic); the id keeps a circuit in one cache.
+ * A busy worker shares its cells with the others, by circuit id: all circuits between two relays
+ * arrive in one flow, and so at one worker. Any worker may handle any cell (seal counters are
+ * atomic); the id keeps a circuit in one cache.
  */
 #include "burst.h"
 
-#define FAN_FROM (BURST / 2) /* below that there is no backlog to share, only latency to lose */
+/* below that there is no backlog to share, only latency to lose */
+#define FAN_FROM (BURST / 2)
 
 static inline unsigned int
 owner_of(const struct peel_worker *w, struct rte_mbuf *m)

@@ -28,7 +28,8 @@ burst_punt(
 	w->burst.notify = true;
 }
 
-/* What one second did not use is there for those who come in the next, when others have had its share. */
+/* What one second did not use is there for those who come in the next, when others have had its
+ * share. */
 static void
 next_test_second(struct peel_worker *w)
 {
@@ -38,7 +39,8 @@ next_test_second(struct peel_worker *w)
 	memset(w->test_asked, 0, sizeof(w->test_asked));
 }
 
-/* Cycles tell when a second is over; the node's clock, asked once a second, keeps their inexact rate from adding up. */
+/* Cycles tell when a second is over; the node's clock, asked once a second, keeps their inexact
+ * rate from adding up. */
 static void
 set_clock(struct peel_worker *w)
 {
@@ -145,7 +147,8 @@ finish_round(struct peel_worker *w)
 	b->notify = false;
 }
 
-/* One group enters, and each one under way moves by a stage. Counted from the last: the oldest first leaves. */
+/* One group enters, and each one under way moves by a stage. Counted from the last: the oldest
+ * first leaves. */
 static inline void
 step(struct peel_worker *w, unsigned int nth, struct rte_mbuf *const *pkts, uint16_t n)
 {
@@ -184,7 +187,8 @@ receive(struct peel_worker *w, struct rte_mbuf **pkts, bool *more)
 	return n;
 }
 
-/* Receive as long as full bursts come, so that the groups stay close behind each other, but only so long. */
+/* Receive as long as full bursts come, so that the groups stay close behind each other, but only so
+ * long. */
 static unsigned int
 receive_and_work(struct peel_worker *w)
 {
@@ -235,7 +239,8 @@ peel_worker_poll(struct peel_worker *w)
 	return n + n_mail + n_own;
 }
 
-/* Tell those who may have work that they must wake us from now on. @return true: some came in the meantime. */
+/* Tell those who may have work that they must wake us from now on. @return true: some came in the
+ * meantime. */
 static bool
 doze(struct peel_worker *w)
 {

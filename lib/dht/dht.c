@@ -8,15 +8,17 @@
 #include "peel_dht.h"
 #include "peel_dhtmsg.h"
 
-#define PINGS_MAX 256 /* a power of two: the low bits of an identifier are the place in the table */
+/* a power of two: the low bits of an identifier are the place in the table */
+#define PINGS_MAX 256
 #define PING_TIMEOUT_MS 5000
 #define TICK_MS 250
 
 #define QUERIES_PER_NODE 10 /* per window, as every node of the DHT does */
 #define WINDOW_MS 5000
 /*
- * Verifications cost about 100,000 cycles each: limits per source and over all. One signed request can be sent again from
- * any number of forged addresses, so addresses that have not answered us yet have limits of their own.
+ * Verifications cost about 100,000 cycles each: limits per source and over all. One signed request
+ * can be sent again from any number of forged addresses, so addresses that have not answered us yet
+ * have limits of their own.
  */
 #define VERIFY_PER_SOURCE 200
 #define VERIFY_PER_STRANGER 40
@@ -95,7 +97,7 @@ send_ping(struct peel_dht *dht, const struct peel_addr *to, uint8_t id, uint32_t
 		dht->conf.send(dht->conf.arg, to, buffer, (size_t)len);
 }
 
-/* ---- pings of ours ------------------------------------------------------------------------------------------------------- */
+/* ---- pings of ours --------------------------------------------------------------------------- */
 
 int
 peel_dht_ping(struct peel_dht *dht, const struct peel_addr *to, peel_dht_ping_fn fn, void *arg,
@@ -146,7 +148,7 @@ peel_dht_tick(struct peel_dht *dht)
 	return TICK_MS;
 }
 
-/* ---- input ------------------------------------------------------------------------------------------------------------------ */
+/* ---- input ----------------------------------------------------------------------------------- */
 
 static int
 over_limit(struct peel_dht *dht)

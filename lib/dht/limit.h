@@ -4,8 +4,9 @@
 #pragma once
 
 /*
- * At most so many events per key in a window that starts with the first of them: a sender that keeps to "n per window"
- * never meets the limit, wherever its own window starts. A table of fixed size; internal to this library.
+ * At most so many events per key in a window that starts with the first of them: a sender that
+ * keeps to "n per window" never meets the limit, wherever its own window starts. A table of fixed
+ * size; internal to this library.
  */
 
 #include "peel_base.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Look-ups: two questions (A and AAAA), each to one resolver after the other until one of them can tell. Whoever is
- * slow is not waited for: the next is asked beside it.
+ * Look-ups: two questions (A and AAAA), each to one resolver after the other until one of them can
+ * tell. Whoever is slow is not waited for: the next is asked beside it.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,8 +16,8 @@
 
 #define NAME_SIZE 256
 #define SLOW_MS 300 /* without an answer: the next resolver is asked as well */
-#define IPV6_WAIT_MS                                                                               \
-	50 /* with an IPv6 address in hand, for an IPv4 one (RFC 8305, 3, the other way round) */
+/* with an IPv6 address in hand, for an IPv4 one (RFC 8305, 3, the other way round) */
+#define IPV6_WAIT_MS 50
 #define PROBE_MS 5000 /* one look-up also asks a resolver that was given up */
 #define REFRESH_MS 1000
 #define ADDRESSES_MAX 16 /* of a name that are looked at */
@@ -68,7 +68,7 @@ struct lookup {
 
 static void evaluate(struct lookup *l);
 
-/* ---- the resolvers ------------------------------------------------------------------------------------------------- */
+/* ---- the resolvers --------------------------------------------------------------------------- */
 
 static bool
 same_place(const struct dns_place *a, const struct dns_place *b)
@@ -129,8 +129,8 @@ peel_dns_refresh(struct peel_dns *dns)
 	return dns->n_changes;
 }
 
-/* Those that answer first, each kind in the configured order. Now and then a look-up asks one of the others at once, or
- * nobody would learn that it is back. */
+/* Those that answer first, each kind in the configured order. Now and then a look-up asks one of
+ * the others at once, or nobody would learn that it is back. */
 static bool
 choose_order(struct peel_dns *dns, struct lookup *l)
 {
@@ -161,7 +161,7 @@ choose_order(struct peel_dns *dns, struct lookup *l)
 	return true;
 }
 
-/* ---- a look-up ------------------------------------------------------------------------------------------------------- */
+/* ---- a look-up ------------------------------------------------------------------------------- */
 
 static void
 free_lookup(uv_handle_t *handle)
@@ -224,7 +224,8 @@ on_reply(void *arg, int status, const uint8_t *reply, int len)
 			q->done = true;
 			if (status == ARES_SUCCESS)
 				take_addresses(q, reply, len);
-			/* No such name, whatever one would ask for. Said of AAAA alone it may mean only this. */
+			/* No such name, whatever one would ask for. Said of AAAA alone it may mean
+			 * only this. */
 			if (status == ARES_ENOTFOUND && q == &l->a)
 				l->aaaa.done = true;
 		} else if (l->dns->closing || (!ask_next(q) && q->n_open == 0)) {
@@ -341,7 +342,7 @@ begin(struct lookup *l)
 	arm_timer(l);
 }
 
-/* ---- what needs no resolver -------------------------------------------------------------------------------------------- */
+/* ---- what needs no resolver ------------------------------------------------------------------ */
 
 /* In the hosts file: usable before not, IPv4 before IPv6, else in the order of the file. */
 static bool
@@ -373,8 +374,8 @@ is_address(const char *name, struct peel_addr *out)
 	return out->family != PEEL_FAMILY_NONE;
 }
 
-/* The last label of no host name is a number: "127.1" and the like are addresses in old spellings, which would be asked
- * for in vain. */
+/* The last label of no host name is a number: "127.1" and the like are addresses in old spellings,
+ * which would be asked for in vain. */
 static bool
 ends_in_number(const char *name)
 {
@@ -446,7 +447,7 @@ peel_dns_resolve(struct peel_dns *dns, const char *name, peel_dns_usable_fn usab
 	unref(l);
 }
 
-/* ---- life -------------------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 int
 peel_dns_new(const struct peel_dns_conf *conf, struct peel_dns **out)
@@ -497,7 +498,8 @@ peel_dns_free(struct peel_dns *dns)
 	if (dns == NULL)
 		return;
 	dns->closing = true;
-	/* Also those of before a change, which only look-ups know. Look-ups leave the list when the loop runs again. */
+	/* Also those of before a change, which only look-ups know. Look-ups leave the list when the
+	 * loop runs again. */
 	TAILQ_FOREACH (l, &dns->lookups, entry) {
 		for (size_t i = 0; i < l->n_order; i++)
 			dns_server_end(l->order[i]);

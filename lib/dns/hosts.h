@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * The hosts file, hosts(5), kept in memory: it may have a hundred thousand lines, where it blocks hosts, and strangers look
- * names up. Thread: control.
+ * The hosts file, hosts(5), kept in memory: it may have a hundred thousand lines, where it blocks
+ * hosts, and strangers look names up. Thread: control.
  */
 
 #include "peel_base.h"
@@ -20,6 +20,7 @@ struct dns_hosts *dns_hosts_new(const char *path);
 void dns_hosts_free(struct dns_hosts *hosts);
 /** Read it again if it has changed: looks at the file. */
 void dns_hosts_refresh(struct dns_hosts *hosts);
-/** The addresses of a name in the order of the file, at most @p max, with port 0. @return how many. */
+/** The addresses of a name in the order of the file, at most @p max, with port 0. @return how
+ * many. */
 size_t dns_hosts_find(
 	const struct dns_hosts *hosts, const char *name, struct peel_addr *out, size_t max);

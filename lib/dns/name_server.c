@@ -8,7 +8,8 @@
 #include "name_server.h"
 
 #define TRIES 3
-#define FIRST_TRY 7 /* c-ares doubles the time with each try: 1 + 2 + 4 parts of the whole */
+/* c-ares doubles the time with each try: 1 + 2 + 4 parts of the whole */
+#define FIRST_TRY 7
 
 /* One of c-ares' sockets, watched by the loop; lives until the loop closed its handle. */
 struct watch {
@@ -36,7 +37,7 @@ struct ask {
 	void *arg;
 };
 
-/* ---- a channel on the loop ----------------------------------------------------------------------------------------- */
+/* ---- a channel on the loop ------------------------------------------------------------------- */
 
 static void arm_timer(struct dns_server *server);
 
@@ -148,13 +149,14 @@ on_socket(ares_socket_t fd, int type, void *arg)
 	return 0;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static int
 open_channel(struct dns_server *server, uint32_t timeout_ms)
 {
 	struct ares_options options = {
-		/* What is asked is what was meant, and a refusal is an answer, for another resolver may know more. */
+		/* What is asked is what was meant, and a refusal is an answer, for another resolver
+		   may know more. */
 		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP,
 		.timeout = (int)(timeout_ms / FIRST_TRY),
 		.tries = TRIES,
@@ -238,7 +240,7 @@ dns_server_unref(struct dns_server *server)
 		dns_server_end(server);
 }
 
-/* ---- questions --------------------------------------------------------------------------------------------------------- */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 static void
 on_reply(void *arg, int status, int timeouts, unsigned char *reply, int len)
@@ -300,7 +302,8 @@ dns_server_trusted(const struct dns_server *server)
 void
 dns_server_silent_since(struct dns_server *server, uint64_t since_ms)
 {
-	/* Not by what one question met: names exist that nobody answers, at resolvers that answer all others. */
+	/* Not by what one question met: names exist that nobody answers, at resolvers that answer
+	 * all others. */
 	if (server->replied_ms < since_ms || server->replied_ms == 0)
 		server->given_up = true;
 }

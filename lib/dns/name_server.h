@@ -3,7 +3,8 @@
  */
 #pragma once
 
-/* One resolver: a c-ares channel on the loop, and whether it can be trusted to answer. Thread: control. */
+/* One resolver: a c-ares channel on the loop, and whether it can be trusted to answer. Thread:
+ * control. */
 
 #include <ares.h>
 #include <uv.h>
@@ -20,7 +21,8 @@ struct dns_place {
 
 struct dns_server;
 
-/** As ares_callback without the count of timeouts; called exactly once, possibly from inside dns_server_ask. */
+/** As ares_callback without the count of timeouts; called exactly once, possibly from inside
+ * dns_server_ask. */
 typedef void (*dns_reply_fn)(void *arg, int status, const uint8_t *reply, int len);
 
 /** 0, -ENOMEM or -EINVAL. The caller has one reference. */
@@ -36,5 +38,6 @@ void dns_server_ask(
 const struct dns_place *dns_server_place(const struct dns_server *server);
 /** It has answered since it was last given up. New ones are trusted. */
 bool dns_server_trusted(const struct dns_server *server);
-/** Nothing has come from it since @p since_ms (uv_now), whatever it was asked: give it up until it answers again. */
+/** Nothing has come from it since @p since_ms (uv_now), whatever it was asked: give it up until it
+ * answers again. */
 void dns_server_silent_since(struct dns_server *server, uint64_t since_ms);

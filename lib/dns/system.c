@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The format is that of resolv.conf(5); of all it can say, only the lines with "nameserver" concern us.
+ * The format is that of resolv.conf(5); of all it can say, only the lines with "nameserver" concern
+ * us.
  */
 #include <stdio.h>
 #include <sys/stat.h>

@@ -13,7 +13,9 @@ struct dns_stamp {
 	int64_t seconds, nanoseconds;
 };
 
-/** Has the file another stamp than this? Stores the new one. A file that is not there has a stamp of its own. */
+/** Has the file another stamp than this? Stores the new one. A file that is not there has a stamp
+ * of its own. */
 bool dns_system_changed(const char *path, struct dns_stamp *stamp);
-/** The resolvers in the file, at most @p max; this host itself when there are none. @return how many, at least 1. */
+/** The resolvers in the file, at most @p max; this host itself when there are none. @return how
+ * many, at least 1. */
 size_t dns_system_read(const char *path, struct dns_place *out, size_t max);

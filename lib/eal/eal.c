@@ -58,7 +58,7 @@ peel_cpu_list(const cpu_set_t *cpus, char *out, size_t size)
 	}
 }
 
-/* ---- log ---------------------------------------------------------------------------------------------------------- */
+/* ---- log ------------------------------------------------------------------------------------- */
 
 static char
 	last_line[256]; /* DPDK's latest complaint: often the only reason why something failed */
@@ -95,7 +95,7 @@ log_redirect(void)
 	return 0;
 }
 
-/* ---- start -------------------------------------------------------------------------------------------------------- */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 struct args {
 	char text[ARGS_MAX][320];
@@ -124,7 +124,8 @@ build_args(const struct peel_eal_conf *conf, struct args *a)
 
 	peel_cpu_list(conf->cpus, list, sizeof(list));
 	add(a, "peel");
-	/* One lcore, the calling thread, floating; workers are threads of the node's own that register later. */
+	/* One lcore, the calling thread, floating; workers are threads of the node's own that
+	 * register later. */
 	add(a, "--lcores=0@(%s)", list);
 	/* Otherwise EAL takes every network card it has a driver for, the machine's own too. */
 	if (peel_eal_is_pci(device)) {
@@ -154,9 +155,10 @@ build_args(const struct peel_eal_conf *conf, struct args *a)
 	add(a, "--log-level=%d", (int)(conf->verbose ? RTE_LOG_NOTICE : RTE_LOG_ERR));
 }
 
-/* ---- core dumps ------------------------------------------------------------------------------------------------ */
+/* ---- core dumps ------------------------------------------------------------------------------ */
 
-/* EAL's memory holds session keys and what travels: no dump may. Segments that come later are told one by one. */
+/* EAL's memory holds session keys and what travels: no dump may. Segments that come later are told
+ * one by one. */
 static void
 on_memory(enum rte_mem_event event, const void *addr, size_t len, void *arg)
 {
@@ -203,7 +205,8 @@ peel_eal_init(const struct peel_eal_conf *conf, char *why, size_t why_size)
 		return ret;
 	}
 	keep_out_of_dumps();
-	/* Its folder for files shared between processes stays empty in both modes: leave no litter behind. */
+	/* Its folder for files shared between processes stays empty in both modes: leave no litter
+	 * behind. */
 	rmdir(rte_eal_get_runtime_dir());
 	return 0;
 }

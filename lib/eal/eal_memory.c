@@ -31,8 +31,9 @@ peel_eal_mbufs(const struct peel_node_conf *n)
 size_t
 peel_eal_bytes(const struct peel_node_conf *n, uint32_t n_mbufs)
 {
-	/* A session has two lines per direction, two routes of one line each and four buckets of 8 bytes at the
-	 * table's lowest load, all rounded up to powers of two in the worst case. Own circuits have a session per layer. */
+	/* A session has two lines per direction, two routes of one line each and four buckets of 8
+	 * bytes at the table's lowest load, all rounded up to powers of two in the worst case. Own
+	 * circuits have a session per layer. */
 	size_t sessions = (size_t)peel_or_sessions(&n->tunnel) +
 			  (size_t)n->max_own_circuits * PEEL_PATH_LAYERS_MAX;
 	size_t table = sessions * 2 * (128 + 2 * 64 + 64);

@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * DPDK's environment (EAL): its arguments, its log, and how much memory nodes take from it. For whoever starts EAL:
- * the program app/peel, and lib/peel inside of other programs.
+ * DPDK's environment (EAL): its arguments, its log, and how much memory nodes take from it. For
+ * whoever starts EAL: the program app/peel, and lib/peel inside of other programs.
  */
 
 #include <sched.h>
@@ -14,18 +14,19 @@
 
 struct peel_eal_conf {
 	bool huge; /* memory from hugepages */
-	/* Without hugepages: the most that EAL may take. With them: what it takes at once, so that pages that are missing are
-	 * known before anything depends on them; 0: each when it is needed. */
+	/* Without hugepages: the most that EAL may take. With them: what it takes at once, so that
+	 * pages that are missing are known before anything depends on them; 0: each when it is
+	 * needed. */
 	uint32_t memory_mib;
 	const char *device; /* "" or NULL: none; a PCI address, or a vdev that is made later */
-	const cpu_set_t
-		*cpus; /* the calling thread floats over these, and so do DPDK's helper threads */
-	bool verbose;  /* DPDK's notices too, not only its errors */
+	/* the calling thread floats over these, and so do DPDK's helper threads */
+	const cpu_set_t *cpus;
+	bool verbose; /* DPDK's notices too, not only its errors */
 };
 
 /**
- * Start EAL; works once per process. The calling thread becomes EAL's main lcore. DPDK's log lines go to peel_log()
- * from here on, and its latest complaint is part of @p why when this fails.
+ * Start EAL; works once per process. The calling thread becomes EAL's main lcore. DPDK's log lines
+ * go to peel_log() from here on, and its latest complaint is part of @p why when this fails.
  */
 int peel_eal_init(const struct peel_eal_conf *conf, char *why, size_t why_size) PEEL_MUST_USE;
 
@@ -33,7 +34,8 @@ int peel_eal_init(const struct peel_eal_conf *conf, char *why, size_t why_size) 
 uint32_t peel_eal_mbufs(const struct peel_node_conf *n);
 /** An upper bound of what such a node, its drivers and EAL itself take from EAL's memory. */
 size_t peel_eal_bytes(const struct peel_node_conf *n, uint32_t n_mbufs);
-/** The cap for that many bytes in ordinary pages, with room for the allocator's own fragments, in MiB. */
+/** The cap for that many bytes in ordinary pages, with room for the allocator's own fragments, in
+ * MiB. */
 uint32_t peel_eal_memory_mib(size_t bytes);
 
 /** "0000:03:00.0" or "03:00.0", maybe with ",options". */

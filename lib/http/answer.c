@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Where an HTTP message ends is http_parser's to say; here is what may pass. The body is judged while it goes by, so that
- * a web page is given up at its first byte, not after all of it was fetched.
+ * Where an HTTP message ends is http_parser's to say; here is what may pass. The body is judged
+ * while it goes by, so that a web page is given up at its first byte, not after all of it was
+ * fetched.
  */
 #include <errno.h>
 #include <http_parser.h>

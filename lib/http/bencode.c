@@ -5,7 +5,8 @@
 
 #include "peel_http.h"
 
-#define STRING_MAX (1u << 24) /* far beyond any answer; keeps the arithmetic inside 32 bits */
+/* far beyond any answer; keeps the arithmetic inside 32 bits */
+#define STRING_MAX (1u << 24)
 
 enum bencode_state {
 	VALUE, /* a value begins, or the innermost container ends */

@@ -4,9 +4,10 @@
 #pragma once
 
 /*
- * HTTP as far as exits do it for circuits: which requests they make, when an answer is complete, which answers may go
- * back, and how these are cut into parts and put together again. State machines without I/O or clock.
- * Source: protocol section 22.2. Thread: one at a time for each object (control).
+ * HTTP as far as exits do it for circuits: which requests they make, when an answer is complete,
+ * which answers may go back, and how these are cut into parts and put together again. State
+ * machines without I/O or clock. Source: protocol section 22.2. Thread: one at a time for each
+ * object (control).
  */
 
 #include "peel_base.h"
@@ -17,15 +18,15 @@
 #define PEEL_HTTP_PART_LEN 1400
 #define PEEL_HTTP_PARTS_MAX ((PEEL_HTTP_ANSWER_MAX + PEEL_HTTP_PART_LEN - 1) / PEEL_HTTP_PART_LEN)
 #define PEEL_HTTP_TIME_MS 5000 /* from request to answer, at an exit */
-#define PEEL_HTTP_WAIT_MS                                                                          \
-	5500 /* at an originator: the exit gives up first, and has a place for another */
+/* at an originator: the exit gives up first, and has a place for another */
+#define PEEL_HTTP_WAIT_MS 5500
 #define PEEL_HTTP_PER_CIRCUIT 5	   /* requests at a time */
 #define PEEL_BENCODE_DEPTH_MAX 100 /* lists and dictionaries inside each other */
 
-/* ---- bencode ---------------------------------------------------------------------------------------------------------- */
+/* ---- bencode --------------------------------------------------------------------------------- */
 
-/** Does what goes by begin with a bencoded value? As lenient as libtorrent's decoder, which the reference asks. Needs no
- *  memory: whatever the depth, a few words. */
+/** Does what goes by begin with a bencoded value? As lenient as libtorrent's decoder, which the
+ * reference asks. Needs no memory: whatever the depth, a few words. */
 struct peel_bencode {
 	uint64_t dicts[2]; /* bit n: the n-th open container from outside is a dictionary */
 	uint32_t left;	   /* bytes of the string still to come, or its length while that is read */
@@ -35,19 +36,20 @@ struct peel_bencode {
 };
 
 void peel_bencode_init(struct peel_bencode *b);
-/** 0, or -EBADMSG from the first byte on that cannot belong to a bencoded value: keys are strings (in any order), at most
- *  PEEL_BENCODE_DEPTH_MAX deep. Leading zeros pass, and so does whatever stands behind the value: many a server adds a
- *  line's end. */
+/** 0, or -EBADMSG from the first byte on that cannot belong to a bencoded value: keys are strings
+ * (in any order), at most PEEL_BENCODE_DEPTH_MAX deep. Leading zeros pass, and so does whatever
+ * stands behind the value: many a server adds a line's end. */
 int peel_bencode_feed(struct peel_bencode *b, const void *data, size_t len) PEEL_MUST_USE;
 /** The value is complete. */
 bool peel_bencode_done(const struct peel_bencode *b);
 
-/* ---- the exit's side --------------------------------------------------------------------------------------------------- */
+/* ---- the exit's side ------------------------------------------------------------------------- */
 
 /**
- * One complete GET request of HTTP/1.0 or 1.1 without a body, nothing in front and nothing behind it. Other methods ask a
- * server to do something, which no tracker needs and exits should not be lent for. The lines are copied to @p out, but
- * for Accept-Encoding: it becomes `identity`, because answers have to be read on the way back.
+ * One complete GET request of HTTP/1.0 or 1.1 without a body, nothing in front and nothing behind
+ * it. Other methods ask a server to do something, which no tracker needs and exits should not be
+ * lent for. The lines are copied to @p out, but for Accept-Encoding: it becomes `identity`, because
+ * answers have to be read on the way back.
  *
  * @param request What a circuit sent.
  * @param len     Its bytes.
@@ -58,13 +60,15 @@ int peel_http_request_take(const void *request, size_t len, void *out) PEEL_MUST
 
 struct peel_http_answer;
 
-/** An answer that grows as it arrives: header, then a body by content-length, in chunks, or until the server closes. */
+/** An answer that grows as it arrives: header, then a body by content-length, in chunks, or until
+ * the server closes. */
 int peel_http_answer_new(struct peel_http_answer **out) PEEL_MUST_USE;
 /** NULL is fine. */
 void peel_http_answer_free(struct peel_http_answer *a);
 /**
- * More bytes of the connection. 1: complete and may go back; 0: go on. Final are -EBADMSG: not HTTP/1.x, or neither
- * `HTTP/1.1 307` nor bencoded (known at the first byte that is not); -EMSGSIZE: beyond PEEL_HTTP_ANSWER_MAX; -ENOMEM.
+ * More bytes of the connection. 1: complete and may go back; 0: go on. Final are -EBADMSG: not
+ * HTTP/1.x, or neither `HTTP/1.1 307` nor bencoded (known at the first byte that is not);
+ * -EMSGSIZE: beyond PEEL_HTTP_ANSWER_MAX; -ENOMEM.
  */
 int peel_http_answer_feed(struct peel_http_answer *a, const void *data, size_t len) PEEL_MUST_USE;
 /** The server closed the connection. 1, or -EBADMSG: the answer is cut short or may not go back. */
@@ -80,7 +84,7 @@ peel_http_n_parts(size_t len)
 	return (unsigned int)((len + PEEL_HTTP_PART_LEN - 1) / PEEL_HTTP_PART_LEN);
 }
 
-/* ---- the originator's side --------------------------------------------------------------------------------------------- */
+/* ---- the originator's side ------------------------------------------------------------------- */
 
 /** Parts of one answer, in any order. Zero-initialised is empty; end with peel_http_parts_free. */
 struct peel_http_parts {
@@ -91,10 +95,12 @@ struct peel_http_parts {
 	uint32_t bytes; /* of all parts */
 };
 
-/** 1: all parts are here; 0: more to come, also for a part that is here already; -EBADMSG: another total than before,
- *  part >= total, or total or bytes beyond the limits (the part is ignored); -ENOMEM. */
+/** 1: all parts are here; 0: more to come, also for a part that is here already; -EBADMSG: another
+ * total than before, part >= total, or total or bytes beyond the limits (the part is ignored);
+ * -ENOMEM. */
 int peel_http_parts_add(struct peel_http_parts *p, uint16_t part, uint16_t total, const void *data,
 	size_t len) PEEL_MUST_USE;
-/** All parts in one block (p->bytes long, never NULL for 0 bytes); free() it. NULL: out of memory, or parts are missing. */
+/** All parts in one block (p->bytes long, never NULL for 0 bytes); free() it. NULL: out of memory,
+ * or parts are missing. */
 uint8_t *peel_http_parts_join(const struct peel_http_parts *p);
 void peel_http_parts_free(struct peel_http_parts *p);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * What exits ask of web servers: one GET, line by line. What is read here is written anew, so that a server cannot see
- * another request than the one that was judged.
+ * What exits ask of web servers: one GET, line by line. What is read here is written anew, so that
+ * a server cannot see another request than the one that was judged.
  */
 #include <errno.h>
 #include <strings.h>

@@ -49,7 +49,8 @@ derive(const uint8_t secret[SECRET_LEN], struct peel_session_keys *keys)
 	peel_wipe(okm, sizeof(okm));
 }
 
-/* K1 from the two ephemeral keys, K2 from the responder's long-term one; points of low order are refused. */
+/* K1 from the two ephemeral keys, K2 from the responder's long-term one; points of low order are
+ * refused. */
 static int
 agree(uint8_t secret[SECRET_LEN], const uint8_t k1_sk[32], const uint8_t k1_pk[32],
 	const uint8_t k2_sk[32], const uint8_t k2_pk[32])

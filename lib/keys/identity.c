@@ -26,7 +26,8 @@ peel_keys_init(void)
 
 	if (sodium_init() < 0)
 		return -ENOTSUP;
-	/* Some system policies switch SHA-1 off: say so at start, not when the first peer shows up. */
+	/* Some system policies switch SHA-1 off: say so at start, not when the first peer shows
+	 * up. */
 	if (EVP_Digest("", 0, digest, &len, EVP_sha1(), NULL) != 1)
 		return -ENOTSUP;
 	return primitives_init();
@@ -37,7 +38,8 @@ peel_mid(const uint8_t *pk, size_t len, uint8_t out[PEEL_MID_LEN])
 {
 	unsigned int out_len = PEEL_MID_LEN;
 
-	/* Can fail only without memory; a made-up id would let strangers be taken for each other. */
+	/* Can fail only without memory; a made-up id would let strangers be taken for each
+	 * other. */
 	if (EVP_Digest(pk, len, out, &out_len, EVP_sha1(), NULL) != 1)
 		abort();
 }

@@ -10,8 +10,8 @@
 #include "peel_keys.h"
 
 /*
- * Legacy keys are PEM texts or DER: a sequence that begins with a one-byte version. Both are recognised only to give a
- * helpful answer.
+ * Legacy keys are PEM texts or DER: a sequence that begins with a one-byte version. Both are
+ * recognised only to give a helpful answer.
  */
 static bool
 looks_legacy(const uint8_t *p, size_t len)

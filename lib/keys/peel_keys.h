@@ -4,9 +4,9 @@
 #pragma once
 
 /*
- * Identity, signatures, handshake and key derivation, on libsodium; SHA-1 and the legacy curves of bootstrap servers on
- * libcrypto. Source: protocol sections 5 and 12.
- * Call peel_keys_init() once first. Thread: any (no shared state), unless a function says otherwise.
+ * Identity, signatures, handshake and key derivation, on libsodium; SHA-1 and the legacy curves of
+ * bootstrap servers on libcrypto. Source: protocol sections 5 and 12. Call peel_keys_init() once
+ * first. Thread: any (no shared state), unless a function says otherwise.
  */
 
 #include "peel_wire.h"
@@ -31,10 +31,11 @@ void peel_identity_serialise(const struct peel_identity *id, uint8_t out[PEEL_SK
 void peel_identity_wipe(struct peel_identity *id);
 
 /**
- * Key files, in py-ipv8's format (74 raw bytes). Saving creates the file with mode 0600 and never replaces one
- * (-EEXIST). Loading refuses a file that others can read or write (-EPERM), that is not a regular file or has another
- * size or magic (-EINVAL), and is a legacy elliptic curve key (-ENOTSUP). @p why receives a sentence that says what
- * is wrong and what to do. Thread: control.
+ * Key files, in py-ipv8's format (74 raw bytes). Saving creates the file with mode 0600 and never
+ * replaces one
+ * (-EEXIST). Loading refuses a file that others can read or write (-EPERM), that is not a regular
+ * file or has another size or magic (-EINVAL), and is a legacy elliptic curve key (-ENOTSUP). @p
+ * why receives a sentence that says what is wrong and what to do. Thread: control.
  */
 int peel_identity_load(
 	const char *path, struct peel_identity *out, char *why, size_t why_size) PEEL_MUST_USE;
@@ -44,13 +45,15 @@ int peel_identity_save(
 /** SHA-1: of a public serialisation it is the member id. */
 void peel_mid(const uint8_t *pk, size_t len, uint8_t out[PEEL_MID_LEN]);
 
-/** Append the 64 byte Ed25519 signature over everything the writer holds; sets `full` when it does not fit. */
+/** Append the 64 byte Ed25519 signature over everything the writer holds; sets `full` when it does
+ * not fit. */
 void peel_sign(struct peel_writer *w, const struct peel_identity *id);
-/** @return true when the signature of a split frame verifies. Legacy frames (bootstrap servers) verify too, but cost
- *  0.4 ms (sect163k1) to 3 ms (sect571r1) instead of 40 us: compare the source address with the configured servers first. */
+/** @return true when the signature of a split frame verifies. Legacy frames (bootstrap servers)
+ * verify too, but cost 0.4 ms (sect163k1) to 3 ms (sect571r1) instead of 40 us: compare the source
+ * address with the configured servers first. */
 bool peel_signed_verify(const struct peel_signed *s);
 
-/* ---- handshake, section 12 ---------------------------------------------------------------------------------------- */
+/* ---- handshake, section 12 ------------------------------------------------------------------- */
 
 /** Keys a hop shares with the originator. */
 struct peel_session_keys {
@@ -58,8 +61,8 @@ struct peel_session_keys {
 	uint8_t salt_backward[4], salt_forward[4];
 };
 
-/** Responder: answer X with a fresh Y. -EBADMSG for a low-order X. @p keys are wiped by the caller; after an error no
- *  output may be used. */
+/** Responder: answer X with a fresh Y. -EBADMSG for a low-order X. @p keys are wiped by the caller;
+ * after an error no output may be used. */
 int peel_handshake_respond(const struct peel_env *env, const struct peel_identity *id,
 	const uint8_t x[32], uint8_t y_out[32], uint8_t auth_out[32],
 	struct peel_session_keys *keys) PEEL_MUST_USE;
@@ -67,11 +70,13 @@ int peel_handshake_respond(const struct peel_env *env, const struct peel_identit
 /** Initiator, first half: fresh x and X = x*G. */
 int peel_handshake_start(
 	const struct peel_env *env, uint8_t x_secret[32], uint8_t x_public[32]) PEEL_MUST_USE;
-/** Initiator, second half. @p pk74 is the responder's key. -EBADMSG: low order Y or wrong authenticator. */
+/** Initiator, second half. @p pk74 is the responder's key. -EBADMSG: low order Y or wrong
+ * authenticator. */
 int peel_handshake_finish(const uint8_t x_secret[32], const uint8_t pk74[PEEL_PK_LEN],
 	const uint8_t y[32], const uint8_t auth[32], struct peel_session_keys *keys) PEEL_MUST_USE;
 
-/* Single sealing operations off the hot path (candidate lists): [salt 8][ciphertext][tag 16], section 12.3. */
+/* Single sealing operations off the hot path (candidate lists): [salt 8][ciphertext][tag 16],
+ * section 12.3. */
 
 /** @p out needs len + 24 bytes and may not overlap @p in. */
 void peel_seal_one(const struct peel_key *key, const uint8_t salt[4], uint64_t explicit_salt,

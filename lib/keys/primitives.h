@@ -4,9 +4,10 @@
 #pragma once
 
 /*
- * The public-key operations of this library, in one place so that fuzz builds (meson option `fuzz`) can have others:
- * primitives.c calls libsodium; primitives_fuzz.c keeps every promise below except security, a thousand times faster, and
- * works in fuzz targets only. Nothing else in the project calls these operations of libsodium. Thread: any.
+ * The public-key operations of this library, in one place so that fuzz builds (meson option `fuzz`)
+ * can have others: primitives.c calls libsodium; primitives_fuzz.c keeps every promise below except
+ * security, a thousand times faster, and works in fuzz targets only. Nothing else in the project
+ * calls these operations of libsodium. Thread: any.
  */
 
 #include <stdbool.h>
@@ -18,7 +19,8 @@ int primitives_init(void);
 
 /** X25519: the public key of a secret. 0 or -1. */
 int x25519_public(uint8_t pk[32], const uint8_t sk[32]);
-/** HSalsa20 of the X25519 result (BN of section 12.1), the same from both sides. -1: the point is of low order. */
+/** HSalsa20 of the X25519 result (BN of section 12.1), the same from both sides. -1: the point is
+ * of low order. */
 int x25519_agree(uint8_t shared[32], const uint8_t pk[32], const uint8_t sk[32]);
 
 /** Ed25519: @p sk is the seed and the public key. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Stand-ins for fuzz builds, without any security: a fuzz target spent nine tenths of its time in curves that have been
- * fuzzed elsewhere. Both sides agree on a key, a changed byte breaks a signature, the zero point is refused: what the
- * code around can tell apart stays different. An input found with these replays with the real ones, as targets sign
- * and agree themselves. Only the keys' public halves are needed to sign, so nothing but a fuzz target may run with this.
+ * Stand-ins for fuzz builds, without any security: a fuzz target spent nine tenths of its time in
+ * curves that have been fuzzed elsewhere. Both sides agree on a key, a changed byte breaks a
+ * signature, the zero point is refused: what the code around can tell apart stays different. An
+ * input found with these replays with the real ones, as targets sign and agree themselves. Only the
+ * keys' public halves are needed to sign, so nothing but a fuzz target may run with this.
  */
 #include <errno.h>
 #include <sodium.h>

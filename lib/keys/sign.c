@@ -19,7 +19,8 @@ peel_sign(struct peel_writer *w, const struct peel_identity *id)
 	peel_write_bytes(w, signature, sizeof(signature));
 }
 
-/* The wire has r || s, each padded to the same length; libcrypto wants DER. @return its length, 0 on failure. */
+/* The wire has r || s, each padded to the same length; libcrypto wants DER. @return its length, 0
+ * on failure. */
 static int
 signature_to_der(struct peel_span rs, uint8_t **der)
 {

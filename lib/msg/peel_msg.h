@@ -4,16 +4,18 @@
 #pragma once
 
 /*
- * Mailboxes between a worker and the control thread: bounded SPSC rings of datagram mbufs, split by class so that a
- * flood of one class cannot starve another. Ownership of an mbuf moves with a successful push; when a push fails the
- * pusher frees it and counts. What a message is stands in its struct peel_pkt (kind, session, generation, addresses).
+ * Mailboxes between a worker and the control thread: bounded SPSC rings of datagram mbufs, split by
+ * class so that a flood of one class cannot starve another. Ownership of an mbuf moves with a
+ * successful push; when a push fails the pusher frees it and counts. What a message is stands in
+ * its struct peel_pkt (kind, session, generation, addresses).
  */
 
 #include "peel_port.h"
 
 enum peel_msg_class {
 	PEEL_CLASS_OR, /* opened, so authentic, messages of circuits that exist */
-	PEEL_CLASS_EXIT, /* data that waits for its exit's sockets or for a name, and requests to an exit */
+	/* data that waits for its exit's sockets or for a name, and requests to an exit */
+	PEEL_CLASS_EXIT,
 	PEEL_CLASS_ANSWER,  /* created and destroy: anybody may send them, cheap to refuse */
 	PEEL_CLASS_CREATE,  /* create: anybody may send them, each costs two X25519 */
 	PEEL_CLASS_OVERLAY, /* discovery, DHT */
@@ -24,16 +26,20 @@ enum peel_msg_class {
 enum peel_msg_kind {
 	PEEL_KIND_DATAGRAM, /* a whole datagram of the main address as it arrived */
 	PEEL_KIND_MESSAGE,  /* opened message (id and body) of a session at its end (exit) */
-	PEEL_KIND_EXIT_DATA, /* `data` message (id and body) that passed the payload policy but needs control: endpoint not
-				open yet, or a domain name. session/generation are set. */
-	PEEL_KIND_ORIGIN_DATA, /* `data` (id and body) from the end of an own circuit: session and generation are the path's */
+	/* `data` message (id and body) that passed the payload policy but needs control: endpoint
+	 * not open yet, or a domain name. session/generation are set. */
+	PEEL_KIND_EXIT_DATA,
+	/* `data` (id and body) from the end of an own circuit: session and generation are the
+	 * path's */
+	PEEL_KIND_ORIGIN_DATA,
 	PEEL_KIND_ORIGIN_MESSAGE, /* another message from there */
 	PEEL_KIND_ORIGIN_HIDDEN,  /* `data` with a hidden service datagram in it */
 };
 
 struct peel_mailbox;
 
-/** One worker's mailbox: rings towards control (one per class) and one towards the worker. Needs EAL memory. */
+/** One worker's mailbox: rings towards control (one per class) and one towards the worker. Needs
+ * EAL memory. */
 int peel_mailbox_new(unsigned int ring_size, struct peel_mailbox **out) PEEL_MUST_USE;
 /** Frees what is still inside. */
 void peel_mailbox_free(struct peel_mailbox *mb);

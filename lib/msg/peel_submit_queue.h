@@ -4,9 +4,9 @@
 #pragma once
 
 /*
- * What the program sends over own circuits: a bounded ring from any thread to one worker. A datagram in it is a message
- * (id and body) that the worker seals; its struct peel_pkt names path and generation. Ownership of an mbuf moves with a
- * successful push.
+ * What the program sends over own circuits: a bounded ring from any thread to one worker. A
+ * datagram in it is a message (id and body) that the worker seals; its struct peel_pkt names path
+ * and generation. Ownership of an mbuf moves with a successful push.
  */
 
 #include "peel_port.h"

@@ -8,8 +8,8 @@
 #include "peel_base.h"
 
 /**
- * Is there nothing to pop? As rte_ring_empty(), which reads places that other threads write as if nobody did; the caller's fence
- * gives the order.
+ * Is there nothing to pop? As rte_ring_empty(), which reads places that other threads write as if
+ * nobody did; the caller's fence gives the order.
  */
 static inline bool
 ring_is_empty(const struct rte_ring *r)

@@ -20,8 +20,8 @@ struct peel_submit_queue {
 int
 peel_submit_queue_new(unsigned int ring_size, struct peel_submit_queue **out)
 {
-	static unsigned int
-		n_submit_queues; /* tells the rings of all submit_queues of the process apart */
+	/* tells the rings of all submit_queues of the process apart */
+	static unsigned int n_submit_queues;
 	unsigned int serial = __atomic_fetch_add(&n_submit_queues, 1, __ATOMIC_RELAXED);
 	struct peel_submit_queue *ob;
 	char name[32];
@@ -30,7 +30,8 @@ peel_submit_queue_new(unsigned int ring_size, struct peel_submit_queue **out)
 		return -ENOMEM;
 	memset(ob, 0, sizeof(*ob));
 	snprintf(name, sizeof(name), "out%x", serial);
-	/* Threads of a program are preempted: none of them may have to wait for another in the middle of a push. */
+	/* Threads of a program are preempted: none of them may have to wait for another in the
+	 * middle of a push. */
 	ob->ring =
 		rte_ring_create(name, ring_size, SOCKET_ID_ANY, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
 	if (ob->ring == NULL) {
@@ -61,7 +62,8 @@ peel_submit_queue_push(struct peel_submit_queue *ob, struct rte_mbuf *m, bool *w
 	if (rte_ring_enqueue(ob->ring, m) != 0)
 		return -ENOSPC;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with the one in peel_submit_queue_doze */
-	/* Looked at first: a shared line that nobody writes costs nothing while the worker is awake. */
+	/* Looked at first: a shared line that nobody writes costs nothing while the worker is
+	 * awake. */
 	if (__atomic_load_n(&ob->asleep, __ATOMIC_RELAXED))
 		*wake = __atomic_exchange_n(&ob->asleep, false, __ATOMIC_RELAXED);
 	return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The parts of a node, put together bottom up: tables, port, workers, state machines and what connects them.
+ * The parts of a node, put together bottom up: tables, port, workers, state machines and what
+ * connects them.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,9 +19,10 @@
 #define MBUFS_PER_WORKER 8192
 #define MBUFS_BASE 4096
 #define PEERS_MIN 4096 /* peers remembered over all overlays, at least */
-#define IDLE_SPINS 100 /* empty polls of a device before a sleep, where that is configured */
+/* empty polls of a device before a sleep, where that is configured */
+#define IDLE_SPINS 100
 
-/* ---- callbacks that connect the state machines ----------------------------------------------------------------- */
+/* ---- callbacks that connect the state machines ----------------------------------------------- */
 
 static void
 cb_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
@@ -105,7 +107,7 @@ cb_wake_control(void *arg)
 	uv_async_send(&node->wake);
 }
 
-/* ---- stages of the start ----------------------------------------------------------------------------------------- */
+/* ---- stages of the start --------------------------------------------------------------------- */
 
 static int
 start_tables(struct peel_node *node, char *why, size_t why_size)
@@ -175,7 +177,8 @@ start_workers(struct peel_node *node, char *why, size_t why_size)
 	bool sleep = conf->idle == PEEL_IDLE_SLEEP ||
 		     (conf->idle == PEEL_IDLE_AUTO && conf->port->sleeps);
 
-	/* An empty poll of a port that can wait is a system call like the wait itself: no use in repeating it. */
+	/* An empty poll of a port that can wait is a system call like the wait itself: no use in
+	 * repeating it. */
 	uint32_t spins = conf->idle_spins != 0 ? conf->idle_spins
 			 : conf->port->sleeps  ? 1
 					       : IDLE_SPINS;

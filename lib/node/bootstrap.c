@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Servers to start from that are known by name. A machine may start before its network, and servers move: names that do
- * not resolve are tried again, sooner when the resolvers change, and those that did are looked up again now and then.
+ * Servers to start from that are known by name. A machine may start before its network, and servers
+ * move: names that do not resolve are tried again, sooner when the resolvers change, and those that
+ * did are looked up again now and then.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The slow half of exiting: opening an exit's outside endpoint at its first data message, and names.
- * Everything else about exits is done by workers. Source: protocol section 18.1.
+ * The slow half of exiting: opening an exit's outside endpoint at its first data message, and
+ * names. Everything else about exits is done by workers. Source: protocol section 18.1.
  */
 #include <errno.h>
 
@@ -64,7 +64,8 @@ node_exit_data(struct peel_node *node, struct rte_mbuf *m)
 	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
 	struct peel_msg_data data;
 	uint32_t endpoint;
-	/* The worker parsed it before; payload policy and, for addresses, destination policy have passed. */
+	/* The worker parsed it before; payload policy and, for addresses, destination policy have
+	 * passed. */
 	int rc = peel_data_parse(d + 1, m->data_len - 1u, &data);
 
 	if (rc == 0)

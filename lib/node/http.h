@@ -4,8 +4,9 @@
 #pragma once
 
 /*
- * HTTP for circuits, both ends: requests that this node does as an exit (http_serve.c) and those it sends over own
- * circuits (http_ask.c). Thread: control, holding the lock, unless it says otherwise.
+ * HTTP for circuits, both ends: requests that this node does as an exit (http_serve.c) and those it
+ * sends over own circuits (http_ask.c). Thread: control, holding the lock, unless it says
+ * otherwise.
  */
 
 #include "node.h"
@@ -23,8 +24,9 @@ struct node_http {
 };
 
 int node_http_new(struct peel_node *node, struct node_http **out) PEEL_MUST_USE;
-/** Before the names: look-ups under way and sockets being closed hold on to it, and let go of it when these end. Tells
- *  everybody who waits that the circuit ended.   Not holding the lock. NULL is fine. */
+/** Before the names: look-ups under way and sockets being closed hold on to it, and let go of it
+ * when these end. Tells everybody who waits that the circuit ended.   Not holding the lock. NULL is
+ * fine. */
 void node_http_free(struct node_http *http);
 /** End what took too long. @return milliseconds until it wants to be called again. */
 uint64_t node_http_tick(struct node_http *http);

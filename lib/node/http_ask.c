@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * HTTP requests over own circuits: sent, waited for, put together. The list is guarded by the node's lock; who waits is
- * called without it.
+ * HTTP requests over own circuits: sent, waited for, put together. The list is guarded by the
+ * node's lock; who waits is called without it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -86,7 +86,8 @@ send_request(struct node_http *http, struct http_ask *ask, const struct peel_hos
 	struct peel_msg_http_request m = {.target = *target, .request = request};
 	int len = peel_http_request_take(request.p, request.len, plain);
 
-	/* Exits drop what they cannot read, gzip for one. What is no such request is theirs to judge. */
+	/* Exits drop what they cannot read, gzip for one. What is no such request is theirs to
+	 * judge. */
 	if (len >= 0)
 		m.request = (struct peel_span){plain, (size_t)len};
 	do
@@ -212,7 +213,7 @@ node_http_ask_next(const struct node_http *http)
 	return next;
 }
 
-/* ---- life, of both ends ---------------------------------------------------------------------------------------------- */
+/* ---- life, of both ends ---------------------------------------------------------------------- */
 
 int
 node_http_new(struct peel_node *node, struct node_http **out)

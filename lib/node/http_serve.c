@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * HTTP requests that this node does for circuits as an exit, over the kernel's TCP. Trackers answer in one round trip;
- * whatever else is on the other side has five seconds, 64 kB and one connection. Source: protocol sections 22.2, 27 (W19).
+ * HTTP requests that this node does for circuits as an exit, over the kernel's TCP. Trackers answer
+ * in one round trip; whatever else is on the other side has five seconds, 64 kB and one connection.
+ * Source: protocol sections 22.2, 27 (W19).
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -15,8 +16,8 @@
 #include "peel_http_msg.h"
 
 #define READ_LEN 16384
-#define FAILED_HOLD_MS                                                                             \
-	1000 /* what failed at once takes its circuit's place as long, or circuits would scan ports */
+/* what failed at once takes its circuit's place as long, or circuits would scan ports */
+#define FAILED_HOLD_MS 1000
 #define SPARE_FILES 64 /* descriptors left for the resolver and the management socket */
 #define HELD_SHARE 16  /* entries in the list per request allowed */
 
@@ -37,7 +38,7 @@ struct http_serve {
 	struct peel_http_answer *answer;
 };
 
-/* ---- the end of a request ------------------------------------------------------------------------------------------ */
+/* ---- the end of a request -------------------------------------------------------------------- */
 
 static void
 unlink_serve(struct http_serve *s)
@@ -101,7 +102,7 @@ finish(struct http_serve *s, enum peel_counter outcome)
 	release(s, is_held(s));
 }
 
-/* ---- connection -------------------------------------------------------------------------------------------------------- */
+/* ---- connection ------------------------------------------------------------------------------ */
 
 static int
 send_parts(struct http_serve *s)
@@ -168,8 +169,8 @@ on_event(uv_poll_t *poll, int status, int events)
 	int rc = status;
 
 	(void)events;
-	/* A server that closes before it has read all of the request resets the connection, which is an error to libuv: it
-	 * stops to watch. What was said before is there all the same. */
+	/* A server that closes before it has read all of the request resets the connection, which
+	 * is an error to libuv: it stops to watch. What was said before is there all the same. */
 	if (rc < 0 && s->sent == s->len)
 		rc = uv_poll_start(&s->poll, UV_READABLE, on_event);
 	if (rc == 0 && s->sent < s->len) {
@@ -242,7 +243,7 @@ start(struct http_serve *s, const struct peel_addr *to)
 	return uv_poll_start(&s->poll, UV_WRITABLE, on_event);
 }
 
-/* ---- beginning --------------------------------------------------------------------------------------------------------- */
+/* ---- beginning ------------------------------------------------------------------------------- */
 
 /* The address as the kernel will take it: ::ffff:192.0.2.1 is 192.0.2.1. */
 static struct peel_addr
@@ -258,7 +259,8 @@ plain(const struct peel_addr *addr, uint16_t port)
 	return out;
 }
 
-/* What is judged is what is connected to: a name that resolves differently next time gains nothing. */
+/* What is judged is what is connected to: a name that resolves differently next time gains
+ * nothing. */
 static void
 on_address(void *arg, const struct peel_addr *addr)
 {
@@ -281,8 +283,8 @@ on_address(void *arg, const struct peel_addr *addr)
 		finish(s, PEEL_HTTP_FAILED);
 }
 
-/* Which of its circuit's would this one be, from 1? 0: the circuit may have no more. The same identifier twice is a
- * duplicate on its way here. */
+/* Which of its circuit's would this one be, from 1? 0: the circuit may have no more. The same
+ * identifier twice is a duplicate on its way here. */
 static unsigned int
 place_in_circuit(
 	const struct node_http *http, uint32_t session, uint32_t generation, uint32_t identifier)
@@ -299,8 +301,9 @@ place_in_circuit(
 	return n < PEEL_HTTP_PER_CIRCUIT ? n + 1 : 0;
 }
 
-/* When all places are taken, one of those gives way that are the most of their circuits, the one that takes longest: a
- * few circuits with slow servers cannot keep others from their first request. */
+/* When all places are taken, one of those gives way that are the most of their circuits, the one
+ * that takes longest: a few circuits with slow servers cannot keep others from their first
+ * request. */
 static bool
 make_place(struct node_http *http, unsigned int nth)
 {

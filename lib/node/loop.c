@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The control thread's event loop: asleep until a worker has mail, a timer is due or somebody asks for the status.
+ * The control thread's event loop: asleep until a worker has mail, a timer is due or somebody asks
+ * for the status.
  */
 #include <errno.h>
 #include <poll.h>
@@ -67,7 +68,8 @@ on_wake(uv_async_t *async)
 
 	/* A full node has room again once workers let go of what ended, not at the next tick. */
 	peel_rcu_poll(node->rcu);
-	/* One round, then back to the loop: timers and the management socket get their turn even in a flood. */
+	/* One round, then back to the loop: timers and the management socket get their turn even in
+	 * a flood. */
 	if (node_dispatch(node))
 		uv_async_send(async);
 }
@@ -95,7 +97,7 @@ node_loop_init(struct peel_node *node)
 	return 0;
 }
 
-/* ---- running it --------------------------------------------------------------------------------------------------- */
+/* ---- running it ------------------------------------------------------------------------------ */
 
 int
 peel_node_fd(const struct peel_node *node)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The management socket: a client sends one line, gets one answer, and the connection closes. Served by the node's
- * loop; clients, their lines and their time are bounded, and nothing here waits.
+ * The management socket: a client sends one line, gets one answer, and the connection closes.
+ * Served by the node's loop; clients, their lines and their time are bounded, and nothing here
+ * waits.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -41,15 +42,15 @@ struct node_management {
 	unsigned int n_samples;
 	struct client *clients;
 	unsigned int n_clients;
-	unsigned int
-		n_handles; /* of the listener, the sampler and all clients: the last one frees */
+	/* of the listener, the sampler and all clients: the last one frees */
+	unsigned int n_handles;
 	bool stopped;
 	char path[sizeof(((struct peel_node_conf *)0)->management)];
 	dev_t device; /* of the socket file, to remove no other */
 	ino_t inode;
 };
 
-/* ---- end of handles ----------------------------------------------------------------------------------------------- */
+/* ---- end of handles -------------------------------------------------------------------------- */
 
 static void
 release(struct node_management *m)
@@ -90,12 +91,13 @@ client_close(struct client *c)
 	if (c->closing)
 		return;
 	c->closing = true;
-	/* The node closes all handles of its loop at its end; ours are closed here before, so each is closed once. */
+	/* The node closes all handles of its loop at its end; ours are closed here before, so each
+	 * is closed once. */
 	uv_close((uv_handle_t *)&c->pipe, on_client_closed);
 	uv_close((uv_handle_t *)&c->limit, on_client_closed);
 }
 
-/* ---- a client ------------------------------------------------------------------------------------------------------- */
+/* ---- a client -------------------------------------------------------------------------------- */
 
 static void
 on_written(uv_write_t *write, int status)
@@ -200,7 +202,7 @@ on_connection(uv_stream_t *listener, int status)
 		client_close(c);
 }
 
-/* ---- the listening socket ------------------------------------------------------------------------------------------ */
+/* ---- the listening socket -------------------------------------------------------------------- */
 
 /* Does somebody listen there? Does not wait: a full queue is a yes. */
 static bool

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Names that circuits send to: a bounded cache, each name with what waits for its answer. Resolution is dns.c's; what is
- * remembered and for how long, and who waits where, is decided here.
+ * Names that circuits send to: a bounded cache, each name with what waits for its answer.
+ * Resolution is dns.c's; what is remembered and for how long, and who waits where, is decided here.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,11 +12,12 @@
 #include "names_share.h"
 #include "node.h"
 
-#define NAMES_MAX 16384	 /* a power of two; more than budgets and time let be asked for at a time */
+/* a power of two; more than budgets and time let be asked for at a time */
+#define NAMES_MAX 16384
 #define NAME_LEN_MAX 253 /* RFC 1035 */
 #define FRESH_MS 60000
-#define STALE_MS                                                                                   \
-	600000 /* so long after an answer it is used while another is asked for (RFC 8767) */
+/* so long after an answer it is used while another is asked for (RFC 8767) */
+#define STALE_MS 600000
 #define FAILURE_MS 5000
 #define WAITING_SHARE 8 /* one in so many of all packet buffers may wait for names */
 
@@ -57,7 +58,7 @@ struct node_names {
 	uint32_t waiting_max; /* of all circuits: buffers that reception lacks meanwhile */
 };
 
-/* ---- circuits -------------------------------------------------------------------------------------------------------- */
+/* ---- circuits -------------------------------------------------------------------------------- */
 
 static uint64_t
 now_ms(const struct node_names *names)
@@ -85,7 +86,7 @@ may_ask(struct node_names *names, uint32_t session, uint32_t generation)
 		share_of(names, session, generation), &names->budget, now_ms(names));
 }
 
-/* ---- what waits -------------------------------------------------------------------------------------------------------- */
+/* ---- what waits ------------------------------------------------------------------------------ */
 
 static void
 drop(struct node_names *names, struct rte_mbuf *m, enum peel_counter reason)
@@ -112,8 +113,8 @@ take_out(struct waiter *w)
 		names->n_circuits_waiting--;
 }
 
-/* One datagram of a circuit may always wait. More may, whatever number of names they wait for, as long as all together leave
- * half of the room to those that have none. */
+/* One datagram of a circuit may always wait. More may, whatever number of names they wait for, as
+ * long as all together leave half of the room to those that have none. */
 static bool
 may_wait(const struct node_names *names, const struct names_share *share)
 {
@@ -190,7 +191,7 @@ serve_waiters(struct name *name)
 	}
 }
 
-/* ---- the cache --------------------------------------------------------------------------------------------------------- */
+/* ---- the cache ------------------------------------------------------------------------------- */
 
 static struct name **
 bucket_of(struct node_names *names, const char *text)
@@ -253,7 +254,7 @@ add(struct node_names *names, const char *text)
 	return name;
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static bool
 is_usable(void *arg, const struct peel_addr *addr)
@@ -302,7 +303,8 @@ ask(struct name *name, uint32_t session, uint32_t generation)
 	peel_dns_resolve(name->names->node->dns, name->text, is_usable, on_answer, name);
 }
 
-/* The address of a name that is known. One that is no longer fresh is asked for again, and goes on meanwhile. */
+/* The address of a name that is known. One that is no longer fresh is asked for again, and goes on
+ * meanwhile. */
 static const struct peel_addr *
 known_address(struct name *name, uint32_t session, uint32_t generation)
 {
@@ -336,7 +338,8 @@ asked_for(struct node_names *names, struct name *name, const char *text, uint32_
 	return name;
 }
 
-/* A name as text, in the one spelling of all that mean the same; not the empty one, nor one that ends early. */
+/* A name as text, in the one spelling of all that mean the same; not the empty one, nor one that
+ * ends early. */
 static bool
 name_text(struct peel_span span, char text[NAME_LEN_MAX + 1])
 {
@@ -424,7 +427,7 @@ node_names_lookup(struct node_names *names, uint32_t session, uint32_t generatio
 	return 0;
 }
 
-/* ---- life -------------------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 int
 node_names_new(struct peel_node *node, struct node_names **out)

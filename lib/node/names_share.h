@@ -4,9 +4,10 @@
 #pragma once
 
 /*
- * How much resolving a circuit gets. A circuit may have some look-ups under way, one more with each that is answered, half
- * as many with each that is not: whoever asks for names that nobody answers ends with few, and his alone wait. Each
- * circuit has a modest rate from a budget that the insatiable cannot use up. Thread: control.
+ * How much resolving a circuit gets. A circuit may have some look-ups under way, one more with each
+ * that is answered, half as many with each that is not: whoever asks for names that nobody answers
+ * ends with few, and his alone wait. Each circuit has a modest rate from a budget that the
+ * insatiable cannot use up. Thread: control.
  */
 
 #include "peel_rate.h"
@@ -14,8 +15,8 @@
 #define NAMES_PLACES_FIRST 8
 #define NAMES_PLACES_MIN 2
 #define NAMES_PLACES_MAX 16
-#define NAMES_RATE                                                                                 \
-	20 /* look-ups a second of a circuit, in bursts of three times as many; one costs us 50 us ... */
+/* look-ups a second of a circuit, in bursts of three times as many; one costs us 50 us ... */
+#define NAMES_RATE 20
 #define NAMES_RATE_ALL 1000 /* ... and the resolver more */
 #define NAMES_MODEST_RATE 1 /* a second, that are taken from a budget of their own */
 #define NAMES_MODEST_BURST 8

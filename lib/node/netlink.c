@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * rtnetlink(7): dumps of addresses and of the local routing table, and the notices of their changes.
+ * rtnetlink(7): dumps of addresses and of the local routing table, and the notices of their
+ * changes.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,10 +23,10 @@ struct networks {
 	size_t n, size;
 };
 
-/* ---- notices ----------------------------------------------------------------------------------------------------------- */
+/* ---- notices --------------------------------------------------------------------------------- */
 
-/* Let notices of addresses pass, and of routes only those to ourselves: a router with all of the Internet's changes
- * thousands of others a minute. */
+/* Let notices of addresses pass, and of routes only those to ourselves: a router with all of the
+ * Internet's changes thousands of others a minute. */
 static int
 filter_routes(int fd)
 {
@@ -80,7 +81,8 @@ netlink_open(struct netlink *nl)
 		netlink_close(nl);
 		return rc;
 	}
-	/* With this the kernel itself picks one table; without (before Linux 4.20) it tells all routes. */
+	/* With this the kernel itself picks one table; without (before Linux 4.20) it tells all
+	 * routes. */
 	(void)setsockopt(nl->dump, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
 	return 0;
 }
@@ -107,7 +109,7 @@ netlink_drain(const struct netlink *nl)
 	return any;
 }
 
-/* ---- dumps ------------------------------------------------------------------------------------------------------------- */
+/* ---- dumps ----------------------------------------------------------------------------------- */
 
 static int
 add(struct networks *list, uint8_t family, const void *ip, uint8_t prefix_len)

@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * What the kernel takes for its own in this network namespace, and word of every change. Nothing here waits: the kernel
- * answers within the system call. Thread: control.
+ * What the kernel takes for its own in this network namespace, and word of every change. Nothing
+ * here waits: the kernel answers within the system call. Thread: control.
  */
 
 #include "peel_policy.h"
@@ -26,8 +26,9 @@ void netlink_close(struct netlink *nl);
 bool netlink_drain(const struct netlink *nl);
 
 /**
- * The networks whose datagrams this machine keeps for itself: addresses of all interfaces, in use or not, and what the local
- * routing table adds to them (all of 127/8, networks routed to `lo`, addresses that a cloud's agent routes here).
- * 0: @p net is malloc'ed, free it. -EAGAIN: it changed meanwhile, ask again; -ENOMEM; or a -errno of the kernel.
+ * The networks whose datagrams this machine keeps for itself: addresses of all interfaces, in use
+ * or not, and what the local routing table adds to them (all of 127/8, networks routed to `lo`,
+ * addresses that a cloud's agent routes here). 0: @p net is malloc'ed, free it. -EAGAIN: it changed
+ * meanwhile, ask again; -ENOMEM; or a -errno of the kernel.
  */
 int netlink_local(struct netlink *nl, struct peel_network **net, size_t *n) PEEL_MUST_USE;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * A node's life: made, started, driven, finished, and taken apart in exact reverse of how it was put together.
+ * A node's life: made, started, driven, finished, and taken apart in exact reverse of how it was
+ * put together.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,8 @@
  */
 #pragma once
 
-/* What the files of lib/node share. Everything here belongs to the control thread unless it says otherwise. */
+/* What the files of lib/node share. Everything here belongs to the control thread unless it says
+ * otherwise. */
 
 #include <pthread.h>
 #include <uv.h>
@@ -106,9 +107,11 @@ int node_loop_init(struct peel_node *node);
 void node_loop_close(struct peel_node *node);
 
 /* node_send.c */
-/** Copy a datagram into an mbuf and hand it to the first worker; counted when that is not possible. */
+/** Copy a datagram into an mbuf and hand it to the first worker; counted when that is not
+ * possible. */
 void node_send(struct peel_node *node, const struct peel_addr *to, const uint8_t *data, size_t len);
-/** Hand an mbuf (remote and endpoint set) to a worker; frees and counts it when its ring is full. */
+/** Hand an mbuf (remote and endpoint set) to a worker; frees and counts it when its ring is
+ * full. */
 void node_send_mbuf(struct peel_node *node, unsigned int worker, struct rte_mbuf *m);
 /** Wake the workers that got mail since the last call. */
 void node_wake_workers(struct peel_node *node);
@@ -130,12 +133,13 @@ bool node_deliver(struct peel_node *node);
 /** A data message that waits for its exit's sockets or for a name. Takes the mbuf. */
 void node_exit_data(struct peel_node *node, struct rte_mbuf *m);
 void node_exit_gone(void *arg, uint32_t session, uint32_t endpoint);
-/** No socket could be had for a circuit, for this reason (negative errno): count it, and say so now and then. */
+/** No socket could be had for a circuit, for this reason (negative errno): count it, and say so now
+ * and then. */
 void node_no_socket(struct peel_node *node, int error);
 
 /* own_addresses.c */
-/** The first policy, in node->policy, and word of changes from here on; the port is open. 0, -ENOMEM. What was made when
- *  it fails is in *out. */
+/** The first policy, in node->policy, and word of changes from here on; the port is open. 0,
+ * -ENOMEM. What was made when it fails is in *out. */
 int node_own_new(struct peel_node *node, struct node_own **out) PEEL_MUST_USE;
 /** After the workers. NULL is fine. Its handle takes another run of the loop. */
 void node_own_free(struct node_own *own);
@@ -151,16 +155,16 @@ int node_names_new(struct peel_node *node, struct node_names **out) PEEL_MUST_US
 /** After peel_dns_free(), which answers everybody who waits. NULL is fine. */
 void node_names_free(struct node_names *names);
 /**
- * Send m (payload only; pkt has session, generation, worker) to a name, resolved now, from the cache or later.
- * Takes the mbuf.
+ * Send m (payload only; pkt has session, generation, worker) to a name, resolved now, from the
+ * cache or later. Takes the mbuf.
  */
 void node_names_send(
 	struct node_names *names, struct rte_mbuf *m, struct peel_span span, uint16_t port);
 typedef void (*node_names_fn)(void *arg, const struct peel_addr *addr);
 /**
- * Resolve a name for a circuit, within its budget. fn is called exactly once, perhaps before this returns, with an address
- * of port 0, or NULL. -EINVAL: no name, -EAGAIN: over the budget, -ENOENT: did not resolve a moment ago, -ENOMEM; then
- * fn is not called.
+ * Resolve a name for a circuit, within its budget. fn is called exactly once, perhaps before this
+ * returns, with an address of port 0, or NULL. -EINVAL: no name, -EAGAIN: over the budget, -ENOENT:
+ * did not resolve a moment ago, -ENOMEM; then fn is not called.
  */
 int node_names_lookup(struct node_names *names, uint32_t session, uint32_t generation,
 	struct peel_span span, node_names_fn fn, void *arg);

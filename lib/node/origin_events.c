@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Own circuits, between the program, lib/origin_circuit and the workers. What the program sends goes from its thread to a worker
- * without a lock; what comes back waits in the worker's ring until the control thread, out of its lock, calls the
- * program.
+ * Own circuits, between the program, lib/origin_circuit and the workers. What the program sends
+ * goes from its thread to a worker without a lock; what comes back waits in the worker's ring until
+ * the control thread, out of its lock, calls the program.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,9 +13,10 @@
 #define DELIVER_QUOTA 64
 #define LACK_SETTLES_MS 5000 /* a node that starts knows nobody at first */
 
-/* ---- up: from the program to a worker ------------------------------------------------------------------------------ */
+/* ---- up: from the program to a worker -------------------------------------------------------- */
 
-/* An empty mbuf addressed to a path, and how long a message fits a datagram with every layer around it; or why not. */
+/* An empty mbuf addressed to a path, and how long a message fits a datagram with every layer around
+ * it; or why not. */
 static int
 new_message(struct peel_node *node, peel_origin_id id, struct rte_mbuf **out, size_t *room)
 {
@@ -100,7 +101,7 @@ peel_node_send_message(struct peel_node *node, peel_origin_id id, const void *ms
 	return queue(node, m);
 }
 
-/* ---- down: from a worker to the program ---------------------------------------------------------------------------- */
+/* ---- down: from a worker to the program ------------------------------------------------------ */
 
 static peel_origin_id
 id_of(const struct rte_mbuf *m)
@@ -185,7 +186,7 @@ node_origin_message(struct peel_node *node, const struct rte_mbuf *m)
 		peel_stats_add(&node->stats, PEEL_CONTROL_UNKNOWN, 1);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void
 change(struct peel_node *node, const struct node_change *c)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * What exits let out, and the addresses of this node itself, which they refuse: those of the machine as they are now, of
- * the node's port, and the one under which others see us. A change of any of them makes a new policy, which replaces the
- * old one in all workers and ends it after a grace period.
+ * What exits let out, and the addresses of this node itself, which they refuse: those of the
+ * machine as they are now, of the node's port, and the one under which others see us. A change of
+ * any of them makes a new policy, which replaces the old one in all workers and ends it after a
+ * grace period.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -43,7 +44,7 @@ struct node_own {
 	bool stale; /* something changed after the last look */
 };
 
-/* ---- what is ours -------------------------------------------------------------------------------------------------- */
+/* ---- what is ours ---------------------------------------------------------------------------- */
 
 /* Loopback has a switch of its own; "any" names no address. */
 static bool
@@ -122,7 +123,7 @@ read_own(struct node_own *own, struct peel_addr_set **out)
 	return rc;
 }
 
-/* ---- publishing ------------------------------------------------------------------------------------------------------ */
+/* ---- publishing ------------------------------------------------------------------------------ */
 
 static void
 free_published(void *arg, uint64_t value)
@@ -215,7 +216,7 @@ node_own_tick(struct node_own *own)
 	return own->stale ? LOOK_EVERY_MS : UINT64_MAX;
 }
 
-/* ---- life -------------------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void
 on_change(uv_poll_t *poll, int status, int events)

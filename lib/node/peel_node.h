@@ -4,9 +4,9 @@
 #pragma once
 
 /*
- * A node: ports, workers, tables and state machines tied together, and the control thread's event loop.
- * EAL must run before peel_node_new. Whoever polls it is the control thread, one at a time; functions are called from it
- * unless they say otherwise.
+ * A node: ports, workers, tables and state machines tied together, and the control thread's event
+ * loop. EAL must run before peel_node_new. Whoever polls it is the control thread, one at a time;
+ * functions are called from it unless they say otherwise.
  */
 
 #include "peel_or_circuit.h"
@@ -19,13 +19,15 @@
 #define PEEL_MAX_WORKERS PEEL_FAN_MAX
 #define PEEL_BOOTSTRAP_MAX 64
 #define PEEL_DNS_MAX 8
-#define PEEL_OWN_EXTRA 32 /* own circuits beside the pools: for HTTP requests and the like */
+/* own circuits beside the pools: for HTTP requests and the like */
+#define PEEL_OWN_EXTRA 32
 
 /** How a worker behaves when nothing arrives. */
 enum peel_idle {
 	PEEL_IDLE_AUTO, /* adaptive where the port can wait, else poll */
 	PEEL_IDLE_POLL, /* spin: lowest latency, a whole core */
-	PEEL_IDLE_SLEEP, /* adaptive: after idle_spins empty polls, sleep in the port until something arrives */
+	/* adaptive: after idle_spins empty polls, sleep in the port until something arrives */
+	PEEL_IDLE_SLEEP,
 };
 
 struct peel_node_conf {
@@ -35,8 +37,8 @@ struct peel_node_conf {
 	char management[108]; /* path of the management socket; empty: none */
 	/* [port] */
 	const struct peel_port_ops *port;
-	struct peel_port_conf
-		port_conf; /* what the configuration sets; pool, stats, rcu are filled in by the node */
+	/* what the configuration sets; pool, stats, rcu are filled in by the node */
+	struct peel_port_conf port_conf;
 	char device[256];
 	uint32_t n_mbufs; /* 0: chosen from the number of workers */
 	/* [workers] */
@@ -63,8 +65,8 @@ struct peel_node_conf {
 	uint32_t test_response_max; /* bytes; larger test requests get an answer cut to it (W14) */
 	uint32_t test_rate;	    /* speed test answers per second and worker, 0: no limit */
 	/* own circuits */
-	uint32_t
-		max_own_circuits; /* at once, all hop counts together; 0: this node only serves others */
+	/* at once, all hop counts together; 0: this node only serves others */
+	uint32_t max_own_circuits;
 	struct peel_origin_settings originator;
 	/* [exit] */
 	struct peel_policy policy; /* flags, prefix and own networks are filled in by the node */
@@ -75,15 +77,16 @@ struct peel_node_conf {
 	uint32_t http_max;   /* HTTP requests done for circuits at a time */
 };
 
-/** The table's defaults (lib/base/peel_settings.def). Addresses, ports of exits and lists, which are read from text, are
- *  empty, the port driver and the engine are NULL: whoever reads settings sets them. */
+/** The table's defaults (lib/base/peel_settings.def). Addresses, ports of exits and lists, which
+ * are read from text, are empty, the port driver and the engine are NULL: whoever reads settings
+ * sets them. */
 void peel_node_conf_init(struct peel_node_conf *conf);
 
 struct peel_node;
 
 /**
- * Load the key, build tables, open the port. On failure nothing stays behind and @p why says what is wrong and what to
- * do. @p conf is copied.
+ * Load the key, build tables, open the port. On failure nothing stays behind and @p why says what
+ * is wrong and what to do. @p conf is copied.
  */
 int peel_node_new(const struct peel_node_conf *conf, struct peel_node **out, char *why,
 	size_t why_size) PEEL_MUST_USE;
@@ -97,14 +100,15 @@ void peel_node_poll(struct peel_node *node, int timeout_ms);
 void peel_node_finish(struct peel_node *node);
 /** Why the node can send and receive no more, -errno, logged; 0: it can.   Thread: control. */
 int peel_node_failure(const struct peel_node *node);
-/** Readable when peel_node_poll has work; milliseconds until it wants to be called at the latest.   Thread: any. */
+/** Readable when peel_node_poll has work; milliseconds until it wants to be called at the latest.
+ * Thread: any. */
 int peel_node_fd(const struct peel_node *node);
 int peel_node_timeout(struct peel_node *node);
 
 /*
- * Other threads. The control thread holds the node's lock while it works, not while it waits; who holds it may call
- * everything that belongs to the control thread. Recursive. Callbacks of this header run without the lock, unless they
- * say otherwise.   Thread: any.
+ * Other threads. The control thread holds the node's lock while it works, not while it waits; who
+ * holds it may call everything that belongs to the control thread. Recursive. Callbacks of this
+ * header run without the lock, unless they say otherwise.   Thread: any.
  */
 void peel_node_lock(struct peel_node *node);
 /** Also sends what was queued, and makes the control thread look at its timers again, at once. */
@@ -112,21 +116,23 @@ void peel_node_unlock(struct peel_node *node);
 /** Instead, by whoever only looked. */
 void peel_node_unlock_unchanged(struct peel_node *node);
 
-/* ---- own circuits (max_own_circuits > 0) -------------------------------------------------------------------------- */
+/* ---- own circuits (max_own_circuits > 0) ----------------------------------------------------- */
 
 /** Hold the lock, or be the control thread. NULL when this node has none. */
 struct peel_origin_circuits *peel_node_origin(struct peel_node *node);
-/** One more server or peer to start from, "HOST:PORT"; names are resolved, and again now and then. -EINVAL, -ENOSPC,
- *  -ENOMEM.   Holding the lock. */
+/** One more server or peer to start from, "HOST:PORT"; names are resolved, and again now and then.
+ * -EINVAL, -ENOSPC, -ENOMEM.   Holding the lock. */
 int peel_node_add_bootstrap(struct peel_node *node, const char *host_port);
 
 /**
- * Queue a data message for the end of an own circuit. The payload is copied; no system call unless the worker sleeps.
- * -ENOENT: gone; -ENOTCONN: not READY; -EAGAIN: ring or buffers full; -EMSGSIZE; -EINVAL: destination.   Thread: any.
+ * Queue a data message for the end of an own circuit. The payload is copied; no system call unless
+ * the worker sleeps. -ENOENT: gone; -ENOTCONN: not READY; -EAGAIN: ring or buffers full; -EMSGSIZE;
+ * -EINVAL: destination.   Thread: any.
  */
 int peel_node_send_data(struct peel_node *node, peel_origin_id id,
 	const struct peel_host *destination, const void *payload, size_t len);
-/** The same for any message (id and body), data excepted: pings, test requests ...   Thread: any. */
+/** The same for any message (id and body), data excepted: pings, test requests ...   Thread:
+ * any. */
 int peel_node_send_message(struct peel_node *node, peel_origin_id id, const void *msg, size_t len);
 
 struct peel_node_events {
@@ -148,13 +154,15 @@ void peel_node_local(const struct peel_node *node, struct peel_addr *out);
 /** The counters of the control thread: only that thread may add to them. */
 struct peel_stats *peel_node_stats(struct peel_node *node);
 
-/** The status as JSON text (one object, indented when @p pretty): free() it. NULL when out of memory. */
+/** The status as JSON text (one object, indented when @p pretty): free() it. NULL when out of
+ * memory. */
 char *peel_node_status(struct peel_node *node, bool pretty);
 
 /** Called once in the control thread when workers run and the port answers. Set before start. */
 void peel_node_on_ready(struct peel_node *node, void (*fn)(void *arg), void *arg);
 
-/** What a program gave up after its start, for the status; names of capabilities that may be kept. */
+/** What a program gave up after its start, for the status; names of capabilities that may be
+ * kept. */
 struct peel_node_privileges {
 	char user[64];
 	uint64_t capabilities; /* of the control thread, bits by number; workers have none */

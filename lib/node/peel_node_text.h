@@ -4,8 +4,9 @@
 #pragma once
 
 /*
- * Values of a node's configuration that are written as text, for everything that reads configurations: INI files of
- * app/peel, settings of lib/peel. 0, or -EINVAL and in @p why what is wrong. Thread: any.
+ * Values of a node's configuration that are written as text, for everything that reads
+ * configurations: INI files of app/peel, settings of lib/peel. 0, or -EINVAL and in @p why what is
+ * wrong. Thread: any.
  */
 
 #include "peel_node.h"

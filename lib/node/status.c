@@ -64,7 +64,7 @@ flag_list(uint16_t flags)
 	return list;
 }
 
-/* ---- counters ----------------------------------------------------------------------------------------------------- */
+/* ---- counters -------------------------------------------------------------------------------- */
 
 uint64_t
 node_counter(const struct peel_node *node, enum peel_counter c)
@@ -155,7 +155,7 @@ rates(const struct peel_node *node)
 	return object;
 }
 
-/* ---- parts of the status -------------------------------------------------------------------------------------------- */
+/* ---- parts of the status --------------------------------------------------------------------- */
 
 static json_t *
 circuit_counts(const struct peel_node *node)
@@ -385,7 +385,7 @@ status(const struct peel_node *node)
 	return o;
 }
 
-/* ---- lists ----------------------------------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 static void
 circuit_row(void *arg, const struct peel_or_row *row)

@@ -21,13 +21,15 @@ void node_sample_take(const struct peel_node *node, struct node_sample *out);
 /** The two latest samples, older first; false while there are not two. */
 bool node_management_samples(const struct peel_node *node, struct node_sample out[2]);
 
-/** Cycles per stage of each worker so far, and the cells they were for; keeps measuring for some seconds more. */
+/** Cycles per stage of each worker so far, and the cells they were for; keeps measuring for some
+ * seconds more. */
 json_t *node_stages(struct peel_node *node);
 /** Stop measuring when nobody asked for a while. */
 void node_stages_tick(struct peel_node *node);
 
 /**
- * Answer a request: "status", "circuits", "peers", "stats" or "stages", as JSON text without a line end. free() it. Anything else
- * is answered with an object that has an `error`. NULL when out of memory.
+ * Answer a request: "status", "circuits", "peers", "stats" or "stages", as JSON text without a line
+ * end. free() it. Anything else is answered with an object that has an `error`. NULL when out of
+ * memory.
  */
 char *node_status_answer(struct peel_node *node, const char *what, bool pretty);

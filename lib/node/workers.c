@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Worker threads: plain threads pinned to the configured cores and registered with EAL, so that their buffer caches
- * work and the program's main thread stays free to sleep.
+ * Worker threads: plain threads pinned to the configured cores and registered with EAL, so that
+ * their buffer caches work and the program's main thread stays free to sleep.
  */
 #include <errno.h>
 #include <linux/capability.h>

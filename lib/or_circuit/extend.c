@@ -7,7 +7,8 @@
 #include "peel_discovery.h"
 #include "peel_policy.h"
 
-/* Extending a circuit that ends here: extend in, create out, created in, extended out: sections 16.2 and 16.3. */
+/* Extending a circuit that ends here: extend in, create out, created in, extended out:
+ * sections 16.2 and 16.3. */
 
 static bool
 is_destination(const struct peel_addr *a)
@@ -44,9 +45,10 @@ was_offered(struct peel_or_circuits *c, const struct or_circuit *ci, const uint8
 }
 
 /*
- * Where the next node is, section 16.2 steps 3 and 4. A key of our own list is where it was when we listed it, and needs no
- * proof that we can reach it. Any other is where the originator says, which has its own view of it: whoever had a
- * key believed at a wrong address here, and whoever moved it since, draws no circuit to himself (W6).
+ * Where the next node is, section 16.2 steps 3 and 4. A key of our own list is where it was when we
+ * listed it, and needs no proof that we can reach it. Any other is where the originator says, which
+ * has its own view of it: whoever had a key believed at a wrong address here, and whoever moved it
+ * since, draws no circuit to himself (W6).
  */
 static int
 resolve(struct peel_or_circuits *c, const struct or_circuit *ci, const struct peel_msg_extend *m,
@@ -62,7 +64,8 @@ resolve(struct peel_or_circuits *c, const struct or_circuit *ci, const struct pe
 	*addr = m->address;
 	bool known = c->conf.find_peer != NULL && c->conf.find_peer(c->conf.arg, m->pk.p, &peer);
 
-	/* An address in the originator's own network means nothing here, unless we are in it and know the node. */
+	/* An address in the originator's own network means nothing here, unless we are in it and
+	 * know the node. */
 	if (trespasses(c, ci, addr)) {
 		if (!known)
 			return -EPROTO;
@@ -136,7 +139,8 @@ or_extend(struct peel_or_circuits *c, struct or_circuit *ci, bool early, const u
 	p->addr = addr;
 	p->extend_identifier = m.identifier;
 	memcpy(p->x, m.x.p, sizeof(p->x));
-	/* The callback may answer at once, and then p is sent or even gone already: from here on by token. */
+	/* The callback may answer at once, and then p is sent or even gone already: from here on by
+	 * token. */
 	uint64_t token = pending_token(c, p);
 
 	if (!reach || c->conf.reach == NULL || c->conf.reach(c->conf.arg, &addr, token) != 0)
@@ -160,9 +164,10 @@ peel_or_reached(struct peel_or_circuits *c, uint64_t token)
 	send_create(c, p);
 }
 
-/* ---- created ---------------------------------------------------------------------------------------------------------- */
+/* ---- created --------------------------------------------------------------------------------- */
 
-/* Backward first: when the previous hop hears "extended", cells of the next one must find their way. */
+/* Backward first: when the previous hop hears "extended", cells of the next one must find their
+ * way. */
 static int
 publish(struct peel_or_circuits *c, struct or_circuit *ci, const struct pending *p)
 {

@@ -7,12 +7,13 @@
 #include "peel_discovery.h"
 
 /*
- * Joining a circuit: create in, created out, section 16.1. Cheap refusals first: the handshake costs three scalar
- * multiplications and anybody can ask for it.
+ * Joining a circuit: create in, created out, section 16.1. Cheap refusals first: the handshake
+ * costs three scalar multiplications and anybody can ask for it.
  */
 
 #define N_EACH 4 /* relays and exits told to the originator, section 14.5 */
-/* The same to a stranger: with the first exit twice 455 bytes on the network for 170, whoever's address it is. */
+/* The same to a stranger: with the first exit twice 455 bytes on the network for 170, whoever's
+ * address it is. */
 #define N_RELAYS_STRANGER 2
 #define N_EXITS_STRANGER 1
 #define LIST_MAX (1 + PEEL_CANDIDATES_MAX * (2 + PEEL_PK_LEN))
@@ -51,7 +52,8 @@ offer(struct peel_or_circuits *c, struct or_circuit *ci, uint16_t all, uint16_t 
 	return n;
 }
 
-/* The candidate list, sealed. W1: with the originator's own sealing key, so with a salt that no originator uses. */
+/* The candidate list, sealed. W1: with the originator's own sealing key, so with a salt that no
+ * originator uses. */
 static size_t
 candidates_enc(struct peel_or_circuits *c, struct or_circuit *ci,
 	const struct peel_session_keys *keys, uint8_t out[LIST_MAX + PEEL_SEAL_OVERHEAD])
@@ -190,7 +192,8 @@ try_join(struct peel_or_circuits *c, const struct peel_addr *from, const struct 
 	struct handshake h;
 	enum peel_counter result = PEEL_CREATE_ACCEPTED;
 
-	/* No flags: takes part in nothing. No early cells: a node that drops every cell (section 13.6). */
+	/* No flags: takes part in nothing. No early cells: a node that drops every cell
+	 * (section 13.6). */
 	if (s->peer_flags == 0 || s->max_relay_early == 0)
 		return PEEL_CREATE_REFUSED_LIMIT;
 	/* Source port 0 is legal in a datagram, but cannot be answered. */

@@ -10,7 +10,8 @@
 #define MAGIC_LEN (PEEL_PK_LEN - sizeof(((struct key *)0)->tail))
 #define FIRST_SIZE 64
 
-/* Buckets under a secret seed: strangers choose these keys. The X25519 half is enough to spread them. */
+/* Buckets under a secret seed: strangers choose these keys. The X25519 half is enough to spread
+ * them. */
 static uint32_t
 bucket_of(const struct keys *k, const uint8_t *tail)
 {

@@ -65,7 +65,8 @@ allocate(struct peel_or_circuits *c)
 	return 0;
 }
 
-/* Strangers have a quarter of what may be spent, and each of them a tenth of what a neighbour may have. */
+/* Strangers have a quarter of what may be spent, and each of them a tenth of what a neighbour may
+ * have. */
 static int
 init_budget(struct peel_or_circuits *c, enum standing standing)
 {
@@ -158,7 +159,7 @@ peel_or_free(struct peel_or_circuits *c)
 	free(c);
 }
 
-/* ---- entries ---------------------------------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------------- */
 
 struct or_circuit *
 or_new(struct peel_or_circuits *c)
@@ -210,7 +211,8 @@ int
 or_map_session(struct peel_or_circuits *c, struct or_circuit *ci)
 {
 	if (ci->session >= c->n_by_session) {
-		/* An eighth more than needed: doubling would be as much as the rest of the indexes. */
+		/* An eighth more than needed: doubling would be as much as the rest of the
+		 * indexes. */
 		uint32_t n = ci->session + ci->session / 8 + 64;
 
 		uint32_t *map = realloc(c->by_session, (size_t)n * sizeof(*map));
@@ -235,7 +237,7 @@ or_by_session(const struct peel_or_circuits *c, uint32_t session, uint32_t gener
 	return circuit_at(c, c->by_session[session]);
 }
 
-/* ---- by circuit id ---------------------------------------------------------------------------------------------------- */
+/* ---- by circuit id --------------------------------------------------------------------------- */
 
 static uint32_t *
 bucket_of(const struct peel_or_circuits *c, uint32_t cid)
@@ -289,7 +291,8 @@ or_in_use(struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid
 	uint32_t slot;
 
 	for (uint32_t l = or_first(c, cid); l != NONE; l = or_next(c, l)) {
-		/* Honest ids are random: so many with one id are somebody's attempt to make a long chain. */
+		/* Honest ids are random: so many with one id are somebody's attempt to make a long
+		 * chain. */
 		if (circuit_at(c, l / 2)->cid[l % 2] == cid && ++n >= SAME_CID_MAX)
 			return true;
 	}
@@ -301,7 +304,7 @@ or_in_use(struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid
 	return slot != PEEL_NONE;
 }
 
-/* ---- the end ---------------------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 void
 or_delay(struct peel_or_circuits *c, struct or_circuit *ci, enum delayed what)

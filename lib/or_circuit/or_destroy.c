@@ -5,13 +5,15 @@
 
 #include "or_internal.h"
 
-/* Destroy, section 17: a signed datagram, authorised by the signer's place in the circuit and nothing else. */
+/* Destroy, section 17: a signed datagram, authorised by the signer's place in the circuit and
+ * nothing else. */
 
 #define DESTROY_LEN 169
-#define BAD_MAX                                                                                    \
-	3 /* bad signatures of a neighbour, then it cannot destroy the circuit: whoever may does not sign badly */
-#define SHUTDOWN_MS                                                                                \
-	3000 /* a node with a million circuits does not sign for a minute: the rest times out */
+/* bad signatures of a neighbour, then it cannot destroy the circuit: whoever may does not sign
+ * badly */
+#define BAD_MAX 3
+/* a node with a million circuits does not sign for a minute: the rest times out */
+#define SHUTDOWN_MS 3000
 
 static bool
 allowed(const struct peel_or_circuits *c, uint32_t link, uint32_t cid, const uint8_t *pk)
@@ -23,8 +25,9 @@ allowed(const struct peel_or_circuits *c, uint32_t link, uint32_t cid, const uin
 }
 
 /*
- * The side this neighbour may destroy. Ids are the neighbours' choice, so the same one can be in use by several;
- * when one key has it twice (from two of its addresses), the source address tells them apart.
+ * The side this neighbour may destroy. Ids are the neighbours' choice, so the same one can be in
+ * use by several; when one key has it twice (from two of its addresses), the source address tells
+ * them apart.
  */
 static uint32_t
 find_side(const struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid,
@@ -86,7 +89,8 @@ or_destroy(
 	struct or_circuit *ci = circuit_at(c, link / 2);
 	uint8_t *n_bad = &ci->n_bad_destroy[link % 2];
 
-	/* Whoever knows an id and its owner's key can make us verify: as much work as answering a create. */
+	/* Whoever knows an id and its owner's key can make us verify: as much work as answering a
+	 * create. */
 	if (*n_bad == BAD_MAX || !may_verify(c, ci))
 		return refuse(c, PEEL_CONTROL_RATE);
 	if (!peel_signed_verify(&frame)) {

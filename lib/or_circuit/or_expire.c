@@ -29,8 +29,9 @@ age_ms(const struct peel_or_circuits *c, const struct or_circuit *ci)
 }
 
 /*
- * Workers write the time of their own clock, which counts cycles of a frequency that is known to a few tenths of a
- * percent: seconds of error in an hour. So a change counts, and the time in it only if it can be right.
+ * Workers write the time of their own clock, which counts cycles of a frequency that is known to a
+ * few tenths of a percent: seconds of error in an hour. So a change counts, and the time in it only
+ * if it can be right.
  */
 static void
 note_activity(const struct peel_or_circuits *c, struct or_circuit *ci, const struct peel_session *s)
@@ -68,7 +69,8 @@ too_old(const struct peel_or_circuits *c, const struct or_circuit *ci)
 	return ci->kind == KIND_EXIT && age_ms(c, ci) > life * 1000;
 }
 
-/* Also W13: keys of a circuit never change, so neither may their number of uses pass what peers count in 32 bits. */
+/* Also W13: keys of a circuit never change, so neither may their number of uses pass what peers
+ * count in 32 bits. */
 static bool
 too_much(const struct peel_or_circuits *c, const struct peel_session *s)
 {

@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * Inside lib/or_circuit: the tables behind struct peel_or_circuits. Everything is an array sized at the start (its pages are
- * touched when needed) and linked by index. Thread: control, all of it.
+ * Inside lib/or_circuit: the tables behind struct peel_or_circuits. Everything is an array sized at
+ * the start (its pages are touched when needed) and linked by index. Thread: control, all of it.
  */
 
 #include "peel_or_circuit.h"
@@ -41,15 +41,18 @@ enum standing {
 	PROVED = N_POOLS, /* used this circuit */
 };
 
-#define N_OFFERED 8	/* most candidates told to one originator */
-#define SAME_CID_MAX 16 /* circuits with one id, from different neighbours: bounds every chain */
+#define N_OFFERED 8 /* most candidates told to one originator */
+/* circuits with one id, from different neighbours: bounds every chain */
+#define SAME_CID_MAX 16
 #define PENDING_PER_CIRCUIT 8 /* creates of one circuit not answered yet */
 #define HOUSEKEEPING_MS 5000  /* each circuit is examined about this often */
-#define REACH_AFTER_MS 57500  /* a node not heard for so long is pinged before it is extended to */
-#define DATAGRAM_EXTENDED_MAX                                                                      \
-	(PEEL_DATAGRAM_MAX - PEEL_SEAL_OVERHEAD) /* a created that fits when sealed */
+/* a node not heard for so long is pinged before it is extended to */
+#define REACH_AFTER_MS 57500
+/* a created that fits when sealed */
+#define DATAGRAM_EXTENDED_MAX (PEEL_DATAGRAM_MAX - PEEL_SEAL_OVERHEAD)
 
-/* There are millions: what only young ones need is elsewhere, and what lib/route knows is not repeated. */
+/* There are millions: what only young ones need is elsewhere, and what lib/route knows is not
+ * repeated. */
 struct or_circuit {
 	uint64_t joined_ms;
 	union {
@@ -99,7 +102,7 @@ struct pending {
 	uint8_t x[PEEL_X_LEN];
 };
 
-/* ---- offers.c: candidate lists, kept while their circuits may still be extended ----------------------------------------- */
+/* ---- offers.c: candidate lists, kept while their circuits may still be extended -------------- */
 
 struct offer {
 	uint32_t key[N_OFFERED];
@@ -118,7 +121,7 @@ void or_offers_fini(struct offers *o);
 uint32_t or_offer_new(struct offers *o);
 void or_offer_end(struct offers *o, uint32_t offer);
 
-/* ---- neighbour_keys.c: neighbours' and candidates' keys, each kept once ------------------------------------------------------ */
+/* ---- neighbour_keys.c: neighbours' and candidates' keys, each kept once ---------------------- */
 
 struct key {
 	uint8_t tail[PEEL_PK_LEN - 10]; /* without the magic, which all share */
@@ -141,7 +144,7 @@ uint32_t or_keys_get(struct keys *k, const uint8_t pk[PEEL_PK_LEN]);
 void or_keys_put(struct keys *k, uint32_t key);
 bool or_keys_equal(const struct keys *k, uint32_t key, const uint8_t pk[PEEL_PK_LEN]);
 
-/* ---- recent.c: (neighbour, id) pairs joined lately (W4) -------------------------------------------------------------- */
+/* ---- recent.c: (neighbour, id) pairs joined lately (W4) -------------------------------------- */
 
 struct recent_entry {
 	uint64_t id;
@@ -164,7 +167,7 @@ void recent_add(struct recent *r, const struct peel_addr *from, uint32_t cid, ui
 bool recent_has(const struct recent *r, const struct peel_addr *from, uint32_t cid, uint32_t now_s);
 void recent_expire(struct recent *r, uint32_t now_s);
 
-/* ---- sources.c: addresses that circuits come from (peel_addr_source) ----------------------------------------------------- */
+/* ---- sources.c: addresses that circuits come from (peel_addr_source) ------------------------- */
 
 struct source_count {
 	uint32_t joined;   /* circuits, proved */
@@ -190,7 +193,7 @@ void source_prove(struct sources *s, const struct peel_addr *addr, uint32_t now_
 /* ... lately. */
 bool source_proved(const struct sources *s, const struct peel_addr *addr, uint32_t now_s);
 
-/* ---- the whole -------------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 struct queue {
 	uint32_t first, last;
@@ -286,10 +289,12 @@ const struct peel_addr *or_addr(
 	const struct peel_or_circuits *c, const struct or_circuit *ci, enum side side);
 /* Forget the candidate list. */
 void or_unoffer(struct peel_or_circuits *c, struct or_circuit *ci);
-/* The circuit disappears after remove_tunnel_delay; at once, with its entry, when it never was used. */
+/* The circuit disappears after remove_tunnel_delay; at once, with its entry, when it never was
+ * used. */
 void or_remove(struct peel_or_circuits *c, struct or_circuit *ci);
 void or_delay(struct peel_or_circuits *c, struct or_circuit *ci, enum delayed what);
-/* Is a cell with (from, cid) somebody's already: a circuit here, a create of ours, another library's route? */
+/* Is a cell with (from, cid) somebody's already: a circuit here, a create of ours, another
+ * library's route? */
 bool or_in_use(struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid);
 
 /* unproved.c */
@@ -307,7 +312,8 @@ void unproved_forget(struct peel_or_circuits *c, struct or_circuit *ci);
 bool or_used(const struct peel_or_circuits *c, const struct or_circuit *ci);
 /* One has come. */
 void or_settle(struct peel_or_circuits *c, struct or_circuit *ci);
-/* The same, and there must be a place for it. @return false: there is none, the circuit has ended. Others may have ended. */
+/* The same, and there must be a place for it. @return false: there is none, the circuit has ended.
+ * Others may have ended. */
 bool or_prove(struct peel_or_circuits *c, struct or_circuit *ci);
 
 /* join.c */

@@ -4,11 +4,11 @@
 #pragma once
 
 /*
- * Circuits of others that this node takes part in: joining (create/created), extending, destroying, timing out. Owns
- * the sessions and routes of lib/route for them. A state machine without I/O: fed datagrams, opened messages and ticks,
- * acts through callbacks and published routes.
- * Source: protocol sections 12 to 14, 16, 17, 24, 30; counter-measures W1, W4, W5, W6, W11 of 27.
- * Thread: control, all of it.
+ * Circuits of others that this node takes part in: joining (create/created), extending, destroying,
+ * timing out. Owns the sessions and routes of lib/route for them. A state machine without I/O: fed
+ * datagrams, opened messages and ticks, acts through callbacks and published routes. Source:
+ * protocol sections 12 to 14, 16, 17, 24, 30; counter-measures W1, W4, W5, W6, W11 of 27. Thread:
+ * control, all of it.
  */
 
 #include "peel_cell.h"
@@ -25,20 +25,21 @@ struct peel_or_settings {
 	uint32_t max_time_ip;	      /* the same as introduction point */
 	uint32_t max_time_inactive;
 	uint64_t max_traffic; /* bytes per object, both directions together */
-	uint32_t
-		unstable_timeout; /* how long after joining a hop may be extended; also: how long an id is not reused */
+	/* how long after joining a hop may be extended; also: how long an id is not reused */
+	uint32_t unstable_timeout;
 	uint32_t next_hop_timeout;    /* wait for created */
 	uint32_t remove_tunnel_delay; /* grace before a removed object disappears */
 	uint32_t max_relay_early;
 	/* budgets of our own (section 28): one handshake costs about 100 us */
-	uint32_t
-		create_rate_per_source; /* creates per second from one IP address, averaged; burst 10x; 0: no limit */
+	/* creates per second from one IP address, averaged; burst 10x; 0: no limit */
+	uint32_t create_rate_per_source;
 	uint32_t create_rate; /* creates per second of all; burst 1x; 0: no limit */
 };
 /** The protocol's defaults. */
 void peel_or_settings_init(struct peel_or_settings *s);
 
-/** Sessions of lib/route that the circuits may have at once: more than max_joined_circuits, which counts those in use. */
+/** Sessions of lib/route that the circuits may have at once: more than max_joined_circuits, which
+ * counts those in use. */
 uint32_t peel_or_sessions(const struct peel_or_settings *s);
 
 struct peel_or_circuits;
@@ -58,31 +59,36 @@ struct peel_or_conf {
 		void *arg, uint16_t all, uint16_t none, struct peel_target *out, size_t n);
 	/** A verified peer by key. */
 	bool (*find_peer)(void *arg, const uint8_t pk[PEEL_PK_LEN], struct peel_target *out);
-	/** Has the node at this address (IP and port) answered a question of ours? NULL: nobody has. Cheap. */
+	/** Has the node at this address (IP and port) answered a question of ours? NULL: nobody
+	 * has. Cheap. */
 	bool (*proved)(void *arg, const struct peel_addr *addr);
 	/** Make sure a node hears us (DHT ping), then call peel_or_reached(token), answered or not.
 	 *  0, or -errno when that will not happen. */
 	int (*reach)(void *arg, const struct peel_addr *to, uint64_t token);
-	/** An exit is gone (removed, or become a relay and its grace is over): close its outside endpoint (may be 0). */
+	/** An exit is gone (removed, or become a relay and its grace is over): close its outside
+	 * endpoint (may be 0). */
 	void (*exit_gone)(void *arg, uint32_t session, uint32_t endpoint);
 	void *arg;
 };
 
 int peel_or_new(const struct peel_or_conf *conf, struct peel_or_circuits **out) PEEL_MUST_USE;
-/** Retires what is left, without destroy messages and without exit_gone. Before the route table. NULL is fine. */
+/** Retires what is left, without destroy messages and without exit_gone. Before the route table.
+ * NULL is fine. */
 void peel_or_free(struct peel_or_circuits *c);
 
 /**
  * A whole datagram of the tunnel overlay's main port: plaintext cell (create, created) or destroy.
- * 0; -ENOENT: another message (also a created that no create of this library asked for and a destroy of a circuit id
- * that only another library's routes use: own circuits); -EBADMSG: refused (counted by reason).
+ * 0; -ENOENT: another message (also a created that no create of this library asked for and a
+ * destroy of a circuit id that only another library's routes use: own circuits); -EBADMSG: refused
+ * (counted by reason).
  */
 int peel_or_datagram(
 	struct peel_or_circuits *c, const struct peel_addr *from, const uint8_t *data, size_t len);
 
 /**
- * A message (id and body) that a worker opened at an exit's end of session. extend is handled here; -ENOENT for ids that
- * are not (the caller goes on with hidden services and the like). Stale generations are ignored.
+ * A message (id and body) that a worker opened at an exit's end of session. extend is handled here;
+ * -ENOENT for ids that are not (the caller goes on with hidden services and the like). Stale
+ * generations are ignored.
  */
 int peel_or_message(struct peel_or_circuits *c, uint32_t session, uint32_t generation, bool early,
 	const uint8_t *msg, size_t len);
@@ -93,11 +99,11 @@ void peel_or_reached(struct peel_or_circuits *c, uint64_t token);
 /** Expire what is due. @return milliseconds until it wants to be called again. */
 uint64_t peel_or_tick(struct peel_or_circuits *c);
 
-/** Send destroy (reason 2, shutdown) to all neighbours and retire everything. @return how many were sent. Signing stops
- *  after 3 s; whoever was not told lets the circuit time out. */
+/** Send destroy (reason 2, shutdown) to all neighbours and retire everything. @return how many were
+ * sent. Signing stops after 3 s; whoever was not told lets the circuit time out. */
 unsigned int peel_or_shutdown(struct peel_or_circuits *c);
 
-/* ---- for the exit's control side (lib/node) ------------------------------------------------------------------------------ */
+/* ---- for the exit's control side (lib/node) -------------------------------------------------- */
 
 struct peel_exit_info {
 	uint32_t route;		   /* slot of the EXIT route */
@@ -111,11 +117,13 @@ int peel_or_exit(struct peel_or_circuits *c, uint32_t session, uint32_t generati
 /** Record and publish its outside endpoint. */
 int peel_or_exit_opened(struct peel_or_circuits *c, uint32_t session, uint32_t generation,
 	uint32_t endpoint) PEEL_MUST_USE;
-/** The exit is (or no longer is) the end of an introduction point's circuit: it may live max_time_ip. -ENOENT. */
+/** The exit is (or no longer is) the end of an introduction point's circuit: it may live
+ * max_time_ip. -ENOENT. */
 int peel_or_exit_introduction(struct peel_or_circuits *c, uint32_t session, uint32_t generation,
 	bool introduction) PEEL_MUST_USE;
-/** Seal a message (id and body) backward on an exit's session and send it to the previous hop. Until exit_gone, so also
- *  on a relay that was an exit a moment ago. 0, -ENOENT, or -EINVAL: longer than a datagram carries. */
+/** Seal a message (id and body) backward on an exit's session and send it to the previous hop.
+ * Until exit_gone, so also on a relay that was an exit a moment ago. 0, -ENOENT, or -EINVAL: longer
+ * than a datagram carries. */
 int peel_or_answer(struct peel_or_circuits *c, uint32_t session, const uint8_t *msg, size_t len);
 
 struct peel_or_count {

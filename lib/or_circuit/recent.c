@@ -7,8 +7,8 @@
 #include "or_internal.h"
 
 /*
- * Pairs are remembered as a keyed 64-bit hash: a false match would refuse one create in 2^64 / size, and the asker
- * tries somebody else.
+ * Pairs are remembered as a keyed 64-bit hash: a false match would refuse one create in 2^64 /
+ * size, and the asker tries somebody else.
  */
 
 int

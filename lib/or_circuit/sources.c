@@ -7,8 +7,9 @@
 #include "or_internal.h"
 
 /*
- * What is known of the addresses that circuits come from. Counts are kept by keyed hash alone: sources that meet in one place
- * are counted together, which nobody can bring about and which costs a share, never a circuit. Proofs are told apart.
+ * What is known of the addresses that circuits come from. Counts are kept by keyed hash alone:
+ * sources that meet in one place are counted together, which nobody can bring about and which costs
+ * a share, never a circuit. Proofs are told apart.
  */
 
 #define COUNTS 4096 /* places for counts, a power of two */

@@ -4,19 +4,21 @@
 #include "or_internal.h"
 
 /*
- * Places. A circuit is unproved until an authentic cell was opened on it: whoever sent its create may have forged the
- * address. Unproved circuits have places of their own, where the oldest gives way to the next, apart for addresses that
- * were proved otherwise and for those that were not. Only proved circuits count towards max_joined_circuits.
+ * Places. A circuit is unproved until an authentic cell was opened on it: whoever sent its create
+ * may have forged the address. Unproved circuits have places of their own, where the oldest gives
+ * way to the next, apart for addresses that were proved otherwise and for those that were not. Only
+ * proved circuits count towards max_joined_circuits.
  */
 
 #define STRANGERS_MAX 2048
 #define NEIGHBOURS_MIN 2048
 #define NEIGHBOURS_PART 16 /* or this part of max_joined_circuits */
 #define STRANGER_MAX 128   /* of one source, in the pool of strangers */
-#define EXCESS_PART 8	   /* circuits that were let in side by side, and then all are proved */
+/* circuits that were let in side by side, and then all are proved */
+#define EXCESS_PART 8
 #define EXCESS_MAX 64
-#define SHARE_PART                                                                                 \
-	4 /* more than this part of all circuits is too much for one source while others wait */
+/* more than this part of all circuits is too much for one source while others wait */
+#define SHARE_PART 4
 #define LOOKS 16 /* proved circuits looked at to find one that makes room */
 #define SCAN_MAX 8192
 
@@ -70,7 +72,7 @@ places_taken(const struct peel_or_circuits *c)
 	return c->n_exits - n_unproved(c) + 2 * (uint64_t)c->n_relays;
 }
 
-/* ---- the pools -------------------------------------------------------------------------------------------------------- */
+/* ---- the pools ------------------------------------------------------------------------------- */
 
 void
 unproved_enter(struct peel_or_circuits *c, struct or_circuit *ci, enum standing standing)
@@ -141,11 +143,11 @@ or_settle(struct peel_or_circuits *c, struct or_circuit *ci)
 	source_prove(&c->sources, from, now_s(c));
 }
 
-/* ---- who makes room ---------------------------------------------------------------------------------------------------- */
+/* ---- who makes room -------------------------------------------------------------------------- */
 
 /*
- * A circuit of a source that has more than its share, and more than twice as many as the one that wants a place; the one that
- * was silent longest among a few. NULL when there is none.
+ * A circuit of a source that has more than its share, and more than twice as many as the one that
+ * wants a place; the one that was silent longest among a few. NULL when there is none.
  */
 static struct or_circuit *
 find_rich(struct peel_or_circuits *c, const struct source_count *asking)
@@ -181,7 +183,8 @@ displace(struct peel_or_circuits *c, struct or_circuit *ci)
 	if (ci->kind == KIND_RELAY)
 		or_destroy_send(c, ci, NEXT, PEEL_DESTROY_UNKNOWN);
 	count(c, PEEL_CIRCUITS_DISPLACED);
-	/* Until a moment ago an exit, and in the queue of those that were: it leaves the way the others do. */
+	/* Until a moment ago an exit, and in the queue of those that were: it leaves the way the
+	 * others do. */
 	if (ci->kind == KIND_RELAY && ci->exit_open)
 		or_remove(c, ci);
 	else
@@ -237,7 +240,8 @@ unproved_room(struct peel_or_circuits *c, const struct peel_addr *from, enum sta
 
 	if (max == 0 || source->unproved >= c->pool[standing].per_source)
 		return false;
-	/* One's own unproved circuits count: nobody gets more than there are places by asking for them all at once. A forged
-	 * create ends nothing yet: whoever has too much makes room when the new circuit is proved. */
+	/* One's own unproved circuits count: nobody gets more than there are places by asking for
+	 * them all at once. A forged create ends nothing yet: whoever has too much makes room when
+	 * the new circuit is proved. */
 	return places_taken(c) + source->unproved < max || find_rich(c, source) != NULL;
 }

@@ -11,8 +11,8 @@
 #define MESSAGE_MAX 192 /* create has 113 bytes, extend 132 with an IPv6 address */
 
 /*
- * Creates and extends for the whole circuit, section 15.3. Six by default, so a circuit of seven hops could never be
- * built: there is always one for each hop, and half of the number for failures.
+ * Creates and extends for the whole circuit, section 15.3. Six by default, so a circuit of seven
+ * hops could never be built: there is always one for each hop, and half of the number for failures.
  */
 static unsigned int
 budget(const struct peel_origin_settings *s, unsigned int hops)
@@ -24,7 +24,8 @@ budget(const struct peel_origin_settings *s, unsigned int hops)
 	return n > hops + n / 2 ? n : hops + n / 2;
 }
 
-/* One try: an ephemeral key and an identifier of its own, so that answers to earlier ones do not fit. */
+/* One try: an ephemeral key and an identifier of its own, so that answers to earlier ones do not
+ * fit. */
 static int
 attempt(struct peel_origin_circuits *t, struct origin_circuit *tn, uint8_t x_public[PEEL_X_LEN])
 {
@@ -107,7 +108,8 @@ origin_ask(struct peel_origin_circuits *t, struct origin_circuit *tn)
 		origin_close(t, tn, PEEL_ORIGIN_END_FAILED, 0);
 }
 
-/* A hop that spoils the circuits it begins would be the least used one, and so the next one's first, for ever. */
+/* A hop that spoils the circuits it begins would be the least used one, and so the next one's
+ * first, for ever. */
 static void
 blame(struct peel_origin_circuits *t, const struct origin_circuit *tn)
 {
@@ -162,7 +164,7 @@ fail:
 	return ret;
 }
 
-/* ---- answers ---------------------------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void
 become_ready(struct peel_origin_circuits *t, struct origin_circuit *tn)
@@ -246,8 +248,8 @@ hop_added(struct peel_origin_circuits *t, struct origin_circuit *tn,
 }
 
 /*
- * The hop's keys and its candidate list. A man in the middle can make an authenticator, as that covers only Y; the list
- * is sealed with what only the holder of the long-term key can derive (W9).
+ * The hop's keys and its candidate list. A man in the middle can make an authenticator, as that
+ * covers only Y; the list is sealed with what only the holder of the long-term key can derive (W9).
  */
 static int
 verify(struct origin_circuit *tn, const struct peel_msg_created *m, struct peel_session_keys *keys,
@@ -340,8 +342,8 @@ origin_extended(
 	if (ret == 0)
 		return 0;
 	/*
-	 * No other candidate: the hop that said extended has become a relay to this one. It would pass the next extend on,
-	 * opened.
+	 * No other candidate: the hop that said extended has become a relay to this one. It would
+	 * pass the next extend on, opened.
 	 */
 	if (ret == -EBADMSG)
 		count(t, PEEL_OWN_HOP_BAD);

@@ -23,7 +23,8 @@ is_public(const struct peel_addr *a)
 	return peel_policy_destination(&internet, a);
 }
 
-/* Neighbours in the same network are likely to be one operator's, who would see both ends of what passes. */
+/* Neighbours in the same network are likely to be one operator's, who would see both ends of what
+ * passes. */
 bool
 origin_same_network(const struct peel_addr *a, const struct peel_addr *b)
 {
@@ -56,7 +57,8 @@ same_key(const uint8_t *a, const uint8_t *b)
 	return memcmp(a, b, PEEL_PK_LEN) == 0;
 }
 
-/* Not ourselves, not twice, not who did not answer a moment ago; the required exit has its place already. */
+/* Not ourselves, not twice, not who did not answer a moment ago; the required exit has its place
+ * already. */
 static bool
 key_excluded(
 	const struct peel_origin_circuits *t, const struct origin_circuit *tn, const uint8_t *pk)
@@ -88,7 +90,7 @@ is_last(const struct origin_circuit *tn)
 	return tn->n_hops + 1 == tn->goal;
 }
 
-/* ---- the end, before it is chosen ------------------------------------------------------------------------------------- */
+/* ---- the end, before it is chosen ------------------------------------------------------------ */
 
 static uint16_t
 end_flags(const struct origin_circuit *tn)
@@ -150,7 +152,7 @@ leaves_an_end(const struct peel_origin_circuits *t, const struct origin_circuit 
 	return false;
 }
 
-/* ---- first hop ----------------------------------------------------------------------------------------------------------- */
+/* ---- first hop ------------------------------------------------------------------------------- */
 
 void
 origin_first_failed(struct peel_origin_circuits *t, const uint8_t pk[PEEL_PK_LEN])
@@ -199,9 +201,10 @@ static int
 pick_first(struct peel_origin_circuits *t, const struct origin_circuit *tn,
 	const struct peel_target *list, size_t n, struct peel_target *out)
 {
-	/* The past can mislead: when an exit leaves, those before it are blamed, and another exit, least used and never
-	 * blamed, is first in all that follows and at the end of nothing. So when circuits fail, exits are kept for the
-	 * end, but for half of the time, when chance decides. */
+	/* The past can mislead: when an exit leaves, those before it are blamed, and another exit,
+	 * least used and never blamed, is first in all that follows and at the end of nothing. So
+	 * when circuits fail, exits are kept for the end, but for half of the time, when chance
+	 * decides. */
 	bool unlucky = tn->pooled && t->pool[tn->goal].backoff_ms != 0;
 	bool chance = unlucky && peel_random_below(t->env, 2) == 0;
 	bool keep_exits = unlucky && !chance;
@@ -288,7 +291,7 @@ origin_choose_point(struct peel_origin_circuits *t, struct peel_target *out)
 	return -EAGAIN;
 }
 
-/* ---- further hops --------------------------------------------------------------------------------------------------------- */
+/* ---- further hops ---------------------------------------------------------------------------- */
 
 void
 origin_offered(struct origin_circuit *tn, const struct peel_candidates *list)
@@ -316,7 +319,8 @@ is_offered(const struct build *b, const uint8_t *pk)
 	return false;
 }
 
-/* By the hop before: where it offers it, it knows the way; else it gets the address as we know it. */
+/* By the hop before: where it offers it, it knows the way; else it gets the address as we know
+ * it. */
 static bool
 within_reach(const struct origin_circuit *tn, const struct peel_target *target)
 {
@@ -328,7 +332,8 @@ within_reach(const struct origin_circuit *tn, const struct peel_target *target)
 	       (is_public(&target->addr) || !is_public(from));
 }
 
-/* At random among our candidates, or among those of them that the hop before offers too; rather who leaves an end. */
+/* At random among our candidates, or among those of them that the hop before offers too; rather who
+ * leaves an end. */
 static int
 pick_own(struct peel_origin_circuits *t, const struct origin_circuit *tn, uint16_t all,
 	uint16_t none, bool offered, struct peel_target *out)
@@ -373,9 +378,10 @@ pick_own_hop(struct peel_origin_circuits *t, const struct origin_circuit *tn, bo
 }
 
 /*
- * The hop before shall neither choose its successor nor wait until chance names a friend: we choose, it is asked twice,
- * and what it alone knows is for when we know nobody. In the middle the second one is somebody it claims to reach, as
- * the first may sit behind a NAT; the end, which sees the data, stays our choice.
+ * The hop before shall neither choose its successor nor wait until chance names a friend: we
+ * choose, it is asked twice, and what it alone knows is for when we know nobody. In the middle the
+ * second one is somebody it claims to reach, as the first may sit behind a NAT; the end, which sees
+ * the data, stays our choice.
  */
 static int
 choose_own(struct peel_origin_circuits *t, const struct origin_circuit *tn, struct peel_target *out)

@@ -5,7 +5,8 @@
 
 #include "origin_internal.h"
 
-/* Pings over own circuits, section 15.5: they keep the relays' entries alive, and tell who answers. */
+/* Pings over own circuits, section 15.5: they keep the relays' entries alive, and tell who
+ * answers. */
 
 #define IDENTIFIER_LEN 3
 
@@ -18,7 +19,8 @@ origin_silent(const struct peel_origin_circuits *t, const struct origin_circuit 
 	       now_ms(t) - tn->silent_ms > (limit < PONG_MS ? limit : PONG_MS);
 }
 
-/* Nobody answers at a rendezvous point before the circuits are joined, and a seeder's is kept alive by the other end. */
+/* Nobody answers at a rendezvous point before the circuits are joined, and a seeder's is kept alive
+ * by the other end. */
 bool
 origin_pings(const struct peel_origin_circuits *t, const struct origin_circuit *tn)
 {
@@ -35,8 +37,8 @@ origin_ping_later(struct peel_origin_circuits *t, struct origin_circuit *tn)
 	tn->ping_ms = now_ms(t) + PING_MS;
 }
 
-/* As the end of one of py-ipv8's circuits sees it. Those are all pinged at once, which tells who sees two that they
- * belong together: that is not copied. */
+/* As the end of one of py-ipv8's circuits sees it. Those are all pinged at once, which tells who
+ * sees two that they belong together: that is not copied. */
 void
 origin_ping_begin(struct peel_origin_circuits *t, struct origin_circuit *tn)
 {

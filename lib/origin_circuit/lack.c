@@ -8,11 +8,12 @@
 #include "peel_discovery.h"
 
 /*
- * What is missing for circuits of a length. Our own candidates tell; a hop may offer nodes that we do not know, so what
- * is missing makes a circuit unlikely, not impossible.
+ * What is missing for circuits of a length. Our own candidates tell; a hop may offer nodes that we
+ * do not know, so what is missing makes a circuit unlikely, not impossible.
  */
 
-/* Changes when one comes, goes, or announces something else. Of more than were asked for, each look sees others. */
+/* Changes when one comes, goes, or announces something else. Of more than were asked for, each look
+ * sees others. */
 static uint64_t
 mark_of(const struct peel_target *list, size_t n)
 {

@@ -71,7 +71,7 @@ peel_origin_free(struct peel_origin_circuits *t)
 	free(t);
 }
 
-/* ---- finding ----------------------------------------------------------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 struct origin_circuit *
 origin_by_id(const struct peel_origin_circuits *t, peel_origin_id id)
@@ -129,7 +129,7 @@ origin_fresh_cid(struct peel_origin_circuits *t)
 	return cid;
 }
 
-/* ---- beginning and end -------------------------------------------------------------------------------------------------- */
+/* ---- beginning and end ----------------------------------------------------------------------- */
 
 int
 origin_add(struct peel_origin_circuits *t, struct origin_circuit *tn, const struct peel_addr *first)
@@ -227,7 +227,7 @@ origin_remove(struct peel_origin_circuits *t, struct origin_circuit *tn)
 	free(tn);
 }
 
-/* ---- input -------------------------------------------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------------------- */
 
 int
 peel_origin_datagram(struct peel_origin_circuits *t, const struct peel_addr *from,
@@ -239,7 +239,8 @@ peel_origin_datagram(struct peel_origin_circuits *t, const struct peel_addr *fro
 		return -ENOENT;
 	if (data[PEEL_PREFIX_LEN] == PEEL_MSG_DESTROY)
 		return origin_destroy(t, from, data, len);
-	/* Sealed cells are the workers' business, and plaintext ones carry nothing else than create and created. */
+	/* Sealed cells are the workers' business, and plaintext ones carry nothing else than create
+	 * and created. */
 	if (peel_cell_parse(data, len, &cell) != 0 || !cell.plain ||
 		cell.message.p[0] != PEEL_MSG_CREATED)
 		return -ENOENT;

@@ -12,8 +12,8 @@ load64(const uint64_t *p)
 }
 
 /*
- * Workers count cells and write the time by a clock of their own: a change is what counts. At the last hop's layer: the
- * hops before it could keep a circuit alive that leads nowhere.
+ * Workers count cells and write the time by a clock of their own: a change is what counts. At the
+ * last hop's layer: the hops before it could keep a circuit alive that leads nowhere.
  */
 static void
 note_activity(const struct peel_origin_circuits *t, struct origin_circuit *tn, uint64_t now)
@@ -47,7 +47,8 @@ traffic(const struct peel_origin_circuits *t, const struct origin_circuit *tn)
 	return load64(&s->forward.bytes) + load64(&s->backward.bytes);
 }
 
-/* W13: keys never change, so neither may the number of their uses pass what peers count in 32 bits. */
+/* W13: keys never change, so neither may the number of their uses pass what peers count in 32
+ * bits. */
 static uint64_t
 cells(const struct peel_origin_circuits *t, const struct origin_circuit *tn)
 {
@@ -63,7 +64,8 @@ replace_at(uint64_t max_traffic)
 	return max_traffic - max_traffic / 10;
 }
 
-/* Look again after half of the time that is left to the next limit, at the pace since the last look. */
+/* Look again after half of the time that is left to the next limit, at the pace since the last
+ * look. */
 static void
 note_traffic(const struct peel_origin_circuits *t, struct origin_circuit *tn, uint64_t now)
 {

@@ -4,28 +4,34 @@
 #pragma once
 
 /*
- * Inside lib/origin_circuit: the tables behind struct peel_origin_circuits. Own circuits are few, so each is a block of its own, found
- * by its path or its circuit id. A circuit is never freed under its caller: what ends is CLOSING, and the next tick
- * after its time removes it. Thread: control, all of it.
+ * Inside lib/origin_circuit: the tables behind struct peel_origin_circuits. Own circuits are few,
+ * so each is a block of its own, found by its path or its circuit id. A circuit is never freed
+ * under its caller: what ends is CLOSING, and the next tick after its time removes it. Thread:
+ * control, all of it.
  */
 
 #include "peel_discovery.h"
 #include "peel_rate.h"
 #include "peel_origin_circuit.h"
 
-#define TRIES_MAX 32   /* creates and extends for one circuit at most, whatever the settings say */
-#define OFFERED_MAX 32 /* keys kept of a candidate list: more do not fit into a datagram */
-#define OWN_TRIES 2 /* of our own candidates for one place: more would let the hop before choose */
+/* creates and extends for one circuit at most, whatever the settings say */
+#define TRIES_MAX 32
+/* keys kept of a candidate list: more do not fit into a datagram */
+#define OFFERED_MAX 32
+/* of our own candidates for one place: more would let the hop before choose */
+#define OWN_TRIES 2
 #define CANDIDATES_ASKED 64 /* of our own candidates, to choose from */
 #define FAILED_MAX 64	    /* first hops remembered as failed */
 #define FAILED_MS 60000	    /* ... for so long */
 #define PING_MS 7500
-#define PONG_MS 10000	    /* a pong is overdue after this, or next_hop_timeout if that is less */
-#define TICK_MS 1000	    /* at most: limits are exact to this, and so is what was begun since */
-#define LOOK_MIN_MS 20	    /* max_traffic is exact to this, once the pace is known */
-#define TICK_WANTED_MS 500  /* while circuits are missing */
-#define BACKOFF_MS 500	    /* after a failed circuit, doubled ... */
-#define BACKOFF_MAX_MS 5000 /* ... up to this */
+/* a pong is overdue after this, or next_hop_timeout if that is less */
+#define PONG_MS 10000
+/* at most: limits are exact to this, and so is what was begun since */
+#define TICK_MS 1000
+#define LOOK_MIN_MS 20	      /* max_traffic is exact to this, once the pace is known */
+#define TICK_WANTED_MS 500    /* while circuits are missing */
+#define BACKOFF_MS 500	      /* after a failed circuit, doubled ... */
+#define BACKOFF_MAX_MS 5000   /* ... up to this */
 #define BACKOFF_LACK_MS 60000 /* ... or to this while what is known is not enough */
 #define YOUNG_MS 10000	      /* a circuit that ends at this age counts as failed */
 #define REPLACE_MS 30000      /* most that a replacement is begun before max_time */

@@ -4,11 +4,11 @@
 #pragma once
 
 /*
- * Own circuits, as their originator: choosing hops, building, a pool per hop count, keeping alive, replacing. Owns the
- * sessions, OWN routes and paths of lib/route for them. A state machine without I/O: fed datagrams, opened messages and
- * ticks, acts through callbacks and published paths.
- * Source: protocol sections 12, 13.1, 13.5, 13.6, 14.5, 15, 17, 24; counter-measures W1, W4, W5, W6, W9, W10 of 27.
- * Thread: control, all of it.
+ * Own circuits, as their originator: choosing hops, building, a pool per hop count, keeping alive,
+ * replacing. Owns the sessions, OWN routes and paths of lib/route for them. A state machine without
+ * I/O: fed datagrams, opened messages and ticks, acts through callbacks and published paths.
+ * Source: protocol sections 12, 13.1, 13.5, 13.6, 14.5, 15, 17, 24; counter-measures W1, W4, W5,
+ * W6, W9, W10 of 27. Thread: control, all of it.
  */
 
 #include "peel_cell.h"
@@ -20,8 +20,8 @@
 
 #define PEEL_HOPS_MAX (PEEL_PATH_LAYERS_MAX - 1)
 
-/** Names a circuit of this process: path in the low half, its generation in the high half; never 0. Any thread may
- *  check one with peel_path_generation(). */
+/** Names a circuit of this process: path in the low half, its generation in the high half; never 0.
+ * Any thread may check one with peel_path_generation(). */
 typedef uint64_t peel_origin_id;
 
 static inline peel_origin_id
@@ -54,19 +54,21 @@ enum peel_origin_end {
 
 /** The protocol's settings under their own names (section 23); times in seconds. */
 struct peel_origin_settings {
-	uint32_t
-		min_circuits; /* what counts as one in peel_origin_quotient; does not raise max_circuits */
+	/* what counts as one in peel_origin_quotient; does not raise max_circuits */
+	uint32_t min_circuits;
 	uint32_t max_circuits; /* wanted per hop count once it is asked for */
 	uint32_t max_time;
 	uint32_t max_time_ip; /* of IP_SEEDER circuits */
 	uint32_t max_time_inactive;
 	uint64_t max_traffic;
-	uint32_t
-		circuit_timeout; /* divided by next_hop_timeout: number of tries, though never fewer than hops and half of it */
+	/* divided by next_hop_timeout: number of tries, though never fewer than hops and half of
+	 * it */
+	uint32_t circuit_timeout;
 	uint32_t next_hop_timeout;
 	uint32_t remove_tunnel_delay;
 	uint32_t max_relay_early;
-	bool allow_same_network; /* two hops may share a /16 (IPv4) or a /32 (IPv6) of public addresses */
+	/* two hops may share a /16 (IPv4) or a /32 (IPv6) of public addresses */
+	bool allow_same_network;
 };
 /** The protocol's defaults. */
 void peel_origin_settings_init(struct peel_origin_settings *s);
@@ -89,7 +91,8 @@ struct peel_origin_conf {
 		void *arg, uint16_t all, uint16_t none, struct peel_target *out, size_t n);
 	/** A verified peer by key. */
 	bool (*find_peer)(void *arg, const uint8_t pk[PEEL_PK_LEN], struct peel_target *out);
-	/** A circuit is READY; a circuit ended (once per circuit, READY or not). May be NULL. They may not call back. */
+	/** A circuit is READY; a circuit ended (once per circuit, READY or not). May be NULL. They
+	 * may not call back. */
 	void (*ready)(void *arg, peel_origin_id id);
 	void (*ended)(void *arg, peel_origin_id id, enum peel_origin_end why);
 	void *arg;
@@ -97,7 +100,8 @@ struct peel_origin_conf {
 
 int peel_origin_new(
 	const struct peel_origin_conf *conf, struct peel_origin_circuits **out) PEEL_MUST_USE;
-/** Retires what is left, without destroy messages. Before the paths and the route table. NULL is fine. */
+/** Retires what is left, without destroy messages. Before the paths and the route table. NULL is
+ * fine. */
 void peel_origin_free(struct peel_origin_circuits *t);
 
 /**
@@ -107,20 +111,24 @@ void peel_origin_free(struct peel_origin_circuits *t);
 int peel_origin_datagram(struct peel_origin_circuits *t, const struct peel_addr *from,
 	const uint8_t *data, size_t len);
 /**
- * A message (id and body) that a worker opened at the end of an own path. extended, ping and pong are handled here;
- * -ENOENT for other ids (the caller goes on with hidden services, speed tests and the like) and for stale ids.
+ * A message (id and body) that a worker opened at the end of an own path. extended, ping and pong
+ * are handled here; -ENOENT for other ids (the caller goes on with hidden services, speed tests and
+ * the like) and for stale ids.
  */
 int peel_origin_message(
 	struct peel_origin_circuits *t, peel_origin_id id, const uint8_t *msg, size_t len);
 
-/** Build, ping, expire, replace. @return milliseconds until it wants to be called again, at most 1000. */
+/** Build, ping, expire, replace. @return milliseconds until it wants to be called again, at most
+ * 1000. */
 uint64_t peel_origin_tick(struct peel_origin_circuits *t);
-/** Send destroy (reason 2, shutdown) on every circuit and retire everything. @return how many were sent. */
+/** Send destroy (reason 2, shutdown) on every circuit and retire everything. @return how many were
+ * sent. */
 unsigned int peel_origin_shutdown(struct peel_origin_circuits *t);
 
 /**
- * Keep a pool of DATA circuits of that many hops from now on: max_circuits of them, built as candidates appear. Asking
- * again is fine. -EINVAL: hops is 0 or beyond PEEL_HOPS_MAX (or beyond what max_relay_early allows).
+ * Keep a pool of DATA circuits of that many hops from now on: max_circuits of them, built as
+ * candidates appear. Asking again is fine. -EINVAL: hops is 0 or beyond PEEL_HOPS_MAX (or beyond
+ * what max_relay_early allows).
  */
 int peel_origin_build(struct peel_origin_circuits *t, unsigned int hops);
 /** Give the pool up: its circuits are closed. -ENOENT: there is none. */
@@ -131,7 +139,8 @@ enum peel_origin_lack {
 	PEEL_ORIGIN_LACK_NOTHING,
 	PEEL_ORIGIN_LACK_RELAYS, /* fewer are known than a circuit has hops */
 	PEEL_ORIGIN_LACK_EXIT,	 /* none is known */
-	PEEL_ORIGIN_LACK_NETWORKS, /* all relays known are in fewer networks than a circuit has hops */
+	/* all relays known are in fewer networks than a circuit has hops */
+	PEEL_ORIGIN_LACK_NETWORKS,
 	PEEL_ORIGIN_LACK_ANSWERS, /* enough are known, but circuits through them fail */
 };
 
@@ -146,7 +155,8 @@ struct peel_origin_pool {
 /** -ENOENT: no pool of that many hops was asked for. */
 int peel_origin_pool(const struct peel_origin_circuits *t, unsigned int hops,
 	struct peel_origin_pool *out) PEEL_MUST_USE;
-/** What is missing, in words without a full stop, into @p out (200 bytes are enough), which is returned. */
+/** What is missing, in words without a full stop, into @p out (200 bytes are enough), which is
+ * returned. */
 const char *peel_origin_lack_text(const struct peel_origin_pool *p, char *out, size_t size);
 
 struct peel_origin_spec {
@@ -155,21 +165,24 @@ struct peel_origin_spec {
 	uint16_t exit_flags; /* what the last hop must announce; 0: by type (section 15.1) */
 	const struct peel_target *exit; /* required last hop; NULL: any */
 };
-/** One circuit beside the pools, not rebuilt when it ends. -EINVAL, -EAGAIN: no candidate, -ENOSPC: no path free. */
+/** One circuit beside the pools, not rebuilt when it ends. -EINVAL, -EAGAIN: no candidate, -ENOSPC:
+ * no path free. */
 int peel_origin_create(struct peel_origin_circuits *t, const struct peel_origin_spec *spec,
 	peel_origin_id *id) PEEL_MUST_USE;
 /** Close a circuit: destroy (reason 4) to the first hop; the pool replaces it. -ENOENT. */
 int peel_origin_close(struct peel_origin_circuits *t, peel_origin_id id);
 
-/** READY DATA circuits, those that answer before those with an overdue pong, in random order otherwise.
+/** READY DATA circuits, those that answer before those with an overdue pong, in random order
+ * otherwise.
  *  @p hops 0: of any length. @return how many there are; the first n are written. */
 size_t peel_origin_active(
 	struct peel_origin_circuits *t, unsigned int hops, peel_origin_id *out, size_t n);
-/** READY DATA circuits of that length per min_circuits (a min_circuits of 0 counts as 1); more than 1.0 is fine. */
+/** READY DATA circuits of that length per min_circuits (a min_circuits of 0 counts as 1); more
+ * than 1.0 is fine. */
 double peel_origin_quotient(const struct peel_origin_circuits *t, unsigned int hops);
 
-/** Seal a message (id and body) for the end of a circuit and send it, relay_early as section 13.6 says.
- *  0, -ENOENT: no such circuit or no hop yet, -EMSGSIZE. */
+/** Seal a message (id and body) for the end of a circuit and send it, relay_early as section 13.6
+ * says. 0, -ENOENT: no such circuit or no hop yet, -EMSGSIZE. */
 int peel_origin_send(
 	struct peel_origin_circuits *t, peel_origin_id id, const uint8_t *msg, size_t len);
 

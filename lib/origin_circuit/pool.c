@@ -6,8 +6,8 @@
 #include "origin_internal.h"
 
 /*
- * A pool per hop count: max_circuits DATA circuits, EXTENDING or READY. One that comes near its end still serves, but no
- * longer counts as one of them, so that its replacement is built meanwhile.
+ * A pool per hop count: max_circuits DATA circuits, EXTENDING or READY. One that comes near its end
+ * still serves, but no longer counts as one of them, so that its replacement is built meanwhile.
  */
 
 static bool
@@ -55,8 +55,8 @@ back_off(struct peel_origin_circuits *t, unsigned int hops)
 }
 
 /*
- * While what we know is not enough, a circuit is a question to its first hop whether it knows more: one at a time, less
- * and less often, until something else is known.
+ * While what we know is not enough, a circuit is a question to its first hop whether it knows more:
+ * one at a time, less and less often, until something else is known.
  */
 static bool
 is_doubtful(struct peel_origin_circuits *t, unsigned int hops)
@@ -160,7 +160,7 @@ origin_pool_ended(
 		back_off(t, tn->goal);
 }
 
-/* ---- interface ---------------------------------------------------------------------------------------------------------- */
+/* ---- interface ------------------------------------------------------------------------------- */
 
 int
 peel_origin_build(struct peel_origin_circuits *t, unsigned int hops)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Introductions: asking, answering, and what an answer proves. Source: protocol sections 7, 8.1, 8.2, 10.
+ * Introductions: asking, answering, and what an answer proves. Source: protocol sections
+ * 7, 8.1, 8.2, 10.
  */
 #include <errno.h>
 
@@ -36,7 +37,7 @@ fits(const struct peel_writer *w, size_t at_most)
 	return (size_t)peel_writer_len(w) + PEEL_SIGNATURE_LEN <= at_most;
 }
 
-/* ---- asking ---------------------------------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static bool
 remember(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *to,
@@ -75,8 +76,8 @@ overlay_intro_send(struct peel_overlay *ov, enum peel_community c, const struct 
 	};
 
 	/*
-	 * The walk waits for an answer. Asking back does not: who asks us now may have been down when it was asked
-	 * before, and would otherwise not be a candidate for seconds.
+	 * The walk waits for an answer. Asking back does not: who asks us now may have been down
+	 * when it was asked before, and would otherwise not be a candidate for seconds.
 	 */
 	uint64_t pause = why == PEEL_ASK_WALK ? PEEL_OVERLAY_LOST_MS : PEEL_OVERLAY_REPEAT_MS;
 
@@ -106,7 +107,7 @@ overlay_intro_probe(struct peel_overlay *ov, struct ov_peer *p, enum peel_commun
 	overlay_intro_send(ov, c, &p->addr, p->new_style, PEEL_ASK_PEER, SIZE_MAX);
 }
 
-/* ---- answering ------------------------------------------------------------------------------------------------------------- */
+/* ---- answering ------------------------------------------------------------------------------- */
 
 static bool
 introducible(const struct peel_overlay *ov, const struct ov_peer *p, const struct peel_addr *to,
@@ -116,7 +117,8 @@ introducible(const struct peel_overlay *ov, const struct ov_peer *p, const struc
 		return false;
 	if (!new_style && p->addr.family != PEEL_FAMILY_IPV4)
 		return false;
-	/* A neighbour in our own network is reachable from outside through our public address only. */
+	/* A neighbour in our own network is reachable from outside through our public address
+	 * only. */
 	if (overlay_addr_local(&p->addr) && !overlay_addr_local(to))
 		return ov->public_address.family == p->addr.family &&
 		       !overlay_addr_local(&ov->public_address);
@@ -243,8 +245,8 @@ answer_bootstrap(struct peel_overlay *ov, enum peel_community c, const struct pe
 }
 
 /*
- * What a peer's request from its own address tells. It may be an old one, replayed: it can say that there is something
- * to ask, but change nothing that an answer has settled (W6).
+ * What a peer's request from its own address tells. It may be an old one, replayed: it can say that
+ * there is something to ask, but change nothing that an answer has settled (W6).
  */
 static void
 serve_peer(struct peel_overlay *ov, enum peel_community c, struct ov_peer *p,
@@ -303,8 +305,9 @@ ask_stranger(struct peel_overlay *ov, enum peel_community c, const struct peel_a
 }
 
 /*
- * Whoever is there becomes a peer by its answer alone, so nothing is kept but the question. At first contact our answer
- * leaves room for a question as long as the request; afterwards questions and answers take turns.
+ * Whoever is there becomes a peer by its answer alone, so nothing is kept but the question. At
+ * first contact our answer leaves room for a question as long as the request; afterwards questions
+ * and answers take turns.
  */
 static void
 serve_stranger(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
@@ -361,7 +364,7 @@ overlay_intro_request(struct peel_overlay *ov, enum peel_community c, const stru
 	return 0;
 }
 
-/* ---- answers ---------------------------------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 int
 overlay_intro_match(struct peel_overlay *ov, const struct peel_addr *from,
@@ -386,7 +389,8 @@ overlay_intro_match(struct peel_overlay *ov, const struct peel_addr *from,
 
 	if (rc == -EAGAIN)
 		return 0;
-	/* A few wrong ones may be somebody else's guesses; one question does not pay for any number of checks. */
+	/* A few wrong ones may be somebody else's guesses; one question does not pay for any number
+	 * of checks. */
 	*found = rc == 0;
 	if (rc == 0 || ++r->failures == FAILURES_MAX)
 		overlay_requests_del(t, r);
@@ -394,9 +398,9 @@ overlay_intro_match(struct peel_overlay *ov, const struct peel_addr *from,
 }
 
 /*
- * The sender of a matched and authentic answer is at @p from, if the answer was meant for us: what somebody in between
- * hands on was meant for him. One that surely is beats one that only may be; otherwise who answers at his address stays
- * there for a while. NULL: not for us, or no room.
+ * The sender of a matched and authentic answer is at @p from, if the answer was meant for us: what
+ * somebody in between hands on was meant for him. One that surely is beats one that only may be;
+ * otherwise who answers at his address stays there for a while. NULL: not for us, or no room.
  */
 static struct ov_peer *
 confirm(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
@@ -422,7 +426,8 @@ confirm(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *
 	p->probes = 0;
 	p->answered_ms = overlay_now(ov);
 	overlay_peers_join(&ov->peers, p, c);
-	/* One socket has one key in a community: any other entry there is a predecessor or a lie. */
+	/* One socket has one key in a community: any other entry there is a predecessor or a
+	 * lie. */
 	q = overlay_peers_at(&ov->peers, from, NULL);
 	while (q != NULL) {
 		if (q != p && (q->member & 1 << c) != 0) {
@@ -465,7 +470,8 @@ overlay_intro_response(struct peel_overlay *ov, enum peel_community c, const str
 			overlay_peers_flags(&ov->peers, p, flags);
 		if (c == PEEL_COMMUNITY_DISCOVERY)
 			overlay_similarity_send(ov, from);
-		/* What it said in the tunnel overlay while it was a stranger is forgotten, and it need not say it again. */
+		/* What it said in the tunnel overlay while it was a stranger is forgotten, and it
+		 * need not say it again. */
 		if (!known && c != PEEL_COMMUNITY_TUNNEL)
 			(void)overlay_intro_send(ov, PEEL_COMMUNITY_TUNNEL, from, p->new_style,
 				PEEL_ASK_PEER, SIZE_MAX);

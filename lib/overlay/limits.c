@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Budgets of work that strangers can ask for: checking signatures, questions, introductions and punctures. A verification
- * costs about 100,000 cycles, so these are shares of a core. Those we know, those we asked and those we asked only because
- * they came have budgets of their own: a flood from invented addresses does not keep us from our friends.
+ * Budgets of work that strangers can ask for: checking signatures, questions, introductions and
+ * punctures. A verification costs about 100,000 cycles, so these are shares of a core. Those we
+ * know, those we asked and those we asked only because they came have budgets of their own: a flood
+ * from invented addresses does not keep us from our friends.
  */
 #include "overlay_internal.h"
 
@@ -18,7 +19,8 @@ static const struct budget verify_their_answers = {.per_second = 1000, .burst = 
 static const struct budget verify_known = {.per_second = 1000, .burst = 2000};
 static const struct budget verify_legacy = {.per_second = 10, .burst = 60};
 static const struct budget ask_source = {.per_second = 2, .burst = 8};
-/* What sends datagrams to third nodes: one in 10 s for a stranger, which is its cost divided by its rate. */
+/* What sends datagrams to third nodes: one in 10 s for a stranger, which is its cost divided by its
+ * rate. */
 static const struct budget third_stranger = {.per_second = 1, .burst = 10};
 #define THIRD_STRANGER_COST 10
 static const struct budget third_peer = {.per_second = 2, .burst = 20};

@@ -11,7 +11,7 @@
 #define STRANGERS_DEFAULT 16384
 #define STRANGERS_MIN 64
 
-/* ---- life ------------------------------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static int
 init_tables(struct peel_overlay *ov)
@@ -105,7 +105,7 @@ peel_overlay_remove_bootstrap(struct peel_overlay *ov, const struct peel_addr *a
 	}
 }
 
-/* ---- shared by the files of this library ------------------------------------------------------------------------------------- */
+/* ---- shared by the files of this library ----------------------------------------------------- */
 
 int
 overlay_malformed(struct peel_overlay *ov)
@@ -177,7 +177,7 @@ overlay_send_signed(struct peel_overlay *ov, const struct peel_addr *to, struct 
 	overlay_send_unsigned(ov, to, w);
 }
 
-/* ---- input --------------------------------------------------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------------------- */
 
 static int
 on_signed(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
@@ -231,7 +231,8 @@ peel_overlay_input(
 		return overlay_puncture_request(ov, c, from, data, len);
 	case PEEL_MSG_PUNCTURE:
 	case PEEL_MSG_PUNCTURE_NEW:
-		/* It opened a NAT by arriving; nothing in it is used, so its signature is not worth checking. */
+		/* It opened a NAT by arriving; nothing in it is used, so its signature is not worth
+		 * checking. */
 		return 0;
 	default:
 		if (c != PEEL_COMMUNITY_DISCOVERY)
@@ -256,7 +257,7 @@ peel_overlay_tick(struct peel_overlay *ov)
 	return PEEL_OVERLAY_TICK_MS;
 }
 
-/* ---- questions from above ------------------------------------------------------------------------------------------------------- */
+/* ---- questions from above -------------------------------------------------------------------- */
 
 static void export(const struct ov_peer *p, struct peel_peer *out)
 {
@@ -268,8 +269,8 @@ static void export(const struct ov_peer *p, struct peel_peer *out)
 	out->last_heard_ms = p->answered_ms;
 }
 
-/* Uniform below n from a 64-bit state that starts with fresh randomness: one draw of the environment per call, as
- * candidates are chosen for each circuit that others build through us. */
+/* Uniform below n from a 64-bit state that starts with fresh randomness: one draw of the
+ * environment per call, as candidates are chosen for each circuit that others build through us. */
 static uint32_t
 next_below(uint64_t *state, uint32_t n)
 {

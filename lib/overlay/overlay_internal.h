@@ -4,7 +4,8 @@
 #pragma once
 
 /*
- * What the files of this library share. Every table is bounded and found by hash; nothing here is seen from outside.
+ * What the files of this library share. Every table is bounded and found by hash; nothing here is
+ * seen from outside.
  */
 
 #include "peel_overlay.h"
@@ -16,18 +17,20 @@
 #define PEEL_OVERLAY_VOTES 16
 #define PEEL_OVERLAY_BOOTSTRAP_MAX 256
 
-#define PEEL_OVERLAY_REPEAT_MS                                                                     \
-	300 /* never ask one address twice within that time, whatever others send */
-#define PEEL_OVERLAY_LOST_MS 3000 /* after that a request no longer holds up the walk ... */
+/* never ask one address twice within that time, whatever others send */
+#define PEEL_OVERLAY_REPEAT_MS 300
+/* after that a request no longer holds up the walk ... */
+#define PEEL_OVERLAY_LOST_MS 3000
 #define PEEL_OVERLAY_REQUEST_LIFE_MS 10000 /* ... but a late answer is still ours */
 #define PEEL_OVERLAY_IDLE_MS 27500
 #define PEEL_OVERLAY_PING_INTERVAL_MS 10000
 #define PEEL_OVERLAY_DROP_MS 57500
-/* A peer that answered at its address within this time is not moved to another one: neither a forwarder in the middle nor
- * a second interface can make it flap. One idle time and one ping later it may move. */
+/* A peer that answered at its address within this time is not moved to another one: neither a
+ * forwarder in the middle nor a second interface can make it flap. One idle time and one ping later
+ * it may move. */
 #define PEEL_OVERLAY_STICKY_MS 40000
 
-/* ---- peer_index.c: chained hash over slots of an array ----------------------------------------------------------------- */
+/* ---- peer_index.c: chained hash over slots of an array --------------------------------------- */
 
 #define PEEL_SLOT_NONE UINT32_MAX
 
@@ -48,21 +51,22 @@ overlay_index_first(const struct ov_index *x, uint64_t hash)
 	return x->head[hash & x->mask];
 }
 
-/* ---- scope.c: kinds of addresses ------------------------------------------------------------------------------------ */
+/* ---- scope.c: kinds of addresses ------------------------------------------------------------- */
 
 /** Loopback, private, link-local or shared: not reachable from the Internet. */
 bool overlay_addr_local(const struct peel_addr *a);
-/** Private, and in the same network as far as one can tell without its mask: the same /24, or /64 of IPv6. */
+/** Private, and in the same network as far as one can tell without its mask: the same /24, or /64
+ * of IPv6. */
 bool overlay_addr_neighbours(const struct peel_addr *a, const struct peel_addr *b);
-/** Who one has to be to send from there: the IP address, of IPv6 its /56; a local address as it is, because test
- *  networks have many nodes on one. */
+/** Who one has to be to send from there: the IP address, of IPv6 its /56; a local address as it is,
+ * because test networks have many nodes on one. */
 struct peel_addr overlay_addr_source(const struct peel_addr *a);
 /** Something a datagram can be sent to: a unicast address and a port. */
 bool overlay_addr_usable(const struct peel_addr *a);
 /** Who stands behind an address for counting heads: its /24 or /48, or a local address as it is. */
 struct peel_addr overlay_addr_subnet(const struct peel_addr *a);
 
-/* ---- limits.c: budgets of work that strangers can ask for ------------------------------------------------------------ */
+/* ---- limits.c: budgets of work that strangers can ask for ------------------------------------ */
 
 struct ov_limits {
 	/* by address */
@@ -77,7 +81,7 @@ int overlay_limits_init(
 	struct ov_limits *l, const struct peel_env *env, uint32_t n_sources) PEEL_MUST_USE;
 void overlay_limits_fini(struct ov_limits *l);
 
-/* ---- peers.c ----------------------------------------------------------------------------------------------------------- */
+/* ---- peers.c --------------------------------------------------------------------------------- */
 
 enum ov_list {
 	PEEL_LIST_ALL = PEEL_N_COMMUNITIES, /* the first ones are the members of each community */
@@ -94,7 +98,8 @@ struct ov_peer {
 	uint16_t ping_id;
 	uint8_t member; /* bit per community */
 	uint8_t probes; /* requests sent to learn more about it, without success */
-	bool weak; /* we did not know our own address well enough to tell whether its answer was for us */
+	/* we did not know our own address well enough to tell whether its answer was for us */
+	bool weak;
 	bool flags_known;     /* flags come from such an answer */
 	bool new_style;	      /* understands new style messages */
 	bool ping_pending;    /* ping_id was not answered yet */
@@ -147,7 +152,7 @@ bool overlay_peers_leave(struct ov_peers *t, struct ov_peer *p, enum peel_commun
 void overlay_peers_move(struct ov_peers *t, struct ov_peer *p, const struct peel_addr *addr);
 void overlay_peers_flags(struct ov_peers *t, struct ov_peer *p, uint16_t flags);
 
-/* ---- requests.c: what we asked and whom -------------------------------------------------------------------------------- */
+/* ---- requests.c: what we asked and whom ------------------------------------------------------ */
 
 /* Kinds: the communities (introduction-requests), then: */
 #define PEEL_REQUEST_SIMILARITY PEEL_N_COMMUNITIES
@@ -188,7 +193,7 @@ void overlay_requests_del(struct ov_requests *t, struct ov_request *r);
 void overlay_requests_expire(struct ov_requests *t, uint64_t now);
 uint32_t overlay_requests_walking(const struct ov_requests *t, uint8_t kind, uint64_t now);
 
-/* ---- strangers.c: addresses that have not answered yet --------------------------------------------------------------------- */
+/* ---- strangers.c: addresses that have not answered yet --------------------------------------- */
 
 struct ov_stranger;
 
@@ -204,7 +209,8 @@ struct ov_strangers {
 struct ov_allowance {
 	size_t bytes; /* that may go back now, no more later */
 	bool first_contact;
-	bool *asked; /* was the last thing sent there after first contact a question? To be kept up to date. */
+	/* was the last thing sent there after first contact a question? To be kept up to date. */
+	bool *asked;
 };
 
 /** @p n: a power of two. */
@@ -214,7 +220,7 @@ void overlay_strangers_fini(struct ov_strangers *t);
 struct ov_allowance overlay_strangers_came(
 	struct ov_strangers *t, const struct peel_addr *from, size_t len);
 
-/* ---- the overlay ---------------------------------------------------------------------------------------------------------- */
+/* ---- the overlay ----------------------------------------------------------------------------- */
 
 struct ov_walkable {
 	struct peel_addr addr;
@@ -265,7 +271,8 @@ struct peel_overlay {
 enum ov_trust {
 	PEEL_TRUST_STRANGER,
 	PEEL_TRUST_KNOWN, /* comes from the address of the peer it claims to be */
-	PEEL_TRUST_ASKED_BACK, /* matches a request to a stranger: cannot be had by inventing source addresses */
+	/* matches a request to a stranger: cannot be had by inventing source addresses */
+	PEEL_TRUST_ASKED_BACK,
 	PEEL_TRUST_ASKED, /* matches another request of ours */
 };
 
@@ -311,8 +318,9 @@ size_t overlay_intro_send(struct peel_overlay *ov, enum peel_community c,
 /** Ask a peer for what is still missing: an answer from its address, its flags. */
 void overlay_intro_probe(
 	struct peel_overlay *ov, struct ov_peer *p, enum peel_community c, uint64_t now);
-/** The request that an authentic answer belongs to; it is used up. 0: also when there is none (*found is false) or the
- *  answer is over a limit; -EBADMSG: wrong signature. All of it is counted. */
+/** The request that an authentic answer belongs to; it is used up. 0: also when there is none
+ * (*found is false) or the answer is over a limit; -EBADMSG: wrong signature. All of it is
+ * counted. */
 int overlay_intro_match(struct peel_overlay *ov, const struct peel_addr *from,
 	const struct peel_signed *s, uint8_t kind, uint16_t identifier, bool *found) PEEL_MUST_USE;
 
@@ -357,7 +365,8 @@ enum ov_dest {
 	PEEL_DEST_OURS,
 };
 
-/** A matched answer of @p voter says that we are at @p seen: a voice about our address, and a proof that it is for us. */
+/** A matched answer of @p voter says that we are at @p seen: a voice about our address, and a proof
+ * that it is for us. */
 enum ov_dest overlay_public_heard(struct peel_overlay *ov, const struct peel_addr *voter,
 	const struct peel_addr *seen, uint64_t now);
 /** Is it known for certain how peers like the one at @p peer see us? */

@@ -4,9 +4,10 @@
 #pragma once
 
 /*
- * Peer discovery for all communities of a node: introductions in both styles, punctures, walking, liveness, flags and
- * candidates. A state machine without I/O: fed datagrams and ticks, answers through callbacks.
- * Source: protocol sections 7 to 10, counter-measures W6, W7, W8 of 27. Thread: control, all of it.
+ * Peer discovery for all communities of a node: introductions in both styles, punctures, walking,
+ * liveness, flags and candidates. A state machine without I/O: fed datagrams and ticks, answers
+ * through callbacks. Source: protocol sections 7 to 10, counter-measures W6, W7, W8 of 27. Thread:
+ * control, all of it.
  */
 
 #include "peel_discovery.h"
@@ -28,11 +29,13 @@ struct peel_overlay_conf {
 	struct peel_stats *stats;	      /* the control thread's block */
 	uint8_t community[PEEL_N_COMMUNITIES][PEEL_COMMUNITY_LEN];
 	uint16_t flags; /* own peer flags, announced in the tunnel community */
-	int max_peers; /* per community: requests of others are not answered beyond that; -1: no limit but the table's own bound */
+	/* per community: requests of others are not answered beyond that; -1: no limit but the
+	 * table's own bound */
+	int max_peers;
 	uint32_t peers_max; /* bound of the peer table over all communities, 0: default (4096) */
-	uint32_t
-		strangers_max; /* addresses remembered that did not answer yet, 0: default (16,384) */
-	int walk_target;       /* walk while a community has fewer peers; -1: always */
+	/* addresses remembered that did not answer yet, 0: default (16,384) */
+	uint32_t strangers_max;
+	int walk_target;		   /* walk while a community has fewer peers; -1: always */
 	struct peel_addr lan;		   /* own local address and port (src lan) */
 	struct peel_addr public_address;   /* configured; none: learnt from agreeing answers */
 	const struct peel_addr *bootstrap; /* borrowed during new only */
@@ -50,27 +53,29 @@ struct peel_peer {
 	struct peel_addr addr;
 	uint16_t flags; /* as announced in the tunnel community; unknown bits kept */
 	bool candidate; /* in the tunnel community, and its flags are known from an answer (W8) */
-	uint64_t
-		last_heard_ms; /* its last answer to a question or ping of ours; nothing else counts */
+	/* its last answer to a question or ping of ours; nothing else counts */
+	uint64_t last_heard_ms;
 };
 
 /*
- * Words: a peer is a node that answered a request of ours at its address, with an answer meant for ours; that address
- * changes only by another such answer (W6). Whoever else comes is a stranger.
+ * Words: a peer is a node that answered a request of ours at its address, with an answer meant for
+ * ours; that address changes only by another such answer (W6). Whoever else comes is a stranger.
  */
 
 int peel_overlay_new(const struct peel_overlay_conf *conf, struct peel_overlay **out) PEEL_MUST_USE;
 void peel_overlay_free(struct peel_overlay *ov);
 
-/** One more bootstrap address (a configured name that resolved later). Duplicates and overflow are ignored. */
+/** One more bootstrap address (a configured name that resolved later). Duplicates and overflow are
+ * ignored. */
 void peel_overlay_add_bootstrap(struct peel_overlay *ov, const struct peel_addr *addr);
 /** One less: its name resolves to another address now. Unknown ones are ignored. */
 void peel_overlay_remove_bootstrap(struct peel_overlay *ov, const struct peel_addr *addr);
 
 /**
- * A datagram with the prefix of one of the communities and a message id of section 7, or any id of the discovery
- * community. @return 0 (also when it was dropped and counted by a limit, or as an answer nobody asked for); -ENOENT: not
- * for this library (other id or prefix); -EBADMSG: malformed or unauthentic, counted.
+ * A datagram with the prefix of one of the communities and a message id of section 7, or any id of
+ * the discovery community. @return 0 (also when it was dropped and counted by a limit, or as an
+ * answer nobody asked for); -ENOENT: not for this library (other id or prefix); -EBADMSG: malformed
+ * or unauthentic, counted.
  */
 int peel_overlay_input(
 	struct peel_overlay *ov, const struct peel_addr *from, const uint8_t *data, size_t len);
@@ -78,14 +83,16 @@ int peel_overlay_input(
 /** Walk, keep alive, churn, forget. @return milliseconds until it wants to be called again. */
 uint64_t peel_overlay_tick(struct peel_overlay *ov);
 
-/** Up to n (at most 64) candidates having all of @p all and none of @p none flags, with 25519 keys, in random order. */
+/** Up to n (at most 64) candidates having all of @p all and none of @p none flags, with 25519 keys,
+ * in random order. */
 size_t peel_overlay_candidates(
 	struct peel_overlay *ov, uint16_t all, uint16_t none, struct peel_peer *out, size_t n);
 /** Peer by key. @return false when there is none. */
 bool peel_overlay_find(
 	const struct peel_overlay *ov, const uint8_t pk[PEEL_PK_LEN], struct peel_peer *out);
-/** Is there a peer at this address (IP and port), so that whoever is there has answered a question of ours? One look-up by
- *  hash. Such a neighbour receives what is sent to its address; of any other only the source address is known. */
+/** Is there a peer at this address (IP and port), so that whoever is there has answered a question
+ * of ours? One look-up by hash. Such a neighbour receives what is sent to its address; of any other
+ * only the source address is known. */
 bool peel_overlay_proved(const struct peel_overlay *ov, const struct peel_addr *addr);
 /** Peers of a community. */
 size_t peel_overlay_count(const struct peel_overlay *ov, enum peel_community c);

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The discovery community: pings that keep peers alive in both directions, and lists of communities. Source: protocol
- * sections 8.5 and 9.
+ * The discovery community: pings that keep peers alive in both directions, and lists of
+ * communities. Source: protocol sections 8.5 and 9.
  */
 #include <errno.h>
 
 #include "overlay_internal.h"
 
-#define PINGS_PER_TICK                                                                             \
-	256 /* and a share of the peers that reaches each of them within its idle time */
+/* and a share of the peers that reaches each of them within its idle time */
+#define PINGS_PER_TICK 256
 #define PINGS_SHARE 32
 #define PROBES_PER_TICK 64
 #define PROBES_MAX 3
 /* Who was pinged in vain is asked as well: not everybody takes part in the discovery community. */
 #define ASK_AFTER_MS (PEEL_OVERLAY_IDLE_MS + PEEL_OVERLAY_PING_INTERVAL_MS / 2)
 
-/* ---- pings ------------------------------------------------------------------------------------------------------------------ */
+/* ---- pings ----------------------------------------------------------------------------------- */
 
 static void
 send_ping(struct peel_overlay *ov, const struct peel_addr *to, uint8_t id, uint16_t identifier)
@@ -58,7 +58,7 @@ on_pong(struct peel_overlay *ov, const struct peel_addr *from, const uint8_t *da
 	return 0;
 }
 
-/* ---- similarity --------------------------------------------------------------------------------------------------------------- */
+/* ---- similarity ------------------------------------------------------------------------------ */
 
 static struct peel_span
 own_communities(const struct peel_overlay *ov)
@@ -180,7 +180,7 @@ overlay_liveness_input(
 						 : on_similarity_response(ov, from, &s);
 }
 
-/* ---- the sweep ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the sweep ------------------------------------------------------------------------------- */
 
 static bool
 ping_is_due(const struct ov_peer *p, uint64_t now)
@@ -189,7 +189,8 @@ ping_is_due(const struct ov_peer *p, uint64_t now)
 	       now - p->pinged_ms >= PEEL_OVERLAY_PING_INTERVAL_MS;
 }
 
-/* The last ping gets the time to be answered: after a pause of this process everybody looks silent. */
+/* The last ping gets the time to be answered: after a pause of this process everybody looks
+ * silent. */
 static bool
 is_dead(const struct ov_peer *p, uint64_t now)
 {

@@ -6,8 +6,9 @@
 
 #include "overlay_internal.h"
 
-/* One IP address, or /56 of IPv6, which is what one customer gets, may not own the table, but a few nodes behind one NAT
- * find their place. Local addresses are exempt: test networks have many nodes on one. */
+/* One IP address, or /56 of IPv6, which is what one customer gets, may not own the table, but a few
+ * nodes behind one NAT find their place. Local addresses are exempt: test networks have many nodes
+ * on one. */
 #define PER_IP 8
 
 int
@@ -79,7 +80,7 @@ hash_ip(const struct ov_peers *t, const struct peel_addr *a)
 	return peel_addr_hash(&source, 3, t->seed);
 }
 
-/* ---- dense lists ----------------------------------------------------------------------------------------------------- */
+/* ---- dense lists ----------------------------------------------------------------------------- */
 
 static bool
 listed(const struct ov_peers *t, const struct ov_peer *p, unsigned int l)
@@ -118,7 +119,7 @@ update_candidate(struct ov_peers *t, struct ov_peer *p)
 	}
 }
 
-/* ---- looking up -------------------------------------------------------------------------------------------------------- */
+/* ---- looking up ------------------------------------------------------------------------------ */
 
 struct ov_peer *
 overlay_peers_by_key(const struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN])
@@ -171,7 +172,7 @@ overlay_peers_member_at(
 	return p;
 }
 
-/* ---- adding and removing -------------------------------------------------------------------------------------------------- */
+/* ---- adding and removing --------------------------------------------------------------------- */
 
 bool
 overlay_peers_room(const struct ov_peers *t, const struct peel_addr *addr)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Our own address, as the others see it, and whether an answer that names one is meant for us. Only matched answers
- * vote, one vote per subnet, and a majority of at least two decides; a single voice counts only while it is the only one.
- * Counter-measures W6, W7.
+ * Our own address, as the others see it, and whether an answer that names one is meant for us. Only
+ * matched answers vote, one vote per subnet, and a majority of at least two decides; a single voice
+ * counts only while it is the only one. Counter-measures W6, W7.
  */
 #include "overlay_internal.h"
 
@@ -98,7 +98,7 @@ vote(struct peel_overlay *ov, const struct peel_addr *voter, const struct peel_a
 		decide(ov);
 }
 
-/* ---- is an answer for us? ------------------------------------------------------------------------------------------------- */
+/* ---- is an answer for us? -------------------------------------------------------------------- */
 
 static bool
 same_kind(const struct peel_addr *a, const struct peel_addr *b)
@@ -114,7 +114,8 @@ agree(const struct peel_overlay *ov, const struct peel_addr *a, const struct pee
 	       (a->port == b->port || (a->port != ov->port && b->port != ov->port));
 }
 
-/* Two subnets that agree are enough if they are a third of all: a node may have several addresses outside. */
+/* Two subnets that agree are enough if they are a third of all: a node may have several addresses
+ * outside. */
 static bool
 agreed_on(const struct peel_overlay *ov, const struct peel_addr *seen)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Punctures: on behalf of a third node we send a datagram to a walker, so that our NAT lets the walker in. The request
- * is neither signed nor asked for, hence the limits: who has not answered us yet gets one in 10 s.
+ * Punctures: on behalf of a third node we send a datagram to a walker, so that our NAT lets the
+ * walker in. The request is neither signed nor asked for, hence the limits: who has not answered us
+ * yet gets one in 10 s.
  */
 #include "overlay_internal.h"
 
@@ -26,8 +27,9 @@ send_puncture(struct peel_overlay *ov, enum peel_community c, bool new_style,
 }
 
 /*
- * Nobody on the Internet has business with our local network, whatever source address a datagram claims; except that a peer
- * may introduce a neighbour of ours. Among nodes in one local network all is local.
+ * Nobody on the Internet has business with our local network, whatever source address a datagram
+ * claims; except that a peer may introduce a neighbour of ours. Among nodes in one local network
+ * all is local.
  */
 static bool
 may_be_local(const struct peel_overlay *ov, const struct peel_addr *from,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Addresses that have not answered us yet. Nothing shows that whoever is there wants what we send, so it gets little: at
- * first contact room for an answer and a question of ours, later as much as came in, and nothing unless something came in.
- * All that is remembered is who came.
+ * Addresses that have not answered us yet. Nothing shows that whoever is there wants what we send,
+ * so it gets little: at first contact room for an answer and a question of ours, later as much as
+ * came in, and nothing unless something came in. All that is remembered is who came.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,8 +15,8 @@
 #define AFTERWARDS 110
 
 struct ov_stranger {
-	uint64_t
-		id; /* of the source, keyed; a chance collision costs one of them its first contact */
+	/* of the source, keyed; a chance collision costs one of them its first contact */
+	uint64_t id;
 	bool asked; /* the last thing sent after first contact was a question: an answer is due */
 };
 

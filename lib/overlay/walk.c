@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Finding peers: addresses told by others are asked one by one, known peers are asked for more, bootstrap servers when
- * there is nobody. Source: protocol sections 8.2 (3, 4), 8.4, 8.6.
+ * Finding peers: addresses told by others are asked one by one, known peers are asked for more,
+ * bootstrap servers when there is nobody. Source: protocol sections 8.2 (3, 4), 8.4, 8.6.
  */
 #include "overlay_internal.h"
 
@@ -11,7 +11,8 @@
 #define BOOTSTRAP_CHANCE 13 /* of 256: a bootstrap server rather than a known peer */
 #define BOOTSTRAP_FIRST_MS 5000
 #define BOOTSTRAP_INTERVAL_MS 30000
-/* With enough peers nothing needs to be found, but flags, public address and NAT mappings must stay fresh. */
+/* With enough peers nothing needs to be found, but flags, public address and NAT mappings must stay
+ * fresh. */
 #define REFRESH_MS 10000
 
 int
@@ -27,7 +28,7 @@ overlay_walk_fini(struct ov_walk *w)
 	overlay_index_fini(&w->by_addr);
 }
 
-/* ---- walkable addresses -------------------------------------------------------------------------------------------------- */
+/* ---- walkable addresses ---------------------------------------------------------------------- */
 
 static uint64_t
 hash(const struct peel_overlay *ov, const struct peel_addr *a)
@@ -134,7 +135,7 @@ overlay_walk_response(struct peel_overlay *ov, enum peel_community c, const stru
 		offer_other_family(ov, c, from, m);
 }
 
-/* ---- walking -------------------------------------------------------------------------------------------------------------- */
+/* ---- walking --------------------------------------------------------------------------------- */
 
 static bool
 ask_walkable(struct peel_overlay *ov, enum peel_community c)
@@ -169,7 +170,8 @@ ask_peer(struct peel_overlay *ov, enum peel_community c)
 	return true;
 }
 
-/* Everybody, with growing pauses at first, so that a network just started comes together quickly. */
+/* Everybody, with growing pauses at first, so that a network just started comes together
+ * quickly. */
 static void
 bootstrap(struct peel_overlay *ov, enum peel_community c, uint64_t now)
 {

@@ -45,7 +45,8 @@ struct peel {
 };
 
 /* error.c */
-/** Remember what went wrong, for peel_strerror in this thread. @return code. @p text is not copied. */
+/** Remember what went wrong, for peel_strerror in this thread. @return code. @p text is not
+ * copied. */
 int error_text(int code, const char *text);
 int error_format(int code, const char *format, ...) PEEL_PRINTF(2, 3);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * EAL is process-wide, starts once and stays: a thread of DPDK's own sleeps on after the last node is closed. It is started
- * in a thread of ours that ends afterwards, because EAL pins, names and configures whoever starts it.
+ * EAL is process-wide, starts once and stays: a thread of DPDK's own sleeps on after the last node
+ * is closed. It is started in a thread of ours that ends afterwards, because EAL pins, names and
+ * configures whoever starts it.
  */
 #include <errno.h>
 #include <sched.h>

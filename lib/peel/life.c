@@ -14,7 +14,7 @@
 #include "peel_aead_engines.h"
 #include "peel_eal.h"
 
-/* ---- signals ------------------------------------------------------------------------------------------------------ */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 void
 signals_block(sigset_t *old)
@@ -35,7 +35,8 @@ struct guard {
 	bool ours; /* SIGPIPE was neither blocked nor pending before */
 };
 
-/* A peer of the management socket or a resolver that hangs up raises SIGPIPE in the caller's thread: not his concern. */
+/* A peer of the management socket or a resolver that hangs up raises SIGPIPE in the caller's
+ * thread: not his concern. */
 static void
 guard_begin(struct guard *g)
 {
@@ -63,7 +64,7 @@ guard_end(const struct guard *g)
 	pthread_sigmask(SIG_UNBLOCK, &pipe, NULL);
 }
 
-/* ---- open --------------------------------------------------------------------------------------------------------- */
+/* ---- open ------------------------------------------------------------------------------------ */
 
 static void
 release(struct peel *p)
@@ -182,7 +183,7 @@ peel_get_node(struct peel *p)
 	return p->node;
 }
 
-/* ---- who drives it -------------------------------------------------------------------------------------------------- */
+/* ---- who drives it --------------------------------------------------------------------------- */
 
 static void *
 control_main(void *arg)
@@ -305,7 +306,7 @@ peel_timeout(const struct peel *p)
 	return peel_node_timeout(p->node);
 }
 
-/* ---- close ------------------------------------------------------------------------------------------------------------ */
+/* ---- close ----------------------------------------------------------------------------------- */
 
 static bool
 in_callback(struct peel *p)

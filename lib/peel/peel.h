@@ -23,15 +23,17 @@
  *	peel_tunnel_data(p, circuit, &to, PEEL_DATA, "hello", 5);
  * @endcode
  *
- * Threads: a function may be called from any thread, unless it says otherwise; callbacks run in the thread that drives
- * the node (the library's own after peel_run, else the caller of peel_poll), never two of a node at once, and without
- * locks: they may call anything but peel_close, peel_run and peel_poll. What they are given is theirs during the call
- * only. Errors are negative errno values; peel_strerror says what went wrong.
+ * Threads: a function may be called from any thread, unless it says otherwise; callbacks run in the
+ *thread that drives the node (the library's own after peel_run, else the caller of peel_poll),
+ *never two of a node at once, and without locks: they may call anything but peel_close, peel_run
+ *and peel_poll. What they are given is theirs during the call only. Errors are negative errno
+ *values; peel_strerror says what went wrong.
  *
- * Several nodes may live in one process. The library is a guest: it installs no signal handlers, prints nothing, never
- * exits and changes neither affinity nor limits of the process; its threads handle no signals. It needs no privileges
- * and no hugepages. The first peel_open starts DPDK inside of the library; its memory and one sleeping thread stay until
- * the process ends. After fork() only the parent may use its nodes and open new ones.
+ * Several nodes may live in one process. The library is a guest: it installs no signal handlers,
+ *prints nothing, never exits and changes neither affinity nor limits of the process; its threads
+ *handle no signals. It needs no privileges and no hugepages. The first peel_open starts DPDK inside
+ *of the library; its memory and one sleeping thread stay until the process ends. After fork() only
+ *the parent may use its nodes and open new ones.
  */
 
 #include <stdbool.h>
@@ -57,7 +59,7 @@ typedef uint64_t peel_circuit;
 /** Most bytes of one peel_tunnel_data(); beyond 1356 (three hops) IP fragments. */
 #define PEEL_PAYLOAD_MAX 1600
 
-/* ---- addresses --------------------------------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 /** Kinds of addresses. */
 enum peel_address_type {
@@ -92,7 +94,7 @@ PEEL_API int peel_address_set(struct peel_address *out, const char *host, uint16
  */
 PEEL_API const char *peel_address_text(const struct peel_address *a, char *out, size_t size);
 
-/* ---- settings ------------------------------------------------------------------------------------------------------------ */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 /** What a node does for others; announced to them. Bits of peel_settings.peer_flags. */
 enum peel_flag {
@@ -209,7 +211,7 @@ struct peel_settings {
  */
 PEEL_API void peel_settings_init(struct peel_settings *settings);
 
-/* ---- life ---------------------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 /**
  * Make a node, with its port open but silent until it is driven. peel_close() frees it. The first
@@ -285,7 +287,7 @@ PEEL_API void peel_local_address(const struct peel *p, struct peel_address *out)
  */
 PEEL_API int peel_add_bootstrap(struct peel *p, const char *host_port);
 
-/* ---- circuits -------------------------------------------------------------------------------------------------------------- */
+/* ---- circuits -------------------------------------------------------------------------------- */
 
 /**
  * Keep circuits of that many hops from now on: between min_circuits and max_circuits, built as
@@ -452,7 +454,7 @@ PEEL_API void peel_on_circuit(struct peel *p,
  */
 PEEL_API char *peel_status(struct peel *p);
 
-/* ---- services at the end of a circuit -------------------------------------------------------------------------------------- */
+/* ---- services at the end of a circuit -------------------------------------------------------- */
 
 /**
  * One HTTP request by the exit of a circuit (which needs PEEL_EXIT_HTTP): for BitTorrent trackers.
@@ -502,7 +504,7 @@ struct peel_test {
 PEEL_API int peel_test_circuit(struct peel *p, peel_circuit circuit, const struct peel_test *test,
 	void (*done)(void *arg, int result, uint64_t rtt_us, size_t len), void *arg);
 
-/* ---- hidden services ------------------------------------------------------------------------------------------------------- */
+/* ---- hidden services ------------------------------------------------------------------------- */
 
 /** Where a hidden service can be asked for. */
 struct peel_introduction_point {
@@ -512,18 +514,20 @@ struct peel_introduction_point {
 	uint8_t source;			  /**< who told: 0 unknown, 1 DHT, 2 peer exchange */
 };
 
-/** A DHT to find services with. Called from the thread that drives the node; may answer at once or later, from any
- *  thread. 0, or -errno when there will be no answer. */
+/** A DHT to find services with. Called from the thread that drives the node; may answer at once or
+ * later, from any thread. 0, or -errno when there will be no answer. */
 struct peel_dht_provider {
 	/** First argument of every call. */
 	void *arg;
-	/** Find introduction points of a service; @p found may be called many times, the last time with NULL. */
+	/** Find introduction points of a service; @p found may be called many times, the last time
+	 * with NULL. */
 	int (*lookup)(void *arg, const uint8_t info_hash[20],
 		void (*found)(void *ctx, const struct peel_introduction_point *point), void *ctx);
 	/** Announce one. */
 	int (*announce)(void *arg, const uint8_t info_hash[20],
 		const struct peel_introduction_point *point);
-	/** Find the address of a node by the SHA-1 of its key; @p found is called once, NULL: not found. */
+	/** Find the address of a node by the SHA-1 of its key; @p found is called once, NULL: not
+	 * found. */
 	int (*peer_lookup)(void *arg, const uint8_t mid[20],
 		void (*found)(void *ctx, const struct peel_address *address), void *ctx);
 };

@@ -169,7 +169,7 @@ peel_begin_circuit(struct peel *p, unsigned int hops, peel_circuit *circuit)
 	return rc;
 }
 
-/* ---- data --------------------------------------------------------------------------------------------------------------- */
+/* ---- data ------------------------------------------------------------------------------------ */
 
 int
 peel_tunnel_data(struct peel *p, peel_circuit circuit, const struct peel_address *destination,
@@ -204,7 +204,7 @@ peel_tunnel_data(struct peel *p, peel_circuit circuit, const struct peel_address
 	}
 }
 
-/* ---- the node ------------------------------------------------------------------------------------------------------------ */
+/* ---- the node -------------------------------------------------------------------------------- */
 
 void
 peel_local_address(const struct peel *p, struct peel_address *out)

@@ -4,27 +4,29 @@
 #pragma once
 
 /*
- * For the programs of this repository, which read their own configuration and link the library statically: a node of the
- * public interface from a whole struct peel_node_conf. Not installed.
+ * For the programs of this repository, which read their own configuration and link the library
+ * statically: a node of the public interface from a whole struct peel_node_conf. Not installed.
  */
 
 #include "peel.h"
 #include "peel_node.h"
 
-/** As peel_open. EAL: as the program started it, else as for default settings. The fields `engine` NULL: the best. */
+/** As peel_open. EAL: as the program started it, else as for default settings. The fields `engine`
+ * NULL: the best. */
 PEEL_MUST_USE int peel_open_conf(const struct peel_node_conf *conf, struct peel **out);
 
 /** The node behind it. Its events belong to the library.   Thread: see peel_node.h. */
 struct peel_node *peel_get_node(struct peel *p);
-/** What the end of a circuit announced, bits of enum peel_flag; 0: not known. -ENOENT: there is no such circuit. */
+/** What the end of a circuit announced, bits of enum peel_flag; 0: not known. -ENOENT: there is no
+ * such circuit. */
 PEEL_MUST_USE int peel_exit_flags(struct peel *p, peel_circuit circuit, uint16_t *out);
-/** Begin one more circuit for data, beside the pools. *circuit is the one that was begun last, or 0; while that is being
- *  built, -EALREADY. */
+/** Begin one more circuit for data, beside the pools. *circuit is the one that was begun last, or
+ * 0; while that is being built, -EALREADY. */
 PEEL_MUST_USE int peel_begin_circuit(struct peel *p, unsigned int hops, peel_circuit *circuit);
 /** peel_circuit_for() gives each destination circuits of its own. Before the node is driven. */
 void peel_set_isolate(struct peel *p, bool isolate);
-/** peel_http_circuit, but none of @p avoid, whose exits do not answer. Isolating, the one of that length is closed when it is
- *  among them, and another one begun. */
+/** peel_http_circuit, but none of @p avoid, whose exits do not answer. Isolating, the one of that
+ * length is closed when it is among them, and another one begun. */
 peel_circuit peel_http_circuit_but(
 	struct peel *p, unsigned int hops, const peel_circuit *avoid, size_t n_avoid);
 /** Isolating: a circuit for HTTP requests, which data keeps away from. */

@@ -13,7 +13,7 @@
 #define HTTP_PAUSE_MS 500 /* after a circuit was begun in vain, doubled ... */
 #define HTTP_PAUSE_MAX_MS 5000
 
-/* ---- HTTP ------------------------------------------------------------------------------------------------------------ */
+/* ---- HTTP ------------------------------------------------------------------------------------ */
 
 int
 peel_http_request(struct peel *p, peel_circuit circuit, const struct peel_address *target,
@@ -63,7 +63,8 @@ is_among(peel_circuit circuit, const peel_circuit *list, size_t n)
 	return false;
 }
 
-/* Holding the node's lock. Isolating, only the one that data keeps away from: its exit would see a tracker and a peer. */
+/* Holding the node's lock. Isolating, only the one that data keeps away from: its exit would see a
+ * tracker and a peer. */
 static peel_circuit
 find_http(struct peel *p, struct peel_origin_circuits *t, unsigned int hops,
 	const peel_circuit *avoid, size_t n_avoid)
@@ -103,7 +104,8 @@ peel_is_reserved(struct peel *p, peel_circuit circuit)
 	return is;
 }
 
-/* Holding the node's lock. One at a time is begun, and less and less often while they fail; 0 or -errno. */
+/* Holding the node's lock. One at a time is begun, and less and less often while they fail; 0 or
+ * -errno. */
 static int
 begin_http(struct peel *p, struct peel_origin_circuits *t, unsigned int hops)
 {
@@ -157,7 +159,7 @@ peel_http_circuit_but(struct peel *p, unsigned int hops, const peel_circuit *avo
 	return circuit;
 }
 
-/* ---- hidden services --------------------------------------------------------------------------------------------------- */
+/* ---- hidden services ------------------------------------------------------------------------- */
 
 int
 peel_register_service(struct peel *p, const uint8_t info_hash[20], unsigned int hops,

@@ -8,7 +8,8 @@
 #include "handle.h"
 #include "peel_discovery.h"
 
-#define SIZE_LIMIT 65536 /* no version's structure is as large: this one was never initialised */
+/* no version's structure is as large: this one was never initialised */
+#define SIZE_LIMIT 65536
 
 _Static_assert(PEEL_KEY_LEN == PEEL_PK_LEN, "keys have one length");
 _Static_assert(PEEL_HOPS_LIMIT == PEEL_HOPS_MAX, "circuits have one limit");
@@ -51,7 +52,8 @@ settings_take(const struct peel_settings *in, struct peel_settings *out)
 	if (in->size < offsetof(struct peel_settings, max_circuits) || in->size > SIZE_LIMIT)
 		return error_format(
 			-EINVAL, "settings.size is %zu: begin with peel_settings_init()", in->size);
-	/* A program made for a later version may only have left alone what this version does not know. */
+	/* A program made for a later version may only have left alone what this version does not
+	 * know. */
 	for (size_t i = sizeof(*out); i < in->size; i++) {
 		if (bytes[i] != 0)
 			return error_format(-E2BIG,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Speed tests under way: which identifier belongs to whom, and when to stop waiting. Slots are drawn at random and show in
- * the identifier, so an answer finds its slot at once and identifiers say nothing about other circuits.
+ * Speed tests under way: which identifier belongs to whom, and when to stop waiting. Slots are
+ * drawn at random and show in the identifier, so an answer finds its slot at once and identifiers
+ * say nothing about other circuits.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,8 +28,8 @@ struct slot {
 
 struct tests {
 	struct peel *p;
-	uv_timer_t
-		timer; /* of the node's loop, under its lock; runs while something is under way */
+	/* of the node's loop, under its lock; runs while something is under way */
+	uv_timer_t timer;
 	pthread_mutex_t lock;
 	uint64_t next_sweep_us;
 	unsigned int n;
@@ -44,7 +45,7 @@ now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* ---- ends ----------------------------------------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------------------ */
 
 /* Holding the lock. The copy is for the call, without it. */
 static struct slot
@@ -132,7 +133,7 @@ tests_circuit_ended(struct tests *t, peel_circuit circuit)
 	end_all(t, circuit, UINT64_MAX, -ENOENT);
 }
 
-/* ---- beginnings ------------------------------------------------------------------------------------------------------ */
+/* ---- beginnings ------------------------------------------------------------------------------ */
 
 /* Holding the lock. */
 static struct slot *
@@ -217,7 +218,7 @@ peel_test_circuit(struct peel *p, peel_circuit circuit, const struct peel_test *
 				 rc, rc == -ENOENT ? "there is no such circuit (any more)" : NULL);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 int
 tests_new(struct peel *p, struct tests **out)

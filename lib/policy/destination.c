@@ -21,8 +21,8 @@ struct range4 {
 
 #define NET4(a, b, c) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8)
 
-/* IANA special-purpose registries, as far as a datagram sent there would reach somebody. Documentation networks lead
- * nowhere and are left out. */
+/* IANA special-purpose registries, as far as a datagram sent there would reach somebody.
+ * Documentation networks lead nowhere and are left out. */
 static const struct range4 ranges4[] = {
 	{NET4(0, 0, 0), 8, REACH_NEVER}, {NET4(10, 0, 0), 8, REACH_PRIVATE},
 	{NET4(100, 64, 0), 10, REACH_PRIVATE}, /* shared behind carrier NAT */
@@ -35,7 +35,8 @@ static const struct range4 ranges4[] = {
 	{NET4(240, 0, 0), 4, REACH_NEVER}, /* and broadcast */
 };
 
-/* The same for IPv6: what the bits under the masks have to be, in the upper and the lower half of an address. */
+/* The same for IPv6: what the bits under the masks have to be, in the upper and the lower half of
+ * an address. */
 struct pattern6 {
 	uint64_t high_mask, high, low_mask, low;
 };
@@ -112,8 +113,8 @@ classify(const struct peel_addr *a)
 	return REACH_PUBLIC;
 }
 
-/* Forms of an IPv6 address that a translator or a tunnel delivers to an IPv4 address: what gives them away, and where the
- * other address is. */
+/* Forms of an IPv6 address that a translator or a tunnel delivers to an IPv4 address: what gives
+ * them away, and where the other address is. */
 static const struct embedding {
 	struct pattern6 form;
 	uint8_t ipv4_at;

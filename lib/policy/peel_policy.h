@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * What an exit lets pass, in both directions. Pure functions. Source: protocol sections 18.2 and 27 (W2, W15, W19).
- * Thread: any; the struct is immutable while workers run.
+ * What an exit lets pass, in both directions. Pure functions. Source: protocol sections 18.2 and 27
+ * (W2, W15, W19). Thread: any; the struct is immutable while workers run.
  */
 
 #include "peel_wire.h"
@@ -17,13 +17,14 @@ struct peel_network {
 
 #define PEEL_POLICY_DENY_MAX 32
 
-/* ---- sets of addresses --------------------------------------------------------------------------------------------- */
+/* ---- sets of addresses ----------------------------------------------------------------------- */
 
-/** A set of addresses of any number, made once and then only asked: a binary search, no memory of its own to write. */
+/** A set of addresses of any number, made once and then only asked: a binary search, no memory of
+ * its own to write. */
 struct peel_addr_set;
 
-/** All addresses of @p n networks, which may overlap; ports do not matter, a prefix that is too long means one address,
- *  networks of no family are left out. 0 or -ENOMEM. */
+/** All addresses of @p n networks, which may overlap; ports do not matter, a prefix that is too
+ * long means one address, networks of no family are left out. 0 or -ENOMEM. */
 int peel_addr_set_new(
 	const struct peel_network *net, size_t n, struct peel_addr_set **out) PEEL_MUST_USE;
 /** NULL is fine. */
@@ -31,7 +32,7 @@ void peel_addr_set_free(struct peel_addr_set *set);
 bool peel_addr_set_has(const struct peel_addr_set *set, const struct peel_addr *a);
 bool peel_addr_set_equal(const struct peel_addr_set *a, const struct peel_addr_set *b);
 
-/* ---- policy -------------------------------------------------------------------------------------------------------- */
+/* ---- policy ---------------------------------------------------------------------------------- */
 
 struct peel_policy {
 	uint16_t flags;	  /* own peer flags: enum peel_peer_flag */
@@ -58,21 +59,24 @@ unsigned int peel_policy_classify(const uint8_t *d, size_t len);
 
 /**
  * May this payload leave or enter a circuit? The same in both directions:
- *  - with the own overlay's prefix: exactly the hidden service datagrams, ids 13, 14, 17 and 18, whatever the flags
- *    and `any_payload` say. The reference lets every id pass, which deanonymises its originators (W2);
- *  - otherwise what a flag allows: exit-bt the BitTorrent patterns, exit-ipv8 the IPv8 pattern, either of them
- *    everything when `any_payload` is set.
+ *  - with the own overlay's prefix: exactly the hidden service datagrams, ids 13, 14, 17 and 18,
+ * whatever the flags and `any_payload` say. The reference lets every id pass, which deanonymises
+ * its originators (W2);
+ *  - otherwise what a flag allows: exit-bt the BitTorrent patterns, exit-ipv8 the IPv8 pattern,
+ * either of them everything when `any_payload` is set.
  */
 bool peel_policy_payload(const struct peel_policy *p, const uint8_t *d, size_t len);
 
 /**
- * May a datagram go to (or come from) this address? Refused: port 0, unspecified, broadcast, multicast, link-local,
- * private (10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7), loopback, reserved, configured networks and own addresses;
- * loopback, private, link-local, multicast and own addresses each unless allowed. An IPv6 address that carries an IPv4
- * one (mapped, compatible, translated, NAT64, 6to4, Teredo, ISATAP) must pass as both.
+ * May a datagram go to (or come from) this address? Refused: port 0, unspecified, broadcast,
+ * multicast, link-local, private (10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7), loopback,
+ * reserved, configured networks and own addresses; loopback, private, link-local, multicast and own
+ * addresses each unless allowed. An IPv6 address that carries an IPv4 one (mapped, compatible,
+ * translated, NAT64, 6to4, Teredo, ISATAP) must pass as both.
  */
 bool peel_policy_destination(const struct peel_policy *p, const struct peel_addr *a);
 
-/** May an exit ask a web server at this TCP port? 80, 443 and those above 1023, unless any_http_port: what listens on the
- *  other low ports is no tracker, and an exit's address has a name to lose there. */
+/** May an exit ask a web server at this TCP port? 80, 443 and those above 1023, unless
+ * any_http_port: what listens on the other low ports is no tracker, and an exit's address has a
+ * name to lose there. */
 bool peel_policy_http_port(const struct peel_policy *p, uint16_t port);

@@ -4,12 +4,12 @@
 #pragma once
 
 /*
- * Ports move bursts of datagrams. A datagram is an mbuf whose data starts at the UDP payload, with its addresses
- * beside it in the mbuf's private area. Ethernet, ARP, IP, checksums and fragments (ethdev) or system calls (socket)
- * are the driver's business. Drivers live in drivers/port.
+ * Ports move bursts of datagrams. A datagram is an mbuf whose data starts at the UDP payload, with
+ * its addresses beside it in the mbuf's private area. Ethernet, ARP, IP, checksums and fragments
+ * (ethdev) or system calls (socket) are the driver's business. Drivers live in drivers/port.
  *
- * A port has one main address (all overlays) and any number of exit endpoints: an endpoint is the outside UDP port
- * (and its IPv6 twin) of one exit circuit.
+ * A port has one main address (all overlays) and any number of exit endpoints: an endpoint is the
+ * outside UDP port (and its IPv6 twin) of one exit circuit.
  */
 
 #include <rte_mbuf.h>
@@ -19,12 +19,12 @@
 #include "peel_stats.h"
 
 #define PEEL_PORT_BURST 64
-#define PEEL_PORT_HEADROOM                                                                         \
-	128 /* free bytes in front of every received datagram: RTE_PKTMBUF_HEADROOM */
-#define PEEL_PORT_TAILROOM                                                                         \
-	64 /* free bytes behind every received datagram of up to PEEL_PORT_RX_MAX bytes */
-#define PEEL_PORT_RX_MAX                                                                           \
-	2048		     /* largest UDP payload received; longer ones are dropped and counted */
+/* free bytes in front of every received datagram: RTE_PKTMBUF_HEADROOM */
+#define PEEL_PORT_HEADROOM 128
+/* free bytes behind every received datagram of up to PEEL_PORT_RX_MAX bytes */
+#define PEEL_PORT_TAILROOM 64
+/* largest UDP payload received; longer ones are dropped and counted */
+#define PEEL_PORT_RX_MAX 2048
 #define PEEL_ENDPOINT_MAIN 0 /* the main address; exit endpoints are 1 and up */
 
 /** What travels beside a datagram; lives in the mbuf's private area. */
@@ -50,8 +50,10 @@ peel_pkt(struct rte_mbuf *m)
 }
 
 /**
- * Pool of datagram mbufs: private area, headroom, room for PEEL_PORT_RX_MAX and tailroom. NULL: rte_errno.
- * @p many_threads: other threads than workers take from it. Not for net_af_xdp, whose datagrams then get lost.
+ * Pool of datagram mbufs: private area, headroom, room for PEEL_PORT_RX_MAX and tailroom. NULL:
+ * rte_errno.
+ * @p many_threads: other threads than workers take from it. Not for net_af_xdp, whose datagrams
+ * then get lost.
  */
 struct rte_mempool *peel_port_pool_new(
 	const char *name, unsigned int n, bool many_threads, int socket_id);
@@ -62,12 +64,13 @@ struct peel_port_conf {
 	uint16_t n_queues; /* one per worker */
 	struct rte_mempool *pool;
 	struct peel_rcu *rcu; /* exit endpoints end after a grace period */
-	struct peel_stats *const
-		*stats; /* [n_queues] the workers' blocks: the driver counts into its caller's */
+	/* [n_queues] the workers' blocks: the driver counts into its caller's */
+	struct peel_stats *const *stats;
 	struct peel_addr listen; /* main address; port 0: any (socket driver only) */
 	struct peel_addr exit_ipv4,
-		exit_ipv6; /* socket: source addresses of exit sockets (ports ignored); family NONE:
-						  any address of that family */
+		/* socket: source addresses of exit sockets (ports ignored); family NONE: any
+		 * address of that family */
+		exit_ipv6;
 	uint32_t max_endpoints; /* exit endpoints at once */
 	/* ethdev only */
 	const char *device; /* devargs of a vdev ("net_af_packet0,iface=veth0") or a PCI address */
@@ -84,7 +87,8 @@ struct peel_port_conf {
 
 struct peel_port_ops {
 	const char *name;
-	bool sleeps; /* wait() ends at once when something arrives, so sleeping when idle is the default */
+	/* wait() ends at once when something arrives, so sleeping when idle is the default */
+	bool sleeps;
 
 	/** Thread: control, before the workers. On failure @p why says what and what to do. */
 	int (*open)(const struct peel_port_conf *conf, struct peel_port **out, char *why,
@@ -94,47 +98,53 @@ struct peel_port_ops {
 	/** The main address as bound (with the real port number).   Thread: control. */
 	void (*local)(const struct peel_port *port, struct peel_addr *out);
 
-	/** Receive up to n <= PEEL_PORT_BURST datagrams, single-segment mbufs.   Thread: the queue's worker. */
+	/** Receive up to n <= PEEL_PORT_BURST datagrams, single-segment mbufs.   Thread: the
+	 * queue's worker. */
 	uint16_t (*rx)(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
 	/**
-	 * Send n datagrams; ownership of all moves to the driver, which counts what it must drop. May hold them back
-	 * until flush. Order is kept within one (endpoint, remote).   Thread: the queue's worker.
+	 * Send n datagrams; ownership of all moves to the driver, which counts what it must drop.
+	 * May hold them back until flush. Order is kept within one (endpoint, remote).   Thread:
+	 * the queue's worker.
 	 */
 	void (*tx)(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
-	/** Send what tx held back; ARP, reassembly and other timers. Called after each burst.   Thread: worker. */
+	/** Send what tx held back; ARP, reassembly and other timers. Called after each burst.
+	 * Thread: worker. */
 	void (*flush)(struct peel_port *port, uint16_t queue);
 	/**
-	 * Sleep until something arrives, wake() was called or the time is over. NULL: the driver can only poll.
-	 * The worker is offline in RCU meanwhile.   Thread: worker.
+	 * Sleep until something arrives, wake() was called or the time is over. NULL: the driver
+	 * can only poll. The worker is offline in RCU meanwhile.   Thread: worker.
 	 */
 	void (*wait)(struct peel_port *port, uint16_t queue, unsigned int timeout_us);
 	/** End wait() of that queue, also one that is about to begin.   Thread: any. */
 	void (*wake)(struct peel_port *port, uint16_t queue);
 
 	/**
-	 * Open an exit endpoint: an IPv4 and, where the machine has it, an IPv6 socket or port. Datagrams that arrive
-	 * there are received on @p queue and carry @p cookie.   Thread: control. 0, -ENOSPC (no endpoint or port
-	 * left), -EMFILE (the rest of the program needs the descriptors that are left), or another -errno of the kernel.
+	 * Open an exit endpoint: an IPv4 and, where the machine has it, an IPv6 socket or port.
+	 * Datagrams that arrive there are received on @p queue and carry @p cookie.   Thread:
+	 * control. 0, -ENOSPC (no endpoint or port left), -EMFILE (the rest of the program needs
+	 * the descriptors that are left), or another -errno of the kernel.
 	 */
 	int (*exit_open)(
 		struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t *endpoint);
-	/** Stop receiving at once; the endpoint is reusable after a grace period (its number and its UDP port last of
-	 *  all free ones, so that late datagrams do not enter a stranger's circuit).   Thread: control. */
+	/** Stop receiving at once; the endpoint is reusable after a grace period (its number and
+	 * its UDP port last of all free ones, so that late datagrams do not enter a stranger's
+	 * circuit).   Thread: control. */
 	void (*exit_close)(struct peel_port *port, uint32_t endpoint);
 	/**
-	 * A datagram with `in_parts` was an authentic cell, so its sender is no stranger: fragments of @p remote get room
-	 * that strangers cannot take. NULL: the driver has no fragments.   Thread: any worker.
+	 * A datagram with `in_parts` was an authentic cell, so its sender is no stranger: fragments
+	 * of @p remote get room that strangers cannot take. NULL: the driver has no fragments.
+	 * Thread: any worker.
 	 */
 	void (*vouch)(struct peel_port *port, const struct peel_addr *remote);
 	/**
-	 * Look after what may change below a running port; about once a second. It may begin to drop all datagrams, and
-	 * go on when it can. 0, or -errno: the port is of no use any more, @p why says why. NULL: nothing changes.
-	 * Thread: control, which also polls RCU.
+	 * Look after what may change below a running port; about once a second. It may begin to
+	 * drop all datagrams, and go on when it can. 0, or -errno: the port is of no use any more,
+	 * @p why says why. NULL: nothing changes. Thread: control, which also polls RCU.
 	 */
 	int (*watch)(struct peel_port *port, char *why, size_t why_size);
 	/**
-	 * Is there a way to this address now (port ignored), for exit endpoints or for the main address? What the way
-	 * does is another matter.   Thread: control.
+	 * Is there a way to this address now (port ignored), for exit endpoints or for the main
+	 * address? What the way does is another matter.   Thread: control.
 	 */
 	bool (*can_reach)(const struct peel_port *port, bool exit, const struct peel_addr *to);
 	/** Driver details as "name value" lines for the status (NULL: none).   Thread: control. */

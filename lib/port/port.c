@@ -8,8 +8,9 @@
 #include "peel_port.h"
 
 /*
- * Threads of the program that send take buffers which a worker gave back. Last in, first out they are still in its cache;
- * in a ring all of the pool's go round. Without locks, as those threads may be preempted anywhere.
+ * Threads of the program that send take buffers which a worker gave back. Last in, first out they
+ * are still in its cache; in a ring all of the pool's go round. Without locks, as those threads may
+ * be preempted anywhere.
  */
 #define STACK_OPS "lf_stack"
 

@@ -4,8 +4,9 @@
 #pragma once
 
 /*
- * Deferred reclaim over rte_rcu_qsbr: the control thread unpublishes an object and defers its end; the end runs
- * when every worker that was online has since reported a quiescent state. Nobody ever waits.
+ * Deferred reclaim over rte_rcu_qsbr: the control thread unpublishes an object and defers its end;
+ * the end runs when every worker that was online has since reported a quiescent state. Nobody ever
+ * waits.
  */
 
 #include "peel_base.h"
@@ -21,11 +22,11 @@ void peel_rcu_free(struct peel_rcu *rcu);
 
 /** Call @p fn(arg, value) after a grace period, in order.   Thread: control. 0 or -ENOMEM. */
 int peel_rcu_defer(struct peel_rcu *rcu, peel_rcu_fn fn, void *arg, uint64_t value) PEEL_MUST_USE;
-/** Run what became due; returns how many. What callbacks defer waits for the next call. Cheap when there is nothing.
- *  Thread: control. */
+/** Run what became due; returns how many. What callbacks defer waits for the next call. Cheap when
+ * there is nothing. Thread: control. */
 unsigned int peel_rcu_poll(struct peel_rcu *rcu);
 
-/* ---- workers ------------------------------------------------------------------------------------------------------ */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 /** Before its first look at shared tables, and after each sleep. */
 void peel_rcu_online(struct peel_rcu *rcu, unsigned int worker);

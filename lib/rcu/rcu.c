@@ -110,8 +110,8 @@ peel_rcu_defer(struct peel_rcu *rcu, peel_rcu_fn fn, void *arg, uint64_t value)
 		if (rc != 0)
 			return rc;
 	}
-	/* The token's release pairs with the acquire in a worker's quiescent report: a worker that has seen the token
-	 * has also seen what was unpublished before this call. */
+	/* The token's release pairs with the acquire in a worker's quiescent report: a worker that
+	 * has seen the token has also seen what was unpublished before this call. */
 	rcu->queue[rcu->tail++ & (rcu->size - 1)] = (struct deferred){
 		.token = rte_rcu_qsbr_start(rcu->qsbr),
 		.fn = fn,
@@ -130,14 +130,16 @@ peel_rcu_poll(struct peel_rcu *rcu)
 	while (end-- > 0) {
 		uint64_t token = rcu->queue[rcu->head & (rcu->size - 1)].token;
 
-		/* Tokens ascend: when the oldest is not due, none is. The check remembers the newest token that all have
-		 * acknowledged, so a run of due entries looks at the workers once. */
+		/* Tokens ascend: when the oldest is not due, none is. The check remembers the
+		 * newest token that all have acknowledged, so a run of due entries looks at the
+		 * workers once. */
 		if (rte_rcu_qsbr_check(rcu->qsbr, token, false) == 0)
 			break;
 		run_oldest(rcu);
 		n++;
 	}
-	/* Give back what a burst of removals took; keeping the larger queue when that fails does no harm. */
+	/* Give back what a burst of removals took; keeping the larger queue when that fails does no
+	 * harm. */
 	if (n > 0 && rcu->size > QUEUE_MIN && rcu->tail - rcu->head < rcu->size / 8)
 		(void)resize(rcu, rcu->size / 2);
 	return n;

@@ -86,7 +86,8 @@ unpass(struct index *ix, uint64_t group)
 {
 	uint64_t *b = index_group(ix, group);
 
-	/* A saturated count has lost track: its tombstones stay, which costs readers a line and nothing else. */
+	/* A saturated count has lost track: its tombstones stay, which costs readers a line and
+	 * nothing else. */
 	if (ix->passed[group] == UINT8_MAX || --ix->passed[group] > 0)
 		return;
 	for (unsigned int i = 0; i < PEEL_INDEX_WAYS; i++) {

@@ -4,13 +4,14 @@
 #pragma once
 
 /*
- * A hash index from 64-bit hashes to slots: 8-byte buckets {signature, slot + 1}, eight to a cache line (a group). A key
- * lives in its home group or, when that was full, in the next one with room. One writer, any number of readers; each
- * change is one 64-bit store, entries never move, so a reader finds every key that stays.
+ * A hash index from 64-bit hashes to slots: 8-byte buckets {signature, slot + 1}, eight to a cache
+ * line (a group). A key lives in its home group or, when that was full, in the next one with room.
+ * One writer, any number of readers; each change is one 64-bit store, entries never move, so a
+ * reader finds every key that stays.
  *
- * A reader stops at the first group with an empty bucket. The writer counts for every group the keys that passed over it;
- * a bucket that is vacated in a group that was passed becomes a tombstone, and empty again once nobody passes any more.
- * So tombstones never outlive their reason.
+ * A reader stops at the first group with an empty bucket. The writer counts for every group the
+ * keys that passed over it; a bucket that is vacated in a group that was passed becomes a
+ * tombstone, and empty again once nobody passes any more. So tombstones never outlive their reason.
  */
 
 #include "peel_base.h"
@@ -20,11 +21,12 @@
 struct index {
 	uint64_t *buckets; /* n_groups * PEEL_INDEX_WAYS */
 	uint64_t n_groups; /* any number: no power of two, no division */
-	uint8_t *
-		passed; /* writer: keys stored behind this group that belong to it or before it; saturates */
+	/* writer: keys stored behind this group that belong to it or before it; saturates */
+	uint8_t *passed;
 };
 
-/** How many groups hold @p n keys, @p load (below PEEL_INDEX_WAYS) in each on average. Never add more than that. */
+/** How many groups hold @p n keys, @p load (below PEEL_INDEX_WAYS) in each on average. Never add
+ * more than that. */
 uint64_t index_groups(uint64_t n, unsigned int load);
 void index_add(struct index *ix, uint64_t hash, uint32_t slot);
 /** False when (hash, slot) is not there. */
@@ -64,7 +66,8 @@ index_look(const uint64_t *group, uint32_t signature, struct index_view *v)
 	uint32_t match = 0, empty = 0;
 
 	for (unsigned int i = 0; i < PEEL_INDEX_WAYS; i++) {
-		/* Pairs with the release store of the writer: what the slot refers to is complete. */
+		/* Pairs with the release store of the writer: what the slot refers to is
+		 * complete. */
 		v->bucket[i] = __atomic_load_n(&group[i], __ATOMIC_ACQUIRE);
 		match |= (uint32_t)((uint32_t)(v->bucket[i] >> 32) == signature) << i;
 		empty |= v->bucket[i] == 0;

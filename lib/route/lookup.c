@@ -54,7 +54,8 @@ peel_route_lookup_check(const struct peel_route_table *t, const struct peel_addr
 	const uint32_t *cid, const uint64_t *hash, unsigned int n, uint32_t *slot)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		/* A key that found its home full, or a foreign route behind the signature, about once in 2^28 look-ups. */
+		/* A key that found its home full, or a foreign route behind the signature, about
+		 * once in 2^28 look-ups. */
 		if (__builtin_expect(slot[i] >= UNSURE, 0)) {
 			if (slot[i] == UNSURE)
 				slot[i] = lookup_one(t, hash[i], from[i], cid[i]);
@@ -84,7 +85,8 @@ peel_route_lookup_any(const struct peel_route_table *t, uint32_t cid)
 	for (uint32_t slot; (slot = index_walk_next(&t->by_cid, &w)) != PEEL_NONE;) {
 		const struct peel_route *r = peel_route_at(t, slot);
 
-		/* From a previous hop, whose cells carry a tag that will tell. Cells from a next hop carry none. */
+		/* From a previous hop, whose cells carry a tag that will tell. Cells from a next
+		 * hop carry none. */
 		if (r->in_cid == cid &&
 			(r->kind == PEEL_ROUTE_FORWARD || r->kind == PEEL_ROUTE_EXIT ||
 				r->kind == PEEL_ROUTE_RENDEZVOUS))

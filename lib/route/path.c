@@ -63,7 +63,8 @@ next_generation(struct peel_paths *t, uint32_t path)
 		&t->base.generations[path], t->base.generations[path] + 1, __ATOMIC_RELEASE);
 }
 
-/* Programs' threads may look at flags and layers of a path that is just going, but at nothing else. */
+/* Programs' threads may look at flags and layers of a path that is just going, but at nothing
+ * else. */
 static void
 clear(struct peel_path *p, uint8_t early)
 {
@@ -134,7 +135,8 @@ void
 peel_path_retire(struct peel_paths *t, uint32_t path)
 {
 	next_generation(t, path);
-	/* Without memory to remember it the slot is lost until restart, but never reused too early. */
+	/* Without memory to remember it the slot is lost until restart, but never reused too
+	 * early. */
 	if (peel_rcu_defer(t->rcu, release, t, path) != 0)
 		peel_log(PEEL_LOG_ERROR, "path: out of memory, a table slot is lost until restart");
 }

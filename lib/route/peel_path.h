@@ -4,19 +4,21 @@
 #pragma once
 
 /*
- * Own circuits as workers see them: the first hop, and the layers to seal and open. A *path* has a session (lib/route)
- * per hop, in order, and for end-to-end circuits one more, innermost. Cells that come back find it through a route of
- * kind OWN, whose `session` is the first hop's and whose `peer` is the path.
+ * Own circuits as workers see them: the first hop, and the layers to seal and open. A *path* has a
+ * session (lib/route) per hop, in order, and for end-to-end circuits one more, innermost. Cells
+ * that come back find it through a route of kind OWN, whose `session` is the first hop's and whose
+ * `peer` is the path.
  *
- * The control thread is the only writer; layers are only ever added, each published by one store. What is removed is
- * wiped and reused after a grace period. Source: protocol sections 13.1, 13.5, 13.6.
+ * The control thread is the only writer; layers are only ever added, each published by one store.
+ * What is removed is wiped and reused after a grace period. Source: protocol
+ * sections 13.1, 13.5, 13.6.
  */
 
 #include "peel_base.h"
 #include "peel_rcu.h"
 
-#define PEEL_PATH_LAYERS_MAX                                                                       \
-	9 /* 8 hops, which is what relay_early allows, and an end-to-end layer */
+/* 8 hops, which is what relay_early allows, and an end-to-end layer */
+#define PEEL_PATH_LAYERS_MAX 9
 
 enum peel_path_flag {
 	PEEL_PATH_READY = 1, /* complete: data may be sent */
@@ -49,7 +51,7 @@ struct peel_path_base {
 	uint32_t size;
 };
 
-/* ---- control thread -------------------------------------------------------------------------------------------------- */
+/* ---- control thread -------------------------------------------------------------------------- */
 
 /** 0, -EINVAL (@p n is 0) or -ENOMEM. */
 int peel_paths_new(uint32_t n, struct peel_rcu *rcu, struct peel_paths **out) PEEL_MUST_USE;
@@ -66,10 +68,11 @@ void peel_path_set_cid(struct peel_paths *t, uint32_t path, uint32_t cid);
 int peel_path_layer(struct peel_paths *t, uint32_t path, uint32_t session) PEEL_MUST_USE;
 /** Replace the flags. */
 void peel_path_set_flags(struct peel_paths *t, uint32_t path, uint8_t flags);
-/** Its generation changes at once; reusable after a grace period. Retire its route first, its sessions afterwards. */
+/** Its generation changes at once; reusable after a grace period. Retire its route first, its
+ * sessions afterwards. */
 void peel_path_retire(struct peel_paths *t, uint32_t path);
 
-/* ---- any thread ------------------------------------------------------------------------------------------------------- */
+/* ---- any thread ------------------------------------------------------------------------------ */
 
 /** Odd while in use, even once retired; 0 for an index beyond the table (acquire load). */
 static inline uint32_t

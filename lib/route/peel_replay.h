@@ -4,14 +4,16 @@
 #pragma once
 
 /*
- * Exact-duplicate filter (W3). Remembers the fingerprints of the cells opened lately, all circuits together, in a table of
- * fixed size: only an exact duplicate (same session, same explicit salt and same tag) is refused, because legitimate
- * peers repeat salts. Shared by the workers, relaxed atomics.
+ * Exact-duplicate filter (W3). Remembers the fingerprints of the cells opened lately, all circuits
+ * together, in a table of fixed size: only an exact duplicate (same session, same explicit salt and
+ * same tag) is refused, because legitimate peers repeat salts. Shared by the workers, relaxed
+ * atomics.
  *
- * A circuit cannot make the filter forget what others sent. The salts of a session fall into so many classes, each of them
- * belongs to one set, and of a class a set keeps two cells: the third takes the place of one of these. So a session
- * fills a 256th of the filter and no more, and its latest cells, as many as that, stay however much others send. In a set that
- * is full of others' cells the oldest makes way.
+ * A circuit cannot make the filter forget what others sent. The salts of a session fall into so
+ * many classes, each of them belongs to one set, and of a class a set keeps two cells: the third
+ * takes the place of one of these. So a session fills a 256th of the filter and no more, and its
+ * latest cells, as many as that, stay however much others send. In a set that is full of others'
+ * cells the oldest makes way.
  *
  *   fingerprint | set | class in its set 10 | cell | way 2 |
  */
@@ -20,18 +22,20 @@
 
 #define PEEL_REPLAY_WAYS 4	  /* of a set: half a cache line */
 #define PEEL_REPLAY_CLASS_BITS 10 /* that tell classes apart in a set */
-#define PEEL_REPLAY_PART 512 /* a session has this part of all places as classes, two cells each */
+/* a session has this part of all places as classes, two cells each */
+#define PEEL_REPLAY_PART 512
 
 struct peel_replay {
-	uint64_t *
-		sets; /* fingerprints, 0: unused; the low bits of the first say which way was filled last */
+	/* fingerprints, 0: unused; the low bits of the first say which way was filled last */
+	uint64_t *sets;
 	unsigned int shift;  /* the set is what is left of a fingerprint shifted by this */
 	uint64_t class_mask; /* of a fingerprint: set and class */
 	uint64_t salt_mask;  /* of a salt: its class */
 	uint64_t seed[4];
 };
 
-/** @p entries is rounded up to a power of two, at least 1024; 8 bytes each. Memory as in peel_route_conf.   Thread: control. */
+/** @p entries is rounded up to a power of two, at least 1024; 8 bytes each. Memory as in
+ * peel_route_conf.   Thread: control. */
 int peel_replay_new(uint32_t entries, const struct peel_env *env, bool heap, int socket_id,
 	struct peel_replay **out) PEEL_MUST_USE;
 /** NULL is fine. */
@@ -45,14 +49,16 @@ peel_replay_fold(uint64_t a, uint64_t b)
 	return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
-/** Fingerprint of a cell; @p tag points to its 16 tag bytes, taken BEFORE opening.   Thread: workers. */
+/** Fingerprint of a cell; @p tag points to its 16 tag bytes, taken BEFORE opening.   Thread:
+ * workers. */
 static inline uint64_t
 peel_replay_fingerprint(
 	const struct peel_replay *r, uint32_t session, uint64_t explicit_salt, const uint8_t *tag)
 {
 	uint64_t t[2];
 
-	/* Tags are as good as random to whoever has no key, and the seeds are ours: nobody can aim at a set. */
+	/* Tags are as good as random to whoever has no key, and the seeds are ours: nobody can aim
+	 * at a set. */
 	memcpy(t, tag, sizeof(t));
 	uint64_t h = peel_replay_fold(t[0] ^ explicit_salt ^ r->seed[0], t[1] ^ r->seed[1]);
 	uint64_t class =
@@ -75,7 +81,8 @@ peel_replay_prefetch(const struct peel_replay *r, uint64_t fingerprint)
 	__builtin_prefetch(peel_replay_set(r, fingerprint), 1);
 }
 
-/** Remember it; true when it was there already (drop the cell). Call only for cells whose tag verified.   Thread: workers. */
+/** Remember it; true when it was there already (drop the cell). Call only for cells whose tag
+ * verified.   Thread: workers. */
 static inline bool
 peel_replay_seen(struct peel_replay *r, uint64_t fingerprint)
 {
@@ -94,8 +101,9 @@ peel_replay_seen(struct peel_replay *r, uint64_t fingerprint)
 	if (seen)
 		return true;
 	/*
-	 * Ways are filled in turn, so the oldest goes, unless its class has two cells: then either of these. No branches: nobody
-	 * could predict them. Two workers in one set at a time may lose an entry: a duplicate more, no harm.
+	 * Ways are filled in turn, so the oldest goes, unless its class has two cells: then either
+	 * of these. No branches: nobody could predict them. Two workers in one set at a time may
+	 * lose an entry: a duplicate more, no harm.
 	 */
 	unsigned int second = same & (same - 1);
 	unsigned int own = fingerprint & PEEL_REPLAY_WAYS ? second : same;

@@ -4,12 +4,13 @@
 #pragma once
 
 /*
- * The circuit switching table. A *session* is the key material and counters that one circuit's hop shares with the
- * originator; a *route* says what to do with a cell that arrives from a neighbour with a circuit id. A relayed
- * circuit has one session and two routes, an exit circuit one session and one route.
+ * The circuit switching table. A *session* is the key material and counters that one circuit's hop
+ * shares with the originator; a *route* says what to do with a cell that arrives from a neighbour
+ * with a circuit id. A relayed circuit has one session and two routes, an exit circuit one session
+ * and one route.
  *
- * The control thread is the only writer; workers look up without locks and add to counters. What is removed is wiped
- * and reused after a grace period (lib/rcu). Source: protocol sections 12, 13, 28.
+ * The control thread is the only writer; workers look up without locks and add to counters. What is
+ * removed is wiped and reused after a grace period (lib/rcu). Source: protocol sections 12, 13, 28.
  */
 
 #include "peel_aead.h"
@@ -18,19 +19,24 @@
 
 #define PEEL_NONE UINT32_MAX /* no slot */
 #define PEEL_ROUTE_SESSIONS_MAX (1u << 29)
-#define PEEL_ROUTE_SAME_CID_MAX 8 /* routes of one circuit id that are found by the id alone */
+/* routes of one circuit id that are found by the id alone */
+#define PEEL_ROUTE_SAME_CID_MAX 8
 
 enum peel_route_kind {
 	PEEL_ROUTE_NONE = 0,
-	PEEL_ROUTE_FORWARD, /* from the previous hop: open with the forward key, on to the next hop */
-	PEEL_ROUTE_BACKWARD, /* from the next hop: seal with the backward key, on to the previous hop */
+	/* from the previous hop: open with the forward key, on to the next hop */
+	PEEL_ROUTE_FORWARD,
+	/* from the next hop: seal with the backward key, on to the previous hop */
+	PEEL_ROUTE_BACKWARD,
 	PEEL_ROUTE_RENDEZVOUS, /* open with own forward key, seal with `peer`'s backward key */
-	PEEL_ROUTE_EXIT, /* from the previous hop, this node is the end: open and look at the message */
+	/* from the previous hop, this node is the end: open and look at the message */
+	PEEL_ROUTE_EXIT,
 	PEEL_ROUTE_ORIGIN, /* from the first hop of an own circuit: open every layer of its path */
 };
 
 /**
- * Where a cell goes. Read-only after publication but for the two atomic bytes. 64 bytes, one cache line.
+ * Where a cell goes. Read-only after publication but for the two atomic bytes. 64 bytes, one cache
+ * line.
  */
 struct peel_route {
 	/* 0 */ struct peel_addr in; /* neighbour it comes from */
@@ -51,10 +57,10 @@ _Static_assert(sizeof(struct peel_route) == 64, "a route is one cache line");
 
 /** One direction of a session: 64 bytes, touched by the worker that holds this direction. */
 struct peel_direction {
-	/* 0 */ struct peel_key key; /* read-only after publication */
-	/* 32 */ uint8_t salt[4];    /* read-only after publication */
-	/* 36 */ uint32_t
-		last_seen_s; /* relaxed: seconds of the worker clock, written at most once a second */
+	/* 0 */ struct peel_key key;   /* read-only after publication */
+	/* 32 */ uint8_t salt[4];      /* read-only after publication */
+	/* 36 */ uint32_t last_seen_s; /* relaxed: seconds of the worker clock, written at most once
+					  a second */
 	/* 40 */ uint64_t
 		seal; /* relaxed fetch_add: last explicit salt used for sealing in this direction */
 	/* 48 */ uint64_t cells; /* relaxed */
@@ -70,11 +76,13 @@ struct peel_session {
 struct peel_route_table;
 
 /*
- * Sessions and routes live in pages of 4 KiB, a session's routes in its own page as long as there is room: with a million
- * circuits nearly every look at another page is a walk through page tables that are not in the cache either, which costs
- * more than the line itself, and a worker waits for it even where it only prefetches.
+ * Sessions and routes live in pages of 4 KiB, a session's routes in its own page as long as there
+ * is room: with a million circuits nearly every look at another page is a walk through page tables
+ * that are not in the cache either, which costs more than the line itself, and a worker waits for
+ * it even where it only prefetches.
  *
- * A page: 15 sessions of two lines, then 34 routes. Session = page * 16 + place, slot = page * 64 + line.
+ * A page: 15 sessions of two lines, then 34 routes. Session = page * 16 + place, slot = page * 64 +
+ * line.
  */
 #define PEEL_ROUTE_PAGE 4096
 #define PEEL_ROUTE_PAGE_SESSIONS 15
@@ -91,11 +99,12 @@ struct peel_route_conf {
 	uint32_t max_sessions; /* circuits; twice as many routes */
 	struct peel_rcu *rcu;
 	const struct peel_env *env; /* seeds the hash, starts counters at random values (W1) */
-	int socket_id; /* NUMA node; memory from rte_malloc when EAL runs, from the heap otherwise */
-	bool heap;     /* no EAL memory (tests under sanitizers, embedding) */
+	/* NUMA node; memory from rte_malloc when EAL runs, from the heap otherwise */
+	int socket_id;
+	bool heap; /* no EAL memory (tests under sanitizers, embedding) */
 };
 
-/* ---- control thread ------------------------------------------------------------------------------------------------- */
+/* ---- control thread -------------------------------------------------------------------------- */
 
 /** 0, -EINVAL (max_sessions 0 or beyond PEEL_ROUTE_SESSIONS_MAX) or -ENOMEM. */
 int peel_route_table_new(
@@ -104,21 +113,24 @@ int peel_route_table_new(
 void peel_route_table_free(struct peel_route_table *t);
 
 /**
- * A session from key material; both seal counters start at random values below 2^62. -ENOSPC when full.
+ * A session from key material; both seal counters start at random values below 2^62. -ENOSPC when
+ * full.
  * @p now_s is written to last_seen of both directions.
  */
 int peel_session_add(struct peel_route_table *t, const struct peel_key *forward,
 	const uint8_t salt_forward[4], const struct peel_key *backward,
 	const uint8_t salt_backward[4], uint32_t now_s, uint32_t *session) PEEL_MUST_USE;
-/** Wiped and reusable after a grace period; its generation changes at once. Retire its routes first. */
+/** Wiped and reusable after a grace period; its generation changes at once. Retire its routes
+ * first. */
 void peel_session_retire(struct peel_route_table *t, uint32_t session);
 
 /**
- * Publish a route: workers see all of it or nothing. A route with the same (in, in_cid) is replaced in one store and
- * retired (exit -> relay). -ENOSPC when full, -EINVAL for an impossible kind or session index (OWN may have PEEL_NONE).
- * FORWARD, EXIT and RENDEZVOUS routes can also be found by circuit id alone (multi-homed neighbours), BACKWARD and OWN
- * ones cannot. Of more than PEEL_ROUTE_SAME_CID_MAX routes with one id, which only an attack brings about, the later ones
- * are found by their whole key alone, so that nobody can grow a long chain. @p slot may be NULL.
+ * Publish a route: workers see all of it or nothing. A route with the same (in, in_cid) is replaced
+ * in one store and retired (exit -> relay). -ENOSPC when full, -EINVAL for an impossible kind or
+ * session index (OWN may have PEEL_NONE). FORWARD, EXIT and RENDEZVOUS routes can also be found by
+ * circuit id alone (multi-homed neighbours), BACKWARD and OWN ones cannot. Of more than
+ * PEEL_ROUTE_SAME_CID_MAX routes with one id, which only an attack brings about, the later ones are
+ * found by their whole key alone, so that nobody can grow a long chain. @p slot may be NULL.
  */
 int peel_route_publish(
 	struct peel_route_table *t, const struct peel_route *spec, uint32_t *slot) PEEL_MUST_USE;
@@ -134,9 +146,10 @@ uint32_t peel_route_count(const struct peel_route_table *t); /* published routes
 uint32_t peel_session_count(const struct peel_route_table *t);
 size_t peel_route_memory(const struct peel_route_table *t); /* bytes, everything counted */
 
-/* ---- any thread ------------------------------------------------------------------------------------------------------ */
+/* ---- any thread ------------------------------------------------------------------------------ */
 
-/** Generation of a session, to tell a reused index (relaxed load): odd while in use, even once retired. */
+/** Generation of a session, to tell a reused index (relaxed load): odd while in use, even once
+ * retired. */
 static inline uint32_t
 peel_session_generation(const struct peel_route_table *t, uint32_t session)
 {
@@ -145,17 +158,17 @@ peel_session_generation(const struct peel_route_table *t, uint32_t session)
 	return __atomic_load_n(&b->generations[session], __ATOMIC_RELAXED);
 }
 
-/* ---- workers: between peel_rcu_online and _offline -------------------------------------------------------------------- */
+/* ---- workers: between peel_rcu_online and _offline ------------------------------------------- */
 
 /**
- * Burst look-up, n <= 64: slot[i] becomes the route of (from[i], cid[i]) or PEEL_NONE. Prefetches buckets, then route
- * lines, then compares whole keys.
+ * Burst look-up, n <= 64: slot[i] becomes the route of (from[i], cid[i]) or PEEL_NONE. Prefetches
+ * buckets, then route lines, then compares whole keys.
  */
 void peel_route_lookup_burst(const struct peel_route_table *t, const struct peel_addr *const *from,
 	const uint32_t *cid, unsigned int n, uint32_t *slot);
 /*
- * The same in three steps, for callers who have better to do than wait for memory: each prefetches what the next one
- * reads, so let some time pass in between. n <= 64.
+ * The same in three steps, for callers who have better to do than wait for memory: each prefetches
+ * what the next one reads, so let some time pass in between. n <= 64.
  */
 /** Hashes, and buckets on their way. */
 void peel_route_lookup_hash(const struct peel_route_table *t, const struct peel_addr *const *from,

@@ -10,11 +10,12 @@
 #include "table.h"
 
 #define SALT_START_BITS 62 /* W1: far from 2 and from the high salts of candidate lists */
-/* Entries per line of eight when the table is full. A worker that finds the home line full waits for memory. */
+/* Entries per line of eight when the table is full. A worker that finds the home line full waits
+ * for memory. */
 #define EXACT_LOAD 4
 #define BY_CID_LOAD 6 /* the control thread's, and of strangers' cells */
 
-/* ---- memory --------------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static size_t
 round_line(uint64_t n)
@@ -22,8 +23,8 @@ round_line(uint64_t n)
 	return (n + 63) & ~(size_t)63;
 }
 
-/* One block: pages, buckets of both indices, generations, lines in use, counters of both indices. With @p base NULL only
- * the size is computed. */
+/* One block: pages, buckets of both indices, generations, lines in use, counters of both indices.
+ * With @p base NULL only the size is computed. */
 static size_t
 layout(struct peel_route_table *t, uint8_t *base)
 {
@@ -106,7 +107,8 @@ peel_route_table_free(struct peel_route_table *t)
 {
 	if (t == NULL)
 		return;
-	/* Without workers everything is due. Otherwise the last deferred callback finishes the job. */
+	/* Without workers everything is due. Otherwise the last deferred callback finishes the
+	 * job. */
 	while (t->n_deferred > 0 && peel_rcu_poll(t->rcu) > 0)
 		;
 	if (t->n_deferred > 0)
@@ -121,7 +123,7 @@ peel_route_memory(const struct peel_route_table *t)
 	return sizeof(*t) + t->memory.len;
 }
 
-/* ---- places in pages -------------------------------------------------------------------------------------------------- */
+/* ---- places in pages ------------------------------------------------------------------------- */
 
 static void
 touch(struct peel_route_table *t, uint32_t page)
@@ -187,8 +189,8 @@ take_line(struct peel_route_table *t, uint32_t page)
 	return page * PEEL_ROUTE_PAGE_LINES + line;
 }
 
-/* In the page of its session. Where more than the usual two routes of each session want to be, any other page will do: a
- * worker then looks at two pages instead of one. */
+/* In the page of its session. Where more than the usual two routes of each session want to be, any
+ * other page will do: a worker then looks at two pages instead of one. */
 static uint32_t
 take_route(struct peel_route_table *t, uint32_t session)
 {
@@ -210,7 +212,7 @@ give_route(struct peel_route_table *t, uint32_t slot)
 	t->lines[slot / PEEL_ROUTE_PAGE_LINES] &= ~(UINT64_C(1) << slot % PEEL_ROUTE_PAGE_LINES);
 }
 
-/* ---- after the grace period --------------------------------------------------------------------------------------------- */
+/* ---- after the grace period ------------------------------------------------------------------ */
 
 static void
 deferred_done(struct peel_route_table *t)
@@ -250,7 +252,7 @@ defer(struct peel_route_table *t, peel_rcu_fn fn, uint32_t i)
 	peel_log(PEEL_LOG_ERROR, "route: out of memory, a table slot is lost until restart");
 }
 
-/* ---- sessions ------------------------------------------------------------------------------------------------------------- */
+/* ---- sessions -------------------------------------------------------------------------------- */
 
 static void
 fill_direction(struct peel_route_table *t, struct peel_direction *h, const struct peel_key *key,
@@ -290,7 +292,8 @@ peel_session_add(struct peel_route_table *t, const struct peel_key *forward,
 		return -ENOSPC;
 	struct peel_session *s = peel_session_at(t, i);
 
-	/* No worker knows this index yet: the store that publishes its first route makes all of this visible. */
+	/* No worker knows this index yet: the store that publishes its first route makes all of
+	 * this visible. */
 	fill_direction(t, &s->forward, forward, salt_forward, now_s);
 	fill_direction(t, &s->backward, backward, salt_backward, now_s);
 	next_generation(t, i);
@@ -316,7 +319,7 @@ peel_session_count(const struct peel_route_table *t)
 	return t->n_sessions;
 }
 
-/* ---- routes ----------------------------------------------------------------------------------------------------------------- */
+/* ---- routes ---------------------------------------------------------------------------------- */
 
 static uint32_t
 find_exact(const struct peel_route_table *t, uint64_t hash, const struct peel_route *spec)
@@ -341,8 +344,8 @@ count_cid(const struct peel_route_table *t, uint32_t cid)
 	return n;
 }
 
-/* A stranger may use one id from thousands of ports. All would pile up around one group: index a few, the others are
- * found by their whole key. */
+/* A stranger may use one id from thousands of ports. All would pile up around one group: index a
+ * few, the others are found by their whole key. */
 static void
 add_by_cid(struct peel_route_table *t, uint32_t cid, uint32_t slot)
 {
@@ -378,7 +381,8 @@ peel_route_publish(struct peel_route_table *t, const struct peel_route *spec, ui
 	if (i == PEEL_NONE)
 		return -ENOSPC;
 	*peel_route_at(t, i) = *spec;
-	/* From here on workers see it: the release store in the index pairs with the acquire of their look. */
+	/* From here on workers see it: the release store in the index pairs with the acquire of
+	 * their look. */
 	if (old == PEEL_NONE) {
 		index_add(&t->exact, hash, i);
 		add_by_cid(t, spec->in_cid, i);

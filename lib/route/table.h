@@ -3,14 +3,15 @@
  */
 #pragma once
 
-/* Inside of the switching table, shared by its control side (table.c) and its worker side (lookup.c). */
+/* Inside of the switching table, shared by its control side (table.c) and its worker side
+ * (lookup.c). */
 
 #include "index.h"
 #include "table_memory.h"
 #include "peel_route.h"
 
-/* Unused sessions, first in first out, so that one rests as long as possible. The link of a free session is inside of
- * it; what was never used is not in the list and not touched. */
+/* Unused sessions, first in first out, so that one rests as long as possible. The link of a free
+ * session is inside of it; what was never used is not in the list and not touched. */
 struct free_list {
 	uint32_t head, tail; /* PEEL_NONE when empty */
 	uint32_t fresh;	     /* how many were ever used */
@@ -34,8 +35,8 @@ struct peel_route_table {
 	struct memory memory __attribute__((aligned(64)));
 	struct peel_rcu *rcu;
 	const struct peel_env *env;
-	uint64_t *
-		lines; /* [n_pages] bit per line that holds a route, or has held one that workers may still see */
+	/* [n_pages] bit per line that holds a route, or has held one that workers may still see */
+	uint64_t *lines;
 	uint32_t n_pages;
 	uint32_t n_pages_used; /* from here on nothing was ever touched */
 	uint32_t cursor;       /* page to look at next for a route that found no room at home */

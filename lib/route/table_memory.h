@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * Zeroed memory for tables: from EAL's hugepages when EAL runs, otherwise from the kernel or, when small, from the heap
- * (where sanitizers guard its ends).
+ * Zeroed memory for tables: from EAL's hugepages when EAL runs, otherwise from the kernel or, when
+ * small, from the heap (where sanitizers guard its ends).
  */
 
 #include "peel_base.h"

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Whose is what comes back? On a circuit, a host belongs to the user who talks to it, for CLAIM_SECONDS after each datagram:
- * another one has to take another circuit meanwhile. A name is a host that only the exit knows, so whoever sends to one
- * must be the only one on that circuit who sends to its port.
+ * Whose is what comes back? On a circuit, a host belongs to the user who talks to it, for
+ * CLAIM_SECONDS after each datagram: another one has to take another circuit meanwhile. A name is a
+ * host that only the exit knows, so whoever sends to one must be the only one on that circuit who
+ * sends to its port.
  */
 #include <errno.h>
 
@@ -57,7 +58,8 @@ flow_claim(struct peel_flows *f, const struct or_circuit *c, unsigned int user,
 		if (!flow_is_fresh(now, c->active[other]))
 			continue;
 		if (port && f->user[other].alive)
-			return CLAIM_TAKEN; /* of all who may have sent to that port, one is still here */
+			return CLAIM_TAKEN; /* of all who may have sent to that port, one is still
+					       here */
 		flow = flow_find(f, flow_key(f, other, to));
 		if (flow == NULL || !flow_is_through(flow, c->id, now, &last) ||
 			!flow_is_fresh(now, last))
@@ -93,9 +95,10 @@ flow_note_sent(struct peel_flows *f, struct or_circuit *c, unsigned int user,
 	p->named_user = (uint8_t)user;
 }
 
-/* ---- heard ---------------------------------------------------------------------------------------------------------- */
+/* ---- heard ----------------------------------------------------------------------------------- */
 
-/* A host answered: that circuit can reach such hosts, and those it was moved away from cannot, unless they did lately. */
+/* A host answered: that circuit can reach such hosts, and those it was moved away from cannot,
+ * unless they did lately. */
 static void
 note_heard(struct peel_flows *f, struct flow *flow, struct or_circuit *c, enum kind kind)
 {
@@ -119,7 +122,8 @@ note_heard(struct peel_flows *f, struct flow *flow, struct or_circuit *c, enum k
 	flow->used = now;
 }
 
-/* The user who talked to that host through the circuit last, or -1. One who left still stands between it and the others. */
+/* The user who talked to that host through the circuit last, or -1. One who left still stands
+ * between it and the others. */
 static int
 who_sent(struct peel_flows *f, struct or_circuit *c, const struct peel_socks_target *origin,
 	struct flow **out, uint32_t *last)
@@ -157,7 +161,8 @@ who_asked(const struct peel_flows *f, const struct port *p, uint16_t port)
 	return p->named_port == port && flow_is_fresh(f->now, p->named_at) ? who_named(f, p) : -1;
 }
 
-/* Nobody asked there: it is for the owner, if nobody else was at it lately, who may have made somebody come here. */
+/* Nobody asked there: it is for the owner, if nobody else was at it lately, who may have made
+ * somebody come here. */
 static int
 whose_unasked(const struct peel_flows *f, const struct or_circuit *c)
 {
@@ -173,7 +178,8 @@ whose_unasked(const struct peel_flows *f, const struct or_circuit *c)
 	return c->owner;
 }
 
-/* Somebody came in through a circuit: answer through it, unless a live conversation goes through another one. */
+/* Somebody came in through a circuit: answer through it, unless a live conversation goes through
+ * another one. */
 static void
 note_incoming(struct peel_flows *f, unsigned int user, struct or_circuit *c,
 	const struct peel_socks_target *origin)
@@ -199,8 +205,9 @@ note_named(struct peel_flows *f, const struct port *p, struct or_circuit *c)
 		note_heard(f, flow, c, KIND_NAME);
 }
 
-/* A host that a user talks to answered from a port that he did not send to, so it may have a name as well, and answer
- * somebody else who sent to that; one who left since only at the port that he asked. */
+/* A host that a user talks to answered from a port that he did not send to, so it may have a name
+ * as well, and answer somebody else who sent to that; one who left since only at the port that he
+ * asked. */
 static bool
 may_be_named(const struct peel_flows *f, const struct or_circuit *c, const struct port *p, int sent,
 	uint16_t port)

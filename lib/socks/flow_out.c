@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * (user, host) -> circuit, in a table of sets that forgets the one used longest ago. Keys are 64-bit hashes with a secret
- * seed: nobody outside can make two hosts collide.
+ * (user, host) -> circuit, in a table of sets that forgets the one used longest ago. Keys are
+ * 64-bit hashes with a secret seed: nobody outside can make two hosts collide.
  *
- * A flow that sends and does not hear is moved: its exit may have no IPv6, no resolver, a firewall. Most that do not hear are
- * to hosts that are gone, though, so it is moved a bounded number of times, with growing pauses, and only when it
- * sends again.
+ * A flow that sends and does not hear is moved: its exit may have no IPv6, no resolver, a firewall.
+ * Most that do not hear are to hosts that are gone, though, so it is moved a bounded number of
+ * times, with growing pauses, and only when it sends again.
  */
 #include <errno.h>
 
 #include "flows.h"
 
-#define PAUSE_SECONDS 4 /* without an answer, before the first move; and by how much they grow: */
+/* without an answer, before the first move; and by how much they grow: */
+#define PAUSE_SECONDS 4
 #define PAUSE_MORE_SECONDS 2
 #define PAUSE_ANSWERED 30  /* where it was answered before */
 #define MOVES_MAX 16	   /* until something is heard: 5 minutes of trying */
@@ -20,7 +21,7 @@
 #define FAILED_SECONDS 600 /* then it is tried again */
 #define ABLE_SECONDS 60	   /* what was heard so lately shows that it is not the exit */
 
-/* ---- the table ------------------------------------------------------------------------------------------------------ */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 /* Of the host only, not of its port: one host shall see one exit. */
 uint64_t
@@ -89,7 +90,7 @@ flow_go(struct flow *flow, uint64_t circuit, uint32_t now)
 	return true;
 }
 
-/* ---- what exits cannot do ------------------------------------------------------------------------------------------- */
+/* ---- what exits cannot do -------------------------------------------------------------------- */
 
 void
 flow_failed(struct or_circuit *c, enum kind kind, bool proved, uint32_t now)
@@ -113,7 +114,7 @@ is_able(const struct or_circuit *c, enum kind kind, uint32_t now)
 	return a->failed < FAILED_MAX || now - a->failed_at > FAILED_SECONDS;
 }
 
-/* ---- which circuit -------------------------------------------------------------------------------------------------- */
+/* ---- which circuit --------------------------------------------------------------------------- */
 
 static uint64_t
 mix(uint64_t x)
@@ -125,8 +126,8 @@ mix(uint64_t x)
 	return x ^ x >> 33;
 }
 
-/* Better ones are larger. Nobody goes to another's circuit for a single host that is silent, but for a kind of hosts that
- * the own circuits cannot reach. */
+/* Better ones are larger. Nobody goes to another's circuit for a single host that is silent, but
+ * for a kind of hosts that the own circuits cannot reach. */
 static unsigned int
 rank(const struct peel_flows *f, const struct or_circuit *c, unsigned int user, enum kind kind,
 	uint64_t tried, enum claim claim)
@@ -137,8 +138,8 @@ rank(const struct peel_flows *f, const struct or_circuit *c, unsigned int user, 
 	       (claim == CLAIM_FREE);
 }
 
-/* Among those of the best rank: the one whose turn it is, or the one that the host and the circuit agree on (which a
- * forgotten flow finds again). */
+/* Among those of the best rank: the one whose turn it is, or the one that the host and the circuit
+ * agree on (which a forgotten flow finds again). */
 static struct or_circuit *
 choose(struct peel_flows *f, unsigned int user, const struct peel_socks_target *to, uint64_t key,
 	uint64_t tried)
@@ -175,8 +176,8 @@ is_silent(const struct flow *flow, uint32_t now)
 	return flow->waiting && flow->moves < MOVES_MAX && now - flow->asked >= pause;
 }
 
-/* May it go on through its circuit, as far as others are concerned? In use, its host is its user's there, but the port
- * may have become somebody's. */
+/* May it go on through its circuit, as far as others are concerned? In use, its host is its user's
+ * there, but the port may have become somebody's. */
 static bool
 may_stay(struct peel_flows *f, const struct flow *flow, const struct or_circuit *c,
 	unsigned int user, const struct peel_socks_target *to)

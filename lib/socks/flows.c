@@ -50,7 +50,7 @@ flow_find_circuit(struct peel_flows *f, uint64_t id)
 	return NULL;
 }
 
-/* ---- owners ------------------------------------------------------------------------------------------------------- */
+/* ---- owners ---------------------------------------------------------------------------------- */
 
 static int
 poorest(const struct peel_flows *f)
@@ -113,7 +113,8 @@ balance(struct peel_flows *f)
 	}
 }
 
-/* Of the free slots the one that was left first: late answers for who left are not the next one's. */
+/* Of the free slots the one that was left first: late answers for who left are not the next
+ * one's. */
 static int
 free_slot(const struct peel_flows *f)
 {

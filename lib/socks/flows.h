@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * What flows.c (users and circuits), flow_out.c (which circuit) and flow_in.c (whose is it) share. Times are seconds of the
- * clock and some more, so that 0 was long ago.
+ * What flows.c (users and circuits), flow_out.c (which circuit) and flow_in.c (whose is it) share.
+ * Times are seconds of the clock and some more, so that 0 was long ago.
  */
 
 #include "peel_flows.h"
@@ -28,8 +28,9 @@ enum kind {
 
 #define FLOW_LEFT 4
 
-/* A user and a host, whatever the port. It may still be answered through the circuits it `left` lately; `tried` are the bits
- * of those that it was moved away from since it was heard last, `moves` how often that was. */
+/* A user and a host, whatever the port. It may still be answered through the circuits it `left`
+ * lately; `tried` are the bits of those that it was moved away from since it was heard last,
+ * `moves` how often that was. */
 struct flow {
 	uint64_t key; /* 0: empty */
 	uint64_t circuit, tried;
@@ -43,8 +44,8 @@ struct flow {
 	} left[FLOW_LEFT];
 };
 
-/* Of a circuit: who sent to a port. Ports that are equal but for their highest bits share one. The `named` ones are of the
- * last datagram to a name, whose address only the exit knows. */
+/* Of a circuit: who sent to a port. Ports that are equal but for their highest bits share one. The
+ * `named` ones are of the last datagram to a name, whose address only the exit knows. */
 struct port {
 	uint64_t named_key;  /* of its flow */
 	uint32_t serial, at; /* the last user, and when */
@@ -54,8 +55,8 @@ struct port {
 	uint8_t named_user;
 };
 
-/* Can the exit of a circuit do that kind of destination? So many flows left it for want of answers, at last then, while
- * nothing of the kind was heard. */
+/* Can the exit of a circuit do that kind of destination? So many flows left it for want of answers,
+ * at last then, while nothing of the kind was heard. */
 struct ability {
 	uint32_t heard_at; /* 0: never */
 	uint32_t failed_at;
@@ -144,7 +145,8 @@ struct flow *flow_find(struct peel_flows *f, uint64_t key);
 /** In the place of an empty one, else of the one used longest ago. */
 struct flow *flow_new(struct peel_flows *f, uint64_t key, uint64_t circuit);
 
-/** From its circuit to another one. False: it left too many lately to keep what still comes through them. */
+/** From its circuit to another one. False: it left too many lately to keep what still comes through
+ * them. */
 bool flow_go(struct flow *flow, uint64_t circuit, uint32_t now) PEEL_MUST_USE;
 /** A flow left the circuit for want of answers. @p proved: it has them elsewhere. */
 void flow_failed(struct or_circuit *c, enum kind kind, bool proved, uint32_t now);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Where does an HTTP/1 request end? Strict, because what passes leaves through somebody else's exit: a request line, header
- * fields, and as many bytes of body as one Content-Length says. No chunks, no second request behind it.
+ * Where does an HTTP/1 request end? Strict, because what passes leaves through somebody else's
+ * exit: a request line, header fields, and as many bytes of body as one Content-Length says. No
+ * chunks, no second request behind it.
  */
 #include <errno.h>
 #include <strings.h>
@@ -37,7 +38,8 @@ is_request_line(const uint8_t *p, size_t len)
 	return true;
 }
 
-/* A first look, before the line is complete: a method, then a space. Ends TLS and other protocols early. */
+/* A first look, before the line is complete: a method, then a space. Ends TLS and other protocols
+ * early. */
 static bool
 begins_like_request(const uint8_t *p, size_t len)
 {

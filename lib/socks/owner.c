@@ -84,7 +84,8 @@ socks_owner_tcp(const struct peel_addr *peer, const struct peel_addr *own, uint3
 int
 socks_owner_udp(const struct peel_addr *peer, const struct peel_addr *own, uint32_t *uid)
 {
-	/* For UDP it looks for who would receive a datagram, and takes the source for the sender; kernels differ. */
+	/* For UDP it looks for who would receive a datagram, and takes the source for the sender;
+	 * kernels differ. */
 	int ret = ask(IPPROTO_UDP, own, peer, peer->port, uid);
 
 	return ret == -ENOENT ? ask(IPPROTO_UDP, peer, own, peer->port, uid) : ret;

@@ -139,7 +139,8 @@ socks_parse_datagram(const uint8_t *p, size_t len, struct peel_socks_target *to)
 {
 	ssize_t n;
 
-	/* RSV is not looked at, as some clients leave rubbish there; FRAG must be 0: fragments are dropped (section 7). */
+	/* RSV is not looked at, as some clients leave rubbish there; FRAG must be 0: fragments are
+	 * dropped (section 7). */
 	if (len < 4 || p[2] != 0)
 		return -EBADMSG;
 	n = parse_target(p + 3, len - 3, to);

@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * The bytes of SOCKS5, and where an HTTP request ends. Pure functions. Those that read return how many bytes they took,
- * 0 when more are needed, or -errno.
+ * The bytes of SOCKS5, and where an HTTP request ends. Pure functions. Those that read return how
+ * many bytes they took, 0 when more are needed, or -errno.
  */
 
 #include <sys/types.h>
@@ -47,7 +47,8 @@ struct socks_login {
 /** User name and password. -EPROTO: another version. */
 ssize_t socks_parse_login(const uint8_t *p, size_t len, struct socks_login *out);
 
-/** Request. -EPROTO: another version; -EAFNOSUPPORT: address type; -EBADMSG: a name that is none. */
+/** Request. -EPROTO: another version; -EAFNOSUPPORT: address type; -EBADMSG: a name that is
+ * none. */
 ssize_t socks_parse_request(
 	const uint8_t *p, size_t len, uint8_t *command, struct peel_socks_target *out);
 
@@ -60,7 +61,7 @@ size_t socks_build_reply(
 size_t socks_build_datagram(uint8_t out[SOCKS_HEADER_MAX], const struct peel_socks_target *origin);
 
 /**
- * How long is the HTTP request that begins here, header and body? 0: its end is not in sight yet. -EBADMSG: it is none,
- * or more than one; -EMSGSIZE: longer than PEEL_SOCKS_REQUEST_MAX.
+ * How long is the HTTP request that begins here, header and body? 0: its end is not in sight yet.
+ * -EBADMSG: it is none, or more than one; -EMSGSIZE: longer than PEEL_SOCKS_REQUEST_MAX.
  */
 ssize_t socks_http_length(const uint8_t *p, size_t len);

@@ -4,8 +4,9 @@
 #pragma once
 
 /*
- * Datagrams that wait for a circuit. Each user has a short queue of its own, so that nobody waits behind another's; when
- * there is no room, the oldest one of the longest queue goes. Not thread-safe: one thread, that of the loop.
+ * Datagrams that wait for a circuit. Each user has a short queue of its own, so that nobody waits
+ * behind another's; when there is no room, the oldest one of the longest queue goes. Not
+ * thread-safe: one thread, that of the loop.
  */
 
 #include "peel_flows.h"
@@ -24,8 +25,9 @@ void peel_held_free(struct peel_held *h);
 /** Keep a copy. @return how many datagrams (this one or older ones) were dropped for it. */
 unsigned int peel_held_push(struct peel_held *h, unsigned int user,
 	const struct peel_socks_target *to, const uint8_t *payload, size_t len);
-/** The oldest of a user's that did not wait too long is handed to @p fn and gone; its arguments are valid during the
- *  call, which must not touch the queues. False: none is left. @p dropped is increased by those that did. */
+/** The oldest of a user's that did not wait too long is handed to @p fn and gone; its arguments are
+ * valid during the call, which must not touch the queues. False: none is left. @p dropped is
+ * increased by those that did. */
 bool peel_held_pop(struct peel_held *h, unsigned int user,
 	void (*fn)(void *arg, unsigned int user, const struct peel_socks_target *to,
 		const uint8_t *payload, size_t len),

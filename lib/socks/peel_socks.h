@@ -4,9 +4,9 @@
 #pragma once
 
 /*
- * A SOCKS5 server (RFC 1928, RFC 1929) for circuits: UDP ASSOCIATE carries any datagrams, CONNECT carries exactly one
- * HTTP request to a BitTorrent tracker (protocol section 22.4). What happens to them is the backend's business.
- * Thread: the one that runs the loop, all of it.
+ * A SOCKS5 server (RFC 1928, RFC 1929) for circuits: UDP ASSOCIATE carries any datagrams, CONNECT
+ * carries exactly one HTTP request to a BitTorrent tracker (protocol section 22.4). What happens to
+ * them is the backend's business. Thread: the one that runs the loop, all of it.
  */
 
 #include "peel_base.h"
@@ -21,7 +21,8 @@ struct peel_socks_assoc; /* a UDP association */
 #define PEEL_SOCKS_SECRET_MAX 255	/* bytes of a user name or a password */
 #define PEEL_SOCKS_DATAGRAM_MAX (65507) /* bytes of a datagram on the loopback device */
 
-/** Where to: an address, or a name when that is not empty (then of `addr` only the port counts, family NONE). */
+/** Where to: an address, or a name when that is not empty (then of `addr` only the port counts,
+ * family NONE). */
 struct peel_socks_target {
 	struct peel_addr addr;
 	char name[256];
@@ -38,15 +39,16 @@ struct peel_socks_backend {
 	void *arg;
 	/** Asked before CONNECT is granted, until it says yes or `wait_ms` are over. */
 	enum peel_socks_ready (*ready)(void *arg);
-	/** An association begins, whether there is a circuit or not, and ends; @p a is valid in between. */
+	/** An association begins, whether there is a circuit or not, and ends; @p a is valid in
+	 * between. */
 	void (*opened)(void *arg, struct peel_socks_assoc *a);
 	void (*closed)(void *arg, struct peel_socks_assoc *a);
 	/** A datagram of the association's client. Nothing is promised: it is UDP. */
 	void (*datagram)(void *arg, struct peel_socks_assoc *a, const struct peel_socks_target *to,
 		const uint8_t *payload, size_t len);
 	/**
-	 * An HTTP request, complete. Answer with peel_socks_answer(id), now or later; when it is too late, that does
-	 * nothing. @return 0, or -errno: there will be no answer.
+	 * An HTTP request, complete. Answer with peel_socks_answer(id), now or later; when it is
+	 * too late, that does nothing. @return 0, or -errno: there will be no answer.
 	 */
 	int (*http)(void *arg, uint64_t id, const struct peel_socks_target *to,
 		const uint8_t *request, size_t len);
@@ -57,29 +59,32 @@ struct peel_socks_backend {
 struct peel_socks_conf {
 	struct peel_addr listen;     /* port 0: any */
 	const char *user, *password; /* NULL or empty: nobody is asked. Needed beyond loopback. */
-	uint32_t
-		max_clients; /* TCP connections at once; at most PEEL_SOCKS_ASSOCS_MAX of them associate */
+	/* TCP connections at once; at most PEEL_SOCKS_ASSOCS_MAX of them associate */
+	uint32_t max_clients;
 	uint32_t wait_ms; /* how long CONNECT waits for a circuit */
-	uint32_t
-		handshake_ms; /* for everything a client has to say, one limit each: greeting to request; HTTP */
+	/* for everything a client has to say, one limit each: greeting to request; HTTP */
+	uint32_t handshake_ms;
 	uint32_t http_ms;	  /* for the answer to an HTTP request */
 	uint32_t idle_ms;	  /* an association without datagrams ends */
 	struct peel_stats *stats; /* of the loop's thread; must outlive the server */
 	struct peel_socks_backend backend;
 };
-/** 64 clients, 10 s to speak, 10 s to wait, 15 s for HTTP, one hour idle; no address, counters or backend. */
+/** 64 clients, 10 s to speak, 10 s to wait, 15 s for HTTP, one hour idle; no address, counters or
+ * backend. */
 void peel_socks_conf_init(struct peel_socks_conf *conf);
 
-/** Listen. 0; -EPERM: neither loopback nor a password; -EINVAL; -EADDRINUSE and the like; @p why says more. */
+/** Listen. 0; -EPERM: neither loopback nor a password; -EINVAL; -EADDRINUSE and the like; @p why
+ * says more. */
 int peel_socks_new(struct uv_loop_s *loop, const struct peel_socks_conf *conf,
 	struct peel_socks **out, char *why, size_t why_size) PEEL_MUST_USE;
-/** Stop listening and drop all clients (backend.closed is called); @p done when nothing is left of it. NULL is fine. */
+/** Stop listening and drop all clients (backend.closed is called); @p done when nothing is left of
+ * it. NULL is fine. */
 void peel_socks_close(struct peel_socks *s, void (*done)(void *arg), void *arg);
 /** Address as bound. */
 void peel_socks_local(const struct peel_socks *s, struct peel_addr *out);
 
-/** A datagram for the client of an association, from @p origin. -ENOTCONN: it never sent one, so where it listens is
- *  not known; -EAGAIN: its socket is full; -EMSGSIZE. */
+/** A datagram for the client of an association, from @p origin. -ENOTCONN: it never sent one, so
+ * where it listens is not known; -EAGAIN: its socket is full; -EMSGSIZE. */
 int peel_socks_deliver(struct peel_socks_assoc *a, const struct peel_socks_target *origin,
 	const uint8_t *payload, size_t len);
 /** For the backend's own use. */

@@ -19,8 +19,8 @@ struct peel_socks_assoc {
 	struct peel_addr own;  /* where it listens */
 	bool uid_known;	       /* port 0 becomes that of a socket of this user, or of root */
 	uint32_t uid;	       /* who connected */
-	uint16_t
-		refused_port; /* the last one that was not that user's, and when it was looked at */
+	/* the last one that was not that user's, and when it was looked at */
+	uint16_t refused_port;
 	uint64_t refused_ms;
 	uint64_t last_ms; /* of a datagram, either way */
 	void *data;
@@ -35,7 +35,8 @@ enum client_state {
 	CLIENT_HTTP,   /* the request is coming */
 	CLIENT_ANSWER, /* the backend works on it */
 	CLIENT_UDP,
-	CLIENT_LINGER, /* everything is said: what still comes is dropped, so that the last bytes arrive */
+	/* everything is said: what still comes is dropped, so that the last bytes arrive */
+	CLIENT_LINGER,
 };
 
 struct client {

@@ -53,7 +53,7 @@ enter(struct client *c, enum client_state state, uint64_t timeout_ms, uint64_t r
 	uv_timer_start(&c->timer, on_timer, timeout_ms, repeat_ms);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void
 on_shutdown(uv_shutdown_t *request, int status)
@@ -62,7 +62,8 @@ on_shutdown(uv_shutdown_t *request, int status)
 	(void)status;
 }
 
-/* Say that no more comes, and wait for the client to leave: closing at once would cut what it has not read yet. */
+/* Say that no more comes, and wait for the client to leave: closing at once would cut what it has
+ * not read yet. */
 static void
 linger(struct client *c)
 {
@@ -112,7 +113,8 @@ say(struct client *c, const void *bytes, size_t len, bool last)
 		free(w);
 		socks_client_close(c);
 	} else if (last) {
-		/* What it says from here on is dropped; who does not read the end of it is dropped, too. */
+		/* What it says from here on is dropped; who does not read the end of it is dropped,
+		 * too. */
 		enter(c, CLIENT_LINGER, c->server->conf.handshake_ms, 0);
 	}
 }
@@ -134,7 +136,7 @@ socks_client_answer(struct client *c, const void *answer, size_t len)
 		say(c, answer, len, true);
 }
 
-/* ---- what a client says --------------------------------------------------------------------------------------------- */
+/* ---- what a client says ---------------------------------------------------------------------- */
 
 static void
 associate(struct client *c)
@@ -170,8 +172,8 @@ connect_http(struct client *c)
 	reply(c, SOCKS_OK, NULL);
 }
 
-/* Grant CONNECT when there is a circuit for it, refuse it when there was none for too long: who asks for a tracker asks
- * again. */
+/* Grant CONNECT when there is a circuit for it, refuse it when there was none for too long: who
+ * asks for a tracker asks again. */
 static void
 try_grant(struct client *c)
 {
@@ -194,7 +196,8 @@ take_request(struct client *c)
 		reply(c, SOCKS_COMMAND_UNKNOWN, NULL);
 		return;
 	}
-	/* Granted whether there is a circuit or not: many programs take a refusal as the last word. */
+	/* Granted whether there is a circuit or not: many programs take a refusal as the last
+	 * word. */
 	if (c->command == SOCKS_UDP_ASSOCIATE) {
 		associate(c);
 		return;
@@ -226,7 +229,8 @@ static void
 take_login(struct client *c, const struct socks_login *login)
 {
 	const struct socks_login *right = &c->server->login;
-	/* Both padded to their full size: the time says nothing about where they differ, or how long they are. */
+	/* Both padded to their full size: the time says nothing about where they differ, or how
+	 * long they are. */
 	bool user = peel_equal_ct(login->user, right->user, sizeof(right->user));
 	bool password = peel_equal_ct(login->password, right->password, sizeof(right->password));
 	bool ok = !c->server->with_login || (user & password);
@@ -315,7 +319,7 @@ take_input(struct client *c)
 		socks_client_close(c);
 }
 
-/* ---- events ----------------------------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static void
 on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -339,8 +343,8 @@ on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	if (n == 0)
 		return;
 	if (n < 0) {
-		/* Its end, or no room for more (UV_ENOBUFS). Half closed, it may still want the answer to a request; an
-		 * association ends with it. */
+		/* Its end, or no room for more (UV_ENOBUFS). Half closed, it may still want the
+		 * answer to a request; an association ends with it. */
 		c->ended = true;
 		if (n != UV_EOF || (c->state != CLIENT_ANSWER && c->state != CLIENT_WAIT))
 			socks_client_close(c);

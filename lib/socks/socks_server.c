@@ -48,8 +48,8 @@ socks_full(struct peel_socks *s, const char *what)
 		peel_addr_text(&local, text), what, s->counts.clients);
 }
 
-/* Without room, a connection stays where it is until somebody leaves: to be hung up on is, for many programs, to be
- * refused for ever. The loop does not look for others in the meantime. */
+/* Without room, a connection stays where it is until somebody leaves: to be hung up on is, for many
+ * programs, to be refused for ever. The loop does not look for others in the meantime. */
 static void
 on_connection(uv_stream_t *listener, int status)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * UDP associations: a socket each, on the address that the client reached us at. Only datagrams of the client's address
- * pass, and only of one port: the one it announced, else the one its first datagram came from. On a machine of many, that
- * first one must come from a socket of the user who connected (or of root).
+ * UDP associations: a socket each, on the address that the client reached us at. Only datagrams of
+ * the client's address pass, and only of one port: the one it announced, else the one its first
+ * datagram came from. On a machine of many, that first one must come from a socket of the user who
+ * connected (or of root).
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * Counters. One table names them all (text, metrics and tests are made from it); each thread that counts owns a
- * block of its own and is its only writer, a reader sums the blocks.
+ * Counters. One table names them all (text, metrics and tests are made from it); each thread that
+ * counts owns a block of its own and is its only writer, a reader sums the blocks.
  */
 
 #include "peel_base.h"

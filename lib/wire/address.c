@@ -103,7 +103,8 @@ peel_write_address(struct peel_writer *w, const struct peel_host *h)
 	peel_write_u16(w, h->addr.port);
 }
 
-/* Bytes of the sequence that starts with `first`, and the smallest code point that needs as many; 0: not a start. */
+/* Bytes of the sequence that starts with `first`, and the smallest code point that needs as many;
+ * 0: not a start. */
 static size_t
 utf8_sequence(uint8_t first, uint32_t *smallest)
 {

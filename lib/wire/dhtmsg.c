@@ -5,7 +5,7 @@
 
 #include "peel_dhtmsg.h"
 
-/* ---- ping-request, ping-response ---------------------------------------------------------------------------------- */
+/* ---- ping-request, ping-response ------------------------------------------------------------- */
 
 int
 peel_dht_ping_parse(struct peel_span body, uint32_t *identifier)

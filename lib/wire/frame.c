@@ -8,8 +8,9 @@
 static const uint8_t pk_magic[10] = {'L', 'i', 'b', 'N', 'a', 'C', 'L', 'P', 'K', ':'};
 
 /*
- * Legacy keys: DER SubjectPublicKeyInfo of an uncompressed point on one of four binary curves. Everything up to the
- * point is fixed for a curve, so comparing these bytes replaces a DER parser. Source: protocol section 5.2.
+ * Legacy keys: DER SubjectPublicKeyInfo of an uncompressed point on one of four binary curves.
+ * Everything up to the point is fixed for a curve, so comparing these bytes replaces a DER parser.
+ * Source: protocol section 5.2.
  */
 #define EC_ALGORITHM(curve)                                                                        \
 	0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81,  \

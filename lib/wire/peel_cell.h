@@ -4,8 +4,9 @@
 #pragma once
 
 /*
- * Cells and the messages inside them. Source: protocol sections 11, 13 and 14. Message views start AFTER the
- * message id byte; inside cells extra bytes behind the last field are ignored. Thread: any.
+ * Cells and the messages inside them. Source: protocol sections 11, 13 and 14. Message views start
+ * AFTER the message id byte; inside cells extra bytes behind the last field are ignored. Thread:
+ * any.
  */
 
 #include "peel_wire.h"
@@ -66,7 +67,8 @@ struct peel_cell {
 	struct peel_span message; /* id and body, or salt, ciphertext, tag */
 };
 
-/** -EBADMSG when shorter than PEEL_CELL_MIN or byte 22 is not 0. The prefix is the caller's to compare. */
+/** -EBADMSG when shorter than PEEL_CELL_MIN or byte 22 is not 0. The prefix is the caller's to
+ * compare. */
 int peel_cell_parse(const uint8_t *data, size_t len, struct peel_cell *out) PEEL_MUST_USE;
 /** Write the 29 byte header. */
 void peel_cell_header(uint8_t out[PEEL_CELL_HEADER_LEN], const uint8_t prefix[PEEL_PREFIX_LEN],
@@ -104,7 +106,8 @@ struct peel_msg_destroy {
 	uint16_t reason;
 };
 
-/** test-request and test-response, both kinds: the Rust endpoint's identifier has 32 bits, the other 16. */
+/** test-request and test-response, both kinds: the Rust endpoint's identifier has 32 bits, the
+ * other 16. */
 struct peel_msg_test {
 	uint32_t identifier;
 	uint16_t response_size; /* of requests only */
@@ -117,7 +120,8 @@ int peel_extend_parse(const uint8_t *body, size_t len, struct peel_msg_extend *o
 int peel_data_parse(const uint8_t *body, size_t len, struct peel_msg_data *out) PEEL_MUST_USE;
 /** Body of the signed destroy datagram: exactly 6 bytes. */
 int peel_destroy_parse(const uint8_t *body, size_t len, struct peel_msg_destroy *out) PEEL_MUST_USE;
-/** ping, pong and the other messages whose body begins with (and usually is) a 16 bit identifier. */
+/** ping, pong and the other messages whose body begins with (and usually is) a 16 bit
+ * identifier. */
 int peel_identifier_parse(const uint8_t *body, size_t len, uint16_t *identifier) PEEL_MUST_USE;
 /** @p id one of PEEL_MSG_TEST_*: it decides the layout. */
 int peel_test_parse(
@@ -135,8 +139,8 @@ int peel_test_build(uint8_t *out, size_t size, uint8_t id, const struct peel_msg
 /** The body alone: the frame is begun with peel_signed_begin() and ended with peel_sign(). */
 void peel_destroy_body(uint8_t out[PEEL_DESTROY_BODY_LEN], const struct peel_msg_destroy *m);
 
-/** `varlenH-list` of 74-byte keys, section 14.5: relays, then the first exit twice, then the other exits.
- *  Pointers are to 74-byte keys. @return length or -ENOSPC. */
+/** `varlenH-list` of 74-byte keys, section 14.5: relays, then the first exit twice, then the other
+ * exits. Pointers are to 74-byte keys. @return length or -ENOSPC. */
 int peel_candidates_build(uint8_t *out, size_t size, const uint8_t *const *relays, size_t n_relays,
 	const uint8_t *const *exits, size_t n_exits);
 
@@ -146,6 +150,7 @@ struct peel_candidates {
 	size_t n_relays; /* key[0 .. n_relays) are relays, the rest exits */
 };
 
-/** Split an opened list. Keys of other kinds than 25519 stay in the list: callers skip what peel_pk_valid refuses. */
+/** Split an opened list. Keys of other kinds than 25519 stay in the list: callers skip what
+ * peel_pk_valid refuses. */
 int peel_candidates_parse(
 	const uint8_t *list, size_t len, struct peel_candidates *out) PEEL_MUST_USE;

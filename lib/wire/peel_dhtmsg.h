@@ -4,11 +4,11 @@
 #pragma once
 
 /*
- * Bodies of DHT messages. All are signed without clock: peel_signed_parse() and peel_signed_begin() do the frame.
- * Bodies must be consumed exactly. Source: protocol section 21.1. Thread: any.
+ * Bodies of DHT messages. All are signed without clock: peel_signed_parse() and peel_signed_begin()
+ * do the frame. Bodies must be consumed exactly. Source: protocol section 21.1. Thread: any.
  *
- * A relay needs ping-request and ping-response only (others check that it is alive before they extend to it); the
- * messages of the store follow with lib/dht.
+ * A relay needs ping-request and ping-response only (others check that it is alive before they
+ * extend to it); the messages of the store follow with lib/dht.
  */
 
 #include "peel_wire.h"
@@ -26,7 +26,7 @@ enum peel_dht_id {
 	PEEL_MSG_DHT_CONNECT_PEER_RESPONSE = 10,
 };
 
-/* ---- ping-request, ping-response ---------------------------------------------------------------------------------- */
+/* ---- ping-request, ping-response ------------------------------------------------------------- */
 
 /** Both bodies are the identifier alone; a response copies it. */
 int peel_dht_ping_parse(struct peel_span body, uint32_t *identifier) PEEL_MUST_USE;

@@ -4,9 +4,9 @@
 #pragma once
 
 /*
- * Bodies of discovery messages, old style (IPv4) and new style (tagged addresses), and of the discovery community.
- * The frame is split and built by peel_signed_* and peel_unsigned_begin. Source: protocol sections 7, 9, 10.
- * Bodies must be consumed exactly. Thread: any.
+ * Bodies of discovery messages, old style (IPv4) and new style (tagged addresses), and of the
+ * discovery community. The frame is split and built by peel_signed_* and peel_unsigned_begin.
+ * Source: protocol sections 7, 9, 10. Bodies must be consumed exactly. Thread: any.
  */
 
 #include "peel_wire.h"
@@ -39,7 +39,8 @@ enum peel_peer_flag {
 	PEEL_FLAG_EXIT_HTTP = 32768,
 };
 
-/* Bits of requests and of old style responses (section 7); new style responses use only INTRO_NEW_233. */
+/* Bits of requests and of old style responses (section 7); new style responses use only
+ * INTRO_NEW_233. */
 #define PEEL_BITS_ADVICE 0x01
 #define PEEL_BITS_REQUEST_NEW_STYLE 0x20
 #define PEEL_BITS_RESPONSE_NEW_STYLE 0x10

@@ -4,8 +4,9 @@
 #pragma once
 
 /*
- * HTTP requests that an exit does for a circuit, and their answers in parts. Source: protocol section 22.1. Views start
- * AFTER the message id byte; extra bytes behind the last field are ignored. Thread: any.
+ * HTTP requests that an exit does for a circuit, and their answers in parts. Source: protocol
+ * section 22.1. Views start AFTER the message id byte; extra bytes behind the last field are
+ * ignored. Thread: any.
  */
 
 #include "peel_cell.h"

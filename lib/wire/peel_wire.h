@@ -4,11 +4,12 @@
 #pragma once
 
 /*
- * The parts every message is made of: bounded reader and writer, addresses, prefixes, signed and unsigned frames.
- * Pure functions: bytes in, view out. Views borrow the caller's bytes. Source: protocol sections 3 to 6.
+ * The parts every message is made of: bounded reader and writer, addresses, prefixes, signed and
+ * unsigned frames. Pure functions: bytes in, view out. Views borrow the caller's bytes. Source:
+ * protocol sections 3 to 6.
  *
- * All functions here may be called from any thread. Parsers return 0 or -EBADMSG; builders return the length
- * written or -ENOSPC.
+ * All functions here may be called from any thread. Parsers return 0 or -EBADMSG; builders return
+ * the length written or -ENOSPC.
  */
 
 #include "peel_base.h"
@@ -65,7 +66,7 @@ void peel_write_u64(struct peel_writer *w, uint64_t v);
 void peel_write_bytes(struct peel_writer *w, const void *p, size_t n);
 void peel_write_varlen(struct peel_writer *w, const void *p, size_t n);
 
-/* ---- addresses, section 4 -------------------------------------------------------------------------------------- */
+/* ---- addresses, section 4 -------------------------------------------------------------------- */
 
 enum peel_host_type {
 	PEEL_HOST_IPV4 = 1,
@@ -73,7 +74,8 @@ enum peel_host_type {
 	PEEL_HOST_IPV6 = 3,
 };
 
-/** `address`: an IP address, or a domain name still to be resolved (UTF-8, not terminated, borrowed). */
+/** `address`: an IP address, or a domain name still to be resolved (UTF-8, not terminated,
+ * borrowed). */
 struct peel_host {
 	uint8_t type;	       /* enum peel_host_type */
 	struct peel_addr addr; /* of types 1 and 3; for names only addr.port is set (family NONE) */
@@ -83,7 +85,8 @@ struct peel_host {
 /** `ipv4`: 6 bytes. Writing an IPv6 address writes 0.0.0.0:0. */
 struct peel_addr peel_read_ipv4(struct peel_reader *r);
 void peel_write_ipv4(struct peel_writer *w, const struct peel_addr *a);
-/** `ip_address`: types 1 and 3; any other type is bad. A PEEL_FAMILY_NONE address is written as 0.0.0.0:0. */
+/** `ip_address`: types 1 and 3; any other type is bad. A PEEL_FAMILY_NONE address is written as
+ * 0.0.0.0:0. */
 struct peel_addr peel_read_ip_address(struct peel_reader *r);
 void peel_write_ip_address(struct peel_writer *w, const struct peel_addr *a);
 /** `address`: types 1, 2 and 3; a name that is not valid UTF-8 is bad. */
@@ -91,7 +94,7 @@ struct peel_host peel_read_address(struct peel_reader *r);
 void peel_write_address(struct peel_writer *w, const struct peel_host *h);
 bool peel_utf8_valid(const uint8_t *p, size_t len);
 
-/* ---- prefix and frames, sections 3 and 6 ------------------------------------------------------------------------ */
+/* ---- prefix and frames, sections 3 and 6 ----------------------------------------------------- */
 
 /** 0x00, 0x02, community id. */
 void peel_prefix_build(
@@ -107,18 +110,20 @@ struct peel_signed {
 	bool legacy; /* DER key of a named binary curve: only bootstrap servers, section 5.2 */
 	struct peel_span body; /* after key (and clock), up to the signature */
 	uint64_t clock;	       /* 0 without clock */
-	struct peel_span
-		covered; /* what the signature covers: datagram start up to the signature */
+	/* what the signature covers: datagram start up to the signature */
+	struct peel_span covered;
 	struct peel_span signature; /* 64 bytes, or as long as the legacy curve says */
 };
 
-/** Split a signed datagram. @p with_clock: discovery messages have a clock, destroy and DHT messages do not.
+/** Split a signed datagram. @p with_clock: discovery messages have a clock, destroy and DHT
+ * messages do not.
  *  @p allow_legacy: accept the four legacy curves. */
 int peel_signed_parse(const uint8_t *data, size_t len, bool with_clock, bool allow_legacy,
 	struct peel_signed *out) PEEL_MUST_USE;
 
-/** Begin a signed message: prefix, id, varlenH pk74 and, when @p with_clock, the clock. The caller appends the body,
- *  then the 64 byte signature over everything written so far (peel_sign in lib/keys). */
+/** Begin a signed message: prefix, id, varlenH pk74 and, when @p with_clock, the clock. The caller
+ * appends the body, then the 64 byte signature over everything written so far (peel_sign in
+ * lib/keys). */
 void peel_signed_begin(struct peel_writer *w, const uint8_t prefix[PEEL_PREFIX_LEN], uint8_t id,
 	const uint8_t pk[PEEL_PK_LEN], bool with_clock, uint64_t clock);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The configuration parser on any bytes: errors are told, each whole and on one line, and what is accepted is in range.
+ * The configuration parser on any bytes: errors are told, each whole and on one line, and what is
+ * accepted is in range.
  */
 #include <stdio.h>
 #include <stdlib.h>

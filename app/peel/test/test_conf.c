@@ -3,7 +3,7 @@
  */
 #include "conf_helpers.h"
 
-/* ---- values ------------------------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static void
 test_minimal_file_gives_defaults(void **state)
@@ -144,7 +144,8 @@ test_line_forms(void **state)
 	struct conf c;
 
 	(void)state;
-	/* Byte order mark, CR LF, comments, no space around '=', a ';' and a '#' inside a value, no last line end. */
+	/* Byte order mark, CR LF, comments, no space around '=', a ';' and a '#' inside a value, no
+	 * last line end. */
 	parse_ok("\xef\xbb\xbf# x\r\n  ; y\r\n\r\n[node] ; z\r\nkey=a;b#c\r\n\t\r\n[log]\r\n"
 		 "level \t = error \t;no",
 		&c);
@@ -152,7 +153,7 @@ test_line_forms(void **state)
 	assert_int_equal(c.log_level, PEEL_LOG_ERROR);
 }
 
-/* ---- the documented file --------------------------------------------------------------------------------------------- */
+/* ---- the documented file --------------------------------------------------------------------- */
 
 static char *
 read_ini(enum conf_use use)
@@ -170,7 +171,8 @@ read_ini(enum conf_use use)
 	return text;
 }
 
-/* A line "#name = value" of the file shows a default: it must set exactly what the defaults have. */
+/* A line "#name = value" of the file shows a default: it must set exactly what the defaults
+ * have. */
 static void
 check_default(enum conf_use use, int i, const char *value)
 {
@@ -180,7 +182,8 @@ check_default(enum conf_use use, int i, const char *value)
 
 	conf_init(&defaults, use);
 	c = defaults;
-	/* Spoil the field, so that a value that does nothing is seen. Flags share theirs, lists clear theirs. */
+	/* Spoil the field, so that a value that does nothing is seen. Flags share theirs, lists
+	 * clear theirs. */
 	if (k->type == CONF_FLAG)
 		c.node.tunnel.peer_flags ^= (uint16_t)k->min;
 	else if (k->type < CONF_CORES)
@@ -322,7 +325,7 @@ test_table_is_sound(void **state)
 	}
 }
 
-/* ---- this machine ----------------------------------------------------------------------------------------------------- */
+/* ---- this machine ---------------------------------------------------------------------------- */
 
 static void
 test_host_checks(void **state)

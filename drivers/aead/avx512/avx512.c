@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Hands bursts to the vector code, and compares tags. Compiled for the baseline CPU, as new() must run everywhere.
+ * Hands bursts to the vector code, and compares tags. Compiled for the baseline CPU, as new() must
+ * run everywhere.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,8 +24,8 @@ begin(struct cells *c)
 	c->blocks = 0;
 }
 
-/* Another operation, or false: a burst whose texts and keystream would not fit into the cache of the first level is cut
- * behind some eight cells, as many as are hashed together. */
+/* Another operation, or false: a burst whose texts and keystream would not fit into the cache of
+ * the first level is cut behind some eight cells, as many as are hashed together. */
 static inline bool
 add(struct cells *c, const struct peel_aead_op *op, uint32_t len)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * ChaCha20 (RFC 8439 section 2.3), 16 blocks at a time: vector w holds word w of the state of all of them, so that a round
- * needs no shuffle. Up to eight blocks left over take vectors of half the size, which three ports of a core compute
- * instead of two.
+ * ChaCha20 (RFC 8439 section 2.3), 16 blocks at a time: vector w holds word w of the state of all
+ * of them, so that a round needs no shuffle. Up to eight blocks left over take vectors of half the
+ * size, which three ports of a core compute instead of two.
  */
 #include <immintrin.h>
 
@@ -62,7 +62,7 @@ take(struct cursor *at, uint32_t room)
 	return left;
 }
 
-/* ---- 16 blocks ---------------------------------------------------------------------------------------------------------- */
+/* ---- 16 blocks ------------------------------------------------------------------------------- */
 
 /* Start states of the next 16 blocks. */
 INLINE void
@@ -95,8 +95,9 @@ start_16(uint32_t state[16][16], struct cursor *at)
 		_mm512_store_si512(state[i], x[i]);
 }
 
-/* Transposing 16 finished vectors in place, in eight steps of as many shuffles. First four words of four blocks at a time:
- * then vector 4 * i + k has in its 128 bits q the words 4 * i and on of block 4 * q + k. */
+/* Transposing 16 finished vectors in place, in eight steps of as many shuffles. First four words of
+ * four blocks at a time: then vector 4 * i + k has in its 128 bits q the words 4 * i and on of
+ * block 4 * q + k. */
 INLINE void
 transpose_words(uint32_t x[16][16], unsigned int i)
 {
@@ -122,7 +123,7 @@ transpose_blocks(const uint32_t x[16][16], unsigned int k, uint8_t *out)
 		_mm512_store_si512(out + BLOCK_LEN * (4 * q + k), block[q]);
 }
 
-/* ---- four blocks, or a few times four ------------------------------------------------------------------------------------ */
+/* ---- four blocks, or a few times four -------------------------------------------------------- */
 
 /* Row r of the states of four blocks, in 128 bits each. */
 struct rows {
@@ -227,7 +228,7 @@ few_alone(struct cells *c, struct cursor *at, unsigned int n)
 	finish_few(c, x, n, c->keystream[0]);
 }
 
-/* ---- all of a burst: a few, then sixteens -------------------------------------------------------------------------------- */
+/* ---- all of a burst: a few, then sixteens ---------------------------------------------------- */
 
 INLINE void
 load_start(u32x16 v[16], uint32_t state[16][16])
@@ -268,8 +269,9 @@ first_16(struct cells *c, struct cursor *at, uint32_t few, unsigned int n)
 		finish_few(c, x, n, c->keystream[0]);
 }
 
-/* The rounds keep a core's vector ports busy, but not its shuffles: transpose the sixteen that are done, and make ready the
- * next, between the rounds of those under way. The core's own view ahead is too short for that. */
+/* The rounds keep a core's vector ports busy, but not its shuffles: transpose the sixteen that are
+ * done, and make ready the next, between the rounds of those under way. The core's own view ahead
+ * is too short for that. */
 static void
 further_16(struct cells *c, struct cursor *at, uint8_t *out, uint32_t sixteens)
 {

@@ -3,7 +3,8 @@
  */
 #pragma once
 
-/* The engine "avx512": our own, x86-64 with AVX-512 IFMA and VBMI2 (Intel since Ice Lake, AMD since Zen 4). */
+/* The engine "avx512": our own, x86-64 with AVX-512 IFMA and VBMI2 (Intel since Ice Lake, AMD since
+ * Zen 4). */
 
 #include "peel_aead.h"
 

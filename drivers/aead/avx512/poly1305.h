@@ -4,11 +4,13 @@
 #pragma once
 
 /*
- * Arithmetic modulo 2^130 - 5 (RFC 8439 section 2.5), eight numbers at a time, one per 64-bit lane. A number is
- * l0 + l1 * 2^44 + l2 * 2^88: limbs and their products fit the 52-bit multiply-add of AVX-512 IFMA.
+ * Arithmetic modulo 2^130 - 5 (RFC 8439 section 2.5), eight numbers at a time, one per 64-bit lane.
+ * A number is l0 + l1 * 2^44 + l2 * 2^88: limbs and their products fit the 52-bit multiply-add of
+ * AVX-512 IFMA.
  *
- * Bounds: after poly_reduce a limb is below 2^44, the third below 2^44 + 2^14; after adding a block, below 2^45. Two
- * products then leave less than 2^47.6 to wrap around, so that its 20-fold fits the 52 bits that a multiply-add keeps.
+ * Bounds: after poly_reduce a limb is below 2^44, the third below 2^44 + 2^14; after adding a
+ * block, below 2^45. Two products then leave less than 2^47.6 to wrap around, so that its 20-fold
+ * fits the 52 bits that a multiply-add keeps.
  */
 
 #include <immintrin.h>
@@ -33,7 +35,8 @@ struct poly_factor {
 	__m512i r0, r1, r2, s1, s2;
 };
 
-/* A product, or the sum of two, not yet reduced: the 52 low bits of the limbs' products, and what is above them. */
+/* A product, or the sum of two, not yet reduced: the 52 low bits of the limbs' products, and what
+ * is above them. */
 struct poly_sum {
 	__m512i lo0, lo1, lo2, hi0, hi1, hi2;
 };
@@ -127,8 +130,8 @@ poly_sum_add(struct poly_sum *sum, const struct poly_sum *other)
 	sum->hi2 = _mm512_add_epi64(sum->hi2, other->hi2);
 }
 
-/** Carry once around, third limb first: not a canonical number, but one that can be multiplied again. At most two
- *  products, or eight when @p many. */
+/** Carry once around, third limb first: not a canonical number, but one that can be multiplied
+ * again. At most two products, or eight when @p many. */
 POLY_INLINE struct poly
 poly_reduce(const struct poly_sum *sum, bool many)
 {
@@ -165,7 +168,8 @@ poly_multiply(struct poly h, const struct poly_factor *r)
 	return poly_reduce(&sum, false);
 }
 
-/* One carry from the top limb through the lower ones: then l0 and l1 have 44 bits, l2 42, or it is 2^42. */
+/* One carry from the top limb through the lower ones: then l0 and l1 have 44 bits, l2 42, or it is
+ * 2^42. */
 POLY_INLINE struct poly
 poly_carry(struct poly h)
 {
@@ -181,16 +185,19 @@ poly_carry(struct poly h)
 	return h;
 }
 
-/** The canonical number below the prime, modulo 2^128, as low and high halves. @p h: out of poly_reduce. */
+/** The canonical number below the prime, modulo 2^128, as low and high halves. @p h: out of
+ * poly_reduce. */
 POLY_INLINE void
 poly_freeze(struct poly h, __m512i *lo, __m512i *hi)
 {
 	const __m512i mask = poly_set1(POLY_LIMB_MASK), zero = _mm512_setzero_si512();
 	struct poly g;
 
-	/* Below 2^130, or a little more when carries ran through: once the prime, at most, is too much. */
+	/* Below 2^130, or a little more when carries ran through: once the prime, at most, is too
+	 * much. */
 	h = poly_carry(h);
-	/* h + 5 reaches 2^130 exactly when h is not below the prime; then h + 5 - 2^130 is what remains. */
+	/* h + 5 reaches 2^130 exactly when h is not below the prime; then h + 5 - 2^130 is what
+	 * remains. */
 	g.l0 = _mm512_add_epi64(h.l0, poly_set1(5));
 	g.l1 = _mm512_add_epi64(h.l1, _mm512_srli_epi64(g.l0, POLY_LIMB_BITS));
 	g.l2 = _mm512_add_epi64(h.l2, _mm512_srli_epi64(g.l1, POLY_LIMB_BITS));

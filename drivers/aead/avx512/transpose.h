@@ -18,7 +18,8 @@ transpose_4x128(__m512i a, __m512i b, __m512i c, __m512i d, __m512i out[4])
 	out[3] = _mm512_shuffle_i32x4(ab23, cd23, 0xdd);
 }
 
-/** Eight vectors of eight quadwords: even[i] has the quadwords 2i of all of them, odd[i] the quadwords 2i + 1. */
+/** Eight vectors of eight quadwords: even[i] has the quadwords 2i of all of them, odd[i] the
+ * quadwords 2i + 1. */
 static inline __attribute__((always_inline)) void
 transpose_8x64(const __m512i row[8], __m512i even[4], __m512i odd[4])
 {

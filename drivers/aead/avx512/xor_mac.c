@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * One pass over the texts: XOR the keystream, and Poly1305 over what is the ciphertext (RFC 8439 section 2.8). Either way
- * the blocks of a text end at a vector's end and zeros stand before its first one: they leave the zero that Poly1305
- * starts with as it is.
+ * One pass over the texts: XOR the keystream, and Poly1305 over what is the ciphertext (RFC 8439
+ * section 2.8). Either way the blocks of a text end at a vector's end and zeros stand before its
+ * first one: they leave the zero that Poly1305 starts with as it is.
  */
 #include <immintrin.h>
 
@@ -24,7 +24,8 @@ struct text {
 	int32_t len;
 };
 
-/* ---- XOR: 64 bytes at an offset that may lie before the text or reach behind it; what is outside counts as zero ---- */
+/* ---- XOR: 64 bytes at an offset that may lie before the text or reach behind it; what is outside
+ * counts as zero  */
 
 INLINE __m512i
 xor_mac_whole(const struct text *t, int32_t at, bool open)
@@ -65,7 +66,7 @@ text_of(const struct cells *c, unsigned int i)
 		c->cell[i].text, c->keystream[c->cell[i].first + 1], (int32_t)c->cell[i].len};
 }
 
-/* ---- keys and tags, a cell per lane ----------------------------------------------------------------------------------- */
+/* ---- keys and tags, a cell per lane ---------------------------------------------------------- */
 
 /* Cells first .. first + n - 1, up to eight. */
 struct eight {
@@ -106,8 +107,9 @@ store_tags(struct eight e, struct poly h)
 	_mm512_store_si512(e.cells->tag[e.first + 4], _mm512_permutex2var_epi64(lo, high_4, hi));
 }
 
-/* ---- wide: eight blocks of a text in the lanes of a vector. The last block of a text is to be multiplied with r, the one
- * before it with r^2 and so on: from vector to vector with r^8, in the end each lane with its own power ------------------ */
+/* ---- wide: eight blocks of a text in the lanes of a vector. The last block of a text is to be
+ * multiplied with r, the one before it with r^2 and so on: from vector to vector with r^8, in the
+ * end each lane with its own power ------------------ */
 
 INLINE void
 store_poly(uint64_t at[3][8], struct poly p)
@@ -238,8 +240,8 @@ xor_mac_cell(struct eight e, unsigned int i, bool open)
 		h, split_wide(blocks_0, _mm512_or_si512(blocks_4, length), poly_set1(POLY_BIT129)));
 }
 
-/* From the lanes of each cell to a lane per cell, and the sum of all lanes times their powers: two sums, as a
- * multiply-add waits for the one before it. */
+/* From the lanes of each cell to a lane per cell, and the sum of all lanes times their powers: two
+ * sums, as a multiply-add waits for the one before it. */
 INLINE struct poly
 sum_lanes(struct eight e)
 {
@@ -272,9 +274,10 @@ xor_mac_each(struct eight e, bool open)
 	store_tags(e, sum_lanes(e));
 }
 
-/* ---- lanes: a row is 64 bytes, or four blocks, of each cell ----------------------------------------------------------- */
+/* ---- lanes: a row is 64 bytes, or four blocks, of each cell ---------------------------------- */
 
-/* Four blocks of all cells: two at a time, with r^2 and r. @p first: the number of each cell's first block. */
+/* Four blocks of all cells: two at a time, with r^2 and r. @p first: the number of each cell's
+ * first block. */
 INLINE struct poly
 hash_row(struct poly h, const __m512i row[8], __m512i block, __m512i first,
 	const struct poly_factor *r, const struct poly_factor *r2)
@@ -332,7 +335,7 @@ xor_mac_lanes(struct eight e, bool open)
 	store_tags(e, h);
 }
 
-/* ---- interface ------------------------------------------------------------------------------------------------------------ */
+/* ---- interface ------------------------------------------------------------------------------- */
 
 static bool
 prefer_lanes(struct eight e)

@@ -10,8 +10,10 @@
 /** Ends with NULL. */
 extern const struct peel_aead_engine *const peel_aead_engines[];
 
-/** By its name in the configuration, e.g. "sodium"; NULL when this build has none of that name.   Thread: any. */
+/** By its name in the configuration, e.g. "sodium"; NULL when this build has none of that name.
+ * Thread: any. */
 const struct peel_aead_engine *peel_aead_engine_find(const char *name);
 
-/** The first engine of the table whose self-test passes on this CPU; NULL when none does.   Thread: any. */
+/** The first engine of the table whose self-test passes on this CPU; NULL when none does.   Thread:
+ * any. */
 const struct peel_aead_engine *peel_aead_engine_best(void);

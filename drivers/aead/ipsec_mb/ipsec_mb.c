@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Bursts go through the job ring of a manager of this thread's own. Of the library's interfaces (job, burst, direct
- * calls) bursts cost least from four cells on, and they store the process-wide imb_errno once per burst instead of
- * once per cell, a line that all workers would otherwise fight over. The numbers are in the README.md of lib/aead.
+ * Bursts go through the job ring of a manager of this thread's own. Of the library's interfaces
+ * (job, burst, direct calls) bursts cost least from four cells on, and they store the process-wide
+ * imb_errno once per burst instead of once per cell, a line that all workers would otherwise fight
+ * over. The numbers are in the README.md of lib/aead.
  */
 #include <assert.h>
 #include <errno.h>
@@ -21,8 +22,8 @@ struct peel_aead {
 	uint8_t tag[PEEL_AEAD_BURST][PEEL_AEAD_TAG_LEN]; /* computed when opening */
 };
 
-/* What every job has in common. The library never resets the jobs of its ring and only we use this manager, so this
- * is set once per ring entry. */
+/* What every job has in common. The library never resets the jobs of its ring and only we use this
+ * manager, so this is set once per ring entry. */
 static void
 fill_template(IMB_JOB *job)
 {
@@ -82,7 +83,8 @@ ipsec_mb_seal(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n)
 	submit(cx->mgr, n, job);
 }
 
-/* Rare: the library has left an unauthentic plaintext behind, and computed the tags that were asked for. */
+/* Rare: the library has left an unauthentic plaintext behind, and computed the tags that were asked
+ * for. */
 static void __attribute__((noinline, cold))
 wipe_failed(struct peel_aead *cx, struct peel_aead_op *op, uint64_t failed)
 {
@@ -114,7 +116,8 @@ ipsec_mb_open(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n)
 	}
 	if (k > 0)
 		submit(cx->mgr, k, job);
-	/* The tags at the end of the texts were not written: only the ciphertext was turned in place. */
+	/* The tags at the end of the texts were not written: only the ciphertext was turned in
+	 * place. */
 	for (uint64_t left = valid; left != 0; left &= left - 1) {
 		unsigned int i = (unsigned int)__builtin_ctzll(left);
 
@@ -137,7 +140,8 @@ ipsec_mb_free(struct peel_aead *cx)
 	free(cx);
 }
 
-/* Walk once around the ring, sealing empty texts, so that every entry of it carries the template. */
+/* Walk once around the ring, sealing empty texts, so that every entry of it carries the
+ * template. */
 static int
 fill_ring(struct peel_aead *cx)
 {

@@ -3,7 +3,8 @@
  */
 #pragma once
 
-/* The engine "ipsec_mb": Intel's Multi-Buffer Crypto for IPsec library, x86-64 with SSE4.2 up to AVX-512. */
+/* The engine "ipsec_mb": Intel's Multi-Buffer Crypto for IPsec library, x86-64 with SSE4.2 up to
+ * AVX-512. */
 
 #include "peel_aead.h"
 

@@ -3,7 +3,8 @@
  */
 #pragma once
 
-/* The engine "sodium": libsodium, one cell after the other. Runs on any CPU; the oracle of the others' tests. */
+/* The engine "sodium": libsodium, one cell after the other. Runs on any CPU; the oracle of the
+ * others' tests. */
 
 #include "peel_aead.h"
 

@@ -58,7 +58,8 @@ well_formed(const struct rte_mbuf *m, const uint8_t *p)
 	       memcmp(p + 8, nobody, 6) != 0;
 }
 
-/* Nobody is learnt but the gateway and hosts of our own network, and those only as neigh.h allows. */
+/* Nobody is learnt but the gateway and hosts of our own network, and those only as neigh.h
+ * allows. */
 static void
 learn(struct ethdev_queue *q, const uint8_t *p, enum neigh_how how)
 {

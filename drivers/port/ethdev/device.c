@@ -15,9 +15,9 @@
 #include "ethdev_internal.h"
 
 #define DESCRIPTORS 1024
-#define ETH_OVERHEAD                                                                               \
-	(ETH_LEN + 4 + 4) /* header, a VLAN tag that we would drop, frame check sequence */
-#define XDP_HEADROOM 256  /* the kernel keeps it in front of every frame */
+/* header, a VLAN tag that we would drop, frame check sequence */
+#define ETH_OVERHEAD (ETH_LEN + 4 + 4)
+#define XDP_HEADROOM 256 /* the kernel keeps it in front of every frame */
 #define MTU_MIN4 576
 #define MTU_MIN6 1280
 
@@ -27,7 +27,7 @@
 	(RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_UDP |                 \
 		RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_FRAG_IPV6 | RTE_ETH_RSS_NONFRAG_IPV6_UDP)
 
-/* ---- finding the device ---------------------------------------------------------------------------------------- */
+/* ---- finding the device ---------------------------------------------------------------------- */
 
 /* The value of "key=" in devargs; false when it is not there. */
 static bool
@@ -92,7 +92,7 @@ find_device(struct peel_port *port, char *why, size_t why_size)
 	return 0;
 }
 
-/* ---- the interface below ---------------------------------------------------------------------------------------- */
+/* ---- the interface below --------------------------------------------------------------------- */
 
 int
 ethdev_interface_take(struct peel_port *port, char *why, size_t why_size)
@@ -139,7 +139,7 @@ look_at_interface(struct peel_port *port, char *why, size_t why_size)
 		port->conf.n_queues, why, why_size);
 }
 
-/* ---- MTU and buffers ------------------------------------------------------------------------------------------- */
+/* ---- MTU and buffers ------------------------------------------------------------------------- */
 
 /* Drivers that sit on an interface of the kernel, whose MTU is set with ip(8), not by us. */
 static bool
@@ -181,7 +181,8 @@ choose_mtu(struct peel_port *port, const struct rte_eth_dev_info *info, char *wh
 	return 0;
 }
 
-/* The workers' pool has room for common frames; devices with larger ones get a pool of their own. */
+/* The workers' pool has room for common frames; devices with larger ones get a pool of their
+ * own. */
 static int
 choose_pool(struct peel_port *port, const struct rte_eth_dev_info *info, char *why, size_t why_size)
 {
@@ -214,7 +215,7 @@ choose_pool(struct peel_port *port, const struct rte_eth_dev_info *info, char *w
 	return -ENOMEM;
 }
 
-/* ---- configuring ----------------------------------------------------------------------------------------------- */
+/* ---- configuring ----------------------------------------------------------------------------- */
 
 static int
 check_queues(const struct peel_port *port, const struct rte_eth_dev_info *info, char *why,
@@ -241,7 +242,8 @@ check_queues(const struct peel_port *port, const struct rte_eth_dev_info *info, 
 	return 0;
 }
 
-/* Interrupts are asked for only where they are known to work: some devices lose queues or refuse to start with them. */
+/* Interrupts are asked for only where they are known to work: some devices lose queues or refuse to
+ * start with them. */
 static bool
 wants_interrupts(const struct rte_eth_dev_info *info)
 {
@@ -308,7 +310,8 @@ set_up_queues(struct peel_port *port, char *why, size_t why_size)
 	return 0;
 }
 
-/* IPv6 finds us through a multicast group. Whatever way the device has to let it through will do. */
+/* IPv6 finds us through a multicast group. Whatever way the device has to let it through will
+ * do. */
 static void
 join_group(const struct peel_port *port)
 {
@@ -363,7 +366,8 @@ ethdev_device_open(struct peel_port *port, char *why, size_t why_size)
 	if (port->interface_name[0] != '\0' &&
 		interface_get(port->interface_fd, port->interface_name, &port->interface) != 0)
 		port->interface.index = 0; /* gone already: the first look will tell */
-	/* Held, to put it back when somebody takes it off: later the right to get hold of it may be gone. */
+	/* Held, to put it back when somebody takes it off: later the right to get hold of it may be
+	 * gone. */
 	if (port->interface.xdp != 0)
 		port->program_fd = interface_xdp_program(port->interface.xdp);
 	return 0;

@@ -6,11 +6,13 @@
 #include "ethdev_internal.h"
 
 /*
- * Exit endpoints: a number (1..max) and a UDP port each, both taken from queues of free ones, longest free first.
+ * Exit endpoints: a number (1..max) and a UDP port each, both taken from queues of free ones,
+ * longest free first.
  *
- * Control writes an endpoint, then publishes its number in by_port; workers look up the port, then the endpoint.
- * Closing takes the number out of by_port; after a grace period no worker can hold it any more, and both go to the ends
- * of their queues. The deferred call may run after the port was closed, so the table counts its users (control only).
+ * Control writes an endpoint, then publishes its number in by_port; workers look up the port, then
+ * the endpoint. Closing takes the number out of by_port; after a grace period no worker can hold it
+ * any more, and both go to the ends of their queues. The deferred call may run after the port was
+ * closed, so the table counts its users (control only).
  */
 
 struct endpoint {
@@ -154,7 +156,8 @@ ethdev_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, uint32
 {
 	struct ethdev_endpoints *e = port->endpoints;
 
-	/* The device spreads arrivals over the queues by itself: whoever receives has the cookie. */
+	/* The device spreads arrivals over the queues by itself: whoever receives has the
+	 * cookie. */
 	(void)queue;
 	defer_rest(e);
 	if (e->free.n == 0 || e->ports.n == 0)
@@ -222,7 +225,8 @@ ethdev_endpoint_port(const struct ethdev_endpoints *e, uint32_t endpoint, uint32
 	*generation = 0;
 	if (endpoint > e->max)
 		return 0;
-	/* Pairs with exit_open. A datagram that outlived its endpoint finds 0 or another generation. */
+	/* Pairs with exit_open. A datagram that outlived its endpoint finds 0 or another
+	 * generation. */
 	uint16_t udp_port = __atomic_load_n(&e->entry[endpoint].udp_port, __ATOMIC_ACQUIRE);
 
 	*generation = __atomic_load_n(&e->entry[endpoint].generation, __ATOMIC_RELAXED);

@@ -9,7 +9,7 @@
 #include "ethdev_internal.h"
 #include "peel_port_ethdev.h"
 
-/* ---- open and close -------------------------------------------------------------------------------------------- */
+/* ---- open and close -------------------------------------------------------------------------- */
 
 static void
 make_mask(uint8_t *mask, unsigned int bytes, unsigned int prefix_len)
@@ -71,8 +71,8 @@ check_conf(const struct peel_port_conf *c)
 }
 
 /*
- * A gateway need not be in the network of our own address: with an address of /32, as hosting companies give them, it never
- * is. It is a neighbour because the configuration says so.
+ * A gateway need not be in the network of our own address: with an address of /32, as hosting
+ * companies give them, it never is. It is a neighbour because the configuration says so.
  */
 static const char *
 check_gateways(const struct peel_port *p)
@@ -212,7 +212,7 @@ ethdev_open(const struct peel_port_conf *conf, struct peel_port **out, char *why
 	return 0;
 }
 
-/* ---- questions --------------------------------------------------------------------------------------------------- */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 static void
 ethdev_local(const struct peel_port *port, struct peel_addr *out)

@@ -4,12 +4,13 @@
 #pragma once
 
 /*
- * Inside of the ethdev driver. Every queue belongs to one worker, which alone touches struct ethdev_queue; shared
- * are the neighbour table (its own rules, neigh.h), the endpoint table (written by control, endpoint.c) and the rest of
- * struct peel_port, constant after open().
+ * Inside of the ethdev driver. Every queue belongs to one worker, which alone touches struct
+ * ethdev_queue; shared are the neighbour table (its own rules, neigh.h), the endpoint table
+ * (written by control, endpoint.c) and the rest of struct peel_port, constant after open().
  *
- * Receive handlers take the mbuf: they return a datagram ready for the worker, or NULL when it is used up. The mbuf's
- * data starts at the Ethernet header until ethdev_udp_rx() strips everything in front of the payload.
+ * Receive handlers take the mbuf: they return a datagram ready for the worker, or NULL when it is
+ * used up. The mbuf's data starts at the Ethernet header until ethdev_udp_rx() strips everything in
+ * front of the payload.
  */
 
 #include <rte_ethdev.h>
@@ -36,15 +37,17 @@
 #define PENDING_GATEWAYS 2	  /* ... beside the gateways ... */
 #define PENDING_PACKETS 4	  /* ... and datagrams kept for each */
 #define PENDING_MS 3000
-#define FRAG_MS 300 /* parts of a datagram leave together and arrive within milliseconds */
-#define KNOWN_S                                                                                    \
-	600 /* a neighbour whose authentic cells come in parts has room of its own so long */
+/* parts of a datagram leave together and arrive within milliseconds */
+#define FRAG_MS 300
+/* a neighbour whose authentic cells come in parts has room of its own so long */
+#define KNOWN_S 600
 #define KNOWN_MAX 4096
 #define MTU_LEAST 68 /* that the kernel lets an Ethernet have */
 #define TICK_MS 100
-#define ANNOUNCEMENTS 3	       /* gratuitous ARP, a second apart: links come up late */
-#define ANSWERS_PER_SECOND 500 /* ARP and ND answers of a queue, and as many to gateways */
-#define ECHOES_PER_SECOND 100  /* ICMP echo replies of a queue */
+#define ANNOUNCEMENTS 3 /* gratuitous ARP, a second apart: links come up late */
+/* ARP and ND answers of a queue, and as many to gateways */
+#define ANSWERS_PER_SECOND 500
+#define ECHOES_PER_SECOND 100 /* ICMP echo replies of a queue */
 
 /** What only this driver counts; lines of dump(). */
 #define PEEL_ETHDEV_COUNTERS(X)                                                                    \
@@ -148,7 +151,7 @@ struct ethdev_l4 {
 	bool verified;		 /* by the device */
 };
 
-/* ---- device.c ----------------------------------------------------------------------------------------------- */
+/* ---- device.c -------------------------------------------------------------------------------- */
 
 /** Find the interface that the device sits on and take it, for as long as the port lives. */
 int ethdev_interface_take(struct peel_port *port, char *why, size_t why_size) PEEL_MUST_USE;
@@ -156,13 +159,13 @@ int ethdev_interface_take(struct peel_port *port, char *why, size_t why_size) PE
 int ethdev_device_open(struct peel_port *port, char *why, size_t why_size) PEEL_MUST_USE;
 void ethdev_device_close(struct peel_port *port);
 
-/* ---- watch.c ------------------------------------------------------------------------------------------------ */
+/* ---- watch.c --------------------------------------------------------------------------------- */
 
 int ethdev_watch(struct peel_port *port, char *why, size_t why_size) PEEL_MUST_USE;
 void ethdev_watch_dump(const struct peel_port *port, const struct rte_eth_stats *s,
 	void (*line)(void *arg, const char *name, uint64_t value), void *arg);
 
-/* ---- ethdev_rx.c --------------------------------------------------------------------------------------------------- */
+/* ---- ethdev_rx.c ----------------------------------------------------------------------------- */
 
 uint16_t ethdev_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
 struct rte_mbuf *ethdev_udp_rx(
@@ -171,13 +174,13 @@ struct rte_mbuf *ethdev_udp_rx(
 struct rte_mbuf *ethdev_whole_rx(struct ethdev_queue *q, struct rte_mbuf *m, struct ethdev_l4 *l4);
 /** Free @p m and count why; NULL. */
 struct rte_mbuf *ethdev_drop(struct ethdev_queue *q, struct rte_mbuf *m, enum peel_counter why);
-/** Copy @p len bytes from @p off into a new single-segment mbuf. Of these, @p front bytes stand where the contract's
- *  headroom will be, and the tailroom is kept free. NULL (counted) when there is no mbuf or it does not fit. @p m
- *  stays. */
+/** Copy @p len bytes from @p off into a new single-segment mbuf. Of these, @p front bytes stand
+ * where the contract's headroom will be, and the tailroom is kept free. NULL (counted) when there
+ * is no mbuf or it does not fit. @p m stays. */
 struct rte_mbuf *ethdev_copy(struct ethdev_queue *q, const struct rte_mbuf *m, uint32_t off,
 	uint32_t len, uint16_t front);
 
-/* ---- ethdev_tx.c --------------------------------------------------------------------------------------------------- */
+/* ---- ethdev_tx.c ----------------------------------------------------------------------------- */
 
 void ethdev_tx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
 void ethdev_flush(struct peel_port *port, uint16_t queue);
@@ -189,11 +192,12 @@ struct rte_mbuf *ethdev_frame_new(struct ethdev_queue *q, uint16_t len);
 uint32_t ethdev_eth_build(
 	const struct peel_port *port, uint8_t *p, const uint8_t dst[6], uint16_t type);
 
-/* ---- ip4.c, ip6.c, icmp.c, arp.c, nd.c ----------------------------------------------------------------------- */
+/* ---- ip4.c, ip6.c, icmp.c, arp.c, nd.c ------------------------------------------------------- */
 
 struct rte_mbuf *ethdev_ip4_rx(struct ethdev_queue *q, struct rte_mbuf *m);
 struct rte_mbuf *ethdev_ip6_rx(struct ethdev_queue *q, struct rte_mbuf *m);
-/** Headers of a datagram or fragment. @p frag: fragment offset field with flags. Return their length. */
+/** Headers of a datagram or fragment. @p frag: fragment offset field with flags. Return their
+ * length. */
 uint32_t ethdev_ip4_build(const struct peel_port *port, uint8_t *p, const uint8_t dst[4],
 	uint8_t proto, uint32_t payload, uint16_t id, uint16_t frag);
 uint32_t ethdev_ip6_build(const struct peel_port *port, uint8_t *p, const uint8_t dst[16],
@@ -215,34 +219,36 @@ void ethdev_nd_ask(struct ethdev_queue *q, const uint8_t ip[16], const uint8_t *
 /** The solicited-node multicast address of @p ip, as link address. */
 void ethdev_nd_group(const uint8_t ip[16], uint8_t mac[6]);
 
-/* ---- frag.c ------------------------------------------------------------------------------------------------- */
+/* ---- frag.c ---------------------------------------------------------------------------------- */
 
 /** A fragment: @p data stays in its mbuf. */
 struct ethdev_part {
 	struct peel_addr from; /* port 0 */
 	uint32_t id;
 	uint32_t at,
-		len; /* bytes of the IP payload; `at` is a multiple of 8, `len` > 0, and of 8 when `more` */
+		/* bytes of the IP payload; `at` is a multiple of 8, `len` > 0, and of 8 when
+		 * `more` */
+		len;
 	bool more;
 	const uint8_t *data;
 };
 
 int ethdev_frag_init(struct ethdev_queue *q) PEEL_MUST_USE;
 void ethdev_frag_fini(struct ethdev_queue *q);
-/** One more fragment, in @p m. NULL: used up. Otherwise a new mbuf whose data is the whole payload behind the IP
- *  headers. */
+/** One more fragment, in @p m. NULL: used up. Otherwise a new mbuf whose data is the whole payload
+ * behind the IP headers. */
 struct rte_mbuf *ethdev_frag_rx(
 	struct ethdev_queue *q, struct rte_mbuf *m, const struct ethdev_part *part);
 void ethdev_frag_tick(struct ethdev_queue *q);
 void ethdev_vouch(struct peel_port *port, const struct peel_addr *remote);
 
-/* ---- frag_tx.c ---------------------------------------------------------------------------------------------- */
+/* ---- frag_tx.c ------------------------------------------------------------------------------- */
 
 /** Send a datagram (data: UDP header and payload) that exceeds the MTU. Takes @p m. */
 void ethdev_frag_tx(struct ethdev_queue *q, struct rte_mbuf *m, const struct peel_addr *remote,
 	const uint8_t mac[6]);
 
-/* ---- endpoint.c --------------------------------------------------------------------------------------------- */
+/* ---- endpoint.c ------------------------------------------------------------------------------ */
 
 int ethdev_endpoints_new(
 	const struct peel_port_conf *conf, struct ethdev_endpoints **out) PEEL_MUST_USE;
@@ -253,11 +259,12 @@ uint32_t ethdev_endpoints_count(const struct ethdev_endpoints *e);
 /** Who listens at this UDP port of ours?   Thread: worker. */
 bool ethdev_endpoint_by_port(
 	const struct ethdev_endpoints *e, uint16_t udp_port, uint32_t *endpoint, uint64_t *cookie);
-/** UDP port of an endpoint, 0 when it is not open; @p generation tells its users apart.   Thread: worker. */
+/** UDP port of an endpoint, 0 when it is not open; @p generation tells its users apart.   Thread:
+ * worker. */
 uint16_t ethdev_endpoint_port(
 	const struct ethdev_endpoints *e, uint32_t endpoint, uint32_t *generation);
 
-/* ---- wait.c ------------------------------------------------------------------------------------------------- */
+/* ---- wait.c ---------------------------------------------------------------------------------- */
 
 /** Once, when the device is open.   Thread: control. */
 void ethdev_wait_init(struct ethdev_queue *q, bool interrupts);
@@ -265,7 +272,7 @@ void ethdev_wait_fini(struct ethdev_queue *q);
 void ethdev_wait(struct peel_port *port, uint16_t queue, unsigned int timeout_us);
 void ethdev_wake(struct peel_port *port, uint16_t queue);
 
-/* ---- small things of the hot path ------------------------------------------------------------------------------ */
+/* ---- small things of the hot path ------------------------------------------------------------ */
 
 /** May a worker use the device? Pairs with watch.c. */
 static inline bool
@@ -348,8 +355,9 @@ ethdev_on_link(const uint8_t *a, const uint8_t *b, const uint8_t *mask, unsigned
 }
 
 /**
- * Ones' complement sum in the machine's own byte order (RFC 1071: the order does not matter as long as the result is
- * stored as it was summed). Add pieces of even length in any order; 64 bits do not overflow.
+ * Ones' complement sum in the machine's own byte order (RFC 1071: the order does not matter as long
+ * as the result is stored as it was summed). Add pieces of even length in any order; 64 bits do not
+ * overflow.
  */
 static inline uint64_t
 ethdev_sum(const uint8_t *p, size_t len, uint64_t sum)

@@ -35,7 +35,8 @@ ethdev_copy(struct ethdev_queue *q, const struct rte_mbuf *m, uint32_t off, uint
 	return copy;
 }
 
-/* The contract promises room on both sides. Drivers leave it, except for datagrams near the largest size. */
+/* The contract promises room on both sides. Drivers leave it, except for datagrams near the largest
+ * size. */
 static struct rte_mbuf *
 give_room(struct ethdev_queue *q, struct rte_mbuf *m)
 {

@@ -3,7 +3,7 @@
  */
 #include "ethdev_internal.h"
 
-/* ---- the device ---------------------------------------------------------------------------------------------- */
+/* ---- the device ------------------------------------------------------------------------------ */
 
 static void
 drain(struct ethdev_queue *q)
@@ -14,7 +14,8 @@ drain(struct ethdev_queue *q)
 
 	if (n == 0)
 		return;
-	/* Some devices take a burst in parts; a call that takes nothing means that the ring is full. */
+	/* Some devices take a burst in parts; a call that takes nothing means that the ring is
+	 * full. */
 	while (last > 0 && sent < n) {
 		uint16_t ready = (uint16_t)(n - sent);
 
@@ -72,9 +73,10 @@ ethdev_eth_build(const struct peel_port *port, uint8_t *p, const uint8_t dst[6],
 	return ETH_LEN;
 }
 
-/* ---- one datagram whose next hop is known --------------------------------------------------------------------- */
+/* ---- one datagram whose next hop is known ---------------------------------------------------- */
 
-/* Checksum over the UDP header (its own field zero) and the payload; the device wants the pseudo header's only. */
+/* Checksum over the UDP header (its own field zero) and the payload; the device wants the pseudo
+ * header's only. */
 static void
 udp_checksum(uint8_t *udp, uint32_t len, uint64_t pseudo, bool by_device)
 {
@@ -146,7 +148,7 @@ datagram_tx(struct ethdev_queue *q, struct rte_mbuf *m, const uint8_t mac[6], ui
 	ethdev_frame_tx(q, m, bytes);
 }
 
-/* ---- datagrams that wait for a link address -------------------------------------------------------------------- */
+/* ---- datagrams that wait for a link address -------------------------------------------------- */
 
 /* Send what waits, unless its endpoint was closed or given to somebody else meanwhile. */
 static void
@@ -228,7 +230,7 @@ pending_add(struct ethdev_queue *q, struct rte_mbuf *m, const struct peel_addr *
 	w->pkts[w->n++] = m;
 }
 
-/* ---- routing --------------------------------------------------------------------------------------------------- */
+/* ---- routing --------------------------------------------------------------------------------- */
 
 static bool
 next_hop4(const struct peel_port *port, const uint8_t *ip, struct peel_addr *hop)
@@ -332,7 +334,7 @@ ethdev_tx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16
 		one_tx(q, pkts[i]);
 }
 
-/* ---- timers ----------------------------------------------------------------------------------------------------- */
+/* ---- timers ---------------------------------------------------------------------------------- */
 
 static void
 pending_check(struct ethdev_queue *q)

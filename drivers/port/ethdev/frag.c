@@ -6,16 +6,18 @@
 #include "ethdev_internal.h"
 
 /*
- * Reassembly. Parts are copied into a place of their own, so that what never becomes whole holds no packet buffer. Anybody
- * can forge a first part, and nothing about it tells: so places are few, and when they run out, the datagram that waited
- * longest gives way. Parts of an honest one follow each other within milliseconds; a flood must fill all places within
- * that time to be in its way. Who is in whose way:
+ * Reassembly. Parts are copied into a place of their own, so that what never becomes whole holds no
+ * packet buffer. Anybody can forge a first part, and nothing about it tells: so places are few, and
+ * when they run out, the datagram that waited longest gives way. Parts of an honest one follow each
+ * other within milliseconds; a flood must fill all places within that time to be in its way. Who is
+ * in whose way:
  *
- *  - Neighbours whose authentic cells came in parts before (ethdev_vouch) have places that strangers cannot take.
+ *  - Neighbours whose authentic cells came in parts before (ethdev_vouch) have places that
+ * strangers cannot take.
  *  - A source that holds a quarter of its set or more displaces only datagrams of its own.
  *
- * A datagram whose parts overlap, repeat or contradict each other is given up as a whole, also the parts still to come
- * (RFC 5722), for as long as its place is not wanted.
+ * A datagram whose parts overlap, repeat or contradict each other is given up as a whole, also the
+ * parts still to come (RFC 5722), for as long as its place is not wanted.
  */
 
 #define WAYS 32
@@ -69,9 +71,10 @@ ethdev_frag_fini(struct ethdev_queue *q)
 	q->frags = NULL;
 }
 
-/* ---- who is known ------------------------------------------------------------------------------------------------- */
+/* ---- who is known ---------------------------------------------------------------------------- */
 
-/* Those who share a place here take it from each other; the price is that they count as strangers for a while. */
+/* Those who share a place here take it from each other; the price is that they count as strangers
+ * for a while. */
 static uint64_t *
 known_place(struct peel_port *port, const struct peel_addr *ip, uint32_t *fingerprint)
 {
@@ -103,7 +106,7 @@ is_known(struct ethdev_queue *q, const struct peel_addr *ip)
 	       (uint32_t)(q->now / 1000) - (uint32_t)v <= KNOWN_S;
 }
 
-/* ---- places -------------------------------------------------------------------------------------------------------- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 static void
 release(struct ethdev_queue *q, struct set *s, unsigned int way)
@@ -176,7 +179,7 @@ find(struct ethdev_queue *q, const struct ethdev_part *part, unsigned int *way)
 	return s;
 }
 
-/* ---- parts --------------------------------------------------------------------------------------------------------- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 static bool
 fits(const struct whole *w, const struct ethdev_part *part)

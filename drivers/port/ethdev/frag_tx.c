@@ -15,7 +15,8 @@ struct outgoing {
 	bool v6;
 };
 
-/* One fragment: @p n bytes from @p at of the IP payload in @p m, as a copy. Works on devices that cannot send chains. */
+/* One fragment: @p n bytes from @p at of the IP payload in @p m, as a copy. Works on devices that
+ * cannot send chains. */
 static struct rte_mbuf *
 part_build(struct ethdev_queue *q, const struct rte_mbuf *m, uint32_t at, uint32_t n,
 	const struct outgoing *o)

@@ -10,7 +10,8 @@
 #define ND_FIRST 133 /* neighbour discovery: 133 to 137 */
 #define ND_LAST 137
 
-/* ICMP errors are not sent and not listened to: silence tells scanners nothing, and the protocol has no use for them. */
+/* ICMP errors are not sent and not listened to: silence tells scanners nothing, and the protocol
+ * has no use for them. */
 
 static void
 echo_tx(struct ethdev_queue *q, struct rte_mbuf *m)

@@ -13,8 +13,8 @@
 
 #include "interface.h"
 
-#define ANSWER_MAX                                                                                 \
-	16384 /* a card with many virtual functions says more, and what we look for stands before them */
+/* a card with many virtual functions says more, and what we look for stands before them */
+#define ANSWER_MAX 16384
 
 int
 interface_open(void)
@@ -109,7 +109,8 @@ talk(int fd, struct request *q, struct interface *out)
 		__atomic_add_fetch(&last, 1, __ATOMIC_RELAXED); /* nodes have a thread each */
 	if (send(fd, q, q->h.nlmsg_len, MSG_DONTWAIT) < 0)
 		return -errno;
-	/* The kernel has answered by now. What else there is, is from a question that nobody waited for. */
+	/* The kernel has answered by now. What else there is, is from a question that nobody waited
+	 * for. */
 	do {
 		ssize_t n = recv(fd, answer, sizeof(answer), MSG_DONTWAIT);
 
@@ -160,7 +161,8 @@ interface_lock(const char *name)
 
 	if (fd < 0)
 		return -errno;
-	/* An abstract name belongs to the network namespace, as the interface does, and ends with its process. */
+	/* An abstract name belongs to the network namespace, as the interface does, and ends with
+	 * its process. */
 	n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "peel/interface/%s", name);
 	if (bind(fd, (const struct sockaddr *)&a,
 		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) == 0)

@@ -3,7 +3,8 @@
  */
 #pragma once
 
-/* What the kernel says about an interface of its own that a device of ours sits on. Thread: control. */
+/* What the kernel says about an interface of its own that a device of ours sits on. Thread:
+ * control. */
 
 #include <net/if.h>
 
@@ -21,13 +22,14 @@ struct interface {
 
 /** A socket for interface_get(), for the namespace of the caller. A descriptor or -errno. */
 int interface_open(void);
-/** 0, -ENODEV, or another -errno when the kernel did not say. Asks for the lock of the kernel's network settings, so it
- *  may take milliseconds while somebody else changes them. */
+/** 0, -ENODEV, or another -errno when the kernel did not say. Asks for the lock of the kernel's
+ * network settings, so it may take milliseconds while somebody else changes them. */
 int interface_get(int fd, const char *name, struct interface *out) PEEL_MUST_USE;
 
 /**
  * Take an interface for this process: one of ours at a time in a network namespace.
- * @return descriptor that holds it until it is closed, -EADDRINUSE when another has it, or another -errno.
+ * @return descriptor that holds it until it is closed, -EADDRINUSE when another has it, or another
+ * -errno.
  */
 int interface_lock(const char *name) PEEL_MUST_USE;
 
@@ -39,8 +41,9 @@ int interface_xdp_program(uint32_t id) PEEL_MUST_USE;
 int interface_xdp_set(int fd, const struct interface *i, int program) PEEL_MUST_USE;
 
 /**
- * May af_xdp be opened on the interface without breaking what somebody else does there? Its driver takes the program of
- * the interface off when it fails, whoever put it there. What a killed AF_XDP program left behind is no obstacle.
+ * May af_xdp be opened on the interface without breaking what somebody else does there? Its driver
+ * takes the program of the interface off when it fails, whoever put it there. What a killed AF_XDP
+ * program left behind is no obstacle.
  * @param first,n  queues wanted.
  * @return 0, or -EBUSY with @p why.
  */

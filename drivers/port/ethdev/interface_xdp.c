@@ -16,7 +16,8 @@
 
 #define FRAME 4096
 #define RING 8
-#define LET_GO_US 200000 /* the kernel takes a closed socket off its queue in its own time */
+/* the kernel takes a closed socket off its queue in its own time */
+#define LET_GO_US 200000
 
 bool
 interface_xdp_allowed(void)
@@ -28,7 +29,7 @@ interface_xdp_allowed(void)
 	       (caps[0].effective >> CAP_SYS_ADMIN & 1) != 0;
 }
 
-/* ---- whose program is it ----------------------------------------------------------------------------------------- */
+/* ---- whose program is it --------------------------------------------------------------------- */
 
 int
 interface_xdp_program(uint32_t id)
@@ -64,14 +65,15 @@ program_name(uint32_t id, char name[BPF_OBJ_NAME_LEN])
 	return good;
 }
 
-/* The programs that libxdp puts on an interface for AF_XDP sockets; the second is a dispatcher that calls others. */
+/* The programs that libxdp puts on an interface for AF_XDP sockets; the second is a dispatcher that
+ * calls others. */
 static bool
 left_behind(const char *name)
 {
 	return strncmp(name, "xsk_def_", 8) == 0 || strncmp(name, "xdp_dispatcher", 14) == 0;
 }
 
-/* ---- has somebody a socket on a queue ---------------------------------------------------------------------------- */
+/* ---- has somebody a socket on a queue -------------------------------------------------------- */
 
 static int
 make_ready(int fd, void *frames)

@@ -59,7 +59,8 @@ fragment_rx(struct ethdev_queue *q, struct rte_mbuf *m, uint32_t header, struct 
 	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, ETH_LEN);
 	uint32_t part = m->data_len - ETH_LEN - header, frag = peel_get_be16(ip + 6);
 
-	/* All parts but the last are multiples of eight bytes, and none ends beyond the largest packet. */
+	/* All parts but the last are multiples of eight bytes, and none ends beyond the largest
+	 * packet. */
 	if (part == 0 || ((frag & IP4_MORE) != 0 && part % 8 != 0) ||
 		(frag & IP4_OFFSET_MASK) * 8 + part > UINT16_MAX - IP4_LEN)
 		return ethdev_drop(q, m, PEEL_DROP_FRAGMENT);

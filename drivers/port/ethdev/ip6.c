@@ -77,7 +77,8 @@ ethdev_ip6_rx(struct ethdev_queue *q, struct rte_mbuf *m)
 	uint32_t payload = peel_get_be16(ip + 4);
 	uint8_t proto = ip[6];
 
-	/* Datagrams come to our own link address; multicast frames are for neighbour discovery alone. */
+	/* Datagrams come to our own link address; multicast frames are for neighbour discovery
+	 * alone. */
 	if (payload > room - IP6_LEN || ip[8] == 0xff || !for_us(port, ip + 24, proto) ||
 		((eth[0] & 1) != 0 && proto != PROTO_ICMPV6) || memcmp(ip + 8, port->ip6, 16) == 0)
 		return ethdev_drop(q, m, PEEL_DROP_FRAME);

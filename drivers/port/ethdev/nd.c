@@ -116,7 +116,8 @@ solicit_rx(struct ethdev_queue *q, const uint8_t *eth, const uint8_t *p, uint32_
 		neigh_learn(q->port->neigh, &sender, mac, q->now, PEEL_NEIGH_REQUEST);
 	if (ethdev_may_answer(q, &sender)) {
 		ethdev_count(q, ETHDEV_NEIGHBOUR_ANSWERS);
-		/* To where the frame came from: that needs no look-up, and an option may be missing. */
+		/* To where the frame came from: that needs no look-up, and an option may be
+		 * missing. */
 		nd_tx(q, ND_ADVERT, ND_SOLICITED | ND_OVERRIDE, q->port->ip6, src,
 			mac != NULL ? mac : eth + 6);
 	}

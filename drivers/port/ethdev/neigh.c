@@ -59,8 +59,9 @@ key_equal(const struct neigh *e, const uint32_t key[5])
 }
 
 /*
- * Lock-free look-up. The link address and the time it was confirmed are read between two looks at the sequence number:
- * if it moved, the entry may have changed its key meanwhile, and the caller goes the way of a miss.
+ * Lock-free look-up. The link address and the time it was confirmed are read between two looks at
+ * the sequence number: if it moved, the entry may have changed its key meanwhile, and the caller
+ * goes the way of a miss.
  */
 static struct neigh *
 find(struct neigh_table *t, const struct peel_addr *ip, uint64_t *link, uint64_t *confirmed)
@@ -107,8 +108,9 @@ rekey(struct neigh *e, const struct peel_addr *ip)
 
 	memcpy(key, ip, sizeof(key));
 	/*
-	 * Who sees a word of the new key, or what belongs to it, also sees the odd number or a later one: releases here,
-	 * acquires in find(). No fences, which the thread sanitizer does not know.
+	 * Who sees a word of the new key, or what belongs to it, also sees the odd number or a
+	 * later one: releases here, acquires in find(). No fences, which the thread sanitizer does
+	 * not know.
 	 */
 	__atomic_store_n(&e->seq, seq + 1, __ATOMIC_RELAXED);
 	for (int i = 0; i < 5; i++)
@@ -128,7 +130,8 @@ is_stale(const struct neigh *e, uint64_t now)
 	return age(now, load(&e->ask_after)) >= PEEL_NEIGH_ANSWER_MS;
 }
 
-/* Lock held: the entry of @p ip, new if need be; NULL when the first @p ways of its set are in use. */
+/* Lock held: the entry of @p ip, new if need be; NULL when the first @p ways of its set are in
+ * use. */
 static struct neigh *
 add_locked(struct neigh_table *t, const struct peel_addr *ip, uint64_t now, int ways)
 {
@@ -236,8 +239,9 @@ learn_locked(
 		}
 	}
 	/*
-	 * Somebody contradicts what we know without having been asked. Believing it would let any host of the link
-	 * redirect our traffic, ignoring it would keep us on a dead address for half a minute after a fail-over.
+	 * Somebody contradicts what we know without having been asked. Believing it would let any
+	 * host of the link redirect our traffic, ignoring it would keep us on a dead address for
+	 * half a minute after a fail-over.
 	 */
 	if (known != 0 && known != link)
 		store(&e->link, known | LINK_SUSPECT);
@@ -251,8 +255,8 @@ neigh_learn(struct neigh_table *t, const struct peel_addr *ip, const uint8_t mac
 
 	rte_spinlock_lock(&t->lock);
 	/*
-	 * Who asks us will want an answer: worth an entry, but never in all of a set, so that a flood of invented
-	 * requesters cannot crowd out the neighbours we want.
+	 * Who asks us will want an answer: worth an entry, but never in all of a set, so that a
+	 * flood of invented requesters cannot crowd out the neighbours we want.
 	 */
 	if (how == PEEL_NEIGH_REQUEST)
 		e = add_locked(t, ip, now_ms, PEEL_NEIGH_WAYS / 2);

@@ -4,12 +4,14 @@
 #pragma once
 
 /*
- * Neighbours: IP address of the next hop -> link address. One table of a port, shared by its workers, because the
- * answer to a request arrives at one queue only, and not always at the one that asked.
+ * Neighbours: IP address of the next hop -> link address. One table of a port, shared by its
+ * workers, because the answer to a request arrives at one queue only, and not always at the one
+ * that asked.
  *
- * Readers take no lock: an entry is guarded by a sequence number (odd while its key changes), and all that changes in
- * place (link address, times) is single 64-bit words. Whoever adds or learns takes a spinlock: that happens on a
- * miss or on an ARP/ND frame, never for a datagram to a known neighbour.
+ * Readers take no lock: an entry is guarded by a sequence number (odd while its key changes), and
+ * all that changes in place (link address, times) is single 64-bit words. Whoever adds or learns
+ * takes a spinlock: that happens on a miss or on an ARP/ND frame, never for a datagram to a known
+ * neighbour.
  */
 
 #include <rte_spinlock.h>
@@ -21,12 +23,12 @@
 #define PEEL_NEIGH_MAX (PEEL_NEIGH_SETS * PEEL_NEIGH_WAYS)
 
 #define PEEL_NEIGH_REFRESH_MS 30000 /* ask again after this long without a sign of life */
-#define PEEL_NEIGH_BROADCAST_MS                                                                    \
-	33000 /* ... and from here on everybody, not only the known link address */
+/* ... and from here on everybody, not only the known link address */
+#define PEEL_NEIGH_BROADCAST_MS 33000
 #define PEEL_NEIGH_EXPIRE_MS 75000 /* unusable from here on */
 #define PEEL_NEIGH_RETRY_MS 1000   /* between two requests for the same neighbour */
-#define PEEL_NEIGH_ANSWER_MS                                                                       \
-	3000 /* an answer counts as asked for until so long after the request */
+/* an answer counts as asked for until so long after the request */
+#define PEEL_NEIGH_ANSWER_MS 3000
 
 struct neigh {
 	uint32_t seq;	    /* odd: the key is being replaced */
@@ -39,8 +41,8 @@ struct neigh {
 struct neigh_table {
 	uint64_t seed;
 	rte_spinlock_t lock;
-	uint32_t
-		generation; /* counts resolutions: tells the owners of waiting packets to look again */
+	/* counts resolutions: tells the owners of waiting packets to look again */
+	uint32_t generation;
 	uint32_t used;
 	struct neigh set[PEEL_NEIGH_SETS][PEEL_NEIGH_WAYS];
 };
@@ -60,15 +62,16 @@ enum neigh_ask {
 enum neigh_how {
 	PEEL_NEIGH_ANSWER,  /* addressed to us; believed when we asked */
 	PEEL_NEIGH_REQUEST, /* it asked us: fills what is unknown, changes nothing known */
-	PEEL_NEIGH_OVERHEARD, /* announcement to all: changes nothing, but makes us ask when it contradicts */
+	/* announcement to all: changes nothing, but makes us ask when it contradicts */
+	PEEL_NEIGH_OVERHEARD,
 };
 
 /** Empty table.   Thread: control. */
 void neigh_init(struct neigh_table *t, uint64_t seed);
 
 /**
- * Find the link address of @p ip (port 0), adding it as unresolved when new. @p ask tells the caller to send a
- * request; at most one caller a second is told so.   Thread: any worker.
+ * Find the link address of @p ip (port 0), adding it as unresolved when new. @p ask tells the
+ * caller to send a request; at most one caller a second is told so.   Thread: any worker.
  */
 enum neigh_state neigh_get(struct neigh_table *t, const struct peel_addr *ip, uint64_t now_ms,
 	uint8_t mac[6], enum neigh_ask *ask);

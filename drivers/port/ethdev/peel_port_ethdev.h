@@ -4,8 +4,9 @@
 #pragma once
 
 /*
- * Ports over DPDK devices: af_packet, af_xdp, tap, memif, rings, NICs. The driver brings its own Ethernet, ARP,
- * neighbour discovery, IPv4, IPv6, fragments and UDP; see README.md for devargs and limits.
+ * Ports over DPDK devices: af_packet, af_xdp, tap, memif, rings, NICs. The driver brings its own
+ * Ethernet, ARP, neighbour discovery, IPv4, IPv6, fragments and UDP; see README.md for devargs and
+ * limits.
  */
 
 #include "peel_port.h"

@@ -13,9 +13,10 @@
 #include "ethdev_internal.h"
 
 /*
- * With receive interrupts a worker sleeps in epoll. Without (af_packet, af_xdp, memif and rings have none) it takes naps of
- * an eighth of the silence so far, 50 us to 2 ms: what arrives waits for an eighth of the time since the last frame at
- * most, and a link on which nothing happens costs 500 looks a second. wake() ends both by an eventfd.
+ * With receive interrupts a worker sleeps in epoll. Without (af_packet, af_xdp, memif and rings
+ * have none) it takes naps of an eighth of the silence so far, 50 us to 2 ms: what arrives waits
+ * for an eighth of the time since the last frame at most, and a link on which nothing happens costs
+ * 500 looks a second. wake() ends both by an eventfd.
  */
 
 #define NAP_MIN_US 50
@@ -61,7 +62,8 @@ nap(struct ethdev_queue *q, unsigned int timeout_us)
 	struct pollfd fd = {.fd = q->wake_fd, .events = POLLIN};
 
 	if (!q->slack_set) {
-		/* The default slack of 50 us would double the nap. Belongs to the thread, hence here. */
+		/* The default slack of 50 us would double the nap. Belongs to the thread, hence
+		 * here. */
 		prctl(PR_SET_TIMERSLACK, 1UL);
 		q->slack_set = true;
 	}
@@ -75,7 +77,8 @@ sleep_in_epoll(struct ethdev_queue *q, unsigned int timeout_us)
 {
 	struct rte_epoll_event event[2];
 
-	/* What arrived between the last empty poll and here has left its edge in the epoll set: no sleep then. */
+	/* What arrived between the last empty poll and here has left its edge in the epoll set: no
+	 * sleep then. */
 	rte_eth_dev_rx_intr_enable(q->port->id, q->id);
 	rte_epoll_wait(q->epoll_fd, event, RTE_DIM(event), (int)((timeout_us + 999) / 1000));
 	rte_eth_dev_rx_intr_disable(q->port->id, q->id);

@@ -10,11 +10,13 @@
 #include "ethdev_internal.h"
 
 /*
- * What changes below a running port, looked at once a second: the interface goes away and comes back, its MTU, its link,
- * the XDP program on it. A program that was taken off is put there again: our sockets are still behind it.
+ * What changes below a running port, looked at once a second: the interface goes away and comes
+ * back, its MTU, its link, the XDP program on it. A program that was taken off is put there again:
+ * our sockets are still behind it.
  *
- * A device whose interface is gone is of no use, also when another of the same name comes: it is closed and opened again.
- * Meanwhile workers leave it alone: `gone` says so, and a grace period after it was set none of them is in one of its calls.
+ * A device whose interface is gone is of no use, also when another of the same name comes: it is
+ * closed and opened again. Meanwhile workers leave it alone: `gone` says so, and a grace period
+ * after it was set none of them is in one of its calls.
  */
 
 #define TRIES 10 /* to open an interface that is there: a second each */
@@ -34,7 +36,7 @@ announce(struct peel_port *port)
 	__atomic_store_n(&port->announce, port->announce + 1, __ATOMIC_RELAXED);
 }
 
-/* ---- going away and coming back ---------------------------------------------------------------------------------- */
+/* ---- going away and coming back -------------------------------------------------------------- */
 
 static int
 lose(struct peel_port *port, char *why, size_t why_size)
@@ -57,8 +59,8 @@ lose(struct peel_port *port, char *why, size_t why_size)
 }
 
 /*
- * A program may have given up its rights after the start. The library below af_xdp gets hold of what it loaded by its
- * number, which takes a right that is as good as all of root's.
+ * A program may have given up its rights after the start. The library below af_xdp gets hold of
+ * what it loaded by its number, which takes a right that is as good as all of root's.
  */
 static bool
 may_open(const struct peel_port *port)
@@ -103,7 +105,7 @@ open_again(struct peel_port *port, char *why, size_t why_size)
 	return 0;
 }
 
-/* ---- what changes while it is there ------------------------------------------------------------------------------- */
+/* ---- what changes while it is there ---------------------------------------------------------- */
 
 static void
 set_link(struct peel_port *port, bool up)
@@ -202,7 +204,7 @@ ethdev_watch(struct peel_port *port, char *why, size_t why_size)
 	return follow_xdp(port, &i, why, why_size);
 }
 
-/* ---- status ------------------------------------------------------------------------------------------------------- */
+/* ---- status ---------------------------------------------------------------------------------- */
 
 void
 ethdev_watch_dump(const struct peel_port *port, const struct rte_eth_stats *s,
@@ -213,8 +215,8 @@ ethdev_watch_dump(const struct peel_port *port, const struct rte_eth_stats *s,
 	if (port->interface_name[0] == '\0' ||
 		interface_get(port->interface_fd, port->interface_name, &i) != 0)
 		return;
-	/* What the device took and the interface did not send, say because it was too long for an MTU that had just
-	 * become smaller. Frames of others on the interface make it less. */
+	/* What the device took and the interface did not send, say because it was too long for an
+	 * MTU that had just become smaller. Frames of others on the interface make it less. */
 	uint64_t sent = i.tx_frames - port->interface.tx_frames;
 
 	line(arg, "interface_tx_lost", s->opackets > sent ? s->opackets - sent : 0);

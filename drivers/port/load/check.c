@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * What came out: is it what a relay has to make of what went in? Opened with the keys of the other end.
+ * What came out: is it what a relay has to make of what went in? Opened with the keys of the other
+ * end.
  */
 #include "load_internal.h"
 
 #define MESSAGE_MAX 2048
 
-/* Where it goes, under which circuit id, sealed with whose backward key (none: @p holder is not used). */
+/* Where it goes, under which circuit id, sealed with whose backward key (none: @p holder is not
+ * used). */
 struct wanted {
 	struct peel_addr to;
 	uint32_t endpoint, cid, holder;

@@ -6,9 +6,11 @@
 #include "load_internal.h"
 
 #define REORDER_REACH 64
-#define CREATE_LEN 60 /* of a create message's bytes; the worker does not look into them */
+/* of a create message's bytes; the worker does not look into them */
+#define CREATE_LEN 60
 
-/* The header of a uTP datagram, so that an exit's policy lets it pass, then the number, then noise. */
+/* The header of a uTP datagram, so that an exit's policy lets it pass, then the number, then
+ * noise. */
 void
 load_payload(const struct peel_port *p, const struct peel_load_record *r, uint8_t *out)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Everything about a circuit is computed from its number, so that a million of them take no memory here and none of
- * the relay's cache.
+ * Everything about a circuit is computed from its number, so that a million of them take no memory
+ * here and none of the relay's cache.
  */
 #include <errno.h>
 #include <math.h>
@@ -85,7 +85,8 @@ load_choose(const struct peel_port *p, struct load_queue *q, uint16_t queue)
 	uint32_t n = p->conf.n_circuits / p->conf.n_queues, i;
 
 	if (p->conf.zipf > 0) {
-		/* The continuous form of the distribution: x between 1 and n+1 with density x^-s. */
+		/* The continuous form of the distribution: x between 1 and n+1 with density
+		 * x^-s. */
 		double u = (double)(peel_splitmix(&q->random) >> 11) * 0x1p-53,
 		       s = 1 - p->conf.zipf, end = n + 1.0;
 		double x = fabs(s) < 1e-9 ? pow(end, u) : pow(u * (pow(end, s) - 1) + 1, 1 / s);

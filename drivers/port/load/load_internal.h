@@ -3,7 +3,8 @@
  */
 #pragma once
 
-/* Inside of the load port: circuits follow from their numbers, cells from circuit and sequence number. */
+/* Inside of the load port: circuits follow from their numbers, cells from circuit and sequence
+ * number. */
 
 #include "peel_cell.h"
 #include "peel_port_load.h"

@@ -11,8 +11,8 @@
 
 #include "load_internal.h"
 
-/* How many of a paced batch have arrived and found room. Losses are decided as a NIC would: the ring fills, then drops
- * until the next look makes room. */
+/* How many of a paced batch have arrived and found room. Losses are decided as a NIC would: the
+ * ring fills, then drops until the next look makes room. */
 static uint32_t
 admit(struct load_queue *q)
 {
@@ -93,8 +93,8 @@ peel_load_left(const struct peel_port *p, uint16_t queue)
 	return p->queue[queue].n_in - p->queue[queue].next;
 }
 
-/* Batches are short: the relay keeps the order of a flow, so what came out must be in order of arrival but for what the
- * sealing pass brings behind what only was opened. */
+/* Batches are short: the relay keeps the order of a flow, so what came out must be in order of
+ * arrival but for what the sealing pass brings behind what only was opened. */
 static void
 check_order(struct load_queue *q)
 {
@@ -153,7 +153,7 @@ peel_load_count(const struct peel_port *p, uint16_t queue)
 	return &p->queue[queue].count;
 }
 
-/* ---- the crypto alone ---------------------------------------------------------------------------------------------- */
+/* ---- the crypto alone ------------------------------------------------------------------------ */
 
 int
 peel_load_crypto_new(const struct peel_port *p, struct peel_load_crypto **out)
@@ -233,7 +233,7 @@ peel_load_crypto_fill(const struct peel_port *p, uint16_t queue, struct peel_loa
 	}
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static bool
 sizes_valid(const uint16_t *size, unsigned int n)

@@ -4,10 +4,10 @@
 #pragma once
 
 /*
- * A port without a network, for benchmarks and tests: it hands out valid sealed cells of many circuits and looks at what
- * the relay makes of them. Cells are built and sealed in batches, straight into mbufs, before the clock runs; then
- * receiving and sending only move pointers, a few cycles a cell, which can be measured with the same batches and no
- * worker. See README.md.
+ * A port without a network, for benchmarks and tests: it hands out valid sealed cells of many
+ * circuits and looks at what the relay makes of them. Cells are built and sealed in batches,
+ * straight into mbufs, before the clock runs; then receiving and sending only move pointers, a few
+ * cycles a cell, which can be measured with the same batches and no worker. See README.md.
  *
  * Per queue, always in this order: peel_load_prepare(), rounds of the worker, peel_load_collect().
  */
@@ -35,10 +35,10 @@ struct peel_load_conf {
 	enum peel_load_work work;
 	uint32_t n_circuits; /* at least n_queues; RENDEZVOUS joins neighbouring pairs */
 	uint16_t n_queues;
-	uint16_t
-		n_neighbours; /* on either side, at least n_queues; a neighbour belongs to one queue */
-	uint32_t batch;	      /* most cells prepared at a time, of each queue */
-	uint16_t burst;	      /* most cells of one rx, 0: PEEL_PORT_BURST */
+	/* on either side, at least n_queues; a neighbour belongs to one queue */
+	uint16_t n_neighbours;
+	uint32_t batch;			    /* most cells prepared at a time, of each queue */
+	uint16_t burst;			    /* most cells of one rx, 0: PEEL_PORT_BURST */
 	uint16_t size[PEEL_LOAD_SIZES_MAX]; /* payload bytes, each as often as the others */
 	unsigned int n_sizes;
 	double zipf; /* exponent over the circuits of a queue, 0: uniform */
@@ -104,10 +104,12 @@ extern const struct peel_port_ops peel_port_load;
 
 /** 0, -EINVAL, -ENOMEM or the engine's error.   Thread: control. */
 int peel_load_new(const struct peel_load_conf *conf, struct peel_port **out) PEEL_MUST_USE;
-/** Sessions and routes of all circuits into the table. 0 or the table's error.   Thread: control. */
+/** Sessions and routes of all circuits into the table. 0 or the table's error.   Thread:
+ * control. */
 int peel_load_publish(struct peel_port *port, uint32_t now_s) PEEL_MUST_USE;
 
-/** Seal up to @p n cells. @return datagrams waiting for rx, fewer when mbufs ran out.   Thread: the queue's. */
+/** Seal up to @p n cells. @return datagrams waiting for rx, fewer when mbufs ran out.   Thread: the
+ * queue's. */
 uint32_t peel_load_prepare(struct peel_port *port, uint16_t queue, uint32_t n);
 /** From now on cells arrive at that rate; the paced records carry times.   Thread: the queue's. */
 void peel_load_pace_start(
@@ -120,14 +122,16 @@ void peel_load_collect(struct peel_port *port, uint16_t queue);
 void peel_load_discard(struct peel_port *port, uint16_t queue);
 /** From the next batch on.   Thread: control, while nobody prepares. -EINVAL. */
 int peel_load_set_sizes(struct peel_port *port, const uint16_t *size, unsigned int n) PEEL_MUST_USE;
-/** The records of the last batch in order of arrival, up to the next prepare.   Thread: the queue's. */
+/** The records of the last batch in order of arrival, up to the next prepare.   Thread: the
+ * queue's. */
 const struct peel_load_record *peel_load_records(
 	const struct peel_port *port, uint16_t queue, uint32_t *n);
 /** The datagram sent last, still in the port (NULL: none), for tests.   Thread: the queue's. */
 struct rte_mbuf *peel_load_last(const struct peel_port *port, uint16_t queue);
 const struct peel_load_count *peel_load_count(const struct peel_port *port, uint16_t queue);
 
-/** The crypto alone that the relay must do for a prepared batch, in place, in the same mbufs, keys beside each other. */
+/** The crypto alone that the relay must do for a prepared batch, in place, in the same mbufs, keys
+ * beside each other. */
 struct peel_load_crypto {
 	struct peel_aead_op *open, *seal; /* [batch] */
 	uint32_t n_open, n_seal;

@@ -92,7 +92,8 @@ socket_exits_free(struct sock_exits *x, struct peel_rcu *rcu)
 {
 	if (x == NULL)
 		return;
-	/* The workers have stopped, so what is deferred is due; if not, its last callback frees the table. */
+	/* The workers have stopped, so what is deferred is due; if not, its last callback frees the
+	 * table. */
 	peel_rcu_poll(rcu);
 	x->orphan = true;
 	if (x->deferred == 0)
@@ -164,11 +165,13 @@ socket_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, uint32
 	e->cookie = cookie;
 	memset(&e->hint, 0, sizeof(e->hint));
 
-	/* An event may reach the worker before the store below; it is stale then, and reported again afterwards. */
+	/* An event may reach the worker before the store below; it is stale then, and reported
+	 * again afterwards. */
 	int rc = open_sockets(port, q, e, number, generation);
 
 	if (rc != 0) {
-		/* The worker has not seen the endpoint, so its sockets (and with them their events) can go at once. */
+		/* The worker has not seen the endpoint, so its sockets (and with them their events)
+		 * can go at once. */
 		close_sockets(e);
 		return rc;
 	}
@@ -223,7 +226,8 @@ socket_exit_source(struct sock_exits *x, uint64_t event, struct sock_source *out
 	struct sock_endpoint *e = &x->endpoint[(uint32_t)event];
 	bool v6 = event >> 32 & 1;
 
-	/* Acquire: pairs with the release in socket_exit_open. Generations of an event have lost their top bit. */
+	/* Acquire: pairs with the release in socket_exit_open. Generations of an event have lost
+	 * their top bit. */
 	uint32_t generation = __atomic_load_n(&e->generation, __ATOMIC_ACQUIRE);
 
 	if (sock_event((uint32_t)event, generation, v6) != event)

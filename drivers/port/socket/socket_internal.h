@@ -4,8 +4,9 @@
 #pragma once
 
 /*
- * What the files of the socket driver share: the port, its queues (one per worker, all state of one worker in one
- * block) and the table of exit endpoints (written by the control thread, read by workers without locks).
+ * What the files of the socket driver share: the port, its queues (one per worker, all state of one
+ * worker in one block) and the table of exit endpoints (written by the control thread, read by
+ * workers without locks).
  */
 
 #include <netinet/in.h>
@@ -73,7 +74,8 @@ struct sock_no_gso {
 	uint64_t until_tsc;
 };
 
-/** Details for the status, beside the common counters. Written by the worker, read by anybody (relaxed). */
+/** Details for the status, beside the common counters. Written by the worker, read by anybody
+ * (relaxed). */
 struct sock_details {
 	uint64_t rx_messages, rx_coalesced, rx_coalesced_segments, rx_copied;
 	uint64_t tx_messages, tx_gso, tx_gso_segments, tx_resent;
@@ -83,8 +85,8 @@ struct sock_rx {
 	struct sock_hint hint;
 	uint16_t first;	     /* slot[first..SOCK_SLOTS) hold mbufs */
 	uint32_t head, tail; /* pending[head..tail) wait to be returned */
-	uint8_t *
-		overflow; /* [SOCK_MESSAGES][SOCK_SUPER_MAX], then one more to lay a message out flat */
+	/* [SOCK_MESSAGES][SOCK_SUPER_MAX], then one more to lay a message out flat */
+	uint8_t *overflow;
 	uint64_t datagrams, bytes, no_buffer, oversize; /* of this call, not yet in the stats */
 
 	/* Exit endpoints: events fetched but not served yet, and when to ask again. */
@@ -111,8 +113,8 @@ struct sock_tx {
 	uint16_t bucket[SOCK_BUCKETS]; /* group index + 1 */
 	struct sock_group group[SOCK_TX_MAX];
 	struct mmsghdr message[SOCK_TX_MAX];
-	struct mmsghdr
-		single[SOCK_TX_SEGMENTS];   /* to send a refused message's segments one by one */
+	/* to send a refused message's segments one by one */
+	struct mmsghdr single[SOCK_TX_SEGMENTS];
 	struct iovec iov[SOCK_TX_MAX];	    /* every datagram */
 	struct iovec *segment[SOCK_TX_MAX]; /* the first one of message[] */
 	uint16_t n_segments[SOCK_TX_MAX];
@@ -138,9 +140,10 @@ struct sock_queue {
 };
 
 /**
- * An exit endpoint. The control thread fills it while `generation` is even and publishes it by storing the next odd
- * number (release); a worker that loads the expected odd number (acquire) may use the fields until its next quiescent
- * state, because slots are emptied and reused only after a grace period.
+ * An exit endpoint. The control thread fills it while `generation` is even and publishes it by
+ * storing the next odd number (release); a worker that loads the expected odd number (acquire) may
+ * use the fields until its next quiescent state, because slots are emptied and reused only after a
+ * grace period.
  */
 struct sock_endpoint {
 	uint32_t generation;
@@ -200,7 +203,8 @@ int socket_exits_new(uint32_t max, struct sock_exits **out) PEEL_MUST_USE;
 void socket_exits_free(struct sock_exits *x, struct peel_rcu *rcu);
 int socket_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t *endpoint);
 void socket_exit_close(struct peel_port *port, uint32_t endpoint);
-/** Worker: the socket of an open endpoint for a family, -1 when closed, out of range or without that family. */
+/** Worker: the socket of an open endpoint for a family, -1 when closed, out of range or without
+ * that family. */
 int socket_exit_fd(const struct sock_exits *x, uint32_t endpoint, uint8_t family);
 /** Worker: who an epoll event is about; false: a stale one. */
 bool socket_exit_source(struct sock_exits *exits, uint64_t event, struct sock_source *out);

@@ -15,7 +15,8 @@
 
 #define MAIN_BUFFER_BYTES (4 << 20)
 #define EXITS_PER_SECOND 50000 /* looks at idle exit sockets: every 20 us */
-#define NO_GSO_SECONDS 60      /* until segments are tried again on a path with a small MTU */
+/* until segments are tried again on a path with a small MTU */
+#define NO_GSO_SECONDS 60
 
 /* Exit endpoints take two descriptors each. */
 static void
@@ -105,7 +106,8 @@ bound_address(int fd, struct peel_addr *out)
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0)
 		return -errno;
 
-	/* Not peel_addr_from_sockaddr alone: an IPv6 socket bound to a mapped address stays an IPv6 socket. */
+	/* Not peel_addr_from_sockaddr alone: an IPv6 socket bound to a mapped address stays an IPv6
+	 * socket. */
 	int rc = peel_addr_from_sockaddr(&ss, out);
 
 	if (rc == 0 && ss.ss_family == AF_INET6) {

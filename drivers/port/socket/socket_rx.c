@@ -3,11 +3,11 @@
  */
 
 /*
- * Receiving. The kernel may hand over many datagrams of one flow as one message (UDP_GRO). A call is made in one of two
- * shapes, whichever suits what the socket delivered lately:
- *  flat    one message into one buffer, from which the datagrams are copied: the kernel needs longer to find its way
- *          through many mbufs than we do to copy what is in the cache;
- *  narrow  up to 32 messages over one mbuf each; an overflow area takes what did not fit, so nothing is ever cut off.
+ * Receiving. The kernel may hand over many datagrams of one flow as one message (UDP_GRO). A call
+ * is made in one of two shapes, whichever suits what the socket delivered lately: flat    one
+ * message into one buffer, from which the datagrams are copied: the kernel needs longer to find its
+ * way through many mbufs than we do to copy what is in the cache; narrow  up to 32 messages over
+ * one mbuf each; an overflow area takes what did not fit, so nothing is ever cut off.
  */
 
 #include <errno.h>
@@ -21,8 +21,10 @@
 
 #include "socket_internal.h"
 
-#define FLAT_FROM (4 * 16) /* segments per message, in sixteenths, from which flat calls pay */
-#define MAX_CALLS 8 /* receive calls for one burst, also the bound on pending errors skipped */
+/* segments per message, in sixteenths, from which flat calls pay */
+#define FLAT_FROM (4 * 16)
+/* receive calls for one burst, also the bound on pending errors skipped */
+#define MAX_CALLS 8
 
 struct message {
 	const struct sock_source *source;
@@ -95,8 +97,8 @@ deliver(struct sock_rx *rx, const struct message *msg, struct rte_mbuf *m, uint3
 	rx->bytes += len;
 }
 
-/* Cut len bytes at `from` into segments, each copied to one of the message's mbufs not used yet or to a new one.
- * Returns how many of the message's are used then. */
+/* Cut len bytes at `from` into segments, each copied to one of the message's mbufs not used yet or
+ * to a new one. Returns how many of the message's are used then. */
 static uint16_t
 deliver_copies(struct sock_queue *q, const struct message *msg, uint16_t used, const uint8_t *from,
 	uint32_t len)
@@ -259,7 +261,8 @@ n_pending(const struct sock_rx *rx)
 	return rx->tail - rx->head;
 }
 
-/* Receive from a socket until `limit` datagrams are pending, it is empty, or `calls` calls were made. */
+/* Receive from a socket until `limit` datagrams are pending, it is empty, or `calls` calls were
+ * made. */
 static void
 receive(struct sock_queue *q, const struct sock_source *source, unsigned int limit,
 	unsigned int calls)
@@ -271,10 +274,12 @@ receive(struct sock_queue *q, const struct sock_source *source, unsigned int lim
 		int rc;
 
 		refill(rx, q->port->pool);
-		/* Without mbufs the flat shape still takes everything, to be counted and dropped. */
+		/* Without mbufs the flat shape still takes everything, to be counted and
+		 * dropped. */
 		if (source->hint->average >= FLAT_FROM || rx->first == SOCK_SLOTS) {
 			rc = receive_flat(q, source);
-			/* Whole messages only, if they are of a kind: what comes as one can leave as one. */
+			/* Whole messages only, if they are of a kind: what comes as one can leave
+			 * as one. */
 			if (rc == 0 || n_pending(rx) + source->hint->average / 16u > limit)
 				return;
 		} else {
@@ -284,12 +289,13 @@ receive(struct sock_queue *q, const struct sock_source *source, unsigned int lim
 						   RTE_MIN(want, (unsigned int)SOCK_MESSAGES)))
 				return;
 		}
-		/* Any other error belongs to a datagram sent earlier (ICMP): it is gone now, go on. */
+		/* Any other error belongs to a datagram sent earlier (ICMP): it is gone now, go
+		 * on. */
 	}
 }
 
-/* Serve exit sockets. Events may be left over from the last call; a look at the epoll set is a system call, so without
- * traffic it is taken only now and then. */
+/* Serve exit sockets. Events may be left over from the last call; a look at the epoll set is a
+ * system call, so without traffic it is taken only now and then. */
 static void
 receive_exits(struct sock_queue *q, unsigned int limit)
 {
@@ -347,7 +353,8 @@ socket_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16
 	if (n_pending(rx) < n) {
 		struct sock_source main_socket = {.fd = q->fd, .hint = &rx->hint};
 
-		/* Keep the room of one more burst behind the tail, which only a run of short calls uses up. */
+		/* Keep the room of one more burst behind the tail, which only a run of short calls
+		 * uses up. */
 		if (rx->head > 0) {
 			memmove(rx->pending, rx->pending + rx->head,
 				n_pending(rx) * sizeof(*rx->pending));
@@ -374,7 +381,8 @@ socket_wait(struct peel_port *port, uint16_t queue, unsigned int timeout_us)
 	struct sock_rx *rx = &q->rx;
 	struct timespec timeout = {
 		.tv_sec = timeout_us / 1000000, .tv_nsec = (long)(timeout_us % 1000000) * 1000};
-	/* poll, not a standing epoll set: nothing to maintain per datagram while the worker is busy. */
+	/* poll, not a standing epoll set: nothing to maintain per datagram while the worker is
+	 * busy. */
 	struct pollfd fds[] = {
 		{.fd = q->fd, .events = POLLIN},
 		{.fd = q->event_fd, .events = POLLIN},
@@ -389,8 +397,9 @@ socket_wait(struct peel_port *port, uint16_t queue, unsigned int timeout_us)
 		eventfd_t value;
 
 		(void)eventfd_read(q->event_fd, &value);
-		/* Acquire-release, as in socket_wake: who finds `woken` set there and writes nothing has published its work
-		 * to us by that exchange, and we look for work after this one. */
+		/* Acquire-release, as in socket_wake: who finds `woken` set there and writes
+		 * nothing has published its work to us by that exchange, and we look for work after
+		 * this one. */
 		(void)__atomic_exchange_n(&q->woken, false, __ATOMIC_ACQ_REL);
 	}
 	if (fds[2].revents != 0)

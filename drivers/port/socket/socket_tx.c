@@ -3,9 +3,10 @@
  */
 
 /*
- * Sending. Datagrams are held back until flush, then grouped by (endpoint, destination). Within a group, in order, each
- * run of equal sizes (the last may be shorter) becomes one message that the kernel or the NIC cuts up (UDP_SEGMENT); all
- * messages of one socket go out by one sendmmsg. Order between groups is not kept, within a group it is.
+ * Sending. Datagrams are held back until flush, then grouped by (endpoint, destination). Within a
+ * group, in order, each run of equal sizes (the last may be shorter) becomes one message that the
+ * kernel or the NIC cuts up (UDP_SEGMENT); all messages of one socket go out by one sendmmsg. Order
+ * between groups is not kept, within a group it is.
  */
 
 #include <errno.h>
@@ -31,7 +32,7 @@ socket_tx_fini(struct sock_tx *tx)
 	tx->n = 0;
 }
 
-/* ---- groups ------------------------------------------------------------------------------------------------- */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 /* The kernel's form of a destination for a socket of the given family; 0 when they do not fit. */
 static socklen_t
@@ -122,7 +123,7 @@ make_groups(struct sock_queue *q)
 	}
 }
 
-/* ---- messages ----------------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static struct sock_no_gso *
 no_gso_entry(struct sock_tx *tx, const struct sock_group *g)
@@ -156,8 +157,8 @@ set_segment(struct msghdr *h, union sock_control *control, uint16_t size)
 	memcpy(CMSG_DATA(c), &size, sizeof(size));
 }
 
-/* Many small buffers cost the kernel more than a copy costs us: lay a message of small datagrams out in one piece. The
- * room of datagrams is at their place in iov[], so it always suffices. */
+/* Many small buffers cost the kernel more than a copy costs us: lay a message of small datagrams
+ * out in one piece. The room of datagrams is at their place in iov[], so it always suffices. */
 static struct iovec *
 flatten(struct sock_tx *tx, unsigned int message, unsigned int first, unsigned int n)
 {
@@ -215,7 +216,7 @@ add_messages(struct sock_tx *tx, const struct sock_group *g, unsigned int n, uns
 	return n;
 }
 
-/* ---- system calls ------------------------------------------------------------------------------------------- */
+/* ---- system calls ---------------------------------------------------------------------------- */
 
 static void
 count_sent(
@@ -249,7 +250,8 @@ is_full(int error)
 }
 
 /* Send datagrams, one each message; each that fails twice is dropped. An error may be a late answer
- * to an earlier datagram (ICMP), in which case the second try goes through. Returns how many went. */
+ * to an earlier datagram (ICMP), in which case the second try goes through. Returns how many
+ * went. */
 static unsigned int
 send_plain(struct sock_queue *q, int fd, struct mmsghdr *m, unsigned int n)
 {

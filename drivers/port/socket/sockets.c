@@ -24,8 +24,8 @@ set_options(int fd, const struct peel_addr *a, bool reuse_port, bool v6_only, in
 	if (a->family == PEEL_FAMILY_IPV6 &&
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) != 0)
 		return -errno;
-	/* The protocol has no notion of a path MTU and its cells grow at each hop: let routers fragment. On a
-	 * dual-stack socket this is for the IPv4 half. */
+	/* The protocol has no notion of a path MTU and its cells grow at each hop: let routers
+	 * fragment. On a dual-stack socket this is for the IPv4 half. */
 	(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &fragment, sizeof(fragment));
 	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, buffer_bytes);
 	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, buffer_bytes);

@@ -4,8 +4,9 @@
 #pragma once
 
 /*
- * Test vectors for unit tests: JSON files of the folder named by the environment variable PEEL_VECTORS (set by meson).
- * A missing file, key or malformed hex ends the test program with a message, so tests need no checks of their own.
+ * Test vectors for unit tests: JSON files of the folder named by the environment variable
+ *PEEL_VECTORS (set by meson). A missing file, key or malformed hex ends the test program with a
+ *message, so tests need no checks of their own.
  *
  *	json_t *file = peel_vectors_load("aead"), *v;
  *	size_t i;
@@ -32,7 +33,8 @@ json_t *peel_vectors_load(const char *name);
 /** The entry of "vectors" with this id (borrowed). */
 json_t *peel_vectors_find(const json_t *file, const char *id);
 
-/* Fields of an object. KEY may be a path: "fields.identifier". Results are borrowed unless stated otherwise. */
+/* Fields of an object. KEY may be a path: "fields.identifier". Results are borrowed unless stated
+ * otherwise. */
 
 /** NULL when absent or null. */
 json_t *peel_vec_find(const json_t *v, const char *key);
@@ -44,7 +46,8 @@ uint64_t peel_vec_u64(const json_t *v, const char *key);
 /** "id" of a vector for messages, or "?". */
 const char *peel_vec_id(const json_t *v);
 
-/** Bytes of a hex field in an exact-size heap block (so that sanitizers see one byte too far). The caller frees it. */
+/** Bytes of a hex field in an exact-size heap block (so that sanitizers see one byte too far). The
+ * caller frees it. */
 uint8_t *peel_vec_hex(const json_t *v, const char *key, size_t *len);
 /** Bytes of a hex field into @p out; the field must have exactly @p len bytes. */
 void peel_vec_bytes(const json_t *v, const char *key, void *out, size_t len);

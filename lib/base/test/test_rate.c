@@ -108,7 +108,8 @@ test_rate_ipv6(void **state)
 	peel_rate_free(r);
 }
 
-/* A flood from many addresses cannot earn more than the table holds, and does not reset anybody's bucket. */
+/* A flood from many addresses cannot earn more than the table holds, and does not reset anybody's
+ * bucket. */
 static void
 test_rate_churn(void **state)
 {

@@ -4,7 +4,8 @@
 #pragma once
 
 /*
- * A worker with everything around it, and a port whose wires end in two arrays: the test is the network.
+ * A worker with everything around it, and a port whose wires end in two arrays: the test is the
+ * network.
  */
 
 #include "peel_cell.h"
@@ -59,7 +60,8 @@ void rig_stop(struct rig *rig);
 void rig_feed(struct rig *rig, const struct peel_addr *from, const void *data, size_t len);
 void rig_feed_endpoint(struct rig *rig, uint32_t endpoint, uint64_t cookie,
 	const struct peel_addr *from, const void *data, size_t len);
-/** One round; `out` holds what was sent. Every mbuf must be back in the pool or in the mailbox afterwards. */
+/** One round; `out` holds what was sent. Every mbuf must be back in the pool or in the mailbox
+ * afterwards. */
 void rig_poll(struct rig *rig);
 /** Message class waiting for control: one popped message or NULL. Free it with rte_pktmbuf_free. */
 struct rte_mbuf *rig_pop(struct rig *rig, enum peel_msg_class cls);

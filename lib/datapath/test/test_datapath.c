@@ -18,7 +18,8 @@ static struct rig rig;
 static struct peel_aead *aead;
 static const struct peel_aead_engine *engine;
 
-/* One circuit: the neighbours, the keys both sides know, and what the originator's side last used as salt. */
+/* One circuit: the neighbours, the keys both sides know, and what the originator's side last used
+ * as salt. */
 static struct {
 	struct peel_addr previous, next, outside;
 	struct peel_key forward, backward;
@@ -371,7 +372,8 @@ test_speed_test_rate(void **state)
 		rig_poll(&rig);
 		answered += rig.n_out;
 	}
-	/* 100 a second, all for the one circuit that asks: one second's worth, or more when the clock's second turned over meanwhile */
+	/* 100 a second, all for the one circuit that asks: one second's worth, or more when the
+	 * clock's second turned over meanwhile */
 	assert_in_range(answered, 100, 300);
 	assert_int_equal(rig_count(&rig, PEEL_DROP_RATE), 400 - answered);
 	stop();
@@ -409,7 +411,8 @@ ask_speed_tests(uint32_t cid, unsigned int n)
 	return answered;
 }
 
-/* A circuit that has all answers of a second leaves half of the next ones, and enough in this one, to who comes later. */
+/* A circuit that has all answers of a second leaves half of the next ones, and enough in this one,
+ * to who comes later. */
 static void
 test_speed_test_share(void **state)
 {
@@ -571,7 +574,8 @@ test_backward_only_from_the_next_hop(void **state)
 	stop();
 }
 
-/* Room for fragments is for senders whose address was proved: by a key, or by a circuit id of ours. */
+/* Room for fragments is for senders whose address was proved: by a key, or by a circuit id of
+ * ours. */
 static void
 test_who_is_vouched_for(void **state)
 {
@@ -699,7 +703,8 @@ test_full_mailbox_drops_and_counts(void **state)
 	stop();
 }
 
-/* Full bursts of random and mutated cells among good ones: nothing is lost, leaked or sent twice. */
+/* Full bursts of random and mutated cells among good ones: nothing is lost, leaked or sent
+ * twice. */
 static void
 test_mutated_bursts(void **state)
 {

@@ -156,7 +156,7 @@ push(const void *msg, size_t len, uint32_t generation)
 	assert_int_equal(peel_submit_queue_push(rig.submit_queue, m, &wake), 0);
 }
 
-/* ---- tests ---------------------------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void
 test_receive_data(void **state)

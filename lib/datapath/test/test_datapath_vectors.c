@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Every vector that a relay's or an exit's data path decides: packet in, packet out, byte for byte, with both engines.
+ * Every vector that a relay's or an exit's data path decides: packet in, packet out, byte for byte,
+ * with both engines.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,7 +44,8 @@ add_session(const json_t *keys)
 	return session;
 }
 
-/* The route that the vector's state describes. The neighbour a cell comes from is not part of the state: take it. */
+/* The route that the vector's state describes. The neighbour a cell comes from is not part of the
+ * state: take it. */
 static uint32_t
 add_route(const json_t *v, const struct peel_addr *in)
 {
@@ -114,7 +116,8 @@ relay_file(const char *name)
 			continue;
 		rig_start(&rig, engine, PEEL_FLAG_RELAY);
 		add_route(v, &from);
-		/* Vectors count every cell the reference's way; here only early ones count, from the stated value. */
+		/* Vectors count every cell the reference's way; here only early ones count, from
+		 * the stated value. */
 		struct peel_addr to = address(v, "to");
 
 		feed(v, &from);
@@ -158,7 +161,8 @@ check_received(const json_t *v)
 	} else if (want[0] == PEEL_MSG_PING || want[0] == PEEL_MSG_TEST_REQUEST) {
 		assert_int_equal(rig.n_out, 1); /* answered at once */
 	} else {
-		/* data through an open endpoint or refused by the policy; handled in the exit tests */
+		/* data through an open endpoint or refused by the policy; handled in the exit
+		 * tests */
 		assert_int_equal(want[0], PEEL_MSG_DATA);
 		assert_int_equal(rig.n_out + rig_drops(&rig), 1);
 	}
@@ -212,7 +216,8 @@ test_tolerated(void **state)
 		if (!relay && strncmp(id, "exit-ping", 9) != 0)
 			continue;
 		rig_start(&rig, engine, PEEL_FLAG_RELAY | PEEL_FLAG_SPEED_TEST);
-		/* "other source" arrives from a stranger: the route belongs to the real neighbour. */
+		/* "other source" arrives from a stranger: the route belongs to the real
+		 * neighbour. */
 		struct peel_addr neighbour = peel_addr_ipv4(192, 0, 2, 10, 8090);
 		bool other = strstr(id, "other-source") != NULL;
 

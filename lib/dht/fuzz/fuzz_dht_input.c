@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * A DHT driven by a script read from the input: datagrams as they are, datagrams signed here, answers to its pings, time.
+ * A DHT driven by a script read from the input: datagrams as they are, datagrams signed here,
+ * answers to its pings, time.
  */
 #include <stdlib.h>
 

@@ -396,7 +396,8 @@ test_limits(void **state)
 	node_free(b);
 }
 
-/* One request, sent again from addresses that are forged, costs strangers their share and nobody else's. */
+/* One request, sent again from addresses that are forged, costs strangers their share and nobody
+ * else's. */
 static void
 test_replayed_requests_spare_friends(void **state)
 {

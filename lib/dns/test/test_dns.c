@@ -16,7 +16,7 @@
 #define TYPE_A 1
 #define TYPE_AAAA 28
 
-/* ---- a resolver -------------------------------------------------------------------------------------------------------- */
+/* ---- a resolver ------------------------------------------------------------------------------ */
 
 enum habit {
 	ANSWERS,
@@ -125,7 +125,7 @@ resolver_start(uv_loop_t *loop, struct resolver *r, enum habit habit, uint8_t la
 	assert_int_equal(uv_udp_recv_start(&r->udp, on_alloc, on_question), 0);
 }
 
-/* ---- a world ------------------------------------------------------------------------------------------------------------ */
+/* ---- a world --------------------------------------------------------------------------------- */
 
 struct world {
 	uv_loop_t loop;
@@ -268,7 +268,7 @@ teardown(void **state)
 	return 0;
 }
 
-/* ---- families ------------------------------------------------------------------------------------------------------------ */
+/* ---- families -------------------------------------------------------------------------------- */
 
 static void
 test_ipv4_is_enough(void **state)
@@ -323,7 +323,7 @@ test_the_family_that_is_of_use(void **state)
 	expect_text(w, "192.0.2.1:0");
 }
 
-/* ---- resolvers ----------------------------------------------------------------------------------------------------------- */
+/* ---- resolvers ------------------------------------------------------------------------------- */
 
 static void
 test_no_such_name(void **state)
@@ -414,7 +414,7 @@ test_end_with_lookups(void **state)
 	assert_int_equal(w->result, PEEL_DNS_FAILED);
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static void
 test_names_are_absolute(void **state)
@@ -456,7 +456,7 @@ test_numbers_are_no_names(void **state)
 	assert_int_equal(w->r[0].asked + w->r[1].asked, 0);
 }
 
-/* ---- the hosts file ----------------------------------------------------------------------------------------------------- */
+/* ---- the hosts file -------------------------------------------------------------------------- */
 
 static void
 write_hosts(const struct world *w, const char *text, unsigned int n_more)
@@ -551,7 +551,7 @@ test_long_hosts(void **state)
 	assert_int_equal(done, 10000);
 }
 
-/* ---- the system's resolvers --------------------------------------------------------------------------------------------- */
+/* ---- the system's resolvers ------------------------------------------------------------------ */
 
 static void
 test_resolvers_change(void **state)

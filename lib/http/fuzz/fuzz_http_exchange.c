@@ -2,9 +2,10 @@
  * Copyright (c) 2026, the Peel authors
  */
 /*
- * A whole exchange: one byte that says how it is cut, two bytes of length, a request, and what the server says to it. What
- * is sent to the server, what comes back over the circuit in parts, and what a client asks next after a redirection are
- * looked at with http_parser, as the servers and clients at both ends might.
+ * A whole exchange: one byte that says how it is cut, two bytes of length, a request, and what the
+ * server says to it. What is sent to the server, what comes back over the circuit in parts, and
+ * what a client asks next after a redirection are looked at with http_parser, as the servers and
+ * clients at both ends might.
  */
 #include <http_parser.h>
 #include <stdlib.h>
@@ -85,7 +86,8 @@ on_complete(http_parser *parser)
 	return 0;
 }
 
-/* @return false: not for http_parser. It may be stricter than we are, but must not see an end before ours. */
+/* @return false: not for http_parser. It may be stricter than we are, but must not see an end
+ * before ours. */
 static bool
 look(enum http_parser_type type, const void *text, size_t len, struct seen *s)
 {
@@ -109,7 +111,8 @@ look(enum http_parser_type type, const void *text, size_t len, struct seen *s)
 	return s->complete;
 }
 
-/* What is accepted is one GET without a body to whoever reads it, and is accepted again as it is. */
+/* What is accepted is one GET without a body to whoever reads it, and is accepted again as it
+ * is. */
 static void
 ask(const void *request, size_t len)
 {

@@ -10,9 +10,10 @@
 
 #include "peel_http.h"
 
-/* ---- bencode ---------------------------------------------------------------------------------------------------------- */
+/* ---- bencode --------------------------------------------------------------------------------- */
 
-/* 1: a value; 0: the beginning of one; -EBADMSG. Fed whole and byte by byte, from exact-size memory. */
+/* 1: a value; 0: the beginning of one; -EBADMSG. Fed whole and byte by byte, from exact-size
+ * memory. */
 static int
 bencode(const char *text, size_t len)
 {
@@ -108,7 +109,7 @@ test_bencode_depth_is_bounded(void **state)
 	assert_int_equal(bencode(text, PEEL_BENCODE_DEPTH_MAX + 1), -EBADMSG);
 }
 
-/* ---- requests ---------------------------------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 /* Take a request from exact-size memory; what comes of it is a string of exact size, or NULL. */
 static char *
@@ -242,7 +243,7 @@ test_request_length_is_bounded(void **state)
 	assert_null(taken(long_one, PEEL_HTTP_REQUEST_MAX + 1));
 }
 
-/* ---- answers ----------------------------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 #define GO_ON 0
 #define GOOD 1
@@ -380,7 +381,7 @@ test_answer_length_is_bounded(void **state)
 	}
 }
 
-/* ---- parts ------------------------------------------------------------------------------------------------------------- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 static void
 test_parts_in_any_order(void **state)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* A signed datagram with any kind of key: verifying must survive keys and signatures that strangers made up. */
+/* A signed datagram with any kind of key: verifying must survive keys and signatures that strangers
+ * made up. */
 #include <stdlib.h>
 
 #include "peel_keys.h"

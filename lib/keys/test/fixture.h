@@ -3,7 +3,8 @@
  */
 #pragma once
 
-/* What the tests of lib/keys share: randomness that hands out a chosen secret, and comparisons that name the vector. */
+/* What the tests of lib/keys share: randomness that hands out a chosen secret, and comparisons that
+ * name the vector. */
 
 #include "peel_keys.h"
 #include "peel_vectors.h"

@@ -82,7 +82,7 @@ test_generate(void **state)
 	assert_memory_equal(&parsed, &a, sizeof(a));
 }
 
-/* ---- files -------------------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static char folder[] = "/tmp/peel-keys-XXXXXX";
 static char path[sizeof(folder) + 16];
@@ -202,7 +202,7 @@ test_load_refuses(void **state)
 	unlink(path);
 }
 
-/* ---- signatures --------------------------------------------------------------------------------------------------- */
+/* ---- signatures ------------------------------------------------------------------------------ */
 
 static const json_t *
 signer(const json_t *keys, const json_t *v)
@@ -210,7 +210,8 @@ signer(const json_t *keys, const json_t *v)
 	return peel_vectors_find(keys, peel_vec_str(v, "signer"));
 }
 
-/* Sign what the packet covers with the signer's key: the whole packet must come out; then damage every byte once. */
+/* Sign what the packet covers with the signer's key: the whole packet must come out; then damage
+ * every byte once. */
 static void
 check_signed(const json_t *keys, const json_t *v, bool with_clock)
 {
@@ -298,7 +299,8 @@ test_negative_introduction(void **state)
 			    peel_intro_request_parse(s.body, false, &m) == 0;
 		bool want = strcmp(peel_vec_str(v, "must"), "answer") == 0;
 
-		/* What must be dropped for its prefix is signed under that prefix: comparing it is the caller's job. */
+		/* What must be dropped for its prefix is signed under that prefix: comparing it is
+		 * the caller's job. */
 		if (strncmp(peel_vec_id(v), "prefix-", 7) != 0 &&
 			strncmp(peel_vec_id(v), "version-", 8) != 0 && good != want)
 			fail_msg("%s: %s", peel_vec_id(v), good ? "accepted" : "refused");

@@ -113,7 +113,8 @@ test_fan_spreads_ids(void **state)
 	assert_int_equal(peel_fan_worker(UINT32_MAX, 1), 0);
 }
 
-/* A sleeper that is told of nothing would sleep for ever: every push is seen by one of both sides. */
+/* A sleeper that is told of nothing would sleep for ever: every push is seen by one of both
+ * sides. */
 static struct peel_fan *shared;
 static unsigned int woken, received;
 

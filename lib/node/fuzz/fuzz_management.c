@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* A client of the management socket, over a real one: what it sends, in pieces, and when it stops. The request that is answered must
- * be the first line, however it was cut, and nothing else is ever answered. */
+/* A client of the management socket, over a real one: what it sends, in pieces, and when it stops.
+ * The request that is answered must be the first line, however it was cut, and nothing else is ever
+ * answered. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>

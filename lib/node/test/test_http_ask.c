@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* HTTP requests over own circuits, with a node that is nothing but a clock, a lock and a way out. */
+/* HTTP requests over own circuits, with a node that is nothing but a clock, a lock and a way
+ * out. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,7 +48,7 @@ draw(void *arg, void *out, size_t len)
 	memcpy(out, &v, len < sizeof(v) ? len : sizeof(v));
 }
 
-/* ---- what the rest of lib/node would do ------------------------------------------------------------------------------ */
+/* ---- what the rest of lib/node would do ------------------------------------------------------ */
 
 int
 peel_node_send_message(struct peel_node *node, peel_origin_id id, const void *msg, size_t len)
@@ -91,7 +92,7 @@ node_http_serve_end(struct node_http *http)
 	free(http);
 }
 
-/* ---- tests --------------------------------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 struct result {
 	int calls, result;

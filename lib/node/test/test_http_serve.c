@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* HTTP requests done for circuits: who gets a place beside whom. The web server takes connections and never answers. */
+/* HTTP requests done for circuits: who gets a place beside whom. The web server takes connections
+ * and never answers. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -30,7 +31,7 @@ static struct world {
 	uint16_t port;
 } w;
 
-/* ---- stand-ins --------------------------------------------------------------------------------------------------------- */
+/* ---- stand-ins ------------------------------------------------------------------------------- */
 
 static uint64_t
 now_ms(void *arg)
@@ -88,7 +89,7 @@ node_wake_workers(struct peel_node *node)
 	(void)node;
 }
 
-/* ---- helpers --------------------------------------------------------------------------------------------------------------- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static int
 setup(void **state)
@@ -165,7 +166,7 @@ waits(int fd)
 	return n < 0 && errno == EAGAIN;
 }
 
-/* ---- tests --------------------------------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void
 test_places_of_a_circuit(void **state)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* Names of circuits, with a clock and a resolver of our own: what steady traffic and what strangers get. */
+/* Names of circuits, with a clock and a resolver of our own: what steady traffic and what strangers
+ * get. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,7 +48,7 @@ struct world {
 static struct world *current;
 static struct rte_mempool *pool;
 
-/* ---- what the rest of lib/node would do ------------------------------------------------------------------------------ */
+/* ---- what the rest of lib/node would do ------------------------------------------------------ */
 
 void
 peel_dns_resolve(struct peel_dns *dns, const char *name, peel_dns_usable_fn usable, peel_dns_fn fn,
@@ -128,7 +129,7 @@ draw(void *arg, void *out, size_t len)
 	memset(out, 0x5a, len);
 }
 
-/* ---- a world ------------------------------------------------------------------------------------------------------------ */
+/* ---- a world --------------------------------------------------------------------------------- */
 
 static int
 setup_eal(void **state)
@@ -235,7 +236,7 @@ count(const struct world *w, enum peel_counter c)
 	return peel_stats_get(&w->node.stats, c);
 }
 
-/* ---- a name in steady use ------------------------------------------------------------------------------------------------ */
+/* ---- a name in steady use -------------------------------------------------------------------- */
 
 static void
 test_no_loss_at_expiry(void **state)
@@ -331,14 +332,14 @@ test_one_spelling(void **state)
 	assert_int_equal(count(w, PEEL_DROP_RESOLVE), 2);
 }
 
-/* ---- strangers --------------------------------------------------------------------------------------------------------- */
+/* ---- strangers ------------------------------------------------------------------------------- */
 
 #define ATTACKERS 600
 #define HONEST 30
 
 /*
- * Attackers send `per_step` datagrams each every 20 ms, each to a name of its own; honest circuits that come one after
- * the other send one to a name that is answered in 50 ms. How many arrive?
+ * Attackers send `per_step` datagrams each every 20 ms, each to a name of its own; honest circuits
+ * that come one after the other send one to a name that is answered in 50 ms. How many arrive?
  */
 static unsigned int
 honest_served(struct world *w, const char *prefix, unsigned int per_step)
@@ -382,7 +383,8 @@ test_names_without_end(void **state)
 	assert_true(100 * honest_served(*state, "fast", 2) >= 95 * HONEST);
 }
 
-/* Circuits are cheap: 200 new ones a second ask for eight names each that nobody answers, and are gone. */
+/* Circuits are cheap: 200 new ones a second ask for eight names each that nobody answers, and are
+ * gone. */
 static void
 test_circuits_come_and_go(void **state)
 {
@@ -411,7 +413,8 @@ test_circuits_come_and_go(void **state)
 	assert_true(100 * served >= 95 * HONEST);
 }
 
-/* All to a few names that are never answered: what waits is bounded, and everybody has a place in it. */
+/* All to a few names that are never answered: what waits is bounded, and everybody has a place in
+ * it. */
 static void
 test_datagrams_of_strangers(void **state)
 {
@@ -436,7 +439,8 @@ test_datagrams_of_strangers(void **state)
 		assert_true(w->sent[ATTACKERS + round] > 0);
 }
 
-/* Places of a circuit: half as many after each name that nobody answers, one more after each that is. */
+/* Places of a circuit: half as many after each name that nobody answers, one more after each that
+ * is. */
 static void
 test_places_of_a_circuit(void **state)
 {
@@ -500,7 +504,7 @@ test_memory_is_bounded(void **state)
 	assert_int_equal(w->sent[1], 20);
 }
 
-/* ---- for HTTP ------------------------------------------------------------------------------------------------------------ */
+/* ---- for HTTP -------------------------------------------------------------------------------- */
 
 static void
 on_called(void *arg, const struct peel_addr *addr)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* Which addresses are ours: own_addresses.c with a kernel, workers and an RCU that are stand-ins. */
+/* Which addresses are ours: own_addresses.c with a kernel, workers and an RCU that are
+ * stand-ins. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -35,7 +36,7 @@ static struct world {
 	unsigned int n_logged;
 } w;
 
-/* ---- stand-ins --------------------------------------------------------------------------------------------------------- */
+/* ---- stand-ins ------------------------------------------------------------------------------- */
 
 /* A socket that has an error to tell after each thing that is written to it. */
 static void
@@ -130,7 +131,7 @@ on_nudge(uv_async_t *async)
 	(void)async;
 }
 
-/* ---- helpers --------------------------------------------------------------------------------------------------------------- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static const struct peel_env env = {.now_ms = now_ms};
 
@@ -215,7 +216,7 @@ teardown(void **state)
 	return 0;
 }
 
-/* ---- tests --------------------------------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void
 test_addresses_come_and_go(void **state)

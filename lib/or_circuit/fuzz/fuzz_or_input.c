@@ -2,8 +2,9 @@
  * Copyright (c) 2026, the Peel authors
  */
 /*
- * A live instance with an exit and a relay, driven by a list of operations taken from the input: datagrams of strangers,
- * well-formed messages with some wrong fields, opened messages, time. Whatever happens, the tables must agree.
+ * A live instance with an exit and a relay, driven by a list of operations taken from the input:
+ * datagrams of strangers, well-formed messages with some wrong fields, opened messages, time.
+ * Whatever happens, the tables must agree.
  */
 #include <stdlib.h>
 
@@ -111,7 +112,7 @@ on_exit_gone(void *arg, uint32_t session, uint32_t endpoint)
 	n_gone++;
 }
 
-/* ---- operations ------------------------------------------------------------------------------------------------------ */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 struct fuzz {
 	struct peel_reader in;
@@ -366,7 +367,8 @@ open_all(struct fuzz *f)
 		abort();
 }
 
-/* A run frees a megabyte of tables: kept for long, each run would touch fresh memory, which costs more than the run. */
+/* A run frees a megabyte of tables: kept for long, each run would touch fresh memory, which costs
+ * more than the run. */
 const char *__asan_default_options(void);
 
 const char *

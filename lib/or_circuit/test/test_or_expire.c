@@ -69,7 +69,8 @@ test_expire_idle(void **state)
 	node_free(n);
 }
 
-/* A worker's clock that goes wrong, by minutes after a day, neither ends circuits nor keeps them. */
+/* A worker's clock that goes wrong, by minutes after a day, neither ends circuits nor keeps
+ * them. */
 static void
 test_expire_with_wrong_worker_clocks(void **state)
 {

@@ -32,7 +32,8 @@ test_extend_refusals(void **state)
 	node_free(n);
 }
 
-/* Whoever comes from the Internet does not make us send into local networks; a neighbour there may. */
+/* Whoever comes from the Internet does not make us send into local networks; a neighbour there
+ * may. */
 static void
 test_extend_into_local_networks(void **state)
 {
@@ -68,8 +69,8 @@ test_extend_into_local_networks(void **state)
 	node_free(n);
 }
 
-/* Keys of the list are where they were listed, whatever else is said; others where the originator says, after a ping
- * unless the node was heard there lately. */
+/* Keys of the list are where they were listed, whatever else is said; others where the originator
+ * says, after a ping unless the node was heard there lately. */
 static void
 test_extend_addresses(void **state)
 {
@@ -154,7 +155,8 @@ test_extend_reach_at_once(void **state)
 	node_free(n);
 }
 
-/* A node that is never reported reached: given up after next_hop_timeout; and one whose circuit went meanwhile. */
+/* A node that is never reported reached: given up after next_hop_timeout; and one whose circuit
+ * went meanwhile. */
 static void
 test_extend_reach_never(void **state)
 {
@@ -221,7 +223,8 @@ test_extend_too_many(void **state)
 	node_free(n);
 }
 
-/* W5: created by anybody but the one asked, with another identifier, for another id, too short or too long. */
+/* W5: created by anybody but the one asked, with another identifier, for another id, too short or
+ * too long. */
 static void
 test_created_forged(void **state)
 {
@@ -319,8 +322,9 @@ test_created_twice(void **state)
 }
 
 /*
- * A route table full of exits that all want to become relays. Routes that were replaced are free only after a grace
- * period: without one an attempt fails as a whole, the exit stays, and a later attempt succeeds.
+ * A route table full of exits that all want to become relays. Routes that were replaced are free
+ * only after a grace period: without one an attempt fails as a whole, the exit stays, and a later
+ * attempt succeeds.
  */
 static void
 test_created_table_full(void **state)
@@ -377,7 +381,8 @@ test_created_table_full(void **state)
 	node_free(n);
 }
 
-/* The session goes on: never the same explicit salt twice. The exit's owner hears of its end 5 s later. */
+/* The session goes on: never the same explicit salt twice. The exit's owner hears of its end 5 s
+ * later. */
 static void
 test_exit_becomes_relay(void **state)
 {
@@ -439,7 +444,8 @@ test_exit_becomes_relay(void **state)
 	node_free(n);
 }
 
-/* Messages that were on their way when their circuit ended, or its session was given to another one. */
+/* Messages that were on their way when their circuit ended, or its session was given to another
+ * one. */
 static void
 test_message_stale(void **state)
 {

@@ -88,7 +88,8 @@ test_create_on_next_hops_id(void **state)
 	node_free(n);
 }
 
-/* A circuit that is gone: its id is not joined again within unstable_timeout, by the same neighbour. */
+/* A circuit that is gone: its id is not joined again within unstable_timeout, by the same
+ * neighbour. */
 static void
 test_create_recent(void **state)
 {

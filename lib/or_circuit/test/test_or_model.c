@@ -2,8 +2,9 @@
  * Copyright (c) 2026, the Peel authors
  */
 /*
- * 10^5 random operations on one node beside a model of plain arrays: who exists, who may do what, when it ends. Idleness
- * and age are left out (their moment is only "about every 5 s"); test_or_expire has them.
+ * 10^5 random operations on one node beside a model of plain arrays: who exists, who may do what,
+ * when it ends. Idleness and age are left out (their moment is only "about every 5 s");
+ * test_or_expire has them.
  */
 #include <errno.h>
 #include <stdlib.h>

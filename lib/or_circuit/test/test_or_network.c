@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* Several nodes on a bus and an originator made of lib/keys alone: whole circuits, opened by hand. */
+/* Several nodes on a bus and an originator made of lib/keys alone: whole circuits, opened by
+ * hand. */
 #include <errno.h>
 #include <stdlib.h>
 

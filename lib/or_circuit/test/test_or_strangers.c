@@ -61,8 +61,8 @@ alive(const struct node *n, const struct originator *o)
 }
 
 /*
- * Forged creates, four times as many a second as there are places, for half a minute. Honest nodes come at ten a second and
- * use their circuit a round trip later: nothing of this is in their way.
+ * Forged creates, four times as many a second as there are places, for half a minute. Honest nodes
+ * come at ten a second and use their circuit a round trip later: nothing of this is in their way.
  */
 static void
 forged_creates_leave_room(bool strangers)
@@ -118,7 +118,8 @@ test_forged_creates_of_neighbours(void **state)
 	forged_creates_leave_room(false);
 }
 
-/* A host that answers nothing it hears has a small part of what there is for strangers, and others the rest. */
+/* A host that answers nothing it hears has a small part of what there is for strangers, and others
+ * the rest. */
 static void
 test_stranger_alone(void **state)
 {
@@ -205,7 +206,8 @@ test_budgets_are_apart(void **state)
 	node_free(n);
 }
 
-/* Signatures of destroys: circuits that strangers invented, and bad signatures, do not use up what others need. */
+/* Signatures of destroys: circuits that strangers invented, and bad signatures, do not use up what
+ * others need. */
 static void
 test_destroys_of_strangers(void **state)
 {
@@ -236,7 +238,8 @@ test_destroys_of_strangers(void **state)
 	node_free(n);
 }
 
-/* Bad signatures of the next hop are not held against the one before, which may always destroy what is its own. */
+/* Bad signatures of the next hop are not held against the one before, which may always destroy what
+ * is its own. */
 static void
 test_bad_destroys_of_the_other_side(void **state)
 {
@@ -261,7 +264,8 @@ test_bad_destroys_of_the_other_side(void **state)
 	node_free(n);
 }
 
-/* On the network a created is at most three times its create, until the neighbour is known to receive. */
+/* On the network a created is at most three times its create, until the neighbour is known to
+ * receive. */
 static void
 test_created_is_small_for_strangers(void **state)
 {
@@ -423,7 +427,8 @@ test_more_used_than_places(void **state)
 	node_free(n);
 }
 
-/* A node that ends tells those who used a circuit, and known ones, but no address that may be forged. */
+/* A node that ends tells those who used a circuit, and known ones, but no address that may be
+ * forged. */
 static void
 test_shutdown_among_strangers(void **state)
 {
@@ -449,7 +454,8 @@ test_shutdown_among_strangers(void **state)
 	node_free(n);
 }
 
-/* Extensions to nodes that do not answer: a few circuits cannot keep all others from being extended. */
+/* Extensions to nodes that do not answer: a few circuits cannot keep all others from being
+ * extended. */
 static void
 test_extensions_into_the_void(void **state)
 {

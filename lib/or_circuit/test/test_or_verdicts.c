@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* Recorded destroys, creates, extends and handshakes: obeyed, answered or dropped as they should be. */
+/* Recorded destroys, creates, extends and handshakes: obeyed, answered or dropped as they should
+ * be. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "recorded.h"
 
-/* ---- destroy ---------------------------------------------------------------------------------------------------------- */
+/* ---- destroy --------------------------------------------------------------------------------- */
 
 /* The circuit as recorded, with ids and keys of the neighbours but session keys of its own. */
 static void
@@ -106,7 +107,7 @@ test_destroy_vectors(void **state)
 	json_decref(file);
 }
 
-/* ---- cells to drop or to answer ----------------------------------------------------------------------------------------- */
+/* ---- cells to drop or to answer -------------------------------------------------------------- */
 
 static void
 apply_config(const json_t *v, struct peel_or_settings *s)
@@ -157,7 +158,8 @@ node_of(const json_t *v)
 	return node_new(peel_addr_ipv4(192, 0, 2, 99, 8090), sk, &settings, 16);
 }
 
-/* The state before: an exit or relay with the recorded keys, or as many circuits as the limit allows. */
+/* The state before: an exit or relay with the recorded keys, or as many circuits as the limit
+ * allows. */
 static void
 prepare_state(struct node *n, const json_t *v)
 {

@@ -233,7 +233,7 @@ node_run(struct node *n, uint64_t ms, uint64_t step)
 	}
 }
 
-/* ---- the worker ------------------------------------------------------------------------------------------------------- */
+/* ---- the worker ------------------------------------------------------------------------------ */
 
 static int
 at_exit(struct node *n, const struct peel_route *route, bool early, int len)

@@ -4,8 +4,9 @@
 #pragma once
 
 /*
- * Nodes on a message bus, for the tests of lib/or_circuit: fake clock, randomness that can be dictated, and a worker of a
- * few lines that does what lib/datapath does with one cell. Failures end the test through cmocka.
+ * Nodes on a message bus, for the tests of lib/or_circuit: fake clock, randomness that can be
+ * dictated, and a worker of a few lines that does what lib/datapath does with one cell. Failures
+ * end the test through cmocka.
  */
 
 #include <setjmp.h>
@@ -84,7 +85,7 @@ uint32_t node_route(const struct node *n, const struct peel_addr *from, uint32_t
 /* Let time pass with a tick every step. */
 void node_run(struct node *n, uint64_t ms, uint64_t step);
 
-/* ---- an originator made of lib/keys and lib/wire alone --------------------------------------------------------------- */
+/* ---- an originator made of lib/keys and lib/wire alone --------------------------------------- */
 
 #define MAX_HOPS 4
 
@@ -122,7 +123,8 @@ int originator_hop(struct originator *o, const uint8_t *msg, size_t len);
 void exit_make(struct node *n, struct originator *o, uint32_t cid);
 /* A cell that the worker has opened. */
 void exit_use(struct node *n, const struct originator *o);
-/* Let it be extended to somebody who is not there: created is made up. @return the id towards it. */
+/* Let it be extended to somebody who is not there: created is made up. @return the id towards
+ * it. */
 uint32_t relay_make(
 	struct node *n, struct originator *o, const uint8_t *next_pk, struct peel_addr next);
 /* A created with made-up content. */

@@ -2,9 +2,10 @@
  * Copyright (c) 2026, the Peel authors
  */
 /*
- * A client with one circuit half built, driven by a list of operations taken from the input: datagrams of strangers,
- * answers of hops that are honest but for their candidate list, opened messages, destroys, time, wishes. Whatever
- * happens, paths, routes and sessions must agree with what is said to be there.
+ * A client with one circuit half built, driven by a list of operations taken from the input:
+ * datagrams of strangers, answers of hops that are honest but for their candidate list, opened
+ * messages, destroys, time, wishes. Whatever happens, paths, routes and sessions must agree with
+ * what is said to be there.
  */
 #include <stdlib.h>
 
@@ -200,7 +201,7 @@ on_ended(void *arg, peel_origin_id id, enum peel_origin_end why)
 	n_ended++;
 }
 
-/* ---- operations ----------------------------------------------------------------------------------------------------------- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 /* Bytes of the input behind a head, in a block of exactly their size. */
 static uint8_t *
@@ -378,7 +379,7 @@ op_time(struct fuzz *f)
 	peel_rcu_poll(f->rcu);
 }
 
-/* ---- the whole -------------------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 struct seen {
 	uint32_t circuits, routes, sessions;

@@ -277,7 +277,7 @@ test_dead_second_hop_next_of_the_list(void **state)
 	world_free();
 }
 
-/* ---- forged answers ------------------------------------------------------------------------------------------------------ */
+/* ---- forged answers -------------------------------------------------------------------------- */
 
 static struct packet caught;
 static unsigned int n_caught;

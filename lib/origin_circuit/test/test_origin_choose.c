@@ -39,7 +39,7 @@ hop(peel_origin_id id, unsigned int i)
 	return world_find(info.hop[i].pk);
 }
 
-/* ---- a first hop whose candidate list is ours to write ------------------------------------------------------------------- */
+/* ---- a first hop whose candidate list is ours to write --------------------------------------- */
 
 static struct packet create;
 
@@ -166,7 +166,7 @@ test_strange_lists(void **state)
 	world_free();
 }
 
-/* ---- a first hop that has friends ----------------------------------------------------------------------------------------- */
+/* ---- a first hop that has friends ------------------------------------------------------------ */
 
 #define FRIENDS 6 /* relays 1 to 6: three relays, three exits; relay 0 is their boss */
 
@@ -263,8 +263,8 @@ test_first_hop_offers_its_friends(void **state)
 	}
 }
 
-/* Friends that we know as well as others: chance alone picks them, twice when the boss loses the first one it is asked
- * for. */
+/* Friends that we know as well as others: chance alone picks them, twice when the boss loses the
+ * first one it is asked for. */
 static void
 test_first_hop_with_known_friends(void **state)
 {
@@ -276,7 +276,8 @@ test_first_hop_with_known_friends(void **state)
 
 		print_message("known friends, 2 hops, %s: %u of %u\n",
 			strict ? "others get lost" : "others are served", s.owned, s.begun);
-		/* 3 of 9 exits: 20 expected; 33 when there are two draws. All 60 when the list counts. */
+		/* 3 of 9 exits: 20 expected; 33 when there are two draws. All 60 when the list
+		 * counts. */
 		assert_in_range(s.owned, strict ? 20 : 10, strict ? 46 : 32);
 		world_free();
 	}
@@ -293,7 +294,8 @@ count_creates(struct packet *p)
 	return true;
 }
 
-/* One that loses circuits is the least used one, but not the first hop of everything that follows. */
+/* One that loses circuits is the least used one, but not the first hop of everything that
+ * follows. */
 static void
 test_spoiler_does_not_attract(void **state)
 {
@@ -318,7 +320,8 @@ test_spoiler_does_not_attract(void **state)
 	world_free();
 }
 
-/* What cannot be reached from where the circuit ends is no choice, unless it says it knows the way. */
+/* What cannot be reached from where the circuit ends is no choice, unless it says it knows the
+ * way. */
 static void
 test_own_candidates_in_reach(void **state)
 {
@@ -339,7 +342,7 @@ test_own_candidates_in_reach(void **state)
 	world_free();
 }
 
-/* ---- exits ---------------------------------------------------------------------------------------------------------------- */
+/* ---- exits ----------------------------------------------------------------------------------- */
 
 static void
 test_required_exit(void **state)
@@ -491,7 +494,7 @@ test_types(void **state)
 	world_free();
 }
 
-/* ---- networks ------------------------------------------------------------------------------------------------------------- */
+/* ---- networks -------------------------------------------------------------------------------- */
 
 static struct peel_addr
 addr_of(const char *text)
@@ -580,7 +583,7 @@ test_known_before_unknown(void **state)
 	}
 }
 
-/* ---- fairness ------------------------------------------------------------------------------------------------------------- */
+/* ---- fairness -------------------------------------------------------------------------------- */
 
 static void
 test_first_hops_least_used(void **state)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* The recorded circuits of 1, 2 and 3 hops, replayed at their originator: every byte it sent must be sent again. */
+/* The recorded circuits of 1, 2 and 3 hops, replayed at their originator: every byte it sent must
+ * be sent again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -126,7 +127,7 @@ on_candidates(void *arg, uint16_t all, uint16_t none, struct peel_target *out, s
 	return n > 0 && on_find_peer(arg, f->chosen[0], out) ? 1 : 0;
 }
 
-/* ---- what the recording drew ---------------------------------------------------------------------------------------------- */
+/* ---- what the recording drew ----------------------------------------------------------------- */
 
 static void
 add_secret(struct flow *f, const uint8_t *x)
@@ -159,7 +160,8 @@ learn(struct flow *f, const json_t *v, const struct peel_addr *from)
 	bool create = msg[0] == PEEL_MSG_CREATE && peel_addr_equal(from, &f->me);
 
 	if (create || msg[0] == PEEL_MSG_EXTEND) {
-		/* pk of the next hop in extend; a create's is the sender's, so that hop is the receiver */
+		/* pk of the next hop in extend; a create's is the sender's, so that hop is the
+		 * receiver */
 		if (!create)
 			memcpy(f->chosen[f->n_secrets], msg + 5, PEEL_PK_LEN);
 		add_secret(f, msg + 81);
@@ -210,7 +212,7 @@ learn_nodes(struct flow *f)
 	}
 }
 
-/* ---- replay --------------------------------------------------------------------------------------------------------------- */
+/* ---- replay ---------------------------------------------------------------------------------- */
 
 static void
 compare(struct flow *f, const json_t *v)
@@ -221,7 +223,8 @@ compare(struct flow *f, const json_t *v)
 
 	assert_true(peel_addr_equal(&to, &f->sent_to));
 	assert_int_equal(f->sent_len, len);
-	/* The recording gives another reason for its destroy, so that the signature is another one too. */
+	/* The recording gives another reason for its destroy, so that the signature is another one
+	 * too. */
 	if (f->sent[PEEL_PREFIX_LEN] == PEEL_MSG_DESTROY) {
 		struct peel_signed frame;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* A client on a bad network, for hours: circuits come and go, and what is said of them stays true. */
+/* A client on a bad network, for hours: circuits come and go, and what is said of them stays
+ * true. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -138,7 +139,8 @@ test_bad_network(void **state)
 			random_step();
 			world_run(below(1000));
 			world_check();
-			/* What is offered stays within the pools' bounds and what was made beside them. */
+			/* What is offered stays within the pools' bounds and what was made beside
+			 * them. */
 			assert_true(world_count().ready + world_count().extending +
 					    world_count().closing <=
 				    40);

@@ -156,7 +156,7 @@ world_inject(const struct peel_addr *from, const uint8_t *data, size_t len)
 	return world->client.result = client_input(&world->client, from, data, len);
 }
 
-/* ---- time ---------------------------------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 static struct packet *
 first_flying(void)

@@ -36,7 +36,7 @@ world_below(uint64_t n)
 	return peel_splitmix(&world->random_state) % n;
 }
 
-/* ---- directory ---------------------------------------------------------------------------------------------------------- */
+/* ---- directory ------------------------------------------------------------------------------- */
 
 struct peel_target
 world_target(const struct relay *r)
@@ -130,7 +130,7 @@ relay_find_peer(void *arg, const uint8_t pk[PEEL_PK_LEN], struct peel_target *ou
 	return r != NULL;
 }
 
-/* ---- network ------------------------------------------------------------------------------------------------------------- */
+/* ---- network --------------------------------------------------------------------------------- */
 
 static void
 launch(struct packet *p)
@@ -183,7 +183,7 @@ client_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t l
 	world_send(&c->node.addr, to, data, len);
 }
 
-/* ---- nodes --------------------------------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 static void
 node_init(struct node *n, struct peel_addr addr, uint32_t sessions)
@@ -328,7 +328,7 @@ world_free(void)
 	world = NULL;
 }
 
-/* ---- looking ------------------------------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 uint64_t
 world_stat(enum peel_counter c)

@@ -4,9 +4,10 @@
 #pragma once
 
 /*
- * A client with lib/origin_circuit among relays of lib/or_circuit, on a network in memory that delays, loses, repeats and reorders,
- * under a simulated clock. Workers are a few lines that do what lib/datapath does with one cell; relays count
- * relay_early as strictly as the protocol allows. Failures end the test through cmocka.
+ * A client with lib/origin_circuit among relays of lib/or_circuit, on a network in memory that
+ * delays, loses, repeats and reorders, under a simulated clock. Workers are a few lines that do
+ * what lib/datapath does with one cell; relays count relay_early as strictly as the protocol
+ * allows. Failures end the test through cmocka.
  */
 
 #include <setjmp.h>
@@ -110,7 +111,8 @@ extern const uint8_t world_prefix[PEEL_PREFIX_LEN];
 
 void world_new(const struct peel_origin_settings *settings, uint32_t n_paths);
 void world_free(void);
-/* n more of them, known to the client. Addresses of different public networks. @return the first's index */
+/* n more of them, known to the client. Addresses of different public networks. @return the first's
+ * index */
 unsigned int world_relays(unsigned int n, uint16_t flags);
 struct relay *world_relay_at(struct peel_addr addr, uint16_t flags);
 struct peel_target world_target(const struct relay *r);

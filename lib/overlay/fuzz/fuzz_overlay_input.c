@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * An overlay with a small peer table, driven by a script read from the input. Random bytes never carry a good signature,
- * so the target signs the bodies it reads with keys of its own, and can answer what the overlay asked.
+ * An overlay with a small peer table, driven by a script read from the input. Random bytes never
+ * carry a good signature, so the target signs the bodies it reads with keys of its own, and can
+ * answer what the overlay asked.
  */
 #include <stdlib.h>
 
@@ -171,7 +172,8 @@ op_message(struct world *w, struct peel_reader *r, bool with_signature)
 	input(w, from, &m);
 }
 
-/* A good answer to the last request, except that addresses, bits and extra bytes come from the input. */
+/* A good answer to the last request, except that addresses, bits and extra bytes come from the
+ * input. */
 static void
 op_answer(struct world *w, struct peel_reader *r)
 {

@@ -203,7 +203,7 @@ net_run(struct net *net, uint64_t ms)
 	}
 }
 
-/* ---- puppets ------------------------------------------------------------------------------------------------------------------- */
+/* ---- puppets --------------------------------------------------------------------------------- */
 
 static struct peel_writer
 begin(struct net *net, const struct peel_identity *id, enum peel_community c, uint8_t msg,
@@ -338,7 +338,7 @@ net_is_candidate(const struct net_node *at, const struct net_node *of, uint16_t 
 	return false;
 }
 
-/* ---- the usual situations -------------------------------------------------------------------------------------------------- */
+/* ---- the usual situations -------------------------------------------------------------------- */
 
 struct peel_addr
 net_at(unsigned int subnet, unsigned int host)

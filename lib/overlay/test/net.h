@@ -4,8 +4,9 @@
 #pragma once
 
 /*
- * A network in memory: overlays joined by a message bus with a clock of its own, repeatable randomness, delay and loss.
- * A puppet is a node without an overlay: the test speaks for it and reads what it received.
+ * A network in memory: overlays joined by a message bus with a clock of its own, repeatable
+ * randomness, delay and loss. A puppet is a node without an overlay: the test speaks for it and
+ * reads what it received.
  */
 
 #include "peel_overlay.h"
@@ -68,13 +69,14 @@ size_t net_request(struct net *net, const struct peel_identity *id, enum peel_co
 	bool new_style, const struct peel_intro_request *m, uint8_t *out);
 size_t net_response(struct net *net, const struct peel_identity *id, enum peel_community c,
 	bool new_style, const struct peel_intro_response *m, uint8_t *out);
-/** Send from the puppet's own address a plain request (old style, over IPv6 new) with these flags. */
+/** Send from the puppet's own address a plain request (old style, over IPv6 new) with these
+ * flags. */
 void net_ask(struct net_node *puppet, const struct net_node *to, uint16_t flags);
 /** The latest datagram with this id in the puppet's inbox, or NULL. */
 const struct net_datagram *net_received(const struct net_node *puppet, uint8_t id);
 size_t net_n_received(const struct net_node *puppet, uint8_t id);
-/** Answer the latest introduction-request (either style) the puppet received, from address @p from, saying that the
- *  asker is at @p seen (NULL: where it is). @return false when there was none. */
+/** Answer the latest introduction-request (either style) the puppet received, from address @p from,
+ * saying that the asker is at @p seen (NULL: where it is). @return false when there was none. */
 bool net_answer(struct net_node *puppet, const struct peel_addr *from, uint16_t flags,
 	const struct peel_addr *seen);
 bool net_is_candidate(const struct net_node *at, const struct net_node *of, uint16_t flags);

@@ -19,7 +19,8 @@ public_addr(unsigned int i)
 	return peel_addr_ipv4(198, 51, (uint8_t)(100 + i), 7, 8090);
 }
 
-/* n nodes on public addresses; node 0 is everybody's bootstrap address; each third one is an exit. */
+/* n nodes on public addresses; node 0 is everybody's bootstrap address; each third one is an
+ * exit. */
 static void
 build(struct net *net, unsigned int n)
 {
@@ -131,7 +132,8 @@ test_dead_node_is_forgotten_in_about_a_minute(void **state)
 		assert_true(net_is_candidate(&net->node[i], &net->node[i % 3 + 1], RELAY));
 		assert_int_equal(peel_overlay_count(net->node[i].ov, PEEL_COMMUNITY_TUNNEL), 2);
 	}
-	/* It comes back: without peers it bootstraps from nobody (it is the bootstrap), the others ask it again. */
+	/* It comes back: without peers it bootstraps from nobody (it is the bootstrap), the others
+	 * ask it again. */
 	net->node[0].down = false;
 	net_run(net, 120 * 1000);
 	assert_in_range(peel_overlay_count(net->node[0].ov, PEEL_COMMUNITY_TUNNEL), 1, 3);

@@ -31,7 +31,7 @@ run_answering_pings(struct net *net, struct net_node *puppet, uint64_t ms)
 	}
 }
 
-/* ---- W8 ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- W8 -------------------------------------------------------------------------------------- */
 
 static void
 test_stranger_is_candidate_only_after_its_answer(void **state)
@@ -106,7 +106,7 @@ test_changed_flags_are_asked_for(void **state)
 	net_free(net);
 }
 
-/* ---- answers nobody asked for --------------------------------------------------------------------------------------------------- */
+/* ---- answers nobody asked for ---------------------------------------------------------------- */
 
 static void
 test_unsolicited_answers_change_nothing(void **state)
@@ -172,7 +172,7 @@ test_forged_answer_does_not_use_up_the_request(void **state)
 	net_free(net);
 }
 
-/* ---- W6 ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- W6 -------------------------------------------------------------------------------------- */
 
 static void
 check_address(struct net *net, const struct net_node *p, const struct peel_addr *addr)
@@ -196,7 +196,8 @@ test_replayed_request_does_not_move_a_peer(void **state)
 	net_run(net, 1000);
 	check_address(net, p, &home);
 	assert_int_equal(net_n_received(m, PEEL_MSG_INTRO_RESPONSE), 1);
-	/* p answers at home: nobody asks it elsewhere, so the thief has nothing to pass on to it. */
+	/* p answers at home: nobody asks it elsewhere, so the thief has nothing to pass on to
+	 * it. */
 	assert_int_equal(net_n_received(m, PEEL_MSG_INTRO_REQUEST), 0);
 	/* Nor does it when p has been quiet but for its pongs. */
 	run_answering_pings(net, p, 60 * 1000);
@@ -296,7 +297,7 @@ test_own_messages_are_not_answered(void **state)
 	net_free(net);
 }
 
-/* ---- W7 ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- W7 -------------------------------------------------------------------------------------- */
 
 static void
 vote(struct net *net, unsigned int subnet, const struct peel_addr *seen)

@@ -133,8 +133,8 @@ test_punctures_go_to_the_walker(void **state)
 	assert_int_equal(net_received(w, PEEL_MSG_PUNCTURE_NEW)->len, 187);
 	assert_int_equal(ask_puncture(net, &from, &lan, &same_nat, false), 1);
 	assert_int_equal(net_n_received(l, PEEL_MSG_PUNCTURE), 1);
-	/* Not into other networks, not to our own machine, not at the wish of a peer without our address, not to ourselves,
-	 * not nowhere. */
+	/* Not into other networks, not to our own machine, not at the wish of a peer without our
+	 * address, not to ourselves, not nowhere. */
 	struct peel_addr said_local = peel_addr_ipv4(192, 168, 0, 77, 8090);
 
 	loopback = peel_addr_ipv4(127, 0, 0, 1, 53);
@@ -288,7 +288,8 @@ test_strangers_have_no_place_in_the_table(void **state)
 	net_free(net);
 }
 
-/* Ten times what was enough to shut others out: signed requests from 400 invented addresses a second, for a minute. */
+/* Ten times what was enough to shut others out: signed requests from 400 invented addresses a
+ * second, for a minute. */
 static void
 test_flood_of_invented_addresses_spares_newcomers(void **state)
 {
@@ -353,7 +354,7 @@ test_flood_of_invented_addresses_spares_newcomers(void **state)
 	net_free(net);
 }
 
-/* ---- bytes for a source that may be invented --------------------------------------------------------------------------- */
+/* ---- bytes for a source that may be invented ------------------------------------------------- */
 
 static size_t
 bytes_received(struct net_node *p)
@@ -415,7 +416,8 @@ check_amplification(const char *own, const char *neighbour, const char *victim, 
 		}
 		net_run(net, 60 * 1000);
 		assert_int_equal(p->n_inbox, 0);
-		/* Two introductions in these 125 s of which one was at the start: nothing else for third nodes. */
+		/* Two introductions in these 125 s of which one was at the start: nothing else for
+		 * third nodes. */
 		assert_in_range(net_n_received(friend, PEEL_MSG_PUNCTURE_REQUEST) +
 					net_n_received(friend, PEEL_MSG_PUNCTURE_REQUEST_NEW),
 			0, 2);

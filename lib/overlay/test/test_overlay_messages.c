@@ -343,7 +343,7 @@ test_walk_stops_at_its_target(void **state)
 	net_free(net);
 }
 
-/* ---- the discovery community ---------------------------------------------------------------------------------------------------- */
+/* ---- the discovery community ----------------------------------------------------------------- */
 
 static size_t
 liveness_message(struct net *net, uint8_t id, uint16_t identifier, uint8_t *out)
@@ -386,7 +386,8 @@ test_ping_and_pong(void **state)
 	net_free(net);
 }
 
-/* Whatever is said in its name, signed once or not at all: only an answer shows that it is still there. */
+/* Whatever is said in its name, signed once or not at all: only an answer shows that it is still
+ * there. */
 static void
 test_nothing_but_answers_keeps_a_peer(void **state)
 {
@@ -471,7 +472,8 @@ test_similarity(void **state)
 	assert_int_equal(r.identifier, 0x1111);
 	assert_int_equal(r.communities.len, sizeof(net->community));
 	assert_memory_equal(r.communities.p, net->community, sizeof(net->community));
-	/* It shares three communities with us: an introduction in each, beside what the walk asks. */
+	/* It shares three communities with us: an introduction in each, beside what the walk
+	 * asks. */
 	unsigned int asked = 0;
 
 	for (size_t i = 0; i < p->n_inbox; i++) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The man in the middle (W6): M, asked by us, asks V with the same identifier and hands V's signed answer on to us from
- * its own address. V's key must not be believed there, whether we know V or not.
+ * The man in the middle (W6): M, asked by us, asks V with the same identifier and hands V's signed
+ * answer on to us from its own address. V's key must not be believed there, whether we know V or
+ * not.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -130,7 +131,8 @@ test_behind_a_nat_alone_with_m(void **state)
 	net_free(s.net);
 }
 
-/* Behind a NAT with an M that has an address we do not know, and speaks before anybody else: it is believed, for now. */
+/* Behind a NAT with an M that has an address we do not know, and speaks before anybody else: it is
+ * believed, for now. */
 static struct scene
 scene_with_m_believed(void)
 {
@@ -223,7 +225,7 @@ test_similarity_response_makes_nobody_a_peer(void **state)
 	net_free(net);
 }
 
-/* ---- who may be wrongly taken for M ------------------------------------------------------------------------------------ */
+/* ---- who may be wrongly taken for M ---------------------------------------------------------- */
 
 static bool
 answers_saying(struct net *net, unsigned int subnet, const struct peel_addr *seen)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Datagrams of the reference against an overlay: what it must answer, what it must drop, bootstrap servers.
+ * Datagrams of the reference against an overlay: what it must answer, what it must drop, bootstrap
+ * servers.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -225,8 +226,9 @@ test_introduction(void **state)
 	json_decref(file);
 }
 
-/* Each step of the reference's walk to a fresh overlay with the receiver's key: it says what the reference said, to the
- * same addresses. Introductions differ, as ours names only peers that answered it. */
+/* Each step of the reference's walk to a fresh overlay with the receiver's key: it says what the
+ * reference said, to the same addresses. Introductions differ, as ours names only peers that
+ * answered it. */
 static void
 check_step(struct node *n, const json_t *step)
 {
@@ -334,7 +336,7 @@ test_discovery(void **state)
 	json_decref(file);
 }
 
-/* ---- bootstrap servers ------------------------------------------------------------------------------------------------------------ */
+/* ---- bootstrap servers ----------------------------------------------------------------------- */
 
 #define SERVER "192.0.2.50:6421"
 
@@ -367,7 +369,8 @@ test_bootstrap_answers(void **state)
 		packet[len - 1] ^= 1;
 		assert_int_equal(peel_overlay_input(n->ov, &server, packet, len), 0);
 		assert_int_equal(peel_stats_get(&n->stats, PEEL_INTRO_RESPONSES), 1);
-		/* The server is no peer, whom it introduces is asked, and it told us our address. */
+		/* The server is no peer, whom it introduces is asked, and it told us our
+		 * address. */
 		assert_int_equal(peel_overlay_count(n->ov, PEEL_COMMUNITY_TUNNEL), 0);
 		assert_true(peel_overlay_public(n->ov, &own));
 		assert_true(peel_addr_equal(&own,
@@ -384,7 +387,8 @@ test_bootstrap_answers(void **state)
 	json_decref(file);
 }
 
-/* Servers check with a request of their own, signed with a sect163k1 key, that we are still there. */
+/* Servers check with a request of their own, signed with a sect163k1 key, that we are still
+ * there. */
 static size_t
 keep_alive(const struct node *n, uint8_t out[512])
 {

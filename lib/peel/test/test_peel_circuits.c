@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Several nodes of this process build circuits through each other; data goes to a UDP server and comes back. All nodes are
- * driven by peel_run.
+ * Several nodes of this process build circuits through each other; data goes to a UDP server and
+ * comes back. All nodes are driven by peel_run.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -87,7 +87,7 @@ answered(void *arg)
 	return __atomic_load_n(&back.n, __ATOMIC_ACQUIRE) >= *(unsigned int *)arg;
 }
 
-/* ---- life of the world ------------------------------------------------------------------------------------------------ */
+/* ---- life of the world ----------------------------------------------------------------------- */
 
 static int
 setup(void **state)
@@ -112,7 +112,7 @@ teardown(void **state)
 	return 0;
 }
 
-/* ---- tests --------------------------------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void
 test_hops(void **state)
@@ -308,7 +308,7 @@ test_isolation(void **state)
 	client = shared;
 }
 
-/* ---- speed tests ---------------------------------------------------------------------------------------------------------- */
+/* ---- speed tests ----------------------------------------------------------------------------- */
 
 struct outcome {
 	int done, result;
@@ -367,7 +367,7 @@ test_speed_test(void **state)
 	assert_int_equal(o.done, 1);
 }
 
-/* ---- callbacks that call the library ---------------------------------------------------------------------------------------- */
+/* ---- callbacks that call the library --------------------------------------------------------- */
 
 static struct {
 	unsigned int data, ready, ended;

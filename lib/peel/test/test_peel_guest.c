@@ -67,7 +67,7 @@ rss_kib(void)
 	return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-/* ---- what belongs to the program --------------------------------------------------------------------------------------- */
+/* ---- what belongs to the program ------------------------------------------------------------- */
 
 struct possessions {
 	cpu_set_t cpus;
@@ -337,7 +337,8 @@ test_fork(void **state)
 	peel_close(p);
 }
 
-/* EAL that cannot start must say so by a result and nothing else, and not for ever: in a child, before any other. */
+/* EAL that cannot start must say so by a result and nothing else, and not for ever: in a child,
+ * before any other. */
 static int
 without_memory(void)
 {
@@ -373,7 +374,8 @@ with_hugepages(void)
 	return strstr(peel_strerror(rc), "settings.hugepages") != NULL ? 0 : 4;
 }
 
-/* Runs fn in a child that began with exec, so that nothing is left of EAL; whatever it prints comes back. */
+/* Runs fn in a child that began with exec, so that nothing is left of EAL; whatever it prints comes
+ * back. */
 static void
 assert_silent(const char *what)
 {
@@ -418,7 +420,7 @@ ordinary(void)
 	return 0;
 }
 
-/* ---- secrets ------------------------------------------------------------------------------------------------------------ */
+/* ---- secrets --------------------------------------------------------------------------------- */
 
 static long
 locked_kib(void)
@@ -434,7 +436,8 @@ locked_kib(void)
 	return kib;
 }
 
-/* Does the memory from @p start on hold the key whose bytes are the complement of @p inverse? Our own copy must not count. */
+/* Does the memory from @p start on hold the key whose bytes are the complement of @p inverse? Our
+ * own copy must not count. */
 static bool
 holds_key(int mem, unsigned long start, unsigned long end, const uint8_t inverse[32])
 {
@@ -488,7 +491,8 @@ find_key(const uint8_t inverse[32])
 	return found;
 }
 
-/* A host's limits and dumps are its own, so secrets have pages of their own, and nothing stays locked. */
+/* A host's limits and dumps are its own, so secrets have pages of their own, and nothing stays
+ * locked. */
 static void
 test_secrets(void **state)
 {

@@ -240,7 +240,8 @@ test_close_within_close(void **state)
 	}
 }
 
-/* Whoever asks the management socket and goes away at once raises SIGPIPE, which must not end the program. */
+/* Whoever asks the management socket and goes away at once raises SIGPIPE, which must not end the
+ * program. */
 static void
 test_management_hangs_up(void **state)
 {

@@ -60,7 +60,8 @@ test_defaults(void **state)
 	assert_int_equal(conf.idle, PEEL_IDLE_SLEEP);
 }
 
-/* The table's defaults are what peel_settings_init() sets and what peel.h tells, "NAME; " and a comment "DEFAULT: ...". */
+/* The table's defaults are what peel_settings_init() sets and what peel.h tells, "NAME; " and a
+ * comment "DEFAULT: ...". */
 static void
 test_header_tells_the_defaults(void **state)
 {

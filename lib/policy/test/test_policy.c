@@ -13,7 +13,7 @@
 #include "peel_policy.h"
 #include "peel_vectors.h"
 
-/* ---- payload ------------------------------------------------------------------------------------------------------ */
+/* ---- payload --------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *key;
@@ -32,8 +32,8 @@ check_class(unsigned int fits, unsigned int class, const json_t *v, const char *
 		fail_msg("%s: %s is %d", peel_vec_id(v), key, (fits & class) != 0);
 }
 
-/* The reference lets every message of its own overlay pass. Four ids are in use there; all others are refused here
- * on purpose (W2). One vector, an own-prefix destroy (id 8), is of that kind. */
+/* The reference lets every message of its own overlay pass. Four ids are in use there; all others
+ * are refused here on purpose (W2). One vector, an own-prefix destroy (id 8), is of that kind. */
 static bool
 is_w2_exception(const struct peel_policy *p, const uint8_t *d, size_t len)
 {
@@ -135,7 +135,7 @@ test_any_payload_needs_an_exit_flag(void **state)
 	assert_false(peel_policy_payload(&p, d, sizeof(d)));
 }
 
-/* ---- destination ---------------------------------------------------------------------------------------------------- */
+/* ---- destination ----------------------------------------------------------------------------- */
 
 enum verdict {
 	YES,   /* always */
@@ -367,7 +367,7 @@ test_http_ports(void **state)
 	assert_true(peel_policy_http_port(&p, 25));
 }
 
-/* ---- sets of addresses --------------------------------------------------------------------------------------------- */
+/* ---- sets of addresses ----------------------------------------------------------------------- */
 
 static bool
 has(const struct peel_addr_set *set, const char *text)

@@ -3,7 +3,8 @@
  */
 #pragma once
 
-/* What the tests of this library share: repeatable randomness, tables on the heap, addresses and route specs by number. */
+/* What the tests of this library share: repeatable randomness, tables on the heap, addresses and
+ * route specs by number. */
 
 #include <setjmp.h>
 #include <stdarg.h>

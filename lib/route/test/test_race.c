@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * 10^5 random changes against a plain model, while a worker looks everything up and uses what it finds.
+ * 10^5 random changes against a plain model, while a worker looks everything up and uses what it
+ * finds.
  */
 #include <pthread.h>
 #include <sched.h>

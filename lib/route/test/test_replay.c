@@ -87,7 +87,8 @@ test_oldest_of_a_set_makes_way(void **state)
 	peel_replay_free(r);
 }
 
-/* Two cells of a class; the third takes the place of one of them, and of nobody else, in whichever ways they are. */
+/* Two cells of a class; the third takes the place of one of them, and of nobody else, in whichever
+ * ways they are. */
 static void
 test_third_of_a_class_takes_from_its_own(void **state)
 {
@@ -122,7 +123,8 @@ random_fingerprint(const struct peel_replay *r, uint32_t session, uint64_t i)
 	return peel_replay_fingerprint(r, session, i, (const uint8_t *)tag);
 }
 
-/* However many cells other circuits send, with whatever salts: the last ones of each are remembered. */
+/* However many cells other circuits send, with whatever salts: the last ones of each are
+ * remembered. */
 static void
 test_no_circuit_flushes_the_filter(void **state)
 {

@@ -347,7 +347,8 @@ test_routes_live_beside_their_session(void **state)
 		assert_true(all_bytes(&peel_session_at(t, session[i])->forward.key, 32, 1));
 		assert_true(all_bytes(&peel_session_at(t, session[i])->backward.key, 32, 1));
 	}
-	/* One session cannot have more than its page: the others of its routes are elsewhere, and found. */
+	/* One session cannot have more than its page: the others of its routes are elsewhere, and
+	 * found. */
 	for (uint32_t i = 0; i < n; i++)
 		peel_route_retire(t, test_lookup(t, i, 1));
 	peel_rcu_poll(rcu);

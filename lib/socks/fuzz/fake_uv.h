@@ -4,9 +4,10 @@
 #pragma once
 
 /*
- * The part of libuv that lib/socks uses, without a kernel: what comes in, when writes are done and what time it is are up to
- * the fuzzer. Order as in libuv: nothing calls back from inside of a call, what was pending is cancelled before a handle is
- * closed. Included by one file, whose functions then stand before those of the library.
+ * The part of libuv that lib/socks uses, without a kernel: what comes in, when writes are done and
+ * what time it is are up to the fuzzer. Order as in libuv: nothing calls back from inside of a
+ * call, what was pending is cancelled before a handle is closed. Included by one file, whose
+ * functions then stand before those of the library.
  */
 
 #include <stdbool.h>
@@ -83,7 +84,7 @@ fake_name(uint16_t port, struct sockaddr *name, int *len)
 	return uv_ip4_addr("127.0.0.1", port, (struct sockaddr_in *)name);
 }
 
-/* ---- what the fuzzer does --------------------------------------------------------------------------------------------- */
+/* ---- what the fuzzer does -------------------------------------------------------------------- */
 
 /* The TCP handle of a connection from that port, or NULL. */
 static struct fake *
@@ -215,7 +216,7 @@ fake_datagram(uint16_t to, uint16_t from, const uint8_t *bytes, size_t len, unsi
 	f->on_datagram((uv_udp_t *)f->handle, (ssize_t)len, &buf, (struct sockaddr *)&sin, flags);
 }
 
-/* ---- libuv ------------------------------------------------------------------------------------------------------------ */
+/* ---- libuv ----------------------------------------------------------------------------------- */
 
 uint64_t
 uv_now(const uv_loop_t *loop)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * First byte: what the rest is. Whatever is accepted is within its input, and what was built from it reads the same.
+ * First byte: what the rest is. Whatever is accepted is within its input, and what was built from
+ * it reads the same.
  */
 #include <stdlib.h>
 

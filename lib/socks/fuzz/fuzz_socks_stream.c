@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * A SOCKS server with several clients: byte streams that are cut anywhere, half closed, reset; time; datagrams; circuits
- * that come and go and answer. First byte: how the rest is read.
+ * A SOCKS server with several clients: byte streams that are cut anywhere, half closed, reset;
+ * time; datagrams; circuits that come and go and answer. First byte: how the rest is read.
  */
 #include <errno.h>
 
@@ -36,7 +36,7 @@ static struct peel_held *held;
 static struct peel_stats stats;
 static uint8_t out[PEERS][FAKE_OUT];
 
-/* ---- world ------------------------------------------------------------------------------------------------------------ */
+/* ---- world ----------------------------------------------------------------------------------- */
 
 static uint64_t
 now_ms(void *arg)
@@ -198,7 +198,7 @@ stop(void)
 	peel_flows_set(flows, NULL, 0);
 }
 
-/* ---- the same bytes, however they are cut ------------------------------------------------------------------------------- */
+/* ---- the same bytes, however they are cut ---------------------------------------------------- */
 
 static void
 cut(const uint8_t *data, size_t size, uint8_t how)
@@ -215,7 +215,8 @@ cut(const uint8_t *data, size_t size, uint8_t how)
 		fake_feed(PORT + 2, data + at, size - at < n ? size - at : n);
 	whole_open = fake_peer(PORT + 1, FAKE_TCP) != NULL;
 	cut_open = fake_peer(PORT + 2, FAKE_TCP) != NULL;
-	/* Once a request has left, what follows it comes too late to take it back; ports of associations differ. */
+	/* Once a request has left, what follows it comes too late to take it back; ports of
+	 * associations differ. */
 	if (t.requests == 0 && (whole_open != cut_open || t.n_out[1] != t.n_out[2] ||
 				       (t.n_out[1] > 8 ? memcmp(out[1], out[2], 8)
 						       : memcmp(out[1], out[2], t.n_out[1])) != 0))
@@ -225,7 +226,7 @@ cut(const uint8_t *data, size_t size, uint8_t how)
 	stop();
 }
 
-/* ---- whatever happens ---------------------------------------------------------------------------------------------------- */
+/* ---- whatever happens ------------------------------------------------------------------------ */
 
 static void
 send_again(void *arg, unsigned int slot, const struct peel_socks_target *to, const uint8_t *payload,

@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * A SOCKS server on loopback with a backend that notes what it is told, and its clients: real sockets. The loop turns while
- * they wait.
+ * A SOCKS server on loopback with a backend that notes what it is told, and its clients: real
+ * sockets. The loop turns while they wait.
  */
 
 #include <stdarg.h>

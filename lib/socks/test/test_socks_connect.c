@@ -155,7 +155,8 @@ test_waits_for_circuits(void **state)
 	stop();
 }
 
-/* Whoever has said everything while it waits for its circuit has its answer; whoever has not is not waited for. */
+/* Whoever has said everything while it waits for its circuit has its answer; whoever has not is not
+ * waited for. */
 static void
 test_half_closed_while_waiting(void **state)
 {

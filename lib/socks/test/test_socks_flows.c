@@ -179,7 +179,8 @@ test_own_circuits_only(void **state)
 		uint64_t a = out(f, 0, &t), b = out(f, 1, &t);
 
 		assert_int_not_equal(a, b);
-		/* Both talk to the same host, and each hears its own answers; strangers go to the owner. */
+		/* Both talk to the same host, and each hears its own answers; strangers go to the
+		 * owner. */
 		assert_int_equal(peel_flows_in(f, a, &t), 0);
 		assert_int_equal(peel_flows_in(f, b, &t), 1);
 		assert_int_equal(peel_flows_in(f, a, &stranger), 0);
@@ -228,7 +229,8 @@ test_answers_of_names(void **state)
 	/* Of another port, it may be for the owner, or because of the guest: for neither. */
 	assert_int_equal(peel_flows_in(f, 100, &stranger), -ENOTUNIQ);
 	assert_int_equal(peel_flows_in(f, 100, &back), guest);
-	/* From then on it is the guest's: nobody else can ask at that port meanwhile, by name or address. */
+	/* From then on it is the guest's: nobody else can ask at that port meanwhile, by name or
+	 * address. */
 	assert_int_equal(out(f, owner, &name), 0);
 	assert_int_equal(out(f, owner, &back), 0);
 	assert_int_equal(shared, 2);
@@ -375,7 +377,7 @@ test_a_host_is_one_users(void **state)
 	peel_flows_free(f);
 }
 
-/* ---- whoever sends, whatever comes back, and when -------------------------------------------------------------------- */
+/* ---- whoever sends, whatever comes back, and when -------------------------------------------- */
 
 #define PEOPLE 10
 #define WAYS_OUT 6
@@ -424,8 +426,9 @@ is_among(const int *slot, unsigned int n, int user)
 	return false;
 }
 
-/* Nobody gets what another one asked for, with hosts that have names and addresses, with answers that are late, and
- * circuits and users that come and go. Returns the share of datagrams that were answered, in percent. */
+/* Nobody gets what another one asked for, with hosts that have names and addresses, with answers
+ * that are late, and circuits and users that come and go. Returns the share of datagrams that were
+ * answered, in percent. */
 static unsigned int
 play(unsigned int people, unsigned int ways_out, bool leaving)
 {
@@ -499,7 +502,7 @@ test_never_anothers(void **state)
 	assert_in_range(play(10, 1, true), 2, 100);
 }
 
-/* ---- exits that cannot ------------------------------------------------------------------------------------------------ */
+/* ---- exits that cannot ----------------------------------------------------------------------- */
 
 static struct peel_socks_target
 host6(unsigned int n)
@@ -511,7 +514,8 @@ host6(unsigned int n)
 	return t;
 }
 
-/* A datagram each second until it is answered, where only circuit @p good is able; seconds, or -1. */
+/* A datagram each second until it is answered, where only circuit @p good is able; seconds, or
+ * -1. */
 static int
 seconds_until(struct peel_flows *f, const struct peel_socks_target *t, uint64_t good, int most)
 {
@@ -542,7 +546,8 @@ test_away_from_exits_that_cannot(void **state)
 		assert_in_range(first, 0, 80); /* seven in vain, with growing pauses */
 		moved += first > 0;
 		assert_int_equal(count(PEEL_SOCKS_MOVED) > 0, first > 0);
-		/* What was learnt is not asked again: those it left are avoided, the other ones found in the same way. */
+		/* What was learnt is not asked again: those it left are avoided, the other ones
+		 * found in the same way. */
 		for (unsigned int n = 2; n < 40; n++) {
 			t = host6(n);
 			assert_in_range(seconds_until(f, &t, good, 100), 0, 80);
@@ -584,7 +589,8 @@ test_names_move_too(void **state)
 	peel_flows_free(f);
 }
 
-/* Hosts that are gone, and protocols without answers: a few moves, no more, and nobody else is hurt. */
+/* Hosts that are gone, and protocols without answers: a few moves, no more, and nobody else is
+ * hurt. */
 static void
 test_silence_is_no_storm(void **state)
 {
@@ -625,7 +631,8 @@ test_silence_is_no_storm(void **state)
 	peel_flows_free(f);
 }
 
-/* An association keeps to its circuits for a host that is silent, and leaves them for what they cannot do. */
+/* An association keeps to its circuits for a host that is silent, and leaves them for what they
+ * cannot do. */
 static void
 test_others_circuits_in_need_only(void **state)
 {

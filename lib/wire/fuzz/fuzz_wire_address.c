@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* A run of primitives: byte 0 of each step chooses what is read next. What was read is written again and compared. */
+/* A run of primitives: byte 0 of each step chooses what is read next. What was read is written
+ * again and compared. */
 #include <stdlib.h>
 
 #include "peel_wire.h"

@@ -2,8 +2,8 @@
  * Copyright (c) 2026, the Peel authors
  */
 /*
- * A cell datagram whose message is taken as already opened. What parses must build again, and what was built must parse
- * to the same bytes.
+ * A cell datagram whose message is taken as already opened. What parses must build again, and what
+ * was built must parse to the same bytes.
  */
 #include <stdlib.h>
 

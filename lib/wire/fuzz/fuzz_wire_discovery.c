@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* A datagram of any overlay, split as every frame and parsed as every body. What parses must write to the same bytes. */
+/* A datagram of any overlay, split as every frame and parsed as every body. What parses must write
+ * to the same bytes. */
 #include <stdlib.h>
 
 #include "peel_dhtmsg.h"

@@ -3,7 +3,8 @@
  */
 #pragma once
 
-/* Fields of vectors as the types of peel_wire.h. Spans borrow from the file's JSON or from the arena of the case. */
+/* Fields of vectors as the types of peel_wire.h. Spans borrow from the file's JSON or from the
+ * arena of the case. */
 
 #include "peel_vectors.h"
 #include "peel_wire.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* Cells and the messages inside them: parsed, checked against the fields, and rebuilt byte by byte. */
+/* Cells and the messages inside them: parsed, checked against the fields, and rebuilt byte by
+ * byte. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +12,8 @@
 #include "fields.h"
 #include "peel_cell.h"
 
-/* Parse message `id` and build it again; -EBADMSG when refused, -ENOTSUP when it is none of ours. */
+/* Parse message `id` and build it again; -EBADMSG when refused, -ENOTSUP when it is none of
+ * ours. */
 static int
 rebuild(struct peel_span message, uint8_t *out, size_t size)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* Signed and unsigned frames, discovery, liveness, destroy and DHT ping: parsed, and rebuilt byte by byte. */
+/* Signed and unsigned frames, discovery, liveness, destroy and DHT ping: parsed, and rebuilt byte
+ * by byte. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

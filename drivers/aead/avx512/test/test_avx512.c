@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The two halves of the engine "avx512", with keys and keystreams that no session would have: Poly1305 at the edges of its
- * arithmetic, ChaCha20 in every split of blocks among vectors. libsodium is the oracle.
+ * The two halves of the engine "avx512", with keys and keystreams that no session would have:
+ * Poly1305 at the edges of its arithmetic, ChaCha20 in every split of blocks among vectors.
+ * libsodium is the oracle.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,7 +61,7 @@ clear(void)
 	cells->blocks = 0;
 }
 
-/* ---- Poly1305 ----------------------------------------------------------------------------------------------------------- */
+/* ---- Poly1305 -------------------------------------------------------------------------------- */
 
 struct poly_case {
 	uint8_t r[16], s[16];
@@ -72,8 +73,8 @@ struct poly_case {
 #define FF15 FF4, FF4, FF4, 0xff, 0xff, 0xff
 #define FF16 FF4, FF4, FF4, FF4
 
-/* Keys and texts of RFC 8439 appendix A.3, numbers 5 to 11, and the largest of everything. The tags differ from the RFC's:
- * behind a cell's text comes the block of its lengths. */
+/* Keys and texts of RFC 8439 appendix A.3, numbers 5 to 11, and the largest of everything. The tags
+ * differ from the RFC's: behind a cell's text comes the block of its lengths. */
 static const struct poly_case poly_cases[] = {
 	{{2}, {0}, {FF16}, 16},
 	{{2}, {FF16}, {2}, 16},
@@ -163,7 +164,8 @@ test_poly_vectors(void **state)
 	}
 }
 
-/* With r = 1 a hash is the sum of its blocks: let it end at the prime, or twice the prime, and a little more or less. */
+/* With r = 1 a hash is the sum of its blocks: let it end at the prime, or twice the prime, and a
+ * little more or less. */
 static void
 test_poly_around_the_prime(void **state)
 {
@@ -172,7 +174,8 @@ test_poly_around_the_prime(void **state)
 	(void)state;
 	for (int times = 1; times <= 2; times++) {
 		for (int by = -9; by <= 9; by++) {
-			/* Each block counts 2^128 more than its bytes: with the lengths 3 blocks, or 7. */
+			/* Each block counts 2^128 more than its bytes: with the lengths 3 blocks,
+			 * or 7. */
 			uint32_t n = times == 1 ? 2 : 6;
 			u128 block[6], want = (u128)0 - 5 * (u128)times + (u128)by;
 			u128 sum = want - ((u128)(16 * n) << 64), expected;
@@ -211,7 +214,7 @@ test_poly_largest(void **state)
 	}
 }
 
-/* ---- ChaCha20 ----------------------------------------------------------------------------------------------------------- */
+/* ---- ChaCha20 -------------------------------------------------------------------------------- */
 
 static void
 check_chacha(void)

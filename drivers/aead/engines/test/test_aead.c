@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Every engine of the build: protocol vectors, forgeries, odd buffers, and the engines against each other.
+ * Every engine of the build: protocol vectors, forgeries, odd buffers, and the engines against each
+ * other.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,7 +89,7 @@ group_teardown(void **state)
 	return 0;
 }
 
-/* ---- table and self-test ------------------------------------------------------------------------------------------ */
+/* ---- table and self-test --------------------------------------------------------------------- */
 
 static void
 test_table_finds_by_name(void **state)
@@ -153,7 +154,7 @@ test_self_test_notices_bad_engines(void **state)
 	assert_int_equal(peel_aead_self_test(&bad), -EILSEQ);
 }
 
-/* ---- vectors -------------------------------------------------------------------------------------------------------- */
+/* ---- vectors --------------------------------------------------------------------------------- */
 
 struct loaded {
 	struct peel_key key;
@@ -269,10 +270,10 @@ test_vectors(void **state)
 	free(l);
 }
 
-/* ---- odd buffers ------------------------------------------------------------------------------------------------------ */
+/* ---- odd buffers ----------------------------------------------------------------------------- */
 
-/* The text ends where an unreadable page begins, and begins where one ends: one byte too far traps, also in assembly
- * that sanitizers cannot see. All alignments occur. */
+/* The text ends where an unreadable page begins, and begins where one ends: one byte too far traps,
+ * also in assembly that sanitizers cannot see. All alignments occur. */
 static void
 test_never_touches_bytes_outside(void **state)
 {
@@ -379,7 +380,7 @@ test_short_texts_fail(void **state)
 	}
 }
 
-/* ---- forgeries ---------------------------------------------------------------------------------------------------------- */
+/* ---- forgeries ------------------------------------------------------------------------------- */
 
 struct sealed {
 	struct peel_key key;
@@ -454,7 +455,8 @@ test_every_flipped_bit_fails(void **state)
 	}
 }
 
-/* One forged tag at every place of bursts of many sizes, in each of its bytes; short cells and long ones. */
+/* One forged tag at every place of bursts of many sizes, in each of its bytes; short cells and long
+ * ones. */
 static void
 test_forged_tag_is_found_anywhere(void **state)
 {
@@ -490,7 +492,7 @@ test_forged_tag_is_found_anywhere(void **state)
 	}
 }
 
-/* ---- the engines against each other --------------------------------------------------------------------------------------- */
+/* ---- the engines against each other ---------------------------------------------------------- */
 
 #define RANDOM_MAX 1600
 
@@ -566,8 +568,8 @@ test_engines_agree(void **state)
 	free(c);
 }
 
-/* Every length up to that of a full datagram, in uniform bursts and beside other lengths: all engines seal like
- * libsodium, and open what it sealed. */
+/* Every length up to that of a full datagram, in uniform bursts and beside other lengths: all
+ * engines seal like libsodium, and open what it sealed. */
 static void
 test_every_length(void **state)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * A port over rings, driven by a script read from the input: frames from the wire (fragments, ARP, neighbour discovery,
- * datagrams, pings), datagrams to send, time. Checksums that random bytes never have are made right where the script
- * says so. Most frames lie in heap blocks of exactly their size, so that a byte read too far is seen.
+ * A port over rings, driven by a script read from the input: frames from the wire (fragments, ARP,
+ * neighbour discovery, datagrams, pings), datagrams to send, time. Checksums that random bytes
+ * never have are made right where the script says so. Most frames lie in heap blocks of exactly
+ * their size, so that a byte read too far is seen.
  */
 #include <stdlib.h>
 
@@ -113,7 +114,7 @@ start(void)
 	must(peel_port_ethdev.exit_open(port, 0, 5, &endpoint) == 0);
 }
 
-/* ---- frames ------------------------------------------------------------------------------------------------------ */
+/* ---- frames ---------------------------------------------------------------------------------- */
 
 static void
 fix_udp(uint8_t *udp, size_t room, const uint8_t *src, const uint8_t *dst, unsigned int ip_len)
@@ -226,7 +227,7 @@ make_frame(const uint8_t *data, size_t len, unsigned int fix)
 	return m;
 }
 
-/* ---- the port's side --------------------------------------------------------------------------------------------- */
+/* ---- the port's side ------------------------------------------------------------------------- */
 
 static void
 drain(void)
@@ -261,7 +262,8 @@ round_trip(void)
 	drain();
 }
 
-/* Nothing of one input is left for the next: what waits is given up, what was learnt is forgotten. */
+/* Nothing of one input is left for the next: what waits is given up, what was learnt is
+ * forgotten. */
 static void
 forget(void)
 {
@@ -280,7 +282,7 @@ forget(void)
 	q->echoes = (struct ethdev_bucket){now, ECHOES_PER_SECOND * 1000};
 }
 
-/* ---- the script -------------------------------------------------------------------------------------------------- */
+/* ---- the script ------------------------------------------------------------------------------ */
 
 struct script {
 	const uint8_t *p;

@@ -254,7 +254,7 @@ test_losses_do_not_fill_the_table(void **state)
 	world_close(&w);
 }
 
-/* ---- strangers' first parts ---------------------------------------------------------------------------------------- */
+/* ---- strangers' first parts ------------------------------------------------------------------ */
 
 enum forged {
 	FROM_ANYWHERE,
@@ -283,8 +283,8 @@ forge(struct world *w, bool v6, enum forged how, unsigned int n)
 	}
 }
 
-/* Honest datagrams, whose two parts are @p gap_ms apart, while @p per_ms parts a millisecond are forged: how many of 500
- * arrive? */
+/* Honest datagrams, whose two parts are @p gap_ms apart, while @p per_ms parts a millisecond are
+ * forged: how many of 500 arrive? */
 static unsigned int
 under_flood(bool v6, enum forged how, unsigned int per_ms, unsigned int gap_ms, bool known)
 {

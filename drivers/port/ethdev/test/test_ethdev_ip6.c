@@ -67,7 +67,8 @@ test_solicitations_are_answered(void **state)
 	check_nd(&w, g, all_nodes_mac, 136, 0x20, all_nodes, own_ip6);
 	assert_int_equal(world_drops(&w), 0);
 
-	/* For another address of the same group, from beyond a router, checksum wrong, bad option. */
+	/* For another address of the same group, from beyond a router, checksum wrong, bad
+	 * option. */
 	static const uint8_t twin[16] = {0x20, 1, 0xd, 0xb8, [12] = 9, [15] = 1};
 
 	world_send(&w, f, make_nd(f, own_group_mac, host_mac, 135, 0, host_ip6, own_group, twin));

@@ -6,8 +6,9 @@
 #include "world.h"
 
 /*
- * Frames of every kind with random damage, many with their checksums made right again so that the damage gets deep.
- * Nothing may crash, leak or break the contract. The seed is fixed: a failure comes back. PEEL_MUTATIONS=n for more.
+ * Frames of every kind with random damage, many with their checksums made right again so that the
+ * damage gets deep. Nothing may crash, leak or break the contract. The seed is fixed: a failure
+ * comes back. PEEL_MUTATIONS=n for more.
  */
 
 #define MUTATIONS 100000

@@ -9,7 +9,7 @@
 
 #include "world.h"
 
-/* ---- exit endpoints ----------------------------------------------------------------------------------------------- */
+/* ---- exit endpoints -------------------------------------------------------------------------- */
 
 /* Which cookie does a datagram to this port carry? 0: it is dropped. */
 static uint64_t
@@ -114,7 +114,8 @@ test_main_port_inside_the_exit_range(void **state)
 	world_close(&w);
 }
 
-/* A datagram that waited for a neighbour does not leave from a port that is somebody else's by now. */
+/* A datagram that waited for a neighbour does not leave from a port that is somebody else's by
+ * now. */
 static void
 test_waiting_datagram_of_a_closed_endpoint(void **state)
 {
@@ -141,7 +142,7 @@ test_waiting_datagram_of_a_closed_endpoint(void **state)
 	world_close(&w);
 }
 
-/* ---- several queues ----------------------------------------------------------------------------------------------- */
+/* ---- several queues -------------------------------------------------------------------------- */
 
 static void
 test_answer_at_another_queue(void **state)
@@ -180,7 +181,7 @@ test_answer_at_another_queue(void **state)
 	world_close(&w);
 }
 
-/* ---- open ----------------------------------------------------------------------------------------------------------- */
+/* ---- open ------------------------------------------------------------------------------------ */
 
 static void
 check_refused(struct world *w, const char *part)
@@ -363,7 +364,8 @@ test_naps_grow_in_silence(void **state)
 	peel_port_ethdev.wait(w.port, 0, 0);
 	assert_true(shortest_wait(&w, 1000, true, false) < 1000);
 	shortest_wait(&w, 100, false, false);
-	/* Silence: rarely a look, but a call is heard at once; and after a frame it looks often again. */
+	/* Silence: rarely a look, but a call is heard at once; and after a frame it looks often
+	 * again. */
 	assert_in_range(shortest_wait(&w, 10, false, false), 1500, 100000);
 	assert_true(shortest_wait(&w, 1000, false, true) < 1000);
 	assert_true(shortest_wait(&w, 1000, true, false) < 1000);

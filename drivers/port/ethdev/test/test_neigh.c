@@ -207,7 +207,8 @@ churn(void *arg)
 	return NULL;
 }
 
-/* The link address of every neighbour is made of its IP address: no reader may ever see another one's. */
+/* The link address of every neighbour is made of its IP address: no reader may ever see another
+ * one's. */
 static void
 test_readers_never_see_another_key(void **state)
 {

@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * A port over rings whose other end is the test: it plays the network byte by byte. Frames are made here by the
- * plainest code possible, not by the driver's.
+ * A port over rings whose other end is the test: it plays the network byte by byte. Frames are made
+ * here by the plainest code possible, not by the driver's.
  */
 
 #include <setjmp.h>
@@ -64,7 +64,7 @@ void world_tx(struct world *w, const struct peel_addr *remote, uint32_t endpoint
 	uint8_t fill);
 void world_pass(struct world *w, uint64_t ms);
 
-/* ---- frames ------------------------------------------------------------------------------------------------------ */
+/* ---- frames ---------------------------------------------------------------------------------- */
 
 extern const uint8_t host_mac[6], gate_mac[6], all_mac[6], own_ip[4], host_ip[4], gate_ip[4],
 	far_ip[4], own_ip6[16], host_ip6[16], gate_ip6[16], far_ip6[16];

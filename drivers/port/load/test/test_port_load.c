@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The load port in front of a real worker: whatever it offers comes out right, what must not come out does not, and its
- * check notices a relay that makes mistakes.
+ * The load port in front of a real worker: whatever it offers comes out right, what must not come
+ * out does not, and its check notices a relay that makes mistakes.
  */
 #include <setjmp.h>
 #include <stdarg.h>

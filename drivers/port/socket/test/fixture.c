@@ -30,7 +30,8 @@ fails(struct fix_fault *fault)
 	return true;
 }
 
-/* As the kernel does: an error counts only for the first message, behind others it ends the call. */
+/* As the kernel does: an error counts only for the first message, behind others it ends the
+ * call. */
 int
 sendmmsg(int fd, struct mmsghdr *m, unsigned int n, int flags)
 {

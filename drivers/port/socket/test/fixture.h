@@ -4,8 +4,9 @@
 #pragma once
 
 /*
- * A socket port on loopback with its pool, RCU and counters, plain UDP clients to talk to it, and faults to order from
- * the kernel: the program's own sendmmsg, recvmsg and recvmmsg stand before the C library's.
+ * A socket port on loopback with its pool, RCU and counters, plain UDP clients to talk to it, and
+ * faults to order from the kernel: the program's own sendmmsg, recvmsg and recvmmsg stand before
+ * the C library's.
  */
 
 #include <setjmp.h>

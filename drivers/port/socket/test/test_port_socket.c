@@ -369,14 +369,14 @@ test_dual_stack(void **state)
 	fix_close(&f);
 }
 
-/* ---- bulk ----------------------------------------------------------------------------------------------------- */
+/* ---- bulk ------------------------------------------------------------------------------------ */
 
 struct bulk {
 	int client;
 	uint16_t segment, per_message;
 	uint32_t n;
-	uint32_t
-		received; /* by the test, read by the sender: keeps the kernel's buffer from overflowing */
+	/* by the test, read by the sender: keeps the kernel's buffer from overflowing */
+	uint32_t received;
 };
 
 static void *

@@ -75,7 +75,8 @@ test_pool_exhausted(void **state)
 
 		for (unsigned int i = 0; i < 60; i++)
 			received += peel_port_socket.rx(f.port, 0, got + received, 60);
-		/* The port keeps mbufs of its own ready; whatever the share, each datagram is accounted for. */
+		/* The port keeps mbufs of its own ready; whatever the share, each datagram is
+		 * accounted for. */
 		assert_int_equal(received + fix_count(&f, PEEL_DROP_NO_BUFFER) - dropped, 60);
 		assert_true(fix_count(&f, PEEL_DROP_NO_BUFFER) > dropped || round == 1 || keep > 0);
 		rte_pktmbuf_free_bulk(pkts, n + received);
@@ -141,7 +142,8 @@ test_send_errors(void **state)
 	}
 }
 
-/* Several destinations in a burst, the kernel takes few messages at once and refuses one destination. */
+/* Several destinations in a burst, the kernel takes few messages at once and refuses one
+ * destination. */
 static void
 test_send_partial(void **state)
 {

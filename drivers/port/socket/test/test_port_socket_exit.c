@@ -74,7 +74,8 @@ test_exit_both_families(void **state)
 			assert_int_equal(fix_rx(&f, 0, pkts, 30), 30);
 			assert_int_equal(peel_pkt(pkts[29])->cookie, COOKIE + i);
 			rte_pktmbuf_free_bulk(pkts, 30);
-			/* Out again: the peer is connected, so it hears only the right source port. */
+			/* Out again: the peer is connected, so it hears only the right source
+			 * port. */
 			fix_send_one(&f, e[i], &name, 333);
 			assert_int_equal(recv(peer, buffer, sizeof(buffer), 0), 333);
 			assert_true(fix_matches(buffer, 333, e[i], 0));
@@ -142,8 +143,9 @@ test_exit_close_and_reuse(void **state)
 	fix_close(&f);
 }
 
-/* Events that the worker fetched before an endpoint closed and was opened again must not hand its successor's data
- * over with the old cookie, nor touch a descriptor that now belongs to somebody else. */
+/* Events that the worker fetched before an endpoint closed and was opened again must not hand its
+ * successor's data over with the old cookie, nor touch a descriptor that now belongs to somebody
+ * else. */
 static void
 test_exit_stale_events(void **state)
 {
@@ -359,7 +361,8 @@ test_wait_and_wake(void **state)
 		pthread_join(thread, NULL);
 	}
 
-	/* Traffic ends it too: on the main socket, on an exit, and what was received but not returned yet. */
+	/* Traffic ends it too: on the main socket, on an exit, and what was received but not
+	 * returned yet. */
 	int client = fix_client(&f.local);
 
 	start = now_ms();
