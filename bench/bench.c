@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * The command line of a benchmark program, and its results.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,15 +27,21 @@ struct bench_result {
 
 /* ---- options --------------------------------------------------------------------------------- */
 
+static void
+say(const char *format, va_list ap)
+{
+	vfprintf(stderr, format, ap);
+	fputc('\n', stderr);
+}
+
 void
 bench_fail(const char *format, ...)
 {
 	va_list ap;
 
 	va_start(ap, format);
-	vfprintf(stderr, format, ap);
+	say(format, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	exit(EXIT_FAILURE);
 }
 
@@ -43,10 +51,16 @@ bench_skip(const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	vfprintf(stderr, format, ap);
+	say(format, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	exit(BENCH_SKIP);
+}
+
+void
+bench_must(int rc, const char *what)
+{
+	if (rc != 0)
+		bench_fail("%s: %s", what, strerror(abs(rc)));
 }
 
 void
@@ -54,10 +68,9 @@ bench_progress(const struct bench *b, const char *format, ...)
 {
 	va_list ap;
 
-	va_start(ap, format);
 	fprintf(stderr, "%s: ", b->suite);
-	vfprintf(stderr, format, ap);
-	fputc('\n', stderr);
+	va_start(ap, format);
+	say(format, ap);
 	va_end(ap);
 }
 
@@ -136,12 +149,6 @@ bench_option(const struct bench *b, const char *name)
 	return NULL;
 }
 
-void
-bench_suite(struct bench *b, const char *suite)
-{
-	b->suite = suite;
-}
-
 /* ---- results --------------------------------------------------------------------------------- */
 
 static int
@@ -152,11 +159,16 @@ compare(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* Sorts. The lower middle of an even number: a sample that was measured. */
-static double
-median_of(double *values, size_t n)
+void
+bench_sort(double *values, size_t n)
 {
 	qsort(values, n, sizeof(*values), compare);
+}
+
+double
+bench_median_of(double *values, size_t n)
+{
+	bench_sort(values, n);
 	return values[(n - 1) / 2];
 }
 
@@ -194,50 +206,51 @@ bench_sample(struct bench_result *r, double value)
 		r->samples[r->n++] = value;
 }
 
-double
-bench_median(const struct bench_result *r)
-{
-	double sorted[BENCH_ROUNDS_MAX];
+struct range {
+	double min, median, max;
+};
 
-	if (r->n == 0)
-		bench_fail("%s: no samples", r->name);
-	memcpy(sorted, r->samples, r->n * sizeof(sorted[0]));
-	return median_of(sorted, r->n);
-}
-
-void
-bench_vs_value(struct bench_result *r, const char *name, double ratio)
-{
-	if (json_object_set_new(r->vs, name, json_real(ratio)) != 0)
-		bench_fail("%s: not a ratio", r->name);
-}
-
-void
-bench_vs(struct bench_result *r, const char *name, const struct bench_result *base)
-{
-	double ratios[BENCH_ROUNDS_MAX];
-
-	if (r->n != base->n || r->n == 0) {
-		bench_vs_value(r, name, bench_median(r) / bench_median(base));
-		return;
-	}
-	for (size_t i = 0; i < r->n; i++)
-		ratios[i] = r->samples[i] / base->samples[i];
-	bench_vs_value(r, name, median_of(ratios, r->n));
-}
-
-static json_t *
-result_json(const struct bench_result *r)
+static struct range
+range_of(const struct bench_result *r)
 {
 	double sorted[BENCH_ROUNDS_MAX], median;
 
 	if (r->n == 0)
 		bench_fail("%s: no samples", r->name);
 	memcpy(sorted, r->samples, r->n * sizeof(sorted[0]));
-	median = median_of(sorted, r->n);
+	median = bench_median_of(sorted, r->n);
+	return (struct range){sorted[0], median, sorted[r->n - 1]};
+}
+
+double
+bench_median(const struct bench_result *r)
+{
+	return range_of(r).median;
+}
+
+void
+bench_vs(struct bench_result *r, const char *name, const struct bench_result *base)
+{
+	double ratios[BENCH_ROUNDS_MAX], ratio;
+
+	for (size_t i = 0; i < r->n && i < base->n; i++)
+		ratios[i] = r->samples[i] / base->samples[i];
+	if (r->n == base->n && r->n > 0)
+		ratio = bench_median_of(ratios, r->n);
+	else
+		ratio = bench_median(r) / bench_median(base);
+	if (json_object_set_new(r->vs, name, json_real(ratio)) != 0)
+		bench_fail("%s: not a ratio", r->name);
+}
+
+static json_t *
+result_json(const struct bench_result *r)
+{
+	struct range range = range_of(r);
+
 	return json_pack("{s:s,s:s,s:O,s:s,s:f,s:f,s:f,s:O}", "suite", r->suite, "case", r->name,
-		"params", r->params, "unit", r->unit, "median", median, "min", sorted[0], "max",
-		sorted[r->n - 1], "vs", r->vs);
+		"params", r->params, "unit", r->unit, "median", range.median, "min", range.min,
+		"max", range.max, "vs", r->vs);
 }
 
 static void
@@ -259,19 +272,15 @@ print_object(json_t *object)
 static void
 print_result(const struct bench_result *r)
 {
-	double sorted[BENCH_ROUNDS_MAX], median;
+	struct range range = range_of(r);
 
-	if (r->n == 0)
-		bench_fail("%s: no samples", r->name);
-	memcpy(sorted, r->samples, r->n * sizeof(sorted[0]));
-	median = median_of(sorted, r->n);
 	printf("%s: %s:", r->suite, r->name);
 	print_object(r->params);
 	if (json_object_size(r->vs) > 0) {
 		printf("  x");
 		print_object(r->vs);
 	}
-	printf("  %.5g (%.5g .. %.5g) %s\n", median, sorted[0], sorted[r->n - 1], r->unit);
+	printf("  %.5g (%.5g .. %.5g) %s\n", range.median, range.min, range.max, r->unit);
 }
 
 static void
@@ -293,35 +302,35 @@ write_json(const struct bench *b)
 {
 	const size_t flags = JSON_INDENT(1) | JSON_REAL_PRECISION(7);
 	json_t *list = json_array(), *document = json_pack("{s:O}", "results", list);
-	int ret;
+	int rc;
 
 	for (size_t i = 0; i < b->n_results; i++)
 		json_array_append_new(list, result_json(b->results[i]));
 	if (strcmp(b->json, "-") == 0) {
-		ret = json_dumpf(document, stdout, flags);
+		rc = json_dumpf(document, stdout, flags);
 		putchar('\n');
 	} else {
-		ret = json_dump_file(document, b->json, flags);
+		rc = json_dump_file(document, b->json, flags);
 	}
 	json_decref(list);
 	json_decref(document);
-	if (ret != 0)
+	if (rc != 0)
 		fprintf(stderr, "%s: cannot be written\n", b->json);
-	return ret;
+	return rc;
 }
 
 int
 bench_end(struct bench *b)
 {
-	int ret = b->n_results == 0 ? -1 : 0;
+	int rc = b->n_results == 0 ? -1 : 0;
 
-	if (ret != 0)
+	if (rc != 0)
 		fprintf(stderr, "%s: no results\n", b->suite);
 	else if (b->json != NULL)
-		ret = write_json(b);
+		rc = write_json(b);
 	else
 		for (size_t i = 0; i < b->n_results; i++)
 			print_result(b->results[i]);
 	release(b);
-	return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

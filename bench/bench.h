@@ -27,6 +27,8 @@
 
 #include <rte_cycles.h>
 
+#include "bench_machine.h"
+
 #define BENCH_SKIP 77 /* exit code: this machine cannot run it */
 #define BENCH_ROUNDS 11
 #define BENCH_ROUNDS_QUICK 5 /* the least, too */
@@ -56,8 +58,6 @@ void bench_begin(
 	struct bench *b, const char *suite, int argc, char **argv, const char *const *more);
 /** Value of an option named in @p more, or NULL. */
 const char *bench_option(const struct bench *b, const char *name);
-/** Results from now on belong to another suite: for programs that serve several. */
-void bench_suite(struct bench *b, const char *suite);
 /** Tell the user at a terminal what is going on: one line on standard error. */
 void bench_progress(const struct bench *b, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -65,6 +65,9 @@ void bench_progress(const struct bench *b, const char *format, ...)
 void bench_skip(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 /** End the program: something does not work. */
 void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+/** The same, unless @p rc is 0: an errno, negative or not, of what the program cannot do without.
+ */
+void bench_must(int rc, const char *what);
 
 /**
  * A new result; @p params is a jansson pack format of an object, e.g. "{s:s,s:i}". Suite, case and
@@ -79,8 +82,11 @@ void bench_sample(struct bench_result *r, double value);
 /** How many times @p base it is: median of the rounds' ratios, or ratio of the medians when their
  * numbers differ. */
 void bench_vs(struct bench_result *r, const char *name, const struct bench_result *base);
-void bench_vs_value(struct bench_result *r, const char *name, double ratio);
 double bench_median(const struct bench_result *r);
+/** Sort @p values, the lowest first. */
+void bench_sort(double *values, size_t n);
+/** Sort @p values; the lower middle of an even number, which is a value that was measured. */
+double bench_median_of(double *values, size_t n);
 
 /** Something to time: `prepare` (may be NULL) and `run` alternate, `run` is timed. */
 struct bench_timed {
@@ -97,23 +103,9 @@ struct bench_timed {
  * time between rounds, the more of the machine's moods the range shows.
  */
 void bench_time(struct bench *b, struct bench_timed *t, size_t n);
-/** The same, in things per second instead of cycles per thing. */
-void bench_time_rate(struct bench *b, struct bench_timed *t, size_t n);
-
 /** One slice of a round: median cycles per item. For programs that make their rounds themselves.
  * Thread: any. */
 double bench_slice(const struct bench *b, const struct bench_timed *t);
 
 /** Print the table or write the JSON. @return the program's exit code. */
 int bench_end(struct bench *b);
-
-/** Pin the calling thread to the nth CPU from the end of those the process may use (0: the last
- * one). Thread: any. */
-void bench_pin(unsigned int nth);
-unsigned int bench_cpus(void);	 /* how many those are */
-double bench_tsc_hz(void);	 /* measured by bench_begin.   Thread: any */
-uint64_t bench_timer_cost(void); /* cycles for reading the counter twice; the same */
-/** Bytes of memory that can be had without swapping. */
-uint64_t bench_memory_available(void);
-/** Repeatable randomness.   Thread: main. */
-uint64_t bench_random(void);

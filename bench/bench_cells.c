@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Cells that are sealed beforehand, and the CPU time of another process.
  */
 #include <dirent.h>
 #include <errno.h>

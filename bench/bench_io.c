@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
- */
-
-/*
+ *
  * The suite `io`: what a datagram costs a port alone. One worker receives, sends back and flushes;
  * a thread on another CPU generates and swallows. The figure is the CPU time of the worker per
  * datagram, and datagrams per second (which the generator limits on kernel interfaces). Sockets run

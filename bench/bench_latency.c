@@ -27,32 +27,7 @@ static const struct {
 	unsigned int of_10000;
 } percentiles[] = {{"p50", 5000}, {"p99", 9900}, {"p99.9", 9990}};
 
-static uint64_t sample[BATCHES * BATCH];
-
-static int
-compare(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-/* Cycles per cell when there always is a next one, median of a few batches. */
-static double
-closed_loop(struct relay_rig *rig)
-{
-	uint64_t took[9];
-
-	for (unsigned int i = 0; i < PEEL_ARRAY_LEN(took); i++) {
-		relay_rig_prepare(rig, 0);
-		uint64_t start = rte_rdtsc_precise();
-
-		relay_rig_work(rig, 0);
-		took[i] = rte_rdtsc_precise() - start;
-	}
-	qsort(took, PEEL_ARRAY_LEN(took), sizeof(took[0]), compare);
-	return (double)took[PEEL_ARRAY_LEN(took) / 2] / BATCH;
-}
+static double sample[BATCHES * BATCH]; /* cycles */
 
 static size_t
 take_samples(struct relay_rig *rig, size_t n)
@@ -63,7 +38,7 @@ take_samples(struct relay_rig *rig, size_t n)
 	r = peel_load_records(rig->port, 0, &n_records);
 	for (uint32_t i = WARM; i < n_records; i++) {
 		if (r[i].departure > r[i].arrival)
-			sample[n++] = r[i].departure - r[i].arrival;
+			sample[n++] = (double)(r[i].departure - r[i].arrival);
 	}
 	return n;
 }
@@ -90,10 +65,10 @@ round_at(struct bench *b, struct relay_rig *rig, double cycles, struct bench_res
 	}
 	if (n == 0)
 		bench_fail("nothing came out");
-	qsort(sample, n, sizeof(sample[0]), compare);
+	bench_sort(sample, n);
 	for (size_t p = 0; p < PEEL_ARRAY_LEN(percentiles); p++)
 		bench_sample(result[p],
-			(double)sample[n * percentiles[p].of_10000 / 10000] * 1e6 / bench_tsc_hz());
+			sample[n * percentiles[p].of_10000 / 10000] * 1e6 / bench_tsc_hz());
 	bench_sample(result[PEEL_ARRAY_LEN(percentiles)], 100.0 * (tries - good) / tries);
 }
 
@@ -115,7 +90,7 @@ measure(struct bench *b, struct relay_rig *rig, uint16_t size)
 				"bytes", size, "load_percent", loads[l]);
 	}
 	for (unsigned int round = 0; round < b->rounds; round++) {
-		double cycles = closed_loop(rig);
+		double cycles = relay_rig_capacity(rig);
 
 		bench_sample(capacity, bench_tsc_hz() / cycles);
 		for (size_t l = 0; l < PEEL_ARRAY_LEN(loads); l++)

@@ -35,25 +35,9 @@ struct sums {
 	double goodput[BATCHES];
 	unsigned int n_batches;
 	uint64_t came, pings, pings_came, creates, creates_came;
-	uint64_t ping[BATCHES * BATCH];
+	double ping[BATCHES * BATCH]; /* cycles */
 	size_t n_ping;
 };
-
-static int
-compare(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-static int
-compare_rates(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
 
 static void
 add_records(struct relay_rig *rig, struct sums *s)
@@ -71,7 +55,7 @@ add_records(struct relay_rig *rig, struct sums *s)
 		if (r[i].kind != PEEL_LOAD_PING || !came)
 			continue;
 		s->pings_came++;
-		s->ping[s->n_ping++] = r[i].departure - r[i].arrival;
+		s->ping[s->n_ping++] = (double)(r[i].departure - r[i].arrival);
 	}
 }
 
@@ -100,23 +84,6 @@ batch_at(struct relay_rig *rig, double cycles, struct sums *s, bool always)
 	return true;
 }
 
-static double
-capacity_cycles(struct relay_rig *rig)
-{
-	uint64_t took[9];
-
-	for (unsigned int i = 0; i < PEEL_ARRAY_LEN(took); i++) {
-		relay_rig_prepare(rig, 0);
-		uint64_t start = rte_rdtsc_precise();
-
-		relay_rig_work(rig, 0);
-		took[i] = rte_rdtsc_precise() - start;
-		relay_rig_control(rig, 0);
-	}
-	qsort(took, PEEL_ARRAY_LEN(took), sizeof(took[0]), compare);
-	return (double)took[PEEL_ARRAY_LEN(took) / 2] / BATCH;
-}
-
 static void
 round_at(struct bench *b, struct relay_rig *rig, double cycles, const struct figures *f)
 {
@@ -128,10 +95,9 @@ round_at(struct bench *b, struct relay_rig *rig, double cycles, const struct fig
 		batch_at(rig, cycles, &s, tries >= TRIES * wanted);
 	if (s.n_ping == 0)
 		bench_fail("no ping was answered");
-	qsort(s.ping, s.n_ping, sizeof(s.ping[0]), compare);
-	qsort(s.goodput, s.n_batches, sizeof(s.goodput[0]), compare_rates);
-	bench_sample(f->goodput, s.goodput[(s.n_batches - 1) / 2]);
-	bench_sample(f->ping_p99, (double)s.ping[s.n_ping * 99 / 100] * 1e6 / bench_tsc_hz());
+	bench_sort(s.ping, s.n_ping);
+	bench_sample(f->goodput, bench_median_of(s.goodput, s.n_batches));
+	bench_sample(f->ping_p99, s.ping[s.n_ping * 99 / 100] * 1e6 / bench_tsc_hz());
 	bench_sample(f->pings, 100.0 * (double)s.pings_came / (double)s.pings);
 	bench_sample(f->creates, 100.0 * (double)s.creates_came / (double)s.creates);
 }
@@ -155,7 +121,7 @@ measure(struct bench *b, struct relay_rig *rig, const char *name)
 			"creates in the mailbox, of those received");
 	}
 	for (unsigned int round = 0; round < b->rounds; round++) {
-		double cycles = capacity_cycles(rig);
+		double cycles = relay_rig_capacity(rig);
 
 		for (size_t l = 0; l < PEEL_ARRAY_LEN(loads); l++)
 			round_at(b, rig, cycles / loads[l], &f[l]);

@@ -56,21 +56,6 @@ once_port(struct relay_rig *rig)
 	return cycles;
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-static double
-median(double *v, unsigned int n)
-{
-	qsort(v, n, sizeof(*v), compare);
-	return v[(n - 1) / 2];
-}
-
 static void
 measure_row(struct row *row, unsigned int n, bool counts)
 {
@@ -88,13 +73,14 @@ measure_row(struct row *row, unsigned int n, bool counts)
 		cold[i] = once(row->rig, 0, relay_rig_prepare_cold, relay_rig_crypto_cold);
 		port[i] = once_port(row->rig);
 	}
-	double p = median(port, n), a = median(aead, n), t = median(total, n) - p;
+	double p = bench_median_of(port, n), a = bench_median_of(aead, n),
+	       t = bench_median_of(total, n) - p;
 
 	if (!counts)
 		return;
 	bench_sample(row->port, p);
 	bench_sample(row->aead, a);
-	bench_sample(row->cold, median(cold, n));
+	bench_sample(row->cold, bench_median_of(cold, n));
 	bench_sample(row->total, t);
 	bench_sample(row->beside, t > a ? t - a : 0); /* noise of a bad moment is not a gain */
 }
@@ -254,7 +240,7 @@ together(struct part *p, unsigned int round)
 		relay_rig_work(p->rig, p->w);
 		took[i] = (double)(rte_rdtsc_precise() - begin) / p->rig->conf.load.batch;
 	}
-	return median(took, p->batches);
+	return bench_median_of(took, p->batches);
 }
 
 static void *
@@ -275,7 +261,7 @@ alone(struct part *p)
 
 	for (unsigned int i = 0; i < p->batches; i++)
 		took[i] = once(p->rig, p->w, relay_rig_prepare, relay_rig_work);
-	return median(took, p->batches);
+	return bench_median_of(took, p->batches);
 }
 
 static void

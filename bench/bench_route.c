@@ -43,13 +43,6 @@ struct work {
 
 static uint64_t sum; /* keeps the compiler honest */
 
-static void
-must(int rc, const char *what)
-{
-	if (rc != 0)
-		bench_fail("%s failed: %d", what, rc);
-}
-
 /* Route i: key and everything else follow from the number. */
 static struct peel_route
 route_of(const struct table *t, uint32_t i)
@@ -78,7 +71,7 @@ fill(struct table *t, struct peel_rcu *rcu, uint32_t routes)
 		.socket_id = -1,
 	};
 
-	must(peel_route_table_new(&conf, &t->t), "table");
+	bench_must(peel_route_table_new(&conf, &t->t), "table");
 	t->rcu = rcu;
 	t->routes = routes;
 	t->sessions = routes / 2;
@@ -88,13 +81,13 @@ fill(struct table *t, struct peel_rcu *rcu, uint32_t routes)
 	for (uint32_t i = 0; i < t->sessions; i++) {
 		struct peel_key key = {{(uint8_t)i}};
 
-		must(peel_session_add(t->t, &key, key.b, &key, key.b, 0, &t->session[i]),
+		bench_must(peel_session_add(t->t, &key, key.b, &key, key.b, 0, &t->session[i]),
 			"session");
 	}
 	for (uint32_t i = 0; i < routes; i++) {
 		struct peel_route r = route_of(t, i);
 
-		must(peel_route_publish(t->t, &r, NULL), "route");
+		bench_must(peel_route_publish(t->t, &r, NULL), "route");
 	}
 }
 
@@ -164,7 +157,7 @@ replace(void *arg)
 	const struct work *w = arg;
 
 	for (unsigned int i = 0; i < CHANGES; i++)
-		must(peel_route_publish(w->table->t, &w->change[i], NULL), "replace");
+		bench_must(peel_route_publish(w->table->t, &w->change[i], NULL), "replace");
 	peel_rcu_poll(w->table->rcu);
 }
 
@@ -184,7 +177,7 @@ retire_and_publish(void *arg)
 			bench_fail("a route is missing");
 		peel_route_retire(w->table->t, slot);
 		peel_rcu_poll(w->table->rcu);
-		must(peel_route_publish(w->table->t, &w->change[i], NULL), "publish");
+		bench_must(peel_route_publish(w->table->t, &w->change[i], NULL), "publish");
 	}
 }
 
@@ -277,7 +270,8 @@ bench_filter(struct bench *b)
 	struct bench_timed timed[2];
 
 	for (unsigned int i = 0; i < 2; i++) {
-		must(peel_replay_new(entries[i], &peel_env_system, false, -1, &work[i].filter),
+		bench_must(
+			peel_replay_new(entries[i], &peel_env_system, false, -1, &work[i].filter),
 			"filter");
 		for (uint32_t k = 0; k < entries[i]; k++)
 			(void)peel_replay_seen(work[i].filter, bench_random());
@@ -300,7 +294,7 @@ main(int argc, char **argv)
 	unsigned int n = 0;
 
 	bench_begin(&b, "route", argc, argv, NULL);
-	must(peel_rcu_new(1, &rcu), "rcu");
+	bench_must(peel_rcu_new(1, &rcu), "rcu");
 	for (unsigned int i = 0; i < SIZES; i++) {
 		if (b.quick && sizes[i] > 100000)
 			break;

@@ -52,13 +52,6 @@ struct node {
 	uint64_t failed;
 };
 
-static void
-must(int rc, const char *what)
-{
-	if (rc != 0)
-		bench_fail("%s failed: %d", what, rc);
-}
-
 /* ---- the node's surroundings ----------------------------------------------------------------- */
 
 /* Time stands still: nothing expires while it is measured. */
@@ -142,7 +135,7 @@ start(struct node *n)
 		.arg = n,
 	};
 
-	must(peel_route_table_new(&routes, &n->routes), "table");
+	bench_must(peel_route_table_new(&routes, &n->routes), "table");
 	conf.routes = n->routes;
 	memcpy(conf.prefix, prefix, sizeof(prefix));
 	peel_or_settings_init(&conf.settings);
@@ -150,7 +143,7 @@ start(struct node *n)
 	conf.settings.max_joined_circuits = 2 * CIRCUITS;
 	conf.settings.create_rate_per_source = 0;
 	conf.settings.create_rate = 0;
-	must(peel_or_new(&conf, &n->circuits), "circuits");
+	bench_must(peel_or_new(&conf, &n->circuits), "circuits");
 	n->joined = 0;
 }
 
@@ -377,11 +370,12 @@ together(const struct bench *b, const struct kind *k, struct node *nodes, unsign
 	pthread_barrier_t barrier;
 	double rate = 0;
 
-	must(pthread_barrier_init(&barrier, NULL, n), "barrier");
+	bench_must(pthread_barrier_init(&barrier, NULL, n), "barrier");
 	for (unsigned int i = 0; i < n; i++) {
 		control[i] = (struct control){.bench = b, .barrier = &barrier, .number = i};
 		control[i].timed = (struct bench_timed){NULL, k->prepare, k->run, &nodes[i], CHUNK};
-		must(pthread_create(&control[i].thread, NULL, control_main, &control[i]), "thread");
+		bench_must(pthread_create(&control[i].thread, NULL, control_main, &control[i]),
+			"thread");
 	}
 	for (unsigned int i = 0; i < n; i++) {
 		pthread_join(control[i].thread, NULL);
@@ -428,10 +422,10 @@ main(int argc, char **argv)
 	struct bench b;
 
 	bench_begin(&b, "setup", argc, argv, NULL);
-	must(peel_keys_init(), "libsodium");
+	bench_must(peel_keys_init(), "libsodium");
 	for (unsigned int i = 0; i < ORIGINATORS; i++) {
-		must(peel_identity_generate(&peel_env_system, &originators[i]), "identity");
-		must(peel_handshake_start(&peel_env_system, secret, points[i]), "handshake");
+		bench_must(peel_identity_generate(&peel_env_system, &originators[i]), "identity");
+		bench_must(peel_handshake_start(&peel_env_system, secret, points[i]), "handshake");
 	}
 	for (unsigned int i = 0; i < TARGETS; i++) {
 		memcpy(targets[i].pk, originators[i].pk, PEEL_PK_LEN);
@@ -440,8 +434,8 @@ main(int argc, char **argv)
 	}
 	for (unsigned int i = 0; i < THREADS_MAX; i++) {
 		nodes[i].env = (struct peel_env){now_ms, random_bytes, NULL};
-		must(peel_identity_generate(&peel_env_system, &nodes[i].id), "identity");
-		must(peel_rcu_new(1, &nodes[i].rcu), "rcu");
+		bench_must(peel_identity_generate(&peel_env_system, &nodes[i].id), "identity");
+		bench_must(peel_rcu_new(1, &nodes[i].rcu), "rcu");
 		make_extension(&nodes[i]);
 		start(&nodes[i]);
 	}

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
- */
-
-/*
+ *
  * The generator of `peers`: blasts sealed cells at a relay over one UDP socket and counts what the
  * relay sends to another; both are open already. A window of cells is kept under way, so that the
  * relay always finds work and nothing overflows; it halves when cells get lost, as some relays have
@@ -19,7 +17,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <netinet/udp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +28,7 @@
 #include <rte_cycles.h>
 
 #include "bench_cells.h"
+#include "segments.h"
 
 #define BATCH 32
 #define GROUP_BYTES 65000
@@ -38,11 +36,6 @@
 #define WINDOW_MIN 32
 #define LOST_AFTER_NS 20000000u
 #define SETTLE_NS 2000000u
-
-union control {
-	struct cmsghdr h;
-	uint8_t room[CMSG_SPACE(sizeof(int))];
-};
 
 struct blast {
 	int out, in, pid;
@@ -53,11 +46,11 @@ struct blast {
 	uint32_t overflow_base;
 	/* sink */
 	struct mmsghdr in_msg[BATCH];
-	union control in_control[BATCH];
+	union segment_control in_control[BATCH];
 	/* sender */
 	struct mmsghdr out_msg[BATCH];
 	struct iovec out_iov[BATCH];
-	union control out_control;
+	union segment_control out_control;
 };
 
 static void
@@ -90,14 +83,10 @@ swallow(struct blast *b)
 		/* No room for data: the kernel copies nothing, but tells the length. */
 		n = recvmmsg(b->in, b->in_msg, BATCH, MSG_TRUNC | MSG_DONTWAIT, NULL);
 		for (int i = 0; i < n; i++) {
-			struct cmsghdr *c = CMSG_FIRSTHDR(&b->in_msg[i].msg_hdr);
 			uint32_t len = b->in_msg[i].msg_len;
-			int segment = (int)len;
 
-			if (c != NULL && c->cmsg_type == UDP_GRO)
-				memcpy(&segment, CMSG_DATA(c), sizeof(segment));
-			if ((uint32_t)segment ==
-				b->cells.relayed) /* else something of the overlay */
+			/* Another size is something of the overlay. */
+			if (segment_size(&b->in_msg[i].msg_hdr, len) == b->cells.relayed)
 				b->received += (len + b->cells.relayed - 1) / b->cells.relayed;
 		}
 	} while (n == BATCH);
@@ -120,8 +109,8 @@ send_some(struct blast *b, unsigned int first, unsigned int n)
 		h->msg_namelen = sizeof(b->to);
 		h->msg_iov = &b->out_iov[messages];
 		h->msg_iovlen = 1;
-		h->msg_control = b->group > 1 ? &b->out_control : NULL;
-		h->msg_controllen = b->group > 1 ? CMSG_SPACE(sizeof(uint16_t)) : 0;
+		if (b->group > 1)
+			segment_cut(h, &b->out_control, (uint16_t)b->cells.size);
 		cells += k;
 		messages++;
 	}
@@ -251,15 +240,9 @@ main(int argc, char **argv)
 	}
 	b.group = 1;
 	if (atoi(argv[8]) != 0) {
-		uint16_t size = (uint16_t)b.cells.size;
-
 		b.group = GROUP_BYTES / b.cells.size;
 		if (b.group > GROUP_MAX)
 			b.group = GROUP_MAX;
-		b.out_control.h.cmsg_level = SOL_UDP;
-		b.out_control.h.cmsg_type = UDP_SEGMENT;
-		b.out_control.h.cmsg_len = CMSG_LEN(sizeof(size));
-		memcpy(CMSG_DATA(&b.out_control.h), &size, sizeof(size));
 	}
 	if (b.window < b.group)
 		b.window = b.group;

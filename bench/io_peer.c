@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * The generator of bench_io, over sockets of the kernel or a memif device.
  */
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/udp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 
 #include "bench.h"
 #include "io_peer.h"
+#include "segments.h"
 
 #define PEER_CPU 1 /* from the end: the relay has the last */
 #define BATCH 64
@@ -92,23 +94,15 @@ run_sockets(struct io_peer *p)
 {
 	static uint8_t data[65536];
 	struct iovec iov = {.iov_base = data, .iov_len = (size_t)p->size * p->per_message};
-	union {
-		struct cmsghdr h;
-		uint8_t room[CMSG_SPACE(sizeof(uint16_t))];
-	} control = {.h = {.cmsg_level = SOL_UDP,
-			     .cmsg_type = UDP_SEGMENT,
-			     .cmsg_len = CMSG_LEN(sizeof(uint16_t))}};
+	union segment_control control;
 	struct mmsghdr m[BATCH] = {0};
 	unsigned int n = p->per_message > 1 ? 2 : BATCH;
 
-	memcpy(CMSG_DATA(&control.h), &p->size, sizeof(uint16_t));
 	for (unsigned int i = 0; i < n; i++) {
 		m[i].msg_hdr.msg_iov = &iov;
 		m[i].msg_hdr.msg_iovlen = 1;
-		if (p->per_message > 1) {
-			m[i].msg_hdr.msg_control = &control;
-			m[i].msg_hdr.msg_controllen = sizeof(control);
-		}
+		if (p->per_message > 1)
+			segment_cut(&m[i].msg_hdr, &control, p->size);
 	}
 	while (!__atomic_load_n(&p->stop, __ATOMIC_RELAXED)) {
 		(void)sendmmsg(p->out, m, n, 0); /* what does not fit is lost, as it should be */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * A relay's data plane between load ports: set up, worked, checked.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +20,7 @@
 #define FILTER_ENTRIES (1u << 20)
 #define RING 1024
 #define CHECK_EVERY 32
+#define CAPACITY_BATCHES 9
 
 /* What of the tables one cell needs, at random. */
 struct rig_cold {
@@ -26,13 +29,6 @@ struct rig_cold {
 };
 
 #define COLD_AHEAD 4 /* cells */
-
-static void
-must(int rc, const char *what)
-{
-	if (rc != 0)
-		bench_fail("%s: %s", what, strerror(rc < 0 ? -rc : rc));
-}
 
 static unsigned long
 free_hugepages(void)
@@ -90,12 +86,12 @@ start_worker(struct relay_rig *rig, unsigned int i)
 		.wake_control = no_wake,
 		.env = &peel_env_system};
 
-	must(peel_mailbox_new(RING, &rig->mailbox[i]), "mailbox");
+	bench_must(peel_mailbox_new(RING, &rig->mailbox[i]), "mailbox");
 	c.mailbox = rig->mailbox[i];
 	memcpy(c.prefix[0], rig->policy.prefix, PEEL_PREFIX_LEN);
-	must(peel_worker_new(&c, &rig->worker[i]), "worker");
-	must(rig->conf.engine->new (&rig->aead[i]), "engine");
-	must(peel_load_crypto_new(rig->port, &rig->crypto[i]), "crypto");
+	bench_must(peel_worker_new(&c, &rig->worker[i]), "worker");
+	bench_must(rig->conf.engine->new (&rig->aead[i]), "engine");
+	bench_must(peel_load_crypto_new(rig->port, &rig->crypto[i]), "crypto");
 }
 
 void
@@ -116,17 +112,17 @@ relay_rig_start(struct relay_rig *rig, const struct relay_rig_conf *conf)
 	rig->pool = peel_port_pool_new(name, conf->n_mbufs, false, SOCKET_ID_ANY);
 	if (rig->pool == NULL)
 		bench_fail("%u mbufs: %s", conf->n_mbufs, rte_strerror(rte_errno));
-	must(peel_rcu_new(conf->n_workers, &rig->rcu), "rcu");
+	bench_must(peel_rcu_new(conf->n_workers, &rig->rcu), "rcu");
 	struct peel_route_conf rc = {.max_sessions = load.n_circuits,
 		.rcu = rig->rcu,
 		.env = &peel_env_system,
 		.heap = true,
 		.socket_id = SOCKET_ID_ANY};
 
-	must(peel_route_table_new(&rc, &rig->routes), "table");
+	bench_must(peel_route_table_new(&rc, &rig->routes), "table");
 	if (conf->filter)
-		must(peel_replay_new(
-			     FILTER_ENTRIES, &peel_env_system, true, SOCKET_ID_ANY, &rig->replay),
+		bench_must(peel_replay_new(FILTER_ENTRIES, &peel_env_system, true, SOCKET_ID_ANY,
+				   &rig->replay),
 			"filter");
 	load.n_queues = (uint16_t)conf->n_workers;
 	load.n_neighbours = NEIGHBOURS;
@@ -136,8 +132,8 @@ relay_rig_start(struct relay_rig *rig, const struct relay_rig_conf *conf)
 	load.pool = rig->pool;
 	load.routes = rig->routes;
 	load.seed = 1;
-	must(peel_load_new(&load, &rig->port), "load port");
-	must(peel_load_publish(rig->port, 0), "circuits");
+	bench_must(peel_load_new(&load, &rig->port), "load port");
+	bench_must(peel_load_publish(rig->port, 0), "circuits");
 	rig->cold = calloc(load.batch, sizeof(rig->cold[0]));
 	if (rig->cold == NULL)
 		bench_fail("out of memory");
@@ -189,6 +185,22 @@ relay_rig_work(struct relay_rig *rig, unsigned int w)
 {
 	while (peel_load_left(rig->port, (uint16_t)w) > 0)
 		peel_worker_poll(rig->worker[w]);
+}
+
+double
+relay_rig_capacity(struct relay_rig *rig)
+{
+	double took[CAPACITY_BATCHES];
+
+	for (unsigned int i = 0; i < CAPACITY_BATCHES; i++) {
+		relay_rig_prepare(rig, 0);
+		uint64_t start = rte_rdtsc_precise();
+
+		relay_rig_work(rig, 0);
+		took[i] = (double)(rte_rdtsc_precise() - start);
+		(void)relay_rig_control(rig, 0);
+	}
+	return bench_median_of(took, CAPACITY_BATCHES) / rig->conf.load.batch;
 }
 
 void

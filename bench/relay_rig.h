@@ -48,6 +48,8 @@ void relay_rig_stop(struct relay_rig *rig);
 /** Prepare a batch and let worker @p w work it off. */
 void relay_rig_prepare(struct relay_rig *rig, unsigned int w);
 void relay_rig_work(struct relay_rig *rig, unsigned int w);
+/** Cycles per cell when there always is a next one: median of a few batches. */
+double relay_rig_capacity(struct relay_rig *rig);
 /** The same batch without a worker: what the port costs. */
 void relay_rig_port_alone(struct relay_rig *rig, unsigned int w);
 /** The same batch's crypto and nothing else; prepare it with relay_rig_prepare_crypto(). */

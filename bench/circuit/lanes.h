@@ -66,40 +66,20 @@ struct load {
 	uint64_t refused; /* the sender had to wait for room */
 };
 
-/** A way into circuits. Functions give 0 or -errno. Thread: main. */
-struct sender {
-	/** Make lanes until there are @p n; replace those that ended. Text of what is wrong goes to
-	 * stderr. */
-	int (*open)(struct load *load, unsigned int n);
-	/** Send @p n datagrams of load->payload bytes from load->datagram. @return how many
-	 * went. */
-	int (*send)(struct load *load, unsigned int lane, unsigned int n);
-	void (*close)(struct load *load);
-};
-
-extern const struct sender sender_peel, sender_socks;
-
-/** Set up a sender from its part of the command line. */
-int sender_peel_new(struct load *load, char **argv);
-int sender_socks_new(struct load *load, char **argv);
-
-/** Open the sink and start its thread. */
-int sink_start(struct load *load);
+/** Before everything else. */
+void lanes_init(void);
 /** A datagram arrived, of an end whose counts these are.   Thread: that end's. */
-void sink_count(
+void counted_datagram(
 	struct load *load, struct counted *c, const uint8_t *payload, size_t len, uint32_t source);
 /** Wake the sender when it wants to. After some datagrams. */
-void sink_progress(struct counted *c);
+void counted_progress(struct counted *c);
+/** Nothing arrived yet. */
+void counted_forget(struct counted *c);
 /** Wait until c->progress reaches c->wake_at, or so many milliseconds.   Thread: main. */
-void sink_wait(struct counted *c, unsigned int ms);
-/** CPU time of the sink's thread. */
-uint64_t sink_cpu_ns(void);
-
+void counted_wait(struct counted *c, unsigned int ms);
 /** Write the bodies of the datagrams for this run, and the marks of the next @p n of a lane. */
 void datagrams_fill(struct load *load, unsigned int payload);
 void datagrams_mark(struct load *load, unsigned int lane, unsigned int n);
-/** Is it byte for byte what was sent? */
-bool datagram_right(const struct mark *m, const uint8_t *payload, size_t len);
 
 static inline uint8_t *
 datagram_at(struct load *load, unsigned int i, unsigned int payload)
@@ -108,19 +88,4 @@ datagram_at(struct load *load, unsigned int i, unsigned int payload)
 }
 
 /** A UDP socket with large buffers. */
-int big_socket(void);
-
-/** One receive that may bring several datagrams of one size: that size. */
-static inline size_t
-segment_of(struct msghdr *h, size_t len)
-{
-	struct cmsghdr *c = CMSG_FIRSTHDR(h);
-
-	if (c != NULL && c->cmsg_level == IPPROTO_UDP) {
-		int size;
-
-		__builtin_memcpy(&size, CMSG_DATA(c), sizeof(size));
-		return size > 0 ? (size_t)size : len;
-	}
-	return len;
-}
+int lanes_socket(void);

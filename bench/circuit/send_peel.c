@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "lanes.h"
+#include "senders.h"
 #include "peel.h"
 
 #define READY_SECONDS 60
@@ -27,8 +27,8 @@ on_data(void *arg, struct peel *p, peel_circuit circuit, const struct peel_addre
 
 	(void)p;
 	(void)circuit;
-	sink_count(load, &load->at_back, payload, len, origin->port);
-	sink_progress(&load->at_back);
+	counted_datagram(load, &load->at_back, payload, len, origin->port);
+	counted_progress(&load->at_back);
 }
 
 /* Keep the circuits that still are, take others for those that ended. */
@@ -107,7 +107,8 @@ close_all(struct load *load)
 	peel_close(own->peel);
 }
 
-const struct sender sender_peel = {.open = open_lanes, .send = send_lane, .close = close_all};
+static const struct sender sender_peel = {
+	.open = open_lanes, .send = send_lane, .close = close_all};
 
 int
 sender_peel_new(struct load *load, char **argv)

@@ -8,7 +8,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/udp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -18,7 +17,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "lanes.h"
+#include "segments.h"
+#include "senders.h"
 
 #define TRIES 400 /* destinations of a lane */
 #define SILENT 40 /* of these in a row without an answer: give up */
@@ -74,7 +74,7 @@ open_sockets(unsigned int i, struct lane *lane)
 	int rc, s;
 
 	tcp[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	s = big_socket();
+	s = lanes_socket();
 	lane->id = (uint64_t)s;
 	if (tcp[i] < 0 || s < 0)
 		return tcp[i] < 0 ? -errno : s;
@@ -114,10 +114,7 @@ static void
 drain(struct load *load, int s)
 {
 	static uint8_t room[65536];
-	union {
-		struct cmsghdr h;
-		uint8_t room[CMSG_SPACE(sizeof(int))];
-	} control;
+	union segment_control control;
 	struct iovec iov = {room, sizeof(room)};
 
 	for (unsigned int i = 0; i < BATCH; i++) {
@@ -130,16 +127,16 @@ drain(struct load *load, int s)
 
 		if (n <= 0)
 			break;
-		segment = segment_of(&h, (size_t)n);
+		segment = segment_size(&h, (size_t)n);
 		for (size_t at = 0; at + SOCKS_HEADER < (size_t)n; at += segment) {
 			size_t len = (size_t)n - at < segment ? (size_t)n - at : segment;
 
 			if (len > SOCKS_HEADER)
-				sink_count(load, &load->at_back, room + at + SOCKS_HEADER,
+				counted_datagram(load, &load->at_back, room + at + SOCKS_HEADER,
 					len - SOCKS_HEADER, 0);
 		}
 	}
-	sink_progress(&load->at_back);
+	counted_progress(&load->at_back);
 }
 
 static void *
@@ -165,20 +162,12 @@ send_lane(struct load *load, unsigned int lane, unsigned int n)
 	const struct lane *l = &load->lane[lane];
 	unsigned int payload = load->payload;
 	uint16_t segment = (uint16_t)(SOCKS_HEADER + payload);
-	union {
-		struct cmsghdr h;
-		uint8_t room[CMSG_SPACE(sizeof(uint16_t))];
-	} control = {.h = {.cmsg_level = SOL_UDP,
-			     .cmsg_type = UDP_SEGMENT,
-			     .cmsg_len = CMSG_LEN(sizeof(segment))}};
+	union segment_control control;
 	struct iovec iov = {load->datagram, (size_t)n * segment};
 	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
 
-	if (n > 1) {
-		memcpy(CMSG_DATA(&control.h), &segment, sizeof(segment));
-		h.msg_control = &control;
-		h.msg_controllen = sizeof(control);
-	}
+	if (n > 1)
+		segment_cut(&h, &control, segment);
 	for (unsigned int i = 0; i < n; i++) {
 		uint8_t *d = datagram_at(load, i, payload);
 
@@ -270,7 +259,8 @@ close_all(struct load *load)
 		close_lane(i, &load->lane[i]);
 }
 
-const struct sender sender_socks = {.open = open_lanes, .send = send_lane, .close = close_all};
+static const struct sender sender_socks = {
+	.open = open_lanes, .send = send_lane, .close = close_all};
 
 int
 sender_socks_new(struct load *load, char **argv)
