@@ -51,11 +51,9 @@ int
 eal_plan(const struct conf *conf, struct eal_plan *plan, char *why, size_t why_size)
 {
 	struct hugepage_pool pool;
-	size_t bytes;
+	size_t bytes = peel_node_memory(&conf->node);
 
 	memset(plan, 0, sizeof(*plan));
-	plan->n_mbufs = peel_eal_mbufs(&conf->node);
-	bytes = peel_eal_bytes(&conf->node, plan->n_mbufs);
 	if (conf->hugepages != PEEL_HUGEPAGES_NO) {
 		plan->huge = find_hugepages(plan, bytes, &pool);
 		if (plan->huge)
@@ -72,13 +70,15 @@ eal_plan(const struct conf *conf, struct eal_plan *plan, char *why, size_t why_s
 			return -ENOMEM;
 		}
 	}
-	plan->memory_mib = peel_eal_memory_mib(bytes);
+	/* Memory that is never touched costs nothing: half as much again for the allocator's
+	 * fragments. */
+	plan->memory_mib = (uint32_t)((bytes + bytes / 2) / MIB + 16);
 	if (conf->memory_mib != 0) {
 		if (conf->memory_mib < bytes / MIB + 1) {
 			snprintf(why, why_size,
 				"%u MiB is too little: %u buffers and the tables need %zu MiB; "
 				"raise it, or lower buffers, ring or max_joined_circuits",
-				conf->memory_mib, plan->n_mbufs, bytes / MIB + 1);
+				conf->memory_mib, peel_node_buffers(&conf->node), bytes / MIB + 1);
 			return -ENOMEM;
 		}
 		plan->memory_mib = conf->memory_mib;

@@ -19,7 +19,6 @@ struct eal_plan {
 	size_t page;	     /* bytes of a hugepage */
 	unsigned long pages; /* of that size, needed */
 	uint32_t memory_mib; /* without hugepages: the cap given to EAL */
-	uint32_t n_mbufs;    /* packet buffers the plan reckons with: give them to the node */
 	bool refused;	     /* pages are free, and the kernel does not give them to us */
 	char reason[192];    /* why there are no hugepages although there could be; or empty */
 };

@@ -155,7 +155,6 @@ session_open(struct session *s)
 	log_output_start(&s->conf);
 	ret = eal_plan(&s->conf, &plan, why, sizeof(why));
 	if (ret == 0) {
-		s->conf.node.n_mbufs = plan.n_mbufs;
 		if (s->conf.node.engine == NULL)
 			s->conf.node.engine = peel_aead_engine_best();
 		log_start(&s->conf);

@@ -4,13 +4,13 @@
 #pragma once
 
 /*
- * DPDK's environment (EAL): its arguments, its log, and how much memory nodes take from it. For
- * whoever starts EAL: the program app/peel, and lib/peel inside of other programs.
+ * DPDK's environment (EAL): its arguments and its log. For whoever starts it: the program app/peel,
+ * and lib/peel inside of other programs.
  */
 
 #include <sched.h>
 
-#include "peel_node.h"
+#include "peel_base.h"
 
 struct peel_eal_conf {
 	bool huge; /* memory from hugepages */
@@ -29,14 +29,6 @@ struct peel_eal_conf {
  * go to peel_log() from here on, and its latest complaint is part of @p why when this fails.
  */
 int peel_eal_init(const struct peel_eal_conf *conf, char *why, size_t why_size) PEEL_MUST_USE;
-
-/** Packet buffers that a node of that configuration should have. */
-uint32_t peel_eal_mbufs(const struct peel_node_conf *n);
-/** An upper bound of what such a node, its drivers and EAL itself take from EAL's memory. */
-size_t peel_eal_bytes(const struct peel_node_conf *n, uint32_t n_mbufs);
-/** The cap for that many bytes in ordinary pages, with room for the allocator's own fragments, in
- * MiB. */
-uint32_t peel_eal_memory_mib(size_t bytes);
 
 /** "0000:03:00.0" or "03:00.0", maybe with ",options". */
 bool peel_eal_is_pci(const char *device);

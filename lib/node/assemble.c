@@ -16,8 +16,6 @@
 #include "http.h"
 #include "node.h"
 
-#define MBUFS_PER_WORKER 8192
-#define MBUFS_BASE 4096
 #define PEERS_MIN 4096 /* peers remembered over all overlays, at least */
 /* empty polls of a device before a sleep, where that is configured */
 #define IDLE_SPINS 100
@@ -113,8 +111,7 @@ static int
 start_tables(struct peel_node *node, char *why, size_t why_size)
 {
 	const struct peel_node_conf *conf = &node->conf;
-	uint32_t n_mbufs = conf->n_mbufs != 0 ? conf->n_mbufs
-					      : MBUFS_BASE + MBUFS_PER_WORKER * conf->n_workers;
+	uint32_t n_mbufs = peel_node_buffers(conf);
 	char name[RTE_MEMPOOL_NAMESIZE];
 	int rc = peel_rcu_new(conf->n_workers, &node->rcu);
 
@@ -129,12 +126,11 @@ start_tables(struct peel_node *node, char *why, size_t why_size)
 			n_mbufs);
 		return -rte_errno;
 	}
-	node->n_sessions =
-		peel_or_sessions(&conf->tunnel) + 1 + conf->max_own_circuits * PEEL_PATH_LAYERS_MAX;
-	rc = peel_route_table_new(&(struct peel_route_conf){.max_sessions = node->n_sessions,
-					  .rcu = node->rcu,
-					  .env = node->env,
-					  .socket_id = (int)rte_socket_id()},
+	rc = peel_route_table_new(
+		&(struct peel_route_conf){.max_sessions = peel_node_sessions(conf),
+			.rcu = node->rcu,
+			.env = node->env,
+			.socket_id = (int)rte_socket_id()},
 		&node->routes);
 	if (rc != 0) {
 		snprintf(why, why_size,
@@ -142,6 +138,7 @@ start_tables(struct peel_node *node, char *why, size_t why_size)
 			conf->tunnel.max_joined_circuits);
 		return rc;
 	}
+	node->n_sessions = peel_session_limit(node->routes);
 	if (conf->max_own_circuits > 0)
 		rc = peel_paths_new(conf->max_own_circuits, node->rcu, &node->paths);
 	if (rc != 0 || conf->replay_entries == 0)

@@ -438,9 +438,7 @@ node_names_new(struct peel_node *node, struct node_names **out)
 		return -ENOMEM;
 	names->node = node;
 	names->seed = peel_random_u64(node->env);
-	/* Sessions are numbered with gaps: so many places in each page of the table. */
-	names->n_sessions = (node->n_sessions / PEEL_ROUTE_PAGE_SESSIONS + 1)
-			    << PEEL_ROUTE_PAGE_SESSION_BITS;
+	names->n_sessions = node->n_sessions;
 	names->waiting_max = node->pool->size / WAITING_SHARE;
 	TAILQ_INIT(&names->used);
 	TAILQ_INIT(&names->by_age);

@@ -56,7 +56,7 @@ struct peel_node {
 	struct peel_rcu *rcu;
 	struct peel_port *port;
 	struct peel_addr local; /* main address as bound */
-	uint32_t n_sessions;	/* that the table has room for */
+	uint32_t n_sessions;	/* below this are all indices of sessions */
 	struct peel_route_table *routes;
 	struct peel_paths *paths;   /* own circuits; NULL: this node only serves others */
 	struct peel_replay *replay; /* NULL: filter off */

@@ -82,6 +82,13 @@ struct peel_node_conf {
  * sets them. */
 void peel_node_conf_init(struct peel_node_conf *conf);
 
+/** Packet buffers of a node with that configuration, and sessions that its table has room for. */
+uint32_t peel_node_buffers(const struct peel_node_conf *conf);
+uint32_t peel_node_sessions(const struct peel_node_conf *conf);
+/** An upper bound of what such a node and its drivers take from EAL's memory, in bytes, with what
+ * EAL takes for itself. */
+size_t peel_node_memory(const struct peel_node_conf *conf);
+
 struct peel_node;
 
 /**

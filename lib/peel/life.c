@@ -12,7 +12,6 @@
 
 #include "handle.h"
 #include "peel_aead_engines.h"
-#include "peel_eal.h"
 
 /* ---- signals --------------------------------------------------------------------------------- */
 
@@ -86,7 +85,7 @@ open_node(const struct peel_node_conf *conf, uint32_t memory_mib, struct peel *p
 		return error_format(rc,
 			"%s (this node takes %zu MiB of settings.memory, and the first node of the "
 			"process decided how much there is for all)",
-			why, peel_eal_bytes(conf, conf->n_mbufs) >> 20);
+			why, peel_node_memory(conf) >> 20);
 	if (rc != 0)
 		return error_format(rc, "%s", why[0] != '\0' ? why : strerrordesc_np(-rc));
 	return 0;
@@ -103,7 +102,6 @@ open_with(struct peel_node_conf *conf, uint32_t memory_mib, bool isolate, struct
 		conf->engine = peel_aead_engine_best();
 	if (conf->engine == NULL)
 		return error_text(-ENOTSUP, "no AEAD engine works on this CPU");
-	conf->n_mbufs = peel_eal_mbufs(conf);
 	p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return error_text(-ENOMEM, "out of memory");

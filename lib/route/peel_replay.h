@@ -38,6 +38,8 @@ struct peel_replay {
  * peel_route_conf.   Thread: control. */
 int peel_replay_new(uint32_t entries, const struct peel_env *env, bool heap, int socket_id,
 	struct peel_replay **out) PEEL_MUST_USE;
+/** The bytes that it will take of that memory.   Thread: any. */
+size_t peel_replay_memsize(uint32_t entries);
 /** NULL is fine. */
 void peel_replay_free(struct peel_replay *r);
 

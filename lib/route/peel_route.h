@@ -144,7 +144,11 @@ bool peel_route_cid_used(const struct peel_route_table *t, uint32_t cid);
 uint32_t peel_route_new_cid(struct peel_route_table *t);
 uint32_t peel_route_count(const struct peel_route_table *t); /* published routes */
 uint32_t peel_session_count(const struct peel_route_table *t);
+/** The index of every session that the table can have is below this: they have gaps. */
+uint32_t peel_session_limit(const struct peel_route_table *t);
 size_t peel_route_memory(const struct peel_route_table *t); /* bytes, everything counted */
+/** What a table for so many sessions will take, in bytes.   Thread: any. */
+size_t peel_route_memsize(uint32_t max_sessions);
 
 /* ---- any thread ------------------------------------------------------------------------------ */
 

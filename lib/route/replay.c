@@ -15,20 +15,34 @@ struct replay {
 	struct memory memory;
 };
 
+static uint32_t
+rounded(uint32_t entries)
+{
+	uint32_t size = ENTRIES_MIN;
+
+	while (size < entries && size < ENTRIES_MAX)
+		size *= 2;
+	return size;
+}
+
+size_t
+peel_replay_memsize(uint32_t entries)
+{
+	return (size_t)rounded(entries) * sizeof(uint64_t);
+}
+
 int
 peel_replay_new(uint32_t entries, const struct peel_env *env, bool heap, int socket_id,
 	struct peel_replay **out)
 {
-	uint32_t size = ENTRIES_MIN;
+	uint32_t size = rounded(entries);
 	struct replay *r = calloc(1, sizeof(*r));
 	int rc;
 
 	*out = NULL;
 	if (r == NULL)
 		return -ENOMEM;
-	while (size < entries && size < ENTRIES_MAX)
-		size *= 2;
-	rc = memory_alloc(&r->memory, (size_t)size * sizeof(uint64_t), heap, socket_id);
+	rc = memory_alloc(&r->memory, peel_replay_memsize(entries), heap, socket_id);
 	if (rc != 0) {
 		free(r);
 		return rc;

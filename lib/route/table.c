@@ -63,6 +63,14 @@ layout(struct peel_route_table *t, uint8_t *base)
 	return sum;
 }
 
+size_t
+peel_route_memsize(uint32_t max_sessions)
+{
+	struct peel_route_table t = {.max_sessions = max_sessions, .max_routes = 2 * max_sessions};
+
+	return sizeof(t) + layout(&t, NULL);
+}
+
 int
 peel_route_table_new(const struct peel_route_conf *conf, struct peel_route_table **out)
 {
@@ -115,6 +123,12 @@ peel_route_table_free(struct peel_route_table *t)
 		t->closing = true;
 	else
 		destroy(t);
+}
+
+uint32_t
+peel_session_limit(const struct peel_route_table *t)
+{
+	return t->n_pages << PEEL_ROUTE_PAGE_SESSION_BITS;
 }
 
 size_t

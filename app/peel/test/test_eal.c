@@ -89,7 +89,7 @@ test_plans(void **state)
 	c.hugepages = PEEL_HUGEPAGES_NO;
 	assert_int_equal(eal_plan(&c, &plan, why, sizeof(why)), 0);
 	assert_false(plan.huge);
-	assert_int_equal(plan.n_mbufs, 12288);
+	assert_int_equal(peel_node_buffers(&c.node), 12288);
 	assert_in_range(plan.memory_mib, 48, 128);
 	/* More of anything needs more. */
 	uint32_t least = plan.memory_mib;
@@ -141,7 +141,8 @@ test_start_without_hugepages(void **state)
 	assert_true(CPU_EQUAL(&before, &after));
 	assert_int_equal(rte_lcore_count(), 1);
 	/* What the plan promised is there. */
-	struct rte_mempool *pool = peel_port_pool_new("test", plan.n_mbufs, false, SOCKET_ID_ANY);
+	struct rte_mempool *pool =
+		peel_port_pool_new("test", peel_node_buffers(&c.node), false, SOCKET_ID_ANY);
 
 	assert_non_null(pool);
 	assert_true(pool->header_size + pool->elt_size + pool->trailer_size <= 2560);
