@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Conventions that no compiler checks: licence lines, sizes, includes, and calls that the hot path must not make."""
+"""Conventions that no compiler checks: licence lines, sizes, names, includes, and calls that the hot path must not make."""
 
 import pathlib
 import re
@@ -12,8 +12,8 @@ MAX_FUNCTION = 100
 # Where cells pass: folders, and the files of a port that a packet sees on its way.
 HOT = ("lib/datapath/", "lib/policy/", "lib/rcu/", "lib/route/", "lib/wire/", "drivers/aead/",
        *(f"drivers/port/ethdev/{name}.c"
-         for name in ("arp", "endpoint", "frag", "frag_tx", "icmp", "ip4", "ip6", "nd", "neigh", "rx", "tx")),
-       *(f"drivers/port/socket/{name}.c" for name in ("rx", "tx")))
+         for name in ("arp", "endpoint", "ethdev_rx", "ethdev_tx", "frag", "frag_tx", "icmp", "ip4", "ip6", "nd", "neigh")),
+       *(f"drivers/port/socket/{name}.c" for name in ("socket_rx", "socket_tx")))
 # What allocates, locks, asks the kernel, prints or waits.
 FORBIDDEN = re.compile(r"(?<![.>])\b("
                        r"malloc|calloc|realloc|reallocarray|strdup|asprintf|aligned_alloc|posix_memalign|free|"
@@ -47,6 +47,9 @@ ALLOWED = {
 # The wall clock jumps: it is for people, where lines of the log get their time.
 WALL_CLOCK = re.compile(r"\bCLOCK_REALTIME\b|\b(gettimeofday|time|ftime|sem_timedwait|pthread_cond_timedwait)\(")
 WALL_CLOCK_ALLOWED = "app/peel/log_output.c"
+# In headers: what is no declaration, and the name of what is one.
+COMMENT = re.compile(r"/\*.*?\*/|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.DOTALL | re.MULTILINE)
+NOT_A_NAME = re.compile(r"__attribute__|_Static_assert|_Alignas|PEEL_[A-Z_]+")
 SPDX = "SPDX-License-Identifier: BSD-3-Clause"
 
 
@@ -86,6 +89,43 @@ def hot_path(path, lines):
         yield 1, f"{function}() needs no allowance in config/check_style.py"
 
 
+def declared(text):
+    """(line, name) of the functions that a header declares or defines."""
+    text = COMMENT.sub(lambda match: "\n" * match.group().count("\n"), text)
+    depth = 0
+    found = False
+    for token in re.finditer(r"\b(\w+)\(|[(){};]", text):
+        if token.group(1) and depth == 0 and not found and not NOT_A_NAME.fullmatch(token.group(1)):
+            yield text.count("\n", 0, token.start()) + 1, token.group(1)
+            found = True
+        if token.group().endswith(("(", "{")):
+            depth += 1
+        elif token.group() in (")", "}"):
+            depth -= 1
+        if depth == 0 and token.group() in ("}", ";"):
+            found = False
+
+
+def name_rule(path, text):
+    """What a public header declares begins with peel_; what files of one library share does not."""
+    public = path.name.startswith("peel_") or path.name == "peel.h"
+    for number, name in declared(text):
+        if public and not name.startswith("peel_"):
+            yield number, f"{name}() in a public header: begin with peel_"
+        elif not public and name.startswith("peel_"):
+            yield number, f"{name}() in a header of one library: leave the peel_ out"
+
+
+def same_names(paths):
+    """Base names are unique, so that one is enough to name a file."""
+    first = {}
+    for path in paths:
+        if path.suffix == ".c" and not {"test", "fuzz"} & set(path.parts):
+            other = first.setdefault(path.name, path)
+            if other != path:
+                yield path, 1, f"there is a {other} already: take another name"
+
+
 def check(path):
     text = path.read_text(encoding="utf-8")
     lines = text.split("\n")
@@ -94,6 +134,8 @@ def check(path):
     if path.suffix not in (".c", ".h"):
         return
     is_test = "/test/" in str(path) or "/fuzz/" in str(path)
+    if path.suffix == ".h" and not is_test:
+        yield from name_rule(path, text)
     if len(lines) > MAX_FILE and not is_test:
         yield MAX_FILE, f"file longer than {MAX_FILE} lines: split it by purpose"
     for start, length in functions(lines):
@@ -112,14 +154,12 @@ def check(path):
 
 
 def main():
-    bad = 0
-    for path in tracked("*.c", "*.h", "*.py", "meson.build", "*/meson.build"):
-        if not path.exists() or path.name == "__init__.py":
-            continue
-        for number, what in check(path):
-            print(f"{path}:{number}: {what}")
-            bad += 1
-    sys.exit(1 if bad else 0)
+    paths = [p for p in tracked("*.c", "*.h", "*.py", "meson.build", "*/meson.build")
+             if p.exists() and p.name != "__init__.py"]
+    found = [(path, *what) for path in paths for what in check(path)] + list(same_names(paths))
+    for path, number, what in found:
+        print(f"{path}:{number}: {what}")
+    sys.exit(1 if found else 0)
 
 
 if __name__ == "__main__":

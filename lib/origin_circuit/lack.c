@@ -54,7 +54,7 @@ origin_take_stock(struct peel_origin_circuits *t, struct stock *out)
 }
 
 enum peel_origin_lack
-peel_origin_lack(const struct stock *s, unsigned int hops)
+origin_lack(const struct stock *s, unsigned int hops)
 {
 	if (hops > 1 && s->relays < hops)
 		return PEEL_ORIGIN_LACK_RELAYS;
@@ -85,7 +85,7 @@ peel_origin_pool(
 	};
 	if (out->ready > 0 || out->wanted == 0)
 		return 0;
-	out->lack = peel_origin_lack(&p->stock, hops);
+	out->lack = origin_lack(&p->stock, hops);
 	if (out->lack == PEEL_ORIGIN_LACK_NOTHING && p->backoff_ms != 0)
 		out->lack = PEEL_ORIGIN_LACK_ANSWERS;
 	return 0;

@@ -231,7 +231,7 @@ uint32_t origin_pool_members(
 
 void origin_take_stock(struct peel_origin_circuits *t, struct stock *out);
 /* By what is known alone: never PEEL_ORIGIN_LACK_ANSWERS. */
-enum peel_origin_lack peel_origin_lack(const struct stock *s, unsigned int hops);
+enum peel_origin_lack origin_lack(const struct stock *s, unsigned int hops);
 
 /* keepalive.c */
 

@@ -42,7 +42,7 @@ static void
 back_off(struct peel_origin_circuits *t, unsigned int hops)
 {
 	struct pool *p = &t->pool[hops];
-	bool lacking = peel_origin_lack(&p->stock, hops) != PEEL_ORIGIN_LACK_NOTHING;
+	bool lacking = origin_lack(&p->stock, hops) != PEEL_ORIGIN_LACK_NOTHING;
 	uint32_t most = lacking ? BACKOFF_LACK_MS : BACKOFF_MAX_MS;
 	uint64_t now = now_ms(t);
 
@@ -62,7 +62,7 @@ static bool
 is_doubtful(struct peel_origin_circuits *t, unsigned int hops)
 {
 	struct pool *p = &t->pool[hops];
-	bool lacked = peel_origin_lack(&p->stock, hops) != PEEL_ORIGIN_LACK_NOTHING;
+	bool lacked = origin_lack(&p->stock, hops) != PEEL_ORIGIN_LACK_NOTHING;
 	uint64_t mark = p->stock.mark;
 
 	origin_take_stock(t, &p->stock);
@@ -70,7 +70,7 @@ is_doubtful(struct peel_origin_circuits *t, unsigned int hops)
 		p->backoff_ms = 0;
 		p->retry_ms = 0;
 	}
-	return peel_origin_lack(&p->stock, hops) != PEEL_ORIGIN_LACK_NOTHING &&
+	return origin_lack(&p->stock, hops) != PEEL_ORIGIN_LACK_NOTHING &&
 	       (p->backoff_ms != 0 || origin_pool_members(t, hops, PEEL_ORIGIN_READY) == 0);
 }
 
