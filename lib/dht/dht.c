@@ -90,7 +90,7 @@ send_ping(struct peel_dht *dht, const struct peel_addr *to, uint8_t id, uint32_t
 	int len;
 
 	peel_signed_begin(&w, dht->prefix, id, dht->conf.identity->pk, false, 0);
-	peel_dht_ping_write(&w, identifier);
+	peel_dht_plain_write(&w, identifier);
 	peel_sign(&w, dht->conf.identity);
 	len = peel_writer_len(&w);
 	if (len > 0)
@@ -247,7 +247,7 @@ peel_dht_input(struct peel_dht *dht, const struct peel_addr *from, const uint8_t
 	if (id != PEEL_MSG_DHT_PING_REQUEST && id != PEEL_MSG_DHT_PING_RESPONSE)
 		return -ENOENT;
 	if (from->port == 0 || peel_signed_parse(data, len, false, false, &s) != 0 ||
-		peel_dht_ping_parse(s.body, &identifier) != 0 ||
+		peel_dht_plain_parse(s.body, &identifier) != 0 ||
 		memcmp(s.pk.p, dht->conf.identity->pk, PEEL_PK_LEN) == 0) {
 		peel_stats_add(dht->conf.stats, PEEL_CONTROL_MALFORMED, 1);
 		return -EBADMSG;

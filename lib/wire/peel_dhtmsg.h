@@ -7,11 +7,17 @@
  * Bodies of DHT messages. All are signed without clock: peel_signed_parse() and peel_signed_begin()
  * do the frame. Bodies must be consumed exactly. Source: protocol section 21.1. Thread: any.
  *
- * A relay needs ping-request and ping-response only (others check that it is alive before they
- * extend to it); the messages of the store follow with lib/dht.
+ * Parsers return 0 or -EBADMSG, and what they fill in borrows the caller's bytes. Writers append to
+ * the frame; they write what they are given, so that a test can build what nobody should send.
  */
 
 #include "peel_wire.h"
+
+#define PEEL_DHT_KEY_LEN 20 /* targets: keys of values, member ids, node ids */
+#define PEEL_DHT_TOKEN_LEN 20
+#define PEEL_DHT_VALUE_MAX 170 /* bytes of one stored value, section 21.7 */
+#define PEEL_DHT_VALUES_MAX 8  /* in one message */
+#define PEEL_DHT_NODES_MAX 8   /* in one message */
 
 enum peel_dht_id {
 	PEEL_MSG_DHT_PING_REQUEST = 1,
@@ -26,8 +32,109 @@ enum peel_dht_id {
 	PEEL_MSG_DHT_CONNECT_PEER_RESPONSE = 10,
 };
 
-/* ---- ping-request, ping-response ------------------------------------------------------------- */
+/** `varlenH-list`: a count and that many values. */
+struct peel_dht_values {
+	uint8_t n;
+	struct peel_span value[PEEL_DHT_VALUES_MAX];
+};
 
-/** Both bodies are the identifier alone; a response copies it. */
-int peel_dht_ping_parse(struct peel_span body, uint32_t *identifier) PEEL_MUST_USE;
-void peel_dht_ping_write(struct peel_writer *w, uint32_t identifier);
+/** Where a node is and whose it is. The key may be of a kind we do not use: ask peel_pk_valid(). */
+struct peel_dht_contact {
+	struct peel_addr addr;
+	struct peel_span pk;
+};
+
+/** `node-list`: a count and that many nodes. */
+struct peel_dht_contacts {
+	uint8_t n;
+	struct peel_dht_contact contact[PEEL_DHT_NODES_MAX];
+};
+
+/* Fixed-size fields point to PEEL_DHT_KEY_LEN and PEEL_DHT_TOKEN_LEN bytes. */
+
+struct peel_dht_store_request {
+	uint32_t identifier;
+	const uint8_t *token, *target;
+	struct peel_dht_values values;
+};
+
+struct peel_dht_find_request {
+	uint32_t identifier;
+	struct peel_addr lan;
+	const uint8_t *target;
+	uint32_t offset; /* values to skip */
+	bool force_nodes;
+};
+
+struct peel_dht_find_response {
+	uint32_t identifier;
+	const uint8_t *token;
+	struct peel_dht_values values;
+	struct peel_dht_contacts nodes;
+};
+
+struct peel_dht_store_peer_request {
+	uint32_t identifier;
+	const uint8_t *token, *target;
+};
+
+struct peel_dht_connect_peer_request {
+	uint32_t identifier;
+	struct peel_addr lan;
+	const uint8_t *target;
+};
+
+struct peel_dht_connect_peer_response {
+	uint32_t identifier;
+	struct peel_dht_contacts nodes;
+};
+
+/** An identifier alone: ping-request, and the responses to ping, store and store-peer, which copy
+ * that of their request. */
+int peel_dht_plain_parse(struct peel_span body, uint32_t *identifier) PEEL_MUST_USE;
+void peel_dht_plain_write(struct peel_writer *w, uint32_t identifier);
+
+/* More values or nodes in a list than a node may send are refused. */
+int peel_dht_store_request_parse(
+	struct peel_span body, struct peel_dht_store_request *out) PEEL_MUST_USE;
+int peel_dht_find_request_parse(
+	struct peel_span body, struct peel_dht_find_request *out) PEEL_MUST_USE;
+int peel_dht_find_response_parse(
+	struct peel_span body, struct peel_dht_find_response *out) PEEL_MUST_USE;
+int peel_dht_store_peer_request_parse(
+	struct peel_span body, struct peel_dht_store_peer_request *out) PEEL_MUST_USE;
+int peel_dht_connect_peer_request_parse(
+	struct peel_span body, struct peel_dht_connect_peer_request *out) PEEL_MUST_USE;
+int peel_dht_connect_peer_response_parse(
+	struct peel_span body, struct peel_dht_connect_peer_response *out) PEEL_MUST_USE;
+
+void peel_dht_store_request_write(struct peel_writer *w, const struct peel_dht_store_request *m);
+void peel_dht_find_request_write(struct peel_writer *w, const struct peel_dht_find_request *m);
+void peel_dht_find_response_write(struct peel_writer *w, const struct peel_dht_find_response *m);
+void peel_dht_store_peer_request_write(
+	struct peel_writer *w, const struct peel_dht_store_peer_request *m);
+void peel_dht_connect_peer_request_write(
+	struct peel_writer *w, const struct peel_dht_connect_peer_request *m);
+void peel_dht_connect_peer_response_write(
+	struct peel_writer *w, const struct peel_dht_connect_peer_response *m);
+
+/* ---- stored values, section 21.7 ------------------------------------------------------------- */
+
+/** A stored blob taken apart. */
+struct peel_dht_value {
+	struct peel_span data;
+	bool is_signed;
+	/* the rest of signed ones only */
+	uint32_t version;	    /* time in seconds */
+	struct peel_span pk;	    /* 74 bytes with good magic */
+	struct peel_span covered;   /* what the signature covers */
+	struct peel_span signature; /* 64 bytes, NOT verified here */
+};
+
+/** -EBADMSG: neither an unsigned blob nor one signed with a 25519 key. Its length is not looked
+ * at. */
+int peel_dht_value_parse(struct peel_span blob, struct peel_dht_value *out) PEEL_MUST_USE;
+void peel_dht_value_write_unsigned(struct peel_writer *w, struct peel_span data);
+/** All but the signature, which peel_sign() appends; the blob has to start the writer. */
+void peel_dht_value_begin_signed(struct peel_writer *w, struct peel_span data, uint32_t version,
+	const uint8_t pk[PEEL_PK_LEN]);

@@ -51,7 +51,7 @@ sent(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
 	if (s.id != PEEL_MSG_DHT_PING_REQUEST)
 		return;
 	w->asked = *to;
-	if (peel_dht_ping_parse(s.body, &w->identifier) != 0)
+	if (peel_dht_plain_parse(s.body, &w->identifier) != 0)
 		abort();
 }
 
@@ -122,7 +122,7 @@ answer(struct world *w)
 	struct peel_writer m = peel_writer_init(buffer, sizeof(buffer));
 
 	peel_signed_begin(&m, w->prefix, PEEL_MSG_DHT_PING_RESPONSE, w->other.pk, false, 0);
-	peel_dht_ping_write(&m, w->identifier);
+	peel_dht_plain_write(&m, w->identifier);
 	peel_sign(&m, &w->other);
 	input(w, &w->asked, &m);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* Signed and unsigned frames, discovery, liveness, destroy and DHT ping: parsed, and rebuilt byte
- * by byte. */
+/* Signed and unsigned frames, discovery, liveness and destroy: parsed, and rebuilt byte by byte. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +10,6 @@
 
 #include "fields.h"
 #include "peel_cell.h"
-#include "peel_dhtmsg.h"
 #include "peel_discovery.h"
 
 static void
@@ -404,36 +402,6 @@ test_destroy_frames(void **state)
 	json_decref(file);
 }
 
-static void
-test_dht_ping(void **state)
-{
-	static const char *const ids[] = {"ping-request", "ping-response", "ping-request-32bit"};
-	json_t *file = peel_vectors_load("dht");
-
-	(void)state;
-	for (size_t i = 0; i < PEEL_ARRAY_LEN(ids); i++) {
-		const json_t *v = peel_vectors_find(file, ids[i]);
-		struct arena a = {0};
-		uint8_t out[PEEL_DATAGRAM_MAX];
-		struct peel_writer w = peel_writer_init(out, sizeof(out));
-		struct peel_span packet = field_span(&a, v, "packet");
-		struct peel_span body = open_frame(v, packet, false, &w);
-		uint32_t identifier;
-
-		assert_int_equal(peel_dht_ping_parse(body, &identifier), 0);
-		assert_int_equal(identifier, peel_vec_int(v, "fields.identifier"));
-		peel_dht_ping_write(&w, identifier);
-		expect_bytes(ids[i], out, (size_t)peel_writer_len(&w), packet.p,
-			packet.len - PEEL_SIGNATURE_LEN);
-		body.len++;
-		assert_int_equal(peel_dht_ping_parse(body, &identifier), -EBADMSG);
-		body.len -= 2;
-		assert_int_equal(peel_dht_ping_parse(body, &identifier), -EBADMSG);
-		arena_free(&a);
-	}
-	json_decref(file);
-}
-
 int
 main(void)
 {
@@ -444,7 +412,6 @@ main(void)
 		cmocka_unit_test(test_tracker_frames),
 		cmocka_unit_test(test_frame_cut_is_refused),
 		cmocka_unit_test(test_destroy_frames),
-		cmocka_unit_test(test_dht_ping),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
