@@ -16,7 +16,8 @@
 #include "http.h"
 #include "node.h"
 
-#define PEERS_MIN 4096 /* peers remembered over all overlays, at least */
+#define NAMES_WAITING_SHARE 8 /* one in so many of all packet buffers may wait for names */
+#define PEERS_MIN 4096	      /* peers remembered over all overlays, at least */
 /* empty polls of a device before a sleep, where that is configured */
 #define IDLE_SPINS 100
 
@@ -105,6 +106,32 @@ cb_wake_control(void *arg)
 	uv_async_send(&node->wake);
 }
 
+/* May exits send there, and can they? */
+static bool
+cb_exit_usable(void *arg, const struct peel_addr *addr)
+{
+	struct peel_node *node = arg;
+	struct peel_addr a = *addr;
+
+	a.port = 1; /* any but 0 */
+	return peel_policy_destination(node->policy, &a) &&
+	       node->conf.port->can_reach(node->port, true, &a);
+}
+
+static bool
+cb_reachable(void *arg, const struct peel_addr *addr)
+{
+	struct peel_node *node = arg;
+
+	return node->conf.port->can_reach(node->port, false, addr);
+}
+
+static void
+cb_served(void *arg)
+{
+	node_wake_workers(arg);
+}
+
 /* ---- stages of the start --------------------------------------------------------------------- */
 
 static int
@@ -138,7 +165,6 @@ start_tables(struct peel_node *node, char *why, size_t why_size)
 			conf->tunnel.max_joined_circuits);
 		return rc;
 	}
-	node->n_sessions = peel_session_limit(node->routes);
 	if (conf->max_own_circuits > 0)
 		rc = peel_paths_new(conf->max_own_circuits, node->rcu, &node->paths);
 	if (rc != 0 || conf->replay_entries == 0)
@@ -322,9 +348,37 @@ start_names(struct peel_node *node, char *why, size_t why_size)
 			"the resolver does not start: check [exit] dns_servers and %s",
 			PEEL_DNS_RESOLV_CONF);
 	if (rc == 0)
-		rc = node_names_new(node, &node->names);
-	if (rc == 0)
-		rc = node_bootstrap_new(node, &node->bootstrap);
+		rc = peel_names_new(&(struct peel_names_conf){.env = node->env,
+					    .stats = &node->stats,
+					    .dns = node->dns,
+					    .n_sessions = peel_session_limit(node->routes),
+					    .queue_max = conf->exit_queue,
+					    .waiting_max = node->pool->size / NAMES_WAITING_SHARE,
+					    .usable = cb_exit_usable,
+					    .send = node_exit_send,
+					    .served = cb_served,
+					    .arg = node},
+			&node->names);
+	return rc;
+}
+
+static int
+start_bootstrap(struct peel_node *node)
+{
+	const struct peel_node_conf *conf = &node->conf;
+	struct peel_bootstrap_conf bc = {
+		.env = node->env,
+		.dns = node->dns,
+		.overlay = node->overlay,
+		.fixed = conf->bootstrap,
+		.n_fixed = conf->n_bootstrap,
+		.usable = cb_reachable,
+		.arg = node,
+	};
+	int rc = peel_bootstrap_new(&bc, &node->bootstrap);
+
+	for (size_t i = 0; rc == 0 && i < conf->n_bootstrap_names; i++)
+		(void)peel_bootstrap_add(node->bootstrap, conf->bootstrap_name[i]);
 	return rc;
 }
 
@@ -357,6 +411,8 @@ node_assemble(struct peel_node *node, char *why, size_t why_size)
 		rc = start_control(node);
 	if (rc == 0)
 		rc = start_names(node, why, why_size);
+	if (rc == 0)
+		rc = start_bootstrap(node);
 	if (rc == 0)
 		rc = node_http_new(node, &node->http);
 	if (rc == 0)

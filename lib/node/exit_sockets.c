@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The slow half of exiting: opening an exit's outside endpoint at its first data message, and
- * names. Everything else about exits is done by workers. Source: protocol section 18.1.
+ * The slow half of exiting: opening an exit's outside endpoint at its first data message, and what
+ * waited for a name. Everything else about exits is done by workers. Source: protocol section 18.1.
  */
 #include <errno.h>
 
@@ -79,12 +79,33 @@ node_exit_data(struct peel_node *node, struct rte_mbuf *m)
 	rte_pktmbuf_adj(m, (uint16_t)(data.payload.p - d));
 	pkt->endpoint = endpoint;
 	if (data.destination.type == PEEL_HOST_NAME) {
-		node_names_send(node->names, m, data.destination.name, data.destination.addr.port);
+		peel_names_send(node->names, m, data.destination.name, data.destination.addr.port);
 		return;
 	}
 	pkt->remote = data.destination.addr;
 	peel_stats_add(&node->stats, PEEL_CELLS_EXITED, 1);
 	node_send_mbuf(node, pkt->worker, m);
+}
+
+void
+node_exit_send(void *arg, struct rte_mbuf *m)
+{
+	struct peel_node *node = arg;
+	struct peel_pkt *pkt = peel_pkt(m);
+	struct peel_exit_info info;
+	enum peel_counter outcome = PEEL_CELLS_EXITED;
+
+	/* The circuit may have ended while the name was resolved. */
+	if (peel_or_exit(node->or_circuits, pkt->session, pkt->generation, &info) != 0 ||
+		info.endpoint != pkt->endpoint)
+		outcome = PEEL_DROP_UNKNOWN_CIRCUIT;
+	else if (!peel_policy_destination(node->policy, &pkt->remote))
+		outcome = PEEL_DROP_DESTINATION;
+	peel_stats_add(&node->stats, outcome, 1);
+	if (outcome == PEEL_CELLS_EXITED)
+		node_send_mbuf(node, pkt->worker, m);
+	else
+		rte_pktmbuf_free(m);
 }
 
 void

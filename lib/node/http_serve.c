@@ -393,7 +393,7 @@ node_http_request(struct node_http *http, uint32_t session, uint32_t generation,
 		return;
 	}
 	s->resolving = true;
-	if (node_names_lookup(node->names, session, generation, m.target.name, on_address, s) != 0)
+	if (peel_names_lookup(node->names, session, generation, m.target.name, on_address, s) != 0)
 		on_address(s, NULL);
 }
 

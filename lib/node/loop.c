@@ -52,7 +52,7 @@ on_tick(uv_timer_t *timer)
 		node_origin_report(node);
 	}
 	next = min_u64(next, node_http_tick(node->http));
-	next = min_u64(next, node_bootstrap_tick(node->bootstrap));
+	next = min_u64(next, peel_bootstrap_tick(node->bootstrap));
 	next = min_u64(next, watch_port(node));
 	next = min_u64(next, node_own_tick(node->own));
 	peel_rcu_poll(node->rcu);

@@ -73,7 +73,7 @@ peel_node_add_bootstrap(struct peel_node *node, const char *host_port)
 		peel_overlay_add_bootstrap(node->overlay, &addr);
 		return 0;
 	}
-	return node_bootstrap_add(node->bootstrap, host_port);
+	return peel_bootstrap_add(node->bootstrap, host_port);
 }
 
 int
@@ -112,9 +112,9 @@ peel_node_free(struct peel_node *node)
 		return;
 	node_management_stop(node);
 	node_http_free(node->http);
+	peel_bootstrap_free(node->bootstrap);
 	peel_dns_free(node->dns);
-	node_names_free(node->names);
-	node_bootstrap_free(node->bootstrap);
+	peel_names_free(node->names);
 	peel_origin_free(node->origin_circuits);
 	peel_or_free(node->or_circuits);
 	peel_dht_free(node->dht);

@@ -10,7 +10,9 @@
 #include <uv.h>
 
 #include "peel_datapath.h"
+#include "peel_bootstrap.h"
 #include "peel_dht.h"
+#include "peel_names.h"
 #include "peel_node.h"
 #include "peel_submit_queue.h"
 
@@ -25,11 +27,8 @@ struct node_worker {
 	bool mail; /* control pushed something since the last wake */
 };
 
-struct node_own;       /* addresses of this machine, and the policy made of them: own_addresses.c */
-struct peel_dns;       /* resolution of names: dns.h */
-struct node_names;     /* cache and waiting datagrams: names.c */
-struct node_bootstrap; /* configured servers known by name: bootstrap.c */
-struct node_http;      /* HTTP requests of circuits, ours and others': http.h */
+struct node_own;  /* addresses of this machine, and the policy made of them: own_addresses.c */
+struct node_http; /* HTTP requests of circuits, ours and others': http.h */
 struct node_management; /* management socket: management.c */
 
 /* What the program is told about an own circuit. */
@@ -56,7 +55,6 @@ struct peel_node {
 	struct peel_rcu *rcu;
 	struct peel_port *port;
 	struct peel_addr local; /* main address as bound */
-	uint32_t n_sessions;	/* below this are all indices of sessions */
 	struct peel_route_table *routes;
 	struct peel_paths *paths;   /* own circuits; NULL: this node only serves others */
 	struct peel_replay *replay; /* NULL: filter off */
@@ -89,8 +87,8 @@ struct peel_node {
 	struct peel_dns *dns;
 	struct node_own *own;
 	const struct peel_policy *policy; /* of now: what exits let out */
-	struct node_names *names;
-	struct node_bootstrap *bootstrap;
+	struct peel_names *names;
+	struct peel_bootstrap *bootstrap;
 	struct node_http *http;
 	struct node_management *management;
 	struct peel_node_privileges privileges; /* of the program; no user: it did not say */
@@ -132,6 +130,8 @@ bool node_deliver(struct peel_node *node);
 /* exit_sockets.c */
 /** A data message that waits for its exit's sockets or for a name. Takes the mbuf. */
 void node_exit_data(struct peel_node *node, struct rte_mbuf *m);
+/** The same once its destination is known, for lib/names. */
+void node_exit_send(void *arg, struct rte_mbuf *m);
 void node_exit_gone(void *arg, uint32_t session, uint32_t endpoint);
 /** No socket could be had for a circuit, for this reason (negative errno): count it, and say so now
  * and then. */
@@ -149,35 +149,6 @@ void node_own_public(struct node_own *own, const struct peel_addr *address);
 bool node_own_lost(const struct node_own *own);
 /** Milliseconds until it wants to be called again. */
 uint64_t node_own_tick(struct node_own *own);
-
-/* names.c */
-int node_names_new(struct peel_node *node, struct node_names **out) PEEL_MUST_USE;
-/** After peel_dns_free(), which answers everybody who waits. NULL is fine. */
-void node_names_free(struct node_names *names);
-/**
- * Send m (payload only; pkt has session, generation, worker) to a name, resolved now, from the
- * cache or later. Takes the mbuf.
- */
-void node_names_send(
-	struct node_names *names, struct rte_mbuf *m, struct peel_span span, uint16_t port);
-typedef void (*node_names_fn)(void *arg, const struct peel_addr *addr);
-/**
- * Resolve a name for a circuit, within its budget. fn is called exactly once, perhaps before this
- * returns, with an address of port 0, or NULL. -EINVAL: no name, -EAGAIN: over the budget, -ENOENT:
- * did not resolve a moment ago, -ENOMEM; then fn is not called.
- */
-int node_names_lookup(struct node_names *names, uint32_t session, uint32_t generation,
-	struct peel_span span, node_names_fn fn, void *arg);
-
-/* bootstrap.c */
-/** With the configured names; they are looked up from the first tick on. */
-int node_bootstrap_new(struct peel_node *node, struct node_bootstrap **out) PEEL_MUST_USE;
-/** After peel_dns_free(). NULL is fine. */
-void node_bootstrap_free(struct node_bootstrap *b);
-/** One more, "HOST:PORT"; one that is there already is fine. -EINVAL, -ENOSPC or -ENOMEM. */
-int node_bootstrap_add(struct node_bootstrap *b, const char *host_port);
-/** @return milliseconds until it wants to be called again; it must be now and then in any case. */
-uint64_t node_bootstrap_tick(struct node_bootstrap *b);
 
 /* workers.c */
 int node_workers_start(struct peel_node *node);

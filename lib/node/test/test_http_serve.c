@@ -64,8 +64,8 @@ peel_or_answer(struct peel_or_circuits *c, uint32_t session, const uint8_t *msg,
 }
 
 int
-node_names_lookup(struct node_names *names, uint32_t session, uint32_t generation,
-	struct peel_span name, node_names_fn fn, void *arg)
+peel_names_lookup(struct peel_names *names, uint32_t session, uint32_t generation,
+	struct peel_span name, peel_names_fn fn, void *arg)
 {
 	(void)names;
 	(void)session;

@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
-#include "peel_dns.h"
 #include "names_share.h"
-#include "node.h"
+#include "peel_names.h"
 
 /* a power of two; more than budgets and time let be asked for at a time */
 #define NAMES_MAX 16384
@@ -19,7 +18,6 @@
 /* so long after an answer it is used while another is asked for (RFC 8767) */
 #define STALE_MS 600000
 #define FAILURE_MS 5000
-#define WAITING_SHARE 8 /* one in so many of all packet buffers may wait for names */
 
 /* A datagram, or somebody who wants to be called. */
 struct waiter {
@@ -27,12 +25,12 @@ struct waiter {
 	TAILQ_ENTRY(waiter) by_age; /* datagrams only */
 	struct name *name;
 	struct rte_mbuf *m; /* remote.port already set; NULL: call fn */
-	node_names_fn fn;
+	peel_names_fn fn;
 	void *arg;
 };
 
 struct name {
-	struct node_names *names;
+	struct peel_names *names;
 	struct name *next;	/* in its bucket */
 	TAILQ_ENTRY(name) used; /* while nobody asks */
 	TAILQ_HEAD(, waiter) waiters;
@@ -44,31 +42,29 @@ struct name {
 	char text[NAME_LEN_MAX + 1];
 };
 
-struct node_names {
-	struct peel_node *node;
+struct peel_names {
+	struct peel_names_conf conf;
 	uint64_t seed;
 	struct name **bucket; /* [NAMES_MAX] */
 	uint32_t n;
 	TAILQ_HEAD(, name) used;   /* the one not used for longest first */
 	struct names_share *share; /* by session */
-	uint32_t n_sessions;
 	struct names_budget budget;
 	TAILQ_HEAD(ages, waiter) by_age;
 	uint32_t n_waiting, n_circuits_waiting;
-	uint32_t waiting_max; /* of all circuits: buffers that reception lacks meanwhile */
 };
 
 /* ---- circuits -------------------------------------------------------------------------------- */
 
 static uint64_t
-now_ms(const struct node_names *names)
+now_ms(const struct peel_names *names)
 {
-	return peel_now_ms(names->node->env);
+	return peel_now_ms(names->conf.env);
 }
 
 /* What the circuit has here; the one before it in the same place leaves nothing behind. */
 static struct names_share *
-share_of(struct node_names *names, uint32_t session, uint32_t generation)
+share_of(struct peel_names *names, uint32_t session, uint32_t generation)
 {
 	struct names_share *share = &names->share[session];
 
@@ -80,7 +76,7 @@ share_of(struct node_names *names, uint32_t session, uint32_t generation)
 }
 
 static bool
-may_ask(struct node_names *names, uint32_t session, uint32_t generation)
+may_ask(struct peel_names *names, uint32_t session, uint32_t generation)
 {
 	return names_share_take(
 		share_of(names, session, generation), &names->budget, now_ms(names));
@@ -89,9 +85,9 @@ may_ask(struct node_names *names, uint32_t session, uint32_t generation)
 /* ---- what waits ------------------------------------------------------------------------------ */
 
 static void
-drop(struct node_names *names, struct rte_mbuf *m, enum peel_counter reason)
+drop(struct peel_names *names, struct rte_mbuf *m, enum peel_counter reason)
 {
-	peel_stats_add(&names->node->stats, reason, 1);
+	peel_stats_add(names->conf.stats, reason, 1);
 	rte_pktmbuf_free(m);
 }
 
@@ -99,7 +95,7 @@ drop(struct node_names *names, struct rte_mbuf *m, enum peel_counter reason)
 static void
 take_out(struct waiter *w)
 {
-	struct node_names *names = w->name->names;
+	struct peel_names *names = w->name->names;
 
 	TAILQ_REMOVE(&w->name->waiters, w, entry);
 	if (w->m == NULL)
@@ -116,11 +112,11 @@ take_out(struct waiter *w)
 /* One datagram of a circuit may always wait. More may, whatever number of names they wait for, as
  * long as all together leave half of the room to those that have none. */
 static bool
-may_wait(const struct node_names *names, const struct names_share *share)
+may_wait(const struct peel_names *names, const struct names_share *share)
 {
-	uint32_t half = names->waiting_max / 2;
+	uint32_t half = names->conf.waiting_max / 2;
 
-	return share->waiting == 0 || (share->waiting < names->node->conf.exit_queue &&
+	return share->waiting == 0 || (share->waiting < names->conf.queue_max &&
 					      share->waiting < half / names->n_circuits_waiting &&
 					      names->n_waiting < half);
 }
@@ -129,7 +125,7 @@ may_wait(const struct node_names *names, const struct names_share *share)
 static void
 wait_for(struct name *name, struct rte_mbuf *m)
 {
-	struct node_names *names = name->names;
+	struct peel_names *names = name->names;
 	struct names_share *share = share_of(names, peel_pkt(m)->session, peel_pkt(m)->generation);
 	struct waiter *w = may_wait(names, share) ? calloc(1, sizeof(*w)) : NULL;
 
@@ -137,7 +133,7 @@ wait_for(struct name *name, struct rte_mbuf *m)
 		drop(names, m, PEEL_DROP_EXIT_QUEUE);
 		return;
 	}
-	if (names->n_waiting >= names->waiting_max && !TAILQ_EMPTY(&names->by_age)) {
+	if (names->n_waiting >= names->conf.waiting_max && !TAILQ_EMPTY(&names->by_age)) {
 		struct waiter *oldest = TAILQ_FIRST(&names->by_age);
 
 		take_out(oldest);
@@ -153,24 +149,14 @@ wait_for(struct name *name, struct rte_mbuf *m)
 }
 
 static void
-send_to(struct node_names *names, struct rte_mbuf *m, const struct peel_addr *addr)
+send_to(struct peel_names *names, struct rte_mbuf *m, const struct peel_addr *addr)
 {
 	struct peel_pkt *pkt = peel_pkt(m);
 	uint16_t port = pkt->remote.port;
-	struct peel_exit_info info;
 
 	pkt->remote = *addr;
 	pkt->remote.port = port;
-	/* The circuit may have ended while the name was resolved. */
-	if (peel_or_exit(names->node->or_circuits, pkt->session, pkt->generation, &info) != 0 ||
-		info.endpoint != pkt->endpoint) {
-		drop(names, m, PEEL_DROP_UNKNOWN_CIRCUIT);
-	} else if (!peel_policy_destination(names->node->policy, &pkt->remote)) {
-		drop(names, m, PEEL_DROP_DESTINATION);
-	} else {
-		peel_stats_add(&names->node->stats, PEEL_CELLS_EXITED, 1);
-		node_send_mbuf(names->node, pkt->worker, m);
-	}
+	names->conf.send(names->conf.arg, m);
 }
 
 static void
@@ -194,7 +180,7 @@ serve_waiters(struct name *name)
 /* ---- the cache ------------------------------------------------------------------------------- */
 
 static struct name **
-bucket_of(struct node_names *names, const char *text)
+bucket_of(struct peel_names *names, const char *text)
 {
 	uint64_t h = names->seed;
 
@@ -204,7 +190,7 @@ bucket_of(struct node_names *names, const char *text)
 }
 
 static struct name *
-find(struct node_names *names, const char *text)
+find(struct peel_names *names, const char *text)
 {
 	struct name *name = *bucket_of(names, text);
 
@@ -232,7 +218,7 @@ forget(struct name *name)
 }
 
 static struct name *
-add(struct node_names *names, const char *text)
+add(struct peel_names *names, const char *text)
 {
 	struct name **bucket = bucket_of(names, text), *name;
 
@@ -259,19 +245,16 @@ add(struct node_names *names, const char *text)
 static bool
 is_usable(void *arg, const struct peel_addr *addr)
 {
-	struct peel_node *node = ((struct name *)arg)->names->node;
-	struct peel_addr a = *addr;
+	const struct peel_names_conf *conf = &((struct name *)arg)->names->conf;
 
-	a.port = 1; /* any but 0 */
-	return peel_policy_destination(node->policy, &a) &&
-	       node->conf.port->can_reach(node->port, true, &a);
+	return conf->usable(conf->arg, addr);
 }
 
 static void
 on_answer(void *arg, enum peel_dns_result result, const struct peel_addr *addr)
 {
 	struct name *name = arg;
-	struct node_names *names = name->names;
+	struct peel_names *names = name->names;
 	struct names_share *share = &names->share[name->session];
 	uint64_t now = now_ms(names);
 
@@ -288,7 +271,7 @@ on_answer(void *arg, enum peel_dns_result result, const struct peel_addr *addr)
 	name->asking = false;
 	TAILQ_INSERT_TAIL(&names->used, name, used);
 	serve_waiters(name);
-	node_wake_workers(names->node);
+	names->conf.served(names->conf.arg);
 }
 
 /* The budget has been asked. */
@@ -300,7 +283,7 @@ ask(struct name *name, uint32_t session, uint32_t generation)
 	name->generation = generation;
 	TAILQ_REMOVE(&name->names->used, name, used);
 	/* May answer at once, from the hosts file. */
-	peel_dns_resolve(name->names->node->dns, name->text, is_usable, on_answer, name);
+	peel_dns_resolve(name->names->conf.dns, name->text, is_usable, on_answer, name);
 }
 
 /* The address of a name that is known. One that is no longer fresh is asked for again, and goes on
@@ -319,7 +302,7 @@ known_address(struct name *name, uint32_t session, uint32_t generation)
 
 /* The name, being asked for; or why not: PEEL_DROP_RATE or PEEL_DROP_RESOLVE. */
 static struct name *
-asked_for(struct node_names *names, struct name *name, const char *text, uint32_t session,
+asked_for(struct peel_names *names, struct name *name, const char *text, uint32_t session,
 	uint32_t generation, enum peel_counter *why)
 {
 	if (name != NULL && name->asking)
@@ -361,7 +344,7 @@ name_text(struct peel_span span, char text[NAME_LEN_MAX + 1])
 }
 
 void
-node_names_send(struct node_names *names, struct rte_mbuf *m, struct peel_span span, uint16_t port)
+peel_names_send(struct peel_names *names, struct rte_mbuf *m, struct peel_span span, uint16_t port)
 {
 	struct peel_pkt *pkt = peel_pkt(m);
 	const struct peel_addr *addr;
@@ -371,7 +354,7 @@ node_names_send(struct node_names *names, struct rte_mbuf *m, struct peel_span s
 
 	pkt->remote.port = port;
 	/* The name lies in m's stripped part: it is copied before m goes on. */
-	if (!name_text(span, text) || pkt->session >= names->n_sessions) {
+	if (!name_text(span, text) || pkt->session >= names->conf.n_sessions) {
 		drop(names, m, PEEL_DROP_RESOLVE);
 		return;
 	}
@@ -395,8 +378,8 @@ node_names_send(struct node_names *names, struct rte_mbuf *m, struct peel_span s
 }
 
 int
-node_names_lookup(struct node_names *names, uint32_t session, uint32_t generation,
-	struct peel_span span, node_names_fn fn, void *arg)
+peel_names_lookup(struct peel_names *names, uint32_t session, uint32_t generation,
+	struct peel_span span, peel_names_fn fn, void *arg)
 {
 	const struct peel_addr *addr;
 	enum peel_counter why;
@@ -404,7 +387,7 @@ node_names_lookup(struct node_names *names, uint32_t session, uint32_t generatio
 	struct waiter *w;
 	struct name *name;
 
-	if (!name_text(span, text) || session >= names->n_sessions)
+	if (!name_text(span, text) || session >= names->conf.n_sessions)
 		return -EINVAL;
 	name = find(names, text);
 	addr = name == NULL ? NULL : known_address(name, session, generation);
@@ -430,23 +413,21 @@ node_names_lookup(struct node_names *names, uint32_t session, uint32_t generatio
 /* ---- life ------------------------------------------------------------------------------------ */
 
 int
-node_names_new(struct peel_node *node, struct node_names **out)
+peel_names_new(const struct peel_names_conf *conf, struct peel_names **out)
 {
-	struct node_names *names = calloc(1, sizeof(*names));
+	struct peel_names *names = calloc(1, sizeof(*names));
 
 	if (names == NULL)
 		return -ENOMEM;
-	names->node = node;
-	names->seed = peel_random_u64(node->env);
-	names->n_sessions = node->n_sessions;
-	names->waiting_max = node->pool->size / WAITING_SHARE;
+	names->conf = *conf;
+	names->seed = peel_random_u64(conf->env);
 	TAILQ_INIT(&names->used);
 	TAILQ_INIT(&names->by_age);
 	names_budget_init(&names->budget, now_ms(names));
 	names->bucket = calloc(NAMES_MAX, sizeof(names->bucket[0]));
-	names->share = calloc(names->n_sessions, sizeof(names->share[0]));
+	names->share = calloc(conf->n_sessions, sizeof(names->share[0]));
 	if (names->bucket == NULL || names->share == NULL) {
-		node_names_free(names);
+		peel_names_free(names);
 		return -ENOMEM;
 	}
 	*out = names;
@@ -454,7 +435,7 @@ node_names_new(struct peel_node *node, struct node_names **out)
 }
 
 void
-node_names_free(struct node_names *names)
+peel_names_free(struct peel_names *names)
 {
 	if (names == NULL)
 		return;

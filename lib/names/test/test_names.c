@@ -12,8 +12,7 @@
 
 #include <rte_eal.h>
 
-#include "peel_dns.h"
-#include "node.h"
+#include "peel_names.h"
 
 #define BUFFERS 8191
 #define SESSIONS 1000
@@ -30,7 +29,9 @@ struct pending {
 };
 
 struct world {
-	struct peel_node node;
+	struct peel_names *names;
+	struct peel_stats stats;
+	struct peel_env env;
 	uint64_t now;
 	struct pending *pending; /* [PENDING_MAX] */
 	unsigned int n_pending;
@@ -48,7 +49,7 @@ struct world {
 static struct world *current;
 static struct rte_mempool *pool;
 
-/* ---- what the rest of lib/node would do ------------------------------------------------------ */
+/* ---- what a node would do ------------------------------------------------------------------ */
 
 void
 peel_dns_resolve(struct peel_dns *dns, const char *name, peel_dns_usable_fn usable, peel_dns_fn fn,
@@ -81,39 +82,26 @@ peel_dns_resolve(struct peel_dns *dns, const char *name, peel_dns_usable_fn usab
 	}
 }
 
-int
-peel_or_exit(struct peel_or_circuits *c, uint32_t session, uint32_t generation,
-	struct peel_exit_info *out)
+static void
+sent(void *arg, struct rte_mbuf *m)
 {
-	(void)c;
-	(void)session;
-	(void)generation;
-	*out = (struct peel_exit_info){.endpoint = ENDPOINT};
-	return 0;
-}
-
-void
-node_send_mbuf(struct peel_node *node, unsigned int worker, struct rte_mbuf *m)
-{
-	(void)node;
-	(void)worker;
+	assert_ptr_equal(arg, current);
 	current->sent[peel_pkt(m)->session]++;
 	current->last_sent = peel_pkt(m)->remote;
 	rte_pktmbuf_free(m);
 }
 
-void
-node_wake_workers(struct peel_node *node)
+static void
+served(void *arg)
 {
-	(void)node;
+	assert_ptr_equal(arg, current);
 }
 
 static bool
-can_reach(const struct peel_port *port, bool exit, const struct peel_addr *to)
+usable(void *arg, const struct peel_addr *addr)
 {
-	(void)port;
-	(void)to;
-	return exit;
+	(void)addr;
+	return arg == current;
 }
 
 static uint64_t
@@ -147,24 +135,26 @@ setup_eal(void **state)
 static int
 setup(void **state)
 {
-	static const struct peel_port_ops port = {.name = "test", .can_reach = can_reach};
-	static struct peel_env env;
 	struct world *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);
-	env = (struct peel_env){.now_ms = now_ms, .random = draw, .arg = w};
+	w->env = (struct peel_env){.now_ms = now_ms, .random = draw, .arg = w};
 	w->now = 1000000;
 	w->delay_ms = 50;
 	w->last_byte = 1;
 	w->pending = calloc(PENDING_MAX, sizeof(w->pending[0]));
 	assert_non_null(w->pending);
-	w->node.env = &env;
-	w->node.pool = pool;
-	w->node.n_sessions = SESSIONS;
-	w->node.conf.port = &port;
-	w->node.conf.exit_queue = 64;
-	w->node.policy = &w->node.conf.policy;
-	assert_int_equal(node_names_new(&w->node, &w->node.names), 0);
+	assert_int_equal(peel_names_new(&(struct peel_names_conf){.env = &w->env,
+						.stats = &w->stats,
+						.n_sessions = SESSIONS,
+						.queue_max = 64,
+						.waiting_max = BUFFERS / 8,
+						.usable = usable,
+						.send = sent,
+						.served = served,
+						.arg = w},
+				 &w->names),
+		0);
 	*state = current = w;
 	return 0;
 }
@@ -204,7 +194,7 @@ teardown(void **state)
 
 	w->now += 100000;
 	answer(w);
-	node_names_free(w->node.names);
+	peel_names_free(w->names);
 	assert_int_equal(rte_mempool_in_use_count(pool), 0);
 	free(w->pending);
 	free(w);
@@ -221,7 +211,7 @@ send_as(struct world *w, uint32_t session, uint32_t generation, const char *name
 	peel_pkt(m)->session = session;
 	peel_pkt(m)->generation = generation;
 	peel_pkt(m)->endpoint = ENDPOINT;
-	node_names_send(w->node.names, m, span, 80);
+	peel_names_send(w->names, m, span, 80);
 }
 
 static void
@@ -233,7 +223,7 @@ send_to(struct world *w, uint32_t session, const char *name)
 static uint64_t
 count(const struct world *w, enum peel_counter c)
 {
-	return peel_stats_get(&w->node.stats, c);
+	return peel_stats_get(&w->stats, c);
 }
 
 /* ---- a name in steady use -------------------------------------------------------------------- */
@@ -520,7 +510,7 @@ look_up(struct world *w, const char *name)
 {
 	struct peel_span span = {(const uint8_t *)name, strlen(name)};
 
-	return node_names_lookup(w->node.names, 1, 1, span, on_called, w);
+	return peel_names_lookup(w->names, 1, 1, span, on_called, w);
 }
 
 static void

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
-#include "peel_dns.h"
-#include "node.h"
+#include "peel_bootstrap.h"
 
 #define NAMES_MAX 128
 #define AGAIN_MS 600000 /* after an answer */
@@ -19,7 +18,7 @@
 
 struct server {
 	TAILQ_ENTRY(server) entry;
-	struct peel_node *node;
+	struct peel_bootstrap *b;
 	char host[128];
 	struct peel_addr addr; /* port set; family NONE: not known yet */
 	uint64_t next_ms;      /* when it is looked up again */
@@ -27,31 +26,30 @@ struct server {
 	bool asking, complained;
 };
 
-struct node_bootstrap {
-	struct peel_node *node;
+struct peel_bootstrap {
+	struct peel_bootstrap_conf conf;
 	TAILQ_HEAD(, server) servers;
 	unsigned int n, n_unknown;
 	unsigned int resolver_changes; /* seen so far */
+	bool closing;		       /* freed with the last of servers */
 };
 
-/* Can the main address send there? */
 static bool
 is_usable(void *arg, const struct peel_addr *addr)
 {
-	struct peel_node *node = ((struct server *)arg)->node;
+	const struct peel_bootstrap_conf *conf = &((struct server *)arg)->b->conf;
 
-	return node->conf.port->can_reach(node->port, false, addr);
+	return conf->usable(conf->arg, addr);
 }
 
 /* Does any other configured server have this address? */
 static bool
-is_shared(const struct node_bootstrap *b, const struct server *s)
+is_shared(const struct peel_bootstrap *b, const struct server *s)
 {
-	const struct peel_node_conf *conf = &b->node->conf;
 	const struct server *other;
 
-	for (size_t i = 0; i < conf->n_bootstrap; i++) {
-		if (peel_addr_equal(&conf->bootstrap[i], &s->addr))
+	for (size_t i = 0; i < b->conf.n_fixed; i++) {
+		if (peel_addr_equal(&b->conf.fixed[i], &s->addr))
 			return true;
 	}
 	TAILQ_FOREACH (other, &b->servers, entry) {
@@ -64,7 +62,7 @@ is_shared(const struct node_bootstrap *b, const struct server *s)
 static void
 move_to(struct server *s, const struct peel_addr *addr)
 {
-	struct node_bootstrap *b = s->node->bootstrap;
+	struct peel_bootstrap *b = s->b;
 	uint16_t port = s->addr.port;
 	char text[PEEL_ADDR_TEXT_MAX];
 
@@ -73,29 +71,45 @@ move_to(struct server *s, const struct peel_addr *addr)
 	if (s->addr.family == PEEL_FAMILY_NONE)
 		b->n_unknown--;
 	else if (!is_shared(b, s))
-		peel_overlay_remove_bootstrap(b->node->overlay, &s->addr);
+		peel_overlay_remove_bootstrap(b->conf.overlay, &s->addr);
 	s->addr = *addr;
 	s->addr.port = port;
-	peel_overlay_add_bootstrap(b->node->overlay, &s->addr);
+	peel_overlay_add_bootstrap(b->conf.overlay, &s->addr);
 	peel_log(s->complained ? PEEL_LOG_INFO : PEEL_LOG_DEBUG, "name %s resolves to %s", s->host,
 		peel_addr_text(&s->addr, text));
 	s->complained = false;
+}
+
+/* Nobody looks it up. */
+static void
+server_free(struct server *s)
+{
+	struct peel_bootstrap *b = s->b;
+
+	TAILQ_REMOVE(&b->servers, s, entry);
+	free(s);
+	if (b->closing && TAILQ_EMPTY(&b->servers))
+		free(b);
 }
 
 static void
 on_answer(void *arg, enum peel_dns_result result, const struct peel_addr *addr)
 {
 	struct server *s = arg;
-	uint64_t now = peel_now_ms(s->node->env);
+	uint64_t now = peel_now_ms(s->b->conf.env);
 
 	s->asking = false;
+	if (s->b->closing) {
+		server_free(s);
+		return;
+	}
 	if (result == PEEL_DNS_FOUND) {
 		move_to(s, addr);
 		s->retry_ms = RETRY_FIRST_MS;
 		s->next_ms = now + AGAIN_MS;
 		return;
 	}
-	if (s->addr.family == PEEL_FAMILY_NONE && !s->complained && !s->node->stopping) {
+	if (s->addr.family == PEEL_FAMILY_NONE && !s->complained) {
 		peel_log(PEEL_LOG_WARNING, "name %s does not resolve; trying again", s->host);
 		s->complained = true;
 	}
@@ -107,14 +121,14 @@ static void
 look_up(struct server *s)
 {
 	s->asking = true;
-	peel_dns_resolve(s->node->dns, s->host, is_usable, on_answer, s);
+	peel_dns_resolve(s->b->conf.dns, s->host, is_usable, on_answer, s);
 }
 
 /* Resolvers that changed may know what the others did not. */
 static void
-hurry(struct node_bootstrap *b, uint64_t now)
+hurry(struct peel_bootstrap *b, uint64_t now)
 {
-	unsigned int changes = peel_dns_refresh(b->node->dns);
+	unsigned int changes = peel_dns_refresh(b->conf.dns);
 	struct server *s;
 
 	if (changes == b->resolver_changes)
@@ -127,9 +141,9 @@ hurry(struct node_bootstrap *b, uint64_t now)
 }
 
 uint64_t
-node_bootstrap_tick(struct node_bootstrap *b)
+peel_bootstrap_tick(struct peel_bootstrap *b)
 {
-	uint64_t now = peel_now_ms(b->node->env), next = UINT64_MAX;
+	uint64_t now = peel_now_ms(b->conf.env), next = UINT64_MAX;
 	struct server *s;
 
 	if (b->n_unknown > 0)
@@ -144,7 +158,7 @@ node_bootstrap_tick(struct node_bootstrap *b)
 }
 
 int
-node_bootstrap_add(struct node_bootstrap *b, const char *host_port)
+peel_bootstrap_add(struct peel_bootstrap *b, const char *host_port)
 {
 	const char *colon = strrchr(host_port, ':');
 	unsigned long port = colon == NULL ? 0 : strtoul(colon + 1, NULL, 10);
@@ -163,11 +177,11 @@ node_bootstrap_add(struct node_bootstrap *b, const char *host_port)
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return -ENOMEM;
-	s->node = b->node;
+	s->b = b;
 	memcpy(s->host, host_port, len);
 	s->addr.port = (uint16_t)port;
 	s->retry_ms = RETRY_FIRST_MS;
-	s->next_ms = peel_now_ms(b->node->env);
+	s->next_ms = peel_now_ms(b->conf.env);
 	TAILQ_INSERT_TAIL(&b->servers, s, entry);
 	b->n++;
 	b->n_unknown++;
@@ -175,30 +189,31 @@ node_bootstrap_add(struct node_bootstrap *b, const char *host_port)
 }
 
 int
-node_bootstrap_new(struct peel_node *node, struct node_bootstrap **out)
+peel_bootstrap_new(const struct peel_bootstrap_conf *conf, struct peel_bootstrap **out)
 {
-	struct node_bootstrap *b = calloc(1, sizeof(*b));
+	struct peel_bootstrap *b = calloc(1, sizeof(*b));
 
 	if (b == NULL)
 		return -ENOMEM;
-	b->node = node;
+	b->conf = *conf;
 	TAILQ_INIT(&b->servers);
-	for (size_t i = 0; i < node->conf.n_bootstrap_names; i++)
-		(void)node_bootstrap_add(b, node->conf.bootstrap_name[i]);
 	*out = b;
 	return 0;
 }
 
 void
-node_bootstrap_free(struct node_bootstrap *b)
+peel_bootstrap_free(struct peel_bootstrap *b)
 {
-	struct server *s;
+	struct server *s, *next;
 
 	if (b == NULL)
 		return;
-	while ((s = TAILQ_FIRST(&b->servers)) != NULL) {
-		TAILQ_REMOVE(&b->servers, s, entry);
-		free(s);
+	for (s = TAILQ_FIRST(&b->servers); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, entry);
+		if (!s->asking)
+			server_free(s);
 	}
-	free(b);
+	b->closing = true;
+	if (TAILQ_EMPTY(&b->servers))
+		free(b);
 }

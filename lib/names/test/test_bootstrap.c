@@ -8,21 +8,25 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "peel_dns.h"
-#include "node.h"
+#include "peel_bootstrap.h"
 
 #define SERVERS_MAX 8
+#define QUESTIONS_MAX 128
 
 struct world {
-	struct peel_node node;
+	struct peel_bootstrap *bootstrap;
+	struct peel_bootstrap_conf conf;
+	struct peel_env env;
+	struct peel_addr fixed;
 	uint64_t now;
 	unsigned int changes;
 	/* the resolver */
 	bool network, silent;
 	uint8_t last_byte;
 	unsigned int asked;
-	peel_dns_fn fn; /* silent: of the last question */
-	void *arg;
+	peel_dns_fn fn;
+	void *arg[QUESTIONS_MAX]; /* silent: of questions without an answer */
+	unsigned int n_unanswered;
 	/* the overlay */
 	struct peel_addr server[SERVERS_MAX];
 	unsigned int n;
@@ -49,8 +53,9 @@ peel_dns_resolve(struct peel_dns *dns, const char *name, peel_dns_usable_fn usab
 	assert_true(usable(arg, &a));
 	w->asked++;
 	if (w->silent) {
+		assert_true(w->n_unanswered < QUESTIONS_MAX);
 		w->fn = fn;
-		w->arg = arg;
+		w->arg[w->n_unanswered++] = arg;
 	} else if (w->network) {
 		fn(arg, PEEL_DNS_FOUND, &a);
 	} else {
@@ -86,11 +91,10 @@ peel_overlay_remove_bootstrap(struct peel_overlay *ov, const struct peel_addr *a
 }
 
 static bool
-can_reach(const struct peel_port *port, bool exit, const struct peel_addr *to)
+usable(void *arg, const struct peel_addr *addr)
 {
-	(void)port;
-	(void)to;
-	return !exit;
+	(void)addr;
+	return arg == current;
 }
 
 static uint64_t
@@ -102,16 +106,15 @@ now_ms(void *arg)
 static int
 setup(void **state)
 {
-	static const struct peel_port_ops port = {.name = "test", .can_reach = can_reach};
-	static struct peel_env env;
 	struct world *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);
-	env = (struct peel_env){.now_ms = now_ms, .arg = w};
+	w->env = (struct peel_env){.now_ms = now_ms, .arg = w};
+	w->conf = (struct peel_bootstrap_conf){
+		.env = &w->env, .fixed = &w->fixed, .n_fixed = 1, .usable = usable, .arg = w};
 	w->now = 1000000;
 	w->last_byte = 1;
-	w->node.env = &env;
-	w->node.conf.port = &port;
+	assert_int_equal(peel_bootstrap_new(&w->conf, &w->bootstrap), 0);
 	*state = current = w;
 	return 0;
 }
@@ -121,7 +124,9 @@ teardown(void **state)
 {
 	struct world *w = *state;
 
-	node_bootstrap_free(w->node.bootstrap);
+	peel_bootstrap_free(w->bootstrap);
+	while (w->n_unanswered > 0)
+		w->fn(w->arg[--w->n_unanswered], PEEL_DNS_FAILED, NULL);
 	free(w);
 	return 0;
 }
@@ -129,8 +134,7 @@ teardown(void **state)
 static void
 start(struct world *w, const char *name)
 {
-	strcpy(w->node.conf.bootstrap_name[w->node.conf.n_bootstrap_names++], name);
-	assert_int_equal(node_bootstrap_new(&w->node, &w->node.bootstrap), 0);
+	assert_int_equal(peel_bootstrap_add(w->bootstrap, name), 0);
 }
 
 /* As the loop does: not later than it wants to, and twice a second in any case. */
@@ -138,7 +142,7 @@ static void
 pass(struct world *w, uint64_t ms)
 {
 	for (uint64_t end = w->now + ms; w->now < end;) {
-		uint64_t next = node_bootstrap_tick(w->node.bootstrap);
+		uint64_t next = peel_bootstrap_tick(w->bootstrap);
 
 		w->now += next < 500 ? (next > 0 ? next : 1) : 500;
 	}
@@ -202,8 +206,8 @@ test_shared_address(void **state)
 	struct world *w = *state;
 
 	w->network = true;
-	w->node.conf.bootstrap[w->node.conf.n_bootstrap++] = peel_addr_ipv4(192, 0, 2, 2, 6421);
-	strcpy(w->node.conf.bootstrap_name[w->node.conf.n_bootstrap_names++], "server-a.test:6421");
+	w->fixed = peel_addr_ipv4(192, 0, 2, 2, 6421);
+	start(w, "server-a.test:6421");
 	start(w, "server-b.test:6421");
 	pass(w, 1000);
 	assert_int_equal(w->n, 1);
@@ -224,25 +228,25 @@ test_added_later(void **state)
 
 	w->network = w->silent = true;
 	start(w, "server.test:6421");
-	assert_int_equal(node_bootstrap_add(w->node.bootstrap, "server.test:6421"), 0);
+	assert_int_equal(peel_bootstrap_add(w->bootstrap, "server.test:6421"), 0);
 	pass(w, 1000);
 	assert_int_equal(w->asked, 1);
-	assert_int_equal(node_bootstrap_add(w->node.bootstrap, "server.test"), -EINVAL);
-	assert_int_equal(node_bootstrap_add(w->node.bootstrap, ":1"), -EINVAL);
-	assert_int_equal(node_bootstrap_add(w->node.bootstrap, "server.test:65536"), -EINVAL);
+	assert_int_equal(peel_bootstrap_add(w->bootstrap, "server.test"), -EINVAL);
+	assert_int_equal(peel_bootstrap_add(w->bootstrap, ":1"), -EINVAL);
+	assert_int_equal(peel_bootstrap_add(w->bootstrap, "server.test:65536"), -EINVAL);
 	pass(w, 100000);
 	assert_int_equal(w->asked, 1); /* one question at a time */
 	w->silent = false;
-	w->fn(w->arg, PEEL_DNS_FAILED, NULL);
+	w->fn(w->arg[--w->n_unanswered], PEEL_DNS_FAILED, NULL);
 	pass(w, 10000);
 	assert_int_equal(w->n, 1);
 	w->silent = true;
 	for (unsigned int i = 1; i < 128; i++) {
 		name[7] = (char)('a' + i / 16);
 		name[8] = (char)('a' + i % 16);
-		assert_int_equal(node_bootstrap_add(w->node.bootstrap, name), 0);
+		assert_int_equal(peel_bootstrap_add(w->bootstrap, name), 0);
 	}
-	assert_int_equal(node_bootstrap_add(w->node.bootstrap, "server-more.test:1"), -ENOSPC);
+	assert_int_equal(peel_bootstrap_add(w->bootstrap, "server-more.test:1"), -ENOSPC);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
