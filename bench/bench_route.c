@@ -64,8 +64,8 @@ static void
 fill(struct table *t, struct peel_rcu *rcu, uint32_t routes)
 {
 	struct peel_route_conf conf = {
-		.max_sessions =
-			routes / 2 + CHANGES, /* what is replaced waits for its grace period */
+		/* what is replaced waits for its grace period */
+		.max_sessions = routes / 2 + CHANGES,
 		.rcu = rcu,
 		.env = &peel_env_system,
 		.socket_id = -1,

@@ -23,8 +23,8 @@ enum hugepages {
 enum conf_use {
 	PEEL_CONF_RELAY = 1,
 	PEEL_CONF_CLIENT = 2,
-	PEEL_CONF_ANY =
-		PEEL_CONF_RELAY | PEEL_CONF_CLIENT, /* everything may be there, nothing must */
+	/* everything may be there, nothing must */
+	PEEL_CONF_ANY = PEEL_CONF_RELAY | PEEL_CONF_CLIENT,
 };
 
 /** The settings of a file: CONF_port_listen is `listen` in [port]. */

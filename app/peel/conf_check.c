@@ -186,8 +186,8 @@ share(struct conf *c)
 	c->node.max_own_circuits = PEEL_OWN_EXTRA;
 	for (unsigned int i = 0; i < PEEL_HOPS_MAX; i++) {
 		if (c->client.listen[i].family != PEEL_FAMILY_NONE)
-			c->node.max_own_circuits +=
-				2 * o->max_circuits; /* twice: old ones end slowly */
+			/* twice: old ones end slowly */
+			c->node.max_own_circuits += 2 * o->max_circuits;
 	}
 }
 

@@ -121,8 +121,8 @@ choose(struct proxy_http *h, const peel_circuit *failed, unsigned int n_failed)
 		avoid[n++] = failed[i];
 	circuit = peel_http_circuit_but(h->session->peel, h->hops, avoid, n);
 	if (circuit == 0 && n_failed == 0 && !h->isolate)
-		circuit =
-			peel_http_circuit(h->session->peel, h->hops); /* all trackers may be down */
+		/* all trackers may be down */
+		circuit = peel_http_circuit(h->session->peel, h->hops);
 	return circuit;
 }
 

@@ -128,7 +128,7 @@ peel_fan_awake(struct peel_fan *fan, unsigned int worker)
 bool
 peel_fan_asleep(const struct peel_fan *fan, unsigned int worker)
 {
-	__atomic_thread_fence(
-		__ATOMIC_SEQ_CST); /* the push comes first; pairs with peel_fan_doze */
+	/* the push comes first; pairs with peel_fan_doze */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return __atomic_load_n(&fan->worker[worker].asleep, __ATOMIC_RELAXED);
 }

@@ -142,8 +142,8 @@ origin_pool_ready(struct peel_origin_circuits *t, const struct origin_circuit *t
 	uint32_t n;
 	struct origin_circuit *old = oldest_ready(t, tn->goal, &n);
 
-	p->retry_ms =
-		0; /* the network is there; how long the next failure waits is for time to tell */
+	/* the network is there; how long the next failure waits is for time to tell */
+	p->retry_ms = 0;
 	if (old == NULL || n <= t->conf.settings.max_circuits)
 		return;
 	count(t, PEEL_OWN_REPLACED);

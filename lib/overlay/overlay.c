@@ -90,8 +90,8 @@ peel_overlay_add_bootstrap(struct peel_overlay *ov, const struct peel_addr *addr
 		return;
 	ov->bootstrap[ov->n_bootstrap++] = *addr;
 	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++)
-		ov->walk[c].bootstrap_at =
-			0; /* names resolve late: do not wait for the next turn */
+		/* names resolve late: do not wait for the next turn */
+		ov->walk[c].bootstrap_at = 0;
 }
 
 void

@@ -22,12 +22,12 @@
 
 enum peel_path_flag {
 	PEEL_PATH_READY = 1, /* complete: data may be sent */
-	PEEL_PATH_E2E =
-		2, /* the last layer is end-to-end: everything that comes is application data */
-	PEEL_PATH_REVERSED =
-		4, /* ... sealed with the backward key (downloader) instead of forward (seeder) */
-	PEEL_PATH_INTRODUCTION =
-		8, /* leads to an introduction point: create-e2e may come out of data */
+	/* the last layer is end-to-end: everything that comes is application data */
+	PEEL_PATH_E2E = 2,
+	/* ... sealed with the backward key (downloader) instead of forward (seeder) */
+	PEEL_PATH_REVERSED = 4,
+	/* leads to an introduction point: create-e2e may come out of data */
+	PEEL_PATH_INTRODUCTION = 8,
 };
 
 /** 64 bytes, one cache line. */

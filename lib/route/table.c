@@ -443,10 +443,10 @@ peel_route_new_cid(struct peel_route_table *t)
 {
 	uint32_t cid;
 
+	/* 0 is legal, but looks like a mistake. */
 	do {
 		cid = peel_random_u32(t->env);
-	} while (
-		cid == 0 || peel_route_cid_used(t, cid)); /* 0 is legal, but looks like a mistake */
+	} while (cid == 0 || peel_route_cid_used(t, cid));
 	return cid;
 }
 

@@ -105,8 +105,8 @@ talk(int fd, struct request *q, struct interface *out)
 	_Alignas(struct nlmsghdr) char answer[ANSWER_MAX];
 	int rc;
 
-	q->h.nlmsg_seq =
-		__atomic_add_fetch(&last, 1, __ATOMIC_RELAXED); /* nodes have a thread each */
+	/* nodes have a thread each */
+	q->h.nlmsg_seq = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
 	if (send(fd, q, q->h.nlmsg_len, MSG_DONTWAIT) < 0)
 		return -errno;
 	/* The kernel has answered by now. What else there is, is from a question that nobody waited

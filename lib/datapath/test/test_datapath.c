@@ -260,10 +260,10 @@ test_return_is_sealed_into_the_circuit(void **state)
 	assert_int_equal(peel_addr_parse("[2001:db9::1]:6881", 0, &v6), 0);
 	rig_feed_endpoint(&rig, ENDPOINT, cookie, &c.outside, dht_payload, DHT_LEN);
 	rig_feed_endpoint(&rig, ENDPOINT, cookie, &v6, dht_payload, DHT_LEN);
-	rig_feed_endpoint(
-		&rig, ENDPOINT, cookie, &c.outside, "GET /", 5); /* policy holds inwards as well */
-	rig_feed_endpoint(
-		&rig, ENDPOINT, cookie + 1, &c.outside, dht_payload, DHT_LEN); /* circuit gone */
+	/* policy holds inwards as well */
+	rig_feed_endpoint(&rig, ENDPOINT, cookie, &c.outside, "GET /", 5);
+	/* circuit gone */
+	rig_feed_endpoint(&rig, ENDPOINT, cookie + 1, &c.outside, dht_payload, DHT_LEN);
 	rig_poll(&rig);
 	assert_int_equal(rig.n_out, 2);
 	for (unsigned int i = 0; i < 2; i++) {

@@ -48,8 +48,8 @@ test_classes_are_apart_and_bounded(void **state)
 
 	(void)state;
 	assert_int_equal(peel_mailbox_new(RING, &mb), 0);
-	assert_int_equal(
-		peel_mailbox_new(RING, &other), 0); /* of another worker, or another node */
+	/* of another worker, or another node */
+	assert_int_equal(peel_mailbox_new(RING, &other), 0);
 	m = tagged(0);
 	while (peel_mailbox_push_control(mb, PEEL_CLASS_CREATE, m) == 0) {
 		n++;

@@ -23,8 +23,8 @@ test_extend_refusals(void **state)
 		assert_int_equal(peel_addr_parse(bad[i], 0, &a), 0);
 		assert_int_equal(try_extend(n, &o, nobody_pk, &a), -EBADMSG);
 	}
-	assert_int_equal(
-		try_extend(n, &o, nobody_pk, NULL), -EBADMSG); /* no address, not in our list */
+	/* no address, not in our list */
+	assert_int_equal(try_extend(n, &o, nobody_pk, NULL), -EBADMSG);
 	assert_int_equal(try_extend(n, &o, n->id.pk, &other), -EBADMSG); /* ourselves */
 	assert_int_equal(node_stat(n, PEEL_EXTEND_REFUSED), PEEL_ARRAY_LEN(bad) + 2);
 	assert_int_equal(n->sent_total, 1); /* created */
@@ -248,8 +248,8 @@ test_created_forged(void **state)
 	assert_int_equal(node_input(n, &alice, out, len), -EBADMSG);
 	assert_int_equal(node_input(n, &port, out, len), -EBADMSG);
 	assert_int_equal(node_input(n, &other, out, 29 + 68), -EBADMSG); /* cut */
-	assert_int_equal(
-		node_input(n, &other, out, sizeof(out)), -EBADMSG); /* no room for a layer */
+	/* no room for a layer */
+	assert_int_equal(node_input(n, &other, out, sizeof(out)), -EBADMSG);
 	len = created_build(d, identifier ^ 1, out);
 	assert_int_equal(node_input(n, &other, out, len), -EBADMSG);
 	len = created_build(d ^ 1, identifier, out);
@@ -260,8 +260,8 @@ test_created_forged(void **state)
 	assert_int_equal(node_input(n, &other, out, len), 0);
 	assert_int_equal(counts(n).relays, 1);
 	assert_true(node_pop(n, &p));
-	assert_int_equal(
-		node_input(n, &other, out, len), -ENOENT); /* again: nobody waits any more */
+	/* again: nobody waits any more */
+	assert_int_equal(node_input(n, &other, out, len), -ENOENT);
 	assert_false(node_pop(n, &p));
 	node_free(n);
 }

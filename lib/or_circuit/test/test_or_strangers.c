@@ -135,8 +135,8 @@ test_stranger_alone(void **state)
 		node_run(n, 10, 10);
 		o.addr.port++; /* ports are free */
 	}
-	assert_int_equal(
-		joined, 100); /* of as many places as there are, unused ones of one's own count */
+	/* of as many places as there are, unused ones of one's own count */
+	assert_int_equal(joined, 100);
 	assert_int_equal(try_create(n, &o2, 1), 0);
 	node_free(n);
 }

@@ -200,8 +200,8 @@ drop_one(const json_t *v)
 	peel_or_count(n->circuits, &before);
 	assert_true(node_input(n, &from, in, len) != 0);
 	peel_or_count(n->circuits, &after);
-	after.unproved =
-		before.unproved; /* what could be opened proves its circuit, whatever it says */
+	/* what could be opened proves its circuit, whatever it says */
+	after.unproved = before.unproved;
 	assert_memory_equal(&before, &after, sizeof(before));
 	if (n->sent_total != sent)
 		fail_msg("%s: something was sent", peel_vec_id(v));

@@ -152,8 +152,8 @@ test_bad_first_hop_next_at_once(void **state)
 			world_new(NULL, 16);
 			world->random_state += (uint64_t)seed;
 			world_relays(6, RELAY);
-			world_relays(
-				2, EXIT); /* exits come later as first hop: all the bad are tried */
+			/* exits come later as first hop: all the bad are tried */
+			world_relays(2, EXIT);
 			misbehave(misdeeds[i], 4);
 			world->tap = spoil;
 			peel_origin_id id = world_circuit(PEEL_ORIGIN_DATA, 2);
@@ -312,8 +312,8 @@ test_created_must_match(void **state)
 	elsewhere = caught.from;
 	elsewhere.port++;
 	assert_int_equal(world_inject(&elsewhere, caught.data, caught.len), -EBADMSG);
-	assert_int_equal(
-		world_inject(&world->relay[0]->node.addr, caught.data, 20), -ENOENT); /* no cell */
+	/* no cell */
+	assert_int_equal(world_inject(&world->relay[0]->node.addr, caught.data, 20), -ENOENT);
 	caught.data[PEEL_CELL_OFF_CID] ^= 1;
 	assert_int_equal(world_inject(&caught.from, caught.data, caught.len), -ENOENT);
 	caught.data[PEEL_CELL_OFF_CID] ^= 1;

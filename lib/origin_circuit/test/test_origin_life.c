@@ -231,8 +231,8 @@ test_ping_and_pong(void **state)
 	assert_int_equal(end->message_len, 3);
 	assert_memory_equal(end->message, msg, 3);
 	msg[0] = PEEL_MSG_TEST_RESPONSE;
-	assert_int_equal(
-		peel_origin_message(origin_circuits(), id, msg, 3), -ENOENT); /* not ours */
+	/* not ours */
+	assert_int_equal(peel_origin_message(origin_circuits(), id, msg, 3), -ENOENT);
 	world_free();
 }
 

@@ -81,8 +81,8 @@ test_oldest_of_a_set_makes_way(void **state)
 		assert_false(peel_replay_seen(r, made_up(set, 5, 0)));
 		for (uint64_t i = 2; i <= 5; i++)
 			assert_true(peel_replay_seen(r, made_up(set, i, 0)));
-		assert_false(
-			peel_replay_seen(r, made_up(set, 1, 0))); /* forgotten: a false negative */
+		/* forgotten: a false negative */
+		assert_false(peel_replay_seen(r, made_up(set, 1, 0)));
 	}
 	peel_replay_free(r);
 }

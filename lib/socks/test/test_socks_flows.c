@@ -236,8 +236,8 @@ test_answers_of_names(void **state)
 	assert_int_equal(shared, 2);
 	name.addr.port = back.addr.port = 80;
 	assert_int_equal(out(f, owner, &back), 0); /* the same host */
-	assert_int_equal(
-		out(f, owner, &stranger), 100); /* another one, whose port was not asked at */
+	/* another one, whose port was not asked at */
+	assert_int_equal(out(f, owner, &stranger), 100);
 	assert_int_equal(peel_flows_in(f, 100, &stranger), owner);
 	/* The other way round: a name at a port that somebody sends to. */
 	assert_int_equal(out(f, guest, &name), 0);
@@ -246,8 +246,8 @@ test_answers_of_names(void **state)
 	assert_int_equal(peel_flows_in(f, 100, &back), guest); /* late, and nobody else asked */
 	back = host(9);
 	back.addr.port = 6969;
-	assert_int_equal(
-		peel_flows_in(f, 100, &back), -ENOTUNIQ); /* too late for an unknown address */
+	/* too late for an unknown address */
+	assert_int_equal(peel_flows_in(f, 100, &back), -ENOTUNIQ);
 	clock_ms += 40000;
 	assert_int_equal(peel_flows_in(f, 100, &back), owner); /* nobody was at it lately */
 	peel_flows_free(f);
