@@ -5,7 +5,7 @@
  */
 #include "burst.h"
 
-/* Opened: header moves 8 bytes forward into the stripped salt, the tag is cut off. */
+/* Opened: the header moves 8 bytes forward, over the salt, and the tag is cut off. */
 static inline void
 forward(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route, uint8_t early)
 {
@@ -14,20 +14,9 @@ forward(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *rout
 	memcpy(head, w->header, PEEL_CELL_HEADER_LEN);
 	peel_put_be32(head + PEEL_CELL_OFF_CID, route->out_cid);
 	head[PEEL_CELL_OFF_EARLY] = early;
-	m->data_off += PEEL_SEAL_SALT_LEN;
-	m->data_len -= PEEL_SEAL_OVERHEAD;
-	m->pkt_len = m->data_len;
+	trim(m, PEEL_SEAL_SALT_LEN, PEEL_SEAL_TAG_LEN);
 	burst_tx(w, m, &route->out, PEEL_ENDPOINT_MAIN);
 	w->burst.n_forward++;
-}
-
-/* Leave only the opened message in the mbuf. */
-static inline void
-strip_to_message(struct rte_mbuf *m)
-{
-	m->data_off += PEEL_CELL_HEADER_LEN + PEEL_SEAL_SALT_LEN;
-	m->data_len -= PEEL_CELL_HEADER_LEN + PEEL_SEAL_OVERHEAD;
-	m->pkt_len = m->data_len;
 }
 
 static inline void
@@ -44,7 +33,8 @@ opened(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route)
 		forward(w, m, route, early);
 		return;
 	}
-	strip_to_message(m);
+	/* Nothing but the message is left. */
+	trim(m, PEEL_CELL_HEADER_LEN + PEEL_SEAL_SALT_LEN, PEEL_SEAL_TAG_LEN);
 	if (route->kind == PEEL_ROUTE_EXIT) {
 		stage_exit(w, m, route, early);
 	} else { /* rendezvous: relay_early is always cleared, section 13.4 */

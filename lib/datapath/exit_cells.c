@@ -6,10 +6,10 @@
 #include "burst.h"
 #include "peel_discovery.h"
 
-/* early cells of a circuit after which its extends are not listened to */
+/* early cells of a circuit after which its extends are ignored */
 #define EARLY_MAX 64
 
-/* A message that control shall handle, with its session beside it. */
+/* A message for the control thread, with its session beside it. */
 static void
 punt_message(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route,
 	enum peel_msg_class cls, enum peel_msg_kind kind, bool early)
@@ -57,34 +57,35 @@ exit_data(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *ro
 	}
 }
 
-static inline uint64_t
-next_filler(struct peel_worker *w)
+/* What a second leaves, at most as much again, is for circuits that come in the next one when the
+ * others have had its share. */
+void
+exit_second(struct peel_worker *w)
 {
-	uint64_t z = (w->filler += 0x9e3779b97f4a7c15u);
+	struct speed_tests *t = &w->tests;
 
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	return z ^ z >> 29;
+	t->tokens = RTE_MIN(t->tokens + w->conf.test_rate, 2ull * w->conf.test_rate);
+	t->askers_before = t->askers;
+	t->askers = 0;
+	memset(t->asked, 0, sizeof(t->asked));
 }
 
-/*
- * A circuit's share of a second are the answers of one, divided by the circuits that ask, now or in
- * the second before: alone all of them. Who comes when others have had theirs is served from what
- * an earlier second left.
- */
+/* The answers of a second are shared evenly by the circuits that ask in this second or asked in the
+ * one before. A circuit that asks alone has them all. */
 static inline bool
 may_test(struct peel_worker *w, uint32_t session)
 {
+	struct speed_tests *t = &w->tests;
 	uint32_t rate = w->conf.test_rate;
 
 	if (rate == 0)
 		return true;
-	uint64_t asked = ++w->test_asked[session % TEST_CIRCUITS];
+	uint64_t asked = ++t->asked[session % TEST_SESSIONS];
 
-	w->test_askers += asked == 1;
-	if (w->test_tokens == 0 ||
-		(asked > 1 && asked * RTE_MAX(w->test_askers, w->test_askers_before) > rate))
+	t->askers += asked == 1;
+	if (t->tokens == 0 || (asked > 1 && asked * RTE_MAX(t->askers, t->askers_before) > rate))
 		return false;
-	w->test_tokens--;
+	t->tokens--;
 	return true;
 }
 
@@ -112,9 +113,10 @@ test_request(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route 
 	}
 	if (total < m->data_len)
 		rte_pktmbuf_trim(m, (uint16_t)(m->data_len - total));
-	d[0]++; /* 20 answers 19, 22 answers 21 */
+	/* 20 answers 19, 22 answers 21. */
+	d[0]++;
 	for (uint32_t i = 0; i < size; i += 8) {
-		uint64_t v = next_filler(w);
+		uint64_t v = peel_splitmix(&w->tests.filler);
 
 		memcpy(d + 1 + id_len + i, &v, RTE_MIN(size - i, 8u));
 	}
@@ -170,7 +172,7 @@ stage_exit(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route, 
 	case PEEL_MSG_LINK_E2E:
 	case PEEL_MSG_PEERS_REQUEST:
 	case PEEL_MSG_HTTP_REQUEST:
-		/* Work that one circuit can ask for without end: not in the way of others'
+		/* One circuit can ask for these without end: not in the way of others'
 		 * extends. */
 		punt_message(w, m, route, PEEL_CLASS_EXIT, PEEL_KIND_MESSAGE, early);
 		break;
@@ -211,7 +213,7 @@ return_one(struct peel_worker *w, struct rte_mbuf *m)
 			   policy, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len)) {
 		burst_drop(w, m, PEEL_DROP_POLICY);
 	} else if (!peel_policy_destination(policy, &pkt->remote)) {
-		/* Somebody in our own network, whose address would tell the circuit where that
+		/* A host of our own network: its address would tell the circuit where that
 		 * is. */
 		burst_drop(w, m, PEEL_DROP_ORIGIN);
 	} else {

@@ -27,14 +27,10 @@ queue_open(
 	struct burst *b = &w->burst;
 	struct peel_direction *direction =
 		&peel_session_at(w->conf.routes, route->session)->forward;
-	uint8_t *sealed = rte_pktmbuf_mtod_offset(m, uint8_t *, PEEL_CELL_HEADER_LEN);
-	struct peel_aead_op *op = &b->open_op[b->n_open];
 
-	op->key = &direction->key;
-	op->text = sealed + PEEL_SEAL_SALT_LEN;
-	op->len = m->data_len - PEEL_CELL_HEADER_LEN - PEEL_SEAL_SALT_LEN;
-	memcpy(op->nonce, direction->salt, 4);
-	memcpy(op->nonce + 4, sealed, PEEL_SEAL_SALT_LEN);
+	set_op(&b->open_op[b->n_open], direction,
+		rte_pktmbuf_mtod_offset(m, uint8_t *, PEEL_CELL_HEADER_LEN),
+		m->data_len - PEEL_CELL_HEADER_LEN - PEEL_SEAL_SALT_LEN);
 	b->fingerprint[b->n_open] = fingerprint;
 	b->open[b->n_open] = m;
 	b->open_route[b->n_open] = route;
@@ -49,8 +45,7 @@ queue_backward(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *rou
 
 	if (early)
 		__atomic_add_fetch(&route->n_early, 1, __ATOMIC_RELAXED);
-	m->data_off += PEEL_CELL_HEADER_LEN;
-	m->data_len -= PEEL_CELL_HEADER_LEN;
+	trim(m, PEEL_CELL_HEADER_LEN, 0);
 	burst_seal(w, m, direction, &route->out, route->out_cid, early);
 	w->burst.n_backward++;
 }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Own circuits: every layer of every cell of a burst, layer by layer, so that each layer is one
- * crypto burst. Source: protocol sections 13.1, 13.5, 13.6, 15.6; W2, W10 of 27.
+ * Cells of origin circuits: the cells of a burst are opened and sealed layer by layer, so that each
+ * layer is one crypto burst. Source: protocol sections 13.1, 13.5, 13.6, 15.6; W2, W10 of 27.
  */
 #include <rte_prefetch.h>
 
 #include "burst.h"
 
-/* The direction that seals (or opens) a layer: hops have theirs, and a downloader uses the
- * end-to-end keys the other way round. */
+/* messages for control of one path and second; a circuit that is being built has a few */
+#define CONTROL_MAX 64
+
+/* The direction that seals (or opens) a layer. A downloader uses the end-to-end keys the other way
+ * round. */
 static inline struct peel_direction *
 direction_of(const struct peel_worker *w, const struct peel_path *path, unsigned int layer,
 	unsigned int n_layers, bool seal)
@@ -23,14 +26,7 @@ direction_of(const struct peel_worker *w, const struct peel_path *path, unsigned
 }
 
 static inline void
-nonce_of(struct peel_aead_op *op, const struct peel_direction *direction, const uint8_t *salt)
-{
-	memcpy(op->nonce, direction->salt, 4);
-	memcpy(op->nonce + 4, salt, PEEL_SEAL_SALT_LEN);
-}
-
-static inline void
-own_drop(struct peel_worker *w, unsigned int i, enum peel_counter reason)
+origin_drop(struct peel_worker *w, unsigned int i, enum peel_counter reason)
 {
 	burst_free(w, w->origin.m[i], reason);
 	w->origin.m[i] = NULL;
@@ -60,9 +56,7 @@ stage_origin_queue(struct peel_worker *w, struct rte_mbuf *m, const struct peel_
 	o->n++;
 	for (unsigned int i = 1; i < n_layers; i++)
 		rte_prefetch0(direction_of(w, path, i, n_layers, false));
-	m->data_off += PEEL_CELL_HEADER_LEN;
-	m->data_len -= PEEL_CELL_HEADER_LEN;
-	m->pkt_len = m->data_len;
+	trim(m, PEEL_CELL_HEADER_LEN, 0);
 }
 
 /* One layer off: the salt in front and the tag behind. */
@@ -71,22 +65,20 @@ layer_opened(struct peel_worker *w, unsigned int i, unsigned int layer)
 {
 	struct origin_cells *o = &w->origin;
 	struct rte_mbuf *m = o->m[i];
-
 	struct peel_direction *direction =
 		direction_of(w, o->path[i], layer, o->n_layers[i], false);
 
 	if (layer > 0) {
 		peel_direction_seen(direction, w->now_s);
-	} else { /* authentic by the first hop's keys, which no one but it has */
+	} else {
+		/* Authentic by keys that only the first hop has. */
 		peel_direction_account(direction, w->now_s, m->data_len + PEEL_CELL_HEADER_LEN);
 		if (w->conf.replay != NULL && peel_replay_seen(w->conf.replay, o->fingerprint[i])) {
-			own_drop(w, i, PEEL_DROP_REPLAY);
+			origin_drop(w, i, PEEL_DROP_REPLAY);
 			return;
 		}
 	}
-	m->data_off += PEEL_SEAL_SALT_LEN;
-	m->data_len -= PEEL_SEAL_OVERHEAD;
-	m->pkt_len = m->data_len;
+	trim(m, PEEL_SEAL_SALT_LEN, PEEL_SEAL_TAG_LEN);
 }
 
 /* @return false when no cell has that many layers. */
@@ -103,18 +95,11 @@ open_layer(struct peel_worker *w, unsigned int layer)
 		if (m == NULL || o->n_layers[i] <= layer)
 			continue;
 		if (unlikely(m->data_len < PEEL_SEAL_OVERHEAD)) {
-			own_drop(w, i, PEEL_DROP_SHORT);
+			origin_drop(w, i, PEEL_DROP_SHORT);
 			continue;
 		}
-		const struct peel_direction *direction =
-			direction_of(w, o->path[i], layer, o->n_layers[i], false);
-		uint8_t *salt = rte_pktmbuf_mtod(m, uint8_t *);
-		struct peel_aead_op *op = &o->op[n];
-
-		op->key = &direction->key;
-		op->text = salt + PEEL_SEAL_SALT_LEN;
-		op->len = m->data_len - PEEL_SEAL_SALT_LEN;
-		nonce_of(op, direction, salt);
+		set_op(&o->op[n], direction_of(w, o->path[i], layer, o->n_layers[i], false),
+			rte_pktmbuf_mtod(m, uint8_t *), m->data_len - PEEL_SEAL_SALT_LEN);
 		who[n++] = i;
 	}
 	if (n == 0)
@@ -122,32 +107,32 @@ open_layer(struct peel_worker *w, unsigned int layer)
 	failed = w->conf.engine->open(w->aead, o->op, n);
 	for (uint16_t k = 0; k < n; k++) {
 		if (unlikely(failed >> k & 1))
-			own_drop(w, who[k], PEEL_DROP_AUTH);
+			origin_drop(w, who[k], PEEL_DROP_AUTH);
 		else
 			layer_opened(w, who[k], layer);
 	}
 	return true;
 }
 
-/* An exit, or any hop, could send pings without end, and they would stand in the way of what builds
- * other circuits. */
+/* Any hop could send pings without end, and they would be in the way of messages that build other
+ * circuits. */
 static bool
 too_many(struct peel_worker *w, uint32_t path)
 {
 	struct origin_cells *o = &w->origin;
-	uint8_t *used = &o->control[path % OWN_CONTROL];
+	uint8_t *used = &o->control[path % ORIGIN_PATHS];
 
-	if (o->control_s != w->now_s) {
-		o->control_s = w->now_s;
+	if (o->second != w->now_s) {
+		o->second = w->now_s;
 		memset(o->control, 0, sizeof(o->control));
 	}
-	if (*used == OWN_CONTROL_MAX)
+	if (*used == CONTROL_MAX)
 		return true;
 	++*used;
 	return false;
 }
 
-/* To the control thread: @p cls decides what it competes with. */
+/* To the control thread; it competes with other messages of @p cls. */
 static void
 hand_over(struct peel_worker *w, unsigned int i, enum peel_msg_class cls, enum peel_msg_kind kind)
 {
@@ -156,26 +141,22 @@ hand_over(struct peel_worker *w, unsigned int i, enum peel_msg_class cls, enum p
 
 	pkt->session = w->origin.index[i];
 	pkt->generation = peel_path_generation(w->conf.paths, pkt->session);
-	if (unlikely(pkt->generation % 2 == 0)) { /* retired since: nobody knows it by that name */
-		own_drop(w, i, PEEL_DROP_UNKNOWN_CIRCUIT);
+	/* Retired since: nobody knows it by that number. */
+	if (unlikely(pkt->generation % 2 == 0)) {
+		origin_drop(w, i, PEEL_DROP_UNKNOWN_CIRCUIT);
 		return;
 	}
 	if (cls == PEEL_CLASS_OR && too_many(w, pkt->session)) {
-		own_drop(w, i, PEEL_DROP_RATE);
+		origin_drop(w, i, PEEL_DROP_RATE);
 		return;
 	}
-	pkt->kind = (uint8_t)kind;
-	pkt->worker = (uint16_t)w->conf.id;
-	if (peel_mailbox_push_control(w->conf.mailbox, cls, m) != 0) {
-		own_drop(w, i,
+	if (!burst_push(w, m, cls, kind))
+		origin_drop(w, i,
 			cls == PEEL_CLASS_ORIGIN ? PEEL_DROP_OWN_FULL : PEEL_DROP_CONTROL_FULL);
-		return;
-	}
-	w->burst.notify = true;
 }
 
-/* W2: of the tunnel overlay's own messages, only the answers that hidden services wait for may come
- * out of data. */
+/* W2: a data message may carry a message of the tunnel overlay itself only when a hidden service
+ * waits for it. */
 static bool
 may_come_out(uint8_t id, uint8_t flags)
 {
@@ -184,24 +165,24 @@ may_come_out(uint8_t id, uint8_t flags)
 }
 
 static void
-own_data(struct peel_worker *w, unsigned int i, const uint8_t *d, uint32_t len)
+origin_data(struct peel_worker *w, unsigned int i, const uint8_t *d, uint32_t len)
 {
 	uint8_t flags = peel_path_flags(w->origin.path[i]);
 	struct peel_msg_data data;
 
 	if (peel_data_parse(d + 1, len - 1, &data) != 0)
-		own_drop(w, i, PEEL_DROP_MALFORMED);
+		origin_drop(w, i, PEEL_DROP_MALFORMED);
 	else if ((flags & PEEL_PATH_E2E) != 0 || data.payload.len <= PEEL_PREFIX_LEN ||
 		 memcmp(data.payload.p, w->conf.prefix[0], PEEL_PREFIX_LEN) != 0)
 		hand_over(w, i, PEEL_CLASS_ORIGIN, PEEL_KIND_ORIGIN_DATA);
 	else if (may_come_out(data.payload.p[PEEL_PREFIX_LEN], flags))
 		hand_over(w, i, PEEL_CLASS_OR, PEEL_KIND_ORIGIN_HIDDEN);
 	else
-		own_drop(w, i, PEEL_DROP_POLICY);
+		origin_drop(w, i, PEEL_DROP_POLICY);
 }
 
 static void
-own_message(struct peel_worker *w, unsigned int i)
+origin_message(struct peel_worker *w, unsigned int i)
 {
 	const uint8_t *d = rte_pktmbuf_mtod(w->origin.m[i], const uint8_t *);
 	uint32_t len = w->origin.m[i]->data_len;
@@ -209,7 +190,7 @@ own_message(struct peel_worker *w, unsigned int i)
 	peel_stats_add(w->conf.stats, PEEL_OWN_CELLS_RECEIVED, 1);
 	switch (len == 0 ? PEEL_MSG_CELL : d[0]) {
 	case PEEL_MSG_DATA:
-		own_data(w, i, d, len);
+		origin_data(w, i, d, len);
 		break;
 	case PEEL_MSG_EXTENDED:
 	case PEEL_MSG_PING:
@@ -226,7 +207,7 @@ own_message(struct peel_worker *w, unsigned int i)
 		hand_over(w, i, PEEL_CLASS_ORIGIN, PEEL_KIND_ORIGIN_MESSAGE);
 		break;
 	default:
-		own_drop(w, i, PEEL_DROP_MALFORMED);
+		origin_drop(w, i, PEEL_DROP_MALFORMED);
 	}
 }
 
@@ -241,7 +222,7 @@ stage_origin_receive(struct peel_worker *w)
 	stage_done(w, PEEL_STAGE_OPEN);
 	for (uint16_t i = 0; i < o->n; i++) {
 		if (o->m[i] != NULL)
-			own_message(w, i);
+			origin_message(w, i);
 	}
 	o->n = 0;
 	stage_done(w, PEEL_STAGE_ACT);
@@ -249,7 +230,7 @@ stage_origin_receive(struct peel_worker *w)
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-/* Messages of circuits that still are, and that have room for their layers. */
+/* Keep the messages whose circuits still exist and that have room for the layers. */
 static void
 take(struct peel_worker *w, struct rte_mbuf **mail, unsigned int n)
 {
@@ -300,16 +281,11 @@ seal_layer(struct peel_worker *w, unsigned int nth)
 			continue;
 		struct peel_direction *direction =
 			direction_of(w, o->path[i], o->n_layers[i] - 1 - nth, o->n_layers[i], true);
-		uint8_t *text = rte_pktmbuf_mtod(m, uint8_t *);
-		struct peel_aead_op *op = &o->op[n++];
+		uint8_t *salt = rte_pktmbuf_mtod(m, uint8_t *) - PEEL_SEAL_SALT_LEN;
 
-		peel_put_be64(text - PEEL_SEAL_SALT_LEN, peel_direction_next(direction));
-		op->key = &direction->key;
-		op->text = text;
-		op->len = m->data_len;
-		nonce_of(op, direction, text - PEEL_SEAL_SALT_LEN);
-		m->data_off -= PEEL_SEAL_SALT_LEN;
-		m->data_len += PEEL_SEAL_OVERHEAD;
+		peel_put_be64(salt, peel_direction_next(direction));
+		set_op(&o->op[n++], direction, salt, m->data_len);
+		trim(m, -PEEL_SEAL_SALT_LEN, -PEEL_SEAL_TAG_LEN);
 	}
 	if (n > 0)
 		w->conf.engine->seal(w->aead, o->op, n);
@@ -323,9 +299,7 @@ send_cell(struct peel_worker *w, unsigned int i)
 	const struct peel_path *path = w->origin.path[i];
 	uint8_t *head;
 
-	m->data_off -= PEEL_CELL_HEADER_LEN;
-	m->data_len += PEEL_CELL_HEADER_LEN;
-	m->pkt_len = m->data_len;
+	trim(m, -PEEL_CELL_HEADER_LEN, 0);
 	head = rte_pktmbuf_mtod(m, uint8_t *);
 	memcpy(head, w->header, PEEL_CELL_HEADER_LEN);
 	peel_put_be32(head + PEEL_CELL_OFF_CID, path->cid);

@@ -20,34 +20,43 @@
 #define PEEL_MAX_PREFIXES 8
 
 struct peel_worker_conf {
-	unsigned int id; /* also: RCU id and queue of the port */
+	/* also the RCU id and the queue of the port */
+	unsigned int id;
 	const struct peel_port_ops *ops;
 	struct peel_port *port;
 	struct rte_mempool *pool;
 	const struct peel_aead_engine *engine;
 	struct peel_route_table *routes;
-	struct peel_replay *replay; /* NULL: no duplicate filter */
+	/* NULL: no duplicate filter */
+	struct peel_replay *replay;
 	struct peel_rcu *rcu;
 	struct peel_mailbox *mailbox;
-	struct peel_fan *fan;	/* rings to the other workers; NULL: no sharing (needs ops->wake) */
-	unsigned int n_workers; /* that share */
-	struct peel_paths *paths; /* own circuits; NULL: there are none */
+	/* rings to the other workers; NULL: no sharing (needs ops->wake) */
+	struct peel_fan *fan;
+	/* that share */
+	unsigned int n_workers;
+	/* of origin circuits; NULL: there are none */
+	struct peel_paths *paths;
 	/* what the program sends over them; NULL: nothing */
 	struct peel_submit_queue *submit_queue;
 	struct peel_stats *stats;
-	const struct peel_policy *policy; /* the first one: peel_worker_set_policy */
-	uint8_t prefix[PEEL_MAX_PREFIXES]
-		      [PEEL_PREFIX_LEN]; /* [0]: tunnel overlay; the others go to control */
+	/* the first one: peel_worker_set_policy */
+	const struct peel_policy *policy;
+	/* [0]: tunnel overlay; the others go to control */
+	uint8_t prefix[PEEL_MAX_PREFIXES][PEEL_PREFIX_LEN];
 	unsigned int n_prefixes;
-	uint32_t test_response_max; /* bytes of a speed test answer at most (W14) */
-	uint32_t test_rate;	    /* speed test answers per second, 0: no limit */
-	bool sleep;		    /* sleep in the port when idle (needs ops->wait) */
-	uint32_t idle_spins;	    /* empty polls before that */
+	/* bytes of a speed test answer at most (W14), and answers per second, 0: no limit */
+	uint32_t test_response_max;
+	uint32_t test_rate;
+	/* sleep in the port (needs ops->wait) after so many empty polls */
+	bool sleep;
+	uint32_t idle_spins;
 	/** Called at most once per burst when something was pushed to the mailbox; must be
 	 * cheap. */
 	void (*wake_control)(void *arg);
 	void *wake_arg;
-	const struct peel_env *env; /* clock, read once a second; randomness, at the start */
+	/* clock, read once a second; randomness, at the start */
+	const struct peel_env *env;
 };
 
 struct peel_worker;
@@ -67,7 +76,7 @@ void peel_worker_stop(struct peel_worker *w);
 /** Judge by another policy from the next datagram on. The one before may end after a grace period.
  * Thread: control. */
 void peel_worker_set_policy(struct peel_worker *w, const struct peel_policy *policy);
-/** It has mail, or shall look at the stop flag: end its sleep.   Thread: any. */
+/** End its sleep: it has mail, or must look at the stop flag.   Thread: any. */
 void peel_worker_wake(struct peel_worker *w);
 
 /** Stages of a round, for the times below. */

@@ -5,7 +5,7 @@
  * arrive in one flow, and so at one worker. Any worker may handle any cell (seal counters are
  * atomic); the id keeps a circuit in one cache.
  */
-#include "burst.h"
+#include "worker.h"
 
 /* below that there is no backlog to share, only latency to lose */
 #define FAN_FROM (BURST / 2)
@@ -53,7 +53,7 @@ share(struct peel_worker *w, struct rte_mbuf **pkts, uint16_t n)
 }
 
 uint16_t
-stage_fan(struct peel_worker *w, struct rte_mbuf **pkts, uint16_t n)
+stage_share(struct peel_worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
 	if (n >= FAN_FROM)
 		n = share(w, pkts, n);

@@ -1,43 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * The loop: mail of the control thread, what the program sends, bursts from the port, sleep.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include <rte_cycles.h>
 
-#include "burst.h"
+#include "worker.h"
 
-#define QUIESCENT_EVERY 256   /* rounds; also at each sleep */
-#define ROUND_MAX (4 * BURST) /* datagrams, before a look at the clock and the mail */
-#define SLEEP_MAX_US 500000   /* look at the clock now and then, whatever happens */
-
-void
-burst_punt(
-	struct peel_worker *w, struct rte_mbuf *m, enum peel_msg_class cls, enum peel_msg_kind kind)
-{
-	struct peel_pkt *pkt = peel_pkt(m);
-
-	pkt->kind = (uint8_t)kind;
-	pkt->worker = (uint16_t)w->conf.id;
-	if (peel_mailbox_push_control(w->conf.mailbox, cls, m) != 0) {
-		burst_drop(w, m, PEEL_DROP_CONTROL_FULL);
-		return;
-	}
-	peel_stats_add(w->conf.stats, PEEL_TO_CONTROL, 1);
-	w->burst.notify = true;
-}
-
-/* What one second did not use is there for those who come in the next, when others have had its
- * share. */
-static void
-next_test_second(struct peel_worker *w)
-{
-	w->test_tokens = RTE_MIN(w->test_tokens + w->conf.test_rate, 2ull * w->conf.test_rate);
-	w->test_askers_before = w->test_askers;
-	w->test_askers = 0;
-	memset(w->test_asked, 0, sizeof(w->test_asked));
-}
+/* rounds; also at each sleep */
+#define QUIESCENT_EVERY 256
+/* datagrams, before a look at the clock and the mail */
+#define ROUND_MAX (4 * BURST)
+/* look at the clock now and then, whatever happens */
+#define SLEEP_MAX_US 500000
 
 /* Cycles tell when a second is over; the node's clock, asked once a second, keeps their inexact
  * rate from adding up. */
@@ -49,7 +27,7 @@ set_clock(struct peel_worker *w)
 
 	w->next_second_tsc = rte_rdtsc() + w->tsc_hz * (1000 - now_ms % 1000) / 1000;
 	if (now_s != w->now_s)
-		next_test_second(w);
+		exit_second(w);
 	w->now_s = now_s;
 }
 
@@ -64,7 +42,7 @@ peel_worker_new(const struct peel_worker_conf *conf, struct peel_worker **out)
 	memset(w, 0, sizeof(*w));
 	w->conf = *conf;
 	w->policy = conf->policy;
-	w->test_tokens = 2ull * conf->test_rate;
+	w->tests.tokens = 2ull * conf->test_rate;
 	rc = conf->engine->new (&w->aead);
 	if (rc != 0) {
 		free(w);
@@ -74,7 +52,7 @@ peel_worker_new(const struct peel_worker_conf *conf, struct peel_worker **out)
 	w->tsc_hz = rte_get_tsc_hz();
 	w->group_size = conf->engine->lanes > 1 ? GROUP : GROUP_SMALL;
 	set_clock(w);
-	w->filler = peel_random_u64(conf->env);
+	w->tests.filler = peel_random_u64(conf->env);
 	*out = w;
 	return 0;
 }
@@ -147,20 +125,24 @@ finish_round(struct peel_worker *w)
 	b->notify = false;
 }
 
-/* One group enters, and each one under way moves by a stage. Counted from the last: the oldest
- * first leaves. */
+/* Groups take turns: the one that is at @p stage in the nth step entered so many steps before. */
+static inline struct group *
+group_at(struct peel_worker *w, unsigned int nth, unsigned int stage)
+{
+	return &w->group[(nth + N_GROUPS - stage) % N_GROUPS];
+}
+
+/* One group enters, and each one under way moves on by a stage. */
 static inline void
 step(struct peel_worker *w, unsigned int nth, struct rte_mbuf *const *pkts, uint16_t n)
 {
-	struct group *g = w->group;
-
-	stage_classify(w, &g[nth % N_GROUPS], pkts, n);
+	stage_classify(w, group_at(w, nth, STAGE_CLASSIFY), pkts, n);
 	stage_done(w, PEEL_STAGE_CLASSIFY);
-	stage_find(w, &g[(nth + 3) % N_GROUPS]);
+	stage_find(w, group_at(w, nth, STAGE_FIND));
 	stage_done(w, PEEL_STAGE_FIND);
-	stage_load(w, &g[(nth + 2) % N_GROUPS]);
+	stage_load(w, group_at(w, nth, STAGE_LOAD));
 	stage_done(w, PEEL_STAGE_LOAD);
-	stage_work(w, &g[(nth + 1) % N_GROUPS]);
+	stage_work(w, group_at(w, nth, STAGE_WORK));
 	if (unlikely(w->origin.n > BURST - GROUP))
 		stage_origin_receive(w);
 	free_drops(&w->burst);
@@ -180,7 +162,7 @@ receive(struct peel_worker *w, struct rte_mbuf **pkts, bool *more)
 	if (n > 0)
 		peel_stats_add(w->conf.stats, PEEL_BURSTS, 1);
 	if (w->conf.fan != NULL) {
-		n = stage_fan(w, pkts, n);
+		n = stage_share(w, pkts, n);
 		*more |= n == BURST;
 	}
 	stage_done(w, n > 0 ? PEEL_STAGE_RX : PEEL_STAGE_IDLE);
@@ -221,7 +203,7 @@ receive_and_work(struct peel_worker *w)
 unsigned int
 peel_worker_poll(struct peel_worker *w)
 {
-	unsigned int n_mail, n_own = 0, n;
+	unsigned int n_mail, n_submitted = 0, n;
 
 	if (unlikely(rte_rdtsc() >= w->next_second_tsc))
 		set_clock(w);
@@ -230,13 +212,13 @@ peel_worker_poll(struct peel_worker *w)
 		w->stage_tsc = rte_rdtsc();
 	n_mail = send_mail(w);
 	if (w->conf.submit_queue != NULL)
-		n_own = stage_origin_send(w);
+		n_submitted = stage_origin_send(w);
 	n = receive_and_work(w);
-	if (n + n_own > 0)
+	if (n + n_submitted > 0)
 		finish_round(w);
 	w->conf.ops->flush(w->conf.port, (uint16_t)w->conf.id);
-	stage_done(w, n + n_mail + n_own > 0 ? PEEL_STAGE_TX : PEEL_STAGE_IDLE);
-	return n + n_mail + n_own;
+	stage_done(w, n + n_mail + n_submitted > 0 ? PEEL_STAGE_TX : PEEL_STAGE_IDLE);
+	return n + n_mail + n_submitted;
 }
 
 /* Tell those who may have work that they must wake us from now on. @return true: some came in the

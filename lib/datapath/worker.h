@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * The state of a worker, and the stages that a round takes its cells through: parallel arrays,
+ * reused by each burst.
+ *
+ *   rx -> classify -> find -> load -> work -> tx
+ *          hash        \       \       open, act, seal
+ *                    buckets  routes
+ *
+ * A burst goes through in groups, each group one stage behind the one before it: memory that a
+ * stage prefetches arrives while the others work, mostly in the crypto of an earlier group. No
+ * stage looks back. A datagram is in exactly one array at a time and ends in `tx`, in `drop` or in
+ * the mailbox.
+ */
+#pragma once
+
+#include <rte_cycles.h>
+
+#include "peel_cell.h"
+#include "peel_datapath.h"
+
+#define BURST PEEL_PORT_BURST
+/*
+ * Small groups spread the prefetches. A prefetch whose page is not in the TLB holds up what follows
+ * until its page walk is over; a walk or two at a time disappear behind the crypto, four do not
+ * (bench/run relay: a million circuits). An engine that works on several cells at once gains more
+ * than that, so it gets larger groups.
+ */
+#define GROUP 8 /* at most */
+#define GROUP_SMALL 2
+_Static_assert(GROUP <= PEEL_AEAD_BURST, "one crypto burst per stage");
+_Static_assert(BURST % GROUP == 0, "whole groups");
+
+/* Stages that a group passes, one a step, and so how many groups are under way. */
+enum {
+	STAGE_CLASSIFY,
+	STAGE_FIND,
+	STAGE_LOAD,
+	STAGE_WORK,
+	N_GROUPS
+};
+
+struct group {
+	/* classify: cells of this node's circuits, still sealed */
+	uint16_t n_cells;
+	struct rte_mbuf *cell[GROUP];
+	const struct peel_addr *from[GROUP];
+	uint32_t cid[GROUP];
+	uint64_t hash[GROUP];
+	/* find: their routes */
+	uint32_t slot[GROUP];
+	/* load: for the duplicate filter */
+	uint64_t fingerprint[GROUP];
+
+	/* classify: datagrams that came to an exit's outside endpoint */
+	uint16_t n_returns;
+	struct rte_mbuf *ret[GROUP];
+};
+
+/* What the last stage of one group fills and empties, and what leaves. */
+struct burst {
+	/* cells to open with their session's forward key */
+	uint16_t n_open;
+	struct rte_mbuf *open[GROUP];
+	struct peel_route *open_route[GROUP];
+	struct peel_aead_op open_op[GROUP];
+	uint64_t fingerprint[GROUP];
+
+	/* messages to seal with a session's backward key; data already is a whole cell */
+	uint16_t n_seal;
+	struct rte_mbuf *seal[GROUP];
+	struct peel_aead_op seal_op[GROUP];
+
+	uint16_t n_tx;
+	struct rte_mbuf *tx[BURST];
+	uint16_t n_drop;
+	struct rte_mbuf *drop[N_GROUPS * GROUP];
+	/* something was pushed to the mailbox */
+	bool notify;
+
+	/* the frequent counters, added to the worker's block once per round */
+	uint32_t n_forward, n_backward, n_exited, n_returned;
+};
+
+/* Paths are counted by the low bits of their number. */
+#define ORIGIN_PATHS 256
+
+/* Cells of origin circuits: those of a whole round together, whichever way they go. */
+struct origin_cells {
+	uint16_t n;
+	/* NULL: dropped on the way */
+	struct rte_mbuf *m[BURST];
+	const struct peel_path *path[BURST];
+	/* of the path */
+	uint32_t index[BURST];
+	uint8_t n_layers[BURST];
+	uint64_t fingerprint[BURST];
+	struct peel_aead_op op[BURST];
+	/* messages for control in this second, by path */
+	uint32_t second;
+	uint8_t control[ORIGIN_PATHS];
+};
+
+/* Sessions are counted by the low bits of their number. */
+#define TEST_SESSIONS 256
+
+/* Speed tests: who asks for answers, and how many there are. */
+struct speed_tests {
+	/* answers left, as some of the second before may be */
+	uint64_t tokens;
+	/* asked for in this second, by session, and how many sessions these are */
+	uint32_t asked[TEST_SESSIONS];
+	uint32_t askers;
+	/* in the second before */
+	uint32_t askers_before;
+	/* of the generator of their bytes */
+	uint64_t filler;
+};
+
+struct peel_worker {
+	struct peel_worker_conf conf;
+	/* replaced by control, read with worker_policy() */
+	const struct peel_policy *policy;
+	struct peel_aead *aead;
+	/* template: own prefix, sealed cell, circuit id 0 */
+	uint8_t header[PEEL_CELL_HEADER_LEN];
+	/* seconds of the node's clock, and when the next one begins */
+	uint32_t now_s;
+	uint64_t next_second_tsc;
+	uint64_t tsc_hz;
+	uint16_t group_size;
+	struct speed_tests tests;
+	/* relaxed atomics, written by control */
+	bool stop;
+	bool want_timing;
+	/* want_timing as this round found it, and when the last stage ended */
+	bool timing;
+	uint64_t stage_tsc;
+	/* relaxed, read by control */
+	uint64_t stage_cycles[PEEL_N_STAGES];
+	/* cells for other workers */
+	struct rte_mbuf *staged[PEEL_FAN_MAX][BURST];
+	struct group group[N_GROUPS];
+	struct burst burst;
+	struct origin_cells origin;
+};
+
+/* Account the time since the last mark to a stage. */
+static inline void
+stage_done(struct peel_worker *w, enum peel_stage stage)
+{
+	if (likely(!w->timing))
+		return;
+	uint64_t now = rte_rdtsc();
+
+	__atomic_store_n(&w->stage_cycles[stage], w->stage_cycles[stage] + now - w->stage_tsc,
+		__ATOMIC_RELAXED);
+	w->stage_tsc = now;
+}
+
+/* share.c: give away what is others', take what they gave. @return datagrams in pkts now, at most
+ * BURST. */
+uint16_t stage_share(struct peel_worker *w, struct rte_mbuf **pkts, uint16_t n);
+
+/* classify.c */
+void stage_classify(
+	struct peel_worker *w, struct group *g, struct rte_mbuf *const *pkts, uint16_t n);
+
+/* find.c */
+void stage_find(struct peel_worker *w, struct group *g);
+void stage_load(struct peel_worker *w, struct group *g);
+void stage_work(struct peel_worker *w, struct group *g);
+
+/* crypt.c */
+void stage_open(struct peel_worker *w);
+void stage_seal(struct peel_worker *w);
+
+/* exit_cells.c */
+void stage_exit(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route, bool early);
+void stage_returns(struct peel_worker *w, const struct group *g);
+/* A second is over. */
+void exit_second(struct peel_worker *w);
+
+/* origin_cells.c */
+/* A cell that came back over an origin circuit, for stage_origin_receive(); at most BURST in
+ * between. */
+void stage_origin_queue(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route,
+	uint64_t fingerprint);
+void stage_origin_receive(struct peel_worker *w);
+/* What the program gave to send goes into the burst's tx. @return how many messages. */
+unsigned int stage_origin_send(struct peel_worker *w);
