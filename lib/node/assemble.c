@@ -36,7 +36,7 @@ cb_public_changed(void *arg, const struct peel_addr *address)
 	struct peel_node *node = arg;
 
 	peel_log(PEEL_LOG_INFO, "public address: %s", peel_addr_text(address, text));
-	node_own_public(node->own, address);
+	peel_own_addresses_public(node->own_addresses, address);
 }
 
 static void
@@ -127,6 +127,27 @@ cb_reachable(void *arg, const struct peel_addr *addr)
 }
 
 static void
+cb_policy(void *arg, const struct peel_policy *policy)
+{
+	struct peel_node *node = arg;
+
+	node->policy = policy;
+	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
+		if (node->worker[i].worker != NULL) /* not while the node is put together */
+			peel_worker_set_policy(node->worker[i].worker, policy);
+	}
+}
+
+/* Have the timers set anew. */
+static void
+cb_nudge(void *arg)
+{
+	struct peel_node *node = arg;
+
+	uv_async_send(&node->nudge);
+}
+
+static void
 cb_served(void *arg)
 {
 	node_wake_workers(arg);
@@ -191,6 +212,28 @@ start_port(struct peel_node *node, char *why, size_t why_size)
 	if (rc == 0)
 		node->conf.port->local(node->port, &node->local);
 	return rc;
+}
+
+static int
+start_own_addresses(struct peel_node *node)
+{
+	const struct peel_port_conf *pc = &node->conf.port_conf;
+	struct peel_own_addresses_conf oc = {
+		.loop = &node->loop,
+		.env = node->env,
+		.rcu = node->rcu,
+		.policy = node->conf.policy,
+		.named = {{node->local, "listen"}, {pc->exit_ipv4, "exit_address"},
+			{pc->exit_ipv6, "exit_address6"}, {.addr = pc->address6},
+			{.addr = node->conf.public_address}},
+		.publish = cb_policy,
+		.changed = cb_nudge,
+		.arg = node,
+	};
+
+	oc.policy.flags = node->conf.tunnel.peer_flags;
+	memcpy(oc.policy.prefix, node->prefix[PEEL_COMMUNITY_TUNNEL], PEEL_PREFIX_LEN);
+	return peel_own_addresses_new(&oc, &node->own_addresses);
 }
 
 static int
@@ -404,7 +447,7 @@ node_assemble(struct peel_node *node, char *why, size_t why_size)
 	if (rc == 0)
 		rc = start_port(node, why, why_size);
 	if (rc == 0)
-		rc = node_own_new(node, &node->own);
+		rc = start_own_addresses(node);
 	if (rc == 0)
 		rc = start_workers(node, why, why_size);
 	if (rc == 0)

@@ -54,7 +54,7 @@ on_tick(uv_timer_t *timer)
 	next = min_u64(next, node_http_tick(node->http));
 	next = min_u64(next, peel_bootstrap_tick(node->bootstrap));
 	next = min_u64(next, watch_port(node));
-	next = min_u64(next, node_own_tick(node->own));
+	next = min_u64(next, peel_own_addresses_tick(node->own_addresses));
 	peel_rcu_poll(node->rcu);
 	node_stages_tick(node);
 	node_wake_workers(node);

@@ -125,7 +125,7 @@ peel_node_free(struct peel_node *node)
 		peel_submit_queue_free(node->worker[i].submit_queue);
 	}
 	peel_fan_free(node->fan);
-	node_own_free(node->own);
+	peel_own_addresses_free(node->own_addresses);
 	/* Deferred ends (endpoints, routes) run while what they refer to still exists. */
 	while (node->rcu != NULL && peel_rcu_poll(node->rcu) > 0)
 		;

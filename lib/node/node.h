@@ -14,6 +14,7 @@
 #include "peel_dht.h"
 #include "peel_names.h"
 #include "peel_node.h"
+#include "peel_own_addresses.h"
 #include "peel_submit_queue.h"
 
 struct node_worker {
@@ -27,8 +28,7 @@ struct node_worker {
 	bool mail; /* control pushed something since the last wake */
 };
 
-struct node_own;  /* addresses of this machine, and the policy made of them: own_addresses.c */
-struct node_http; /* HTTP requests of circuits, ours and others': http.h */
+struct node_http;	/* HTTP requests of circuits, ours and others': http.h */
 struct node_management; /* management socket: management.c */
 
 /* What the program is told about an own circuit. */
@@ -85,7 +85,7 @@ struct peel_node {
 	uint64_t no_socket_ms;	  /* when the lack of sockets may be told again */
 	uint64_t stages_until_ms; /* stages of the workers are timed until then; 0: they are not */
 	struct peel_dns *dns;
-	struct node_own *own;
+	struct peel_own_addresses *own_addresses;
 	const struct peel_policy *policy; /* of now: what exits let out */
 	struct peel_names *names;
 	struct peel_bootstrap *bootstrap;
@@ -136,19 +136,6 @@ void node_exit_gone(void *arg, uint32_t session, uint32_t endpoint);
 /** No socket could be had for a circuit, for this reason (negative errno): count it, and say so now
  * and then. */
 void node_no_socket(struct peel_node *node, int error);
-
-/* own_addresses.c */
-/** The first policy, in node->policy, and word of changes from here on; the port is open. 0,
- * -ENOMEM. What was made when it fails is in *out. */
-int node_own_new(struct peel_node *node, struct node_own **out) PEEL_MUST_USE;
-/** After the workers. NULL is fine. Its handle takes another run of the loop. */
-void node_own_free(struct node_own *own);
-/** Others see us under this address now. */
-void node_own_public(struct node_own *own, const struct peel_addr *address);
-/** Has the machine lost an address that this node is bound to? */
-bool node_own_lost(const struct node_own *own);
-/** Milliseconds until it wants to be called again. */
-uint64_t node_own_tick(struct node_own *own);
 
 /* workers.c */
 int node_workers_start(struct peel_node *node);

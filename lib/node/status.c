@@ -363,7 +363,8 @@ status(const struct peel_node *node)
 	put(o, "uptime_ms", peel_now_ms(node->env) - node->started_ms);
 	json_object_set_new(o, "cpu_seconds", json_real(cpu_seconds()));
 	put_addr(o, "address", &node->local);
-	json_object_set_new(o, "address_lost", json_boolean(node_own_lost(node->own)));
+	json_object_set_new(
+		o, "address_lost", json_boolean(peel_own_addresses_lost(node->own_addresses)));
 	put_addr(o, "public_address", &public);
 	put_hex(o, "mid", node->identity.mid, sizeof(node->identity.mid));
 	put_hex(o, "community", node->conf.community[PEEL_COMMUNITY_TUNNEL], PEEL_COMMUNITY_LEN);

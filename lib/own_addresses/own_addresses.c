@@ -2,15 +2,15 @@
  * Copyright (c) 2026, the Peel authors
  *
  * What exits let out, and the addresses of this node itself, which they refuse: those of the
- * machine as they are now, of the node's port, and the one under which others see us. A change of
- * any of them makes a new policy, which replaces the old one in all workers and ends it after a
- * grace period.
+ * machine as they are now, those that the configuration names, and the one under which others see
+ * us. A change of any of them makes a new policy, which replaces the old one in all workers and
+ * ends it after a grace period.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "netlink.h"
-#include "node.h"
+#include "peel_own_addresses.h"
 
 #define LOOK_EVERY_MS 100 /* while addresses come and go all the time */
 #define LOOKS_AGAIN 10	  /* at the start, when they change while they are read */
@@ -18,27 +18,25 @@
 /* A policy that workers may hold. */
 struct published {
 	struct peel_policy policy;
-	struct peel_addr_set *own;
-	struct published *next; /* replaced, and not handed to RCU yet */
+	struct peel_addr_set *own; /* of the policy */
+	struct published *next;	   /* replaced, and not handed to RCU yet */
 };
 
-/* A configured address that the kernel has to have for us. */
-struct needed {
-	const struct peel_addr *addr;
-	const char *setting;
+/* What became of a named address. */
+struct watched {
 	bool had; /* it was there once: an address of a port that goes past the kernel never is */
 	bool lost;
 };
 
-struct node_own {
-	struct peel_node *node;
+struct peel_own_addresses {
+	struct peel_own_addresses_conf conf;
 	struct netlink nl;
 	uv_poll_t poll;
 	bool polling;			 /* `poll` belongs to the loop */
 	bool kernel;			 /* the kernel tells what it has */
 	bool failing;			 /* and did not the last time */
 	struct peel_addr public_address; /* learnt */
-	struct needed needed[3];
+	struct watched watched[PEEL_OWN_NAMED_MAX];
 	struct published *now, *replaced;
 	uint64_t looked_ms;
 	bool stale; /* something changed after the last look */
@@ -50,73 +48,74 @@ struct node_own {
 static bool
 counts(const struct peel_network *net)
 {
-	static const uint8_t any[16];
-
 	return net->addr.family != PEEL_FAMILY_NONE && !peel_addr_is_loopback(&net->addr) &&
-	       (net->prefix_len == 0 || memcmp(net->addr.ip, any, sizeof(any)) != 0);
+	       (net->prefix_len == 0 || !peel_addr_is_any(&net->addr));
 }
 
 /* Said once when it goes and once when it is back; sockets that are bound to it live on. */
 static void
-look_for(struct needed *a, const struct peel_network *net, size_t n)
+look_for(const struct peel_own_named *named, struct watched *w, const struct peel_network *net,
+	size_t n)
 {
 	char text[PEEL_ADDR_TEXT_MAX];
 	bool found = false;
 
 	for (size_t i = 0; i < n && !found; i++)
-		found = peel_addr_same_ip(a->addr, &net[i].addr);
-	if (found && a->lost)
-		peel_log(
-			PEEL_LOG_INFO, "%s: %s is back", a->setting, peel_addr_text(a->addr, text));
-	else if (!found && a->had && !a->lost)
+		found = peel_addr_same_ip(&named->addr, &net[i].addr);
+	if (found && w->lost)
+		peel_log(PEEL_LOG_INFO, "%s: %s is back", named->setting,
+			peel_addr_text(&named->addr, text));
+	else if (!found && w->had && !w->lost)
 		peel_log(PEEL_LOG_WARNING,
 			"%s: this machine has lost the address of %s; nothing passes there until "
 			"it is back",
-			a->setting, peel_addr_text(a->addr, text));
-	a->lost = !found && a->had;
-	a->had |= found;
+			named->setting, peel_addr_text(&named->addr, text));
+	w->lost = !found && w->had;
+	w->had |= found;
 }
 
 bool
-node_own_lost(const struct node_own *own)
+peel_own_addresses_lost(const struct peel_own_addresses *own)
 {
 	bool lost = false;
 
-	for (size_t i = 0; i < PEEL_ARRAY_LEN(own->needed); i++)
-		lost |= own->needed[i].lost;
+	for (size_t i = 0; i < PEEL_OWN_NAMED_MAX; i++)
+		lost |= own->watched[i].lost;
 	return lost;
 }
 
-static int
-read_own(struct node_own *own, struct peel_addr_set **out)
+static size_t
+take(struct peel_network *out, size_t n, const struct peel_network *net)
 {
-	const struct peel_node_conf *conf = &own->node->conf;
-	const struct peel_addr *const named[] = {&own->node->local, &conf->public_address,
-		&conf->port_conf.exit_ipv4, &conf->port_conf.exit_ipv6, &conf->port_conf.address6,
-		&own->public_address};
+	if (counts(net))
+		out[n++] = *net;
+	return n;
+}
+
+static int
+read_own(struct peel_own_addresses *own, struct peel_addr_set **out)
+{
 	struct peel_network *kernel = NULL, *all;
 	size_t n_kernel = 0, n = 0;
 	int rc = own->kernel ? netlink_local(&own->nl, &kernel, &n_kernel) : 0;
 
 	if (rc != 0)
 		return rc;
-	for (size_t i = 0; i < PEEL_ARRAY_LEN(own->needed); i++)
-		look_for(&own->needed[i], kernel, n_kernel);
-	all = calloc(n_kernel + PEEL_ARRAY_LEN(named), sizeof(*all));
+	all = calloc(n_kernel + PEEL_OWN_NAMED_MAX + 1, sizeof(*all));
 	if (all == NULL) {
 		free(kernel);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < n_kernel; i++) {
-		if (counts(&kernel[i]))
-			all[n++] = kernel[i];
-	}
-	for (size_t i = 0; i < PEEL_ARRAY_LEN(named); i++) {
-		struct peel_network net = {.addr = *named[i], .prefix_len = 128};
+	for (size_t i = 0; i < n_kernel; i++)
+		n = take(all, n, &kernel[i]);
+	for (size_t i = 0; i < PEEL_OWN_NAMED_MAX; i++) {
+		const struct peel_own_named *named = &own->conf.named[i];
 
-		if (counts(&net))
-			all[n++] = net;
+		if (named->setting != NULL)
+			look_for(named, &own->watched[i], kernel, n_kernel);
+		n = take(all, n, &(struct peel_network){named->addr, 128});
 	}
+	n = take(all, n, &(struct peel_network){own->public_address, 128});
 	rc = peel_addr_set_new(all, n, out);
 	free(all);
 	free(kernel);
@@ -137,37 +136,30 @@ free_published(void *arg, uint64_t value)
 
 /* Those that RCU has no memory for wait until the next one is replaced. */
 static void
-retire(struct node_own *own, struct published *p)
+retire(struct peel_own_addresses *own, struct published *p)
 {
 	p->next = own->replaced;
 	own->replaced = p;
 	while (own->replaced != NULL) {
 		struct published *next = own->replaced->next;
 
-		if (peel_rcu_defer(own->node->rcu, free_published, own->replaced, 0) != 0)
+		if (peel_rcu_defer(own->conf.rcu, free_published, own->replaced, 0) != 0)
 			return;
 		own->replaced = next;
 	}
 }
 
 static int
-publish(struct node_own *own, struct peel_addr_set *set)
+publish(struct peel_own_addresses *own, struct peel_addr_set *set)
 {
-	struct peel_node *node = own->node;
 	struct published *p = calloc(1, sizeof(*p)), *before = own->now;
 
 	if (p == NULL)
 		return -ENOMEM;
-	p->policy = node->conf.policy;
-	p->policy.flags = node->conf.tunnel.peer_flags;
-	memcpy(p->policy.prefix, node->prefix[PEEL_COMMUNITY_TUNNEL], PEEL_PREFIX_LEN);
+	p->policy = own->conf.policy;
 	p->policy.own = p->own = set;
 	own->now = p;
-	node->policy = &p->policy;
-	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
-		if (node->worker[i].worker != NULL) /* not while the node is put together */
-			peel_worker_set_policy(node->worker[i].worker, node->policy);
-	}
+	own->conf.publish(own->conf.arg, &p->policy);
 	if (before != NULL)
 		retire(own, before);
 	return 0;
@@ -175,12 +167,12 @@ publish(struct node_own *own, struct peel_addr_set *set)
 
 /* 0, also when nothing changed. */
 static int
-look(struct node_own *own)
+look(struct peel_own_addresses *own)
 {
 	struct peel_addr_set *set;
 	int rc;
 
-	own->looked_ms = peel_now_ms(own->node->env);
+	own->looked_ms = peel_now_ms(own->conf.env);
 	rc = read_own(own, &set);
 	own->stale = rc != 0;
 	if (rc != 0)
@@ -198,9 +190,9 @@ look(struct node_own *own)
 }
 
 uint64_t
-node_own_tick(struct node_own *own)
+peel_own_addresses_tick(struct peel_own_addresses *own)
 {
-	uint64_t now = peel_now_ms(own->node->env), due = own->looked_ms + LOOK_EVERY_MS;
+	uint64_t now = peel_now_ms(own->conf.env), due = own->looked_ms + LOOK_EVERY_MS;
 	int rc;
 
 	if (!own->stale)
@@ -221,7 +213,7 @@ node_own_tick(struct node_own *own)
 static void
 on_change(uv_poll_t *poll, int status, int events)
 {
-	struct node_own *own = poll->data;
+	struct peel_own_addresses *own = poll->data;
 
 	(void)events;
 	/* More was said than the socket holds: that is an error to libuv, which stops to watch. */
@@ -230,26 +222,26 @@ on_change(uv_poll_t *poll, int status, int events)
 	if (!netlink_drain(&own->nl) && status >= 0)
 		return;
 	own->stale = true;
-	if (node_own_tick(own) != UINT64_MAX)
-		uv_async_send(&own->node->nudge); /* have the timers set anew */
+	if (peel_own_addresses_tick(own) != UINT64_MAX)
+		own->conf.changed(own->conf.arg);
 }
 
 void
-node_own_public(struct node_own *own, const struct peel_addr *address)
+peel_own_addresses_public(struct peel_own_addresses *own, const struct peel_addr *address)
 {
 	own->public_address = *address;
 	own->stale = true;
 	own->looked_ms = 0; /* seldom enough to be looked at at once */
-	(void)node_own_tick(own);
+	(void)peel_own_addresses_tick(own);
 }
 
 static int
-follow_kernel(struct node_own *own)
+follow_kernel(struct peel_own_addresses *own)
 {
 	int rc = netlink_open(&own->nl);
 
 	if (rc == 0)
-		rc = uv_poll_init(&own->node->loop, &own->poll, own->nl.changes);
+		rc = uv_poll_init(own->conf.loop, &own->poll, own->nl.changes);
 	if (rc != 0)
 		return rc;
 	own->poll.data = own;
@@ -266,20 +258,15 @@ follow_kernel(struct node_own *own)
 }
 
 int
-node_own_new(struct peel_node *node, struct node_own **out)
+peel_own_addresses_new(const struct peel_own_addresses_conf *conf, struct peel_own_addresses **out)
 {
-	struct node_own *own = calloc(1, sizeof(*own));
-	int rc = 0;
+	struct peel_own_addresses *own = calloc(1, sizeof(*own));
+	int rc;
 
 	if (own == NULL)
 		return -ENOMEM;
-	own->node = node;
+	own->conf = *conf;
 	own->nl = NETLINK_CLOSED;
-	own->needed[0] = (struct needed){.addr = &node->local, .setting = "listen"};
-	own->needed[1] =
-		(struct needed){.addr = &node->conf.port_conf.exit_ipv4, .setting = "exit_address"};
-	own->needed[2] = (struct needed){
-		.addr = &node->conf.port_conf.exit_ipv6, .setting = "exit_address6"};
 	*out = own;
 	rc = follow_kernel(own);
 	if (rc != 0)
@@ -291,7 +278,7 @@ node_own_new(struct peel_node *node, struct node_own **out)
 }
 
 static void
-free_own(struct node_own *own)
+free_own(struct peel_own_addresses *own)
 {
 	netlink_close(&own->nl);
 	free(own);
@@ -304,7 +291,7 @@ on_closed(uv_handle_t *handle)
 }
 
 void
-node_own_free(struct node_own *own)
+peel_own_addresses_free(struct peel_own_addresses *own)
 {
 	if (own == NULL)
 		return;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* Which addresses are ours: own_addresses.c with a kernel, workers and an RCU that are
- * stand-ins. */
+/* Which addresses are ours: own_addresses.c with a kernel and an RCU that are stand-ins. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -13,14 +12,13 @@
 #include <cmocka.h>
 
 #include "netlink.h"
-#include "node.h"
-
-#define N_WORKERS 2
+#include "peel_own_addresses.h"
 
 static struct world {
-	struct peel_node node;
-	struct node_worker worker[N_WORKERS];
-	const struct peel_policy *published[N_WORKERS];
+	struct peel_own_addresses_conf conf;
+	struct peel_own_addresses *own;
+	const struct peel_policy *policy; /* published last */
+	uv_loop_t loop;
 	uint64_t now;
 	struct peel_network local[64]; /* what the kernel has */
 	size_t n_local;
@@ -100,10 +98,11 @@ netlink_local(struct netlink *nl, struct peel_network **net, size_t *n)
 	return 0;
 }
 
-void
-peel_worker_set_policy(struct peel_worker *worker, const struct peel_policy *policy)
+static void
+publish(void *arg, const struct peel_policy *policy)
 {
-	w.published[(uintptr_t)worker - 1] = policy;
+	assert_ptr_equal(arg, &w);
+	w.policy = policy;
 }
 
 int
@@ -126,9 +125,9 @@ now_ms(void *arg)
 }
 
 static void
-on_nudge(uv_async_t *async)
+changed(void *arg)
 {
-	(void)async;
+	assert_ptr_equal(arg, &w);
 }
 
 /* ---- helpers --------------------------------------------------------------------------------- */
@@ -154,20 +153,15 @@ static void
 notify(void)
 {
 	assert_int_equal(write(w.notice[1], "x", 1), 1);
-	uv_run(&w.node.loop, UV_RUN_NOWAIT);
+	uv_run(&w.loop, UV_RUN_NOWAIT);
 }
 
 static bool
 may_reach(const char *ip)
 {
 	struct peel_addr a = addr(ip);
-	bool may = peel_policy_destination(w.node.policy, &a);
 
-	for (unsigned int i = 0; i < N_WORKERS; i++) {
-		if (w.published[i] != NULL)
-			assert_ptr_equal(w.published[i], w.node.policy);
-	}
-	return may;
+	return peel_policy_destination(w.policy, &a);
 }
 
 static int
@@ -176,12 +170,15 @@ setup(void **state)
 	(void)state;
 	memset(&w, 0, sizeof(w));
 	w.now = 1000;
-	w.node.env = &env;
-	w.node.worker = w.worker;
-	w.node.conf.n_workers = N_WORKERS;
-	w.node.local = addr("203.0.113.1:8090");
-	assert_int_equal(uv_loop_init(&w.node.loop), 0);
-	assert_int_equal(uv_async_init(&w.node.loop, &w.node.nudge, on_nudge), 0);
+	w.conf = (struct peel_own_addresses_conf){
+		.loop = &w.loop,
+		.env = &env,
+		.named[0] = {addr("203.0.113.1:8090"), "listen"},
+		.publish = publish,
+		.changed = changed,
+		.arg = &w,
+	};
+	assert_int_equal(uv_loop_init(&w.loop), 0);
 	kernel_has("127.0.0.0", 8);
 	kernel_has("::1", 128);
 	kernel_has("203.0.113.1", 32);
@@ -191,9 +188,7 @@ setup(void **state)
 static void
 start(void)
 {
-	assert_int_equal(node_own_new(&w.node, &w.node.own), 0);
-	for (uintptr_t i = 0; i < N_WORKERS; i++)
-		w.worker[i].worker = (struct peel_worker *)(i + 1);
+	assert_int_equal(peel_own_addresses_new(&w.conf, &w.own), 0);
 }
 
 static void
@@ -208,11 +203,10 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	node_own_free(w.node.own);
+	peel_own_addresses_free(w.own);
 	run_deferred();
-	uv_close((uv_handle_t *)&w.node.nudge, NULL);
-	uv_run(&w.node.loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&w.node.loop), 0);
+	uv_run(&w.loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&w.loop), 0);
 	return 0;
 }
 
@@ -250,7 +244,7 @@ test_addresses_come_and_go(void **state)
 	w.now += 1000;
 	notify();
 	assert_int_equal(w.n_deferred, 2);
-	assert_int_equal(node_own_tick(w.node.own), UINT64_MAX);
+	assert_int_equal(peel_own_addresses_tick(w.own), UINT64_MAX);
 }
 
 /* What libuv makes of a socket that lost notices. */
@@ -278,17 +272,17 @@ test_many_changes_are_read_ten_times_a_second(void **state)
 	for (unsigned int ms = 0; ms < 2000; ms++) {
 		w.now++;
 		notify();
-		node_own_tick(w.node.own);
+		peel_own_addresses_tick(w.own);
 	}
 	assert_in_range(w.reads, 19, 21);
 	/* The last one is not forgotten. */
 	kernel_has("203.0.113.2", 32);
 	notify();
-	uint64_t left = node_own_tick(w.node.own);
+	uint64_t left = peel_own_addresses_tick(w.own);
 
 	assert_in_range(left, 1, 100);
 	w.now += left;
-	assert_int_equal(node_own_tick(w.node.own), UINT64_MAX);
+	assert_int_equal(peel_own_addresses_tick(w.own), UINT64_MAX);
 	assert_false(may_reach("203.0.113.2"));
 }
 
@@ -296,13 +290,13 @@ static void
 test_loopback_has_its_own_switch(void **state)
 {
 	(void)state;
-	w.node.conf.policy.allow_loopback = true;
-	w.node.local = addr("127.0.0.1:8090");
+	w.conf.policy.allow_loopback = true;
+	w.conf.named[0].addr = addr("127.0.0.1:8090");
 	start();
 	assert_true(may_reach("127.0.0.1"));
 	assert_true(may_reach("127.1.2.3"));
 	assert_true(may_reach("::1"));
-	node_own_public(w.node.own, &w.node.local);
+	peel_own_addresses_public(w.own, &w.conf.named[0].addr);
 	assert_true(may_reach("127.0.0.1"));
 }
 
@@ -312,10 +306,10 @@ test_configured_and_learnt_addresses(void **state)
 	struct peel_addr first = addr("192.0.2.9"), second = addr("192.0.2.10");
 
 	(void)state;
-	w.node.conf.port_conf.exit_ipv4 = addr("203.0.113.50");
-	w.node.conf.port_conf.exit_ipv6 = addr("2001:db8::50");
-	w.node.conf.port_conf.address6 = addr("2001:db8::51");
-	w.node.conf.public_address = addr("192.0.2.8");
+	w.conf.named[1] = (struct peel_own_named){addr("203.0.113.50"), "exit_address"};
+	w.conf.named[2] = (struct peel_own_named){addr("2001:db8::50"), "exit_address6"};
+	w.conf.named[3].addr = addr("2001:db8::51");
+	w.conf.named[4].addr = addr("192.0.2.8");
 	start();
 	assert_false(may_reach("203.0.113.50"));
 	assert_false(may_reach("2001:db8::50"));
@@ -323,9 +317,9 @@ test_configured_and_learnt_addresses(void **state)
 	assert_false(may_reach("192.0.2.8"));
 	/* Learnt: closed at once, and with the next one open again. */
 	assert_true(may_reach("192.0.2.9"));
-	node_own_public(w.node.own, &first);
+	peel_own_addresses_public(w.own, &first);
 	assert_false(may_reach("192.0.2.9"));
-	node_own_public(w.node.own, &second);
+	peel_own_addresses_public(w.own, &second);
 	assert_true(may_reach("192.0.2.9"));
 	assert_false(may_reach("192.0.2.10"));
 	assert_false(may_reach("192.0.2.8"));
@@ -335,7 +329,7 @@ static void
 test_allow_own(void **state)
 {
 	(void)state;
-	w.node.conf.policy.allow_own = true;
+	w.conf.policy.allow_own = true;
 	start();
 	assert_true(may_reach("203.0.113.1"));
 }
@@ -352,15 +346,16 @@ static void
 test_a_lost_address_is_told(void **state)
 {
 	(void)state;
-	w.node.conf.port_conf.exit_ipv6 = addr("2001:db8::50"); /* never the kernel's: ethdev */
+	w.conf.named[2] = (struct peel_own_named){
+		addr("2001:db8::50"), "exit_address6"}; /* never the kernel's: ethdev */
 	start();
 	peel_log_set(on_log, NULL, PEEL_LOG_INFO);
-	assert_false(node_own_lost(w.node.own));
+	assert_false(peel_own_addresses_lost(w.own));
 	for (unsigned int i = 0; i < 4; i++) {
 		w.n_local = i < 2 ? 2 : 3; /* without the one that it listens at */
 		w.now += 1000;
 		notify();
-		assert_int_equal(node_own_lost(w.node.own), i < 2);
+		assert_int_equal(peel_own_addresses_lost(w.own), i < 2);
 		assert_int_equal(w.n_logged, i < 2 ? 1 : 2);
 		assert_false(may_reach("203.0.113.1")); /* named, so ours in any case */
 	}
@@ -391,7 +386,7 @@ test_what_cannot_be_read_is_read_again(void **state)
 	assert_true(may_reach("203.0.113.2"));
 	w.result = 0;
 	w.now += 100;
-	assert_int_equal(node_own_tick(w.node.own), UINT64_MAX);
+	assert_int_equal(peel_own_addresses_tick(w.own), UINT64_MAX);
 	assert_false(may_reach("203.0.113.2"));
 }
 

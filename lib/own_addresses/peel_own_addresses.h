@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * The addresses of this node itself, and the exit policy that refuses them: those of the machine as
+ * they are now, those that the configuration names, and the one under which others see us. Source:
+ * protocol section 27 (W19). Thread: control.
+ */
+
+#include <uv.h>
+
+#include "peel_policy.h"
+#include "peel_rcu.h"
+
+#define PEEL_OWN_NAMED_MAX 5
+
+struct peel_own_addresses;
+
+/** An address that the configuration names; of no family: none. */
+struct peel_own_named {
+	struct peel_addr addr;
+	/* the setting, of an address that this node is bound to: its loss is told; else NULL */
+	const char *setting;
+};
+
+struct peel_own_addresses_conf {
+	uv_loop_t *loop;
+	const struct peel_env *env;
+	struct peel_rcu *rcu;
+	struct peel_policy policy; /* but for `own` */
+	struct peel_own_named named[PEEL_OWN_NAMED_MAX];
+	/** What exits let out from now on. The one before lives for a grace period more. */
+	void (*publish)(void *arg, const struct peel_policy *policy);
+	/** Something has changed: call peel_own_addresses_tick() and see when it wants to be called
+	 * next. */
+	void (*changed)(void *arg);
+	void *arg;
+};
+
+/** The first policy is published at once, and others whenever something changes. 0, -ENOMEM. */
+int peel_own_addresses_new(
+	const struct peel_own_addresses_conf *conf, struct peel_own_addresses **out) PEEL_MUST_USE;
+/** After the workers. NULL is fine. Its handle takes another run of the loop. */
+void peel_own_addresses_free(struct peel_own_addresses *own);
+/** Others see us under this address now. */
+void peel_own_addresses_public(struct peel_own_addresses *own, const struct peel_addr *address);
+/** Has the machine lost an address that this node is bound to? */
+bool peel_own_addresses_lost(const struct peel_own_addresses *own);
+/** Milliseconds until it wants to be called again. */
+uint64_t peel_own_addresses_tick(struct peel_own_addresses *own);
