@@ -7,20 +7,8 @@
 
 #define TAGGED_IPV4_LEN 7 /* type, address, port */
 
-/* A node key as every message must carry it: 25519, 74 bytes. */
-static struct peel_span
-read_pk(struct peel_reader *r)
-{
-	struct peel_span pk = peel_read_varlen(r);
-
-	if (!r->bad && !peel_pk_valid(pk))
-		r->bad = true;
-	return pk;
-}
-
-/* An ephemeral point: `varlenH` of exactly 32 bytes. */
-static struct peel_span
-read_point(struct peel_reader *r)
+struct peel_span
+peel_read_point(struct peel_reader *r)
 {
 	struct peel_span x = peel_read_varlen(r);
 
@@ -35,8 +23,8 @@ peel_create_parse(const uint8_t *body, size_t len, struct peel_msg_create *out)
 	struct peel_reader r = peel_reader_init(body, len);
 
 	out->identifier = peel_read_u16(&r);
-	out->pk = read_pk(&r);
-	out->x = read_point(&r);
+	out->pk = peel_read_pk(&r);
+	out->x = peel_read_point(&r);
 	return r.bad ? -EBADMSG : 0;
 }
 
@@ -58,7 +46,7 @@ peel_created_parse(const uint8_t *body, size_t len, struct peel_msg_created *out
 	struct peel_reader r = peel_reader_init(body, len);
 
 	out->identifier = peel_read_u16(&r);
-	out->y = read_point(&r);
+	out->y = peel_read_point(&r);
 	out->auth = (struct peel_span){peel_read_bytes(&r, PEEL_AUTH_LEN), PEEL_AUTH_LEN};
 	out->candidates_enc = peel_read_rest(&r);
 	return r.bad ? -EBADMSG : 0;
@@ -83,8 +71,8 @@ peel_extend_parse(const uint8_t *body, size_t len, struct peel_msg_extend *out)
 	struct peel_reader r = peel_reader_init(body, len);
 
 	out->identifier = peel_read_u16(&r);
-	out->pk = read_pk(&r);
-	out->x = read_point(&r);
+	out->pk = peel_read_pk(&r);
+	out->x = peel_read_point(&r);
 	out->address = peel_read_ip_address(&r);
 	return r.bad ? -EBADMSG : 0;
 }

@@ -46,6 +46,16 @@ peel_pk_valid(struct peel_span pk)
 	return pk.len == PEEL_PK_LEN && memcmp(pk.p, pk_magic, sizeof(pk_magic)) == 0;
 }
 
+struct peel_span
+peel_read_pk(struct peel_reader *r)
+{
+	struct peel_span pk = peel_read_varlen(r);
+
+	if (!r->bad && !peel_pk_valid(pk))
+		r->bad = true;
+	return pk;
+}
+
 /* Length of the signatures of a legacy key, 0 when it is none. */
 static size_t
 legacy_signature_len(struct peel_span pk)

@@ -80,12 +80,13 @@ struct peel_msg_create {
 	struct peel_span x;  /* 32 bytes */
 };
 
-/** created and extended: the same body. */
+/** created, extended and created-e2e: the same body. */
 struct peel_msg_created {
 	uint16_t identifier;
-	struct peel_span y;		 /* 32 bytes */
-	struct peel_span auth;		 /* 32 bytes */
-	struct peel_span candidates_enc; /* sealed list, may be empty */
+	struct peel_span y;    /* 32 bytes */
+	struct peel_span auth; /* 32 bytes */
+	/* sealed candidate list, may be empty; of created-e2e: sealed rendezvous info */
+	struct peel_span candidates_enc;
 };
 
 struct peel_msg_extend {
@@ -114,6 +115,9 @@ struct peel_msg_test {
 	struct peel_span data;
 };
 
+/** An ephemeral point: `varlenH` of exactly 32 bytes; any other length is bad. */
+struct peel_span peel_read_point(struct peel_reader *r);
+
 int peel_create_parse(const uint8_t *body, size_t len, struct peel_msg_create *out) PEEL_MUST_USE;
 int peel_created_parse(const uint8_t *body, size_t len, struct peel_msg_created *out) PEEL_MUST_USE;
 int peel_extend_parse(const uint8_t *body, size_t len, struct peel_msg_extend *out) PEEL_MUST_USE;
@@ -129,7 +133,7 @@ int peel_test_parse(
 
 /* Builders write the message id and the body. */
 int peel_create_build(uint8_t *out, size_t size, const struct peel_msg_create *m);
-/** @p id PEEL_MSG_CREATED or PEEL_MSG_EXTENDED. */
+/** @p id PEEL_MSG_CREATED, PEEL_MSG_EXTENDED or PEEL_MSG_CREATED_E2E. */
 int peel_created_build(uint8_t *out, size_t size, uint8_t id, const struct peel_msg_created *m);
 int peel_extend_build(uint8_t *out, size_t size, const struct peel_msg_extend *m);
 int peel_data_build(uint8_t *out, size_t size, const struct peel_msg_data *m);

@@ -102,6 +102,8 @@ void peel_prefix_build(
 
 /** A 25519 key of exactly 74 bytes with the right magic. */
 bool peel_pk_valid(struct peel_span pk);
+/** `varlenH` of such a key; any other is bad. */
+struct peel_span peel_read_pk(struct peel_reader *r);
 
 /** A signed datagram taken apart. The signature is NOT verified here (lib/keys does). */
 struct peel_signed {
