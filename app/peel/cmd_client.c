@@ -71,27 +71,22 @@ const struct command peel_command_client = {
 	.name = "client",
 	.about = "send the traffic of other programs through circuits",
 	.usage = "client -c FILE [--check] | --sample",
-	.help = "Runs a node that builds circuits, and SOCKS5 listeners that lead into them: one "
-		"for "
-		"each\n"
-		"number of hops (config/client.ini documents every setting). Programs send UDP "
-		"through it,\n"
-		"and HTTP requests to BitTorrent trackers. When it listens, it prints on standard "
-		"output\n"
-		"`socks HOPS ADDRESS:PORT` for each listener, then `ready ADDRESS:PORT`, the "
-		"node's "
-		"own;\n"
-		"the log on standard error tells when circuits are ready.\n\n"
+	.help = "Runs a node that builds circuits, and SOCKS5 listeners that lead into them: one\n"
+		"for each number of hops (config/client.ini documents every setting). Programs\n"
+		"send UDP through it, and HTTP requests to BitTorrent trackers. When it listens,\n"
+		"it prints on standard output `socks HOPS ADDRESS:PORT` for each listener, then\n"
+		"`ready ADDRESS:PORT`, the node's own address. The log on standard error tells\n"
+		"when circuits are ready.\n\n"
 		"options:\n"
 		"  -c, --config FILE  the configuration\n"
-		"      --check        only look for mistakes, in the file and on this machine\n"
+		"      --check        only look for mistakes in the file and on this machine\n"
 		"      --sample       print a configuration with every setting and its meaning\n"
 		"  -h, --help         this text\n\n"
 		"signals:\n"
 		"  SIGTERM, SIGINT    close all circuits and end; a second one ends at once\n"
 		"  SIGUSR1            print the status on standard output, one line of JSON\n"
-		"  SIGHUP             nothing\n\n"
-		"exit codes: 0 ended as asked, 1 could not go on, 2 wrong arguments or "
-		"configuration\n",
+		"  SIGHUP             ignored\n\n"
+		"exit codes: 0 ended as asked, 1 could not go on,\n"
+		"2 wrong arguments or configuration\n",
 	.run = run,
 };

@@ -72,9 +72,9 @@ const struct command peel_command_keygen = {
 	.name = "keygen",
 	.about = "make the private key of a node, or show its public half",
 	.usage = "keygen FILE | peel keygen --show FILE",
-	.help = "Writes a new private key to FILE, readable by its owner only, and prints the "
-		"member id\n"
-		"(mid) that others know the node by. A file that exists is never replaced.\n\n"
+	.help = "Writes a new private key to FILE, readable only by its owner, and prints the\n"
+		"member id (mid) by which others know the node. An existing file is never\n"
+		"replaced.\n\n"
 		"options:\n"
 		"  -s, --show FILE  print the public key and the member id of an existing key\n"
 		"  -h, --help       this text\n",

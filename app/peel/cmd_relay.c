@@ -40,24 +40,22 @@ const struct command peel_command_relay = {
 	.name = "relay",
 	.about = "run a relay, or an exit",
 	.usage = "relay -c FILE [--check] | --sample",
-	.help = "Runs a node as its configuration says (config/relay.ini documents every setting). "
-		"When it\n"
-		"is up, it prints `ready ADDRESS:PORT` on standard output; the log goes to "
-		"standard error.\n\n"
+	.help = "Runs a node as its configuration says (config/relay.ini documents every\n"
+		"setting). When it is up, it prints `ready ADDRESS:PORT` on standard output; the\n"
+		"log goes to standard error.\n\n"
 		"options:\n"
 		"  -c, --config FILE  the configuration\n"
-		"      --check        only look for mistakes, in the file and on this machine: "
-		"prints each\n"
-		"                     as FILE:LINE: [section] key: what is wrong, and keeps "
-		"nothing open\n"
+		"      --check        only look for mistakes in the file and on this machine:\n"
+		"                     prints each as FILE:LINE: [section] key: what is wrong,\n"
+		"                     and keeps nothing open\n"
 		"      --sample       print a configuration with every setting and its meaning\n"
 		"  -h, --help         this text\n\n"
 		"signals:\n"
-		"  SIGTERM, SIGINT    say good-bye to neighbours and end; a second one ends at "
-		"once\n"
+		"  SIGTERM, SIGINT    say goodbye to neighbours and end; a second one ends\n"
+		"                     at once\n"
 		"  SIGUSR1            print the status on standard output, one line of JSON\n"
-		"  SIGHUP             nothing\n\n"
-		"exit codes: 0 ended as asked, 1 could not go on, 2 wrong arguments or "
-		"configuration\n",
+		"  SIGHUP             ignored\n\n"
+		"exit codes: 0 ended as asked, 1 could not go on,\n"
+		"2 wrong arguments or configuration\n",
 	.run = run,
 };

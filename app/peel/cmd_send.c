@@ -167,19 +167,15 @@ const struct command peel_command_send = {
 	.about = "send a datagram through a circuit and print what comes back",
 	.usage = "send [-c FILE] [-b HOST:PORT]... [--hops N] [--wait SECONDS] [--hex] HOST PORT "
 		 "[MESSAGE]",
-	.help = "Builds a circuit, sends MESSAGE (or standard input, up to 1600 bytes) from its "
-		"end to "
-		"HOST,\n"
-		"and prints the answers: their payload on standard output, where they came from on "
-		"standard\n"
-		"error. What is not text is printed in hexadecimal. Most exits let BitTorrent and "
-		"IPv8\n"
-		"datagrams pass only.\n\n"
-		"options:\n" TOOL_HELP "      --wait SECONDS         for answers (3)\n"
+	.help = "Builds a circuit, sends MESSAGE (or standard input, up to 1600 bytes) from its\n"
+		"end to HOST, and prints the answers: their payload on standard output, their\n"
+		"senders on standard error. Bytes that are not text are printed in hexadecimal.\n"
+		"Most exits let only BitTorrent and IPv8 datagrams pass.\n\n"
+		"options:\n" TOOL_HELP
+		"      --wait SECONDS         how long to wait for answers (3)\n"
 		"      --hex                  print all answers in hexadecimal\n"
 		"  -h, --help                 this text\n\n"
-		"exit codes: 0 answered (or --wait 0), 1 no circuit, no answer or another "
-		"failure,\n"
-		"2 wrong arguments or configuration\n",
+		"exit codes: 0 answered (or --wait 0), 1 no circuit, no answer or another\n"
+		"failure, 2 wrong arguments or configuration\n",
 	.run = run,
 };

@@ -220,19 +220,17 @@ const struct command peel_command_speedtest = {
 	.about = "measure a circuit: round trip, and bytes per second both ways",
 	.usage = "speedtest [-c FILE] [-b HOST:PORT]... [--hops N] [--rust] [--seconds S] [--size "
 		 "BYTES] [--json]",
-	.help = "Builds a circuit and exchanges test messages with its exit, which must answer "
-		"speed "
-		"tests;\n"
-		"if it does not, another circuit is tried, four in all. Progress goes to standard "
-		"error, the\n"
-		"result to standard output.\n\n"
-		"options:\n" TOOL_HELP "      --rust                 messages 21 and 22 of the "
-		"Rust endpoint, not 19 and 20\n"
-		"      --seconds S            for each direction (5)\n"
-		"      --size BYTES           of payload, 16 to 1400 (1200)\n"
+	.help = "Builds a circuit and exchanges test messages with its exit, which must answer\n"
+		"speed tests. If it does not, another circuit is tried, four in total. Progress\n"
+		"goes to standard error, the result to standard output.\n\n"
+		"options:\n" TOOL_HELP
+		"      --rust                 messages 21 and 22 of the Rust endpoint\n"
+		"                             instead of 19 and 20\n"
+		"      --seconds S            duration of each direction (5)\n"
+		"      --size BYTES           size of the payload, 16 to 1400 (1200)\n"
 		"      --json                 the result as JSON\n"
 		"  -h, --help                 this text\n\n"
-		"exit codes: 0 measured, 1 no circuit or no answer, 2 wrong arguments or "
-		"configuration\n",
+		"exit codes: 0 measured, 1 no circuit or no answer,\n"
+		"2 wrong arguments or configuration\n",
 	.run = run,
 };

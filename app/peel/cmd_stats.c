@@ -130,13 +130,12 @@ const struct command peel_command_stats = {
 	.name = "stats",
 	.about = "counters of a running node, or where its workers' time goes",
 	.usage = "stats -c FILE [--stages[=SECONDS]]",
-	.help = "Prints the counters of a running node as JSON, or measures for some seconds how "
-		"many\n"
-		"cycles its workers spend in each stage of their work.\n\n"
+	.help = "Prints the counters of a running node as JSON, or measures for some seconds how\n"
+		"many cycles its workers spend in each stage of their work.\n\n"
 		"options:\n"
 		"  -c, --config FILE      the configuration the node runs with\n"
 		"  -s, --socket SOCKET    its management socket, instead of -c\n"
-		"      --stages[=SECONDS] cycles per stage, 1 second unless told, 9 at most\n"
+		"      --stages[=SECONDS] cycles per stage; 1 second by default, at most 9\n"
 		"  -h, --help             this text\n",
 	.run = run,
 };

@@ -116,14 +116,14 @@ const struct command peel_command_status = {
 	.name = "status",
 	.about = "ask a running node what it is doing",
 	.usage = "status -c FILE [--pretty] [--watch[=SECONDS]] [status|circuits|peers|stats]",
-	.help = "Prints what a running node says about itself, as JSON: its status, or only its "
-		"circuits,\n"
-		"its peers, or its counters. The configuration must name a management socket.\n\n"
+	.help = "Prints what a running node says about itself, as JSON: its status, or only its\n"
+		"circuits, its peers, or its counters. The configuration must name a management\n"
+		"socket.\n\n"
 		"options:\n"
 		"  -c, --config FILE      the configuration the node runs with\n"
 		"  -s, --socket SOCKET    its management socket, instead of -c\n"
 		"  -p, --pretty           indented, for people\n"
-		"      --watch[=SECONDS]  again and again, every second unless told\n"
+		"      --watch[=SECONDS]  again and again, by default every second\n"
 		"  -h, --help             this text\n",
 	.run = run,
 };

@@ -35,9 +35,9 @@ help(FILE *to)
 	      "  peel keygen key.bin                  make the private key of a new node\n"
 	      "  peel relay -c relay.ini --check      look for mistakes in a configuration\n"
 	      "  peel relay -c relay.ini              run\n"
-	      "  peel status -c relay.ini --pretty    what is it doing?\n"
+	      "  peel status -c relay.ini --pretty    show what it is doing\n"
 	      "  peel client -c client.ini            SOCKS5 into circuits, for other programs\n"
-	      "  peel speedtest --hops 3              how fast is a circuit?\n",
+	      "  peel speedtest --hops 3              measure how fast a circuit is\n",
 		to);
 }
 

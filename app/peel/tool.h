@@ -42,12 +42,11 @@ struct tool {
 	}
 #define TOOL_HELP                                                                                  \
 	"  -c, --config FILE          a client's configuration: overlay, servers, workers\n"       \
-	"  -b, --bootstrap HOST:PORT  instead: a server or a peer to start from; may be "          \
-	"repeated,\n"                                                                              \
-	"                             and takes the place of those in FILE\n"                      \
+	"  -b, --bootstrap HOST:PORT  a server or a peer to start from, instead of\n"              \
+	"                             those in FILE; may be repeated\n"                            \
 	"      --community ID         default, tribler, or 40 hexadecimal digits\n"                \
 	"  -n, --hops N               length of the circuit, 1 to 8 (3)\n"                         \
-	"      --timeout SECONDS      to wait for a circuit (60)\n"
+	"      --timeout SECONDS      how long to wait for a circuit (60)\n"
 
 void tool_init(struct tool *t, const struct command *command);
 /** One of TOOL_LONG, or what getopt_long could not read. EXIT_OK: go on; -1: end, all is said; else
