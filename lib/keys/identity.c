@@ -30,7 +30,7 @@ peel_keys_init(void)
 	 * up. */
 	if (EVP_Digest("", 0, digest, &len, EVP_sha1(), NULL) != 1)
 		return -ENOTSUP;
-	return primitives_init();
+	return 0;
 }
 
 void

@@ -9,12 +9,6 @@ _Static_assert(crypto_box_BEFORENMBYTES == 32, "what is agreed on is 32 bytes");
 _Static_assert(crypto_sign_SECRETKEYBYTES == 64 && crypto_sign_BYTES == 64, "Ed25519");
 
 int
-primitives_init(void)
-{
-	return 0;
-}
-
-int
 x25519_public(uint8_t pk[32], const uint8_t sk[32])
 {
 	return crypto_scalarmult_base(pk, sk);

@@ -4,18 +4,15 @@
 #pragma once
 
 /*
- * The public-key operations of this library, in one place so that fuzz builds (meson option `fuzz`)
- * can have others: primitives.c calls libsodium; primitives_fuzz.c keeps every promise below except
- * security, a thousand times faster, and works in fuzz targets only. Nothing else in the project
- * calls these operations of libsodium. Thread: any.
+ * The public-key operations of this library, in one place so that libFuzzer programs can have
+ * others: primitives.c calls libsodium; primitives_fuzz.c keeps every promise below except
+ * security, a thousand times faster. Nothing else in the project calls these operations of
+ * libsodium. Thread: any.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/** 0, or -ENOTSUP when this program may not use them. */
-int primitives_init(void);
 
 /** X25519: the public key of a secret. 0 or -1. */
 int x25519_public(uint8_t pk[32], const uint8_t sk[32]);

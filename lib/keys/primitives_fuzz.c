@@ -1,29 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Stand-ins for fuzz builds, without any security: a fuzz target spent nine tenths of its time in
- * curves that have been fuzzed elsewhere. Both sides agree on a key, a changed byte breaks a
- * signature, the zero point is refused: what the code around can tell apart stays different. An
- * input found with these replays with the real ones, as targets sign and agree themselves. Only the
- * keys' public halves are needed to sign, so nothing but a fuzz target may run with this.
+ * Stand-ins for libFuzzer programs, without any security: a fuzz target spent nine tenths of its
+ * time in curves that have been fuzzed elsewhere. Both sides agree on a key, a changed byte breaks
+ * a signature, the zero point is refused: what the code around can tell apart stays different. An
+ * input found with these replays with the real ones, as targets sign and agree themselves. Only
+ * the keys' public halves are needed to sign, so nothing but a fuzz target may link this.
  */
-#include <errno.h>
 #include <sodium.h>
 #include <string.h>
 
 #include "primitives.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) __attribute__((weak));
-
-int
-primitives_init(void)
-{
-	return LLVMFuzzerTestOneInput != NULL ? 0 : -ENOTSUP;
-}
-
 /* From secret to public and back. */
 static void
-other_direction(uint8_t out[32], const uint8_t in[32])
+other_half(uint8_t out[32], const uint8_t in[32])
 {
 	for (int i = 0; i < 32; i++)
 		out[i] = in[i] ^ 0x5a;
@@ -32,7 +23,7 @@ other_direction(uint8_t out[32], const uint8_t in[32])
 int
 x25519_public(uint8_t pk[32], const uint8_t sk[32])
 {
-	other_direction(pk, sk);
+	other_half(pk, sk);
 	return 0;
 }
 
@@ -49,7 +40,7 @@ x25519_agree(uint8_t shared[32], const uint8_t pk[32], const uint8_t sk[32])
 void
 ed25519_keys(uint8_t pk[32], uint8_t sk[64], const uint8_t seed[32])
 {
-	other_direction(pk, seed);
+	other_half(pk, seed);
 	memcpy(sk, seed, 32);
 	memcpy(sk + 32, pk, 32);
 }

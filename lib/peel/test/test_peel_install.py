@@ -43,9 +43,12 @@ def programs(build, source, library, folder):
     flags = run("pkg-config", "--cflags", "--libs", "peel", env=env).split()
     here = dict(os.environ, LD_LIBRARY_PATH=os.path.dirname(os.path.dirname(pc[0])))
     strict = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
-    if "libasan" in run("readelf", "-d", library):  # whose runtime wants to be the program's first library
-        strict.append("-fsanitize=address")
-    run("cc", *strict, "-o", f"{folder}/send", f"{source}/app/examples/send.c", *flags)
+    c, cplusplus = "cc", "g++"
+    if "__asan_init" in run("nm", "-D", library):  # the runtime is the program's, of the same compiler
+        strict.append("-fsanitize=address,undefined")
+        if "libasan" not in run("readelf", "-d", library):
+            c, cplusplus = "clang", "clang++"
+    run(c, *strict, "-o", f"{folder}/send", f"{source}/app/examples/send.c", *flags)
     with open(f"{folder}/open.cc", "w", encoding="utf-8") as file:
         file.write("""#include <peel.h>
             int main() {
@@ -58,9 +61,10 @@ def programs(build, source, library, folder):
                 if (peel_open(&s, &p) != 0 || peel_run(p) != 0) return 1;
                 peel_close(p);
                 return 0;
-            }""")
-    for compiler, standard in (("g++", "c++11"), ("g++", "c++20"), ("cc", "c99"), ("cc", "c11")):
-        name = "open.cc" if compiler == "g++" else "open.c"
+            }
+""")
+    for compiler, standard in ((cplusplus, "c++11"), (cplusplus, "c++20"), (c, "c99"), (c, "c11")):
+        name = "open.cc" if compiler == cplusplus else "open.c"
         if name == "open.c":
             with open(f"{folder}/open.cc", encoding="utf-8") as old, open(f"{folder}/open.c", "w", encoding="utf-8") as new:
                 new.write(old.read().replace("nullptr", "0").replace("int main()", "int main(void)"))
@@ -71,7 +75,7 @@ def programs(build, source, library, folder):
     # Built in the tree, without installing.
     env = dict(os.environ, PKG_CONFIG_PATH=f"{build}/meson-uninstalled")
     flags = run("pkg-config", "--cflags", "--libs", "peel", env=env).split()
-    run("cc", *strict, "-o", f"{folder}/send", f"{source}/app/examples/send.c", *flags)
+    run(c, *strict, "-o", f"{folder}/send", f"{source}/app/examples/send.c", *flags)
 
 
 def main():

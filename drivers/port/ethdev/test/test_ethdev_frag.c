@@ -33,7 +33,8 @@ send_part_as(struct world *w, bool v6, const uint8_t *src, uint32_t id, size_t f
 		at += make_ip4(f + at, src, own_ip, 17, to - from, (uint16_t)id,
 			(uint16_t)(from / 8 | (more ? 0x2000 : 0)));
 	}
-	memcpy(f + at, whole + from, to - from);
+	if (to > from)
+		memcpy(f + at, whole + from, to - from);
 	world_send(w, f, at + to - from);
 }
 
