@@ -6,8 +6,8 @@ import time
 
 from ipv8.messaging.anonymization.payload import CreatePayload
 
-from interop.net import stop_all, until
-from interop.origin.world import EXIT_FLAGS, RELAY_FLAGS, originator, quiet_ports
+from interop.net import free_ports, stop_all, until
+from interop.origin.world import EXIT_FLAGS, RELAY_FLAGS, originator
 from interop.peer import Peer
 
 HONEST = [RELAY_FLAGS, RELAY_FLAGS, EXIT_FLAGS, EXIT_FLAGS]
@@ -38,7 +38,7 @@ class Gang:
         return await peer.start()
 
     async def _start(self):
-        ports = quiet_ports(1 + len(HONEST) + len(FRIENDS))
+        ports = free_ports(1 + len(HONEST) + len(FRIENDS))
         known = [("127.0.0.1", port) for port in ports[:1 + len(HONEST)]]
         hidden = [("127.0.0.1", port) for port in ports[1 + len(HONEST):]]
         self.boss = await self._peer(ports[0], RELAY_FLAGS, known[1:] + hidden, "boss")

@@ -26,6 +26,23 @@ def topologies(relay, quick):
     yield "alone", [relay, relay, relay]
 
 
+SPECIAL = (
+    ("dead hop", special.dead_hop),
+    ("restart", special.restart),
+)
+SPECIAL_PEEL = (
+    ("http answers", http_cases.answers),
+    ("http limits", http_cases.limits),
+    ("http refusals", http_cases.refusals),
+    ("http circuit ends", http_cases.circuit_ends),
+    ("http of a rust originator", http_cases.rust_originator),
+    ("own addresses", special.own_addresses),
+    ("slow names", special.slow_names),
+    ("names of all", special.names_of_all),
+    ("full relay", special.full_relay),
+)
+
+
 async def one_world(runner, name, kinds, origin, options):
     """All scenarios that can share one world, in one."""
     under_test = [i for i, kind in enumerate(kinds) if kind == options.relay]
@@ -53,48 +70,52 @@ async def one_world(runner, name, kinds, origin, options):
         await runner.case(f"{name}: world", raises, error)
 
 
+async def client_world(runner, name, kinds, options):
+    try:
+        await proxied.one_world(runner, options.peel, kinds, name)
+    except Exception as error:
+        await runner.case(f"{name}: world", raises, error)
+
+
+def worlds(runner, options):
+    """Coroutines, one for each world with what happens in it: the longest first."""
+    def wanted(name):
+        return options.world in name
+
+    if options.relay == "peel":
+        for name, kinds in (("client", ["peel"] * 3), ("client of others", ["python", "rust", "peel"])):
+            if wanted(name) and (not options.quick or name == "client"):
+                yield client_world(runner, name, kinds, options)
+    for origin in ("python",) if options.quick else ("python", "rust"):
+        for name, kinds in topologies(options.relay, options.quick):
+            name = f"{origin} originator, {options.relay} {name}"
+            if wanted(name):
+                yield one_world(runner, name, kinds, origin, options)
+    if not wanted("special"):
+        return
+
+    alone = (options.relay, "python", options.peel)
+    if options.long:
+        yield runner.case("stays a candidate", special.stays_candidate, *alone, timeout=200)
+    yield runner.case("a hundred circuits", hundred, options)
+    for name, scenario in SPECIAL + (SPECIAL_PEEL if options.relay == "peel" else ()):
+        yield runner.case(name, scenario, *alone)
+
+
 async def run(options):
     runner = Runner(options.k)
     # Most of a world's time is waiting for grace periods to end: several run side by side.
     slots = asyncio.Semaphore(options.jobs)
 
-    async def in_slot(*args):
+    async def in_slot(world):
         async with slots:
-            await one_world(runner, *args, options)
+            await world
 
-    origins = ("python",) if options.quick else ("python", "rust")
-    await asyncio.gather(*[
-        in_slot(f"{origin} originator, {options.relay} {name}", kinds, origin)
-        for origin in origins for name, kinds in topologies(options.relay, options.quick)
-        if options.world in f"{origin} originator, {options.relay} {name}"])
-    alone = (options.relay, "python", options.peel)
-    if options.relay == "peel" and options.world in "client":
-        for name, kinds in (("client", ["peel"] * 3), ("client of others", ["python", "rust", "peel"])):
-            if not options.quick or name == "client":
-                try:
-                    await proxied.one_world(runner, options.peel, kinds, name)
-                except Exception as error:
-                    async def broken(error=error):
-                        raise error
-                    await runner.case(f"{name}: world", broken)
-    if "special" in options.world or not options.world:
-        await runner.case("a hundred circuits", hundred, options)
-        await runner.case("dead hop", special.dead_hop, *alone)
-        await runner.case("restart", special.restart, *alone)
-        await runner.case("rubbish", special.rubbish, *alone,
+    await asyncio.gather(*[in_slot(world) for world in worlds(runner, options)])
+    if options.world in "special":
+        # A flood: alone, as the peers of other worlds share its thread.
+        await runner.case("rubbish", special.rubbish, options.relay, "python", options.peel,
                           2_000 if options.relay == "python" else 100_000, timeout=300)
-        if options.relay == "peel":
-            await runner.case("own addresses", special.own_addresses, *alone)
-            await runner.case("slow names", special.slow_names, *alone)
-            await runner.case("names of all", special.names_of_all, *alone)
-            await runner.case("full relay", special.full_relay, *alone)
-            await runner.case("http answers", http_cases.answers, *alone)
-            await runner.case("http limits", http_cases.limits, *alone)
-            await runner.case("http refusals", http_cases.refusals, *alone)
-            await runner.case("http circuit ends", http_cases.circuit_ends, *alone)
-            await runner.case("http of a rust originator", http_cases.rust_originator, *alone)
-        if options.long:
-            await runner.case("stays a candidate", special.stays_candidate, *alone, timeout=200)
     return runner.summary()
 
 
@@ -110,7 +131,7 @@ def main():
     parser.add_argument("--peel", default=None, help="the peel binary")
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--quick", action="store_true", help="one originator and fewer mixes")
-    parser.add_argument("--jobs", type=int, default=3, help="worlds at a time")
+    parser.add_argument("--jobs", type=int, default=4, help="worlds at a time")
     parser.add_argument("--world", default="", help="only worlds whose name contains this text")
     parser.add_argument("-k", default="", help="only cases whose name contains this text")
     options = parser.parse_args()

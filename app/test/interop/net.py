@@ -2,20 +2,27 @@
 """Small socket and waiting helpers."""
 
 import asyncio
+import random
 import socket
 import time
 
+_given = set()
+
 
 def free_ports(count, ip="127.0.0.1"):
-    """UDP ports free at this moment. All are held until the last is found, so they differ."""
-    socks = []
-    for _ in range(count):
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.bind((ip, 0))
-        socks.append(sock)
-    ports = [sock.getsockname()[1] for sock in socks]
-    for sock in socks:
-        sock.close()
+    """UDP ports free at this moment, each given once, and below those that exits get from the kernel meanwhile: so they
+    stay free until they are used, also beside other worlds and other runs."""
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(10000, 32000)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            try:
+                sock.bind((ip, port))
+            except OSError:
+                continue
+        if port not in _given:
+            ports.append(port)
+            _given.add(port)
     return ports
 
 

@@ -3,10 +3,10 @@
 
 import asyncio
 
-from ..net import until
+from ..net import free_ports, until
 from ..peer import EXIT_BT, RELAY, SPEED_TEST, Peer
 from ..scenarios import complete
-from .world import echo_server, originator, quiet_ports
+from .world import echo_server, originator
 
 
 class Pair:
@@ -24,7 +24,7 @@ class Pair:
             raise
 
     async def _start(self):
-        mine, theirs = [("127.0.0.1", port) for port in quiet_ports(2)]
+        mine, theirs = [("127.0.0.1", port) for port in free_ports(2)]
         self.echo = await echo_server("127.0.0.1")
         self.node = originator([theirs], {"listen": "%s:%d" % mine, **self.settings})
         self.started.append(self.node)

@@ -3,12 +3,10 @@
 
 import asyncio
 import os
-import random
 import signal
-import socket
 
 from ..echo import DnsServer, EchoServer
-from ..net import have_ipv6, stop_all, until
+from ..net import free_ports, have_ipv6, stop_all, until
 from ..peelproc import PeelNode
 from ..peer import EXIT_BT, EXIT_IPV8, RELAY, SPEED_TEST
 from ..remote import Remote
@@ -19,27 +17,8 @@ EXIT_FLAGS = (RELAY, EXIT_BT, EXIT_IPV8, SPEED_TEST)
 QUICK = {"min_circuits": 1, "max_circuits": 4}
 
 
-_given = set()
-
-
-def quiet_ports(count, ip="127.0.0.1"):
-    """Ports that no other world of this run has, and below those that exits get from the kernel meanwhile."""
-    ports = []
-    while len(ports) < count:
-        port = random.randrange(10000, 32000)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            try:
-                sock.bind((ip, port))
-            except OSError:
-                continue
-        if port not in _given:
-            ports.append(port)
-            _given.add(port)
-    return ports
-
-
 async def echo_server(ip):
-    return await EchoServer().start(ip, "::1" if have_ipv6() else None, quiet_ports(1, ip)[0])
+    return await EchoServer().start(ip, "::1" if have_ipv6() else None, free_ports(1, ip)[0])
 
 
 class OriginatorProcess(Remote):
@@ -91,7 +70,7 @@ class OriginWorld:
         self.echo = await echo_server(self.echo_ip)
         self.dns = await DnsServer({TEST_NAME: self.echo_ip}).start()
         if self.addresses is None:
-            self.addresses = [("127.0.0.1", port) for port in quiet_ports(len(self.nodes))]
+            self.addresses = [("127.0.0.1", port) for port in free_ports(len(self.nodes))]
         for i in range(len(self.nodes)):
             await self.add(i)
         self.origin = await self.another(self.settings, self.poll, listen=self.listen)
