@@ -4,22 +4,23 @@
 #   check TEXT COMMAND...          one test: the exit code decides
 #   suite TEXT PARSER COMMAND...   many tests: PARSER prints "PASSED FAILED" from the log it reads on
 #                                  standard input
+#   beside FUNCTION                runs the steps of FUNCTION in the background, with what time of the CPUs others leave
+#   rejoin                         waits for them and prints their lines; fails if FUNCTION did
+#   end_beside                     for the end of the run, also an early one
+#   finish                         prints the sum; the exit code says whether anything failed
 
-total_passed=0
-total_failed=0
 logs=$(mktemp -d)
-failed_steps=()
+aside=
 
+# Steps in front and beside add to one file of results: "PASSED FAILED TEXT".
 _line()
 {
 	printf '%-52s %5d passed %4d failed %7s s\n' "$1" "$2" "$3" "$4"
-	total_passed=$((total_passed + $2))
-	total_failed=$((total_failed + $3))
+	printf '%d %d %s\n' "$2" "$3" "$1" >>"$logs/results"
 }
 
 _show()
 {
-	failed_steps+=("$1")
 	printf -- '---- %s: last lines\n' "$1"
 	# Failures first: in a long log they are not among the last lines.
 	grep -E '^(FAIL|not ok)|FAILED|^ *[0-9]+/[0-9]+ .*(FAIL|TIMEOUT)|SUMMARY: |runtime error:' "$2" | head -n 30 || true
@@ -29,8 +30,9 @@ _show()
 
 check()
 {
-	local text=$1 log=$logs/$((${#failed_steps[@]} + total_passed + total_failed)) start=$EPOCHREALTIME
+	local text=$1 log start=$EPOCHREALTIME
 	shift
+	log=$(mktemp "$logs/check.XXXX")
 	if "$@" >"$log" 2>&1 </dev/null; then
 		_line "$text" 1 0 "$(since "$start")"
 	else
@@ -42,8 +44,9 @@ check()
 
 suite()
 {
-	local text=$1 parser=$2 log=$logs/suite start=$EPOCHREALTIME code=0 counts passed failed
+	local text=$1 parser=$2 log start=$EPOCHREALTIME code=0 counts passed failed
 	shift 2
+	log=$(mktemp "$logs/suite.XXXX")
 	"$@" >"$log" 2>&1 </dev/null || code=$?
 	counts=$("$parser" <"$log")
 	passed=${counts% *}
@@ -57,6 +60,35 @@ suite()
 		_show "$text" "$log"
 		return 1
 	fi
+}
+
+beside()
+{
+	set -m # a process group of its own, to end all of it
+	{
+		renice -n 19 "$BASHPID" >/dev/null
+		"$@"
+	} >"$logs/beside" 2>&1 </dev/null &
+	aside=$!
+	set +m
+}
+
+rejoin()
+{
+	local code=0
+	wait "$aside" || code=$?
+	aside=
+	cat "$logs/beside"
+	return $code
+}
+
+end_beside()
+{
+	if [ -n "$aside" ]; then
+		kill -TERM -- "-$aside" 2>/dev/null || true
+		wait "$aside" || true
+	fi
+	rm -rf "$logs"
 }
 
 # "Ok: 12", "Fail: 0", "Timeout: 0" at the end of a meson test run.
@@ -75,10 +107,7 @@ summary_counts()
 
 finish()
 {
-	rm -rf "$logs"
-	if [ ${#failed_steps[@]} -gt 0 ]; then
-		printf 'failed: %s\n' "${failed_steps[@]}"
-	fi
-	printf '%d passed, %d failed\n' "$total_passed" "$total_failed"
-	[ "$total_failed" = 0 ]
+	awk '{ passed += $1; failed += $2 }
+	     $2 { sub(/^[0-9]+ [0-9]+ /, ""); print "failed: " $0 }
+	     END { printf "%d passed, %d failed\n", passed, failed; exit failed > 0 }' "$logs/results"
 }
