@@ -13,7 +13,6 @@
 
 #include "peel_dns.h"
 #include "hosts.h"
-#include "http.h"
 #include "node.h"
 
 #define NAMES_WAITING_SHARE 8 /* one in so many of all packet buffers may wait for names */
@@ -114,7 +113,7 @@ cb_exit_usable(void *arg, const struct peel_addr *addr)
 	struct peel_addr a = *addr;
 
 	a.port = 1; /* any but 0 */
-	return peel_policy_destination(node->policy, &a) &&
+	return peel_policy_destination(peel_own_addresses_policy(node->own_addresses), &a) &&
 	       node->conf.port->can_reach(node->port, true, &a);
 }
 
@@ -131,11 +130,16 @@ cb_policy(void *arg, const struct peel_policy *policy)
 {
 	struct peel_node *node = arg;
 
-	node->policy = policy;
 	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
 		if (node->worker[i].worker != NULL) /* not while the node is put together */
 			peel_worker_set_policy(node->worker[i].worker, policy);
 	}
+}
+
+static int
+cb_send_message(void *arg, peel_origin_id circuit, const void *msg, size_t len)
+{
+	return peel_node_send_message(arg, circuit, msg, len);
 }
 
 /* Have the timers set anew. */
@@ -148,7 +152,7 @@ cb_nudge(void *arg)
 }
 
 static void
-cb_served(void *arg)
+cb_wake_workers(void *arg)
 {
 	node_wake_workers(arg);
 }
@@ -270,7 +274,7 @@ start_workers(struct peel_node *node, char *why, size_t why_size)
 			.rcu = node->rcu,
 			.paths = node->paths,
 			.stats = &nw->stats,
-			.policy = node->policy,
+			.policy = peel_own_addresses_policy(node->own_addresses),
 			.n_prefixes = PEEL_N_COMMUNITIES,
 			.test_response_max = conf->test_response_max,
 			.test_rate = conf->test_rate,
@@ -399,7 +403,7 @@ start_names(struct peel_node *node, char *why, size_t why_size)
 					    .waiting_max = node->pool->size / NAMES_WAITING_SHARE,
 					    .usable = cb_exit_usable,
 					    .send = node_exit_send,
-					    .served = cb_served,
+					    .served = cb_wake_workers,
 					    .arg = node},
 			&node->names);
 	return rc;
@@ -423,6 +427,36 @@ start_bootstrap(struct peel_node *node)
 	for (size_t i = 0; rc == 0 && i < conf->n_bootstrap_names; i++)
 		(void)peel_bootstrap_add(node->bootstrap, conf->bootstrap_name[i]);
 	return rc;
+}
+
+static int
+start_http(struct peel_node *node)
+{
+	const struct peel_node_conf *conf = &node->conf;
+	struct peel_http_serve_conf sc = {
+		.loop = &node->loop,
+		.env = node->env,
+		.stats = &node->stats,
+		.routes = node->routes,
+		.or_circuits = node->or_circuits,
+		.names = node->names,
+		.own_addresses = node->own_addresses,
+		.exit_ipv4 = conf->port_conf.exit_ipv4,
+		.exit_ipv6 = conf->port_conf.exit_ipv6,
+		.max = conf->http_max,
+		.no_socket = node_no_socket,
+		.answered = cb_wake_workers,
+		.arg = node,
+	};
+	struct peel_http_ask_conf ac = {
+		.env = node->env,
+		.send = cb_send_message,
+		.changed = cb_nudge,
+		.arg = node,
+	};
+	int rc = peel_http_serve_new(&sc, &node->http_serve);
+
+	return rc != 0 ? rc : peel_http_ask_new(&ac, &node->http_ask);
 }
 
 int
@@ -457,7 +491,7 @@ node_assemble(struct peel_node *node, char *why, size_t why_size)
 	if (rc == 0)
 		rc = start_bootstrap(node);
 	if (rc == 0)
-		rc = node_http_new(node, &node->http);
+		rc = start_http(node);
 	if (rc == 0)
 		rc = node_management_start(node, why, why_size);
 	return rc;

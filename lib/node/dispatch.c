@@ -6,7 +6,7 @@
  */
 #include <errno.h>
 
-#include "http.h"
+#include "node.h"
 
 static const struct {
 	enum peel_msg_class cls;
@@ -45,7 +45,7 @@ message(struct peel_node *node, const struct peel_pkt *pkt, const uint8_t *data,
 		    len) != -ENOENT)
 		return;
 	if (data[0] == PEEL_MSG_HTTP_REQUEST)
-		node_http_request(node->http, pkt->session, pkt->generation, data, len);
+		peel_http_serve_request(node->http_serve, pkt->session, pkt->generation, data, len);
 	else
 		peel_stats_add(&node->stats, PEEL_CONTROL_UNKNOWN, 1);
 }

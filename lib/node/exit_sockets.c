@@ -11,8 +11,9 @@
 #define SILENT_MS 600000 /* after a line about it */
 
 void
-node_no_socket(struct peel_node *node, int error)
+node_no_socket(void *arg, int error)
 {
+	struct peel_node *node = arg;
 	uint64_t now = peel_now_ms(node->env);
 	bool files = error == -EMFILE || error == -ENFILE;
 
@@ -99,7 +100,8 @@ node_exit_send(void *arg, struct rte_mbuf *m)
 	if (peel_or_exit(node->or_circuits, pkt->session, pkt->generation, &info) != 0 ||
 		info.endpoint != pkt->endpoint)
 		outcome = PEEL_DROP_UNKNOWN_CIRCUIT;
-	else if (!peel_policy_destination(node->policy, &pkt->remote))
+	else if (!peel_policy_destination(
+			 peel_own_addresses_policy(node->own_addresses), &pkt->remote))
 		outcome = PEEL_DROP_DESTINATION;
 	peel_stats_add(&node->stats, outcome, 1);
 	if (outcome == PEEL_CELLS_EXITED)

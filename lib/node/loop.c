@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <poll.h>
 
-#include "http.h"
 #include "status.h"
 
 #define TICK_MAX_MS 500
@@ -51,7 +50,8 @@ on_tick(uv_timer_t *timer)
 		next = min_u64(next, peel_origin_tick(node->origin_circuits));
 		node_origin_report(node);
 	}
-	next = min_u64(next, node_http_tick(node->http));
+	next = min_u64(next, peel_http_serve_tick(node->http_serve));
+	next = min_u64(next, peel_http_ask_next(node->http_ask));
 	next = min_u64(next, peel_bootstrap_tick(node->bootstrap));
 	next = min_u64(next, watch_port(node));
 	next = min_u64(next, peel_own_addresses_tick(node->own_addresses));

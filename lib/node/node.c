@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "peel_dns.h"
-#include "http.h"
 #include "node.h"
 
 static void
@@ -111,7 +110,8 @@ peel_node_free(struct peel_node *node)
 	if (node == NULL)
 		return;
 	node_management_stop(node);
-	node_http_free(node->http);
+	peel_http_ask_free(node->http_ask);
+	peel_http_serve_free(node->http_serve);
 	peel_bootstrap_free(node->bootstrap);
 	peel_dns_free(node->dns);
 	peel_names_free(node->names);

@@ -12,6 +12,8 @@
 #include "peel_datapath.h"
 #include "peel_bootstrap.h"
 #include "peel_dht.h"
+#include "peel_http_ask.h"
+#include "peel_http_serve.h"
 #include "peel_names.h"
 #include "peel_node.h"
 #include "peel_own_addresses.h"
@@ -28,7 +30,6 @@ struct node_worker {
 	bool mail; /* control pushed something since the last wake */
 };
 
-struct node_http;	/* HTTP requests of circuits, ours and others': http.h */
 struct node_management; /* management socket: management.c */
 
 /* What the program is told about an own circuit. */
@@ -85,11 +86,11 @@ struct peel_node {
 	uint64_t no_socket_ms;	  /* when the lack of sockets may be told again */
 	uint64_t stages_until_ms; /* stages of the workers are timed until then; 0: they are not */
 	struct peel_dns *dns;
-	struct peel_own_addresses *own_addresses;
-	const struct peel_policy *policy; /* of now: what exits let out */
+	struct peel_own_addresses *own_addresses; /* and the exit policy of now */
 	struct peel_names *names;
 	struct peel_bootstrap *bootstrap;
-	struct node_http *http;
+	struct peel_http_serve *http_serve;
+	struct peel_http_ask *http_ask;
 	struct node_management *management;
 	struct peel_node_privileges privileges; /* of the program; no user: it did not say */
 	void (*on_ready)(void *arg);
@@ -135,7 +136,7 @@ void node_exit_send(void *arg, struct rte_mbuf *m);
 void node_exit_gone(void *arg, uint32_t session, uint32_t endpoint);
 /** No socket could be had for a circuit, for this reason (negative errno): count it, and say so now
  * and then. */
-void node_no_socket(struct peel_node *node, int error);
+void node_no_socket(void *arg, int error);
 
 /* workers.c */
 int node_workers_start(struct peel_node *node);

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "http.h"
+#include "node.h"
 
 #define DELIVER_QUOTA 64
 #define LACK_SETTLES_MS 5000 /* a node that starts knows nobody at first */
@@ -118,7 +118,7 @@ deliver_one(struct peel_node *node, const struct peel_node_events *ev, const str
 	struct peel_msg_data data;
 
 	if (d[0] == PEEL_MSG_HTTP_RESPONSE &&
-		node_http_response(node, id_of(m), d, m->data_len) != -ENOENT)
+		peel_http_ask_response(node->http_ask, id_of(m), d, m->data_len) != -ENOENT)
 		return;
 	if (d[0] != PEEL_MSG_DATA) {
 		if (ev->message != NULL)
@@ -144,7 +144,7 @@ deliver_changes(struct peel_node *node, const struct peel_node_events *ev)
 		c = node->change[node->change_first++];
 		pthread_mutex_unlock(&node->lock);
 		if (c.ended)
-			node_http_ended(node, c.id);
+			peel_http_ask_ended(node->http_ask, c.id);
 		if (c.ended && ev->ended != NULL)
 			ev->ended(ev->arg, c.id, c.why);
 		else if (!c.ended && ev->ready != NULL)
@@ -174,7 +174,7 @@ node_deliver(struct peel_node *node)
 		rte_pktmbuf_free_bulk(mail, n);
 		more |= n == DELIVER_QUOTA;
 	}
-	node_http_deliver(node);
+	peel_http_ask_deliver(node->http_ask);
 	return more;
 }
 
@@ -260,6 +260,12 @@ node_origin_report(struct peel_node *node)
 		if (peel_origin_pool(node->origin_circuits, hops, &pool) == 0)
 			report(node, hops, &pool);
 	}
+}
+
+struct peel_http_ask *
+peel_node_http(struct peel_node *node)
+{
+	return node->http_ask;
 }
 
 struct peel_origin_circuits *

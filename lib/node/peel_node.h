@@ -127,6 +127,8 @@ void peel_node_unlock_unchanged(struct peel_node *node);
 
 /** Hold the lock, or be the control thread. NULL when this node has none. */
 struct peel_origin_circuits *peel_node_origin(struct peel_node *node);
+/** HTTP requests over own circuits.   Thread: any. */
+struct peel_http_ask *peel_node_http(struct peel_node *node);
 /** One more server or peer to start from, "HOST:PORT"; names are resolved, and again now and then.
  * -EINVAL, -ENOSPC, -ENOMEM.   Holding the lock. */
 int peel_node_add_bootstrap(struct peel_node *node, const char *host_port);

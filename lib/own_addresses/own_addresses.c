@@ -165,6 +165,12 @@ publish(struct peel_own_addresses *own, struct peel_addr_set *set)
 	return 0;
 }
 
+const struct peel_policy *
+peel_own_addresses_policy(const struct peel_own_addresses *own)
+{
+	return &own->now->policy;
+}
+
 /* 0, also when nothing changed. */
 static int
 look(struct peel_own_addresses *own)

@@ -31,7 +31,7 @@ struct peel_own_addresses_conf {
 	struct peel_rcu *rcu;
 	struct peel_policy policy; /* but for `own` */
 	struct peel_own_named named[PEEL_OWN_NAMED_MAX];
-	/** What exits let out from now on. The one before lives for a grace period more. */
+	/** A new policy holds from now on. The one before lives for a grace period more. */
 	void (*publish)(void *arg, const struct peel_policy *policy);
 	/** Something has changed: call peel_own_addresses_tick() and see when it wants to be called
 	 * next. */
@@ -44,6 +44,8 @@ int peel_own_addresses_new(
 	const struct peel_own_addresses_conf *conf, struct peel_own_addresses **out) PEEL_MUST_USE;
 /** After the workers. NULL is fine. Its handle takes another run of the loop. */
 void peel_own_addresses_free(struct peel_own_addresses *own);
+/** The one of now. */
+const struct peel_policy *peel_own_addresses_policy(const struct peel_own_addresses *own);
 /** Others see us under this address now. */
 void peel_own_addresses_public(struct peel_own_addresses *own, const struct peel_addr *address);
 /** Has the machine lost an address that this node is bound to? */

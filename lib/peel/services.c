@@ -7,7 +7,7 @@
 
 #include "handle.h"
 #include "peel_discovery.h"
-#include "peel_node_http.h"
+#include "peel_http_ask.h"
 
 #define HTTP_LOOK_AT 64
 #define HTTP_PAUSE_MS 500 /* after a circuit was begun in vain, doubled ... */
@@ -25,7 +25,8 @@ peel_http_request(struct peel *p, peel_circuit circuit, const struct peel_addres
 
 	if (rc != 0)
 		return rc;
-	rc = peel_node_http_request(p->node, circuit, &host, request, len, done, arg);
+	rc = peel_http_ask_request(
+		peel_node_http(p->node), circuit, &host, request, len, done, arg);
 	switch (rc) {
 	case 0:
 		return 0;

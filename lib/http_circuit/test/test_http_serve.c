@@ -12,16 +12,19 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "http.h"
+#include "peel_discovery.h"
 #include "peel_http.h"
 #include "peel_http_msg.h"
+#include "peel_http_serve.h"
 
 #define REQUEST "GET /announce HTTP/1.1\r\nHost: tracker.test\r\n\r\n"
 #define PLACES 16
 #define N_SESSIONS 512
 
 static struct world {
-	struct peel_node node;
+	struct peel_http_serve *http;
+	struct peel_stats stats;
+	uv_loop_t loop;
 	struct peel_policy policy;
 	struct peel_route_base routes;
 	uint32_t generation[N_SESSIONS];
@@ -76,17 +79,24 @@ peel_names_lookup(struct peel_names *names, uint32_t session, uint32_t generatio
 	return -ENOENT;
 }
 
-void
-node_no_socket(struct peel_node *node, int error)
+const struct peel_policy *
+peel_own_addresses_policy(const struct peel_own_addresses *own)
 {
-	(void)node;
+	(void)own;
+	return &w.policy;
+}
+
+static void
+no_socket(void *arg, int error)
+{
+	assert_ptr_equal(arg, &w);
 	fail_msg("no socket: %s", strerror(-error));
 }
 
-void
-node_wake_workers(struct peel_node *node)
+static void
+answered(void *arg)
 {
-	(void)node;
+	assert_ptr_equal(arg, &w);
 }
 
 /* ---- helpers --------------------------------------------------------------------------------- */
@@ -100,19 +110,22 @@ setup(void **state)
 	(void)state;
 	memset(&w, 0, sizeof(w));
 	w.now = 10000;
-	w.policy = (struct peel_policy){.allow_loopback = true, .any_http_port = true};
+	w.policy = (struct peel_policy){
+		.flags = PEEL_FLAG_EXIT_HTTP, .allow_loopback = true, .any_http_port = true};
 	for (unsigned int i = 0; i < N_SESSIONS; i++)
 		w.generation[i] = 1;
 	w.routes.generations = w.generation;
-	w.node.env = &env;
-	w.node.policy = &w.policy;
-	w.node.routes = (struct peel_route_table *)&w.routes;
-	w.node.conf.http_max = PLACES;
-	w.node.conf.tunnel.peer_flags = PEEL_FLAG_EXIT_HTTP;
-	assert_int_equal(uv_loop_init(&w.node.loop), 0);
-	w.node.http = calloc(1, sizeof(*w.node.http));
-	assert_non_null(w.node.http);
-	w.node.http->node = &w.node;
+	assert_int_equal(uv_loop_init(&w.loop), 0);
+	assert_int_equal(peel_http_serve_new(&(struct peel_http_serve_conf){.loop = &w.loop,
+						     .env = &env,
+						     .stats = &w.stats,
+						     .routes = (struct peel_route_table *)&w.routes,
+						     .max = PLACES,
+						     .no_socket = no_socket,
+						     .answered = answered,
+						     .arg = &w},
+				 &w.http),
+		0);
 	w.listener = socket(AF_INET, SOCK_STREAM, 0);
 	assert_int_equal(bind(w.listener, (struct sockaddr *)&at, len), 0);
 	assert_int_equal(listen(w.listener, 4096), 0);
@@ -125,9 +138,9 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	node_http_serve_end(w.node.http);
-	uv_run(&w.node.loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&w.node.loop), 0);
+	peel_http_serve_free(w.http);
+	uv_run(&w.loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&w.loop), 0);
 	close(w.listener);
 	return 0;
 }
@@ -139,14 +152,14 @@ ask(uint32_t session)
 	struct peel_msg_http_request m = {.identifier = ++w.identifier,
 		.target = {.type = PEEL_HOST_IPV4, .addr = peel_addr_ipv4(127, 0, 0, 1, w.port)},
 		.request = {(const uint8_t *)REQUEST, sizeof(REQUEST) - 1}};
-	uint64_t refused = peel_stats_get(&w.node.stats, PEEL_HTTP_REFUSED);
+	uint64_t refused = peel_stats_get(&w.stats, PEEL_HTTP_REFUSED);
 	uint8_t msg[512];
 	int len = peel_http_request_build(msg, sizeof(msg), &m), fd;
 
 	assert_true(len > 0);
-	node_http_request(w.node.http, session, 1, msg, (size_t)len);
-	uv_run(&w.node.loop, UV_RUN_NOWAIT);
-	if (peel_stats_get(&w.node.stats, PEEL_HTTP_REFUSED) > refused)
+	peel_http_serve_request(w.http, session, 1, msg, (size_t)len);
+	uv_run(&w.loop, UV_RUN_NOWAIT);
+	if (peel_stats_get(&w.stats, PEEL_HTTP_REFUSED) > refused)
 		return -1;
 	fd = accept(w.listener, NULL, NULL);
 	assert_true(fd >= 0);
@@ -226,8 +239,15 @@ test_later_ones_give_way(void **state)
 	/* What gave way at once holds its circuit's place for a while. */
 	assert_int_equal(ask(0), -1);
 	w.now += 1000;
-	(void)node_http_serve_tick(w.node.http);
+	(void)peel_http_serve_tick(w.http);
 	assert_true(ask(0) >= 0);
+}
+
+static uint64_t
+n_ended(void)
+{
+	return peel_stats_get(&w.stats, PEEL_HTTP_ANSWERED) +
+	       peel_stats_get(&w.stats, PEEL_HTTP_FAILED);
 }
 
 /* A server may answer before it has read the request, and is done with the connection then. */
@@ -251,13 +271,12 @@ test_answer_and_reset(void **state)
 		assert_int_equal(recv(fd, &byte, 1, 0), 1);
 		assert_int_equal(send(fd, answers[i], strlen(answers[i]), 0), strlen(answers[i]));
 		assert_int_equal(close(fd), 0);
-		for (unsigned int k = 0; k < 1000 && w.node.http->n_running > 0; k++) {
+		for (unsigned int k = 0; k < 1000 && n_ended() <= i; k++) {
 			usleep(1000);
-			uv_run(&w.node.loop, UV_RUN_NOWAIT);
+			uv_run(&w.loop, UV_RUN_NOWAIT);
 		}
-		assert_int_equal(w.node.http->n_running, 0);
-		assert_int_equal(
-			peel_stats_get(&w.node.stats, PEEL_HTTP_ANSWERED), i < 2 ? i + 1 : 2);
+		assert_int_equal(n_ended(), i + 1);
+		assert_int_equal(peel_stats_get(&w.stats, PEEL_HTTP_ANSWERED), i < 2 ? i + 1 : 2);
 	}
 }
 

@@ -1,28 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* HTTP requests over own circuits, with a node that is nothing but a clock, a lock and a way
- * out. */
+/* HTTP requests over own circuits, with a clock and a way out. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "http.h"
 #include "peel_http.h"
 #include "peel_http_msg.h"
-#include "peel_node_http.h"
+#include "peel_http_ask.h"
 
 #define CIRCUIT 0x100000001u
 #define OTHER 0x100000002u
 
 struct world {
-	struct peel_node node;
+	struct peel_http_ask *http;
 	uint64_t now;
 	uint32_t random;
 	int send_result;
-	int locked;
+	unsigned int n_changed;
 	peel_origin_id sent_to;
 	uint8_t sent[PEEL_DATAGRAM_MAX];
 	size_t sent_len;
@@ -48,14 +46,14 @@ draw(void *arg, void *out, size_t len)
 	memcpy(out, &v, len < sizeof(v) ? len : sizeof(v));
 }
 
-/* ---- what the rest of lib/node would do ------------------------------------------------------ */
+/* ---- what a node would do ----------------------------------------------------------------------
+ */
 
-int
-peel_node_send_message(struct peel_node *node, peel_origin_id id, const void *msg, size_t len)
+static int
+send_message(void *arg, peel_origin_id id, const void *msg, size_t len)
 {
-	struct world *w = current;
+	struct world *w = arg;
 
-	assert_ptr_equal(node, &w->node);
 	if (w->send_result != 0)
 		return w->send_result;
 	w->sent_to = id;
@@ -65,31 +63,10 @@ peel_node_send_message(struct peel_node *node, peel_origin_id id, const void *ms
 	return 0;
 }
 
-void
-peel_node_lock(struct peel_node *node)
+static void
+changed(void *arg)
 {
-	pthread_mutex_lock(&node->lock);
-	current->locked++;
-}
-
-void
-peel_node_unlock(struct peel_node *node)
-{
-	current->locked--;
-	pthread_mutex_unlock(&node->lock);
-}
-
-uint64_t
-node_http_serve_tick(struct node_http *http)
-{
-	(void)http;
-	return UINT64_MAX;
-}
-
-void
-node_http_serve_end(struct node_http *http)
-{
-	free(http);
+	((struct world *)arg)->n_changed++;
 }
 
 /* ---- tests ----------------------------------------------------------------------------------- */
@@ -106,8 +83,7 @@ on_done(void *arg, int result, const void *answer, size_t len)
 	struct result *r = arg;
 
 	/* Nobody holds the lock: the program may ask again from here. */
-	assert_int_equal(pthread_mutex_trylock(&current->node.lock), 0);
-	pthread_mutex_unlock(&current->node.lock);
+	(void)peel_http_ask_next(current->http);
 	r->calls++;
 	r->result = result;
 	r->len = len;
@@ -128,9 +104,12 @@ setup(void **state)
 	assert_non_null(w);
 	env = (struct peel_env){.now_ms = now_ms, .random = draw, .arg = w};
 	w->now = 1000;
-	w->node.env = &env;
-	pthread_mutex_init(&w->node.lock, NULL);
-	assert_int_equal(node_http_new(&w->node, &w->node.http), 0);
+	assert_int_equal(
+		peel_http_ask_new(
+			&(struct peel_http_ask_conf){
+				.env = &env, .send = send_message, .changed = changed, .arg = w},
+			&w->http),
+		0);
 	*state = current = w;
 	return 0;
 }
@@ -140,10 +119,8 @@ teardown(void **state)
 {
 	struct world *w = *state;
 
-	if (w->node.http != NULL)
-		node_http_free(w->node.http);
-	assert_int_equal(w->locked, 0);
-	pthread_mutex_destroy(&w->node.lock);
+	peel_http_ask_free(w->http);
+	assert_int_equal(w->n_changed, w->n_sent);
 	free(w);
 	return 0;
 }
@@ -155,7 +132,7 @@ static int
 ask(struct world *w, peel_origin_id circuit, struct result *r, uint32_t *identifier)
 {
 	struct peel_msg_http_request m;
-	int rc = peel_node_http_request(&w->node, circuit, &target, "GET", 3, on_done, r);
+	int rc = peel_http_ask_request(w->http, circuit, &target, "GET", 3, on_done, r);
 
 	if (rc != 0)
 		return rc;
@@ -182,7 +159,7 @@ respond(struct world *w, peel_origin_id circuit, uint32_t identifier, uint16_t p
 	int len = peel_http_response_build(msg, sizeof(msg), &m);
 
 	assert_true(len > 0);
-	return node_http_response(&w->node, circuit, msg, (size_t)len);
+	return peel_http_ask_response(w->http, circuit, msg, (size_t)len);
 }
 
 static void
@@ -201,9 +178,9 @@ test_answer_in_parts(void **state)
 	assert_int_equal(respond(w, OTHER, ida, 0, 2, "xxxx "), -ENOENT);
 	assert_int_equal(respond(w, CIRCUIT, ida + 77, 0, 2, "xxxx "), -ENOENT);
 	assert_int_equal(respond(w, CIRCUIT, ida, 0, 3, "xxxx "), 0);
-	assert_int_equal(node_http_response(&w->node, CIRCUIT, (const uint8_t *)"", 0), -ENOENT);
+	assert_int_equal(peel_http_ask_response(w->http, CIRCUIT, (const uint8_t *)"", 0), -ENOENT);
 	assert_int_equal(
-		node_http_response(&w->node, CIRCUIT, (const uint8_t *)"\x1d\x00", 2), -ENOENT);
+		peel_http_ask_response(w->http, CIRCUIT, (const uint8_t *)"\x1d\x00", 2), -ENOENT);
 	assert_int_equal(a.calls + b.calls, 0);
 	assert_int_equal(respond(w, CIRCUIT, ida, 0, 2, "hello "), 0);
 	assert_int_equal(a.calls, 1);
@@ -225,26 +202,26 @@ test_time_is_up(void **state)
 	struct result a = {0}, b = {0};
 	uint32_t ida;
 
-	assert_int_equal(node_http_tick(w->node.http), UINT64_MAX);
+	assert_int_equal(peel_http_ask_next(w->http), UINT64_MAX);
 	assert_int_equal(ask(w, CIRCUIT, &a, &ida), 0);
 	w->now += 2000;
 	assert_int_equal(ask(w, OTHER, &b, NULL), 0);
 	/* An exit that began at the same time has given up by then, and has a place again. */
 	assert_true(PEEL_HTTP_WAIT_MS >= PEEL_HTTP_TIME_MS + 500);
-	assert_int_equal(node_http_tick(w->node.http), PEEL_HTTP_WAIT_MS - 2000);
+	assert_int_equal(peel_http_ask_next(w->http), PEEL_HTTP_WAIT_MS - 2000);
 	w->now += PEEL_HTTP_WAIT_MS - 2001;
-	node_http_deliver(&w->node);
+	peel_http_ask_deliver(w->http);
 	assert_int_equal(a.calls + b.calls, 0);
 	w->now++;
-	assert_int_equal(node_http_tick(w->node.http), 0);
-	node_http_deliver(&w->node);
+	assert_int_equal(peel_http_ask_next(w->http), 0);
+	peel_http_ask_deliver(w->http);
 	assert_int_equal(a.calls, 1);
 	assert_int_equal(a.result, -ETIMEDOUT);
 	assert_int_equal(b.calls, 0);
 	assert_int_equal(respond(w, CIRCUIT, ida, 0, 1, "late"), -ENOENT);
 	w->now += PEEL_HTTP_WAIT_MS;
-	node_http_deliver(&w->node);
-	node_http_deliver(&w->node);
+	peel_http_ask_deliver(w->http);
+	peel_http_ask_deliver(w->http);
 	assert_int_equal(b.calls, 1);
 	assert_int_equal(b.result, -ETIMEDOUT);
 	free(a.answer);
@@ -259,12 +236,12 @@ test_circuit_or_node_ends(void **state)
 
 	assert_int_equal(ask(w, CIRCUIT, &a, NULL), 0);
 	assert_int_equal(ask(w, OTHER, &b, NULL), 0);
-	node_http_ended(&w->node, CIRCUIT);
+	peel_http_ask_ended(w->http, CIRCUIT);
 	assert_int_equal(a.calls, 1);
 	assert_int_equal(a.result, -ENOENT);
 	assert_int_equal(b.calls, 0);
-	node_http_free(w->node.http);
-	w->node.http = NULL;
+	peel_http_ask_free(w->http);
+	w->http = NULL;
 	assert_int_equal(b.calls, 1);
 	assert_int_equal(b.result, -ENOENT);
 	free(a.answer);
@@ -286,8 +263,8 @@ test_five_per_circuit(void **state)
 	assert_int_equal(ask(w, CIRCUIT, &r, NULL), 0);
 	assert_int_equal(ask(w, CIRCUIT, &r, NULL), -EAGAIN);
 	assert_int_equal(r.calls, 1);
-	node_http_ended(&w->node, CIRCUIT);
-	node_http_ended(&w->node, OTHER);
+	peel_http_ask_ended(w->http, CIRCUIT);
+	peel_http_ask_ended(w->http, OTHER);
 	assert_int_equal(r.calls, 7);
 	free(r.answer);
 }
@@ -301,32 +278,32 @@ test_requests_that_cannot_be(void **state)
 	struct result r = {0};
 
 	assert_int_equal(
-		peel_node_http_request(&w->node, CIRCUIT, &host, "", 0, on_done, &r), -EINVAL);
+		peel_http_ask_request(w->http, CIRCUIT, &host, "", 0, on_done, &r), -EINVAL);
 	assert_int_equal(
-		peel_node_http_request(&w->node, CIRCUIT, &host, big, sizeof(big), on_done, &r),
+		peel_http_ask_request(w->http, CIRCUIT, &host, big, sizeof(big), on_done, &r),
 		-EMSGSIZE);
-	assert_int_equal(peel_node_http_request(
-				 &w->node, CIRCUIT, &host, big, sizeof(big) - 20, on_done, &r),
+	assert_int_equal(
+		peel_http_ask_request(w->http, CIRCUIT, &host, big, sizeof(big) - 20, on_done, &r),
 		-EMSGSIZE);
 	host.addr.port = 0;
 	assert_int_equal(
-		peel_node_http_request(&w->node, CIRCUIT, &host, "x", 1, on_done, &r), -EINVAL);
+		peel_http_ask_request(w->http, CIRCUIT, &host, "x", 1, on_done, &r), -EINVAL);
 	host = target;
 	host.name.len = 0;
 	assert_int_equal(
-		peel_node_http_request(&w->node, CIRCUIT, &host, "x", 1, on_done, &r), -EINVAL);
+		peel_http_ask_request(w->http, CIRCUIT, &host, "x", 1, on_done, &r), -EINVAL);
 	host = (struct peel_host){.type = PEEL_HOST_IPV4, .addr.port = 1};
 	assert_int_equal(
-		peel_node_http_request(&w->node, CIRCUIT, &host, "x", 1, on_done, &r), -EINVAL);
+		peel_http_ask_request(w->http, CIRCUIT, &host, "x", 1, on_done, &r), -EINVAL);
 	host.addr = peel_addr_ipv4(192, 0, 2, 1, 1);
 	w->send_result = -ENOTCONN;
 	assert_int_equal(
-		peel_node_http_request(&w->node, CIRCUIT, &host, "x", 1, on_done, &r), -ENOTCONN);
+		peel_http_ask_request(w->http, CIRCUIT, &host, "x", 1, on_done, &r), -ENOTCONN);
 	assert_int_equal(w->n_sent, 0);
 	w->send_result = 0;
-	assert_int_equal(peel_node_http_request(&w->node, CIRCUIT, &host, "x", 1, on_done, &r), 0);
+	assert_int_equal(peel_http_ask_request(w->http, CIRCUIT, &host, "x", 1, on_done, &r), 0);
 	assert_int_equal(r.calls, 0);
-	node_http_ended(&w->node, CIRCUIT);
+	peel_http_ask_ended(w->http, CIRCUIT);
 	assert_int_equal(r.calls, 1);
 	free(r.answer);
 }
@@ -352,13 +329,13 @@ test_answers_are_asked_for_plain(void **state)
 		struct peel_msg_http_request m;
 		struct result r = {0};
 
-		assert_int_equal(peel_node_http_request(&w->node, CIRCUIT, &target, cases[i].asked,
+		assert_int_equal(peel_http_ask_request(w->http, CIRCUIT, &target, cases[i].asked,
 					 strlen(cases[i].asked), on_done, &r),
 			0);
 		assert_int_equal(peel_http_request_parse(w->sent + 1, w->sent_len - 1, &m), 0);
 		assert_int_equal(m.request.len, strlen(cases[i].sent));
 		assert_memory_equal(m.request.p, cases[i].sent, m.request.len);
-		node_http_ended(&w->node, CIRCUIT);
+		peel_http_ask_ended(w->http, CIRCUIT);
 		free(r.answer);
 	}
 }

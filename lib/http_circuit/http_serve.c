@@ -8,12 +8,13 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
-#include "http.h"
 #include "peel_discovery.h"
 #include "peel_http.h"
 #include "peel_http_msg.h"
+#include "peel_http_serve.h"
 
 #define READ_LEN 16384
 /* what failed at once takes its circuit's place as long, or circuits would scan ports */
@@ -21,14 +22,14 @@
 #define SPARE_FILES 64 /* descriptors left for the resolver and the management socket */
 #define HELD_SHARE 16  /* entries in the list per request allowed */
 
-struct http_serve {
-	struct node_http *http;
-	struct http_serve *next;
+struct serve {
+	LIST_ENTRY(serve) entry;
+	struct peel_http_serve *http;
 	uint32_t session, generation, identifier;
 	uint64_t started_ms;
 	unsigned int nth; /* of its circuit, when it began: 1 has no other beside it */
 	uint16_t port;
-	bool resolving; /* names.c will call */
+	bool resolving; /* lib/names will call */
 	bool polling;	/* `poll` belongs to the loop */
 	bool ended;
 	int fd;
@@ -38,44 +39,41 @@ struct http_serve {
 	struct peel_http_answer *answer;
 };
 
+struct peel_http_serve {
+	struct peel_http_serve_conf conf;
+	LIST_HEAD(, serve) serves;
+	uint32_t n_serves;  /* in the list */
+	uint32_t n_running; /* of them, those not ended */
+	bool closing;	    /* freed with the last of serves */
+};
+
 /* ---- the end of a request -------------------------------------------------------------------- */
-
-static void
-unlink_serve(struct http_serve *s)
-{
-	struct http_serve **p = &s->http->serves;
-
-	while (*p != s)
-		p = &(*p)->next;
-	*p = s->next;
-	s->http->n_serves--;
-}
 
 /* Free what nothing refers to any more. */
 static void
-release(struct http_serve *s, bool held)
+release(struct serve *s, bool held)
 {
-	struct node_http *http = s->http;
+	struct peel_http_serve *http = s->http;
 
 	if (!s->ended || s->resolving || s->polling || (held && !http->closing))
 		return;
-	unlink_serve(s);
+	LIST_REMOVE(s, entry);
 	free(s);
-	if (http->closing && http->n_serves == 0)
+	if (--http->n_serves == 0 && http->closing)
 		free(http);
 }
 
 static bool
-is_held(const struct http_serve *s)
+is_held(const struct serve *s)
 {
-	return s->http->n_serves <= HELD_SHARE * s->http->node->conf.http_max &&
-	       peel_now_ms(s->http->node->env) < s->started_ms + FAILED_HOLD_MS;
+	return s->http->n_serves <= HELD_SHARE * s->http->conf.max &&
+	       peel_now_ms(s->http->conf.env) < s->started_ms + FAILED_HOLD_MS;
 }
 
 static void
 on_closed(uv_handle_t *handle)
 {
-	struct http_serve *s = handle->data;
+	struct serve *s = handle->data;
 
 	s->polling = false;
 	release(s, is_held(s));
@@ -83,9 +81,9 @@ on_closed(uv_handle_t *handle)
 
 /* Everything but the entry itself goes at once. Afterwards s may be gone. */
 static void
-finish(struct http_serve *s, enum peel_counter outcome)
+finish(struct serve *s, enum peel_counter outcome)
 {
-	peel_stats_add(&s->http->node->stats, outcome, 1);
+	peel_stats_add(s->http->conf.stats, outcome, 1);
 	s->ended = true;
 	s->http->n_running--;
 	if (s->polling)
@@ -105,15 +103,15 @@ finish(struct http_serve *s, enum peel_counter outcome)
 /* ---- connection ------------------------------------------------------------------------------ */
 
 static int
-send_parts(struct http_serve *s)
+send_parts(struct serve *s)
 {
-	struct peel_node *node = s->http->node;
+	const struct peel_http_serve_conf *conf = &s->http->conf;
 	size_t len;
 	const uint8_t *bytes = peel_http_answer_bytes(s->answer, &len);
 	struct peel_msg_http_response m = {
 		.identifier = s->identifier, .total = (uint16_t)peel_http_n_parts(len)};
 
-	if (peel_session_generation(node->routes, s->session) != s->generation)
+	if (peel_session_generation(conf->routes, s->session) != s->generation)
 		return -ENOENT;
 	for (; m.part < m.total; m.part++) {
 		uint8_t msg[PEEL_HTTP_PART_LEN + 64];
@@ -123,7 +121,7 @@ send_parts(struct http_serve *s)
 		m.response.p = bytes + at;
 		m.response.len = len - at < PEEL_HTTP_PART_LEN ? len - at : PEEL_HTTP_PART_LEN;
 		n = peel_http_response_build(msg, sizeof(msg), &m);
-		rc = n < 0 ? n : peel_or_answer(node->or_circuits, s->session, msg, (size_t)n);
+		rc = n < 0 ? n : peel_or_answer(conf->or_circuits, s->session, msg, (size_t)n);
 		if (rc != 0)
 			return rc;
 	}
@@ -132,7 +130,7 @@ send_parts(struct http_serve *s)
 
 /* 1: all sent, 0: later, or -errno. */
 static int
-write_request(struct http_serve *s)
+write_request(struct serve *s)
 {
 	socklen_t size = sizeof(int);
 	ssize_t n;
@@ -150,7 +148,7 @@ write_request(struct http_serve *s)
 
 /* 1: the answer is complete and may go back, 0: later, or -errno. */
 static int
-read_answer(struct http_serve *s)
+read_answer(struct serve *s)
 {
 	uint8_t buffer[READ_LEN];
 	ssize_t n = recv(s->fd, buffer, sizeof(buffer), 0);
@@ -164,8 +162,8 @@ read_answer(struct http_serve *s)
 static void
 on_event(uv_poll_t *poll, int status, int events)
 {
-	struct http_serve *s = poll->data;
-	struct peel_node *node = s->http->node;
+	struct serve *s = poll->data;
+	const struct peel_http_serve_conf *conf = &s->http->conf;
 	int rc = status;
 
 	(void)events;
@@ -185,7 +183,7 @@ on_event(uv_poll_t *poll, int status, int events)
 	if (rc == 1)
 		rc = send_parts(s);
 	finish(s, rc == 0 ? PEEL_HTTP_ANSWERED : PEEL_HTTP_FAILED);
-	node_wake_workers(node);
+	conf->answered(conf->arg);
 }
 
 /* A socket on its way to the address, from where exits send. */
@@ -221,21 +219,20 @@ connect_from(const struct peel_addr *source, const struct peel_addr *to)
 }
 
 static int
-start(struct http_serve *s, const struct peel_addr *to)
+start(struct serve *s, const struct peel_addr *to)
 {
-	const struct peel_node_conf *conf = &s->http->node->conf;
+	const struct peel_http_serve_conf *conf = &s->http->conf;
 	int rc = peel_http_answer_new(&s->answer);
 
 	if (rc != 0)
 		return rc;
-	s->fd = connect_from(to->family == PEEL_FAMILY_IPV4 ? &conf->port_conf.exit_ipv4
-							    : &conf->port_conf.exit_ipv6,
-		to);
+	s->fd = connect_from(
+		to->family == PEEL_FAMILY_IPV4 ? &conf->exit_ipv4 : &conf->exit_ipv6, to);
 	if (s->fd == -EMFILE || s->fd == -ENFILE)
-		node_no_socket(s->http->node, s->fd);
+		conf->no_socket(conf->arg, s->fd);
 	if (s->fd < 0)
 		return s->fd;
-	rc = uv_poll_init(&s->http->node->loop, &s->poll, s->fd);
+	rc = uv_poll_init(conf->loop, &s->poll, s->fd);
 	if (rc != 0)
 		return rc;
 	s->poll.data = s;
@@ -259,12 +256,18 @@ plain(const struct peel_addr *addr, uint16_t port)
 	return out;
 }
 
+static const struct peel_policy *
+policy_of(const struct peel_http_serve *http)
+{
+	return peel_own_addresses_policy(http->conf.own_addresses);
+}
+
 /* What is judged is what is connected to: a name that resolves differently next time gains
  * nothing. */
 static void
 on_address(void *arg, const struct peel_addr *addr)
 {
-	struct http_serve *s = arg;
+	struct serve *s = arg;
 	struct peel_addr to;
 
 	s->resolving = false;
@@ -277,7 +280,7 @@ on_address(void *arg, const struct peel_addr *addr)
 		return;
 	}
 	to = plain(addr, s->port);
-	if (!peel_policy_destination(s->http->node->policy, &to))
+	if (!peel_policy_destination(policy_of(s->http), &to))
 		finish(s, PEEL_HTTP_REFUSED);
 	else if (start(s, &to) != 0)
 		finish(s, PEEL_HTTP_FAILED);
@@ -286,12 +289,13 @@ on_address(void *arg, const struct peel_addr *addr)
 /* Which of its circuit's would this one be, from 1? 0: the circuit may have no more. The same
  * identifier twice is a duplicate on its way here. */
 static unsigned int
-place_in_circuit(
-	const struct node_http *http, uint32_t session, uint32_t generation, uint32_t identifier)
+place_in_circuit(const struct peel_http_serve *http, uint32_t session, uint32_t generation,
+	uint32_t identifier)
 {
+	const struct serve *s;
 	unsigned int n = 0;
 
-	for (const struct http_serve *s = http->serves; s != NULL; s = s->next) {
+	LIST_FOREACH (s, &http->serves, entry) {
 		if (s->session != session || s->generation != generation)
 			continue;
 		if (s->identifier == identifier && !s->ended)
@@ -305,13 +309,13 @@ place_in_circuit(
  * that takes longest: a few circuits with slow servers cannot keep others from their first
  * request. */
 static bool
-make_place(struct node_http *http, unsigned int nth)
+make_place(struct peel_http_serve *http, unsigned int nth)
 {
-	struct http_serve *last = NULL;
+	struct serve *s, *last = NULL;
 
-	if (http->n_running < http->node->conf.http_max)
+	if (http->n_running < http->conf.max)
 		return true;
-	for (struct http_serve *s = http->serves; s != NULL; s = s->next) {
+	LIST_FOREACH (s, &http->serves, entry) {
 		if (!s->ended && (last == NULL || s->nth >= last->nth)) /* the youngest is first */
 			last = s;
 	}
@@ -323,7 +327,7 @@ make_place(struct node_http *http, unsigned int nth)
 
 /* The place of one more, or 0. */
 static unsigned int
-take_place(struct node_http *http, uint32_t session, uint32_t generation, uint32_t identifier)
+take_place(struct peel_http_serve *http, uint32_t session, uint32_t generation, uint32_t identifier)
 {
 	unsigned int nth =
 		http->closing ? 0 : place_in_circuit(http, session, generation, identifier);
@@ -331,11 +335,11 @@ take_place(struct node_http *http, uint32_t session, uint32_t generation, uint32
 	return nth > 0 && make_place(http, nth) ? nth : 0;
 }
 
-static struct http_serve *
-new_serve(struct node_http *http, const struct peel_msg_http_request *m, const uint8_t *request,
-	size_t len)
+static struct serve *
+new_serve(struct peel_http_serve *http, const struct peel_msg_http_request *m,
+	const uint8_t *request, size_t len)
 {
-	struct http_serve *s = calloc(1, sizeof(*s));
+	struct serve *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
@@ -348,41 +352,41 @@ new_serve(struct node_http *http, const struct peel_msg_http_request *m, const u
 	s->len = len;
 	s->identifier = m->identifier;
 	s->port = m->target.addr.port;
-	s->started_ms = peel_now_ms(http->node->env);
+	s->started_ms = peel_now_ms(http->conf.env);
 	s->fd = -1;
 	s->http = http;
-	s->next = http->serves;
-	http->serves = s;
+	LIST_INSERT_HEAD(&http->serves, s, entry);
 	http->n_serves++;
 	http->n_running++;
 	return s;
 }
 
 void
-node_http_request(struct node_http *http, uint32_t session, uint32_t generation, const uint8_t *msg,
-	size_t len)
+peel_http_serve_request(struct peel_http_serve *http, uint32_t session, uint32_t generation,
+	const uint8_t *msg, size_t len)
 {
-	struct peel_node *node = http->node;
+	const struct peel_policy *policy = policy_of(http);
+	struct peel_stats *stats = http->conf.stats;
 	struct peel_msg_http_request m;
 	struct peel_exit_info info;
-	struct http_serve *s;
+	struct serve *s;
 	uint8_t request[PEEL_HTTP_REQUEST_MAX + PEEL_HTTP_REQUEST_MORE];
 	unsigned int nth = 0;
 	int n = -EBADMSG;
 
-	peel_stats_add(&node->stats, PEEL_HTTP_REQUESTS, 1);
-	if ((node->conf.tunnel.peer_flags & PEEL_FLAG_EXIT_HTTP) == 0 || len == 0 ||
+	peel_stats_add(stats, PEEL_HTTP_REQUESTS, 1);
+	if ((policy->flags & PEEL_FLAG_EXIT_HTTP) == 0 || len == 0 ||
 		peel_http_request_parse(msg + 1, len - 1, &m) != 0 ||
 		(n = peel_http_request_take(m.request.p, m.request.len, request)) < 0 ||
-		!peel_policy_http_port(node->policy, m.target.addr.port) ||
-		peel_or_exit(node->or_circuits, session, generation, &info) != 0 ||
+		!peel_policy_http_port(policy, m.target.addr.port) ||
+		peel_or_exit(http->conf.or_circuits, session, generation, &info) != 0 ||
 		(nth = take_place(http, session, generation, m.identifier)) == 0) {
-		peel_stats_add(&node->stats, PEEL_HTTP_REFUSED, 1);
+		peel_stats_add(stats, PEEL_HTTP_REFUSED, 1);
 		return;
 	}
 	s = new_serve(http, &m, request, (size_t)n);
 	if (s == NULL) {
-		peel_stats_add(&node->stats, PEEL_HTTP_FAILED, 1);
+		peel_stats_add(stats, PEEL_HTTP_FAILED, 1);
 		return;
 	}
 	s->session = session;
@@ -393,26 +397,24 @@ node_http_request(struct node_http *http, uint32_t session, uint32_t generation,
 		return;
 	}
 	s->resolving = true;
-	if (peel_names_lookup(node->names, session, generation, m.target.name, on_address, s) != 0)
+	if (peel_names_lookup(
+		    http->conf.names, session, generation, m.target.name, on_address, s) != 0)
 		on_address(s, NULL);
 }
 
 uint64_t
-node_http_serve_tick(struct node_http *http)
+peel_http_serve_tick(struct peel_http_serve *http)
 {
-	uint64_t now, next = UINT64_MAX;
-	struct http_serve *following;
+	uint64_t now = peel_now_ms(http->conf.env), next = UINT64_MAX;
+	struct serve *s, *following;
 
-	if (http->serves == NULL)
-		return next;
-	now = peel_now_ms(http->node->env);
-	for (struct http_serve *s = http->serves; s != NULL; s = following) {
+	for (s = LIST_FIRST(&http->serves); s != NULL; s = following) {
 		uint64_t end = s->started_ms + (s->ended ? FAILED_HOLD_MS : PEEL_HTTP_TIME_MS);
 
-		following = s->next;
+		following = LIST_NEXT(s, entry);
 		if (s->ended) {
 			release(s, is_held(s));
-		} else if (now >= end || peel_session_generation(http->node->routes, s->session) !=
+		} else if (now >= end || peel_session_generation(http->conf.routes, s->session) !=
 						 s->generation) {
 			finish(s, PEEL_HTTP_FAILED);
 		} else if (end - now < next) {
@@ -422,19 +424,32 @@ node_http_serve_tick(struct node_http *http)
 	return next;
 }
 
-void
-node_http_serve_end(struct node_http *http)
-{
-	struct http_serve *following;
+/* ---- life ------------------------------------------------------------------------------------ */
 
-	if (http->n_serves == 0) {
-		free(http);
+int
+peel_http_serve_new(const struct peel_http_serve_conf *conf, struct peel_http_serve **out)
+{
+	struct peel_http_serve *http = calloc(1, sizeof(*http));
+
+	if (http == NULL)
+		return -ENOMEM;
+	http->conf = *conf;
+	LIST_INIT(&http->serves);
+	*out = http;
+	return 0;
+}
+
+void
+peel_http_serve_free(struct peel_http_serve *http)
+{
+	struct serve *s, *following;
+
+	if (http == NULL)
 		return;
-	}
 	http->n_serves++; /* so that http outlives the loop below */
 	http->closing = true;
-	for (struct http_serve *s = http->serves; s != NULL; s = following) {
-		following = s->next;
+	for (s = LIST_FIRST(&http->serves); s != NULL; s = following) {
+		following = LIST_NEXT(s, entry);
 		if (s->ended)
 			release(s, false);
 		else

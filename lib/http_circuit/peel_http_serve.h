@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/* HTTP requests that an exit does for circuits. Source: protocol sections 22.2, 27 (W19). Thread:
+ * control. */
+
+#include <uv.h>
+
+#include "peel_names.h"
+#include "peel_or_circuit.h"
+#include "peel_own_addresses.h"
+#include "peel_route.h"
+
+struct peel_http_serve;
+
+struct peel_http_serve_conf {
+	uv_loop_t *loop;
+	const struct peel_env *env;
+	struct peel_stats *stats; /* of the control thread */
+	const struct peel_route_table *routes;
+	struct peel_or_circuits *or_circuits;
+	struct peel_names *names;
+	const struct peel_own_addresses *own_addresses; /* which have the policy */
+	struct peel_addr exit_ipv4, exit_ipv6;		/* where exits send from */
+	uint32_t max;					/* requests at a time */
+	/** There are too few file descriptors for a request. */
+	void (*no_socket)(void *arg, int error);
+	/** An answer has been sent, outside of other calls of the control thread. */
+	void (*answered)(void *arg);
+	void *arg;
+};
+
+int peel_http_serve_new(
+	const struct peel_http_serve_conf *conf, struct peel_http_serve **out) PEEL_MUST_USE;
+/** Before the names: look-ups under way and sockets being closed hold on to it, and let go of it
+ * when these end. NULL is fine. */
+void peel_http_serve_free(struct peel_http_serve *http);
+/** An http-request (id and body) that came to an exit's end of a session. */
+void peel_http_serve_request(struct peel_http_serve *http, uint32_t session, uint32_t generation,
+	const uint8_t *msg, size_t len);
+/** End what took too long. @return milliseconds until it wants to be called again. */
+uint64_t peel_http_serve_tick(struct peel_http_serve *http);
