@@ -23,17 +23,17 @@
  *	peel_tunnel_data(p, circuit, &to, PEEL_DATA, "hello", 5);
  * @endcode
  *
- * Threads: a function may be called from any thread, unless it says otherwise; callbacks run in the
- *thread that drives the node (the library's own after peel_run, else the caller of peel_poll),
- *never two of a node at once, and without locks: they may call anything but peel_close, peel_run
- *and peel_poll. What they are given is theirs during the call only. Errors are negative errno
- *values; peel_strerror says what went wrong.
+ * Threads: a function may be called from any thread unless it says otherwise. Callbacks run in the
+ * thread that drives the node (the library's own thread after peel_run, otherwise the caller of
+ * peel_poll), never two of one node at once, and without locks: they may call anything except
+ * peel_close, peel_run and peel_poll. Their arguments are valid only during the call. Errors are
+ * negative errno values; peel_strerror says what went wrong.
  *
- * Several nodes may live in one process. The library is a guest: it installs no signal handlers,
- *prints nothing, never exits and changes neither affinity nor limits of the process; its threads
- *handle no signals. It needs no privileges and no hugepages. The first peel_open starts DPDK inside
- *of the library; its memory and one sleeping thread stay until the process ends. After fork() only
- *the parent may use its nodes and open new ones.
+ * Several nodes may live in one process. The library behaves like a guest: it installs no signal
+ * handlers, prints nothing, never exits, and changes neither the affinity nor the limits of the
+ * process; its threads handle no signals. It needs no privileges and no hugepages. The first
+ * peel_open starts DPDK inside the library; DPDK's memory and one sleeping thread stay until the
+ * process ends. After fork() only the parent may use its nodes and open new ones.
  */
 
 #include <stdbool.h>
@@ -44,7 +44,7 @@
 extern "C" {
 #endif
 
-/** Marks what libpeel.so exports. */
+/** Marks the functions that libpeel.so exports. */
 #define PEEL_API __attribute__((visibility("default")))
 
 /** A node. */
@@ -56,7 +56,8 @@ typedef uint64_t peel_circuit;
 #define PEEL_HOPS_LIMIT 8
 /** Bytes of the public key of a node. */
 #define PEEL_KEY_LEN 74
-/** Most bytes of one peel_tunnel_data(); beyond 1356 (three hops) IP fragments. */
+/** Most bytes of one peel_tunnel_data(); above 1356 (three hops) datagrams travel as IP
+ * fragments. */
 #define PEEL_PAYLOAD_MAX 1600
 
 /* ---- addresses ------------------------------------------------------------------------------- */
@@ -109,18 +110,18 @@ enum peel_flag {
 struct peel_dht_provider;
 
 /**
- * Always begin with peel_settings_init(), which sets the protocol's defaults, and change what shall
- * differ. Strings and arrays are borrowed during peel_open() only. Times are in seconds. Defaults
- * stand in brackets; a switch does what is said of it when it is true. Later versions add fields at
- * the end: a structure of an older one is taken, its missing fields have their defaults; of a newer
- * one, when these are all zero.
+ * Always begin with peel_settings_init(), which sets all defaults, then change the fields that
+ * shall differ. Strings and arrays are borrowed only during peel_open(). Times are in seconds.
+ * Brackets hold the default; a switch has the described effect when it is true. Later versions add
+ * fields at the end. The library accepts a structure of an older version, whose missing fields have
+ * their defaults, and one of a newer version if all fields that it does not know are zero.
  */
 struct peel_settings {
 	/** Size of the structure the caller was compiled with; set by peel_settings_init() */
 	size_t size;
 
 	/* own circuits */
-	/** What peel_tunnels_ready() counts as enough [1] */
+	/** Circuits that peel_tunnels_ready() considers enough [1] */
 	uint32_t min_circuits;
 	/** Circuits built and kept per hop count [8] */
 	uint32_t max_circuits;
@@ -128,42 +129,43 @@ struct peel_settings {
 	uint32_t max_time;
 	/** Life of an introduction point's circuit [86400] */
 	uint32_t max_time_ip;
-	/** Life of a circuit that nothing comes through [20] */
+	/** Life of a circuit through which nothing comes [20] */
 	uint32_t max_time_inactive;
-	/** Bytes of a circuit, both directions together [10 GiB] */
+	/** Most bytes of a circuit, both directions together [10 GiB] */
 	uint64_t max_traffic;
-	/** Divided by next_hop_timeout: tries to build a circuit [60] */
+	/** How long building a circuit may take; divided by next_hop_timeout, the number of tries
+	 * [60] */
 	uint32_t circuit_timeout;
-	/** Wait for a hop's answer [10] */
+	/** How long to wait for a hop's answer [10] */
 	uint32_t next_hop_timeout;
-	/** Cells that may extend a circuit; also its most hops [8] */
+	/** Cells that may extend a circuit; also the most hops it can have [8] */
 	uint32_t max_relay_early;
-	/** Two hops may share a /16 (IPv4) or /32 (IPv6) of public addresses; otherwise they
-	 *  never do, where these are known [no] */
+	/** Two hops of a circuit may share a /16 (IPv4) or /32 (IPv6) of public addresses;
+	 * otherwise they never do, as far as addresses are known [no] */
 	bool allow_same_network;
 	/** peel_circuit_for() gives each destination circuits of its own [no] */
 	bool isolate_destinations;
 
 	/* for others */
-	/** Exit data for others (sets PEEL_EXIT_BT); may have legal ramifications [no] */
+	/** Be an exit for others (sets PEEL_EXIT_BT); this may have legal consequences [no] */
 	bool become_exitnode;
 	/** What the node does for others: bits of enum peel_flag [PEEL_RELAY | PEEL_SPEED_TEST] */
 	uint16_t peer_flags;
-	/** Circuits of others to take part in; a relayed one counts twice [100] */
+	/** Most circuits of others at a time; a relayed one counts twice [100] */
 	uint32_t max_joined_circuits;
-	/** How long after joining a hop may be extended [60] */
+	/** How long others' circuits may be extended after they have joined [60] */
 	uint32_t unstable_timeout;
-	/** Between the end of a circuit and its removal [5] */
+	/** Time between the end of a circuit and its removal [5] */
 	uint32_t remove_tunnel_delay;
-	/** Exits reach 127.0.0.0/8 and ::1 [no] */
+	/** The exit reaches 127.0.0.0/8 and ::1 [no] */
 	bool exit_loopback;
-	/** Exits reach 10.0.0.0/8 and the like [no] */
+	/** The exit reaches 10.0.0.0/8 and the like [no] */
 	bool exit_private;
-	/** Exits pass on every kind of payload, not only those their flags name [no] */
+	/** The exit passes on every kind of payload, not only those that its flags name [no] */
 	bool exit_any_payload;
 
 	/* hidden services */
-	/** Between two look-ups of a service [30] */
+	/** Time between two look-ups of a service [30] */
 	uint32_t swarm_lookup_interval;
 	/** Connections to a service [15] */
 	uint32_t swarm_connection_limit;
@@ -175,28 +177,28 @@ struct peel_settings {
 	const char *key_file;
 	/** "default", "tribler" or 40 hexadecimal digits ["default"] */
 	const char *community;
-	/** Own address and port ["0.0.0.0:0", any free port] */
+	/** Address and port to bind ["0.0.0.0:0", any free port] */
 	const char *listen;
-	/** Address others see [NULL: learnt from others] */
+	/** "ADDRESS:PORT" as others see it [NULL: learnt from others] */
 	const char *public_address;
 	/** "HOST:PORT" of servers or peers, ending with NULL [NULL: the public servers] */
 	const char *const *bootstrap;
 	/** "ADDRESS:PORT" of servers that resolve names in exit traffic, ending with NULL [NULL:
 	 *  the system's] */
 	const char *const *dns_servers;
-	/** Peers per overlay before requests are refused [30] */
+	/** Peers per overlay; beyond that, new nodes are refused [30] */
 	uint32_t max_peers;
 
 	/* resources */
-	/** Threads that move cells [1] */
+	/** Number of threads that move cells [1] */
 	unsigned int workers;
-	/** CPU of each worker [NULL: wherever the kernel likes] */
+	/** CPU number of each worker [NULL: the kernel chooses] */
 	const int *cores;
-	/** Workers spin instead of sleeping when idle [no] */
+	/** Idle workers spin instead of sleeping [no] */
 	bool poll;
-	/** Who encrypts: "auto", "avx512", "ipsec_mb", "sodium" ["auto"] */
+	/** Engine that encrypts: "auto", "avx512", "ipsec_mb", "sodium" ["auto"] */
 	const char *engine;
-	/** Memory in hugepages; the first node of the process decides for all [no] */
+	/** Use hugepages; the first node of the process decides for all [no] */
 	bool hugepages;
 	/** MiB of address space for all nodes of the process, touched as needed; the first node
 	 *  decides [512] */
@@ -207,45 +209,45 @@ struct peel_settings {
 
 /**
  * Set every field to its default. Cannot fail.
- * @param settings what is set
+ * @param settings filled by this call
  */
 PEEL_API void peel_settings_init(struct peel_settings *settings);
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
 /**
- * Make a node, with its port open but silent until it is driven. peel_close() frees it. The first
- * call of the process takes about a fifth of a second.
- * @param settings begun with peel_settings_init()
+ * Make a node. Its port is open, but it does nothing until it is driven. peel_close() frees it. The
+ * first call in a process takes about a fifth of a second.
+ * @param settings initialised by peel_settings_init(); borrowed during the call
  * @param out the node; NULL on failure
- * @return 0, or what peel_strerror() explains: -EINVAL a setting, -E2BIG settings of a newer
- *         version, -EADDRINUSE, -EADDRNOTAVAIL, -EACCES and -ENOENT (key file), -ENOMEM
+ * @return 0, or an error that peel_strerror() explains: -EINVAL (a setting), -E2BIG (settings of a
+ *         newer version), -EADDRINUSE, -EADDRNOTAVAIL, -EACCES and -ENOENT (key file), -ENOMEM
  *         (settings.memory), -ENOTSUP (after fork) ...
  */
 PEEL_API int peel_open(const struct peel_settings *settings, struct peel **out);
 /**
- * Tell neighbours, end all threads, free everything. Callbacks of what is still under way come
- * before it returns: -ECANCELED for speed tests, -ENOENT for HTTP requests, none for circuits. No
- * other thread may be inside of a function of the node. From a callback of the node it does
- * nothing.
+ * Tell the neighbours, end all threads, free everything. Before it returns, it calls back for
+ * everything that is still under way: -ECANCELED for speed tests, -ENOENT for HTTP requests,
+ * nothing for circuits. No other thread may be inside a function of this node. Called from a
+ * callback of the node, it does nothing.
  * @param p the node; NULL is fine
  */
 PEEL_API void peel_close(struct peel *p);
 /**
- * Let the library drive the node in a thread of its own from now on. Returns when its threads run.
+ * Let the library drive the node in a thread of its own from now on. Returns once its threads run.
  * @param p the node
- * @return 0; -EALREADY: they do already; -EBUSY: peel_poll() drives it; -EAGAIN, -ENOMEM: no
- *         thread
+ * @return 0; -EALREADY: they run already; -EBUSY: peel_poll() drives the node; -EAGAIN, -ENOMEM: no
+ *         thread could be made
  */
 PEEL_API int peel_run(struct peel *p);
 /**
- * Drive the node from the caller's loop instead: wait and do what is due, callbacks included.
- * Wants to be called when peel_fd() is readable, and when peel_timeout() is over at the latest.
- * One thread at a time. Workers are threads of the library even so.
+ * Drive the node from the caller's loop instead: wait, then do what is due, callbacks included.
+ * Call it when peel_fd() is readable, and at the latest when peel_timeout() is over. One thread at
+ * a time. The workers are still threads of the library.
  * @param p the node
- * @param timeout_ms longest wait; 0: none, -1: as long as it takes
- * @return 0; -EBUSY: after peel_run(), or inside of peel_poll(); -EAGAIN, -ENOMEM: no thread;
- *         -ENODEV, -EPERM: the network device is gone for good
+ * @param timeout_ms longest wait in milliseconds; 0: do not wait, -1: no limit
+ * @return 0; -EBUSY: after peel_run(), or inside peel_poll(); -EAGAIN, -ENOMEM: no thread could be
+ *         made; -ENODEV, -EPERM: the network device is gone for good
  */
 PEEL_API int peel_poll(struct peel *p, int timeout_ms);
 /**
@@ -256,31 +258,32 @@ PEEL_API int peel_poll(struct peel *p, int timeout_ms);
  */
 PEEL_API int peel_fd(const struct peel *p);
 /**
- * When peel_poll() wants to be called at the latest.
+ * When to call peel_poll() at the latest.
  * @param p the node
  * @return milliseconds from now, 0 to 500
  */
 PEEL_API int peel_timeout(const struct peel *p);
 /**
- * What a result of this library means; for the last failure of the calling thread, when it had
- * that code, what was wrong in detail.
- * @param result what a function returned
+ * The meaning of a result of this library. If it is the code of the calling thread's last failure,
+ * the text says in detail what was wrong.
+ * @param result returned by a function of this library
  * @return never NULL; valid until the thread's next call that fails
  */
 PEEL_API const char *peel_strerror(int result);
 /**
- * The version of the library that runs.
+ * The version of the running library.
  * @return "0.1.0"
  */
 PEEL_API const char *peel_version(void);
 /**
- * Own address and port as bound.
+ * The node's own address and port, as bound.
  * @param p the node
  * @param out the address
  */
 PEEL_API void peel_local_address(const struct peel *p, struct peel_address *out);
 /**
- * Another server or peer to start from. A name is resolved meanwhile, and again now and then.
+ * Add a server or peer to start from. A name is resolved in the background, and again from time to
+ * time.
  * @param p the node
  * @param host_port "HOST:PORT"
  * @return 0; -EINVAL: not of this form; -ENOMEM; -ENOSPC: more than 128 names
@@ -290,9 +293,9 @@ PEEL_API int peel_add_bootstrap(struct peel *p, const char *host_port);
 /* ---- circuits -------------------------------------------------------------------------------- */
 
 /**
- * Keep circuits of that many hops from now on: between min_circuits and max_circuits, built as
- * peers become known, replaced before they end. Pools of several lengths may stand side by side;
- * asking again is fine.
+ * Keep a pool of circuits of that many hops from now on: between min_circuits and max_circuits,
+ * built as peers become known, and replaced before they end. There may be pools of several lengths;
+ * asking again for the same length does nothing.
  * @param p the node
  * @param hops of each circuit
  * @return 0; -EINVAL: hops is 0 or too many
@@ -306,7 +309,7 @@ PEEL_API int peel_build_tunnels(struct peel *p, unsigned int hops);
  */
 PEEL_API int peel_stop_tunnels(struct peel *p, unsigned int hops);
 /**
- * Circuits of any length that data may be sent over now, best first.
+ * The circuits of any length over which data may be sent now, the best first.
  * @param p the node
  * @param out [n] the circuits; may be NULL when n is 0
  * @param n most circuits to write
@@ -314,7 +317,7 @@ PEEL_API int peel_stop_tunnels(struct peel *p, unsigned int hops);
  */
 PEEL_API size_t peel_active_data_circuits(struct peel *p, peel_circuit *out, size_t n);
 /**
- * Circuits of one length that data may be sent over now, best first.
+ * The circuits of one length over which data may be sent now, the best first.
  * @param p the node
  * @param hops of each circuit
  * @param out [n] the circuits; may be NULL when n is 0
@@ -327,7 +330,7 @@ PEEL_API size_t peel_active_data_circuits_of(
  * Whether there are enough circuits of that many hops.
  * @param p the node
  * @param hops of each circuit
- * @return active circuits divided by min_circuits: from 1.0 on there are enough
+ * @return active circuits divided by min_circuits: 1.0 or more means enough
  */
 PEEL_API double peel_tunnels_ready(struct peel *p, unsigned int hops);
 
@@ -336,7 +339,8 @@ enum peel_missing {
 	PEEL_MISSING_NOTHING,  /**< nothing */
 	PEEL_MISSING_RELAYS,   /**< fewer relays are known than a circuit has hops */
 	PEEL_MISSING_EXIT,     /**< no exit is known */
-	PEEL_MISSING_NETWORKS, /**< all relays known are in too few networks: allow_same_network */
+	PEEL_MISSING_NETWORKS, /**< the known relays are in too few networks; see allow_same_network
+				*/
 	PEEL_MISSING_ANSWERS,  /**< enough are known, but circuits through them fail */
 };
 /**
@@ -345,20 +349,20 @@ enum peel_missing {
  * @param hops as in peel_build_tunnels()
  * @param text the same in words, cut to @p size; NULL when that is 0
  * @param size bytes of @p text; 256 is always enough
- * @return enum peel_missing, PEEL_MISSING_NOTHING while there is a circuit, and at first, too;
+ * @return enum peel_missing, which is PEEL_MISSING_NOTHING while there is a circuit and at first;
  *         -ENOENT: circuits of that many hops were not asked for
  */
 PEEL_API int peel_tunnels_missing(struct peel *p, unsigned int hops, char *text, size_t size);
 
 /**
- * The circuit for a destination: the same one as long as it lives, so that packets of a
- * conversation leave from one exit; with isolate_destinations no two destination hosts share one
- * while there are others. Hosts count, ports do not; names are not resolved, so a name and its
- * address are two. The 1024 used last are remembered.
+ * The circuit for a destination: the same one as long as it lives, so that the packets of a
+ * conversation leave from one exit. With isolate_destinations, two destination hosts share a
+ * circuit only if there is no other. Hosts count, ports do not; names are not resolved, so a name
+ * and its address are two hosts. The 1024 hosts used last are remembered.
  * @param p the node
  * @param hops of the circuit
  * @param destination where data is to go
- * @return 0: none is ready
+ * @return the circuit; 0: none is ready
  */
 PEEL_API peel_circuit peel_circuit_for(
 	struct peel *p, unsigned int hops, const struct peel_address *destination);
@@ -370,33 +374,33 @@ PEEL_API peel_circuit peel_circuit_for(
  */
 PEEL_API int peel_close_circuit(struct peel *p, peel_circuit circuit);
 
-/** What is sent through a circuit. */
+/** Kinds of messages that are sent through a circuit. */
 enum peel_message_type {
 	PEEL_DATA = 1, /**< datagrams for a destination ("data" of py-ipv8) */
 };
 
 /**
- * Send through a circuit to a destination. Order within a circuit is kept, delivery is not
- * promised (it is UDP). Does not block.
+ * Send a payload through a circuit to a destination. A circuit keeps the order; delivery is not
+ * guaranteed (it is UDP). Does not block.
  * @param p the node
  * @param circuit the circuit
  * @param destination where its exit sends the payload
  * @param type PEEL_DATA
  * @param payload is copied
  * @param len bytes of @p payload
- * @return 0; -ENOENT: the circuit is gone; -ENOTCONN: not complete, or closing; -EAGAIN: more is
- *         queued than can be sent, try later; -EMSGSIZE: beyond PEEL_PAYLOAD_MAX, or what fits a
- *         circuit of that many hops (less for long names); -EINVAL: destination or type
+ * @return 0; -ENOENT: the circuit is gone; -ENOTCONN: it is not complete, or closing; -EAGAIN: the
+ *         queue is full, try later; -EMSGSIZE: more than PEEL_PAYLOAD_MAX, or than fits a circuit
+ *         of that many hops (less for long names); -EINVAL: destination or type
  */
 PEEL_API int peel_tunnel_data(struct peel *p, peel_circuit circuit,
 	const struct peel_address *destination, enum peel_message_type type, const void *payload,
 	size_t len);
 /**
- * Who is called for what comes back. A call that began before this one returned may still be under
- * way in the thread that drives the node.
+ * Set the callback for incoming data. A call of the previous callback that began before this
+ * function returned may still be under way in the thread that drives the node.
  * @param p the node
- * @param callback gets where the payload came from, as the exit says, and the payload (both
- *         borrowed during the call); NULL: nobody
+ * @param callback gets the origin of the payload, as told by the exit, and the payload (both
+ *         borrowed during the call); NULL: no callback
  * @param arg its first argument
  */
 PEEL_API void peel_on_data(struct peel *p,
@@ -414,10 +418,10 @@ enum peel_circuit_state {
 /** One node of a circuit. */
 struct peel_circuit_hop {
 	uint8_t key[PEEL_KEY_LEN];   /**< its public key */
-	struct peel_address address; /**< PEEL_ADDRESS_NONE where only the key is known */
+	struct peel_address address; /**< PEEL_ADDRESS_NONE if only the key is known */
 };
 
-/** What is known of a circuit. */
+/** What is known about a circuit. */
 struct peel_circuit_info {
 	enum peel_circuit_state state;		      /**< where in its life it is */
 	uint32_t circuit_id;			      /**< on the link to the first hop */
@@ -431,7 +435,7 @@ struct peel_circuit_info {
 	uint32_t rtt_ms; /**< of the last ping to its end, 0: none yet */
 };
 /**
- * What is known of a circuit, also of one that is being built or closing.
+ * Describe a circuit, which may also be one that is being built or closing.
  * @param p the node
  * @param circuit the circuit
  * @param out what is known
@@ -439,9 +443,10 @@ struct peel_circuit_info {
  */
 PEEL_API int peel_circuit_info(struct peel *p, peel_circuit circuit, struct peel_circuit_info *out);
 /**
- * Who is called when a circuit becomes ready and when one that was begun ended, ready or not.
+ * Set the callback for circuits that become ready, and for circuits that end, whether they were
+ * ready or not.
  * @param p the node
- * @param callback gets the circuit and whether it is ready; NULL: nobody
+ * @param callback gets the circuit, and true if it is ready, false if it ended; NULL: no callback
  * @param arg its first argument
  */
 PEEL_API void peel_on_circuit(struct peel *p,
@@ -450,15 +455,16 @@ PEEL_API void peel_on_circuit(struct peel *p,
 /**
  * The node's status as JSON text: counters, circuits, peers.
  * @param p the node
- * @return to be freed with free(); NULL when out of memory
+ * @return the text, which the caller frees with free(); NULL when out of memory
  */
 PEEL_API char *peel_status(struct peel *p);
 
 /* ---- services at the end of a circuit -------------------------------------------------------- */
 
 /**
- * One HTTP request by the exit of a circuit (which needs PEEL_EXIT_HTTP): for BitTorrent trackers.
- * A GET is sent with `Accept-Encoding: identity`, as exits pass on only what they can read.
+ * Let the exit of a circuit (which needs PEEL_EXIT_HTTP) make one HTTP request to a BitTorrent
+ * tracker. A GET is sent with `Accept-Encoding: identity`, because exits pass on only what they can
+ * read.
  * @param p the node
  * @param circuit the circuit
  * @param target the server
@@ -475,15 +481,15 @@ PEEL_API int peel_http_request(struct peel *p, peel_circuit circuit,
 	const struct peel_address *target, const void *request, size_t len,
 	void (*done)(void *arg, int result, const void *answer, size_t len), void *arg);
 /**
- * A circuit of that many hops whose exit does HTTP requests; begun when there is none, beside the
- * pools. With isolate_destinations peel_circuit_for() keeps data away from it.
+ * A circuit of that many hops whose exit makes HTTP requests. If there is none, one is begun beside
+ * the pools. With isolate_destinations, peel_circuit_for() keeps data away from it.
  * @param p the node
  * @param hops of the circuit
- * @return 0: not ready yet, ask again
+ * @return the circuit; 0: not ready yet, ask again
  */
 PEEL_API peel_circuit peel_http_circuit(struct peel *p, unsigned int hops);
 
-/** What a speed test sends and asks for. */
+/** The request of a speed test. */
 struct peel_test {
 	bool rust; /**< the form of the Rust endpoint, messages 21/22 instead of 19/20 */
 	uint16_t request_size;	/**< bytes of random data to send */
@@ -493,12 +499,12 @@ struct peel_test {
  * One speed test over a circuit.
  * @param p the node
  * @param circuit the circuit
- * @param test what is sent and asked for
- * @param done called once, unless this function fails: with the round trip in microseconds and the
- *         bytes that came, or with result < 0: -ETIMEDOUT after 10 s, -ENOENT: circuit gone,
- *         -ECANCELED: node closed
+ * @param test the request
+ * @param done called once, unless this function fails: with result 0, the round trip in
+ *         microseconds and the number of bytes that came back, or with result < 0: -ETIMEDOUT (10
+ *         s), -ENOENT (circuit gone), -ECANCELED (node closed)
  * @param arg its first argument
- * @return 0; -EAGAIN: more is queued than can be sent, or too many are under way; -EMSGSIZE;
+ * @return 0; -EAGAIN: the queue is full, or too many tests are under way; -EMSGSIZE: request_size;
  *         -ENOENT, -ENOTCONN: the circuit
  */
 PEEL_API int peel_test_circuit(struct peel *p, peel_circuit circuit, const struct peel_test *test,
@@ -506,7 +512,7 @@ PEEL_API int peel_test_circuit(struct peel *p, peel_circuit circuit, const struc
 
 /* ---- hidden services ------------------------------------------------------------------------- */
 
-/** Where a hidden service can be asked for. */
+/** A node where a hidden service can be asked for. */
 struct peel_introduction_point {
 	struct peel_address address;	  /**< of the introduction point */
 	uint8_t key[PEEL_KEY_LEN];	  /**< of the introduction point */
@@ -514,16 +520,16 @@ struct peel_introduction_point {
 	uint8_t source;			  /**< who told: 0 unknown, 1 DHT, 2 peer exchange */
 };
 
-/** A DHT to find services with. Called from the thread that drives the node; may answer at once or
- * later, from any thread. 0, or -errno when there will be no answer. */
+/** A DHT that finds services. The node calls it from the thread that drives the node; it may answer
+ * at once or later, from any thread. Each call returns 0, or -errno if there will be no answer. */
 struct peel_dht_provider {
 	/** First argument of every call. */
 	void *arg;
-	/** Find introduction points of a service; @p found may be called many times, the last time
-	 * with NULL. */
+	/** Find the introduction points of a service; @p found may be called many times, the last
+	 * time with NULL. */
 	int (*lookup)(void *arg, const uint8_t info_hash[20],
 		void (*found)(void *ctx, const struct peel_introduction_point *point), void *ctx);
-	/** Announce one. */
+	/** Announce an introduction point. */
 	int (*announce)(void *arg, const uint8_t info_hash[20],
 		const struct peel_introduction_point *point);
 	/** Find the address of a node by the SHA-1 of its key; @p found is called once, NULL: not
@@ -533,11 +539,11 @@ struct peel_dht_provider {
 };
 
 /**
- * End-to-end connections for a service. -ENOTSUP in this version.
+ * Make end-to-end connections to a service. This version returns -ENOTSUP.
  * @param p the node
  * @param info_hash of the service
  * @param hops of its circuits
- * @param on_peer gets peers to peel_tunnel_data() to
+ * @param on_peer gets peers, to which peel_tunnel_data() can send
  * @param arg its first argument
  * @return 0 or -errno
  */

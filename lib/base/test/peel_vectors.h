@@ -5,8 +5,8 @@
 
 /*
  * Test vectors for unit tests: JSON files of the folder named by the environment variable
- *PEEL_VECTORS (set by meson). A missing file, key or malformed hex ends the test program with a
- *message, so tests need no checks of their own.
+ * PEEL_VECTORS (set by meson). A missing file, key or malformed hex ends the test program with a
+ * message, so tests need no checks of their own.
  *
  *	json_t *file = peel_vectors_load("aead"), *v;
  *	size_t i;

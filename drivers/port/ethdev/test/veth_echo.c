@@ -4,7 +4,7 @@
 
 /*
  * Smallest program over the port: sends every datagram back to where it came from, through the
- *endpoint it came to. One exit endpoint is open. Runs until stdin ends, then prints its counters.
+ * endpoint it came to. One exit endpoint is open. Runs until stdin ends, then prints its counters.
  *
  *	veth_echo DEVARGS ADDRESS:PORT PREFIX ADDRESS6|- PREFIX6 [SECONDS]
  */
