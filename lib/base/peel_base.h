@@ -65,6 +65,16 @@ bool peel_addr_is_host(const struct peel_addr *a);
 /** 127.0.0.0/8 or ::1.   Thread: any. */
 bool peel_addr_is_loopback(const struct peel_addr *a);
 
+/** Loopback, private, link-local or shared: not reachable from the Internet.   Thread: any. */
+bool peel_addr_is_local(const struct peel_addr *a);
+
+/** Something a datagram can be sent to: a unicast address and a port.   Thread: any. */
+bool peel_addr_usable(const struct peel_addr *a);
+
+/** Who one has to be to send from there: the source (peel_addr_source), but a local address as it
+ * is, because test networks have many nodes on one.   Thread: any. */
+struct peel_addr peel_addr_sender(const struct peel_addr *a);
+
 /** 0.0.0.0 or ::, whatever the port; also no address at all. */
 static inline bool
 peel_addr_is_any(const struct peel_addr *a)

@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Life of a DHT node, and what the other files share: sending, budgets, where datagrams go.
  */
 #include <errno.h>
 #include <stdlib.h>
 
-#include "limit.h"
-#include "peel_dht.h"
-#include "peel_dhtmsg.h"
+#include "dht_internal.h"
 
-/* a power of two: the low bits of an identifier are the place in the table */
-#define PINGS_MAX 256
-#define PING_TIMEOUT_MS 5000
-#define TICK_MS 250
-
-#define QUERIES_PER_NODE 10 /* per window, as every node of the DHT does */
 #define WINDOW_MS 5000
+#define QUERIES_PER_NODE 10 /* per window, as every node of the DHT does */
+/* What we ask of one node stays below that, as others may count a window that began earlier. */
+#define QUERIES_TO_NODE 8
 /*
  * Verifications cost about 100,000 cycles each: limits per source and over all. One signed request
  * can be sent again from any number of forged addresses, so addresses that have not answered us yet
@@ -24,27 +21,43 @@
 #define VERIFY_PER_STRANGER 40
 #define VERIFY_TOTAL 5000
 #define VERIFY_STRANGERS 2500
+/* For punctures; their cost is 10, so that a stranger gets one in 10 s. */
+#define PUNCTURE_RATE 1
+#define PUNCTURE_BURST 10
+#define PUNCTURE_SOURCES 1024
+#define PUNCTURES_BURST 100
 
-struct ping {
-	struct peel_addr to;
-	uint32_t identifier;
-	bool live;
-	uint64_t sent_ms;
-	peel_dht_ping_fn fn;
-	void *arg;
-	uint64_t token;
-};
+/* ---- life ------------------------------------------------------------------------------------ */
 
-struct peel_dht {
-	struct peel_dht_conf conf;
-	uint8_t prefix[PEEL_PREFIX_LEN];
-	uint64_t seed;
-	struct ping ping[PINGS_MAX];
-	uint16_t free_slot[PINGS_MAX]; /* a queue: a place rests as long as possible before reuse */
-	uint16_t free_first, n_free;
-	struct dht_limit by_node, by_source, by_stranger;
-	struct dht_window verify_proved, verify_strangers, verify_answers;
-};
+static int
+init_tables(struct peel_dht *dht)
+{
+	const struct {
+		struct dht_limit *limit;
+		uint32_t per_window;
+	} limits[] = {
+		{&dht->by_node, QUERIES_PER_NODE},
+		{&dht->by_peer_query, QUERIES_PER_NODE},
+		{&dht->by_source, VERIFY_PER_SOURCE},
+		{&dht->by_stranger, VERIFY_PER_STRANGER},
+		{&dht->by_newcomer, 1},
+		{&dht->to_node, QUERIES_TO_NODE},
+	};
+	int rc = 0;
+
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(limits) && rc == 0; i++)
+		rc = dht_limit_init(limits[i].limit, limits[i].per_window, WINDOW_MS);
+	if (rc == 0)
+		rc = peel_rate_new(dht->conf.env, PUNCTURE_RATE, PUNCTURE_BURST, PUNCTURE_SOURCES,
+			&dht->puncture_stranger);
+	if (rc == 0)
+		rc = dht_storage_init(&dht->storage, dht->seed);
+	if (rc == 0)
+		rc = dht_peers_init(&dht->peers);
+	if (rc == 0)
+		rc = dht_requests_init(&dht->requests);
+	return rc;
+}
 
 int
 peel_dht_new(const struct peel_dht_conf *conf, struct peel_dht **out)
@@ -58,12 +71,10 @@ peel_dht_new(const struct peel_dht_conf *conf, struct peel_dht **out)
 	dht->conf = *conf;
 	dht->seed = peel_random_u64(conf->env);
 	peel_prefix_build(dht->prefix, conf->community);
-	for (uint16_t i = 0; i < PINGS_MAX; i++)
-		dht->free_slot[i] = i;
-	dht->n_free = PINGS_MAX;
-	if ((rc = dht_limit_init(&dht->by_node, QUERIES_PER_NODE, WINDOW_MS)) != 0 ||
-		(rc = dht_limit_init(&dht->by_source, VERIFY_PER_SOURCE, WINDOW_MS)) != 0 ||
-		(rc = dht_limit_init(&dht->by_stranger, VERIFY_PER_STRANGER, WINDOW_MS)) != 0) {
+	dht_tokens_init(&dht->tokens, conf->env);
+	peel_bucket_init(&dht->puncture_strangers, PUNCTURES_BURST, dht_now(dht));
+	rc = init_tables(dht);
+	if (rc != 0) {
 		peel_dht_free(dht);
 		return rc;
 	}
@@ -77,181 +88,144 @@ peel_dht_free(struct peel_dht *dht)
 	if (dht == NULL)
 		return;
 	dht_limit_fini(&dht->by_node);
+	dht_limit_fini(&dht->by_peer_query);
 	dht_limit_fini(&dht->by_source);
 	dht_limit_fini(&dht->by_stranger);
+	dht_limit_fini(&dht->by_newcomer);
+	dht_limit_fini(&dht->to_node);
+	peel_rate_free(dht->puncture_stranger);
+	dht_storage_fini(&dht->storage);
+	dht_peers_fini(&dht->peers);
+	dht_requests_fini(&dht->requests);
+	peel_wipe(&dht->tokens, sizeof(dht->tokens));
 	free(dht);
-}
-
-static void
-send_ping(struct peel_dht *dht, const struct peel_addr *to, uint8_t id, uint32_t identifier)
-{
-	uint8_t buffer[256];
-	struct peel_writer w = peel_writer_init(buffer, sizeof(buffer));
-	int len;
-
-	peel_signed_begin(&w, dht->prefix, id, dht->conf.identity->pk, false, 0);
-	peel_dht_plain_write(&w, identifier);
-	peel_sign(&w, dht->conf.identity);
-	len = peel_writer_len(&w);
-	if (len > 0)
-		dht->conf.send(dht->conf.arg, to, buffer, (size_t)len);
-}
-
-/* ---- pings of ours --------------------------------------------------------------------------- */
-
-int
-peel_dht_ping(struct peel_dht *dht, const struct peel_addr *to, peel_dht_ping_fn fn, void *arg,
-	uint64_t token)
-{
-	if (dht->n_free == 0)
-		return -ENOSPC;
-	uint16_t slot = dht->free_slot[dht->free_first];
-
-	dht->free_first = (uint16_t)((dht->free_first + 1) % PINGS_MAX);
-	dht->n_free--;
-	dht->ping[slot] = (struct ping){
-		.to = *to,
-		.identifier = (peel_random_u32(dht->conf.env) & ~(PINGS_MAX - 1u)) | slot,
-		.live = true,
-		.sent_ms = peel_now_ms(dht->conf.env),
-		.fn = fn,
-		.arg = arg,
-		.token = token,
-	};
-	send_ping(dht, to, PEEL_MSG_DHT_PING_REQUEST, dht->ping[slot].identifier);
-	return 0;
-}
-
-/* The place is free before the callback runs, which may ping again. */
-static void
-finish(struct peel_dht *dht, struct ping *ping, bool answered)
-{
-	struct ping done = *ping;
-
-	ping->live = false;
-	dht->free_slot[(dht->free_first + dht->n_free) % PINGS_MAX] = (uint16_t)(ping - dht->ping);
-	dht->n_free++;
-	done.fn(done.arg, done.token, answered);
 }
 
 uint64_t
 peel_dht_tick(struct peel_dht *dht)
 {
-	uint64_t now = peel_now_ms(dht->conf.env);
+	uint64_t now = dht_now(dht);
 
-	if (dht->n_free == PINGS_MAX)
-		return TICK_MS;
-	for (unsigned int i = 0; i < PINGS_MAX; i++) {
-		if (dht->ping[i].live && now - dht->ping[i].sent_ms >= PING_TIMEOUT_MS)
-			finish(dht, &dht->ping[i], false);
-	}
-	return TICK_MS;
+	dht_tokens_tick(&dht->tokens, dht->conf.env);
+	dht_storage_tick(&dht->storage, now);
+	dht_peers_tick(&dht->peers, now);
+	dht_requests_tick(dht, now);
+	dht_churn_tick(dht, now);
+	return DHT_TICK_MS;
 }
 
-/* ---- input ----------------------------------------------------------------------------------- */
+void
+peel_dht_count(const struct peel_dht *dht, struct peel_dht_count *out)
+{
+	*out = (struct peel_dht_count){
+		.nodes_ipv4 = dht_routing_count(&dht->routing[DHT_V4]),
+		.nodes_ipv6 = dht_routing_count(&dht->routing[DHT_V6]),
+		.values = dht->storage.n_live,
+		.peers = dht->peers.n,
+	};
+}
 
-static int
-over_limit(struct peel_dht *dht)
+/* ---- shared by the files of this library ----------------------------------------------------- */
+
+uint64_t
+dht_hash(const struct peel_dht *dht, const void *bytes, uint32_t what)
+{
+	struct peel_addr as_addr;
+
+	_Static_assert(sizeof(as_addr) == PEEL_DHT_KEY_LEN, "an id hashes like an address");
+	memcpy(&as_addr, bytes, sizeof(as_addr));
+	return peel_addr_hash(&as_addr, what, dht->seed);
+}
+
+uint64_t
+dht_source(const struct peel_dht *dht, const struct peel_addr *addr)
+{
+	struct peel_addr source = peel_addr_sender(addr);
+
+	return dht_hash(dht, &source, 2);
+}
+
+struct peel_dht_node
+dht_node_make(const struct peel_addr *addr, const uint8_t pk[PEEL_PK_LEN])
+{
+	struct peel_dht_node node = {.addr = *addr};
+	uint8_t mid[PEEL_MID_LEN];
+
+	memcpy(node.pk, pk, sizeof(node.pk));
+	peel_mid(pk, PEEL_PK_LEN, mid);
+	peel_dht_node_id(addr, mid, node.id);
+	return node;
+}
+
+int
+dht_over_limit(struct peel_dht *dht)
 {
 	peel_stats_add(dht->conf.stats, PEEL_CONTROL_RATE, 1);
 	return 0;
 }
 
-static int
-bad_signature(struct peel_dht *dht)
-{
-	peel_stats_add(dht->conf.stats, PEEL_BAD_SIGNATURE, 1);
-	return -EBADMSG;
-}
-
-static uint64_t
-source_key(const struct peel_dht *dht, const struct peel_addr *from)
+bool
+dht_may_verify(struct peel_dht *dht, const struct peel_addr *from, bool proved)
 {
 	struct peel_addr source = peel_addr_source(from);
+	uint64_t key = dht_hash(dht, &source, 0), now = dht_now(dht);
 
-	return peel_addr_hash(&source, 0, dht->seed);
-}
-
-static bool
-may_verify(struct peel_dht *dht, const struct peel_addr *from, uint64_t now)
-{
-	uint64_t key = source_key(dht, from);
-
-	if (dht->conf.proved != NULL && dht->conf.proved(dht->conf.arg, from))
+	if (proved)
 		return dht_limit_take(&dht->by_source, key, now) &&
 		       dht_window_take(&dht->verify_proved, VERIFY_TOTAL, WINDOW_MS, now);
 	return dht_limit_take(&dht->by_stranger, key, now) &&
 	       dht_window_take(&dht->verify_strangers, VERIFY_STRANGERS, WINDOW_MS, now);
 }
 
-static uint64_t
-node_key(const struct peel_dht *dht, const struct peel_addr *from, const struct peel_signed *s)
+struct peel_writer
+dht_begin(struct peel_dht *dht, uint8_t id, uint8_t *buffer, size_t size)
 {
-	uint8_t mid[PEEL_MID_LEN], id[PEEL_DHT_NODE_ID_LEN];
-	struct peel_addr as_addr;
+	struct peel_writer w = peel_writer_init(buffer, size);
 
-	_Static_assert(sizeof(as_addr) == sizeof(id), "a node id hashes like an address");
-	peel_mid(s->pk.p, s->pk.len, mid);
-	peel_dht_node_id(from, mid, id);
-	memcpy(&as_addr, id, sizeof(as_addr));
-	return peel_addr_hash(&as_addr, 1, dht->seed);
+	peel_signed_begin(&w, dht->prefix, id, dht->conf.identity->pk, false, 0);
+	return w;
 }
 
-static int
-on_request(struct peel_dht *dht, const struct peel_addr *from, const struct peel_signed *s,
-	uint32_t identifier)
+size_t
+dht_send(struct peel_dht *dht, const struct peel_addr *to, struct peel_writer *w)
 {
-	uint64_t now = peel_now_ms(dht->conf.env);
+	peel_sign(w, dht->conf.identity);
+	int len = peel_writer_len(w);
 
-	if (!may_verify(dht, from, now))
-		return over_limit(dht);
-	/* Only after the check: otherwise anybody could use up another node's share. */
-	if (!peel_signed_verify(s))
-		return bad_signature(dht);
-	if (!dht_limit_take(&dht->by_node, node_key(dht, from, s), now))
-		return over_limit(dht);
-	send_ping(dht, from, PEEL_MSG_DHT_PING_RESPONSE, identifier);
-	peel_stats_add(dht->conf.stats, PEEL_LIVENESS_PINGS, 1);
-	return 0;
-}
-
-static int
-on_response(struct peel_dht *dht, const struct peel_addr *from, const struct peel_signed *s,
-	uint32_t identifier)
-{
-	struct ping *ping = &dht->ping[identifier & (PINGS_MAX - 1)];
-	uint64_t now = peel_now_ms(dht->conf.env);
-
-	if (!ping->live || ping->identifier != identifier || !peel_addr_equal(&ping->to, from)) {
-		peel_stats_add(dht->conf.stats, PEEL_INTRO_UNSOLICITED, 1);
+	if (len <= 0)
 		return 0;
-	}
-	if (!dht_window_take(&dht->verify_answers, VERIFY_TOTAL, WINDOW_MS, now))
-		return over_limit(dht);
-	if (!peel_signed_verify(s))
-		return bad_signature(dht);
-	finish(dht, ping, true);
-	return 0;
+	dht->conf.send(dht->conf.arg, to, w->start, (size_t)len);
+	return (size_t)len;
 }
+
+size_t
+dht_send_plain(struct peel_dht *dht, const struct peel_addr *to, uint8_t id, uint32_t identifier)
+{
+	uint8_t buffer[256];
+	struct peel_writer w = dht_begin(dht, id, buffer, sizeof(buffer));
+
+	peel_dht_plain_write(&w, identifier);
+	return dht_send(dht, to, &w);
+}
+
+/* ---- input ----------------------------------------------------------------------------------- */
 
 int
 peel_dht_input(struct peel_dht *dht, const struct peel_addr *from, const uint8_t *data, size_t len)
 {
 	struct peel_signed s;
-	uint32_t identifier;
 
 	if (len < PEEL_HEADER_LEN || memcmp(data, dht->prefix, PEEL_PREFIX_LEN) != 0)
 		return -ENOENT;
 	uint8_t id = data[PEEL_PREFIX_LEN];
 
-	if (id != PEEL_MSG_DHT_PING_REQUEST && id != PEEL_MSG_DHT_PING_RESPONSE)
+	if (id < PEEL_MSG_DHT_PING_REQUEST || id > PEEL_MSG_DHT_CONNECT_PEER_RESPONSE)
 		return -ENOENT;
-	if (from->port == 0 || peel_signed_parse(data, len, false, false, &s) != 0 ||
-		peel_dht_plain_parse(s.body, &identifier) != 0 ||
+	if (!peel_addr_usable(from) || peel_signed_parse(data, len, false, false, &s) != 0 ||
 		memcmp(s.pk.p, dht->conf.identity->pk, PEEL_PK_LEN) == 0) {
 		peel_stats_add(dht->conf.stats, PEEL_CONTROL_MALFORMED, 1);
 		return -EBADMSG;
 	}
-	return id == PEEL_MSG_DHT_PING_REQUEST ? on_request(dht, from, &s, identifier)
-					       : on_response(dht, from, &s, identifier);
+	/* Requests have odd ids, their answers the even ones behind them. */
+	return id % 2 == 1 ? dht_on_request(dht, from, &s, len) : dht_on_response(dht, from, &s);
 }

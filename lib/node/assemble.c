@@ -36,6 +36,17 @@ cb_public_changed(void *arg, const struct peel_addr *address)
 
 	peel_log(PEEL_LOG_INFO, "public address: %s", peel_addr_text(address, text));
 	peel_own_addresses_public(node->own_addresses, address);
+	peel_dht_address(node->dht, address);
+}
+
+static void
+cb_met(void *arg, enum peel_community c, const struct peel_addr *addr,
+	const uint8_t pk[PEEL_PK_LEN])
+{
+	struct peel_node *node = arg;
+
+	if (c == PEEL_COMMUNITY_DHT)
+		peel_dht_met(node->dht, addr, pk);
 }
 
 static void
@@ -326,6 +337,7 @@ start_control(struct peel_node *node)
 		.n_bootstrap = conf->n_bootstrap,
 		.send = cb_send,
 		.public_changed = cb_public_changed,
+		.met = cb_met,
 		.arg = node,
 	};
 	struct peel_dht_conf dc = {
@@ -369,6 +381,8 @@ start_control(struct peel_node *node)
 	rc = peel_overlay_new(&oc, &node->overlay);
 	if (rc == 0)
 		rc = peel_dht_new(&dc, &node->dht);
+	if (rc == 0 && conf->public_address.family != PEEL_FAMILY_NONE)
+		peel_dht_address(node->dht, &conf->public_address);
 	if (rc == 0)
 		rc = peel_or_new(&cc, &node->or_circuits);
 	if (rc == 0)

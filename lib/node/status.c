@@ -239,6 +239,20 @@ peer_counts(const struct peel_node *node)
 	return object;
 }
 
+static json_t *
+dht_counts(const struct peel_node *node)
+{
+	struct peel_dht_count count;
+	json_t *object = json_object();
+
+	peel_dht_count(node->dht, &count);
+	put(object, "nodes_ipv4", count.nodes_ipv4);
+	put(object, "nodes_ipv6", count.nodes_ipv6);
+	put(object, "values", count.values);
+	put(object, "peers", count.peers);
+	return object;
+}
+
 struct candidate_count {
 	uint64_t all, relay, exit_bt, exit_ipv8;
 };
@@ -375,6 +389,7 @@ status(const struct peel_node *node)
 	if (node->origin_circuits != NULL)
 		json_object_set_new(o, "own_circuits", own_counts(node));
 	json_object_set_new(o, "peers", peer_counts(node));
+	json_object_set_new(o, "dht", dht_counts(node));
 	json_object_set_new(o, "candidates", candidate_counts(node));
 	json_object_set_new(o, "memory", memory(node));
 	json_object_set_new(o, "rates", rates(node));

@@ -119,9 +119,9 @@ introducible(const struct peel_overlay *ov, const struct ov_peer *p, const struc
 		return false;
 	/* A neighbour in our own network is reachable from outside through our public address
 	 * only. */
-	if (overlay_addr_local(&p->addr) && !overlay_addr_local(to))
+	if (peel_addr_is_local(&p->addr) && !peel_addr_is_local(to))
 		return ov->public_address.family == p->addr.family &&
-		       !overlay_addr_local(&ov->public_address);
+		       !peel_addr_is_local(&ov->public_address);
 	return true;
 }
 
@@ -151,12 +151,12 @@ fill_introduction(
 	const struct peel_overlay *ov, const struct ov_peer *p, struct peel_intro_response *m)
 {
 	m->wan_intro = p->addr;
-	if (!overlay_addr_local(&p->addr)) {
+	if (!peel_addr_is_local(&p->addr)) {
 		/* Anybody can claim any local address; at least it must be one. */
-		if (overlay_addr_usable(&p->lan) && overlay_addr_local(&p->lan))
+		if (peel_addr_usable(&p->lan) && peel_addr_is_local(&p->lan))
 			m->lan_intro = p->lan;
 	} else if (ov->public_address.family == p->addr.family &&
-		   !overlay_addr_local(&ov->public_address)) {
+		   !peel_addr_is_local(&ov->public_address)) {
 		m->lan_intro = p->addr;
 		m->wan_intro = ov->public_address;
 		m->wan_intro.port = p->addr.port;
@@ -182,7 +182,7 @@ ask_for_puncture(struct peel_overlay *ov, enum peel_community c, const struct pe
 {
 	struct peel_puncture_request ask = {
 		.lan_walker =
-			overlay_addr_local(&request->src_lan) ? request->src_lan : request->dest,
+			peel_addr_is_local(&request->src_lan) ? request->src_lan : request->dest,
 		.wan_walker = *walker,
 		.identifier = request->identifier,
 	};
@@ -463,6 +463,8 @@ overlay_intro_response(struct peel_overlay *ov, enum peel_community c, const str
 	if (!s->legacy) /* bootstrap servers are no peers */
 		p = confirm(ov, c, from, s->pk.p, dest);
 	if (p != NULL) {
+		if (ov->conf.met != NULL)
+			ov->conf.met(ov->conf.arg, c, from, s->pk.p);
 		p->lan = m.src_lan;
 		if (new_style || (m.bits & PEEL_BITS_RESPONSE_NEW_STYLE) != 0)
 			p->new_style = true;

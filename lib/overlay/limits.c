@@ -89,7 +89,7 @@ take(struct peel_bucket *bucket, struct budget b, uint64_t now)
 static bool
 take_of(struct peel_rate *r, const struct peel_addr *a, uint32_t cost)
 {
-	struct peel_addr source = overlay_addr_source(a);
+	struct peel_addr source = peel_addr_sender(a);
 
 	return peel_rate_take_port(r, &source, cost);
 }

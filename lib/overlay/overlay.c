@@ -85,7 +85,7 @@ peel_overlay_free(struct peel_overlay *ov)
 void
 peel_overlay_add_bootstrap(struct peel_overlay *ov, const struct peel_addr *addr)
 {
-	if (!overlay_addr_usable(addr) || overlay_is_bootstrap(ov, addr) ||
+	if (!peel_addr_usable(addr) || overlay_is_bootstrap(ov, addr) ||
 		ov->n_bootstrap == PEEL_OVERLAY_BOOTSTRAP_MAX)
 		return;
 	ov->bootstrap[ov->n_bootstrap++] = *addr;
@@ -133,7 +133,7 @@ overlay_is_self(const struct peel_overlay *ov, const struct peel_addr *a)
 bool
 overlay_in_local_network(const struct peel_overlay *ov)
 {
-	return overlay_addr_local(&ov->conf.lan) || ov->conf.lan.port == 0;
+	return peel_addr_is_local(&ov->conf.lan) || ov->conf.lan.port == 0;
 }
 
 int
@@ -217,7 +217,7 @@ peel_overlay_input(
 
 	if (len < PEEL_HEADER_LEN || !find_community(ov, data, &c))
 		return -ENOENT;
-	if (!overlay_addr_usable(from))
+	if (!peel_addr_usable(from))
 		return overlay_malformed(ov);
 	switch (data[PEEL_PREFIX_LEN]) {
 	case PEEL_MSG_INTRO_REQUEST:

@@ -53,16 +53,9 @@ overlay_index_first(const struct ov_index *x, uint64_t hash)
 
 /* ---- scope.c: kinds of addresses ------------------------------------------------------------- */
 
-/** Loopback, private, link-local or shared: not reachable from the Internet. */
-bool overlay_addr_local(const struct peel_addr *a);
 /** Private, and in the same network as far as one can tell without its mask: the same /24, or /64
  * of IPv6. */
 bool overlay_addr_neighbours(const struct peel_addr *a, const struct peel_addr *b);
-/** Who one has to be to send from there: the IP address, of IPv6 its /56; a local address as it is,
- * because test networks have many nodes on one. */
-struct peel_addr overlay_addr_source(const struct peel_addr *a);
-/** Something a datagram can be sent to: a unicast address and a port. */
-bool overlay_addr_usable(const struct peel_addr *a);
 /** Who stands behind an address for counting heads: its /24 or /48, or a local address as it is. */
 struct peel_addr overlay_addr_subnet(const struct peel_addr *a);
 

@@ -44,6 +44,9 @@ struct peel_overlay_conf {
 	void (*send)(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len);
 	/** The learnt public address changed. May be NULL. */
 	void (*public_changed)(void *arg, const struct peel_addr *address);
+	/** A peer answered us in community @p c. May be NULL. */
+	void (*met)(void *arg, enum peel_community c, const struct peel_addr *addr,
+		const uint8_t pk[PEEL_PK_LEN]);
 	void *arg;
 };
 

@@ -98,7 +98,7 @@ note_communities(
 	for (size_t i = 0; i + PEEL_COMMUNITY_LEN <= list.len; i += PEEL_COMMUNITY_LEN) {
 		for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++) {
 			if (memcmp(list.p + i, ov->conf.community[c], PEEL_COMMUNITY_LEN) == 0)
-				overlay_walk_offer(ov, c, at, new_style, overlay_addr_local(at));
+				overlay_walk_offer(ov, c, at, new_style, peel_addr_is_local(at));
 		}
 	}
 }

@@ -75,7 +75,7 @@ hash_addr(const struct ov_peers *t, const struct peel_addr *a)
 static uint64_t
 hash_ip(const struct ov_peers *t, const struct peel_addr *a)
 {
-	struct peel_addr source = overlay_addr_source(a);
+	struct peel_addr source = peel_addr_sender(a);
 
 	return peel_addr_hash(&source, 3, t->seed);
 }
@@ -177,17 +177,17 @@ overlay_peers_member_at(
 bool
 overlay_peers_room(const struct ov_peers *t, const struct peel_addr *addr)
 {
-	struct peel_addr source = overlay_addr_source(addr), other;
+	struct peel_addr source = peel_addr_sender(addr), other;
 	unsigned int n = 0;
 	uint32_t slot;
 
 	if (t->n_free == 0)
 		return false;
-	if (overlay_addr_local(addr))
+	if (peel_addr_is_local(addr))
 		return true;
 	slot = overlay_index_first(&t->by_ip, hash_ip(t, addr));
 	for (; slot != PEEL_SLOT_NONE; slot = t->by_ip.next[slot]) {
-		other = overlay_addr_source(&t->peer[slot].addr);
+		other = peel_addr_sender(&t->peer[slot].addr);
 		n += peel_addr_equal(&other, &source);
 	}
 	return n < PER_IP;

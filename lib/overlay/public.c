@@ -41,7 +41,7 @@ winner(const struct peel_overlay *ov, bool local)
 	for (uint32_t i = 0; i < ov->n_votes; i++) {
 		const struct peel_addr *a = &ov->vote[i].seen;
 
-		if (overlay_addr_local(a) != local)
+		if (peel_addr_is_local(a) != local)
 			continue;
 		uint32_t n = votes_for(ov, a);
 
@@ -62,7 +62,7 @@ decide(struct peel_overlay *ov)
 
 	/* A local address is used only until a global one is known. */
 	if (a == NULL && (ov->public_address.family == PEEL_FAMILY_NONE ||
-				 overlay_addr_local(&ov->public_address)))
+				 peel_addr_is_local(&ov->public_address)))
 		a = winner(ov, true);
 	if (a == NULL || peel_addr_equal(a, &ov->public_address))
 		return;
@@ -103,7 +103,7 @@ vote(struct peel_overlay *ov, const struct peel_addr *voter, const struct peel_a
 static bool
 same_kind(const struct peel_addr *a, const struct peel_addr *b)
 {
-	return a->family == b->family && overlay_addr_local(a) == overlay_addr_local(b);
+	return a->family == b->family && peel_addr_is_local(a) == peel_addr_is_local(b);
 }
 
 /* A NAT that gives us other ports than our own may give each peer another one. */
@@ -143,7 +143,7 @@ overlay_public_settled(const struct peel_overlay *ov, const struct peel_addr *pe
 		return true;
 	/* Between us and the others is no NAT. */
 	if (!listens_everywhere(ov) && same_kind(lan, peer) &&
-		(!overlay_addr_local(lan) ||
+		(!peel_addr_is_local(lan) ||
 			(peel_addr_is_loopback(lan) && peel_addr_is_loopback(peer))))
 		return true;
 	for (uint32_t i = 0; i < ov->n_votes; i++) {
@@ -172,10 +172,10 @@ overlay_public_heard(struct peel_overlay *ov, const struct peel_addr *voter,
 	const struct peel_addr *seen, uint64_t now)
 {
 	/* Its own address, told by somebody to whom it handed our question on. */
-	if (!overlay_addr_usable(seen) || peel_addr_equal(seen, voter))
+	if (!peel_addr_usable(seen) || peel_addr_equal(seen, voter))
 		return PEEL_DEST_FOREIGN;
 	/* Nobody on the Internet sees us under a local address. */
-	if (!overlay_addr_local(seen) || overlay_addr_local(voter))
+	if (!peel_addr_is_local(seen) || peel_addr_is_local(voter))
 		vote(ov, voter, seen, now);
 	return judge(ov, voter, seen);
 }

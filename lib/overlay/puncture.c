@@ -37,7 +37,7 @@ may_be_local(const struct peel_overlay *ov, const struct peel_addr *from,
 {
 	if (same_nat)
 		return ov->conf.lan.port != 0 && overlay_addr_neighbours(walker, &ov->conf.lan);
-	return overlay_addr_local(from) && overlay_in_local_network(ov) &&
+	return peel_addr_is_local(from) && overlay_in_local_network(ov) &&
 	       (peel_addr_is_loopback(from) || !peel_addr_is_loopback(walker));
 }
 
@@ -52,11 +52,11 @@ overlay_puncture_request(struct peel_overlay *ov, enum peel_community c,
 	bool proved = peel_overlay_proved(ov, from) || overlay_is_bootstrap(ov, from);
 	bool same_nat = ov->public_address.family != PEEL_FAMILY_NONE &&
 			peel_addr_same_ip(&m.wan_walker, &ov->public_address) &&
-			!overlay_addr_local(&ov->public_address);
+			!peel_addr_is_local(&ov->public_address);
 	const struct peel_addr *walker = same_nat ? &m.lan_walker : &m.wan_walker;
 
-	if (!overlay_addr_usable(walker) || overlay_is_self(ov, walker) || (same_nat && !proved) ||
-		(overlay_addr_local(walker) && !may_be_local(ov, from, walker, same_nat)))
+	if (!peel_addr_usable(walker) || overlay_is_self(ov, walker) || (same_nat && !proved) ||
+		(peel_addr_is_local(walker) && !may_be_local(ov, from, walker, same_nat)))
 		return 0;
 	if (!overlay_may_puncture(ov, from, proved)) {
 		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1);

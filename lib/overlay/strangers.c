@@ -40,7 +40,7 @@ overlay_strangers_fini(struct ov_strangers *t)
 struct ov_allowance
 overlay_strangers_came(struct ov_strangers *t, const struct peel_addr *from, size_t len)
 {
-	struct peel_addr source = overlay_addr_source(from);
+	struct peel_addr source = peel_addr_sender(from);
 	uint64_t id = peel_addr_hash(&source, 5, t->seed) | 1; /* 0 is an empty entry */
 	uint32_t slot = overlay_index_first(&t->by_id, id);
 

@@ -73,11 +73,11 @@ overlay_walk_offer(struct peel_overlay *ov, enum peel_community c, const struct 
 {
 	struct ov_walk *w = &ov->walk[c];
 
-	if (!overlay_addr_usable(addr) || !has_family(ov, addr->family) ||
-		overlay_is_self(ov, addr) || overlay_is_bootstrap(ov, addr))
+	if (!peel_addr_usable(addr) || !has_family(ov, addr->family) || overlay_is_self(ov, addr) ||
+		overlay_is_bootstrap(ov, addr))
 		return;
 	/* A stranger on the Internet must not make us probe the network we are in. */
-	if (overlay_addr_local(addr) && !local_ok)
+	if (peel_addr_is_local(addr) && !local_ok)
 		return;
 	if (known(ov, w, addr) || overlay_peers_member_at(&ov->peers, addr, c) != NULL)
 		return;
@@ -93,8 +93,8 @@ static void
 offer_other_family(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
 	const struct peel_intro_response *m)
 {
-	if (m->src_wan.family == from->family || !overlay_addr_usable(&m->src_wan) ||
-		!has_family(ov, m->src_wan.family) || overlay_addr_local(&m->src_wan))
+	if (m->src_wan.family == from->family || !peel_addr_usable(&m->src_wan) ||
+		!has_family(ov, m->src_wan.family) || peel_addr_is_local(&m->src_wan))
 		return;
 	if (ov->public_address.family == m->src_wan.family) {
 		struct peel_puncture_request ask = {
@@ -115,7 +115,7 @@ overlay_walk_response(struct peel_overlay *ov, enum peel_community c, const stru
 	bool intro_new = (m->bits & (new_style ? PEEL_BITS_INTRO_NEW_233
 					       : PEEL_BITS_RESPONSE_INTRO_NEW)) != 0;
 	const struct peel_addr *lan = &m->lan_intro, *wan = &m->wan_intro;
-	bool local_ok = overlay_addr_local(from);
+	bool local_ok = peel_addr_is_local(from);
 
 	if (ov->public_address.family == PEEL_FAMILY_NONE ||
 		!peel_addr_same_ip(wan, &ov->public_address)) {

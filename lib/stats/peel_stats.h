@@ -121,6 +121,10 @@
 		"introduction responses meant for another address than ours, not believed")        \
 	X(PUNCTURES_SENT, "punctures_sent", "punctures sent on request")                           \
 	X(LIVENESS_PINGS, "liveness_pings", "discovery and DHT pings answered")                    \
+	X(DHT_FINDS, "dht_finds", "look-ups of others in the DHT answered")                        \
+	X(DHT_STORED, "dht_stored", "values of the DHT stored for others")                         \
+	X(DHT_REFUSED, "dht_refused",                                                              \
+		"requests to store in the DHT refused: bad token, too long, or too many")          \
 	X(BAD_SIGNATURE, "bad_signature", "signed messages that did not verify")                   \
 	X(CONTROL_MALFORMED, "control_malformed", "control messages that did not parse")           \
 	X(CONTROL_RATE, "control_rate", "control messages dropped by a rate limit")                \

@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import sys
 
-from . import http_cases, proxied, scenarios, special
+from . import dht_cases, http_cases, proxied, scenarios, special
 from .runner import Runner, raises
 from .supervise import supervised
 from .world import World
@@ -29,6 +29,11 @@ def topologies(relay, quick):
 SPECIAL = (
     ("dead hop", special.dead_hop),
     ("restart", special.restart),
+)
+# Nodes of the DHT are always those of py-ipv8: "rust" is left out.
+SPECIAL_DHT = (
+    ("dht values", dht_cases.values),
+    ("dht peers", dht_cases.peers),
 )
 SPECIAL_PEEL = (
     ("http answers", http_cases.answers),
@@ -98,7 +103,8 @@ def worlds(runner, options):
     if options.long:
         yield runner.case("stays a candidate", special.stays_candidate, *alone, timeout=200)
     yield runner.case("a hundred circuits", hundred, options)
-    for name, scenario in SPECIAL + (SPECIAL_PEEL if options.relay == "peel" else ()):
+    cases = SPECIAL + (SPECIAL_DHT if options.relay != "rust" else ()) + (SPECIAL_PEEL if options.relay == "peel" else ())
+    for name, scenario in cases:
         yield runner.case(name, scenario, *alone)
 
 

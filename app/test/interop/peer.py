@@ -70,8 +70,8 @@ class Peer:
         await self.ipv8.start()
         if override:
             override.set_exit_address((self.exit_ip, 0))
-        self.discovery, dht, self.tunnels = self.ipv8.overlays
-        self.tunnels.dht_provider = DHTCommunityProvider(dht, self.port)
+        self.discovery, self.dht, self.tunnels = self.ipv8.overlays
+        self.tunnels.dht_provider = DHTCommunityProvider(self.dht, self.port)
         self.walker = asyncio.ensure_future(self._walk())
         return self
 

@@ -2,7 +2,7 @@
  * Copyright (c) 2026, the Peel authors
  *
  * A DHT driven by a script read from the input: datagrams as they are, datagrams signed here,
- * answers to its pings, time.
+ * answers to what it asked, values stored with its tokens, time.
  */
 #include <stdlib.h>
 
@@ -18,8 +18,11 @@ struct world {
 	struct peel_stats stats;
 	struct peel_dht *dht;
 	uint8_t prefix[PEEL_PREFIX_LEN];
-	struct peel_addr asked;
+	struct peel_addr asked; /* last, with this message and identifier */
+	uint8_t asked_id;
 	uint32_t identifier;
+	uint8_t token[PEEL_DHT_TOKEN_LEN]; /* the last one it gave, to that address */
+	struct peel_addr token_for;
 	uint64_t n_pings, n_done;
 };
 
@@ -43,16 +46,27 @@ repeatable(void *arg, void *out, size_t len)
 static void
 sent(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
 {
+	struct peel_dht_find_response found;
 	struct world *w = arg;
 	struct peel_signed s;
 
+	if (len > PEEL_DATAGRAM_MAX)
+		abort();
+	if (data[PEEL_PREFIX_LEN] > PEEL_MSG_DHT_CONNECT_PEER_RESPONSE)
+		return; /* a puncture-request */
 	if (peel_signed_parse(data, len, false, false, &s) != 0 || !peel_signed_verify(&s))
 		abort();
-	if (s.id != PEEL_MSG_DHT_PING_REQUEST)
+	if (s.id == PEEL_MSG_DHT_FIND_RESPONSE) {
+		if (peel_dht_find_response_parse(s.body, &found) != 0)
+			abort();
+		memcpy(w->token, found.token, sizeof(w->token));
+		w->token_for = *to;
+	}
+	if (s.id % 2 == 0)
 		return;
 	w->asked = *to;
-	if (peel_dht_plain_parse(s.body, &w->identifier) != 0)
-		abort();
+	w->asked_id = s.id;
+	w->identifier = peel_get_be32(s.body.p);
 }
 
 static void
@@ -115,16 +129,53 @@ message(struct world *w, struct peel_reader *r, bool with_signature)
 	input(w, &from, &m);
 }
 
+/* The rest of a body from the input. */
 static void
-answer(struct world *w)
+append(struct peel_writer *m, struct peel_reader *r)
+{
+	size_t n = peel_read_u8(r);
+
+	if (n > peel_reader_left(r))
+		n = peel_reader_left(r);
+	if (n > 0)
+		peel_write_bytes(m, peel_read_bytes(r, n), n);
+}
+
+static void
+answer(struct world *w, struct peel_reader *r)
 {
 	uint8_t buffer[512];
 	struct peel_writer m = peel_writer_init(buffer, sizeof(buffer));
 
-	peel_signed_begin(&m, w->prefix, PEEL_MSG_DHT_PING_RESPONSE, w->other.pk, false, 0);
+	peel_signed_begin(&m, w->prefix, w->asked_id + 1, w->other.pk, false, 0);
 	peel_dht_plain_write(&m, w->identifier);
+	if (w->asked_id == PEEL_MSG_DHT_FIND_REQUEST ||
+		w->asked_id == PEEL_MSG_DHT_CONNECT_PEER_REQUEST)
+		append(&m, r);
 	peel_sign(&m, &w->other);
 	input(w, &w->asked, &m);
+}
+
+static void
+store(struct world *w, struct peel_reader *r)
+{
+	static const uint8_t target[2][PEEL_DHT_KEY_LEN] = {{1}, {2}};
+	uint8_t buffer[512], id = peel_read_u8(r) % 2;
+	struct peel_writer m = peel_writer_init(buffer, sizeof(buffer));
+
+	peel_signed_begin(&m, w->prefix,
+		id == 0 ? PEEL_MSG_DHT_STORE_REQUEST : PEEL_MSG_DHT_STORE_PEER_REQUEST, w->other.pk,
+		false, 0);
+	peel_dht_plain_write(&m, 1);
+	peel_write_bytes(&m, w->token, sizeof(w->token));
+	if (id == 0) {
+		peel_write_bytes(&m, target[peel_read_u8(r) % 2], PEEL_DHT_KEY_LEN);
+		append(&m, r);
+	} else {
+		peel_write_bytes(&m, w->other.mid, PEEL_MID_LEN);
+	}
+	peel_sign(&m, &w->other);
+	input(w, &w->token_for, &m);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -144,6 +195,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.arg = &w,
 	};
 
+	const struct peel_addr own = peel_addr_ipv4(198, 51, 100, 1, 8090);
+
 	if (peel_keys_init() != 0)
 		abort();
 	fixed_key(1, &w.own);
@@ -151,18 +204,21 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	peel_prefix_build(w.prefix, conf.community);
 	if (peel_dht_new(&conf, &w.dht) != 0)
 		abort();
+	peel_dht_address(w.dht, &own);
 	for (int i = 0; i < OPS_MAX && peel_reader_left(&r) > 0; i++) {
-		uint8_t op = peel_read_u8(&r) % 5;
+		uint8_t op = peel_read_u8(&r) % 6;
 		struct peel_addr to = peel_addr_ipv4(203, 0, 113, op, 9);
 
 		if (op < 2)
 			message(&w, &r, op == 1);
 		else if (op == 2)
-			answer(&w);
+			answer(&w, &r);
 		else if (op == 3)
 			w.n_pings += peel_dht_ping(w.dht, &to, done, &w, w.n_pings) == 0;
-		else
+		else if (op == 4)
 			w.now += peel_read_u8(&r) * 100;
+		else
+			store(&w, &r);
 		peel_dht_tick(w.dht);
 	}
 	/* Each ping ends once. */

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The relay as a node of the DHT among stock py-ipv8 nodes, which know nobody else at first."""
+
+import contextlib
+import os
+
+from ipv8.dht.routing import NODE_STATUS_GOOD, Node
+
+from .net import free_ports, until
+from .peer import RELAY, Peer
+from .world import make_relay
+
+
+class DhtWorld:
+    """Use as: async with DhtWorld("peel", 2) as world."""
+
+    def __init__(self, relay, n_peers, binary=None):
+        ports = free_ports(1 + n_peers)
+        address = ("127.0.0.1", ports[0])
+        self.relay = make_relay(relay, ports[0], (RELAY,), [], binary, name="relay")
+        self.peers = [Peer(address[0], port, flags=(), walk_to=[address], name=f"peer {i + 1}")
+                      for i, port in enumerate(ports[1:])]
+        self.stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self):
+        try:
+            for node in (self.relay, *self.peers):
+                await node.start()
+                self.stack.push_async_callback(node.stop)
+            info = await self.relay.info()
+            self.node = Node(bytes.fromhex(info["key"]), (info["ip"], info["port"]))
+            await until(self.settled, 30.0, "the relay and the others did not become nodes of each other")
+        except BaseException:
+            await self.stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_):
+        await self.stack.aclose()
+
+    async def settled(self):
+        """Every peer has the relay in its routing table, and the relay has the peers."""
+        for peer in self.peers:
+            known = [node for table in peer.dht.routing_tables.values() for node in table.closest_nodes(self.node.id)]
+            ours = [node for node in known if node.mid == self.node.mid]
+            # It was put there by the relay's own ping, perhaps; whether it answers is another matter.
+            if not ours or not await peer.dht.ping(ours[0]) or ours[0].status != NODE_STATUS_GOOD:
+                return False
+        return self.relay.kind != "peel" or (await self.count())["nodes_ipv4"] >= len(self.peers)
+
+    async def count(self):
+        """What a Peel relay says about its part in the DHT."""
+        return (await self.relay.status())["dht"]
+
+    async def ask(self, peer, target):
+        """The values that the relay itself has under a key."""
+        answer = await peer.dht._send_find_request(self.node, target, False)
+        return answer and answer.get("values", [])
+
+
+async def values(relay, _origin, binary):
+    """What one node stores at the relay another one finds there: unsigned, signed, and its newest version."""
+    async with DhtWorld(relay, 2, binary) as world:
+        first, second = world.peers
+        plain, signed = os.urandom(20), os.urandom(20)
+        if world.node not in await first.dht.store_value(plain, b"plain text"):
+            raise AssertionError("the relay did not store a value")
+        for text in (b"old", b"new"):
+            if world.node not in await first.dht.store_value(signed, text, sign=True):
+                raise AssertionError("the relay did not store a signed value")
+        if await world.ask(second, plain) != [b"\0plain text"]:
+            raise AssertionError(f"the relay has {await world.ask(second, plain)}")
+        if len(await world.ask(second, signed)) != 1:
+            raise AssertionError("the relay has two versions of a signed value")
+        key = first.dht.my_peer.public_key.key_to_bin()
+        for target, wanted in ((plain, (b"plain text", None)), (signed, (b"new", key))):
+            found = await second.dht.find_values(target)
+            if list(found) != [wanted]:
+                raise AssertionError(f"found {found} in place of {wanted}")
+        return str(await world.count()) if relay == "peel" else None
+
+
+async def peers(relay, _origin, binary):
+    """A node stores its address at the relay, and another one is told of it and let through."""
+    async with DhtWorld(relay, 2, binary) as world:
+        first, second = world.peers
+        mid = first.dht.my_peer.mid
+        await first.dht.store_peer()
+        if world.node not in first.dht.store_for_me[mid]:
+            raise AssertionError("the relay did not store a peer")
+        found = await second.dht.send_connect_peer_request(mid, [world.node])
+        if [node.mid for node in found] != [mid]:
+            raise AssertionError(f"told of {found}")
+        return str(await world.count()) if relay == "peel" else None

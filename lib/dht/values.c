@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Whose a stored value is, and whether that is true. Source: protocol section 21.7.
+ */
+#include "dht_internal.h"
+
+void
+dht_value_identity(const struct peel_dht_value *v, struct peel_span blob, uint8_t out[PEEL_MID_LEN])
+{
+	if (v->is_signed)
+		peel_mid(v->pk.p, v->pk.len, out);
+	else
+		peel_mid(blob.p, blob.len, out);
+}
+
+bool
+dht_value_genuine(const struct peel_dht_value *v)
+{
+	struct peel_signed s = {.pk = v->pk, .covered = v->covered, .signature = v->signature};
+
+	return !v->is_signed || peel_signed_verify(&s);
+}
