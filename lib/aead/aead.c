@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * The self-test of engines, and what they share.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -162,8 +164,10 @@ peel_aead_self_test(const struct peel_aead_engine *engine)
 }
 
 void
-peel_aead_zero_failed(struct peel_aead_op *op, uint64_t failed)
+peel_aead_wipe_failed(
+	struct peel_aead_op *op, uint64_t failed, uint8_t tag[PEEL_AEAD_BURST][PEEL_AEAD_TAG_LEN])
 {
+	peel_wipe(tag, PEEL_AEAD_BURST * PEEL_AEAD_TAG_LEN);
 	for (; failed != 0; failed &= failed - 1) {
 		struct peel_aead_op *o = &op[__builtin_ctzll(failed)];
 

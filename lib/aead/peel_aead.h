@@ -12,24 +12,29 @@
 
 #define PEEL_AEAD_TAG_LEN 16
 #define PEEL_AEAD_NONCE_LEN 12
-#define PEEL_AEAD_BURST 64	 /* so that a uint64_t is a mask */
-#define PEEL_AEAD_TEXT_MAX 65535 /* bytes of a plaintext: no datagram has more */
+/* so that a uint64_t is a mask */
+#define PEEL_AEAD_BURST 64
+/* bytes of a plaintext: no datagram has more */
+#define PEEL_AEAD_TEXT_MAX 65535
 
 /** One operation, in place. */
 struct peel_aead_op {
-	const struct peel_key *key; /* not copied; its line already prefetched */
-	uint8_t *text; /* any alignment; sealing: 16 writable bytes behind it for the tag */
+	/* not copied; its line already prefetched */
+	const struct peel_key *key;
+	/* any alignment; sealing: 16 writable bytes behind it for the tag */
+	uint8_t *text;
 	/* sealing: plaintext bytes, up to PEEL_AEAD_TEXT_MAX; opening: with the tag's 16 */
 	uint32_t len;
-	uint8_t nonce[PEEL_AEAD_NONCE_LEN]; /* salt 4, explicit salt 8 */
+	/* salt 4, explicit salt 8 */
+	uint8_t nonce[PEEL_AEAD_NONCE_LEN];
 };
 
 struct peel_aead; /* an engine's context: one per thread, never shared */
 
 struct peel_aead_engine {
 	const char *name; /* as in the configuration */
-	/** Operations it works on at once: callers who can choose hand it that many at a time. 0,
-	 * 1: as many as they like. */
+	/** How many operations it works on at once. Callers who can choose pass that many at a
+	 * time; 0, 1: as many as they like. */
 	unsigned int lanes;
 	/** -ENOTSUP when this CPU cannot run it, -ENOMEM. */
 	int (*new)(struct peel_aead **out);

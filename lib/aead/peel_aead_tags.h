@@ -20,6 +20,7 @@ peel_aead_tag_differs(const uint8_t a[PEEL_AEAD_TAG_LEN], const uint8_t b[PEEL_A
 	return (diff | (0 - diff)) >> 63;
 }
 
-/** Zero the texts of the operations in @p failed: what an engine left there is not authentic.
- * Rare. */
-void peel_aead_zero_failed(struct peel_aead_op *op, uint64_t failed);
+/** Some operations failed, which is rare. Zero their texts, where an engine left an unauthentic
+ * plaintext, and the computed tags: they would have made forgeries authentic. */
+void peel_aead_wipe_failed(struct peel_aead_op *op, uint64_t failed,
+	uint8_t tag[PEEL_AEAD_BURST][PEEL_AEAD_TAG_LEN]) __attribute__((cold));

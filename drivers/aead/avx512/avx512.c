@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Hands bursts to the vector code, and compares tags. Compiled for the baseline CPU, as new() must
- * run everywhere.
+ * The engine: cuts bursts for the vector code, and compares tags. It is compiled for the baseline
+ * CPU, as new() must run everywhere.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "peel_aead_avx512.h"
 #include "peel_aead_tags.h"
 
+/* of eight cells: more would not stay in the cache of the first level with their texts */
 #define BLOCKS_ENOUGH 128
 
 struct peel_aead {
@@ -24,15 +25,15 @@ begin(struct cells *c)
 	c->blocks = 0;
 }
 
-/* Another operation, or false: a burst whose texts and keystream would not fit into the cache of
- * the first level is cut behind some eight cells, as many as are hashed together. */
+/* Add an operation, or return false: bursts are cut behind eight cells, as many as are hashed
+ * together, when they have blocks enough. */
 static inline bool
 add(struct cells *c, const struct peel_aead_op *op, uint32_t len)
 {
 	uint32_t blocks = 1 + (len + BLOCK_LEN - 1) / BLOCK_LEN;
 
 	if (len > PEEL_AEAD_TEXT_MAX)
-		abort(); /* the caller's mistake; going on would send it in clear */
+		abort(); /* the caller's mistake; going on would send it in the clear */
 	if (c->blocks + blocks > BLOCKS_MAX || (c->n % 8 == 0 && c->blocks > BLOCKS_ENOUGH))
 		return false;
 	c->cell[c->n] = (struct cell){op->key, op->nonce, op->text, len, c->blocks, blocks};
@@ -44,7 +45,7 @@ add(struct cells *c, const struct peel_aead_op *op, uint32_t len)
 }
 
 static inline void
-turn(struct cells *c, bool open)
+crypt(struct cells *c, bool open)
 {
 	chacha20_keystream(c);
 	cells_xor_mac(c, CELLS_HASH_FASTER, open);
@@ -58,18 +59,10 @@ avx512_seal(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n)
 	for (unsigned int i = 0; i < n;) {
 		for (begin(c); i < n && add(c, &op[i], op[i].len); i++)
 			;
-		turn(c, false);
+		crypt(c, false);
 		for (unsigned int k = 0; k < c->n; k++)
 			memcpy(c->cell[k].text + c->cell[k].len, c->tag[k], PEEL_AEAD_TAG_LEN);
 	}
-}
-
-/* Rare: what was turned is not authentic, and the tag that would have been must not stay around. */
-static void __attribute__((noinline, cold))
-wipe_failed(struct cells *c, struct peel_aead_op *op, uint64_t failed)
-{
-	peel_aead_zero_failed(op, failed);
-	peel_wipe(c->tag, sizeof(c->tag));
 }
 
 static uint64_t
@@ -93,13 +86,13 @@ avx512_open(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n)
 		}
 		if (c->n == 0)
 			break;
-		turn(c, true);
+		crypt(c, true);
 		for (unsigned int k = 0; k < c->n; k++)
 			failed |= peel_aead_tag_differs(c->tag[k], c->cell[k].text + c->cell[k].len)
 				  << from[k];
 	}
 	if (__builtin_expect(failed != 0, 0))
-		wipe_failed(c, op, failed);
+		peel_aead_wipe_failed(op, failed, c->tag);
 	return failed;
 }
 
@@ -109,7 +102,7 @@ avx512_free(struct peel_aead *cx)
 	peel_secret_free(cx, sizeof(*cx));
 }
 
-/* By the CPU and by the system, which has to save the wide registers. */
+/* By the CPU, and by the system, which must save the wide registers. */
 static bool
 supported(void)
 {

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Cells on their way through the engine, and the keystream they share. chacha20_keystream() writes
+ * the ChaCha20 blocks of all cells in one row, so that no lane of a vector is wasted between two
+ * cells. cells_xor_mac() XORs them onto the texts and computes the tags.
  */
 #pragma once
-
-/*
- * Cells on their way through the engine, and the keystream they share:
- *
- *   chacha20_keystream   writes the ChaCha20 blocks of all cells in one row, no lane of a vector
- * wasted in between cells_xor_mac           XORs it onto the texts and computes the tags, Poly1305
- * over the ciphertexts
- */
 
 #include "peel_aead.h"
 
@@ -19,37 +15,45 @@
 /* a vector's worth is written at once, and read from behind the end */
 #define BLOCKS_ROOM (BLOCKS_MAX + 16)
 
-#define FEW_MAX 3 /* times four blocks */
+/* What is left beside whole sixteens of blocks is computed in fours, up to so many. */
+#define FOURS_MAX 3
 
 struct cell {
 	const struct peel_key *key;
 	const uint8_t *nonce;
 	uint8_t *text;
-	uint32_t len; /* without the tag */
+	/* without the tag */
+	uint32_t len;
 	/* its blocks: the one-time key of Poly1305, then one per 64 bytes of text */
 	uint32_t first;
 	uint32_t blocks;
 };
 
 struct cells {
-	/* Secrets: they stay until the next burst overwrites them, or the context is freed and
-	 * wiped. Beside what a compiler leaves in registers and on the stack, there are no
-	 * others. */
+	/* Secrets stay here until the next burst overwrites them, or until the context is freed and
+	 * wiped. There are no others, but for what a compiler leaves in registers and on the
+	 * stack. */
 	uint8_t keystream[BLOCKS_ROOM][BLOCK_LEN] __attribute__((aligned(64)));
-	uint32_t state[2][16][16]; /* ChaCha20 of 16 blocks, by word and lane: start states ... */
-	uint32_t done[16][16];	   /* ... and results */
-	uint32_t few[2][4]
-		    [16]; /* start states of four blocks each, a row of four words in 128 bits */
-	uint64_t power[9][3][8]; /* Poly1305: r to the power of 1..8 and of 16, by limb and cell */
-	uint64_t lanes[8][3][8]; /* what of a hash is in the lanes, by cell and limb */
+	/* ChaCha20 of 16 blocks, by word and lane: start states and results */
+	uint32_t state[2][16][16];
+	uint32_t done[16][16];
+	/* start states of fours of blocks: four rows, in each the four words of every block */
+	uint32_t fours[FOURS_MAX][4][16];
+	/* Poly1305: r to the power of 1..8 and of 16, by limb and cell */
+	uint64_t power[9][3][8];
+	/* sums that are still spread over the lanes, by cell and limb */
+	uint64_t lanes[8][3][8];
+	/* computed */
+	uint8_t tag[PEEL_AEAD_BURST][PEEL_AEAD_TAG_LEN] __attribute__((aligned(64)));
 
-	uint8_t tag[PEEL_AEAD_BURST][PEEL_AEAD_TAG_LEN] __attribute__((aligned(64))); /* computed */
+	/* at least one cell, and the blocks of all, up to BLOCKS_MAX */
+	unsigned int n;
+	uint32_t blocks;
 	struct cell cell[PEEL_AEAD_BURST];
-	/* the cells' first blocks again, in bytes; any behind the last cell */
+	/* once more for vectors: the bytes where the cells' blocks begin, and their lengths; behind
+	 * the last cell anything */
 	uint64_t first_at[PEEL_AEAD_BURST];
-	uint64_t len[PEEL_AEAD_BURST]; /* and their lengths */
-	unsigned int n;		       /* at least 1 */
-	uint32_t blocks;	       /* of all cells, up to BLOCKS_MAX */
+	uint64_t len[PEEL_AEAD_BURST];
 };
 
 /** Fill the keystream of all cells.   Thread: owner of @p c. */
@@ -57,12 +61,14 @@ void chacha20_keystream(struct cells *c);
 
 /** How Poly1305 is computed. The tags are the same. */
 enum cells_hash {
-	CELLS_HASH_FASTER, /* of the following */
-	CELLS_HASH_WIDE,   /* cell by cell, eight blocks of it at a time: for long texts */
-	/* eight cells at once, a lane for each: for short texts of similar length */
-	CELLS_HASH_ABREAST,
+	/* the faster one of the following */
+	CELLS_HASH_FASTER,
+	/* cell by cell, eight blocks at a time: for long texts */
+	CELLS_HASH_WIDE,
+	/* eight cells at a time, a lane for each: for short texts of similar length */
+	CELLS_HASH_LANES,
 };
 
-/** Turn plaintexts into ciphertexts (@p open: back) in place, and compute the tags.   Thread: owner
- * of @p c. */
+/** Encrypt the texts in place, or decrypt them (@p open), and compute the tags over the
+ * ciphertexts.   Thread: owner of @p c. */
 void cells_xor_mac(struct cells *c, enum cells_hash how, bool open);

@@ -2,8 +2,8 @@
  * Copyright (c) 2026, the Peel authors
  *
  * ChaCha20 (RFC 8439 section 2.3), 16 blocks at a time: vector w holds word w of the state of all
- * of them, so that a round needs no shuffle. Up to eight blocks left over take vectors of half the
- * size, which three ports of a core compute instead of two.
+ * of them, so that a round needs no shuffle. Up to twelve blocks left over are computed in fours, a
+ * vector for each row of their states, between the rounds of the first sixteen.
  */
 #include <immintrin.h>
 
@@ -12,7 +12,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Which block comes next. */
+/* The block that comes next. */
 struct cursor {
 	const struct cell *cell, *end;
 	uint32_t counter;
@@ -22,7 +22,8 @@ typedef uint32_t u32x16 __attribute__((vector_size(64)));
 
 static const uint32_t sigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
 
-/* The four quarter rounds of a round in step: each instruction waits for one of several before. */
+/* The four quarter rounds of a round in step, so that no instruction waits for the one before it.
+ */
 #define QUARTER_STEP(x, a, b, d, bits)                                                             \
 	(x[a] += x[b], x[d] ^= x[a], x[d] = x[d] << (bits) | x[d] >> (32 - (bits)))
 #define ROUND_STEP(x, a0, a1, a2, a3, b0, b1, b2, b3, d0, d1, d2, d3, bits)                        \
@@ -47,7 +48,7 @@ word(const uint8_t *p)
 	return v;
 }
 
-/* Up to @p room blocks of the cell at hand; their number. */
+/* Take up to @p room blocks of the cell at hand. @return how many. */
 INLINE uint32_t
 take(struct cursor *at, uint32_t room)
 {
@@ -95,9 +96,9 @@ start_16(uint32_t state[16][16], struct cursor *at)
 		_mm512_store_si512(state[i], x[i]);
 }
 
-/* Transposing 16 finished vectors in place, in eight steps of as many shuffles. First four words of
- * four blocks at a time: then vector 4 * i + k has in its 128 bits q the words 4 * i and on of
- * block 4 * q + k. */
+/* Transpose 16 finished vectors in place, in eight steps of as many shuffles. The first four steps
+ * take four words each: after them, element q (128 bits) of vector 4 * i + k has the words from
+ * 4 * i on of block 4 * q + k. */
 INLINE void
 transpose_words(uint32_t x[16][16], unsigned int i)
 {
@@ -123,9 +124,9 @@ transpose_blocks(const uint32_t x[16][16], unsigned int k, uint8_t *out)
 		_mm512_store_si512(out + BLOCK_LEN * (4 * q + k), block[q]);
 }
 
-/* ---- four blocks, or a few times four -------------------------------------------------------- */
+/* ---- fours of blocks ------------------------------------------------------------------------- */
 
-/* Row r of the states of four blocks, in 128 bits each. */
+/* The states of four blocks: row r of each in 128 bits of r[r]. */
 struct rows {
 	u32x16 r[4];
 };
@@ -161,7 +162,7 @@ rows_round(struct rows *x, unsigned int n, bool diagonals)
 	}
 }
 
-/* Start states of the next @p n blocks, up to four. What the other lanes compute is never read. */
+/* Start states of the next @p n blocks, up to four. What other lanes compute is never read. */
 INLINE struct rows
 start_rows(struct cursor *at, uint32_t n)
 {
@@ -188,21 +189,21 @@ start_rows(struct cursor *at, uint32_t n)
 			(u32x16)key0, (u32x16)key1, (u32x16)nonce}};
 }
 
-/* Up to twelve blocks, a few: @p n times four. */
+/* Start states of the next @p blocks, in @p n fours. */
 INLINE void
-start_few(
-	struct cells *c, struct cursor *at, uint32_t blocks, struct rows x[FEW_MAX], unsigned int n)
+start_fours(struct cells *c, struct cursor *at, uint32_t blocks, struct rows x[FOURS_MAX],
+	unsigned int n)
 {
 #pragma GCC unroll 3
 	for (unsigned int i = 0; i < n; i++)
 		x[i] = start_rows(at, i + 1 < n ? 4 : blocks - 4 * i);
-	memcpy(c->few, x, n * sizeof(x[0]));
+	memcpy(c->fours, x, n * sizeof(x[0]));
 }
 
 INLINE void
-finish_few(struct cells *c, const struct rows x[FEW_MAX], unsigned int n, uint8_t *out)
+finish_fours(struct cells *c, const struct rows x[FOURS_MAX], unsigned int n, uint8_t *out)
 {
-	const struct rows *start = (const struct rows *)c->few;
+	const struct rows *start = (const struct rows *)c->fours;
 	__m512i block[4];
 
 #pragma GCC unroll 3
@@ -216,19 +217,19 @@ finish_few(struct cells *c, const struct rows x[FEW_MAX], unsigned int n, uint8_
 }
 
 INLINE void
-few_alone(struct cells *c, struct cursor *at, unsigned int n)
+fours_alone(struct cells *c, struct cursor *at, unsigned int n)
 {
-	struct rows x[FEW_MAX];
+	struct rows x[FOURS_MAX];
 
-	start_few(c, at, c->blocks, x, n);
+	start_fours(c, at, c->blocks, x, n);
 	for (unsigned int i = 0; i < 10; i++) {
 		rows_round(x, n, false);
 		rows_round(x, n, true);
 	}
-	finish_few(c, x, n, c->keystream[0]);
+	finish_fours(c, x, n, c->keystream[0]);
 }
 
-/* ---- all of a burst: a few, then sixteens ---------------------------------------------------- */
+/* ---- all blocks of a burst: fours, then sixteens --------------------------------------------- */
 
 INLINE void
 load_start(u32x16 v[16], uint32_t state[16][16])
@@ -247,15 +248,15 @@ store_done(struct cells *c, const u32x16 v[16], uint32_t state[16][16])
 			c->done[i], _mm512_add_epi32((__m512i)v[i], _mm512_load_si512(state[i])));
 }
 
-/* The first sixteen, with the few in between: either waits for itself now and then. */
+/* The first sixteen, with the fours in between: each alone would wait for its own results. */
 INLINE void
-first_16(struct cells *c, struct cursor *at, uint32_t few, unsigned int n)
+first_16(struct cells *c, struct cursor *at, uint32_t rest, unsigned int n)
 {
-	struct rows x[FEW_MAX];
+	struct rows x[FOURS_MAX];
 	u32x16 v[16];
 
 	if (n > 0)
-		start_few(c, at, few, x, n);
+		start_fours(c, at, rest, x, n);
 	start_16(c->state[0], at);
 	load_start(v, c->state[0]);
 	for (unsigned int i = 0; i < 10; i++) {
@@ -266,12 +267,12 @@ first_16(struct cells *c, struct cursor *at, uint32_t few, unsigned int n)
 	}
 	store_done(c, v, c->state[0]);
 	if (n > 0)
-		finish_few(c, x, n, c->keystream[0]);
+		finish_fours(c, x, n, c->keystream[0]);
 }
 
-/* The rounds keep a core's vector ports busy, but not its shuffles: transpose the sixteen that are
- * done, and make ready the next, between the rounds of those under way. The core's own view ahead
- * is too short for that. */
+/* The rounds keep a core's adders busy, but not its shuffles. So the sixteen that are done are
+ * transposed, and the next ones prepared, between the rounds of those under way; the core does not
+ * look ahead far enough to do so by itself. */
 static void
 further_16(struct cells *c, struct cursor *at, uint8_t *out, uint32_t sixteens)
 {
@@ -308,24 +309,24 @@ chacha20_keystream(struct cells *c)
 {
 	struct cursor at = {.cell = c->cell, .end = c->cell + c->n};
 	uint32_t sixteens = (c->blocks + 3) / 16;
-	uint32_t few = c->blocks > 16 * sixteens ? c->blocks - 16 * sixteens : 0;
+	uint32_t rest = c->blocks > 16 * sixteens ? c->blocks - 16 * sixteens : 0;
 
 	if (sixteens == 0) {
-		if (few > 8)
-			few_alone(c, &at, 3);
-		else if (few > 4)
-			few_alone(c, &at, 2);
+		if (rest > 8)
+			fours_alone(c, &at, 3);
+		else if (rest > 4)
+			fours_alone(c, &at, 2);
 		else
-			few_alone(c, &at, 1);
+			fours_alone(c, &at, 1);
 		return;
 	}
-	if (few > 8)
-		first_16(c, &at, few, 3);
-	else if (few > 4)
-		first_16(c, &at, few, 2);
-	else if (few > 0)
-		first_16(c, &at, few, 1);
+	if (rest > 8)
+		first_16(c, &at, rest, 3);
+	else if (rest > 4)
+		first_16(c, &at, rest, 2);
+	else if (rest > 0)
+		first_16(c, &at, rest, 1);
 	else
 		first_16(c, &at, 0, 0);
-	further_16(c, &at, c->keystream[few], sixteens);
+	further_16(c, &at, c->keystream[rest], sixteens);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * One pass over the texts: XOR the keystream, and Poly1305 over what is the ciphertext (RFC 8439
- * section 2.8). Either way the blocks of a text end at a vector's end and zeros stand before its
- * first one: they leave the zero that Poly1305 starts with as it is.
+ * One pass over the texts: XOR the keystream onto them, and hash the ciphertext with Poly1305
+ * (RFC 8439 section 2.8). The last block of a text is the last of a vector. Zeros fill what is
+ * missing before the first block: Poly1305 starts from zero, and they leave it so.
  */
 #include <immintrin.h>
 
@@ -13,22 +13,25 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-#define HASH_LEN 16 /* a block of Poly1305 */
+/* a block of Poly1305, and eight of them */
+#define HASH_LEN 16
 #define WIDE_LEN (8 * HASH_LEN)
-#define POWER_16 8 /* its place in cells.power */
+/* where r^16 is in cells.power */
+#define POWER_16 8
 
-/* A text without its cell. */
+/* The text of a cell, and the keystream that belongs to it. */
 struct text {
 	uint8_t *bytes;
 	const uint8_t *keystream;
 	int32_t len;
 };
 
-/* ---- XOR: 64 bytes at an offset that may lie before the text or reach behind it; what is outside
- * counts as zero  */
+/* ---- XOR ------------------------------------------------------------------------------------- */
+
+/* 64 bytes of the text from @p at on. All of these return the ciphertext. */
 
 INLINE __m512i
-xor_mac_whole(const struct text *t, int32_t at, bool open)
+xor_64(const struct text *t, int32_t at, bool open)
 {
 	__m512i in = _mm512_loadu_si512(t->bytes + at);
 	__m512i out = _mm512_xor_si512(in, _mm512_loadu_si512(t->keystream + at));
@@ -37,8 +40,9 @@ xor_mac_whole(const struct text *t, int32_t at, bool open)
 	return open ? in : out;
 }
 
+/* The same where some of the bytes are outside the text: they count as zero. */
 INLINE __m512i
-xor_mac_edge(const struct text *t, int32_t at, bool open)
+xor_64_edge(const struct text *t, int32_t at, bool open)
 {
 	int32_t before = at < 0 ? (at < -BLOCK_LEN ? BLOCK_LEN : -at) : 0;
 	int32_t until = t->len - at < BLOCK_LEN ? (t->len < at ? 0 : t->len - at) : BLOCK_LEN;
@@ -52,11 +56,11 @@ xor_mac_edge(const struct text *t, int32_t at, bool open)
 }
 
 INLINE __m512i
-xor_mac_row(const struct text *t, int32_t at, bool open)
+xor_64_any(const struct text *t, int32_t at, bool open)
 {
 	if (at >= 0 && at + BLOCK_LEN <= t->len)
-		return xor_mac_whole(t, at, open);
-	return xor_mac_edge(t, at, open);
+		return xor_64(t, at, open);
+	return xor_64_edge(t, at, open);
 }
 
 INLINE struct text
@@ -82,7 +86,7 @@ key_part(struct eight e, unsigned int i)
 		e.cells->keystream[0] + sizeof(uint64_t) * i, 1);
 }
 
-/* The part of the key that is multiplied with, clamped. */
+/* The first half of the key, clamped: the number to multiply with. */
 INLINE struct poly
 key_r(struct eight e)
 {
@@ -107,9 +111,13 @@ store_tags(struct eight e, struct poly h)
 	_mm512_store_si512(e.cells->tag[e.first + 4], _mm512_permutex2var_epi64(lo, high_4, hi));
 }
 
-/* ---- wide: eight blocks of a text in the lanes of a vector. The last block of a text is to be
- * multiplied with r, the one before it with r^2 and so on: from vector to vector with r^8, in the
- * end each lane with its own power ------------------ */
+/* ---- wide: eight blocks of a text side by side ----------------------------------------------- */
+
+/*
+ * The last block of a text is to be multiplied by r, the one before it by r^2, and so on. So a
+ * vector of eight blocks is multiplied by r^8 for each vector that follows, and in the end each of
+ * its lanes by a power of its own.
+ */
 
 INLINE void
 store_poly(uint64_t at[3][8], struct poly p)
@@ -164,15 +172,14 @@ split_wide(__m512i blocks_0, __m512i blocks_4, __m512i bit129)
 }
 
 INLINE struct poly
-xor_mac_wide(const struct text *t, int32_t at, bool open)
+xor_eight(const struct text *t, int32_t at, bool open)
 {
-	__m512i blocks_0 = xor_mac_whole(t, at, open),
-		blocks_4 = xor_mac_whole(t, at + BLOCK_LEN, open);
+	__m512i blocks_0 = xor_64(t, at, open), blocks_4 = xor_64(t, at + BLOCK_LEN, open);
 
 	return split_wide(blocks_0, blocks_4, poly_set1(POLY_BIT129));
 }
 
-/* bit 129 for all but the first @p missing of eight blocks. */
+/* Bit 129 for all but the first @p missing of eight blocks. */
 INLINE __m512i
 bits_129(unsigned int missing)
 {
@@ -182,66 +189,66 @@ bits_129(unsigned int missing)
 		(__mmask8)(_pdep_u32(there, 0x55) | _pdep_u32(there >> 4, 0xaa)), POLY_BIT129);
 }
 
-/* The first vector, whose missing blocks are before the text. */
+/* The first eight blocks, of which @p missing would stand before the text. */
 INLINE struct poly
-xor_mac_first(const struct text *t, unsigned int missing, bool open)
+xor_first_eight(const struct text *t, unsigned int missing, bool open)
 {
 	int32_t at = -(int32_t)(missing * HASH_LEN);
 	__m512i blocks_0, blocks_4;
 
 	if (missing < 4) {
-		blocks_0 = xor_mac_edge(t, at, open);
-		blocks_4 = xor_mac_whole(t, at + BLOCK_LEN, open);
+		blocks_0 = xor_64_edge(t, at, open);
+		blocks_4 = xor_64(t, at + BLOCK_LEN, open);
 	} else {
 		blocks_0 = _mm512_setzero_si512();
-		blocks_4 = xor_mac_edge(t, at + BLOCK_LEN, open);
+		blocks_4 = xor_64_edge(t, at + BLOCK_LEN, open);
 	}
 	return split_wide(blocks_0, blocks_4, bits_129(missing));
 }
 
-/* Turn the text of one cell; of its hash the lanes, each to be multiplied with its power. */
+/* The text of one cell. @return the lanes of its hash, each still to be multiplied by its power. */
 INLINE struct poly
-xor_mac_cell(struct eight e, unsigned int i, bool open)
+hash_cell(struct eight e, unsigned int i, bool open)
 {
 	const struct text t = text_of(e.cells, e.first + i);
 	const __m512i length = _mm512_maskz_set1_epi64(0x80, t.len);
-	uint32_t blocks = ((uint32_t)t.len + HASH_LEN - 1) / HASH_LEN + 1; /* and the lengths */
+	uint32_t blocks = ((uint32_t)t.len + HASH_LEN - 1) / HASH_LEN + 1; /* + the lengths */
 	uint32_t vectors = (blocks + 7) / 8, missing = 8 * vectors - blocks;
 	int32_t at = WIDE_LEN - (int32_t)(missing * HASH_LEN);
 	struct poly_factor r8, r16;
 	struct poly h;
 
 	if (vectors == 1) {
-		__m512i blocks_0 = xor_mac_edge(&t, at - WIDE_LEN, open);
-		__m512i blocks_4 = xor_mac_edge(&t, at - BLOCK_LEN, open);
+		__m512i blocks_0 = xor_64_edge(&t, at - WIDE_LEN, open);
+		__m512i blocks_4 = xor_64_edge(&t, at - BLOCK_LEN, open);
 
 		return split_wide(blocks_0, _mm512_or_si512(blocks_4, length), bits_129(missing));
 	}
 	r8 = power_of(e, i, 7);
-	h = poly_multiply(xor_mac_first(&t, missing, open), &r8);
+	h = poly_multiply(xor_first_eight(&t, missing, open), &r8);
 	vectors -= 2;
 	if (vectors % 2 != 0) {
-		h = poly_multiply(poly_add(h, xor_mac_wide(&t, at, open)), &r8);
+		h = poly_multiply(poly_add(h, xor_eight(&t, at, open)), &r8);
 		at += WIDE_LEN;
 	}
 	r16 = power_of(e, i, POWER_16);
 	for (uint32_t k = vectors / 2; k != 0; k--, at += 2 * WIDE_LEN) {
 		struct poly_sum sum = poly_sum_zero();
 
-		h = poly_add(h, xor_mac_wide(&t, at, open));
-		poly_multiply_add(&sum, xor_mac_wide(&t, at + WIDE_LEN, open), &r8);
+		h = poly_add(h, xor_eight(&t, at, open));
+		poly_multiply_add(&sum, xor_eight(&t, at + WIDE_LEN, open), &r8);
 		poly_multiply_add(&sum, h, &r16);
 		h = poly_reduce(&sum, false);
 	}
-	__m512i blocks_0 = xor_mac_whole(&t, at, open);
-	__m512i blocks_4 = xor_mac_edge(&t, at + BLOCK_LEN, open);
+	__m512i blocks_0 = xor_64(&t, at, open);
+	__m512i blocks_4 = xor_64_edge(&t, at + BLOCK_LEN, open);
 
 	return poly_add(
 		h, split_wide(blocks_0, _mm512_or_si512(blocks_4, length), poly_set1(POLY_BIT129)));
 }
 
-/* From the lanes of each cell to a lane per cell, and the sum of all lanes times their powers: two
- * sums, as a multiply-add waits for the one before it. */
+/* The sum of each cell's lanes times their powers, a cell per lane. It is computed as two sums, as
+ * a multiply-add waits for the one before it. */
 INLINE struct poly
 sum_lanes(struct eight e)
 {
@@ -266,18 +273,18 @@ sum_lanes(struct eight e)
 }
 
 INLINE void
-xor_mac_each(struct eight e, bool open)
+hash_wide(struct eight e, bool open)
 {
 	make_powers(e);
 	for (unsigned int i = 0; i < e.n; i++)
-		store_poly(e.cells->lanes[i], xor_mac_cell(e, i, open));
+		store_poly(e.cells->lanes[i], hash_cell(e, i, open));
 	store_tags(e, sum_lanes(e));
 }
 
-/* ---- lanes: a row is 64 bytes, or four blocks, of each cell ---------------------------------- */
+/* ---- lanes: eight cells side by side --------------------------------------------------------- */
 
-/* Four blocks of all cells: two at a time, with r^2 and r. @p first: the number of each cell's
- * first block. */
+/* Hash a row, 64 bytes or four blocks of each cell: two blocks at a time, with r^2 and r. @p first:
+ * the number of each cell's first block. */
 INLINE struct poly
 hash_row(struct poly h, const __m512i row[8], __m512i block, __m512i first,
 	const struct poly_factor *r, const struct poly_factor *r2)
@@ -303,7 +310,7 @@ hash_row(struct poly h, const __m512i row[8], __m512i block, __m512i first,
 }
 
 INLINE void
-xor_mac_lanes(struct eight e, bool open)
+hash_lanes(struct eight e, bool open)
 {
 	const __m512i zero = _mm512_setzero_si512();
 	__m512i length =
@@ -328,14 +335,14 @@ xor_mac_lanes(struct eight e, bool open)
 	}
 	for (int32_t k = 0; k < rows; k++) {
 		for (unsigned int i = 0; i < e.n; i++)
-			row[i] = xor_mac_row(&text[i], at[i] + BLOCK_LEN * k, open);
+			row[i] = xor_64_any(&text[i], at[i] + BLOCK_LEN * k, open);
 		h = hash_row(h, row, poly_set1(4 * (uint64_t)k), first, &r, &r2);
 	}
 	h = poly_multiply(poly_add(h, poly_split(zero, length, poly_set1(POLY_BIT129))), &r);
 	store_tags(e, h);
 }
 
-/* ---- interface ------------------------------------------------------------------------------- */
+/* ---- the choice between them ----------------------------------------------------------------- */
 
 static bool
 prefer_lanes(struct eight e)
@@ -352,24 +359,21 @@ prefer_lanes(struct eight e)
 	return 170 + (100 + 4 * e.n) * ((longest + BLOCK_LEN - 1) / BLOCK_LEN) <= wide;
 }
 
-static void __attribute__((noinline)) seal_wide(struct eight e)
+/* Compiled once for each direction. */
+static void __attribute__((noinline)) xor_seal(struct eight e, bool lanes)
 {
-	xor_mac_each(e, false);
+	if (lanes)
+		hash_lanes(e, false);
+	else
+		hash_wide(e, false);
 }
 
-static void __attribute__((noinline)) open_wide(struct eight e)
+static void __attribute__((noinline)) xor_open(struct eight e, bool lanes)
 {
-	xor_mac_each(e, true);
-}
-
-static void __attribute__((noinline)) seal_lanes(struct eight e)
-{
-	xor_mac_lanes(e, false);
-}
-
-static void __attribute__((noinline)) open_lanes(struct eight e)
-{
-	xor_mac_lanes(e, true);
+	if (lanes)
+		hash_lanes(e, true);
+	else
+		hash_wide(e, true);
 }
 
 void
@@ -379,9 +383,7 @@ cells_xor_mac(struct cells *c, enum cells_hash how, bool open)
 
 	for (; e.first < c->n; e.first += 8) {
 		e.n = c->n - e.first < 8 ? c->n - e.first : 8;
-		if (how == CELLS_HASH_WIDE || (how == CELLS_HASH_FASTER && !prefer_lanes(e)))
-			(open ? open_wide : seal_wide)(e);
-		else
-			(open ? open_lanes : seal_lanes)(e);
+		(open ? xor_open : xor_seal)(e,
+			how == CELLS_HASH_LANES || (how == CELLS_HASH_FASTER && prefer_lanes(e)));
 	}
 }

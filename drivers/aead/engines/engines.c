@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * The table of engines, and the choice of one.
  */
 #include "peel_aead_engines.h"
 #include "peel_aead_sodium.h"

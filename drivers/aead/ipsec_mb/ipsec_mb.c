@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Bursts go through the job ring of a manager of this thread's own. Of the library's interfaces
- * (job, burst, direct calls) bursts cost least from four cells on, and they store the process-wide
- * imb_errno once per burst instead of once per cell, a line that all workers would otherwise fight
- * over. The numbers are in the README.md of lib/aead.
+ * Bursts go through the job ring of a manager that belongs to this thread. Of the library's
+ * interfaces (job, burst, direct calls) bursts cost least from four cells on. They also store the
+ * process-wide imb_errno once per burst instead of once per cell: a line that all workers would
+ * otherwise fight over. lib/aead/README.md has the numbers.
  */
 #include <assert.h>
 #include <errno.h>
@@ -19,7 +19,8 @@ _Static_assert(PEEL_AEAD_BURST <= IMB_MAX_BURST_SIZE, "one burst of ours is one 
 
 struct peel_aead {
 	IMB_MGR *mgr;
-	uint8_t tag[PEEL_AEAD_BURST][PEEL_AEAD_TAG_LEN]; /* computed when opening */
+	/* computed when opening */
+	uint8_t tag[PEEL_AEAD_BURST][PEEL_AEAD_TAG_LEN];
 };
 
 /* What every job has in common. The library never resets the jobs of its ring and only we use this
@@ -55,7 +56,7 @@ set_job(IMB_JOB *job, const struct peel_aead_op *op, uint32_t len, uint8_t *tag)
 static inline void
 submit(IMB_MGR *mgr, uint32_t n, IMB_JOB **job)
 {
-/* Later versions select the code path by a session that only the checked call fills in. */
+/* Later versions choose the code path by a session, which only the checked call fills in. */
 #if defined(NDEBUG) && IMB_VERSION_NUM < IMB_VERSION(1, 4, 0)
 	uint32_t done = IMB_SUBMIT_BURST_NOCHECK(mgr, n, job);
 #else
@@ -83,15 +84,6 @@ ipsec_mb_seal(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n)
 	submit(cx->mgr, n, job);
 }
 
-/* Rare: the library has left an unauthentic plaintext behind, and computed the tags that were asked
- * for. */
-static void __attribute__((noinline, cold))
-wipe_failed(struct peel_aead *cx, struct peel_aead_op *op, uint64_t failed)
-{
-	peel_aead_zero_failed(op, failed);
-	peel_wipe(cx->tag, sizeof(cx->tag));
-}
-
 static uint64_t
 ipsec_mb_open(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n)
 {
@@ -116,8 +108,8 @@ ipsec_mb_open(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n)
 	}
 	if (k > 0)
 		submit(cx->mgr, k, job);
-	/* The tags at the end of the texts were not written: only the ciphertext was turned in
-	 * place. */
+	/* Only the ciphertext was decrypted in place: the tags behind the texts are as they came.
+	 */
 	for (uint64_t left = valid; left != 0; left &= left - 1) {
 		unsigned int i = (unsigned int)__builtin_ctzll(left);
 
@@ -126,7 +118,7 @@ ipsec_mb_open(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n)
 			  << i;
 	}
 	if (__builtin_expect(failed != 0, 0))
-		wipe_failed(cx, op, failed);
+		peel_aead_wipe_failed(op, failed, cx->tag);
 	return failed;
 }
 

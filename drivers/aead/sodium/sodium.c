@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * The engine on libsodium: one cell after the other.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,14 +15,16 @@ _Static_assert(crypto_aead_chacha20poly1305_IETF_NPUBBYTES == PEEL_AEAD_NONCE_LE
 _Static_assert(crypto_aead_chacha20poly1305_IETF_KEYBYTES == sizeof(struct peel_key), "key length");
 
 struct peel_aead {
-	uint8_t unused; /* libsodium keeps no state */
+	/* libsodium keeps no state */
+	uint8_t unused;
 };
 
 static int
 sodium_new(struct peel_aead **out)
 {
 	*out = NULL;
-	if (sodium_init() < 0) /* idempotent, may run in several threads */
+	/* Idempotent, and may run in several threads. */
+	if (sodium_init() < 0)
 		return -ENOTSUP;
 	*out = calloc(1, sizeof(**out));
 	return *out == NULL ? -ENOMEM : 0;

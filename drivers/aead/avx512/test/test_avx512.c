@@ -136,7 +136,7 @@ check_poly(void)
 	for (unsigned int way = 0; way < 4; way++) {
 		memset(cells->tag, 0xa5, sizeof(cells->tag));
 		cells_xor_mac(
-			cells, way / 2 != 0 ? CELLS_HASH_WIDE : CELLS_HASH_ABREAST, way % 2 != 0);
+			cells, way / 2 != 0 ? CELLS_HASH_WIDE : CELLS_HASH_LANES, way % 2 != 0);
 		for (unsigned int i = 0; i < cells->n; i++) {
 			uint8_t tag[16];
 
