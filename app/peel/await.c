@@ -20,7 +20,7 @@ await_bind(const struct peel_addr *addr)
 	struct peel_addr a = *addr;
 	struct sockaddr_storage ss;
 	socklen_t len;
-	int fd, ret = 0;
+	int fd, rc = 0;
 
 	a.port = 0;
 	len = peel_addr_to_sockaddr(&a, &ss);
@@ -28,30 +28,30 @@ await_bind(const struct peel_addr *addr)
 	if (fd < 0)
 		return -errno;
 	if (bind(fd, (struct sockaddr *)&ss, len) != 0)
-		ret = -errno;
+		rc = -errno;
 	close(fd);
-	return ret;
+	return rc;
 }
 
 const char *
-await_text(const struct peel_addr *addr, char out[PEEL_AWAIT_TEXT_MAX])
+await_text(const struct peel_addr *addr, char out[AWAIT_TEXT_MAX])
 {
 	inet_ntop(addr->family == PEEL_FAMILY_IPV4 ? AF_INET : AF_INET6, addr->ip, out,
-		PEEL_AWAIT_TEXT_MAX);
+		AWAIT_TEXT_MAX);
 	return out;
 }
 
 unsigned int
-await_list(const struct conf *conf, struct awaited out[PEEL_AWAITED_MAX])
+await_list(const struct conf *conf, struct awaited out[AWAITED_MAX])
 {
 	const struct peel_port_conf *p = &conf->node.port_conf;
-	const struct awaited all[PEEL_AWAITED_MAX] = {{CONF_port_listen, p->listen},
+	const struct awaited all[AWAITED_MAX] = {{CONF_port_listen, p->listen},
 		{CONF_port_exit_address, p->exit_ipv4}, {CONF_port_exit_address6, p->exit_ipv6}};
 	unsigned int n = 0;
 
 	if (strcmp(conf->node.port->name, "socket") != 0)
 		return 0; /* a device's addresses are ours alone */
-	for (unsigned int i = 0; i < PEEL_AWAITED_MAX; i++) {
+	for (unsigned int i = 0; i < AWAITED_MAX; i++) {
 		if (all[i].addr.family != PEEL_FAMILY_NONE)
 			out[n++] = all[i];
 	}
@@ -62,9 +62,9 @@ void
 await_addresses(const struct conf *conf)
 {
 	static const struct timespec pause = {.tv_nsec = 500 * 1000 * 1000};
-	struct awaited list[PEEL_AWAITED_MAX];
+	struct awaited list[AWAITED_MAX];
 	unsigned int n = await_list(conf, list);
-	char text[PEEL_AWAIT_TEXT_MAX];
+	char text[AWAIT_TEXT_MAX];
 
 	for (unsigned int i = 0; i < n; i++) {
 		list[i].addr.port = 0;

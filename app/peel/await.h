@@ -15,16 +15,16 @@ struct awaited {
 	enum conf_id id;
 	struct peel_addr addr;
 };
-#define PEEL_AWAITED_MAX 3
+#define AWAITED_MAX 3
 
 /** The addresses a configuration binds sockets to. @return how many; none for a device of its
  * own. */
-unsigned int await_list(const struct conf *conf, struct awaited out[PEEL_AWAITED_MAX]);
+unsigned int await_list(const struct conf *conf, struct awaited out[AWAITED_MAX]);
 
-#define PEEL_AWAIT_TEXT_MAX 48
+#define AWAIT_TEXT_MAX 48
 
 /** The address without a port. @return @p out. */
-const char *await_text(const struct peel_addr *addr, char out[PEEL_AWAIT_TEXT_MAX]);
+const char *await_text(const struct peel_addr *addr, char out[AWAIT_TEXT_MAX]);
 
 /** Can a socket be bound to it, with a port of the kernel's choice? 0, or -EADDRNOTAVAIL: not yet;
  * or -errno. */

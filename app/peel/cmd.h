@@ -21,13 +21,13 @@ struct command {
 	int (*run)(int argc, char **argv);
 };
 
-extern const struct command peel_command_relay;
-extern const struct command peel_command_client;
-extern const struct command peel_command_keygen;
-extern const struct command peel_command_send;
-extern const struct command peel_command_speedtest;
-extern const struct command peel_command_stats;
-extern const struct command peel_command_status;
+extern const struct command command_relay;
+extern const struct command command_client;
+extern const struct command command_keygen;
+extern const struct command command_send;
+extern const struct command command_speedtest;
+extern const struct command command_stats;
+extern const struct command command_status;
 
 /** Usage and help of a command. */
 void command_help(FILE *to, const struct command *command);
@@ -41,8 +41,5 @@ int command_node(
 	const struct command *command, enum conf_use use, int argc, char **argv, struct conf *conf);
 /** Load a configuration; errors go to stderr, one a line. 0 or EXIT_USAGE. */
 int command_load(enum conf_use use, const char *path, struct conf *conf);
-/** Print a status (free()d; NULL: there is none) on standard output, without waiting for its
- * reader. */
-void command_print_status(char *text);
 /** Prints errors of a configuration. */
 void command_print_error(void *arg, const char *text);

@@ -1,73 +1,52 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * `peel client`: a session with SOCKS listeners in front of its circuits.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "cmd.h"
-#include "output.h"
 #include "proxy.h"
-
-struct client {
-	struct session session;
-	struct proxy *proxy;
-};
 
 static void
 on_interrupt(void *arg)
 {
-	struct client *c = arg;
-
-	proxy_close(c->proxy);
-}
-
-static int
-start(struct client *c)
-{
-	struct session *s = &c->session;
-	struct peel_address local;
-	char why[512] = "", text[64];
-	int ret;
-
-	if (session_open(s) != 0)
-		return EXIT_FAILED;
-	ret = proxy_open(s, &c->proxy, why, sizeof(why));
-	if (ret == 0) {
-		s->on_interrupt = on_interrupt;
-		s->arg = c;
-		proxy_print(c->proxy);
-		peel_local_address(s->peel, &local);
-		output_print(
-			PEEL_OUTPUT, "ready %s\n", peel_address_text(&local, text, sizeof(text)));
-	} else {
-		peel_log(PEEL_LOG_ERROR, "%s", why[0] != '\0' ? why : strerror(-ret));
-		proxy_close(c->proxy);
-	}
-	if ((session_run(s) != 0 || !s->interrupted) && ret == 0) { /* the node failed */
-		ret = -EIO;
-		proxy_close(c->proxy);
-	}
-	session_close(s);
-	proxy_free(c->proxy);
-	return ret == 0 ? EXIT_OK : EXIT_FAILED;
+	proxy_close(arg);
 }
 
 static int
 run(int argc, char **argv)
 {
-	static struct client client;
-	int code = command_node(
-		&peel_command_client, PEEL_CONF_CLIENT, argc, argv, &client.session.conf);
+	static struct session s = {.lasting = true};
+	int rc, code = command_node(&command_client, CONF_FOR_CLIENT, argc, argv, &s.conf);
+	struct proxy *proxy;
+	char why[512] = "";
 
 	if (code >= 0)
 		return code;
-	code = start(&client);
-	output_finish(PEEL_OUTPUT_PATIENCE_MS);
-	return code;
+	if (session_open(&s) != 0)
+		return EXIT_FAILED;
+	rc = proxy_open(&s, &proxy, why, sizeof(why));
+	if (rc == 0) {
+		s.on_interrupt = on_interrupt;
+		s.arg = proxy;
+		proxy_print(proxy);
+		session_print_ready(&s);
+	} else {
+		peel_log(PEEL_LOG_ERROR, "%s", why[0] != '\0' ? why : strerror(-rc));
+		proxy_close(proxy);
+	}
+	if ((session_run(&s) != 0 || !s.interrupted) && rc == 0) { /* the node failed */
+		rc = -EIO;
+		proxy_close(proxy);
+	}
+	session_close(&s);
+	proxy_free(proxy);
+	return rc == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
-const struct command peel_command_client = {
+const struct command command_client = {
 	.name = "client",
 	.about = "send the traffic of other programs through circuits",
 	.usage = "client -c FILE [--check] | --sample",

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * `peel keygen`: makes the key of a node, or shows its public half.
  */
 #include <getopt.h>
 
@@ -24,7 +26,7 @@ run(int argc, char **argv)
 	struct peel_identity id;
 	bool show = false;
 	char why[512] = "";
-	int o, ret;
+	int o, rc;
 
 	while ((o = getopt_long(argc, argv, "s:h", options, NULL)) != -1) {
 		switch (o) {
@@ -33,31 +35,31 @@ run(int argc, char **argv)
 			path = optarg;
 			break;
 		case 'h':
-			command_help(stdout, &peel_command_keygen);
+			command_help(stdout, &command_keygen);
 			return EXIT_OK;
 		default:
-			return command_usage_error(&peel_command_keygen);
+			return command_usage_error(&command_keygen);
 		}
 	}
 	if (!show && optind < argc)
 		path = argv[optind++];
 	if (path == NULL || optind != argc) {
 		fprintf(stderr, "peel keygen: needs exactly one file\n");
-		return command_usage_error(&peel_command_keygen);
+		return command_usage_error(&command_keygen);
 	}
 	if (peel_keys_init() != 0) {
 		fprintf(stderr, "peel keygen: libsodium or libcrypto does not work here\n");
 		return EXIT_FAILED;
 	}
 	if (show) {
-		ret = peel_identity_load(path, &id, why, sizeof(why));
+		rc = peel_identity_load(path, &id, why, sizeof(why));
 	} else {
-		ret = peel_identity_generate(&peel_env_system, &id);
-		if (ret == 0)
-			ret = peel_identity_save(path, &id, why, sizeof(why));
+		rc = peel_identity_generate(&peel_env_system, &id);
+		if (rc == 0)
+			rc = peel_identity_save(path, &id, why, sizeof(why));
 	}
-	if (ret != 0) {
-		fprintf(stderr, "peel keygen: %s\n", why[0] != '\0' ? why : strerror(-ret));
+	if (rc != 0) {
+		fprintf(stderr, "peel keygen: %s\n", why[0] != '\0' ? why : strerror(-rc));
 		peel_identity_wipe(&id);
 		return EXIT_FAILED;
 	}
@@ -68,7 +70,7 @@ run(int argc, char **argv)
 	return EXIT_OK;
 }
 
-const struct command peel_command_keygen = {
+const struct command command_keygen = {
 	.name = "keygen",
 	.about = "make the private key of a node, or show its public half",
 	.usage = "keygen FILE | peel keygen --show FILE",

@@ -4,14 +4,9 @@
  * The arguments of commands that run a node for long.
  */
 #include <getopt.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include "await.h"
 #include "cmd.h"
-#include "log_output.h"
-#include "output.h"
 #include "privileges.h"
 
 /* -1: go on. */
@@ -51,15 +46,6 @@ arguments(const struct command *command, enum conf_use use, int argc, char **arg
 	return command_usage_error(command);
 }
 
-/* What must not end a node, from its first moment on; the loop watches SIGUSR1 later. */
-static void
-ignore_signals(void)
-{
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGUSR1, SIG_IGN);
-}
-
 static void
 print_note(void *arg, const char *text)
 {
@@ -82,12 +68,8 @@ command_node(
 	if (command_load(use, path, conf) != 0 ||
 		conf_check_host(path, conf, command_print_error, NULL) != 0)
 		return EXIT_USAGE;
-	if (!check) {
-		ignore_signals();
-		log_output_start(conf);
-		await_addresses(conf);
+	if (!check)
 		return -1;
-	}
 	conf_notes(path, conf, print_note, NULL);
 	printf("%s: configuration is valid\n", path);
 	privileges_plan(conf, &plan);
@@ -95,18 +77,4 @@ command_node(
 		printf("%s: after its start it %s\n", path,
 			privileges_text(&plan, text, sizeof(text)));
 	return EXIT_OK;
-}
-
-void
-command_print_status(char *text)
-{
-	size_t len;
-
-	if (text == NULL)
-		return;
-	len = strlen(text);
-	text[len] = '\n'; /* instead of the terminator */
-	if (!output_write(PEEL_OUTPUT, text, len + 1))
-		peel_log(PEEL_LOG_WARNING, "a status is not printed: nobody reads standard output");
-	free(text);
 }

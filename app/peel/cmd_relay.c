@@ -1,42 +1,35 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * `peel relay`: a session, and nothing beside it.
  */
 #include "cmd.h"
-#include "output.h"
 #include "peel_internal.h"
 #include "session.h"
 
 static void
 on_ready(void *arg)
 {
-	struct session *s = arg;
-	struct peel_address local;
-	char text[64];
-
-	peel_local_address(s->peel, &local);
-	output_print(PEEL_OUTPUT, "ready %s\n", peel_address_text(&local, text, sizeof(text)));
+	session_print_ready(arg);
 }
 
 static int
 run(int argc, char **argv)
 {
-	static struct session s;
-	int code = command_node(&peel_command_relay, PEEL_CONF_RELAY, argc, argv, &s.conf);
+	static struct session s = {.lasting = true};
+	int code = command_node(&command_relay, CONF_FOR_RELAY, argc, argv, &s.conf);
 
 	if (code >= 0)
 		return code;
-	code = EXIT_FAILED;
-	if (session_open(&s) == 0) {
-		peel_node_on_ready(peel_get_node(s.peel), on_ready, &s);
-		if (session_run(&s) == 0 && !s.failed)
-			code = EXIT_OK;
-		session_close(&s);
-	}
-	output_finish(PEEL_OUTPUT_PATIENCE_MS);
+	if (session_open(&s) != 0)
+		return EXIT_FAILED;
+	peel_node_on_ready(peel_get_node(s.peel), on_ready, &s);
+	code = session_run(&s) == 0 && !s.failed ? EXIT_OK : EXIT_FAILED;
+	session_close(&s);
 	return code;
 }
 
-const struct command peel_command_relay = {
+const struct command command_relay = {
 	.name = "relay",
 	.about = "run a relay, or an exit",
 	.usage = "relay -c FILE [--check] | --sample",

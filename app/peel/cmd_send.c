@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * `peel send`: one datagram through a circuit, and what comes back.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -49,12 +51,12 @@ on_data(void *arg, struct peel *peel, peel_circuit circuit, const struct peel_ad
 
 	(void)peel;
 	(void)circuit;
-	output_print(PEEL_ERRORS, "%s, %zu bytes:\n", peel_address_text(origin, from, sizeof(from)),
-		len);
+	output_print(OUTPUT_STDERR, "%s, %zu bytes:\n",
+		peel_address_text(origin, from, sizeof(from)), len);
 	if (f != NULL) {
 		print_payload(f, payload, len, s->hex);
 		if (fclose(f) == 0)
-			output_write(PEEL_OUTPUT, text, size);
+			output_write(OUTPUT_STDOUT, text, size);
 		free(text);
 	}
 	s->answers++;
@@ -78,17 +80,17 @@ on_ready(struct tool *t)
 {
 	struct sender *s = t->arg;
 	char hops[16];
-	int ret;
+	int rc;
 
 	if (s->sent)
 		return;
-	ret = peel_tunnel_data(t->session.peel, t->circuit, &s->to, PEEL_DATA, s->message, s->len);
-	if (ret != 0) {
-		tool_fail(t, "%s", peel_strerror(ret));
+	rc = peel_tunnel_data(t->session.peel, t->circuit, &s->to, PEEL_DATA, s->message, s->len);
+	if (rc != 0) {
+		tool_fail(t, "%s", peel_strerror(rc));
 		return;
 	}
 	s->sent = true;
-	output_print(PEEL_ERRORS, "sent %zu bytes through %s\n", s->len, tool_hops(t, hops));
+	output_print(OUTPUT_STDERR, "sent %zu bytes through %s\n", s->len, tool_hops(t, hops));
 	uv_timer_init(&t->session.loop, &s->end);
 	s->end.data = s;
 	/* A moment even when nobody waits: it still has to leave. */
@@ -106,15 +108,15 @@ static int
 take_arguments(struct sender *s, int argc, char **argv)
 {
 	unsigned int port;
-	int ret;
+	int rc;
 
 	if (argc < 2 || argc > 3) {
 		fprintf(stderr, "peel send: needs a host and a port, and maybe a message\n");
 		return command_usage_error(s->tool.command);
 	}
-	ret = tool_number(&s->tool, "PORT", argv[1], 1, 65535, &port);
-	if (ret != EXIT_OK)
-		return ret;
+	rc = tool_number(&s->tool, "PORT", argv[1], 1, 65535, &port);
+	if (rc != EXIT_OK)
+		return rc;
 	if (peel_address_set(&s->to, argv[0], (uint16_t)port) != 0) {
 		fprintf(stderr, "peel send: \"%s\" is neither an address nor a name\n", argv[0]);
 		return command_usage_error(s->tool.command);
@@ -139,30 +141,30 @@ run(int argc, char **argv)
 	static const struct option options[] = {TOOL_LONG, {"wait", required_argument, NULL, 'w'},
 		{"hex", no_argument, NULL, 'x'}, {NULL, 0, NULL, 0}};
 	static struct sender s;
-	int o, ret = EXIT_OK;
+	int o, rc = EXIT_OK;
 
-	tool_init(&s.tool, &peel_command_send);
+	tool_init(&s.tool, &command_send);
 	s.tool.on_ready = on_ready;
 	s.tool.arg = &s;
 	s.wait = 3;
-	while (ret == EXIT_OK &&
+	while (rc == EXIT_OK &&
 		(o = getopt_long(argc, argv, TOOL_SHORT "w:x", options, NULL)) != -1) {
 		if (o == 'w')
-			ret = tool_number(&s.tool, "--wait", optarg, 0, 3600, &s.wait);
+			rc = tool_number(&s.tool, "--wait", optarg, 0, 3600, &s.wait);
 		else if (o == 'x')
 			s.hex = true;
 		else
-			ret = tool_option(&s.tool, o, optarg);
+			rc = tool_option(&s.tool, o, optarg);
 	}
-	if (ret == EXIT_OK)
-		ret = take_arguments(&s, argc - optind, argv + optind);
-	if (ret != EXIT_OK)
-		return ret < 0 ? EXIT_OK : ret;
+	if (rc == EXIT_OK)
+		rc = take_arguments(&s, argc - optind, argv + optind);
+	if (rc != EXIT_OK)
+		return rc < 0 ? EXIT_OK : rc;
 	s.tool.on_start = on_start;
 	return tool_run(&s.tool);
 }
 
-const struct command peel_command_send = {
+const struct command command_send = {
 	.name = "send",
 	.about = "send a datagram through a circuit and print what comes back",
 	.usage = "send [-c FILE] [-b HOST:PORT]... [--hops N] [--wait SECONDS] [--hex] HOST PORT "

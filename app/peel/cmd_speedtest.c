@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * `peel speedtest`: the phases of a measurement, and its result. speed.c measures.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -97,10 +99,10 @@ on_progress(void *arg, enum speed_phase phase, double bytes_per_second)
 
 	(void)st;
 	if (isatty(STDERR_FILENO))
-		output_print(PEEL_ERRORS, "\r%-6s%10.3f MB/s ", phase_name[phase],
+		output_print(OUTPUT_STDERR, "\r%-6s%10.3f MB/s ", phase_name[phase],
 			bytes_per_second / 1e6);
 	else
-		output_print(PEEL_ERRORS, "%-6s%10.3f MB/s\n", phase_name[phase],
+		output_print(OUTPUT_STDERR, "%-6s%10.3f MB/s\n", phase_name[phase],
 			bytes_per_second / 1e6);
 }
 
@@ -125,14 +127,14 @@ on_done(void *arg, enum speed_phase phase, const struct speed_result *result)
 				st->circuits);
 			return;
 		}
-		output_print(PEEL_ERRORS, "this exit does not answer: another circuit\n");
+		output_print(OUTPUT_STDERR, "this exit does not answer: another circuit\n");
 		st->started = false;
 		tool_next_circuit(&st->tool);
 		return;
 	}
 	st->result[phase] = *result;
 	if (phase != SPEED_RTT && tty)
-		output_print(PEEL_ERRORS, "\r                         \r");
+		output_print(OUTPUT_STDERR, "\r                         \r");
 	if (phase == SPEED_DOWN)
 		session_stop(&st->tool.session);
 	else
@@ -179,43 +181,43 @@ run(int argc, char **argv)
 		{"seconds", required_argument, NULL, 's'}, {"size", required_argument, NULL, 'z'},
 		{"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
 	static struct speedtest st;
-	int o, ret = EXIT_OK;
+	int o, rc = EXIT_OK;
 
-	tool_init(&st.tool, &peel_command_speedtest);
+	tool_init(&st.tool, &command_speedtest);
 	st.tool.on_start = on_start;
 	st.tool.on_ready = on_ready;
 	st.tool.arg = &st;
 	st.size = 1200;
 	st.seconds = 5;
-	while (ret == EXIT_OK && (o = getopt_long(argc, argv, TOOL_SHORT, options, NULL)) != -1) {
+	while (rc == EXIT_OK && (o = getopt_long(argc, argv, TOOL_SHORT, options, NULL)) != -1) {
 		if (o == 'r')
 			st.rust = true;
 		else if (o == 's')
-			ret = tool_number(&st.tool, "--seconds", optarg, 1, 600, &st.seconds);
+			rc = tool_number(&st.tool, "--seconds", optarg, 1, 600, &st.seconds);
 		else if (o == 'z')
-			ret = tool_number(&st.tool, "--size", optarg, 16, 1400, &st.size);
+			rc = tool_number(&st.tool, "--size", optarg, 16, 1400, &st.size);
 		else if (o == 'j')
 			st.json = true;
 		else
-			ret = tool_option(&st.tool, o, optarg);
+			rc = tool_option(&st.tool, o, optarg);
 	}
-	if (ret != EXIT_OK)
-		return ret < 0 ? EXIT_OK : ret;
+	if (rc != EXIT_OK)
+		return rc < 0 ? EXIT_OK : rc;
 	if (optind != argc) {
 		fprintf(stderr, "peel speedtest: \"%s\" is not understood\n", argv[optind]);
-		return command_usage_error(&peel_command_speedtest);
+		return command_usage_error(&command_speedtest);
 	}
-	ret = tool_run(&st.tool);
+	rc = tool_run(&st.tool);
 	speed_free(st.speed);
-	if (ret != EXIT_OK)
-		return ret;
+	if (rc != EXIT_OK)
+		return rc;
 	if (st.json)
 		return print_json(&st);
 	print_table(&st);
 	return EXIT_OK;
 }
 
-const struct command peel_command_speedtest = {
+const struct command command_speedtest = {
 	.name = "speedtest",
 	.about = "measure a circuit: round trip, and bytes per second both ways",
 	.usage = "speedtest [-c FILE] [-b HOST:PORT]... [--hops N] [--rust] [--seconds S] [--size "

@@ -19,15 +19,15 @@ look(const char *socket_path, json_t **out)
 	char *text = NULL;
 	size_t size;
 	FILE *memory = open_memstream(&text, &size);
-	int ret;
+	int rc;
 
 	if (memory == NULL)
 		return -ENOMEM;
-	ret = management_ask(socket_path, "stages", false, memory);
+	rc = management_ask(socket_path, "stages", false, memory);
 	fclose(memory);
-	*out = ret == 0 ? json_loads(text, 0, NULL) : NULL;
+	*out = rc == 0 ? json_loads(text, 0, NULL) : NULL;
 	free(text);
-	return ret == 0 && *out == NULL ? -EPROTO : ret;
+	return rc == 0 && *out == NULL ? -EPROTO : rc;
 }
 
 static double
@@ -61,13 +61,13 @@ static int
 stages(const char *socket_path, unsigned int seconds)
 {
 	json_t *before = NULL, *after = NULL;
-	int ret = look(socket_path, &before); /* from now on they are timed */
+	int rc = look(socket_path, &before); /* from now on they are timed */
 
-	if (ret == 0) {
+	if (rc == 0) {
 		sleep(seconds);
-		ret = look(socket_path, &after);
+		rc = look(socket_path, &after);
 	}
-	if (ret == 0) {
+	if (rc == 0) {
 		const json_t *old = json_object_get(before, "workers"),
 			     *new = json_object_get(after, "workers");
 
@@ -76,7 +76,7 @@ stages(const char *socket_path, unsigned int seconds)
 	}
 	json_decref(before);
 	json_decref(after);
-	return ret;
+	return rc;
 }
 
 static int
@@ -88,7 +88,7 @@ run(int argc, char **argv)
 	const char *config = NULL, *socket_path = NULL;
 	unsigned long seconds = 0;
 	char *end;
-	int o, ret;
+	int o, rc;
 
 	while ((o = getopt_long(argc, argv, "c:s:h", options, NULL)) != -1) {
 		switch (o) {
@@ -102,31 +102,31 @@ run(int argc, char **argv)
 			seconds = optarg == NULL ? 1 : strtoul(optarg, &end, 10);
 			if (seconds < 1 || seconds > 9 || (optarg != NULL && *end != '\0')) {
 				fprintf(stderr, "peel stats: --stages takes 1 to 9 seconds\n");
-				return command_usage_error(&peel_command_stats);
+				return command_usage_error(&command_stats);
 			}
 			break;
 		case 'h':
-			command_help(stdout, &peel_command_stats);
+			command_help(stdout, &command_stats);
 			return EXIT_OK;
 		default:
-			return command_usage_error(&peel_command_stats);
+			return command_usage_error(&command_stats);
 		}
 	}
 	if (optind != argc || (config == NULL) == (socket_path == NULL)) {
 		fprintf(stderr,
 			"peel stats: which node? Give -c FILE or -s SOCKET, and nothing else\n");
-		return command_usage_error(&peel_command_stats);
+		return command_usage_error(&command_stats);
 	}
 	if (config != NULL && (socket_path = management_socket(config)) == NULL)
 		return EXIT_USAGE;
 	if (seconds > 0)
-		ret = stages(socket_path, (unsigned int)seconds);
+		rc = stages(socket_path, (unsigned int)seconds);
 	else
-		ret = management_ask(socket_path, "stats", true, stdout);
-	return ret == 0 ? EXIT_OK : management_failed("stats", socket_path, ret);
+		rc = management_ask(socket_path, "stats", true, stdout);
+	return rc == 0 ? EXIT_OK : management_failed("stats", socket_path, rc);
 }
 
-const struct command peel_command_stats = {
+const struct command command_stats = {
 	.name = "stats",
 	.about = "counters of a running node, or where its workers' time goes",
 	.usage = "stats -c FILE [--stages[=SECONDS]]",

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * `peel status`: asks a running node, once or again and again.
  */
 #include <getopt.h>
 #include <stdlib.h>
@@ -20,9 +22,9 @@ struct request {
 static int
 ask_and_tell(const struct request *r)
 {
-	int ret = management_ask(r->socket, r->what, r->pretty, stdout);
+	int rc = management_ask(r->socket, r->what, r->pretty, stdout);
 
-	return ret == 0 ? EXIT_OK : management_failed("status", r->socket, ret);
+	return rc == 0 ? EXIT_OK : management_failed("status", r->socket, rc);
 }
 
 static int
@@ -53,14 +55,14 @@ parse_options(int argc, char **argv, struct request *r, const char **config)
 			r->watch = (unsigned int)strtoul(optarg, &end, 10);
 			if (*end != '\0' || r->watch < 1 || r->watch > 3600) {
 				fprintf(stderr, "peel status: --watch takes 1 to 3600 seconds\n");
-				return command_usage_error(&peel_command_status);
+				return command_usage_error(&command_status);
 			}
 			break;
 		case 'h':
-			command_help(stdout, &peel_command_status);
+			command_help(stdout, &command_status);
 			return -1;
 		default:
-			return command_usage_error(&peel_command_status);
+			return command_usage_error(&command_status);
 		}
 	}
 	return EXIT_OK;
@@ -83,10 +85,10 @@ run(int argc, char **argv)
 {
 	struct request r = {.what = "status"};
 	const char *config = NULL;
-	int ret = parse_options(argc, argv, &r, &config);
+	int rc = parse_options(argc, argv, &r, &config);
 
-	if (ret != EXIT_OK)
-		return ret < 0 ? EXIT_OK : ret;
+	if (rc != EXIT_OK)
+		return rc < 0 ? EXIT_OK : rc;
 	if (optind < argc)
 		r.what = argv[optind++];
 	if (optind != argc || !known(r.what) || (config == NULL) == (r.socket == NULL)) {
@@ -97,22 +99,22 @@ run(int argc, char **argv)
 		else
 			fprintf(stderr, "peel status: \"%s\" is not understood\n",
 				optind != argc ? argv[optind] : r.what);
-		return command_usage_error(&peel_command_status);
+		return command_usage_error(&command_status);
 	}
 	if (config != NULL) {
 		r.socket = management_socket(config);
 		if (r.socket == NULL)
 			return EXIT_USAGE;
 	}
-	ret = ask_and_tell(&r);
-	while (r.watch > 0 && ret == EXIT_OK) {
+	rc = ask_and_tell(&r);
+	while (r.watch > 0 && rc == EXIT_OK) {
 		sleep(r.watch);
-		ret = ask_and_tell(&r);
+		rc = ask_and_tell(&r);
 	}
-	return ret;
+	return rc;
 }
 
-const struct command peel_command_status = {
+const struct command command_status = {
 	.name = "status",
 	.about = "ask a running node what it is doing",
 	.usage = "status -c FILE [--pretty] [--watch[=SECONDS]] [status|circuits|peers|stats]",

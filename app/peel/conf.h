@@ -14,17 +14,17 @@
 #include "peel_node.h"
 
 enum hugepages {
-	PEEL_HUGEPAGES_AUTO, /* when enough pages are free */
-	PEEL_HUGEPAGES_YES,
-	PEEL_HUGEPAGES_NO,
+	HUGEPAGES_AUTO, /* when enough pages are free */
+	HUGEPAGES_YES,
+	HUGEPAGES_NO,
 };
 
 /** Which command reads a file: it decides about defaults and about what may stand there. */
 enum conf_use {
-	PEEL_CONF_RELAY = 1,
-	PEEL_CONF_CLIENT = 2,
+	CONF_FOR_RELAY = 1,
+	CONF_FOR_CLIENT = 2,
 	/* everything may be there, nothing must */
-	PEEL_CONF_ANY = PEEL_CONF_RELAY | PEEL_CONF_CLIENT,
+	CONF_FOR_ANY = CONF_FOR_RELAY | CONF_FOR_CLIENT,
 };
 
 /** The settings of a file: CONF_port_listen is `listen` in [port]. */
@@ -64,16 +64,16 @@ struct conf {
 };
 
 /** One error: "FILE:LINE: [section] key: what is wrong; allowed: ...". */
-typedef void (*peel_conf_error_fn)(void *arg, const char *text);
+typedef void (*conf_error_fn)(void *arg, const char *text);
 
 /** The defaults. */
 void conf_init(struct conf *conf, enum conf_use use);
 
-#define PEEL_CONF_WHY 384
+#define CONF_WHY_MAX 384
 /** Set one value, as text. @p more: to the elements of a list that are there already. 0, or -EINVAL
  * and why not. */
 int conf_set(struct conf *conf, enum conf_id id, const char *value, bool more,
-	char why[PEEL_CONF_WHY]) PEEL_MUST_USE;
+	char why[CONF_WHY_MAX]) PEEL_MUST_USE;
 
 /**
  * Parse and check @p text, which @p name (a file name) stands for in errors. Starts from the
@@ -81,11 +81,11 @@ int conf_set(struct conf *conf, enum conf_id id, const char *value, bool more,
  * @return the number of errors; each was given to @p fn.
  */
 unsigned int conf_parse(enum conf_use use, const char *name, const char *text, size_t len,
-	struct conf *conf, peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;
+	struct conf *conf, conf_error_fn fn, void *arg) PEEL_MUST_USE;
 
 /** The same for a file. One that cannot be read counts as one error. */
-unsigned int conf_load(enum conf_use use, const char *path, struct conf *conf,
-	peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;
+unsigned int conf_load(enum conf_use use, const char *path, struct conf *conf, conf_error_fn fn,
+	void *arg) PEEL_MUST_USE;
 
 /**
  * What depends on this machine and is known without opening ports: key file, CPUs, engine, user,
@@ -93,11 +93,11 @@ unsigned int conf_load(enum conf_use use, const char *path, struct conf *conf,
  * @return the number of errors; each was given to @p fn.
  */
 unsigned int conf_check_host(
-	const char *name, const struct conf *conf, peel_conf_error_fn fn, void *arg) PEEL_MUST_USE;
+	const char *name, const struct conf *conf, conf_error_fn fn, void *arg) PEEL_MUST_USE;
 
 /** What a start would do about what is not an error: addresses it waits for, routers outside of the
  * network, memory. */
-void conf_notes(const char *name, const struct conf *conf, peel_conf_error_fn fn, void *arg);
+void conf_notes(const char *name, const struct conf *conf, conf_error_fn fn, void *arg);
 
 /** Write the sample file, which documents every setting with its default (config/relay.ini,
  * config/client.ini). */

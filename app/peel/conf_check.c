@@ -13,7 +13,7 @@ _Static_assert(PEEL_HOPS_MAX == 8, "[socks] has a key for each length of a circu
 static void
 check_node(const struct conf *c, struct conf_errors *e)
 {
-	if (c->node.key_file[0] == '\0' && c->use == PEEL_CONF_RELAY)
+	if (c->node.key_file[0] == '\0' && c->use == CONF_FOR_RELAY)
 		conf_wrong(e, CONF_node_key, "is missing (`peel keygen FILE` makes a key)");
 	for (int i = 1; i < PEEL_N_COMMUNITIES; i++) {
 		for (int j = 0; j < i; j++) {
@@ -105,7 +105,7 @@ check_workers(const struct conf *c, struct conf_errors *e)
 	}
 	if ((n->ring_size & (n->ring_size - 1)) != 0)
 		conf_wrong(e, CONF_workers_ring, "%u is not a power of two", n->ring_size);
-	if (c->hugepages == PEEL_HUGEPAGES_YES && c->memory_mib != 0)
+	if (c->hugepages == HUGEPAGES_YES && c->memory_mib != 0)
 		conf_wrong(e, CONF_workers_memory,
 			"is for memory without hugepages, and hugepages = yes");
 }
@@ -167,7 +167,7 @@ check_client(const struct conf *c, struct conf_errors *e)
 		any = true;
 		check_listener(c, i, e);
 	}
-	if (!any && c->use == PEEL_CONF_CLIENT)
+	if (!any && c->use == CONF_FOR_CLIENT)
 		conf_error(e, 0, "socks", NULL, "names no listener: set one of hops1 to hops8");
 	if ((cc->user[0] == '\0') != (cc->password[0] == '\0'))
 		conf_wrong(e, cc->user[0] == '\0' ? CONF_socks_user : CONF_socks_password,
@@ -198,8 +198,8 @@ conf_check(struct conf *c, struct conf_errors *e)
 	check_tunnel(c, e);
 	check_workers(c, e);
 	check_port(c, e);
-	if (c->use & PEEL_CONF_CLIENT)
+	if (c->use & CONF_FOR_CLIENT)
 		check_client(c, e);
-	if (c->use == PEEL_CONF_CLIENT)
+	if (c->use == CONF_FOR_CLIENT)
 		share(c);
 }

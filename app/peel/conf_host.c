@@ -108,14 +108,14 @@ check_engine(const struct conf *c, struct conf_errors *e)
 static void
 check_bind(const struct conf *c, struct conf_errors *e)
 {
-	struct awaited list[PEEL_AWAITED_MAX];
+	struct awaited list[AWAITED_MAX];
 	unsigned int n = await_list(c, list);
 
 	for (unsigned int i = 0; i < n; i++) {
-		int ret = await_bind(&list[i].addr);
+		int rc = await_bind(&list[i].addr);
 
-		if (ret != 0 && ret != -EADDRNOTAVAIL)
-			conf_wrong(e, list[i].id, "cannot be bound to: %s", strerror(-ret));
+		if (rc != 0 && rc != -EADDRNOTAVAIL)
+			conf_wrong(e, list[i].id, "cannot be bound to: %s", strerror(-rc));
 	}
 }
 
@@ -154,7 +154,7 @@ check_device(const struct conf *c, struct conf_errors *e)
 }
 
 unsigned int
-conf_check_host(const char *name, const struct conf *conf, peel_conf_error_fn fn, void *arg)
+conf_check_host(const char *name, const struct conf *conf, conf_error_fn fn, void *arg)
 {
 	struct conf_errors e = {.conf = conf, .file = name, .fn = fn, .arg = arg};
 	struct eal_plan plan;
@@ -190,7 +190,7 @@ static void
 note_address(struct conf_errors *e, const struct peel_network *own, const struct peel_addr *gateway,
 	enum conf_id id)
 {
-	unsigned int host = own->addr.family == PEEL_FAMILY_IPV4 ? 32 : 128;
+	unsigned int host = peel_addr_bits(&own->addr);
 
 	if (own->addr.family == PEEL_FAMILY_NONE)
 		return;
@@ -201,14 +201,14 @@ note_address(struct conf_errors *e, const struct peel_network *own, const struct
 }
 
 void
-conf_notes(const char *name, const struct conf *conf, peel_conf_error_fn fn, void *arg)
+conf_notes(const char *name, const struct conf *conf, conf_error_fn fn, void *arg)
 {
 	struct conf_errors e = {.conf = conf, .file = name, .fn = fn, .arg = arg};
-	struct awaited list[PEEL_AWAITED_MAX];
+	struct awaited list[AWAITED_MAX];
 	unsigned int n = await_list(conf, list);
 	const struct peel_port_conf *p = &conf->node.port_conf;
 	struct eal_plan plan;
-	char text[384], address[PEEL_AWAIT_TEXT_MAX];
+	char text[384], address[AWAIT_TEXT_MAX];
 
 	for (unsigned int i = 0; i < n; i++) {
 		if (await_bind(&list[i].addr) == -EADDRNOTAVAIL)

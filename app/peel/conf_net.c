@@ -5,20 +5,6 @@
  */
 #include "conf_table.h"
 
-void
-conf_host_bits(const struct peel_network *n, bool *none, bool *all)
-{
-	unsigned int len = n->addr.family == PEEL_FAMILY_IPV4 ? 32 : 128;
-
-	*none = *all = true;
-	for (unsigned int bit = n->prefix_len; bit < len; bit++) {
-		if (n->addr.ip[bit / 8] & (0x80u >> bit % 8))
-			*none = false;
-		else
-			*all = false;
-	}
-}
-
 static bool
 same_network(const struct peel_network *n, const struct peel_addr *a)
 {
@@ -38,7 +24,7 @@ no_host(const struct peel_addr *a, const struct peel_network *network)
 
 	if (!peel_addr_is_host(a) || peel_addr_is_loopback(a))
 		return "is not an address that a host has on a network";
-	if (network->prefix_len + 2u > (v4 ? 32 : 128) || !same_network(network, a))
+	if (network->prefix_len + 2u > peel_addr_bits(a) || !same_network(network, a))
 		return NULL;
 	conf_host_bits(&(struct peel_network){*a, network->prefix_len}, &none, &all);
 	if (none)
@@ -59,7 +45,7 @@ check_gateway(struct conf_errors *e, const struct peel_network *own,
 	const struct peel_addr *gateway, enum conf_id address_id, enum conf_id id)
 {
 	const char *address = conf_settings[address_id].name, *why;
-	unsigned int whole = own->addr.family == PEEL_FAMILY_IPV4 ? 32 : 128;
+	unsigned int whole = peel_addr_bits(&own->addr);
 
 	if (gateway->family == PEEL_FAMILY_NONE)
 		return;

@@ -12,7 +12,7 @@ static const struct {
 	enum conf_id id;
 	const char *value;
 } samples[] = {
-#define SAMPLE(use, section, name, value) {PEEL_CONF_##use, CONF_##section##_##name, value},
+#define SAMPLE(use, section, name, value) {CONF_FOR_##use, CONF_##section##_##name, value},
 #include "peel_settings.def"
 };
 
@@ -20,7 +20,7 @@ static const struct {
 	enum conf_use use;
 	const char *about;
 } heads[] = {
-#define HEAD(use, about) {PEEL_CONF_##use, about},
+#define HEAD(use, about) {CONF_FOR_##use, about},
 #include "peel_settings.def"
 };
 

@@ -4,6 +4,8 @@
  * The table of all settings as data: finding rows, telling what may stand there and what is the
  * default.
  */
+#include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
@@ -40,7 +42,7 @@ static const struct {
 	enum conf_id id;
 	const char *text;
 } otherwise[] = {
-#define OTHERWISE(use, section, name, text) {PEEL_CONF_##use, CONF_##section##_##name, text},
+#define OTHERWISE(use, section, name, text) {CONF_FOR_##use, CONF_##section##_##name, text},
 #include "peel_settings.def"
 };
 
@@ -72,7 +74,7 @@ conf_section_use(const char *section)
 {
 	bool client = strcmp(section, "client") == 0 || strcmp(section, "socks") == 0;
 
-	return client ? PEEL_CONF_CLIENT : PEEL_CONF_ANY;
+	return client ? CONF_FOR_CLIENT : CONF_FOR_ANY;
 }
 
 /* Edit distance of two short words (swaps count as two); long ones are far from everything. */
@@ -172,7 +174,7 @@ conf_allowed(const struct conf_setting *k, char out[CONF_TEXT_MAX])
 	out[0] = '\0';
 	switch (k->type) {
 	case CONF_DRIVER:
-		for (const struct peel_port_ops *const *p = peel_ports; *p != NULL; p++)
+		for (const struct peel_port_ops *const *p = port_drivers; *p != NULL; p++)
 			add(out, (*p)->name, strlen((*p)->name));
 		break;
 	case CONF_ENGINE:
@@ -219,4 +221,44 @@ conf_default(enum conf_id id, enum conf_use use, char out[CONF_TEXT_MAX])
 		w += strcspn(w, " ") + 1;
 	snprintf(out, CONF_TEXT_MAX, "%.*s", (int)strcspn(w, " "), w);
 	return out;
+}
+
+/* ---- errors ---------------------------------------------------------------------------------- */
+
+int
+conf_refuse(char why[CONF_WHY_MAX], const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(why, CONF_WHY_MAX, format, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+void
+conf_error(struct conf_errors *e, unsigned int line, const char *section, const char *key,
+	const char *format, ...)
+{
+	char text[1024], what[640], where[160] = "", at[16] = "";
+	va_list ap;
+
+	e->n++;
+	if (e->n > CONF_ERRORS_MAX)
+		return;
+	va_start(ap, format);
+	vsnprintf(what, sizeof(what), format, ap);
+	va_end(ap);
+	if (line > 0)
+		snprintf(at, sizeof(at), "%u:", line);
+	if (section != NULL)
+		snprintf(where, sizeof(where), " [%s]%s%s:", section, key != NULL ? " " : "",
+			key != NULL ? key : "");
+	snprintf(text, sizeof(text), "%s:%s%s %s", e->file, at, where, what);
+	/* What a stranger's file contains must not steer the terminal it is shown on. */
+	for (char *p = text; *p != '\0'; p++) {
+		if (iscntrl((unsigned char)*p))
+			*p = '?';
+	}
+	e->fn(e->arg, text);
 }

@@ -66,7 +66,7 @@ const char *conf_default(enum conf_id id, enum conf_use use, char out[CONF_TEXT_
 struct conf_errors {
 	const struct conf *conf;
 	const char *file;
-	peel_conf_error_fn fn;
+	conf_error_fn fn;
 	void *arg;
 	unsigned int n;
 };
@@ -86,6 +86,18 @@ void conf_error(struct conf_errors *e, unsigned int line, const char *section, c
 #define conf_note(e, id, ...) conf_note_at(e, (e)->conf->line[id], id, __VA_ARGS__)
 #define conf_wrong(e, id, ...) conf_wrong_at(e, (e)->conf->line[id], id, __VA_ARGS__)
 
+/** Why a value cannot be taken. @return -EINVAL. */
+int conf_refuse(char why[CONF_WHY_MAX], const char *format, ...) PEEL_PRINTF(2, 3);
+
+/** conf_address.c: an address or a network, by the setting's type. */
+int conf_set_address(const struct conf_setting *k, void *field, const char *value,
+	char why[CONF_WHY_MAX]) PEEL_MUST_USE;
+/** "ADDRESS/LENGTH"; without a length one host. */
+int conf_read_network(
+	const char *value, struct peel_network *out, char why[CONF_WHY_MAX]) PEEL_MUST_USE;
+/** Bits of an address behind its prefix: none set, all set? Both true for a prefix without such
+ * bits. */
+void conf_host_bits(const struct peel_network *n, bool *none, bool *all);
 /** conf_check.c: fit the values together; counts into @p e. */
 void conf_check(struct conf *c, struct conf_errors *e);
 /** conf_net.c: own addresses and routers of a device; counts into @p e. */
@@ -93,6 +105,3 @@ void conf_check_network(const struct conf *c, struct conf_errors *e);
 /** Is the gateway on the network, or does it have an address of the link? Otherwise it is reached
  * on the link all the same. */
 bool conf_gateway_on_link(const struct peel_network *network, const struct peel_addr *gateway);
-/** Bits of an address behind its prefix: none set, all set? Both true for a prefix without such
- * bits. */
-void conf_host_bits(const struct peel_network *n, bool *none, bool *all);

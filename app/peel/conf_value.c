@@ -14,19 +14,6 @@
 #include "peel_aead_engines.h"
 #include "peel_node_text.h"
 
-static int refuse(char why[PEEL_CONF_WHY], const char *format, ...) PEEL_PRINTF(2, 3);
-
-static int
-refuse(char why[PEEL_CONF_WHY], const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(why, PEEL_CONF_WHY, format, ap);
-	va_end(ap);
-	return -EINVAL;
-}
-
 /* ---- numbers and words ----------------------------------------------------------------------- */
 
 /* Which of the words, separated by spaces; -1: none. */
@@ -46,7 +33,7 @@ word_index(const char *words, const char *value)
 }
 
 static int
-read_number(const struct conf_setting *k, const char *value, int64_t *out, char why[PEEL_CONF_WHY])
+read_number(const struct conf_setting *k, const char *value, int64_t *out, char why[CONF_WHY_MAX])
 {
 	static const char units[] = "kKmMgGtT";
 	const char *unit;
@@ -65,19 +52,19 @@ read_number(const struct conf_setting *k, const char *value, int64_t *out, char 
 		end++;
 	}
 	if (!isdigit((unsigned char)value[value[0] == '-']) || *end != '\0')
-		return refuse(why, "\"%.64s\" is not a %s", value,
+		return conf_refuse(why, "\"%.64s\" is not a %s", value,
 			k->type == CONF_SIZE ? "size" : "number");
 	/* The number behind a word may be written too: `max_peers = -1` is `unlimited`. */
 	if (errno == 0 && k->words != NULL && *out == k->meaning)
 		return 0;
 	if (errno != 0 || *out < 0 || *out > k->max / scale || *out * scale < k->min)
-		return refuse(why, "%.64s is out of range", value);
+		return conf_refuse(why, "%.64s is out of range", value);
 	*out *= scale;
 	return 0;
 }
 
 static int
-read_millis(const struct conf_setting *k, const char *value, int64_t *out, char why[PEEL_CONF_WHY])
+read_millis(const struct conf_setting *k, const char *value, int64_t *out, char why[CONF_WHY_MAX])
 {
 	static const char digits[] = "0123456789";
 	size_t len = strspn(value, digits), fraction;
@@ -86,16 +73,16 @@ read_millis(const struct conf_setting *k, const char *value, int64_t *out, char 
 	if (len > 0 && value[len] == '.' && (fraction = strspn(value + len + 1, digits)) > 0)
 		len += 1 + fraction;
 	if (len == 0 || value[len] != '\0')
-		return refuse(why, "\"%.64s\" is not a time in seconds", value);
+		return conf_refuse(why, "\"%.64s\" is not a time in seconds", value);
 	ms = 1000 * strtod(value, NULL);
 	if (ms < (double)k->min || ms > (double)k->max)
-		return refuse(why, "%.64s is out of range", value);
+		return conf_refuse(why, "%.64s is out of range", value);
 	*out = (int64_t)(ms + 0.5);
 	return 0;
 }
 
 static int
-read_scalar(const struct conf_setting *k, const char *value, int64_t *out, char why[PEEL_CONF_WHY])
+read_scalar(const struct conf_setting *k, const char *value, int64_t *out, char why[CONF_WHY_MAX])
 {
 	int i;
 
@@ -106,23 +93,23 @@ read_scalar(const struct conf_setting *k, const char *value, int64_t *out, char 
 	case CONF_FLAG:
 		i = word_index("no yes false true off on", value);
 		*out = i & 1;
-		return i >= 0 ? 0 : refuse(why, "\"%.64s\" is neither yes nor no", value);
+		return i >= 0 ? 0 : conf_refuse(why, "\"%.64s\" is neither yes nor no", value);
 	case CONF_WORD:
 		*out = i = word_index(k->words, value);
-		return i >= 0 ? 0 : refuse(why, "\"%.64s\" is not known", value);
+		return i >= 0 ? 0 : conf_refuse(why, "\"%.64s\" is not known", value);
 	default:
 		return read_number(k, value, out, why);
 	}
 }
 
 static int
-set_scalar(const struct conf_setting *k, void *field, const char *value, char why[PEEL_CONF_WHY])
+set_scalar(const struct conf_setting *k, void *field, const char *value, char why[CONF_WHY_MAX])
 {
 	int64_t v = 0;
-	int ret = read_scalar(k, value, &v, why);
+	int rc = read_scalar(k, value, &v, why);
 
-	if (ret != 0)
-		return ret;
+	if (rc != 0)
+		return rc;
 	if (k->type == CONF_FLAG) {
 		uint16_t *flags = field;
 
@@ -134,91 +121,7 @@ set_scalar(const struct conf_setting *k, void *field, const char *value, char wh
 	return 0;
 }
 
-/* ---- addresses ------------------------------------------------------------------------------- */
-
-static int
-set_address(const struct conf_setting *k, void *field, const char *value, char why[PEEL_CONF_WHY])
-{
-	struct peel_addr a = {.family = PEEL_FAMILY_NONE};
-
-	if (*value != '\0' || k->type == CONF_LISTEN) {
-		int ret = peel_node_parse_address(value, &a, why, PEEL_CONF_WHY);
-
-		if (ret != 0)
-			return ret;
-		if (k->type == CONF_PUBLIC && a.port == 0)
-			return refuse(why, "port 0 cannot be reached");
-	}
-	memcpy(field, &a, sizeof(a));
-	return 0;
-}
-
-/* An address without port. */
-static bool
-read_ip(const char *value, struct peel_addr *out)
-{
-	return peel_addr_parse(value, 0, out) == 0 && !peel_node_has_port(value) && value[0] != '[';
-}
-
-static int
-set_ip(const struct conf_setting *k, void *field, const char *value, char why[PEEL_CONF_WHY])
-{
-	uint8_t family = k->type == CONF_IP4 ? PEEL_FAMILY_IPV4 : PEEL_FAMILY_IPV6;
-	struct peel_addr a = {.family = PEEL_FAMILY_NONE};
-
-	if (*value != '\0' && !read_ip(value, &a))
-		return refuse(why, "\"%.64s\" is not an IP address", value);
-	if (*value != '\0' && a.family != family)
-		return refuse(why, "%.64s is not an IPv%u address", value, family);
-	memcpy(field, &a, sizeof(a));
-	return 0;
-}
-
-/* "ADDRESS/LENGTH"; without a length one host. */
-static int
-read_network(const char *value, struct peel_network *out, char why[PEEL_CONF_WHY])
-{
-	char host[PEEL_ADDR_TEXT_MAX];
-	size_t len = strcspn(value, "/");
-	unsigned long bits, max;
-	char *end = host;
-
-	memset(out, 0, sizeof(*out));
-	snprintf(host, sizeof(host), "%.*s", (int)len, value);
-	if (len >= sizeof(host) || !read_ip(host, &out->addr))
-		return refuse(why, "\"%.64s\" is not an address and a prefix length", value);
-	max = out->addr.family == PEEL_FAMILY_IPV4 ? 32 : 128;
-	bits = max;
-	if (value[len] == '/') {
-		bits = isdigit((unsigned char)value[len + 1]) ? strtoul(value + len + 1, &end, 10)
-							      : max + 1;
-		if (bits > max || *end != '\0')
-			return refuse(
-				why, "\"%.64s\" has no prefix length of 0 to %lu", value, max);
-	}
-	out->prefix_len = (uint8_t)bits;
-	return 0;
-}
-
-static int
-set_network(const struct conf_setting *k, void *field, const char *value, char why[PEEL_CONF_WHY])
-{
-	uint8_t family = k->type == CONF_NETWORK4 ? PEEL_FAMILY_IPV4 : PEEL_FAMILY_IPV6;
-	struct peel_network n = {.prefix_len = 0};
-
-	if (*value != '\0') {
-		int ret = read_network(value, &n, why);
-
-		if (ret != 0)
-			return ret;
-		if (n.addr.family != family)
-			return refuse(why, "%.64s is not IPv%u", value, family);
-		if (strchr(value, '/') == NULL || n.prefix_len == 0)
-			return refuse(why, "%.64s says no network", value);
-	}
-	memcpy(field, &n, sizeof(n));
-	return 0;
-}
+/* ---- ranges ---------------------------------------------------------------------------------- */
 
 /* "LOW-HIGH", or with @p one_will_do "LOW" alone. */
 static bool
@@ -238,14 +141,14 @@ read_range(const char *value, bool one_will_do, unsigned int *low, unsigned int 
 }
 
 static int
-set_ports(struct peel_port_conf *p, const char *value, char why[PEEL_CONF_WHY])
+set_ports(struct peel_port_conf *p, const char *value, char why[CONF_WHY_MAX])
 {
 	unsigned int low, high;
 
 	if (!read_range(value, false, &low, &high))
-		return refuse(why, "\"%.64s\" is not a range of ports", value);
+		return conf_refuse(why, "\"%.64s\" is not a range of ports", value);
 	if (low < 1024 || high > UINT16_MAX || low > high)
-		return refuse(why, "%.64s is out of range", value);
+		return conf_refuse(why, "%.64s is out of range", value);
 	p->exit_port_min = (uint16_t)low;
 	p->exit_port_max = (uint16_t)high;
 	return 0;
@@ -254,28 +157,28 @@ set_ports(struct peel_port_conf *p, const char *value, char why[PEEL_CONF_WHY])
 /* ---- drivers --------------------------------------------------------------------------------- */
 
 static int
-set_driver(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WHY])
+set_driver(struct peel_node_conf *n, const char *value, char why[CONF_WHY_MAX])
 {
 	n->port = port_find(value);
 	if (n->port != NULL)
 		return 0;
-	n->port = peel_ports[0];
-	return refuse(why, "there is no port driver \"%.64s\"", value);
+	n->port = port_drivers[0];
+	return conf_refuse(why, "there is no port driver \"%.64s\"", value);
 }
 
 static int
-set_engine(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WHY])
+set_engine(struct peel_node_conf *n, const char *value, char why[CONF_WHY_MAX])
 {
 	n->engine = peel_aead_engine_find(value); /* auto: none yet */
 	if (n->engine != NULL || strcmp(value, "auto") == 0)
 		return 0;
-	return refuse(why, "there is no engine \"%.64s\" in this build", value);
+	return conf_refuse(why, "there is no engine \"%.64s\" in this build", value);
 }
 
 /* ---- lists: elements one by one; "" when there are none, and before the first ---------------- */
 
 static int
-add_cores(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WHY])
+add_cores(struct peel_node_conf *n, const char *value, char why[CONF_WHY_MAX])
 {
 	unsigned int low, high;
 
@@ -287,24 +190,24 @@ add_cores(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WHY])
 	if (n->core[0] < 0)
 		n->n_workers = 0;
 	if (!read_range(value, true, &low, &high) || low > high || high >= CPU_SETSIZE)
-		return refuse(why, "\"%.64s\" is not a CPU or a range of CPUs", value);
+		return conf_refuse(why, "\"%.64s\" is not a CPU or a range of CPUs", value);
 	for (; low <= high; low++) {
 		for (unsigned int i = 0; i < n->n_workers; i++) {
 			if (n->core[i] == (int)low)
-				return refuse(why, "names CPU %u twice", low);
+				return conf_refuse(why, "names CPU %u twice", low);
 		}
 		if (n->n_workers == PEEL_MAX_WORKERS)
-			return refuse(why, "names more than %d CPUs", PEEL_MAX_WORKERS);
+			return conf_refuse(why, "names more than %d CPUs", PEEL_MAX_WORKERS);
 		n->core[n->n_workers++] = (int)low;
 	}
 	return 0;
 }
 
 static int
-add_bootstrap(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WHY])
+add_bootstrap(struct peel_node_conf *n, const char *value, char why[CONF_WHY_MAX])
 {
 	if (*value != '\0')
-		return peel_node_conf_add_bootstrap(n, value, why, PEEL_CONF_WHY);
+		return peel_node_conf_add_bootstrap(n, value, why, CONF_WHY_MAX);
 	memset(n->bootstrap, 0, sizeof(n->bootstrap));
 	memset(n->bootstrap_name, 0, sizeof(n->bootstrap_name));
 	n->n_bootstrap = n->n_bootstrap_names = 0;
@@ -312,32 +215,32 @@ add_bootstrap(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WH
 }
 
 static int
-add_deny(struct peel_policy *p, const char *value, char why[PEEL_CONF_WHY])
+add_deny(struct peel_policy *p, const char *value, char why[CONF_WHY_MAX])
 {
 	struct peel_network n;
 	bool none, all;
-	int ret;
+	int rc;
 
 	if (*value == '\0') {
 		memset(p->deny, 0, sizeof(p->deny));
 		p->n_deny = 0;
 		return 0;
 	}
-	ret = read_network(value, &n, why);
-	if (ret != 0)
-		return ret;
+	rc = conf_read_network(value, &n, why);
+	if (rc != 0)
+		return rc;
 	conf_host_bits(&n, &none, &all);
 	if (!none) /* most likely a slip: 10.0.0.1/8 for 10.0.0.1/32 */
-		return refuse(
+		return conf_refuse(
 			why, "%.64s has bits set behind its prefix of %u", value, n.prefix_len);
 	if (p->n_deny == PEEL_POLICY_DENY_MAX)
-		return refuse(why, "has more than %d networks", PEEL_POLICY_DENY_MAX);
+		return conf_refuse(why, "has more than %d networks", PEEL_POLICY_DENY_MAX);
 	p->deny[p->n_deny++] = n;
 	return 0;
 }
 
 static int
-add_dns(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WHY])
+add_dns(struct peel_node_conf *n, const char *value, char why[CONF_WHY_MAX])
 {
 	if (*value == '\0') {
 		memset(n->dns, 0, sizeof(n->dns));
@@ -345,12 +248,11 @@ add_dns(struct peel_node_conf *n, const char *value, char why[PEEL_CONF_WHY])
 		return 0;
 	}
 	return strcmp(value, "system") == 0 ? 0
-					    : peel_node_conf_add_dns(n, value, why, PEEL_CONF_WHY);
+					    : peel_node_conf_add_dns(n, value, why, CONF_WHY_MAX);
 }
 
 static int
-add_element(
-	const struct conf_setting *k, struct conf *c, const char *value, char why[PEEL_CONF_WHY])
+add_element(const struct conf_setting *k, struct conf *c, const char *value, char why[CONF_WHY_MAX])
 {
 	switch (k->type) {
 	case CONF_CORES:
@@ -366,27 +268,27 @@ add_element(
 
 static int
 set_list(const struct conf_setting *k, struct conf *c, const char *value, bool more,
-	char why[PEEL_CONF_WHY])
+	char why[CONF_WHY_MAX])
 {
 	char element[256];
-	int ret = more ? 0 : add_element(k, c, "", why);
+	int rc = more ? 0 : add_element(k, c, "", why);
 
-	for (value += strspn(value, ", \t"); ret == 0 && *value != '\0';
+	for (value += strspn(value, ", \t"); rc == 0 && *value != '\0';
 		value += strspn(value, ", \t")) {
 		size_t len = strcspn(value, ", \t");
 
 		if (len >= sizeof(element))
-			return refuse(why, "has an element of %zu characters", len);
+			return conf_refuse(why, "has an element of %zu characters", len);
 		memcpy(element, value, len);
 		element[len] = '\0';
 		value += len;
-		ret = add_element(k, c, element, why);
+		rc = add_element(k, c, element, why);
 	}
-	return ret;
+	return rc;
 }
 
 int
-conf_set(struct conf *c, enum conf_id id, const char *value, bool more, char why[PEEL_CONF_WHY])
+conf_set(struct conf *c, enum conf_id id, const char *value, bool more, char why[CONF_WHY_MAX])
 {
 	const struct conf_setting *k = &conf_settings[id];
 	char *field = (char *)c + k->offset;
@@ -394,14 +296,14 @@ conf_set(struct conf *c, enum conf_id id, const char *value, bool more, char why
 	switch (k->type) {
 	case CONF_STRING:
 		if (strlen(value) >= k->size)
-			return refuse(why, "is too long (%zu characters)", strlen(value));
+			return conf_refuse(why, "is too long (%zu characters)", strlen(value));
 		strncpy(field, value, k->size); /* fills up with zeros */
 		return 0;
 	case CONF_COMMUNITY:
 		return peel_node_conf_set_community(&c->node,
 			(enum peel_community)((k->offset - offsetof(struct conf, node.community)) /
 					      PEEL_COMMUNITY_LEN),
-			value, why, PEEL_CONF_WHY);
+			value, why, CONF_WHY_MAX);
 	case CONF_DRIVER:
 		return set_driver(&c->node, value, why);
 	case CONF_ENGINE:
@@ -409,13 +311,11 @@ conf_set(struct conf *c, enum conf_id id, const char *value, bool more, char why
 	case CONF_ADDRESS:
 	case CONF_LISTEN:
 	case CONF_PUBLIC:
-		return set_address(k, field, value, why);
 	case CONF_IP4:
 	case CONF_IP6:
-		return set_ip(k, field, value, why);
 	case CONF_NETWORK4:
 	case CONF_NETWORK6:
-		return set_network(k, field, value, why);
+		return conf_set_address(k, field, value, why);
 	case CONF_PORTS:
 		return set_ports(&c->node.port_conf, value, why);
 	case CONF_CORES:
@@ -426,4 +326,17 @@ conf_set(struct conf *c, enum conf_id id, const char *value, bool more, char why
 	default:
 		return set_scalar(k, field, value, why);
 	}
+}
+
+void
+conf_init(struct conf *conf, enum conf_use use)
+{
+	char text[CONF_TEXT_MAX], why[CONF_WHY_MAX];
+
+	memset(conf, 0, sizeof(*conf));
+	conf->use = use;
+	peel_node_conf_init(&conf->node);
+	for (enum conf_id id = 0; id < CONF_N; id++)
+		/* A build without the default driver takes its first one. */
+		(void)!conf_set(conf, id, conf_default(id, use, text), false, why);
 }

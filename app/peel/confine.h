@@ -22,12 +22,12 @@ confine_device_is(const struct conf *conf, const char *kind)
 
 /* Sanitizers look at the process and its files when they report. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define PEEL_SANITIZED 1
+#define SANITIZED 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define PEEL_SANITIZED 1
+#define SANITIZED 1
 #endif
 #endif
-#ifndef PEEL_SANITIZED
-#define PEEL_SANITIZED 0
+#ifndef SANITIZED
+#define SANITIZED 0
 #endif

@@ -17,72 +17,59 @@
 
 #include "confine.h"
 
+#define S SCMP_SYS
+
 /* Calls without conditions. Those that workers make all the time are here: for them the kernel
  * keeps a bitmap. */
 static const int allowed[] = {
 	/* datagrams and streams */
-	SCMP_SYS(recvmmsg), SCMP_SYS(recvmsg), SCMP_SYS(recvfrom), SCMP_SYS(sendmmsg),
-	SCMP_SYS(sendmsg), SCMP_SYS(sendto), SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(listen),
-	SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(shutdown), SCMP_SYS(getsockname),
-	SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
+	S(recvmmsg), S(recvmsg), S(recvfrom), S(sendmmsg), S(sendmsg), S(sendto), S(bind),
+	S(connect), S(listen), S(accept), S(accept4), S(shutdown), S(getsockname), S(getpeername),
+	S(getsockopt), S(setsockopt),
 	/* descriptors */
-	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64),
-	SCMP_SYS(pwrite64), SCMP_SYS(lseek), SCMP_SYS(close), SCMP_SYS(dup), SCMP_SYS(dup2),
-	SCMP_SYS(dup3), SCMP_SYS(fcntl), SCMP_SYS(pipe), SCMP_SYS(pipe2), SCMP_SYS(eventfd),
-	SCMP_SYS(eventfd2), SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime),
-	SCMP_SYS(timerfd_gettime), SCMP_SYS(memfd_create), SCMP_SYS(ftruncate), SCMP_SYS(fallocate),
-	SCMP_SYS(flock), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(close_range),
+	S(read), S(write), S(readv), S(writev), S(pread64), S(pwrite64), S(lseek), S(close), S(dup),
+	S(dup2), S(dup3), S(fcntl), S(pipe), S(pipe2), S(eventfd), S(eventfd2), S(timerfd_create),
+	S(timerfd_settime), S(timerfd_gettime), S(memfd_create), S(ftruncate), S(fallocate),
+	S(flock), S(fsync), S(fdatasync), S(close_range),
 	/* waiting */
-	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(select), SCMP_SYS(pselect6),
-	SCMP_SYS(epoll_create), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait),
-	SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(nanosleep),
-	SCMP_SYS(clock_nanosleep), SCMP_SYS(restart_syscall),
+	S(poll), S(ppoll), S(select), S(pselect6), S(epoll_create), S(epoll_create1), S(epoll_ctl),
+	S(epoll_wait), S(epoll_pwait), S(epoll_pwait2), S(nanosleep), S(clock_nanosleep),
+	S(restart_syscall),
 	/* files: which, landlock says */
-	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(fstat),
-	SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(statfs), SCMP_SYS(fstatfs),
-	SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(readlink),
-	SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(getcwd), SCMP_SYS(unlink),
-	SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2),
-	SCMP_SYS(rmdir), SCMP_SYS(umask),
+	S(open), S(openat), S(stat), S(lstat), S(fstat), S(newfstatat), S(statx), S(statfs),
+	S(fstatfs), S(access), S(faccessat), S(faccessat2), S(readlink), S(readlinkat),
+	S(getdents64), S(getcwd), S(unlink), S(unlinkat), S(rename), S(renameat), S(renameat2),
+	S(rmdir), S(umask),
 	/* memory */
-	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(mlock),
-	SCMP_SYS(mlock2), SCMP_SYS(munlock), SCMP_SYS(mincore), SCMP_SYS(mbind),
-	SCMP_SYS(get_mempolicy), SCMP_SYS(set_mempolicy), SCMP_SYS(move_pages),
-	SCMP_SYS(membarrier),
+	S(munmap), S(mremap), S(madvise), S(brk), S(mlock), S(mlock2), S(munlock), S(mincore),
+	S(mbind), S(get_mempolicy), S(set_mempolicy), S(move_pages), S(membarrier),
 	/* threads and signals */
-	SCMP_SYS(futex), SCMP_SYS(futex_waitv), SCMP_SYS(set_robust_list),
-	SCMP_SYS(get_robust_list), SCMP_SYS(rseq), SCMP_SYS(set_tid_address), SCMP_SYS(gettid),
-	SCMP_SYS(getpid), SCMP_SYS(getppid), SCMP_SYS(exit), SCMP_SYS(exit_group),
-	SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_setaffinity),
-	SCMP_SYS(sched_getparam), SCMP_SYS(sched_getscheduler), SCMP_SYS(sched_get_priority_max),
-	SCMP_SYS(sched_get_priority_min), SCMP_SYS(getpriority), SCMP_SYS(rt_sigaction),
-	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigpending),
-	SCMP_SYS(rt_sigtimedwait), SCMP_SYS(sigaltstack), SCMP_SYS(capget), SCMP_SYS(capset),
+	S(futex), S(futex_waitv), S(set_robust_list), S(get_robust_list), S(rseq),
+	S(set_tid_address), S(gettid), S(getpid), S(getppid), S(exit), S(exit_group),
+	S(sched_yield), S(sched_getaffinity), S(sched_setaffinity), S(sched_getparam),
+	S(sched_getscheduler), S(sched_get_priority_max), S(sched_get_priority_min), S(getpriority),
+	S(rt_sigaction), S(rt_sigprocmask), S(rt_sigreturn), S(rt_sigpending), S(rt_sigtimedwait),
+	S(sigaltstack), S(capget), S(capset),
 	/* questions */
-	SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(gettimeofday), SCMP_SYS(time),
-	SCMP_SYS(getrandom), SCMP_SYS(getcpu), SCMP_SYS(getrlimit), SCMP_SYS(getrusage),
-	SCMP_SYS(times), SCMP_SYS(sysinfo), SCMP_SYS(uname), SCMP_SYS(getuid), SCMP_SYS(geteuid),
-	SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(getresuid), SCMP_SYS(getresgid),
-	SCMP_SYS(getgroups)};
+	S(clock_gettime), S(clock_getres), S(gettimeofday), S(time), S(getrandom), S(getcpu),
+	S(getrlimit), S(getrusage), S(times), S(sysinfo), S(uname), S(getuid), S(geteuid),
+	S(getgid), S(getegid), S(getresuid), S(getresgid), S(getgroups)};
 
-static const int fatal[] = {SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(fork), SCMP_SYS(vfork),
-	SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(setuid),
-	SCMP_SYS(setgid), SCMP_SYS(setreuid), SCMP_SYS(setregid), SCMP_SYS(setresuid),
-	SCMP_SYS(setresgid), SCMP_SYS(setgroups), SCMP_SYS(setfsuid), SCMP_SYS(setfsgid),
-	SCMP_SYS(unshare), SCMP_SYS(setns), SCMP_SYS(mount), SCMP_SYS(umount2),
-	SCMP_SYS(pivot_root), SCMP_SYS(chroot), SCMP_SYS(init_module), SCMP_SYS(finit_module),
-	SCMP_SYS(delete_module), SCMP_SYS(kexec_load), SCMP_SYS(kexec_file_load), SCMP_SYS(reboot),
-	SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd), SCMP_SYS(keyctl), SCMP_SYS(add_key),
-	SCMP_SYS(request_key), SCMP_SYS(open_by_handle_at), SCMP_SYS(personality)};
+static const int fatal[] = {S(execve), S(execveat), S(fork), S(vfork), S(ptrace),
+	S(process_vm_readv), S(process_vm_writev), S(setuid), S(setgid), S(setreuid), S(setregid),
+	S(setresuid), S(setresgid), S(setgroups), S(setfsuid), S(setfsgid), S(unshare), S(setns),
+	S(mount), S(umount2), S(pivot_root), S(chroot), S(init_module), S(finit_module),
+	S(delete_module), S(kexec_load), S(kexec_file_load), S(reboot), S(perf_event_open),
+	S(userfaultfd), S(keyctl), S(add_key), S(request_key), S(open_by_handle_at),
+	S(personality)};
 
-static const int sanitizers[] = {SCMP_SYS(clone), SCMP_SYS(ptrace), SCMP_SYS(wait4),
-	SCMP_SYS(getdents), SCMP_SYS(prctl), SCMP_SYS(kill), SCMP_SYS(tgkill), SCMP_SYS(prlimit64),
-	SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(personality)};
+static const int sanitizers[] = {S(clone), S(ptrace), S(wait4), S(getdents), S(prctl), S(kill),
+	S(tgkill), S(prlimit64), S(mmap), S(mprotect), S(personality)};
 
 static bool
 is_sanitizers(int call)
 {
-	for (size_t i = 0; PEEL_SANITIZED && i < PEEL_ARRAY_LEN(sanitizers); i++) {
+	for (size_t i = 0; SANITIZED && i < PEEL_ARRAY_LEN(sanitizers); i++) {
 		if (sanitizers[i] == call)
 			return true;
 	}
@@ -124,7 +111,7 @@ add_sockets(scmp_filter_ctx ctx, const struct conf *conf)
 
 	for (size_t i = 0; rc == 0 && i < PEEL_ARRAY_LEN(families); i++) {
 		if (families[i].wanted)
-			rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+			rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(socket), 1,
 				SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i].family));
 	}
 	return rc;
@@ -140,16 +127,15 @@ add_parts(scmp_filter_ctx ctx)
 		struct scmp_arg_cmp cmp;
 	} parts[] = {
 		/* threads, no processes; clone3 keeps its flags where no filter can look */
-		{SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)},
+		{S(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)},
 		/* nothing that can be written becomes code */
-		{SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
-		{SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
+		{S(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
+		{S(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
 		/* signals to ourselves, abort() for one */
-		{SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, me)},
-		{SCMP_SYS(kill), SCMP_A0(SCMP_CMP_EQ, me)},
-		{SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)},
-		{SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_GET_NAME)},
-		{SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0)}, /* asking */
+		{S(tgkill), SCMP_A0(SCMP_CMP_EQ, me)}, {S(kill), SCMP_A0(SCMP_CMP_EQ, me)},
+		{S(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)},
+		{S(prctl), SCMP_A0(SCMP_CMP_EQ, PR_GET_NAME)},
+		{S(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0)}, /* asking */
 	};
 	int rc = 0;
 
@@ -177,11 +163,11 @@ add_ioctl(scmp_filter_ctx ctx)
 		scmp_datum_t mask = UINT64_C(1) << bit;
 
 		/* Another bit than 0x54 has there, or a direction. */
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(ioctl), 1,
 			SCMP_A1(SCMP_CMP_MASKED_EQ, mask, mask & ~(scmp_datum_t)0x5400));
 	}
 	for (size_t i = 0; rc == 0 && i < PEEL_ARRAY_LEN(terminal); i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(ioctl), 1,
 			SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, terminal[i]));
 	return rc;
 }
@@ -189,7 +175,7 @@ add_ioctl(scmp_filter_ctx ctx)
 static int
 fill(scmp_filter_ctx ctx, const struct conf *conf)
 {
-	static const int xdp[] = {SCMP_SYS(bpf), SCMP_SYS(setrlimit), SCMP_SYS(prlimit64)};
+	static const int xdp[] = {S(bpf), S(setrlimit), S(prlimit64)};
 	bool is_xdp = confine_device_is(conf, "net_af_xdp");
 	int rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1); /* all threads */
 
@@ -202,7 +188,7 @@ fill(scmp_filter_ctx ctx, const struct conf *conf)
 		rc = add_list(ctx, SCMP_ACT_KILL_PROCESS, fatal, PEEL_ARRAY_LEN(fatal));
 	if (rc == 0)
 		rc = add_list(ctx, SCMP_ACT_ALLOW, allowed, PEEL_ARRAY_LEN(allowed));
-	if (rc == 0 && PEEL_SANITIZED)
+	if (rc == 0 && SANITIZED)
 		rc = add_list(ctx, SCMP_ACT_ALLOW, sanitizers, PEEL_ARRAY_LEN(sanitizers));
 	if (rc == 0)
 		rc = add_parts(ctx);

@@ -85,7 +85,7 @@ allow_all(int ruleset, const struct conf *conf)
 		allow(ruleset, "/sys", READ_FILE | READ_DIR);
 	if (confine_device_is(conf, "net_af_xdp"))
 		allow(ruleset, "/usr/lib", READ_FILE | READ_DIR); /* its XDP programs */
-	if (PEEL_SANITIZED)
+	if (SANITIZED)
 		allow(ruleset, "/", READ_FILE | READ_DIR);
 }
 
@@ -102,7 +102,7 @@ confine_files(const struct conf *conf, char *out, size_t size)
 {
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
 	uint64_t handled = all_rights((int)version);
-	int ruleset, ret;
+	int ruleset, rc;
 
 	if (version <= 0) {
 		snprintf(out, size, "open (no landlock: %s)", strerror(errno));
@@ -112,10 +112,10 @@ confine_files(const struct conf *conf, char *out, size_t size)
 	if (ruleset < 0)
 		return -errno;
 	allow_all(ruleset, conf);
-	ret = restrict_self(&ruleset);
-	if (ret == 0)
-		ret = threads_call(restrict_self, &ruleset);
+	rc = restrict_self(&ruleset);
+	if (rc == 0)
+		rc = threads_call(restrict_self, &ruleset);
 	close(ruleset);
 	snprintf(out, size, "landlock %ld", version);
-	return ret;
+	return rc;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * The port drivers of this build.
  */
 #include "drivers.h"
 #ifdef PEEL_HAVE_ETHDEV
@@ -9,7 +11,7 @@
 #include "peel_port_socket.h"
 #endif
 
-const struct peel_port_ops *const peel_ports[] = {
+const struct peel_port_ops *const port_drivers[] = {
 #ifdef PEEL_HAVE_SOCKET
 	&peel_port_socket,
 #endif
@@ -22,7 +24,7 @@ const struct peel_port_ops *const peel_ports[] = {
 const struct peel_port_ops *
 port_find(const char *name)
 {
-	for (const struct peel_port_ops *const *p = peel_ports; *p != NULL; p++) {
+	for (const struct peel_port_ops *const *p = port_drivers; *p != NULL; p++) {
 		if (strcmp((*p)->name, name) == 0)
 			return *p;
 	}

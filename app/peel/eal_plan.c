@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * How much memory is needed, where it comes from, and the start of EAL with it.
  */
 #include <errno.h>
 #include <linux/close_range.h>
@@ -23,7 +25,7 @@ find_hugepages(struct eal_plan *plan, size_t bytes, struct hugepage_pool *pool)
 {
 	const char *before = getenv(WITHOUT_HUGEPAGES);
 	bool counted = hugepages_find(bytes, pool);
-	int ret;
+	int rc;
 
 	plan->page = pool->page != 0 ? pool->page : 2 * MIB;
 	plan->pages = (bytes + plan->page - 1) / plan->page;
@@ -37,13 +39,13 @@ find_hugepages(struct eal_plan *plan, size_t bytes, struct hugepage_pool *pool)
 			plan->page / MIB, pool->usable);
 		return false;
 	}
-	ret = hugepages_try(plan->page, plan->pages);
-	plan->refused = ret != 0;
+	rc = hugepages_try(plan->page, plan->pages);
+	plan->refused = rc != 0;
 	if (plan->refused)
 		snprintf(plan->reason, sizeof(plan->reason),
 			"%lu pages of %zu MiB are free, and the kernel does not give %lu to this "
 			"program (%s): is there a limit of its container (hugetlb)?",
-			pool->usable, plan->page / MIB, plan->pages, strerror(-ret));
+			pool->usable, plan->page / MIB, plan->pages, strerror(-rc));
 	return !plan->refused;
 }
 
@@ -54,11 +56,11 @@ eal_plan(const struct conf *conf, struct eal_plan *plan, char *why, size_t why_s
 	size_t bytes = peel_node_memory(&conf->node);
 
 	memset(plan, 0, sizeof(*plan));
-	if (conf->hugepages != PEEL_HUGEPAGES_NO) {
+	if (conf->hugepages != HUGEPAGES_NO) {
 		plan->huge = find_hugepages(plan, bytes, &pool);
 		if (plan->huge)
 			return 0;
-		if (conf->hugepages == PEEL_HUGEPAGES_YES) {
+		if (conf->hugepages == HUGEPAGES_YES) {
 			plan->huge = true;
 			if (pool.usable < plan->pages)
 				snprintf(why, why_size,
@@ -99,6 +101,23 @@ eal_plan_text(const struct eal_plan *plan, char *out, size_t size)
 	return out;
 }
 
+void
+cpu_control(const struct peel_node_conf *conf, const cpu_set_t *allowed, cpu_set_t *out)
+{
+	CPU_ZERO(out);
+	if (conf->control_core >= 0) {
+		CPU_SET(conf->control_core, out);
+		return;
+	}
+	*out = *allowed;
+	for (unsigned int i = 0; i < conf->n_workers; i++) {
+		if (conf->core[i] >= 0)
+			CPU_CLR(conf->core[i], out);
+	}
+	if (CPU_COUNT(out) == 0)
+		*out = *allowed; /* as many workers as CPUs: share */
+}
+
 /* EAL starts once per process: execute the program anew, with its arguments and @p cpus. Returns
  * only if that fails. */
 static void
@@ -135,7 +154,7 @@ eal_start(const struct conf *conf, const struct eal_plan *plan, char *why, size_
 		.verbose = conf->log_level == PEEL_LOG_DEBUG,
 	};
 	cpu_set_t allowed, control;
-	int ret;
+	int rc;
 
 	if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
 		return -errno;
@@ -154,10 +173,10 @@ eal_start(const struct conf *conf, const struct eal_plan *plan, char *why, size_
 	if (sched_setaffinity(0, sizeof(control), &control) != 0)
 		return -errno;
 	ec.cpus = &control;
-	ret = peel_eal_init(&ec, why, why_size);
-	if (ret != 0 && plan->huge && conf->hugepages == PEEL_HUGEPAGES_AUTO)
+	rc = peel_eal_init(&ec, why, why_size);
+	if (rc != 0 && plan->huge && conf->hugepages == HUGEPAGES_AUTO)
 		execute_without_hugepages(why, &allowed);
-	return ret;
+	return rc;
 }
 
 void

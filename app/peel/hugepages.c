@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * The machine's pools of hugepages: what they have, and what they give.
  */
 #include <stddef.h> /* hugetlbfs.h needs it */
 
@@ -84,7 +86,7 @@ int
 hugepages_try(size_t page, unsigned long n)
 {
 	int size = __builtin_ctzl(page) << MAP_HUGE_SHIFT;
-	int ret = 0;
+	int rc = 0;
 	void *p = mmap(NULL, page * n, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | size, -1, 0);
 
@@ -93,7 +95,7 @@ hugepages_try(size_t page, unsigned long n)
 	/* Writing to a page beyond a limit would be a signal; this asks. Kernels before 5.14
 	 * cannot: believe the counters. */
 	if (madvise(p, page * n, MADV_POPULATE_WRITE) != 0 && errno != EINVAL)
-		ret = -errno;
+		rc = -errno;
 	munmap(p, page * n);
-	return ret;
+	return rc;
 }

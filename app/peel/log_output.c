@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * How a log line looks.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,13 +38,13 @@ line(enum peel_log_level level, const char *text)
 		out[n - 1] = '\n';
 	}
 	/* One write a line: lines of several threads stay whole. */
-	(void)output_write(PEEL_ERRORS, out, (size_t)n);
+	(void)output_write(OUTPUT_STDERR, out, (size_t)n);
 }
 
 static void
 write_line(void *arg, enum peel_log_level level, const char *text)
 {
-	unsigned int lost = output_lost(PEEL_ERRORS);
+	unsigned int lost = output_lost(OUTPUT_STDERR);
 	char gap[64];
 
 	(void)arg;

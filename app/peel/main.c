@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Finds the command, and says what there is.
  */
 #include <string.h>
 
@@ -8,13 +10,13 @@
 #include "privileges.h"
 
 static const struct command *const commands[] = {
-	&peel_command_relay,
-	&peel_command_client,
-	&peel_command_send,
-	&peel_command_speedtest,
-	&peel_command_keygen,
-	&peel_command_status,
-	&peel_command_stats,
+	&command_relay,
+	&command_client,
+	&command_send,
+	&command_speedtest,
+	&command_keygen,
+	&command_status,
+	&command_stats,
 };
 
 static void

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * One question, one answer, over the management socket of a node.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +21,7 @@ connect_to(const char *path)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	struct timeval limit = {.tv_sec = ANSWER_SECONDS};
-	int fd, ret;
+	int fd, rc;
 
 	if (strlen(path) >= sizeof(sun.sun_path))
 		return -ENAMETOOLONG;
@@ -31,9 +33,9 @@ connect_to(const char *path)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) != 0) {
-		ret = -errno;
+		rc = -errno;
 		close(fd);
-		return ret;
+		return rc;
 	}
 	return fd;
 }
@@ -44,27 +46,27 @@ management_ask(const char *socket_path, const char *what, bool pretty, FILE *out
 	char buffer[16384];
 	size_t total = 0;
 	ssize_t n;
-	int fd = connect_to(socket_path), ret = 0;
+	int fd = connect_to(socket_path), rc = 0;
 
 	if (fd < 0)
 		return fd;
 	n = snprintf(buffer, sizeof(buffer), "%s%s\n", what, pretty ? " pretty" : "");
 	if (send(fd, buffer, (size_t)n, MSG_NOSIGNAL) != n)
-		ret = -errno;
-	while (ret == 0 && (n = read(fd, buffer, sizeof(buffer))) != 0) {
+		rc = -errno;
+	while (rc == 0 && (n = read(fd, buffer, sizeof(buffer))) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			ret = errno == EAGAIN ? -ETIMEDOUT : -errno;
+			rc = errno == EAGAIN ? -ETIMEDOUT : -errno;
 		else if (fwrite(buffer, 1, (size_t)n, out) != (size_t)n)
-			ret = -EIO;
+			rc = -EIO;
 		else
 			total += (size_t)n;
 	}
 	close(fd);
-	if (ret == 0 && total == 0)
-		ret = -ECONNRESET;
-	return fflush(out) == 0 || ret != 0 ? ret : -EIO;
+	if (rc == 0 && total == 0)
+		rc = -ECONNRESET;
+	return fflush(out) == 0 || rc != 0 ? rc : -EIO;
 }
 
 int
@@ -80,7 +82,7 @@ management_socket(const char *config)
 {
 	static struct conf conf;
 
-	if (command_load(PEEL_CONF_ANY, config, &conf) != 0)
+	if (command_load(CONF_FOR_ANY, config, &conf) != 0)
 		return NULL;
 	if (conf.node.management[0] == '\0') {
 		fprintf(stderr, "%s: [node] management: is not set, so there is no socket to ask\n",

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Queues of output, and the threads that write them.
  */
 #include <errno.h>
 #include <poll.h>
@@ -43,7 +45,7 @@ struct stream {
 	}
 
 static struct stream streams[] = {
-	[PEEL_OUTPUT] = STREAM(STDOUT_FILENO), [PEEL_ERRORS] = STREAM(STDERR_FILENO)};
+	[OUTPUT_STDOUT] = STREAM(STDOUT_FILENO), [OUTPUT_STDERR] = STREAM(STDERR_FILENO)};
 
 /* As long as it takes. What cannot be written is gone: there is nobody to tell. */
 static void
@@ -109,9 +111,9 @@ start(struct stream *s, const char *name)
 int
 output_start(void)
 {
-	int rc = start(&streams[PEEL_OUTPUT], "peel-stdout");
+	int rc = start(&streams[OUTPUT_STDOUT], "peel-stdout");
 
-	return rc != 0 ? rc : start(&streams[PEEL_ERRORS], "peel-stderr");
+	return rc != 0 ? rc : start(&streams[OUTPUT_STDERR], "peel-stderr");
 }
 
 /* Holding the lock. */

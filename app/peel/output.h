@@ -13,8 +13,8 @@
 #include "peel_base.h"
 
 enum output_stream {
-	PEEL_OUTPUT, /* standard output */
-	PEEL_ERRORS, /* standard error */
+	OUTPUT_STDOUT, /* standard output */
+	OUTPUT_STDERR, /* standard error */
 };
 
 /** From here on nothing waits for a reader; before, writes are direct. The threads get the caller's
@@ -27,9 +27,6 @@ bool output_write(enum output_stream to, const void *text, size_t len);
 bool output_print(enum output_stream to, const char *format, ...) PEEL_PRINTF(2, 3);
 /** Texts lost since this was asked last. */
 unsigned int output_lost(enum output_stream to);
-
-/** How long the end of a node waits for readers of its last lines. */
-#define PEEL_OUTPUT_PATIENCE_MS 1000
 
 /** Wait for what is queued, @p ms at most (-1: as long as it takes), and end the threads. */
 void output_finish(int ms);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * What a node gives up after its start, in which order.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -146,16 +148,16 @@ drop_caps(void *arg)
 static int
 become(const struct peel_node_privileges *p, uid_t uid, gid_t gid, char *why, size_t why_size)
 {
-	int ret;
+	int rc;
 
 	/* In this order: after setresuid the others are not allowed any more. */
 	if (initgroups(p->user, gid) != 0 || setresgid(gid, gid, gid) != 0 ||
 		prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || setresuid(uid, uid, uid) != 0) {
-		ret = -errno;
+		rc = -errno;
 		snprintf(why, why_size,
 			"[node] user: cannot become %s: %s; to go on as root set user = root",
-			p->user, strerror(-ret));
-		return ret;
+			p->user, strerror(-rc));
+		return rc;
 	}
 	privileges_no_core(); /* changing the user may have undone it */
 	return 0;
@@ -169,7 +171,7 @@ change_user(
 	const struct passwd *pw = getpwnam(p->user);
 	uid_t uid = NOBODY;
 	gid_t gid = NOBODY;
-	int ret;
+	int rc;
 
 	if (pw == NULL && conf->user[0] != '\0') {
 		snprintf(why, why_size, "[node] user: %s is not known here", p->user);
@@ -184,10 +186,10 @@ change_user(
 	/* Nobody's would be everybody's who runs as nobody: without a user configured it stays
 	 * root's. */
 	if (conf->user[0] != '\0' && socket[0] != '\0' && lchown(socket, uid, gid) != 0) {
-		ret = -errno;
+		rc = -errno;
 		snprintf(why, why_size, "[node] management: cannot give %s to %s: %s", socket,
-			p->user, strerror(-ret));
-		return ret;
+			p->user, strerror(-rc));
+		return rc;
 	}
 	return become(p, uid, gid, why, why_size);
 }
@@ -196,27 +198,27 @@ int
 privileges_drop(const struct conf *conf, struct peel_node_privileges *p, char *why, size_t why_size)
 {
 	uint64_t none = 0;
-	int ret;
+	int rc;
 
 	privileges_plan(conf, p);
-	ret = drop_inheritance(NULL);
-	if (ret == 0)
-		ret = threads_call(drop_inheritance, NULL);
-	if (ret == 0 && (conf->user[0] != '\0' || geteuid() == 0)) {
-		ret = change_user(conf, p, why, why_size);
-		if (ret != 0)
-			return ret;
+	rc = drop_inheritance(NULL);
+	if (rc == 0)
+		rc = threads_call(drop_inheritance, NULL);
+	if (rc == 0 && (conf->user[0] != '\0' || geteuid() == 0)) {
+		rc = change_user(conf, p, why, why_size);
+		if (rc != 0)
+			return rc;
 	}
-	if (ret == 0)
-		ret = drop_caps(&p->capabilities);
-	if (ret == 0)
-		ret = threads_call(drop_caps, &none);
-	if (ret == 0 && geteuid() != 0 && setuid(0) == 0)
-		ret = -EPERM; /* root's rights came back */
-	if (ret != 0)
-		snprintf(why, why_size, "cannot give up privileges: %s", strerror(-ret));
-	p->no_new_privileges = ret == 0;
-	return ret;
+	if (rc == 0)
+		rc = drop_caps(&p->capabilities);
+	if (rc == 0)
+		rc = threads_call(drop_caps, &none);
+	if (rc == 0 && geteuid() != 0 && setuid(0) == 0)
+		rc = -EPERM; /* root's rights came back */
+	if (rc != 0)
+		snprintf(why, why_size, "cannot give up privileges: %s", strerror(-rc));
+	p->no_new_privileges = rc == 0;
+	return rc;
 }
 
 /* ---- and the kernel's fences ----------------------------------------------------------------- */
@@ -226,18 +228,18 @@ privileges_confine(
 	const struct conf *conf, struct peel_node_privileges *p, char *why, size_t why_size)
 {
 	char text[128];
-	int ret;
+	int rc;
 
 	/* The C library loads it when a thread is ended, which DPDK does at the end: too late
 	 * then. */
 	(void)dlopen("libgcc_s.so.1", RTLD_NOW);
-	ret = confine_files(conf, p->files, sizeof(p->files));
+	rc = confine_files(conf, p->files, sizeof(p->files));
 
-	if (ret == 0)
-		ret = confine_calls(conf, p->system_calls, sizeof(p->system_calls));
-	if (ret != 0) {
-		snprintf(why, why_size, "cannot be confined: %s", strerror(-ret));
-		return ret;
+	if (rc == 0)
+		rc = confine_calls(conf, p->system_calls, sizeof(p->system_calls));
+	if (rc != 0) {
+		snprintf(why, why_size, "cannot be confined: %s", strerror(-rc));
+		return rc;
 	}
 	peel_log(PEEL_LOG_INFO, "%s; files: %s, system calls: %s",
 		privileges_text(p, text, sizeof(text)), p->files, p->system_calls);

@@ -193,13 +193,13 @@ proxy_http_try(struct proxy_http *h)
 	struct request *r, *next;
 
 	for (r = TAILQ_FIRST(&h->waiting); h->socks != NULL && r != NULL; r = next) {
-		int ret = try_request(h, r);
+		int rc = try_request(h, r);
 
 		next = TAILQ_NEXT(r, entry);
-		if (ret == -EAGAIN)
+		if (rc == -EAGAIN)
 			continue;
 		TAILQ_REMOVE(&h->waiting, r, entry);
-		if (ret == 0) {
+		if (rc == 0) {
 			TAILQ_INSERT_TAIL(&h->asked, r, entry);
 			continue;
 		}

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * A node from its first log line to its last, in a loop of libuv: session_open does everything in
+ * the order of start(), and session_close undoes it.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-#include "cmd.h"
+#include "await.h"
 #include "eal_plan.h"
 #include "log_output.h"
 #include "output.h"
@@ -13,15 +18,20 @@
 #include "privileges.h"
 #include "session.h"
 
+/* How long the end of a lasting node waits for readers of its last lines; a command in a pipe waits
+ * until it has one. */
+#define LASTING_PATIENCE_MS 1000
+#define TIMER_MS 500 /* where the node names no time */
+
 /* ---- the node in our loop -------------------------------------------------------------------- */
 
 static void
 drive(struct session *s)
 {
-	int ret = peel_poll(s->peel, 0);
+	int rc = peel_poll(s->peel, 0);
 
-	if (ret != 0) {
-		peel_log(PEEL_LOG_ERROR, "%s", peel_strerror(ret));
+	if (rc != 0) {
+		peel_log(PEEL_LOG_ERROR, "%s", peel_strerror(rc));
 		s->failed = true;
 		uv_stop(&s->loop);
 	}
@@ -47,7 +57,7 @@ on_prepare(uv_prepare_t *prepare)
 	struct session *s = prepare->data;
 	int ms = peel_timeout(s->peel);
 
-	uv_timer_start(&s->timer, on_timer, ms >= 0 ? (uint64_t)ms : 500, 0);
+	uv_timer_start(&s->timer, on_timer, ms >= 0 ? (uint64_t)ms : TIMER_MS, 0);
 }
 
 static void
@@ -73,21 +83,28 @@ on_status(uv_signal_t *handle, int number)
 	struct session *s = handle->data;
 	struct peel_node *node = peel_get_node(s->peel);
 	char *text;
+	size_t len;
 
 	(void)number;
 	peel_node_lock(node);
 	text = peel_node_status(node, false);
 	peel_node_unlock_unchanged(node);
-	command_print_status(text);
+	if (text == NULL)
+		return;
+	len = strlen(text);
+	text[len] = '\n'; /* instead of the terminator */
+	if (!output_write(OUTPUT_STDOUT, text, len + 1))
+		peel_log(PEEL_LOG_WARNING, "a status is not printed: nobody reads standard output");
+	free(text);
 }
 
 static int
 fill_loop(struct session *s)
 {
-	int ret = uv_poll_init(&s->loop, &s->poll, peel_fd(s->peel));
+	int rc = uv_poll_init(&s->loop, &s->poll, peel_fd(s->peel));
 
-	if (ret != 0)
-		return ret;
+	if (rc != 0)
+		return rc;
 	uv_timer_init(&s->loop, &s->timer);
 	uv_prepare_init(&s->loop, &s->prepare);
 	uv_signal_init(&s->loop, &s->term);
@@ -96,40 +113,17 @@ fill_loop(struct session *s)
 	s->poll.data = s->timer.data = s->prepare.data = s;
 	s->term.data = s->interrupt.data = s->status.data = s;
 	uv_prepare_start(&s->prepare, on_prepare);
-	ret = uv_poll_start(&s->poll, UV_READABLE, on_poll);
-	if (ret == 0)
-		ret = uv_signal_start(&s->term, on_signal, SIGTERM);
-	if (ret == 0)
-		ret = uv_signal_start(&s->interrupt, on_signal, SIGINT);
-	if (ret == 0)
-		ret = uv_signal_start(&s->status, on_status, SIGUSR1);
-	return ret;
+	rc = uv_poll_start(&s->poll, UV_READABLE, on_poll);
+	if (rc == 0)
+		rc = uv_signal_start(&s->term, on_signal, SIGTERM);
+	if (rc == 0)
+		rc = uv_signal_start(&s->interrupt, on_signal, SIGINT);
+	if (rc == 0)
+		rc = uv_signal_start(&s->status, on_status, SIGUSR1);
+	return rc;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
-
-static int
-open_node(struct session *s, char *why, size_t why_size)
-{
-	int ret = peel_open_conf(&s->conf.node, &s->peel);
-
-	if (ret != 0) {
-		snprintf(why, why_size, "%s", peel_strerror(ret));
-		return ret;
-	}
-	ret = privileges_drop(&s->conf, &s->privileges, why, why_size);
-	if (ret == 0)
-		ret = uv_loop_init(&s->loop);
-	if (ret == 0) {
-		ret = fill_loop(s);
-		if (ret != 0)
-			session_close(s);
-		return ret;
-	}
-	peel_close(s->peel);
-	s->peel = NULL;
-	return ret;
-}
 
 static void
 log_start(const struct conf *c)
@@ -137,7 +131,7 @@ log_start(const struct conf *c)
 	const struct peel_node_conf *n = &c->node;
 
 	peel_log(PEEL_LOG_INFO, "peel %s: %s, %u worker%s, port driver %s, AEAD engine %s, %s key",
-		PEEL_VERSION, c->use == PEEL_CONF_RELAY ? "relay" : "client", n->n_workers,
+		PEEL_VERSION, c->use == CONF_FOR_RELAY ? "relay" : "client", n->n_workers,
 		n->n_workers == 1 ? "" : "s", n->port->name, n->engine->name,
 		n->key_file[0] != '\0' ? "lasting" : "fresh");
 	if (n->n_bootstrap + n->n_bootstrap_names == 0)
@@ -145,40 +139,89 @@ log_start(const struct conf *c)
 			"no bootstrap servers: this node waits for others to find it");
 }
 
+/* A reader of our output that goes away never ends a node. One that runs for long lives through the
+ * end of its terminal, too, and is asked for its status when it has a loop. */
+static void
+ignore_signals(const struct session *s)
+{
+	signal(SIGPIPE, SIG_IGN);
+	if (s->lasting) {
+		signal(SIGHUP, SIG_IGN);
+		signal(SIGUSR1, SIG_IGN);
+	}
+}
+
+static int
+start(struct session *s, char *why, size_t why_size)
+{
+	struct conf *c = &s->conf;
+	struct eal_plan plan;
+	char text[384];
+	int rc;
+
+	ignore_signals(s);
+	log_output_start(c);
+	if (s->lasting)
+		await_addresses(c);
+	rc = eal_plan(c, &plan, why, why_size);
+	if (rc != 0)
+		return rc;
+	if (c->node.engine == NULL)
+		c->node.engine = peel_aead_engine_best();
+	log_start(c);
+	peel_log(PEEL_LOG_INFO, "%s", eal_plan_text(&plan, text, sizeof(text)));
+	rc = eal_start(c, &plan, why, why_size);
+	if (rc != 0)
+		return rc;
+	s->with_eal = true;
+	rc = output_start();
+	if (rc != 0)
+		return rc;
+	rc = peel_open_conf(&c->node, &s->peel);
+	if (rc != 0) {
+		snprintf(why, why_size, "%s", peel_strerror(rc));
+		return rc;
+	}
+	rc = privileges_drop(c, &s->privileges, why, why_size);
+	if (rc != 0)
+		return rc;
+	rc = uv_loop_init(&s->loop);
+	s->with_loop = rc == 0;
+	return rc != 0 ? rc : fill_loop(s);
+}
+
 int
 session_open(struct session *s)
 {
-	struct eal_plan plan;
-	char why[512] = "", text[384];
-	int ret;
+	char why[512] = "";
+	int rc = start(s, why, sizeof(why));
 
-	log_output_start(&s->conf);
-	ret = eal_plan(&s->conf, &plan, why, sizeof(why));
-	if (ret == 0) {
-		if (s->conf.node.engine == NULL)
-			s->conf.node.engine = peel_aead_engine_best();
-		log_start(&s->conf);
-		peel_log(PEEL_LOG_INFO, "%s", eal_plan_text(&plan, text, sizeof(text)));
-		ret = eal_start(&s->conf, &plan, why, sizeof(why));
+	if (rc != 0) {
+		peel_log(PEEL_LOG_ERROR, "%s", why[0] != '\0' ? why : strerror(-rc));
+		session_close(s);
 	}
-	if (ret == 0)
-		ret = output_start();
-	if (ret == 0)
-		ret = open_node(s, why, sizeof(why));
-	if (ret != 0)
-		peel_log(PEEL_LOG_ERROR, "%s", why[0] != '\0' ? why : strerror(-ret));
-	return ret;
+	return rc;
+}
+
+void
+session_print_ready(const struct session *s)
+{
+	struct peel_address local;
+	char text[64];
+
+	peel_local_address(s->peel, &local);
+	output_print(OUTPUT_STDOUT, "ready %s\n", peel_address_text(&local, text, sizeof(text)));
 }
 
 int
 session_run(struct session *s)
 {
 	char why[256] = "";
-	int ret = privileges_confine(&s->conf, &s->privileges, why, sizeof(why));
+	int rc = privileges_confine(&s->conf, &s->privileges, why, sizeof(why));
 
-	if (ret != 0) {
+	if (rc != 0) {
 		peel_log(PEEL_LOG_ERROR, "%s", why);
-		return ret;
+		return rc;
 	}
 	peel_node_set_privileges(peel_get_node(s->peel), &s->privileges);
 	drive(s); /* starts its workers */
@@ -203,24 +246,17 @@ close_handle(uv_handle_t *handle, void *arg)
 void
 session_close(struct session *s)
 {
-	if (s->peel == NULL)
-		return;
-	uv_walk(&s->loop, close_handle, NULL);
-	while (uv_run(&s->loop, UV_RUN_DEFAULT) != 0)
-		; /* somebody's last handle stopped the loop */
-	uv_loop_close(&s->loop);
+	if (s->with_loop) {
+		uv_walk(&s->loop, close_handle, NULL);
+		while (uv_run(&s->loop, UV_RUN_DEFAULT) != 0)
+			; /* somebody's last handle stopped the loop */
+		uv_loop_close(&s->loop);
+		s->with_loop = false;
+	}
 	peel_close(s->peel);
 	s->peel = NULL;
-	eal_stop();
-}
-
-void
-session_address(const struct peel_addr *a, struct peel_address *out)
-{
-	memset(out, 0, sizeof(*out));
-	out->type = a->family == PEEL_FAMILY_IPV4   ? PEEL_ADDRESS_IPV4
-		    : a->family == PEEL_FAMILY_IPV6 ? PEEL_ADDRESS_IPV6
-						    : PEEL_ADDRESS_NONE;
-	memcpy(out->ip, a->ip, sizeof(out->ip));
-	out->port = a->port;
+	if (s->with_eal)
+		eal_stop();
+	s->with_eal = false;
+	output_finish(s->lasting ? LASTING_PATIENCE_MS : -1);
 }

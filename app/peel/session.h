@@ -14,8 +14,12 @@
 #include "peel.h"
 
 struct session {
-	struct conf conf; /* filled in before session_open */
+	/* what is filled in before session_open */
+	struct conf conf;
+	bool lasting; /* until it is told to end; else for a minute, for a person at a terminal */
+
 	struct peel *peel;
+	bool with_eal, with_loop; /* for session_close */
 	struct peel_node_privileges privileges;
 	uv_loop_t loop;
 	uv_poll_t poll;	      /* the node has work */
@@ -29,14 +33,14 @@ struct session {
 	void *arg;
 };
 
-/** Log, memory, EAL, node, loop; nothing moves yet. What is wrong is logged. 0 or -errno: then all
- * is undone. */
+/** Signals, log, addresses, memory, EAL, node, privileges, loop; nothing moves yet. What is wrong
+ * is logged. 0 or -errno: then all is undone. */
 int session_open(struct session *s) PEEL_MUST_USE;
 /** Confine the process, then run until session_stop. 0, or -errno when it cannot be confined. */
 int session_run(struct session *s) PEEL_MUST_USE;
 void session_stop(struct session *s);
-/** Every handle of the loop but the session's own must be closed, or closing. */
+/** "ready ADDRESS:PORT" on standard output. */
+void session_print_ready(const struct session *s);
+/** Undo what session_open did, the last first. Handles of the loop that are still open are closed;
+ * output that is still queued is written. */
 void session_close(struct session *s);
-
-/** "127.0.0.1" and 80 to the library's form, and back as text. */
-void session_address(const struct peel_addr *a, struct peel_address *out);

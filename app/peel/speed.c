@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "speed.h"
 
@@ -53,10 +52,7 @@ struct speed {
 static uint64_t
 now_us(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	return uv_hrtime() / 1000;
 }
 
 static uint64_t
@@ -177,23 +173,23 @@ send_one(struct speed *s, uint64_t now)
 		.request_size = s->phase == SPEED_UP ? s->conf.size : TINY,
 		.response_size = s->phase == SPEED_DOWN ? s->conf.size : TINY};
 	struct probe *p = free_probe(s);
-	int ret;
+	int rc;
 
 	if (p == NULL)
 		return false;
 	*p = (struct probe){.speed = s, .sent_us = now, .serial = s->serial, .busy = true};
 	s->under_way++;
-	ret = peel_test_circuit(s->conf.peel, s->circuit, &test, on_done, p);
-	if (ret == 0) {
+	rc = peel_test_circuit(s->conf.peel, s->circuit, &test, on_done, p);
+	if (rc == 0) {
 		s->result.sent++;
 		return true;
 	}
 	p->busy = false;
 	s->under_way--;
-	if (ret != -EAGAIN) {
+	if (rc != -EAGAIN) {
 		s->running = false;
 		uv_timer_stop(&s->timer);
-		s->conf.failed(s->conf.arg, ret);
+		s->conf.failed(s->conf.arg, rc);
 	}
 	return false;
 }

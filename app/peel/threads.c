@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * A call in every thread of the process, by a signal that each of them handles.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Options and life of a node for a minute.
  */
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@ tool_init(struct tool *t, const struct command *command)
 	t->command = command;
 	t->hops = 3;
 	t->patience = 60;
-	conf_init(&t->session.conf, PEEL_CONF_CLIENT);
+	conf_init(&t->session.conf, CONF_FOR_CLIENT);
 	t->session.conf.log_level = PEEL_LOG_ERROR;
 }
 
@@ -42,7 +43,7 @@ tool_number(const struct tool *t, const char *option, const char *value, unsigne
 static int
 set(struct tool *t, const char *option, enum conf_id id, const char *value, bool more)
 {
-	char why[PEEL_CONF_WHY] = "";
+	char why[CONF_WHY_MAX] = "";
 
 	if (conf_set(&t->session.conf, id, value, more, why) == 0)
 		return EXIT_OK;
@@ -58,21 +59,21 @@ take_config(struct tool *t, const char *path)
 		return command_usage_error(t->command);
 	}
 	t->with_config = true;
-	return command_load(PEEL_CONF_CLIENT, path, &t->session.conf);
+	return command_load(CONF_FOR_CLIENT, path, &t->session.conf);
 }
 
 int
 tool_option(struct tool *t, int o, const char *value)
 {
-	int ret;
+	int rc;
 
 	switch (o) {
 	case 'c':
 		return take_config(t, value);
 	case 'b':
-		ret = set(t, "--bootstrap", CONF_discovery_bootstrap, value, t->with_bootstrap);
+		rc = set(t, "--bootstrap", CONF_discovery_bootstrap, value, t->with_bootstrap);
 		t->with_bootstrap = true;
-		return ret;
+		return rc;
 	case 'C':
 		return set(t, "--community", CONF_node_community, value, false);
 	case 'n':
@@ -103,7 +104,7 @@ tool_fail(struct tool *t, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	output_print(PEEL_ERRORS, "peel %s: %s\n", t->command->name, text);
+	output_print(OUTPUT_STDERR, "peel %s: %s\n", t->command->name, text);
 	t->failed = true;
 	session_stop(&t->session);
 }
@@ -175,11 +176,11 @@ adapt(struct tool *t)
 	n->max_own_circuits = PEEL_OWN_EXTRA;
 }
 
-static int
-run(struct tool *t)
+int
+tool_run(struct tool *t)
 {
 	struct session *s = &t->session;
-	int ret;
+	int rc;
 
 	adapt(t);
 	if (session_open(s) != 0)
@@ -190,22 +191,11 @@ run(struct tool *t)
 	if (t->on_start != NULL)
 		t->on_start(t);
 	peel_on_circuit(s->peel, on_circuit, t);
-	ret = peel_build_tunnels(s->peel, t->hops);
-	if (ret != 0)
-		tool_fail(t, "%s", peel_strerror(ret));
+	rc = peel_build_tunnels(s->peel, t->hops);
+	if (rc != 0)
+		tool_fail(t, "%s", peel_strerror(rc));
 	if (session_run(s) != 0)
 		t->failed = true;
 	session_close(s);
 	return t->failed || s->failed || s->interrupted ? EXIT_FAILED : EXIT_OK;
-}
-
-int
-tool_run(struct tool *t)
-{
-	int code;
-
-	signal(SIGPIPE, SIG_IGN);
-	code = run(t);
-	output_finish(-1); /* a command in a pipe waits for its reader */
-	return code;
 }

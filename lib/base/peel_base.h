@@ -91,6 +91,13 @@ peel_addr_is_none(const struct peel_addr *a)
 	return a->port == 0 && peel_addr_is_any(a);
 }
 
+/** Bits of an address of this family: the longest prefix. */
+static inline unsigned int
+peel_addr_bits(const struct peel_addr *a)
+{
+	return a->family == PEEL_FAMILY_IPV4 ? 32 : 128;
+}
+
 struct peel_addr peel_addr_ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port);
 
 /**

@@ -51,7 +51,6 @@ int error_text(int code, const char *text);
 int error_format(int code, const char *format, ...) PEEL_PRINTF(2, 3);
 
 /* peel_address.c */
-void address_from_addr(const struct peel_addr *a, struct peel_address *out);
 void address_from_host(const struct peel_host *h, struct peel_address *out);
 /** Borrows the name. -EINVAL: no address, or port 0. */
 int address_to_host(const struct peel_address *a, struct peel_host *out) PEEL_MUST_USE;

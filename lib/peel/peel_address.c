@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Addresses of the public interface.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -91,7 +93,7 @@ peel_address_text(const struct peel_address *a, char *out, size_t size)
 }
 
 void
-address_from_addr(const struct peel_addr *a, struct peel_address *out)
+peel_address_from_addr(const struct peel_addr *a, struct peel_address *out)
 {
 	memset(out, 0, sizeof(*out));
 	if (a->family == PEEL_FAMILY_NONE)
@@ -107,7 +109,7 @@ address_from_host(const struct peel_host *h, struct peel_address *out)
 	size_t len = h->name.len;
 
 	if (h->type != PEEL_HOST_NAME) {
-		address_from_addr(&h->addr, out);
+		peel_address_from_addr(&h->addr, out);
 		return;
 	}
 	memset(out, 0, sizeof(*out));

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Pools of circuits, single circuits, data; and what is told about the node.
  */
 #include <errno.h>
 
@@ -128,7 +130,7 @@ peel_circuit_info(struct peel *p, peel_circuit circuit, struct peel_circuit_info
 	out->hops = info.hops;
 	for (unsigned int i = 0; i < info.hops && i < PEEL_HOPS_LIMIT; i++) {
 		memcpy(out->hop[i].key, info.hop[i].pk, sizeof(out->hop[i].key));
-		address_from_addr(&info.hop[i].addr, &out->hop[i].address);
+		peel_address_from_addr(&info.hop[i].addr, &out->hop[i].address);
 	}
 	out->age_ms = info.age_ms;
 	out->idle_ms = info.idle_ms;
@@ -212,7 +214,7 @@ peel_local_address(const struct peel *p, struct peel_address *out)
 	struct peel_addr local;
 
 	peel_node_local(p->node, &local);
-	address_from_addr(&local, out);
+	peel_address_from_addr(&local, out);
 }
 
 int

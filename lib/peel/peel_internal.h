@@ -17,6 +17,8 @@ PEEL_MUST_USE int peel_open_conf(const struct peel_node_conf *conf, struct peel 
 
 /** The node behind it. Its events belong to the library.   Thread: see peel_node.h. */
 struct peel_node *peel_get_node(struct peel *p);
+/** An address in the public form; PEEL_ADDRESS_NONE, and port 0, for none. */
+void peel_address_from_addr(const struct peel_addr *a, struct peel_address *out);
 /** What the end of a circuit announced, bits of enum peel_flag; 0: not known. -ENOENT: there is no
  * such circuit. */
 PEEL_MUST_USE int peel_exit_flags(struct peel *p, peel_circuit circuit, uint16_t *out);

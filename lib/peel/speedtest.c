@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 #include <uv.h>
 
 #include "handle.h"
@@ -39,10 +38,7 @@ struct tests {
 static uint64_t
 now_us(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	return uv_hrtime() / 1000;
 }
 
 /* ---- ends ------------------------------------------------------------------------------------ */

@@ -26,7 +26,7 @@ struct peel_addr_set {
 static struct range6
 range_of(const struct peel_network *net)
 {
-	unsigned int bits = net->addr.family == PEEL_FAMILY_IPV4 ? 32 : 128;
+	unsigned int bits = peel_addr_bits(&net->addr);
 	unsigned int len = net->prefix_len < bits ? net->prefix_len : bits;
 	struct range6 r = {0};
 

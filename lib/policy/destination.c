@@ -78,7 +78,7 @@ prefix_matches(const uint8_t *ip, const uint8_t *prefix, unsigned int len)
 static bool
 in_networks(const struct peel_network *net, unsigned int n, const struct peel_addr *a)
 {
-	unsigned int max = a->family == PEEL_FAMILY_IPV4 ? 32 : 128;
+	unsigned int max = peel_addr_bits(a);
 
 	for (unsigned int i = 0; i < n && i < PEEL_POLICY_DENY_MAX; i++) {
 		unsigned int len = net[i].prefix_len < max ? net[i].prefix_len : max;

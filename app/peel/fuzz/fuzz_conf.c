@@ -25,7 +25,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct conf conf;
-	enum conf_use use = PEEL_CONF_RELAY;
+	enum conf_use use = CONF_FOR_RELAY;
 	unsigned int told = 0, n;
 	char *text = malloc(size > 0 ? size : 1);
 
@@ -33,7 +33,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(text, data, size);
 	if (memmem(text, size, "[socks]", 7) != NULL)
-		use = PEEL_CONF_CLIENT;
+		use = CONF_FOR_CLIENT;
 	n = conf_parse(use, "f", text, size, &conf, on_error, &told);
 	free(text);
 	if ((n > 0) != (told > 0))
@@ -46,11 +46,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		c->n_bootstrap + c->n_bootstrap_names > PEEL_BOOTSTRAP_MAX ||
 		c->n_dns > PEEL_DNS_MAX || c->policy.n_deny > PEEL_POLICY_DENY_MAX ||
 		strnlen(c->key_file, sizeof(c->key_file)) >= sizeof(c->key_file) ||
-		(c->key_file[0] == '\0' && use == PEEL_CONF_RELAY) ||
+		(c->key_file[0] == '\0' && use == CONF_FOR_RELAY) ||
 		(c->ring_size & (c->ring_size - 1)) != 0 || c->dns_timeout_ms < 100 ||
 		c->tunnel.max_joined_circuits < 1)
 		abort();
-	if (use == PEEL_CONF_CLIENT &&
+	if (use == CONF_FOR_CLIENT &&
 		(c->max_own_circuits < 32 || c->max_own_circuits > 2048 ||
 			c->originator.max_circuits < 1 || c->originator.max_circuits > 64))
 		abort();

@@ -52,7 +52,7 @@ parse_bytes_as(enum conf_use use, const char *text, size_t len, struct conf *c, 
 static inline unsigned int
 parse_bytes(const char *text, size_t len, struct conf *c, struct told *t)
 {
-	return parse_bytes_as(PEEL_CONF_RELAY, text, len, c, t);
+	return parse_bytes_as(CONF_FOR_RELAY, text, len, c, t);
 }
 
 static inline unsigned int
@@ -75,7 +75,7 @@ parse_ok(const char *text, struct conf *c)
 static inline unsigned int
 parse_client(const char *text, struct conf *c, struct told *t)
 {
-	return parse_bytes_as(PEEL_CONF_CLIENT, text, strlen(text), c, t);
+	return parse_bytes_as(CONF_FOR_CLIENT, text, strlen(text), c, t);
 }
 
 static inline void

@@ -12,13 +12,13 @@ test_minimal_file_gives_defaults(void **state)
 
 	(void)state;
 	parse_ok(KEY, &c);
-	conf_init(&d, PEEL_CONF_RELAY);
+	conf_init(&d, CONF_FOR_RELAY);
 	assert_string_equal(c.node.key_file, "k");
 	memset(c.node.key_file, 0, sizeof(c.node.key_file));
 	memset(c.line, 0, sizeof(c.line));
 	assert_memory_equal(&c, &d, sizeof(c));
 	assert_int_equal(d.node.n_bootstrap, 13);
-	assert_ptr_equal(d.node.port, peel_ports[0]);
+	assert_ptr_equal(d.node.port, port_drivers[0]);
 }
 
 static void
@@ -63,7 +63,7 @@ test_values_reach_their_fields(void **state)
 	assert_int_equal(n->control_core, 0);
 	assert_int_equal(n->idle, PEEL_IDLE_SLEEP);
 	assert_int_equal(n->idle_spins, 7);
-	assert_int_equal(c.hugepages, PEEL_HUGEPAGES_NO);
+	assert_int_equal(c.hugepages, HUGEPAGES_NO);
 	assert_int_equal(c.memory_mib, 64);
 	assert_int_equal(n->ring_size, 64);
 	assert_int_equal(n->replay_entries, 0);
@@ -158,7 +158,7 @@ test_line_forms(void **state)
 static char *
 read_ini(enum conf_use use)
 {
-	const char *path = getenv(use == PEEL_CONF_RELAY ? "PEEL_RELAY_INI" : "PEEL_CLIENT_INI");
+	const char *path = getenv(use == CONF_FOR_RELAY ? "PEEL_RELAY_INI" : "PEEL_CLIENT_INI");
 	FILE *f;
 	char *text = calloc(1, 65536);
 
@@ -178,7 +178,7 @@ check_default(enum conf_use use, int i, const char *value)
 {
 	const struct conf_setting *k = &conf_settings[i];
 	static struct conf defaults, c;
-	char why[PEEL_CONF_WHY] = "";
+	char why[CONF_WHY_MAX] = "";
 
 	conf_init(&defaults, use);
 	c = defaults;
@@ -233,20 +233,20 @@ static void
 test_relay_ini_documents_the_defaults(void **state)
 {
 	(void)state;
-	documents_the_defaults(PEEL_CONF_RELAY);
+	documents_the_defaults(CONF_FOR_RELAY);
 }
 
 static void
 test_client_ini_documents_the_defaults(void **state)
 {
 	(void)state;
-	documents_the_defaults(PEEL_CONF_CLIENT);
+	documents_the_defaults(CONF_FOR_CLIENT);
 }
 
 static void
 test_sample_files_are_valid(void **state)
 {
-	char *relay = read_ini(PEEL_CONF_RELAY), *client = read_ini(PEEL_CONF_CLIENT);
+	char *relay = read_ini(CONF_FOR_RELAY), *client = read_ini(CONF_FOR_CLIENT);
 	struct conf c;
 	struct told t;
 
@@ -257,8 +257,8 @@ test_sample_files_are_valid(void **state)
 	assert_int_equal(c.node.tunnel.peer_flags, PEEL_FLAG_RELAY | PEEL_FLAG_SPEED_TEST);
 	assert_int_equal(c.node.key_file[0], '\0');
 	/* Whoever asks a running node takes both. */
-	assert_int_equal(parse_bytes_as(PEEL_CONF_ANY, relay, strlen(relay), &c, &t), 0);
-	assert_int_equal(parse_bytes_as(PEEL_CONF_ANY, client, strlen(client), &c, &t), 0);
+	assert_int_equal(parse_bytes_as(CONF_FOR_ANY, relay, strlen(relay), &c, &t), 0);
+	assert_int_equal(parse_bytes_as(CONF_FOR_ANY, client, strlen(client), &c, &t), 0);
 	free(relay);
 	free(client);
 }

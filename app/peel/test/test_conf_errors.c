@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * What is said about mistakes in a configuration.
  */
 #include "conf_helpers.h"
 
@@ -397,7 +399,7 @@ test_endless_errors_are_cut(void **state)
 	(void)state;
 	for (int i = 0; i < 1000; i++)
 		memcpy(text + 2 * i, "x\n", 2);
-	assert_int_equal(conf_parse(PEEL_CONF_RELAY, "f.ini", text, 2000, &c, on_error, &t), 1000);
+	assert_int_equal(conf_parse(CONF_FOR_RELAY, "f.ini", text, 2000, &c, on_error, &t), 1000);
 	assert_int_equal(t.n, CONF_ERRORS_MAX + 1);
 	free(text);
 }
@@ -409,7 +411,7 @@ test_unreadable_file(void **state)
 	struct told t = {.n = 0};
 
 	(void)state;
-	assert_int_equal(conf_load(PEEL_CONF_RELAY, "/nonexistent/f.ini", &c, on_error, &t), 1);
+	assert_int_equal(conf_load(CONF_FOR_RELAY, "/nonexistent/f.ini", &c, on_error, &t), 1);
 	assert_string_equal(t.text, "/nonexistent/f.ini: No such file or directory\n");
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * The plan of memory, CPUs of the control thread, and a real start of EAL.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -85,8 +87,8 @@ test_plans(void **state)
 	char why[384] = "";
 
 	(void)state;
-	conf_init(&c, PEEL_CONF_RELAY);
-	c.hugepages = PEEL_HUGEPAGES_NO;
+	conf_init(&c, CONF_FOR_RELAY);
+	c.hugepages = HUGEPAGES_NO;
 	assert_int_equal(eal_plan(&c, &plan, why, sizeof(why)), 0);
 	assert_false(plan.huge);
 	assert_int_equal(peel_node_buffers(&c.node), 12288);
@@ -106,7 +108,7 @@ test_plans(void **state)
 	assert_non_null(strstr(why, "64 MiB is too little"));
 	/* No machine has these pages. */
 	c.memory_mib = 0;
-	c.hugepages = PEEL_HUGEPAGES_YES;
+	c.hugepages = HUGEPAGES_YES;
 	c.node.n_mbufs = 16777216;
 	c.node.tunnel.max_joined_circuits = 8388608;
 	if (!hugepages_find(SIZE_MAX / 2, &pool)) {
@@ -117,7 +119,7 @@ test_plans(void **state)
 			assert_non_null(strstr(why, "vm.nr_hugepages="));
 		}
 	}
-	c.hugepages = PEEL_HUGEPAGES_AUTO;
+	c.hugepages = HUGEPAGES_AUTO;
 	assert_int_equal(eal_plan(&c, &plan, why, sizeof(why)), 0);
 }
 
@@ -130,8 +132,8 @@ test_start_without_hugepages(void **state)
 	cpu_set_t before, after;
 
 	(void)state;
-	conf_init(&c, PEEL_CONF_RELAY);
-	c.hugepages = PEEL_HUGEPAGES_NO;
+	conf_init(&c, CONF_FOR_RELAY);
+	c.hugepages = HUGEPAGES_NO;
 	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
 	assert_int_equal(eal_plan(&c, &plan, why, sizeof(why)), 0);
 	if (eal_start(&c, &plan, why, sizeof(why)) != 0)

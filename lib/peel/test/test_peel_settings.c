@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Settings, addresses and the texts of errors.
  */
 #include <errno.h>
 #include <stdarg.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Relays and an exit in this process, for circuits to be built through.
  */
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -23,35 +23,6 @@ struct reader {
 	bool list;	     /* ... is a list, which may go on */
 };
 
-void
-conf_error(struct conf_errors *e, unsigned int line, const char *section, const char *key,
-	const char *format, ...)
-{
-	char text[1024], what[640], where[160] = "", at[16] = "";
-	va_list ap;
-
-	e->n++;
-	if (e->n > CONF_ERRORS_MAX)
-		return;
-	va_start(ap, format);
-	vsnprintf(what, sizeof(what), format, ap);
-	va_end(ap);
-	if (line > 0)
-		snprintf(at, sizeof(at), "%u:", line);
-	if (section != NULL)
-		snprintf(where, sizeof(where), " [%s]%s%s:", section, key != NULL ? " " : "",
-			key != NULL ? key : "");
-	snprintf(text, sizeof(text), "%s:%s%s %s", e->file, at, where, what);
-	/* What a stranger's file contains must not steer the terminal it is shown on. */
-	for (char *p = text; *p != '\0'; p++) {
-		if (iscntrl((unsigned char)*p))
-			*p = '?';
-	}
-	e->fn(e->arg, text);
-}
-
-/* ---- lines ----------------------------------------------------------------------------------- */
-
 /* The sections that may stand in the file. */
 static const char *
 section_list(enum conf_use use, char out[CONF_TEXT_MAX])
@@ -120,7 +91,7 @@ take_section(struct reader *r, char *line)
 static void
 take_value(struct reader *r, const char *value, bool more)
 {
-	char why[PEEL_CONF_WHY] = "";
+	char why[CONF_WHY_MAX] = "";
 
 	if (conf_set(r->conf, r->id, value, more, why) != 0)
 		conf_wrong_at(&r->errors, r->line, r->id, "%s", why);
@@ -227,22 +198,9 @@ take_line(struct reader *r, char *line)
 
 /* ---- entry points ---------------------------------------------------------------------------- */
 
-void
-conf_init(struct conf *conf, enum conf_use use)
-{
-	char text[CONF_TEXT_MAX], why[PEEL_CONF_WHY];
-
-	memset(conf, 0, sizeof(*conf));
-	conf->use = use;
-	peel_node_conf_init(&conf->node);
-	for (enum conf_id id = 0; id < CONF_N; id++)
-		/* A build without the default driver takes its first one. */
-		(void)!conf_set(conf, id, conf_default(id, use, text), false, why);
-}
-
 unsigned int
 conf_parse(enum conf_use use, const char *name, const char *text, size_t len, struct conf *conf,
-	peel_conf_error_fn fn, void *arg)
+	conf_error_fn fn, void *arg)
 {
 	struct reader r = {
 		.conf = conf, .errors = {.conf = conf, .file = name, .fn = fn, .arg = arg}};
@@ -281,7 +239,7 @@ conf_parse(enum conf_use use, const char *name, const char *text, size_t len, st
 }
 
 unsigned int
-conf_load(enum conf_use use, const char *path, struct conf *conf, peel_conf_error_fn fn, void *arg)
+conf_load(enum conf_use use, const char *path, struct conf *conf, conf_error_fn fn, void *arg)
 {
 	struct conf_errors errors = {.conf = conf, .file = path, .fn = fn, .arg = arg};
 	size_t len = 0;
