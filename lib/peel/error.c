@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include "handle.h"
@@ -31,6 +32,18 @@ error_format(int code, const char *format, ...)
 	va_end(ap);
 	memcpy(last.buffer, text, sizeof(text));
 	return error_text(code, last.buffer);
+}
+
+int
+error_no_circuit(void)
+{
+	return error_text(-ENOENT, "there is no such circuit (any more)");
+}
+
+int
+error_no_memory(void)
+{
+	return error_text(-ENOMEM, "out of memory");
 }
 
 const char *

@@ -9,8 +9,7 @@ static void
 on_data(void *arg, peel_origin_id id, const struct peel_msg_data *data)
 {
 	struct peel *p = arg;
-	void (*callback)(void *arg, struct peel *p, peel_circuit circuit,
-		const struct peel_address *origin, const void *payload, size_t len);
+	data_fn callback;
 	struct peel_address origin;
 	void *callback_arg;
 
@@ -35,7 +34,7 @@ on_message(void *arg, peel_origin_id id, const uint8_t *msg, size_t len)
 static void
 tell(struct peel *p, peel_origin_id id, bool ready)
 {
-	void (*callback)(void *arg, struct peel *p, peel_circuit circuit, bool ready);
+	circuit_fn callback;
 	void *callback_arg;
 
 	pthread_mutex_lock(&p->lock);
@@ -76,10 +75,7 @@ events_attach(struct peel *p)
 }
 
 void
-peel_on_data(struct peel *p,
-	void (*callback)(void *arg, struct peel *p, peel_circuit circuit,
-		const struct peel_address *origin, const void *payload, size_t len),
-	void *arg)
+peel_on_data(struct peel *p, data_fn callback, void *arg)
 {
 	pthread_mutex_lock(&p->lock);
 	p->on_data = callback;
@@ -88,8 +84,7 @@ peel_on_data(struct peel *p,
 }
 
 void
-peel_on_circuit(struct peel *p,
-	void (*callback)(void *arg, struct peel *p, peel_circuit circuit, bool ready), void *arg)
+peel_on_circuit(struct peel *p, circuit_fn callback, void *arg)
 {
 	pthread_mutex_lock(&p->lock);
 	p->on_circuit = callback;

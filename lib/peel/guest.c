@@ -24,7 +24,7 @@ int __wrap___printf_chk(int flag, const char *format, ...);
 int __wrap_fprintf(FILE *f, const char *format, ...);
 int __wrap___fprintf_chk(FILE *f, int flag, const char *format, ...);
 int __wrap_setrlimit(int resource, const void *limit);
-int __wrap_setrlimit64(int resource, const void *limit);
+int __wrap_setrlimit64(int resource, const void *limit) __attribute__((alias("__wrap_setrlimit")));
 void __wrap_exit(int status) __attribute__((noreturn));
 void __wrap_abort(void) __attribute__((noreturn));
 
@@ -123,14 +123,6 @@ __wrap___fprintf_chk(FILE *f, int flag, const char *format, ...)
 
 int
 __wrap_setrlimit(int resource, const void *limit)
-{
-	(void)resource;
-	(void)limit;
-	return 0;
-}
-
-int
-__wrap_setrlimit64(int resource, const void *limit)
 {
 	(void)resource;
 	(void)limit;

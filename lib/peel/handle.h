@@ -19,16 +19,23 @@ enum mode {
 	MODE_RUN,  /* `thread` does */
 };
 
+/* The program's callbacks, as in peel.h. */
+typedef void (*data_fn)(void *arg, struct peel *p, peel_circuit circuit,
+	const struct peel_address *origin, const void *payload, size_t len);
+typedef void (*circuit_fn)(void *arg, struct peel *p, peel_circuit circuit, bool ready);
+
 struct peel {
 	struct peel_node *node;
 	struct sticky *sticky;
 	struct tests *tests;
 	/* Begun for HTTP requests, by hops; under the node's lock. */
-	peel_circuit http[PEEL_HOPS_LIMIT];
-	uint64_t http_due_ms[PEEL_HOPS_LIMIT];	 /* the next one, if need be ... */
-	uint32_t http_pause_ms[PEEL_HOPS_LIMIT]; /* ... and this long after it another one */
-	pthread_t thread;			 /* of peel_run */
-	bool stop;				 /* atomic: `thread` shall end */
+	struct {
+		peel_circuit circuit;
+		uint64_t due_ms;   /* when the next one may be begun ... */
+		uint32_t pause_ms; /* ... and how long after it another one */
+	} http[PEEL_HOPS_LIMIT];
+	pthread_t thread; /* of peel_run */
+	bool stop;	  /* atomic: `thread` shall end */
 	sem_t started;
 	int start_result;
 
@@ -37,10 +44,9 @@ struct peel {
 	enum mode mode;
 	bool polling;	  /* somebody is in peel_poll ... */
 	pthread_t poller; /* ... who */
-	void (*on_data)(void *arg, struct peel *p, peel_circuit circuit,
-		const struct peel_address *origin, const void *payload, size_t len);
+	data_fn on_data;
 	void *data_arg;
-	void (*on_circuit)(void *arg, struct peel *p, peel_circuit circuit, bool ready);
+	circuit_fn on_circuit;
 	void *circuit_arg;
 };
 
@@ -49,6 +55,9 @@ struct peel {
  * copied. */
 int error_text(int code, const char *text);
 int error_format(int code, const char *format, ...) PEEL_PRINTF(2, 3);
+/** -ENOENT and -ENOMEM. */
+int error_no_circuit(void);
+int error_no_memory(void);
 
 /* peel_address.c */
 void address_from_host(const struct peel_host *h, struct peel_address *out);

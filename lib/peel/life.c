@@ -104,7 +104,7 @@ open_with(struct peel_node_conf *conf, uint32_t memory_mib, bool isolate, struct
 		return error_text(-ENOTSUP, "no AEAD engine works on this CPU");
 	p = calloc(1, sizeof(*p));
 	if (p == NULL)
-		return error_text(-ENOMEM, "out of memory");
+		return error_no_memory();
 	pthread_mutex_init(&p->lock, NULL);
 	sem_init(&p->started, 0, 0);
 	rc = sticky_new(isolate, &p->sticky);
@@ -148,7 +148,7 @@ peel_open(const struct peel_settings *settings, struct peel **out)
 	*out = NULL;
 	conf = malloc(sizeof(*conf));
 	if (conf == NULL)
-		return error_text(-ENOMEM, "out of memory");
+		return error_no_memory();
 	rc = open_settings(settings, conf, out);
 	free(conf);
 	return rc;
@@ -168,7 +168,7 @@ peel_open_conf(const struct peel_node_conf *conf, struct peel **out)
 		return rc;
 	copy = malloc(sizeof(*copy));
 	if (copy == NULL)
-		return error_text(-ENOMEM, "out of memory");
+		return error_no_memory();
 	*copy = *conf;
 	rc = open_with(copy, 0, false, out);
 	free(copy);

@@ -19,12 +19,6 @@ _Static_assert((int)PEEL_MISSING_RELAYS == (int)PEEL_ORIGIN_LACK_RELAYS &&
 		       (int)PEEL_MISSING_ANSWERS == (int)PEEL_ORIGIN_LACK_ANSWERS,
 	"what is missing is the same");
 
-static int
-gone(void)
-{
-	return error_text(-ENOENT, "there is no such circuit (any more)");
-}
-
 int
 peel_build_tunnels(struct peel *p, unsigned int hops)
 {
@@ -109,21 +103,29 @@ peel_close_circuit(struct peel *p, peel_circuit circuit)
 	rc = peel_origin_close(peel_node_origin(p->node), circuit);
 	peel_node_unlock(p->node);
 	sticky_forget(p->sticky, circuit);
-	return rc == 0 ? 0 : gone();
+	return rc == 0 ? 0 : error_no_circuit();
+}
+
+static int
+look_at(struct peel *p, peel_circuit circuit, struct peel_origin_info *out)
+{
+	int rc;
+
+	peel_node_lock(p->node);
+	rc = peel_origin_info(peel_node_origin(p->node), circuit, out);
+	peel_node_unlock_unchanged(p->node);
+	return rc == 0 ? 0 : error_no_circuit();
 }
 
 int
 peel_circuit_info(struct peel *p, peel_circuit circuit, struct peel_circuit_info *out)
 {
 	struct peel_origin_info info;
-	int rc;
+	int rc = look_at(p, circuit, &info);
 
 	memset(out, 0, sizeof(*out));
-	peel_node_lock(p->node);
-	rc = peel_origin_info(peel_node_origin(p->node), circuit, &info);
-	peel_node_unlock_unchanged(p->node);
 	if (rc != 0)
-		return gone();
+		return rc;
 	out->state = (enum peel_circuit_state)info.state;
 	out->circuit_id = info.cid;
 	out->goal = info.goal;
@@ -144,15 +146,11 @@ int
 peel_exit_flags(struct peel *p, peel_circuit circuit, uint16_t *out)
 {
 	struct peel_origin_info info;
-	int rc;
+	int rc = look_at(p, circuit, &info);
 
-	peel_node_lock(p->node);
-	rc = peel_origin_info(peel_node_origin(p->node), circuit, &info);
-	peel_node_unlock_unchanged(p->node);
-	if (rc != 0)
-		return gone();
-	*out = info.exit_flags;
-	return 0;
+	if (rc == 0)
+		*out = info.exit_flags;
+	return rc;
 }
 
 int
@@ -160,11 +158,10 @@ peel_begin_circuit(struct peel *p, unsigned int hops, peel_circuit *circuit)
 {
 	const struct peel_origin_spec spec = {.type = PEEL_ORIGIN_DATA, .hops = hops};
 	struct peel_origin_info info;
-	struct peel_origin_circuits *t;
+	struct peel_origin_circuits *t = peel_node_origin(p->node);
 	int rc = -EALREADY;
 
 	peel_node_lock(p->node);
-	t = peel_node_origin(p->node);
 	if (peel_origin_info(t, *circuit, &info) != 0 || info.state != PEEL_ORIGIN_EXTENDING)
 		rc = peel_origin_create(t, &spec, circuit);
 	peel_node_unlock(p->node);
@@ -193,7 +190,7 @@ peel_tunnel_data(struct peel *p, peel_circuit circuit, const struct peel_address
 		return 0;
 	case -ENOENT:
 		sticky_forget(p->sticky, circuit);
-		return gone();
+		return error_no_circuit();
 	case -ENOTCONN: /* a destination that has it got it while it was ready: it is closing */
 		sticky_forget(p->sticky, circuit);
 		return error_text(rc, "the circuit is not complete yet, or closing");

@@ -31,7 +31,7 @@ peel_http_request(struct peel *p, peel_circuit circuit, const struct peel_addres
 	case 0:
 		return 0;
 	case -ENOENT:
-		return error_text(rc, "there is no such circuit (any more)");
+		return error_no_circuit();
 	case -ENOTCONN:
 		return error_text(rc, "the circuit is not complete yet");
 	case -EAGAIN:
@@ -74,7 +74,7 @@ find_http(struct peel *p, struct peel_origin_circuits *t, unsigned int hops,
 	size_t n;
 
 	if (sticky_isolates(p->sticky)) {
-		peel_circuit own = p->http[hops - 1];
+		peel_circuit own = p->http[hops - 1].circuit;
 
 		if (!does_http(t, own))
 			return 0;
@@ -100,7 +100,7 @@ peel_is_reserved(struct peel *p, peel_circuit circuit)
 		return false;
 	peel_node_lock(p->node);
 	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++)
-		is |= p->http[i] == circuit;
+		is |= p->http[i].circuit == circuit;
 	peel_node_unlock_unchanged(p->node);
 	return is;
 }
@@ -113,20 +113,21 @@ begin_http(struct peel *p, struct peel_origin_circuits *t, unsigned int hops)
 	const struct peel_origin_spec spec = {
 		.type = PEEL_ORIGIN_DATA, .hops = hops, .exit_flags = PEEL_FLAG_EXIT_HTTP};
 	uint64_t now = peel_now_ms(&peel_env_system);
-	uint32_t *pause = &p->http_pause_ms[hops - 1];
+	uint32_t *pause = &p->http[hops - 1].pause_ms;
 	struct peel_origin_info info;
 	int rc;
 
-	if (now < p->http_due_ms[hops - 1] || (peel_origin_info(t, p->http[hops - 1], &info) == 0 &&
-						      info.state == PEEL_ORIGIN_EXTENDING))
+	if (now < p->http[hops - 1].due_ms ||
+		(peel_origin_info(t, p->http[hops - 1].circuit, &info) == 0 &&
+			info.state == PEEL_ORIGIN_EXTENDING))
 		return 0;
-	rc = peel_origin_create(t, &spec, &p->http[hops - 1]);
+	rc = peel_origin_create(t, &spec, &p->http[hops - 1].circuit);
 	if (rc != 0)
 		return rc; /* nothing was sent */
 	*pause = *pause == 0 ? HTTP_PAUSE_MS : 2 * *pause;
 	if (*pause > HTTP_PAUSE_MAX_MS)
 		*pause = HTTP_PAUSE_MAX_MS;
-	p->http_due_ms[hops - 1] = now + *pause;
+	p->http[hops - 1].due_ms = now + *pause;
 	return 0;
 }
 
@@ -153,7 +154,7 @@ peel_http_circuit_but(struct peel *p, unsigned int hops, const peel_circuit *avo
 	if (circuit == 0)
 		rc = begin_http(p, t, hops);
 	else
-		p->http_pause_ms[hops - 1] = 0;
+		p->http[hops - 1].pause_ms = 0;
 	peel_node_unlock(p->node);
 	if (rc == -EAGAIN)
 		error_text(rc, "no peer is known that does HTTP requests");

@@ -16,12 +16,17 @@ _Static_assert(PEEL_HOPS_LIMIT == PEEL_HOPS_MAX, "circuits have one limit");
 _Static_assert((int)PEEL_RELAY == (int)PEEL_FLAG_RELAY &&
 		       (int)PEEL_EXIT_BT == (int)PEEL_FLAG_EXIT_BT &&
 		       (int)PEEL_EXIT_IPV8 == (int)PEEL_FLAG_EXIT_IPV8 &&
-		       (int)PEEL_SPEED_TEST == (int)PEEL_FLAG_SPEED_TEST,
+		       (int)PEEL_SPEED_TEST == (int)PEEL_FLAG_SPEED_TEST &&
+		       (int)PEEL_EXIT_BACKUP == (int)PEEL_FLAG_EXIT_BACKUP &&
+		       (int)PEEL_EXIT_HTTP == (int)PEEL_FLAG_EXIT_HTTP,
 	"flags have the protocol's values");
 
-#define FLAGS_KNOWN                                                                                \
-	(PEEL_RELAY | PEEL_EXIT_BT | PEEL_EXIT_IPV8 | PEEL_SPEED_TEST | PEEL_EXIT_BACKUP |         \
-		PEEL_EXIT_HTTP)
+/* clang-format off */
+static const unsigned int flags_known = 0
+#define FLAG(name, bit, by_default, about) | bit
+#include "peel_settings.def"
+;
+/* clang-format on */
 
 void
 peel_settings_init(struct peel_settings *s)
@@ -127,10 +132,10 @@ settings_check(const struct peel_settings *s)
 			"settings.next_hop_timeout: %u is more than circuit_timeout, %u: a circuit "
 			"would never be tried",
 			s->next_hop_timeout, s->circuit_timeout);
-	if ((s->peer_flags & ~FLAGS_KNOWN) != 0)
+	if ((s->peer_flags & ~flags_known) != 0)
 		return error_format(-EINVAL,
 			"settings.peer_flags: 0x%x is no flag of enum peel_flag",
-			s->peer_flags & ~FLAGS_KNOWN);
+			s->peer_flags & ~flags_known);
 	if (s->exit_any_payload && !s->become_exitnode &&
 		(s->peer_flags & (PEEL_EXIT_BT | PEEL_EXIT_IPV8)) == 0)
 		return error_text(-EINVAL,

@@ -187,7 +187,7 @@ peel_test_circuit(struct peel *p, peel_circuit circuit, const struct peel_test *
 	int rc, len;
 
 	if (circuit == 0)
-		return error_text(-ENOENT, "there is no such circuit (any more)");
+		return error_no_circuit();
 	pthread_mutex_lock(&t->lock);
 	s = new_slot(t, test->rust, &identifier);
 	if (s != NULL)
@@ -209,9 +209,9 @@ peel_test_circuit(struct peel *p, peel_circuit circuit, const struct peel_test *
 	else
 		rc = 0;
 	pthread_mutex_unlock(&t->lock);
-	return rc == 0 ? 0
-		       : error_text(
-				 rc, rc == -ENOENT ? "there is no such circuit (any more)" : NULL);
+	if (rc == -ENOENT)
+		return error_no_circuit();
+	return rc == 0 ? 0 : error_text(rc, NULL);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -222,7 +222,7 @@ tests_new(struct peel *p, struct tests **out)
 	struct tests *t = calloc(1, sizeof(*t));
 
 	if (t == NULL)
-		return error_text(-ENOMEM, "out of memory");
+		return error_no_memory();
 	t->p = p;
 	pthread_mutex_init(&t->lock, NULL);
 	uv_timer_init(peel_node_loop(p->node), &t->timer);

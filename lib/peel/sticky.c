@@ -39,7 +39,7 @@ sticky_new(bool isolate, struct sticky **out)
 	struct sticky *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
-		return error_text(-ENOMEM, "out of memory");
+		return error_no_memory();
 	pthread_mutex_init(&s->lock, NULL);
 	s->isolate = isolate;
 	peel_random(&peel_env_system, s->key, sizeof(s->key));
