@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import contextlib
 import dataclasses
-import json
 import os
 import signal
 import statistics
@@ -26,6 +25,7 @@ from circuit_nodes import HOPS, SETTINGS, Chain, Load, PeelClient  # noqa: E402
 from interop import proc  # noqa: E402
 from interop.net import free_ports, until  # noqa: E402
 from interop.remote import Remote  # noqa: E402
+from results import ratio, result, write  # noqa: E402
 
 # Key: name, client, relays. All are compared with the first two.
 CONTENDERS = {
@@ -208,22 +208,11 @@ class Circuits:
         if not case.echo:
             vs["published"] = round(statistics.median(rates) / PUBLISHED.get(case.circuits, 3.0), 3)
         direction = "there and back" if case.echo else "there"
-        yield result(f"payload, {direction}", params, "MB/s", rates, vs)
-        yield result(f"lost, {direction}", params, "% lost", [100 * run["lost"] for run in runs])
+        yield result("circuit", f"payload, {direction}", params, "MB/s", rates, vs)
+        yield result("circuit", f"lost, {direction}", params, "% lost", [100 * run["lost"] for run in runs])
         for who in ("client", "relays", "load"):
             cost = [run[f"{who}_ns"] / max(run["bytes"], 1) for run in runs]
-            yield result(f"CPU time, {direction}", {**params, "of": who}, "s/GB", cost)
-
-
-def ratio(values, base):
-    """Median of the rounds' ratios."""
-    return round(statistics.median(v / b for v, b in zip(values, base)), 3)
-
-
-def result(case, params, unit, values, vs=None):
-    return {"suite": "circuit", "case": case, "params": params, "unit": unit,
-            "median": round(statistics.median(values), 3), "min": round(min(values), 3),
-            "max": round(max(values), 3), "vs": vs or {}}
+            yield result("circuit", f"CPU time, {direction}", {**params, "of": who}, "s/GB", cost)
 
 
 def report(circuits):
@@ -252,12 +241,7 @@ async def run(options):
     if options.json != "-":
         report(circuits)
     if options.json:
-        text = json.dumps({"results": circuits.results()}, indent=1)
-        if options.json == "-":
-            print(text)
-        else:
-            with open(options.json, "w", encoding="utf-8") as file:
-                print(text, file=file)
+        write(options.json, circuits.results())
 
 
 def numbers(text):

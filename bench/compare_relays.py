@@ -18,6 +18,7 @@ from interop.net import free_ports, until
 from interop.peelproc import PeelNode
 from interop.peer import EXIT_BT, RELAY, SPEED_TEST
 from interop.remote import Remote
+from results import ratio, result
 
 NAMES = {"peel": "Peel", "rust": "Rust endpoint", "python": "py-ipv8"}
 SETTINGS = {"max_joined_circuits": 10000}
@@ -112,22 +113,11 @@ class Relays:
                 cells = self.cells(*load, kind)
                 vs = {NAMES[other]: ratio(cells, self.cells(*load, other))
                       for other in self.bench.relays if other != kind}
-                found.append(result("relay", params, "cells/CPU-s", cells, dict(vs)))
-                found.append(result("payload relayed", params, "MB/CPU-s", [c * load[1] / 1e6 for c in cells], vs))
+                found.append(result("peers", "relay", params, "cells/CPU-s", cells, dict(vs)))
+                found.append(result("peers", "payload relayed", params, "MB/CPU-s", [c * load[1] / 1e6 for c in cells], vs))
                 delivered = [100 * share for share in self.share(load, kind, "relayed", "sent")]
-                found.append(result("delivered", params, "%", delivered))
+                found.append(result("peers", "delivered", params, "%", delivered))
         return found
-
-
-def ratio(values, base):
-    """Median of the rounds' ratios."""
-    return round(statistics.median(v / b for v, b in zip(values, base)), 3)
-
-
-def result(case, params, unit, values, vs=None):
-    return {"suite": "peers", "case": case, "params": params, "unit": unit,
-            "median": round(statistics.median(values), 3), "min": round(min(values), 3),
-            "max": round(max(values), 3), "vs": vs or {}}
 
 
 def report(relays):

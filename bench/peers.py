@@ -22,7 +22,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(PATHS)  # for nodes in processes of t
 import compare_relays  # noqa: E402
 import peers_tor  # noqa: E402
 import peers_wireguard  # noqa: E402
-from compare_relays import ratio, result  # noqa: E402
+from results import ratio, result, write  # noqa: E402
 
 OTHERS = {"tor": (peers_tor, peers_tor.Tor), "wireguard-go": (peers_wireguard, peers_wireguard.Wireguard)}
 CPUS = (1, 0) if (os.cpu_count() or 1) > 1 else (0, 0)  # of what is measured, of the load
@@ -65,10 +65,10 @@ class LoadPort:
         for (what, payload), cells in self.samples.items():
             vs = {compare_relays.NAMES[kind]: ratio(cells, relays.cells(True, payload, kind))
                   for kind in relays.bench.relays if kind != "peel" and (True, payload) in relays.loads}
-            yield result("relay", {"relay": self.NAMES[what], "payload": payload, "datagrams": "load port"},
+            yield result("peers", "relay", {"relay": self.NAMES[what], "payload": payload, "datagrams": "load port"},
                          "cells/CPU-s", cells, vs)
             if what == "total":
-                yield result("payload relayed", {"relay": "Peel", "payload": payload, "datagrams": "load port"},
+                yield result("peers", "payload relayed", {"relay": "Peel", "payload": payload, "datagrams": "load port"},
                              "MB/CPU-s", [c * payload / 1e6 for c in cells], dict(vs))
 
 
@@ -121,7 +121,7 @@ class Peers:
                 if one["case"] == "payload relayed" and one["params"].get("payload") == 1400:
                     one["vs"][OTHERS[name][0].NAME] = ratio(self._megabytes(one["params"]), rates)
         for name, samples in self.samples.items():
-            found.append(result("payload relayed", {"relay": OTHERS[name][0].NAME}, "MB/CPU-s",
+            found.append(result("peers", "payload relayed", {"relay": OTHERS[name][0].NAME}, "MB/CPU-s",
                                 [rate for rate, _ in samples]))
         return found
 
@@ -154,12 +154,7 @@ async def run(options):
     if options.json != "-":
         peers.report()
     if options.json:
-        text = json.dumps({"results": peers.results()}, indent=1)
-        if options.json == "-":
-            print(text)
-        else:
-            with open(options.json, "w", encoding="utf-8") as file:
-                print(text, file=file)
+        write(options.json, peers.results())
 
 
 def main():

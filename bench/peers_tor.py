@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 
-from interop.proc import cpu_nanoseconds
+from interop.proc import cpu_nanoseconds, end_all
 
 NAME = "Tor middle relay"
 CONNECTIONS = 8
@@ -198,14 +198,7 @@ class Tor:
         self._unload()
         if self.server:
             self.server.close()
-        for process in self.processes.values():
-            process.terminate()
-        for process in self.processes.values():
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        end_all(self.processes.values())
         self.directory.cleanup()
 
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-from interop.proc import cpu_nanoseconds
+from interop.proc import cpu_nanoseconds, end_all
 
 NAME = "wireguard-go"
 PAYLOAD = 1400
@@ -148,13 +148,7 @@ class Wireguard:
     async def stop(self):
         for process in self.processes.values():
             process.send_signal(signal.SIGCONT)
-            process.terminate()
-        for process in self.processes.values():
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        end_all(self.processes.values())
         for node in "amb":
             subprocess.run(["ip", "netns", "delete", self._ns(node)], check=False, capture_output=True)
         self.directory.cleanup()

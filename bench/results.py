@@ -8,6 +8,7 @@ A document is {"machine":{...},"results":[...]}, a result exactly
 import json
 import math
 import re
+import statistics
 
 FIELDS = {"suite": str, "case": str, "params": dict, "unit": str, "median": (int, float), "min": (int, float),
           "max": (int, float), "vs": dict}
@@ -30,6 +31,30 @@ def key(result):
 def title(result):
     params = " ".join(f"{name}={value}" for name, value in result["params"].items())
     return f"{result['suite']}: {result['case']} {params}".rstrip()
+
+
+# ---- making ----------------------------------------------------------------------------------------------------------
+
+def ratio(values, base):
+    """Median of the rounds' ratios."""
+    return round(statistics.median(v / b for v, b in zip(values, base)), 3)
+
+
+def result(suite, case, params, unit, values, vs=None):
+    """One result from its rounds."""
+    return {"suite": suite, "case": case, "params": params, "unit": unit,
+            "median": round(statistics.median(values), 3), "min": round(min(values), 3),
+            "max": round(max(values), 3), "vs": vs or {}}
+
+
+def write(path, found):
+    """As a suite's program does; - is standard output."""
+    text = json.dumps({"results": found}, indent=1)
+    if path == "-":
+        print(text)
+    else:
+        with open(path, "w", encoding="utf-8") as file:
+            print(text, file=file)
 
 
 # ---- schema ----------------------------------------------------------------------------------------------------------

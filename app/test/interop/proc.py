@@ -2,6 +2,7 @@
 """What the kernel says about a process: CPU time and memory."""
 
 import os
+import subprocess
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -27,3 +28,15 @@ def cpu_nanoseconds(pid):
         with open(f"/proc/{pid}/task/{thread}/schedstat", "rb") as stat:
             total += int(stat.read().split()[0])
     return total
+
+
+def end_all(processes):
+    """Terminate them all; kill what does not end within five seconds."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
