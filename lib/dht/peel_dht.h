@@ -41,7 +41,8 @@ struct peel_dht_node {
 	uint8_t id[PEEL_DHT_NODE_ID_LEN]; /* follows from both */
 };
 
-/** @param out  to be freed with peel_dht_free(). 0 or -ENOMEM. */
+/** @param conf  copied; what its pointers name is borrowed until the end.
+ *  @param out   to be freed with peel_dht_free(). 0 or -ENOMEM. */
 int peel_dht_new(const struct peel_dht_conf *conf, struct peel_dht **out) PEEL_MUST_USE;
 /** No callback runs any more. NULL is fine. */
 void peel_dht_free(struct peel_dht *dht);
