@@ -34,6 +34,11 @@ void command_help(FILE *to, const struct command *command);
 /** What getopt_long returned is no option of this command: the reason is on stderr already; says
  * where help is. */
 int command_usage_error(const struct command *command);
+/** The same, but the reason is @p format: "peel COMMAND: ...". @return EXIT_USAGE. */
+int command_wrong(const struct command *command, const char *format, ...) PEEL_PRINTF(2, 3);
+/** Decimal number of an option, in a range. EXIT_OK, or EXIT_USAGE after saying what is wrong. */
+int command_number(const struct command *command, const char *option, const char *value,
+	unsigned int min, unsigned int max, unsigned int *out);
 
 /** Arguments and configuration of a command that runs a node: -c FILE [--check]. Its exit code, or
  * -1: run it. */

@@ -43,10 +43,8 @@ run(int argc, char **argv)
 	}
 	if (!show && optind < argc)
 		path = argv[optind++];
-	if (path == NULL || optind != argc) {
-		fprintf(stderr, "peel keygen: needs exactly one file\n");
-		return command_usage_error(&command_keygen);
-	}
+	if (path == NULL || optind != argc)
+		return command_wrong(&command_keygen, "needs exactly one file");
 	if (peel_keys_init() != 0) {
 		fprintf(stderr, "peel keygen: libsodium or libcrypto does not work here\n");
 		return EXIT_FAILED;

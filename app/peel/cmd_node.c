@@ -40,10 +40,8 @@ arguments(const struct command *command, enum conf_use use, int argc, char **arg
 	if (*path != NULL && optind == argc)
 		return -1;
 	if (*path == NULL)
-		fprintf(stderr, "peel %s: needs a configuration: -c FILE\n", command->name);
-	else
-		fprintf(stderr, "peel %s: \"%s\" is not understood\n", command->name, argv[optind]);
-	return command_usage_error(command);
+		return command_wrong(command, "needs a configuration: -c FILE");
+	return command_wrong(command, "\"%s\" is not understood", argv[optind]);
 }
 
 static void

@@ -110,17 +110,14 @@ take_arguments(struct sender *s, int argc, char **argv)
 	unsigned int port;
 	int rc;
 
-	if (argc < 2 || argc > 3) {
-		fprintf(stderr, "peel send: needs a host and a port, and maybe a message\n");
-		return command_usage_error(s->tool.command);
-	}
-	rc = tool_number(&s->tool, "PORT", argv[1], 1, 65535, &port);
+	if (argc < 2 || argc > 3)
+		return command_wrong(&command_send, "needs a host and a port, and maybe a message");
+	rc = command_number(&command_send, "PORT", argv[1], 1, 65535, &port);
 	if (rc != EXIT_OK)
 		return rc;
-	if (peel_address_set(&s->to, argv[0], (uint16_t)port) != 0) {
-		fprintf(stderr, "peel send: \"%s\" is neither an address nor a name\n", argv[0]);
-		return command_usage_error(s->tool.command);
-	}
+	if (peel_address_set(&s->to, argv[0], (uint16_t)port) != 0)
+		return command_wrong(
+			&command_send, "\"%s\" is neither an address nor a name", argv[0]);
 	if (argc == 3) {
 		s->len = strlen(argv[2]);
 		if (s->len <= PEEL_PAYLOAD_MAX)
@@ -150,7 +147,7 @@ run(int argc, char **argv)
 	while (rc == EXIT_OK &&
 		(o = getopt_long(argc, argv, TOOL_SHORT "w:x", options, NULL)) != -1) {
 		if (o == 'w')
-			rc = tool_number(&s.tool, "--wait", optarg, 0, 3600, &s.wait);
+			rc = command_number(&command_send, "--wait", optarg, 0, 3600, &s.wait);
 		else if (o == 'x')
 			s.hex = true;
 		else

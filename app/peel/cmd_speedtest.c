@@ -193,9 +193,11 @@ run(int argc, char **argv)
 		if (o == 'r')
 			st.rust = true;
 		else if (o == 's')
-			rc = tool_number(&st.tool, "--seconds", optarg, 1, 600, &st.seconds);
+			rc = command_number(
+				&command_speedtest, "--seconds", optarg, 1, 600, &st.seconds);
 		else if (o == 'z')
-			rc = tool_number(&st.tool, "--size", optarg, 16, 1400, &st.size);
+			rc = command_number(
+				&command_speedtest, "--size", optarg, 16, 1400, &st.size);
 		else if (o == 'j')
 			st.json = true;
 		else
@@ -203,10 +205,8 @@ run(int argc, char **argv)
 	}
 	if (rc != EXIT_OK)
 		return rc < 0 ? EXIT_OK : rc;
-	if (optind != argc) {
-		fprintf(stderr, "peel speedtest: \"%s\" is not understood\n", argv[optind]);
-		return command_usage_error(&command_speedtest);
-	}
+	if (optind != argc)
+		return command_wrong(&command_speedtest, "\"%s\" is not understood", argv[optind]);
 	rc = tool_run(&st.tool);
 	speed_free(st.speed);
 	if (rc != EXIT_OK)

@@ -13,6 +13,9 @@
 #include "management_client.h"
 #include "cmd.h"
 
+/* A node measures its stages for 10 s after a question. */
+#define STAGES_SECONDS_MAX 9
+
 static int
 look(const char *socket_path, json_t **out)
 {
@@ -86,8 +89,7 @@ run(int argc, char **argv)
 		{"socket", required_argument, NULL, 's'}, {"stages", optional_argument, NULL, 't'},
 		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	const char *config = NULL, *socket_path = NULL;
-	unsigned long seconds = 0;
-	char *end;
+	unsigned int seconds = 0;
 	int o, rc;
 
 	while ((o = getopt_long(argc, argv, "c:s:h", options, NULL)) != -1) {
@@ -99,11 +101,10 @@ run(int argc, char **argv)
 			socket_path = optarg;
 			break;
 		case 't':
-			seconds = optarg == NULL ? 1 : strtoul(optarg, &end, 10);
-			if (seconds < 1 || seconds > 9 || (optarg != NULL && *end != '\0')) {
-				fprintf(stderr, "peel stats: --stages takes 1 to 9 seconds\n");
-				return command_usage_error(&command_stats);
-			}
+			rc = command_number(&command_stats, "--stages",
+				optarg != NULL ? optarg : "1", 1, STAGES_SECONDS_MAX, &seconds);
+			if (rc != EXIT_OK)
+				return rc;
 			break;
 		case 'h':
 			command_help(stdout, &command_stats);
@@ -112,18 +113,16 @@ run(int argc, char **argv)
 			return command_usage_error(&command_stats);
 		}
 	}
-	if (optind != argc || (config == NULL) == (socket_path == NULL)) {
-		fprintf(stderr,
-			"peel stats: which node? Give -c FILE or -s SOCKET, and nothing else\n");
-		return command_usage_error(&command_stats);
-	}
-	if (config != NULL && (socket_path = management_socket(config)) == NULL)
-		return EXIT_USAGE;
+	if (optind != argc)
+		return command_wrong(&command_stats, "\"%s\" is not understood", argv[optind]);
+	rc = management_find(&command_stats, config, &socket_path);
+	if (rc != EXIT_OK)
+		return rc;
 	if (seconds > 0)
-		rc = stages(socket_path, (unsigned int)seconds);
+		rc = stages(socket_path, seconds);
 	else
 		rc = management_ask(socket_path, "stats", true, stdout);
-	return rc == 0 ? EXIT_OK : management_failed("stats", socket_path, rc);
+	return rc == 0 ? EXIT_OK : management_failed(&command_stats, socket_path, rc);
 }
 
 const struct command command_stats = {

@@ -4,13 +4,14 @@
  * `peel status`: asks a running node, once or again and again.
  */
 #include <getopt.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "management_client.h"
 #include "cmd.h"
 #include "peel_base.h"
+
+#define WATCH_SECONDS_MAX 3600
 
 struct request {
 	const char *socket;
@@ -24,7 +25,7 @@ ask_and_tell(const struct request *r)
 {
 	int rc = management_ask(r->socket, r->what, r->pretty, stdout);
 
-	return rc == 0 ? EXIT_OK : management_failed("status", r->socket, rc);
+	return rc == 0 ? EXIT_OK : management_failed(&command_status, r->socket, rc);
 }
 
 static int
@@ -34,8 +35,7 @@ parse_options(int argc, char **argv, struct request *r, const char **config)
 		{"socket", required_argument, NULL, 's'}, {"pretty", no_argument, NULL, 'p'},
 		{"watch", optional_argument, NULL, 'w'}, {"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0}};
-	char *end;
-	int o;
+	int o, rc;
 
 	while ((o = getopt_long(argc, argv, "c:s:ph", options, NULL)) != -1) {
 		switch (o) {
@@ -49,14 +49,10 @@ parse_options(int argc, char **argv, struct request *r, const char **config)
 			r->pretty = true;
 			break;
 		case 'w':
-			r->watch = 1;
-			if (optarg == NULL)
-				break;
-			r->watch = (unsigned int)strtoul(optarg, &end, 10);
-			if (*end != '\0' || r->watch < 1 || r->watch > 3600) {
-				fprintf(stderr, "peel status: --watch takes 1 to 3600 seconds\n");
-				return command_usage_error(&command_status);
-			}
+			rc = command_number(&command_status, "--watch",
+				optarg != NULL ? optarg : "1", 1, WATCH_SECONDS_MAX, &r->watch);
+			if (rc != EXIT_OK)
+				return rc;
 			break;
 		case 'h':
 			command_help(stdout, &command_status);
@@ -91,21 +87,12 @@ run(int argc, char **argv)
 		return rc < 0 ? EXIT_OK : rc;
 	if (optind < argc)
 		r.what = argv[optind++];
-	if (optind != argc || !known(r.what) || (config == NULL) == (r.socket == NULL)) {
-		if (config == NULL && r.socket == NULL)
-			fprintf(stderr, "peel status: which node? Give -c FILE or -s SOCKET\n");
-		else if (config != NULL && r.socket != NULL)
-			fprintf(stderr, "peel status: give -c or -s, not both\n");
-		else
-			fprintf(stderr, "peel status: \"%s\" is not understood\n",
-				optind != argc ? argv[optind] : r.what);
-		return command_usage_error(&command_status);
-	}
-	if (config != NULL) {
-		r.socket = management_socket(config);
-		if (r.socket == NULL)
-			return EXIT_USAGE;
-	}
+	if (optind != argc || !known(r.what))
+		return command_wrong(&command_status, "\"%s\" is not understood",
+			optind != argc ? argv[optind] : r.what);
+	rc = management_find(&command_status, config, &r.socket);
+	if (rc != EXIT_OK)
+		return rc;
 	rc = ask_and_tell(&r);
 	while (r.watch > 0 && rc == EXIT_OK) {
 		sleep(r.watch);

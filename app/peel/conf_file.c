@@ -44,12 +44,10 @@ section_list(enum conf_use use, char out[CONF_TEXT_MAX])
 static void
 unknown_section(struct reader *r, const char *name)
 {
-	const struct conf_setting *near = conf_near(name, NULL);
-	char list[CONF_TEXT_MAX];
+	char guess[CONF_TEXT_MAX], list[CONF_TEXT_MAX];
 
-	conf_error(&r->errors, r->line, NULL, NULL, "there is no section [%s]%s%s%s; allowed: %s",
-		name, near != NULL ? "; did you mean [" : "", near != NULL ? near->section : "",
-		near != NULL ? "]?" : "", section_list(r->conf->use, list));
+	conf_error(&r->errors, r->line, NULL, NULL, "there is no section [%s]%s; allowed: %s", name,
+		conf_guess(name, NULL, guess), section_list(r->conf->use, list));
 }
 
 /* The header of a section, "[name]". */
@@ -100,7 +98,7 @@ take_value(struct reader *r, const char *value, bool more)
 static void
 take_key(struct reader *r, const char *name, const char *value)
 {
-	const struct conf_setting *near;
+	char guess[CONF_TEXT_MAX] = "";
 	int id;
 
 	if (r->section == NULL) {
@@ -111,11 +109,9 @@ take_key(struct reader *r, const char *name, const char *value)
 	id = conf_find(r->section, name);
 	if (id < 0) {
 		/* Looking around takes time, and nobody reads the thousandth error. */
-		near = r->errors.n < CONF_ERRORS_MAX ? conf_near(r->section, name) : NULL;
-		conf_error(&r->errors, r->line, r->section, name, "there is no such key%s%s%s%s%s",
-			near != NULL ? "; did you mean [" : "", near != NULL ? near->section : "",
-			near != NULL ? "] " : "", near != NULL ? near->name : "",
-			near != NULL ? "?" : "");
+		if (r->errors.n < CONF_ERRORS_MAX)
+			conf_guess(r->section, name, guess);
+		conf_error(&r->errors, r->line, r->section, name, "there is no such key%s", guess);
 		return;
 	}
 	if (r->conf->line[id] != 0) {

@@ -107,8 +107,8 @@ distance(const char *a, const char *b)
 	return row[lb];
 }
 
-const struct conf_setting *
-conf_near(const char *section, const char *name)
+const char *
+conf_guess(const char *section, const char *name, char out[CONF_TEXT_MAX])
 {
 	const struct conf_setting *near = NULL;
 	size_t len = strlen(name != NULL ? name : section);
@@ -127,7 +127,11 @@ conf_near(const char *section, const char *name)
 			best = d;
 		}
 	}
-	return near;
+	out[0] = '\0';
+	if (near != NULL)
+		snprintf(out, CONF_TEXT_MAX, "; did you mean [%s]%s%s?", near->section,
+			name != NULL ? " " : "", name != NULL ? near->name : "");
+	return out;
 }
 
 /* ---- in words -------------------------------------------------------------------------------- */

@@ -52,11 +52,10 @@ int conf_section_find(const char *section);
 int conf_find(const char *section, const char *name);
 /** Which commands read a section. */
 enum conf_use conf_section_use(const char *section);
-/** A setting that somebody who wrote this may have meant; name NULL: its section. NULL: nothing is
- * near. */
-const struct conf_setting *conf_near(const char *section, const char *name);
-
 #define CONF_TEXT_MAX 256
+/** "; did you mean [SECTION] NAME?", the setting that somebody who wrote this may have meant, or
+ * nothing; name NULL: which section. */
+const char *conf_guess(const char *section, const char *name, char out[CONF_TEXT_MAX]);
 /** What may stand there. */
 const char *conf_allowed(const struct conf_setting *k, char out[CONF_TEXT_MAX]);
 /** The default as it would be written in a file. */

@@ -40,8 +40,9 @@ minus(unsigned long a, unsigned long b)
 	return a > b ? a - b : 0;
 }
 
-unsigned int
-hugepages_read(struct hugepage_pool *pools, unsigned int n)
+/* Fill up to @p n pools, smallest pages first. @return how many; 0 when the kernel has none. */
+static unsigned int
+read_pools(struct hugepage_pool *pools, unsigned int n)
 {
 	long sizes[POOLS_MAX];
 	int found = gethugepagesizes(sizes, POOLS_MAX);
@@ -68,7 +69,7 @@ bool
 hugepages_find(size_t bytes, struct hugepage_pool *out)
 {
 	struct hugepage_pool pools[POOLS_MAX];
-	unsigned int n = hugepages_read(pools, POOLS_MAX);
+	unsigned int n = read_pools(pools, POOLS_MAX);
 
 	memset(out, 0, sizeof(*out));
 	for (unsigned int i = 0; i < n; i++) {

@@ -16,10 +16,6 @@ struct hugepage_pool {
 	unsigned long usable;
 };
 
-/** Fill up to @p n pools, smallest pages first. @return how many; 0 when the kernel has no
- * hugepages. */
-unsigned int hugepages_read(struct hugepage_pool *pools, unsigned int n);
-
 /**
  * The first pool that has @p bytes left.
  * @return false when none has; @p out is then the pool of the smallest pages (page 0: there is no

@@ -3,6 +3,8 @@
  *
  * Finds the command, and says what there is.
  */
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cmd.h"
@@ -55,6 +57,33 @@ command_usage_error(const struct command *command)
 	fprintf(stderr, "usage: peel %s\n`peel %s --help` tells more\n", command->usage,
 		command->name);
 	return EXIT_USAGE;
+}
+
+int
+command_wrong(const struct command *command, const char *format, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "peel %s: ", command->name);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return command_usage_error(command);
+}
+
+int
+command_number(const struct command *command, const char *option, const char *value,
+	unsigned int min, unsigned int max, unsigned int *out)
+{
+	char *end;
+	unsigned long v = strtoul(value, &end, 10);
+
+	if (value[0] < '0' || value[0] > '9' || *end != '\0' || v < min || v > max)
+		return command_wrong(command, "%s takes a number from %u to %u, not \"%s\"", option,
+			min, max, value);
+	*out = (unsigned int)v;
+	return EXIT_OK;
 }
 
 void

@@ -4,15 +4,12 @@
  * One question, one answer, over the management socket of a node.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "management_client.h"
-#include "cmd.h"
-#include "conf.h"
 
 #define ANSWER_SECONDS 5
 
@@ -70,24 +67,30 @@ management_ask(const char *socket_path, const char *what, bool pretty, FILE *out
 }
 
 int
-management_failed(const char *command, const char *socket_path, int error)
+management_failed(const struct command *command, const char *socket_path, int error)
 {
-	fprintf(stderr, "peel %s: %s: %s%s\n", command, socket_path, strerror(-error),
+	fprintf(stderr, "peel %s: %s: %s%s\n", command->name, socket_path, strerror(-error),
 		error == -ENOENT || error == -ECONNREFUSED ? " (does the node run?)" : "");
 	return EXIT_FAILED;
 }
 
-const char *
-management_socket(const char *config)
+int
+management_find(const struct command *command, const char *config, const char **socket_path)
 {
 	static struct conf conf;
 
+	if (config == NULL && *socket_path == NULL)
+		return command_wrong(command, "which node? Give -c FILE or -s SOCKET");
+	if (config != NULL && *socket_path != NULL)
+		return command_wrong(command, "give -c or -s, not both");
+	if (config == NULL)
+		return EXIT_OK;
 	if (command_load(CONF_FOR_ANY, config, &conf) != 0)
-		return NULL;
-	if (conf.node.management[0] == '\0') {
-		fprintf(stderr, "%s: [node] management: is not set, so there is no socket to ask\n",
-			config);
-		return NULL;
-	}
-	return conf.node.management;
+		return EXIT_USAGE;
+	*socket_path = conf.node.management;
+	if (conf.node.management[0] != '\0')
+		return EXIT_OK;
+	fprintf(stderr, "%s: [node] management: is not set, so there is no socket to ask\n",
+		config);
+	return EXIT_USAGE;
 }

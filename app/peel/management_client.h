@@ -5,12 +5,13 @@
 
 /* Questions to a running node over its management socket. */
 
-#include <stdbool.h>
-#include <stdio.h>
+#include "cmd.h"
 
+/** The node that is asked: @p socket_path, or else the socket that the file @p config names;
+ * exactly one of them is given, the other NULL. EXIT_OK, or EXIT_USAGE after saying what is wrong.
+ */
+int management_find(const struct command *command, const char *config, const char **socket_path);
 /** Ask, and copy the answer to @p out. 0 or -errno; never waits for more than some seconds. */
 int management_ask(const char *socket_path, const char *what, bool pretty, FILE *out);
 /** Say on stderr why asking failed; @return the exit code. */
-int management_failed(const char *command, const char *socket_path, int error);
-/** The management socket of a configuration; NULL: told on stderr why there is none. */
-const char *management_socket(const char *config);
+int management_failed(const struct command *command, const char *socket_path, int error);

@@ -152,7 +152,6 @@ proxy_open(struct session *s, struct proxy **out, char *why, size_t why_size)
 	struct proxy *p = calloc(1, sizeof(*p));
 	int rc = p != NULL ? 0 : -ENOMEM;
 
-	peel_set_isolate(s->peel, s->conf.client.isolate_destinations);
 	if (rc == 0) {
 		p->session = s;
 		p->stats = peel_node_stats(peel_get_node(s->peel));

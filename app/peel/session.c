@@ -177,7 +177,7 @@ start(struct session *s, char *why, size_t why_size)
 	rc = output_start();
 	if (rc != 0)
 		return rc;
-	rc = peel_open_conf(&c->node, &s->peel);
+	rc = peel_open_conf(&c->node, c->client.isolate_destinations, &s->peel);
 	if (rc != 0) {
 		snprintf(why, why_size, "%s", peel_strerror(rc));
 		return rc;

@@ -70,10 +70,16 @@ by_size(const void *a, const void *b)
 }
 
 static void
-finish(struct speed *s)
+stop(struct speed *s)
 {
 	s->running = false;
 	uv_timer_stop(&s->timer);
+}
+
+static void
+finish(struct speed *s)
+{
+	stop(s);
 	qsort(s->result.rtt_ms, s->result.n_rtt, sizeof(s->result.rtt_ms[0]), by_size);
 	s->result.seconds = (double)length_us(s) * 0.75 / 1e6;
 	s->conf.done(s->conf.arg, s->phase, &s->result);
@@ -92,8 +98,6 @@ shrink(struct speed *s, uint64_t now, double factor)
 static void
 adapt(struct speed *s, uint64_t now, uint64_t rtt_us)
 {
-	if (s->min_rtt_us == 0 || rtt_us < s->min_rtt_us)
-		s->min_rtt_us = rtt_us;
 	if (rtt_us > 2 * s->min_rtt_us + QUEUE_US) {
 		shrink(s, now, 0.85);
 	} else {
@@ -112,9 +116,9 @@ count(struct speed *s, uint64_t now, uint64_t rtt_us, size_t len)
 	uint64_t age = now - s->start_us;
 
 	s->result.answered++;
+	if (s->min_rtt_us == 0 || rtt_us < s->min_rtt_us)
+		s->min_rtt_us = rtt_us;
 	if (s->phase == SPEED_RTT) {
-		if (s->min_rtt_us == 0 || rtt_us < s->min_rtt_us)
-			s->min_rtt_us = rtt_us;
 		s->result.rtt_ms[s->result.n_rtt++] = (double)rtt_us / 1000;
 		if (s->result.n_rtt == RTT_COUNT)
 			finish(s);
@@ -141,8 +145,7 @@ on_done(void *arg, int result, uint64_t rtt_us, size_t len)
 	if (!p->lost)
 		s->under_way--;
 	if (result == -ENOENT || result == -ECANCELED) {
-		s->running = false;
-		uv_timer_stop(&s->timer);
+		stop(s);
 		if (result == -ENOENT)
 			s->conf.failed(s->conf.arg, result);
 		return;
@@ -187,8 +190,7 @@ send_one(struct speed *s, uint64_t now)
 	p->busy = false;
 	s->under_way--;
 	if (rc != -EAGAIN) {
-		s->running = false;
-		uv_timer_stop(&s->timer);
+		stop(s);
 		s->conf.failed(s->conf.arg, rc);
 	}
 	return false;

@@ -5,7 +5,6 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "output.h"
@@ -24,22 +23,6 @@ tool_init(struct tool *t, const struct command *command)
 	t->session.conf.log_level = PEEL_LOG_ERROR;
 }
 
-int
-tool_number(const struct tool *t, const char *option, const char *value, unsigned int min,
-	unsigned int max, unsigned int *out)
-{
-	char *end;
-	unsigned long v = strtoul(value, &end, 10);
-
-	if (value[0] < '0' || value[0] > '9' || *end != '\0' || v < min || v > max) {
-		fprintf(stderr, "peel %s: %s takes a number from %u to %u, not \"%s\"\n",
-			t->command->name, option, min, max, value);
-		return command_usage_error(t->command);
-	}
-	*out = (unsigned int)v;
-	return EXIT_OK;
-}
-
 static int
 set(struct tool *t, const char *option, enum conf_id id, const char *value, bool more)
 {
@@ -47,17 +30,14 @@ set(struct tool *t, const char *option, enum conf_id id, const char *value, bool
 
 	if (conf_set(&t->session.conf, id, value, more, why) == 0)
 		return EXIT_OK;
-	fprintf(stderr, "peel %s: %s: %s\n", t->command->name, option, why);
-	return command_usage_error(t->command);
+	return command_wrong(t->command, "%s: %s", option, why);
 }
 
 static int
 take_config(struct tool *t, const char *path)
 {
-	if (t->with_bootstrap || t->with_config) {
-		fprintf(stderr, "peel %s: give -c once, before other options\n", t->command->name);
-		return command_usage_error(t->command);
-	}
+	if (t->with_bootstrap || t->with_config)
+		return command_wrong(t->command, "give -c once, before other options");
 	t->with_config = true;
 	return command_load(CONF_FOR_CLIENT, path, &t->session.conf);
 }
@@ -77,9 +57,9 @@ tool_option(struct tool *t, int o, const char *value)
 	case 'C':
 		return set(t, "--community", CONF_node_community, value, false);
 	case 'n':
-		return tool_number(t, "--hops", value, 1, PEEL_HOPS_LIMIT, &t->hops);
+		return command_number(t->command, "--hops", value, 1, PEEL_HOPS_LIMIT, &t->hops);
 	case 't':
-		return tool_number(t, "--timeout", value, 1, 3600, &t->patience);
+		return command_number(t->command, "--timeout", value, 1, 3600, &t->patience);
 	case 'h':
 		command_help(stdout, t->command);
 		return -1;

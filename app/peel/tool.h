@@ -52,9 +52,6 @@ void tool_init(struct tool *t, const struct command *command);
 /** One of TOOL_LONG, or what getopt_long could not read. EXIT_OK: go on; -1: end, all is said; else
  * the exit code. */
 int tool_option(struct tool *t, int o, const char *value);
-/** Decimal number in a range, or EXIT_USAGE after saying what is wrong. */
-int tool_number(const struct tool *t, const char *option, const char *value, unsigned int min,
-	unsigned int max, unsigned int *out);
 /** Run until session_stop: builds circuits, calls on_ready. The exit code: EXIT_FAILED when
  * `failed` is set. */
 int tool_run(struct tool *t);

@@ -155,7 +155,7 @@ peel_open(const struct peel_settings *settings, struct peel **out)
 }
 
 int
-peel_open_conf(const struct peel_node_conf *conf, struct peel **out)
+peel_open_conf(const struct peel_node_conf *conf, bool isolate_destinations, struct peel **out)
 {
 	struct peel_settings defaults;
 	struct peel_node_conf *copy;
@@ -170,7 +170,7 @@ peel_open_conf(const struct peel_node_conf *conf, struct peel **out)
 	if (copy == NULL)
 		return error_no_memory();
 	*copy = *conf;
-	rc = open_with(copy, 0, false, out);
+	rc = open_with(copy, 0, isolate_destinations, out);
 	free(copy);
 	return rc;
 }

@@ -13,7 +13,8 @@
 
 /** As peel_open. EAL: as the program started it, else as for default settings. The fields `engine`
  * NULL: the best. */
-PEEL_MUST_USE int peel_open_conf(const struct peel_node_conf *conf, struct peel **out);
+PEEL_MUST_USE int peel_open_conf(
+	const struct peel_node_conf *conf, bool isolate_destinations, struct peel **out);
 
 /** The node behind it. Its events belong to the library.   Thread: see peel_node.h. */
 struct peel_node *peel_get_node(struct peel *p);
@@ -25,8 +26,6 @@ PEEL_MUST_USE int peel_exit_flags(struct peel *p, peel_circuit circuit, uint16_t
 /** Begin one more circuit for data, beside the pools. *circuit is the one that was begun last, or
  * 0; while that is being built, -EALREADY. */
 PEEL_MUST_USE int peel_begin_circuit(struct peel *p, unsigned int hops, peel_circuit *circuit);
-/** peel_circuit_for() gives each destination circuits of its own. Before the node is driven. */
-void peel_set_isolate(struct peel *p, bool isolate);
 /** peel_http_circuit, but none of @p avoid, whose exits do not answer. Isolating, the one of that
  * length is closed when it is among them, and another one begun. */
 peel_circuit peel_http_circuit_but(

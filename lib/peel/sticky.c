@@ -240,9 +240,3 @@ sticky_isolates(const struct sticky *s)
 {
 	return s->isolate;
 }
-
-void
-peel_set_isolate(struct peel *p, bool isolate)
-{
-	p->sticky->isolate = isolate;
-}
