@@ -22,8 +22,8 @@ _line()
 _show()
 {
 	printf -- '---- %s: last lines\n' "$1"
-	# Failures first: in a long log they are not among the last lines.
-	grep -E '^(FAIL|not ok)|FAILED|^ *[0-9]+/[0-9]+ .*(FAIL|TIMEOUT)|SUMMARY: |runtime error:' "$2" | head -n 30 || true
+	# Failures first, with the line that says why: in a long log they are not among the last lines.
+	grep -A 1 --no-group-separator -E '^(FAIL|not ok)|FAILED|^ *[0-9]+/[0-9]+ .*(FAIL|TIMEOUT)|SUMMARY: |runtime error:' "$2" | head -n 60 || true
 	tail -n 40 "$2"
 	printf -- '----\n'
 }

@@ -60,8 +60,12 @@ async def speed_test(world, circuit):
     await world.origin.speed(circuit)
     note = "19/20"
     if world.origin.kind == "rust" and world.relays[2].kind != "python":
-        sent, received = await world.origin.speed_rust(circuit)
-        if not received:
+        # It sends as fast as it can and counts answers only while it runs: on a busy machine the first may come too late.
+        for milliseconds in (500, 2000, 5000):
+            sent, received = await world.origin.speed_rust(circuit, milliseconds)
+            if received:
+                break
+        else:
             raise AssertionError(f"none of {sent} test-requests (21) was answered")
         note += f", 21/22: {received} of {sent}"
     return note
