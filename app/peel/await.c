@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Addresses that come after the program: from DHCP, from a router's advertisement, with a link that
- * is slow.
+ * Addresses may come after the program: from DHCP, from a router's advertisement, over a slow link.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * Addresses to bind to that this machine does not have yet. A program that is started at boot must
- * not end because DHCP is slower: it waits. Control thread, before anything else starts.
+ * Waits for addresses to bind to that this machine does not have yet. A program that is started at
+ * boot must not end because DHCP is slower. Control thread, before anything else starts.
  */
 
 #include "conf.h"

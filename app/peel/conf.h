@@ -52,7 +52,7 @@ struct conf {
 	enum conf_use use;
 	struct peel_node_conf node; /* engine NULL: the best one of this CPU */
 	/* What the program itself needs. */
-	char user[64]; /* to become after start; empty: stay who we are */
+	char user[64]; /* to become after start; empty: no change */
 	enum hugepages hugepages;
 	uint32_t memory_mib;		       /* without hugepages; 0: computed */
 	struct peel_network address, address6; /* ethdev: own addresses and on-link networks */

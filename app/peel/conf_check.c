@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Do the values fit together, and what follows from them for the node? Each is in its own range
- * already. Looks at nothing but the configuration.
+ * Whether the values fit together, and what follows from them for the node. Each value is in its
+ * own range already. Only the configuration is looked at.
  */
 #include "conf_table.h"
 #include "peel_discovery.h"
@@ -78,7 +78,7 @@ check_port(struct conf *c, struct conf_errors *e)
 		conf_wrong(e, CONF_port_exit_address, "is not an address that one host has");
 	if (p->exit_ipv6.family != PEEL_FAMILY_NONE && !peel_addr_is_host(&p->exit_ipv6))
 		conf_wrong(e, CONF_port_exit_address6, "is not an address that one host has");
-	/* A setting that does nothing is a setting somebody relies on. */
+	/* Somebody would rely on a setting that does nothing. */
 	for (size_t i = 0; i < n; i++) {
 		if (c->line[other[i]] != 0)
 			conf_wrong(e, other[i], "has no meaning with driver = %s: remove it%s",
@@ -174,7 +174,7 @@ check_client(const struct conf *c, struct conf_errors *e)
 			"is missing: they belong together");
 }
 
-/* What is said once in [tunnel] counts for own circuits, too. */
+/* What [tunnel] says also holds for own circuits. */
 static void
 share(struct conf *c)
 {

@@ -17,7 +17,7 @@ struct reader {
 	struct conf_errors errors;
 	unsigned int line;
 	const char *section; /* NULL: none yet, or a bad one */
-	bool section_bad;    /* keys below a bad header are not worth an error each */
+	bool section_bad;    /* keys below a bad header get no errors of their own */
 	bool seen[CONF_N];   /* sections so far, by their first setting */
 	enum conf_id id;     /* the last setting ... */
 	bool list;	     /* ... is a list, which may go on */
@@ -108,7 +108,7 @@ take_key(struct reader *r, const char *name, const char *value)
 	}
 	id = conf_find(r->section, name);
 	if (id < 0) {
-		/* Looking around takes time, and nobody reads the thousandth error. */
+		/* Searching takes time, and nobody reads the thousandth error. */
 		if (r->errors.n < CONF_ERRORS_MAX)
 			conf_guess(r->section, name, guess);
 		conf_error(&r->errors, r->line, r->section, name, "there is no such key%s", guess);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Does this machine have what the configuration asks for? Said before anything is opened.
+ * Whether this machine has what the configuration asks for; checked before anything is opened.
  */
 #include <errno.h>
 #include <pwd.h>
@@ -104,7 +104,7 @@ check_engine(const struct conf *c, struct conf_errors *e)
 			e, CONF_aead_engine, "%s does not work on this CPU", c->node.engine->name);
 }
 
-/* One that is not there yet may come: see await.h. */
+/* An address that is missing may still come: see await.h. */
 static void
 check_bind(const struct conf *c, struct conf_errors *e)
 {
@@ -141,7 +141,7 @@ check_device(const struct conf *c, struct conf_errors *e)
 			conf_wrong(e, CONF_port_device, "there is no such PCI device");
 		return;
 	}
-	/* These attach to an interface that must be there; net_tap makes its own and net_vhost's is
+	/* These attach to an interface that must exist; net_tap makes its own, and net_vhost takes
 	 * a path. */
 	if (iface == NULL || (strncmp(c->node.device, "net_af_packet", 13) != 0 &&
 				     strncmp(c->node.device, "net_af_xdp", 10) != 0))

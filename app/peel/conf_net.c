@@ -15,8 +15,8 @@ same_network(const struct peel_network *n, const struct peel_addr *a)
 	return true;
 }
 
-/* Why no single host on @p network has the address, or NULL. Networks of one or two hosts have no
- * such addresses. */
+/* Why no single host on @p network can have the address, or NULL. In networks of one or two hosts
+ * every address is a host's. */
 static const char *
 no_host(const struct peel_addr *a, const struct peel_network *network)
 {

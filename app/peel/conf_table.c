@@ -112,8 +112,8 @@ conf_guess(const char *section, const char *name, char out[CONF_TEXT_MAX])
 {
 	const struct conf_setting *near = NULL;
 	size_t len = strlen(name != NULL ? name : section);
-	/* One slip in three letters still is the same word. Doubled, so that the same word in
-	 * another section is worse than the same slip in this one. */
+	/* Up to one slip in three letters, a word counts as the same. Distances are doubled, so
+	 * that another section can be worse by one. */
 	unsigned int best = 2 * (len < 3 ? 0 : len < 9 ? len / 3 : 3) + 2;
 
 	for (unsigned int i = 0; i < CONF_N; i++) {
@@ -259,7 +259,7 @@ conf_error(struct conf_errors *e, unsigned int line, const char *section, const 
 		snprintf(where, sizeof(where), " [%s]%s%s:", section, key != NULL ? " " : "",
 			key != NULL ? key : "");
 	snprintf(text, sizeof(text), "%s:%s%s %s", e->file, at, where, what);
-	/* What a stranger's file contains must not steer the terminal it is shown on. */
+	/* The text of a file must not control the terminal that shows it. */
 	for (char *p = text; *p != '\0'; p++) {
 		if (iscntrl((unsigned char)*p))
 			*p = '?';

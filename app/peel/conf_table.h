@@ -7,7 +7,7 @@
 
 #include "conf.h"
 
-/* How a value is written; those of a form of their own, by who reads them (conf_value.c). */
+/* How a value is written. A form that one setting alone has is named after it. */
 enum conf_type {
 	CONF_NUMBER, /* decimal, min..max, or the word */
 	CONF_SECONDS,

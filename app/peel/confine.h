@@ -4,7 +4,7 @@
 #pragma once
 
 /* The two fences of the kernel around a running node, for privileges.c; no_new_privs is set in all
- * threads. Both write what is in force into @p out, and are 0 also where the kernel has no such
+ * threads. Both write into @p out what is in force, and return 0 even if the kernel has no such
  * fence. Control thread. */
 
 #include "conf.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Seccomp. What is not on the list answers ENOSYS, as a kernel would that does not have it:
- * libraries try newer calls and have another way. What only somebody else's code in our process
- * could want, a program to execute above all, ends the process.
+ * Seccomp. A call that is not on the list fails with ENOSYS, as on a kernel that does not have it:
+ * libraries try newer calls first and have another way. A call that only foreign code in our
+ * process would make, such as the execution of a program, ends the process.
  */
 #include <errno.h>
 #include <sched.h>
@@ -104,7 +104,7 @@ add_sockets(scmp_filter_ctx ctx, const struct conf *conf)
 		{AF_PACKET, confine_device_is(conf, "net_af_packet") ||
 				    confine_device_is(conf, "net_af_xdp")},
 		{AF_XDP, confine_device_is(conf, "net_af_xdp")},
-		/* Those that meet their other side at a path, and meet it again. */
+		/* These connect to their peer at a path, and connect again when it returns. */
 		{AF_UNIX, confine_device_is(conf, "net_memif") || confine_device_is(conf, "net_v")},
 	};
 	int rc = 0;
@@ -117,7 +117,7 @@ add_sockets(scmp_filter_ctx ctx, const struct conf *conf)
 	return rc;
 }
 
-/* Calls of which only a part is harmless. */
+/* Calls that are harmless only with certain arguments. */
 static int
 add_parts(scmp_filter_ctx ctx)
 {
@@ -148,9 +148,10 @@ add_parts(scmp_filter_ctx ctx)
 }
 
 /*
- * Requests to a terminal are numbers 0x54xx without a direction, and one of them types into it what
- * its owner's shell then executes. Of these only questions and what is common to all descriptors;
- * all that is no such number passes. The kernel looks at 32 bits, so each rule does.
+ * Requests to a terminal have numbers 0x54xx without a direction. One of them types text into the
+ * terminal, which its owner's shell then executes. Of these numbers, only questions and requests
+ * that all descriptors share are allowed. Every other number passes. The kernel looks at 32 bits,
+ * and so does each rule.
  */
 static int
 add_ioctl(scmp_filter_ctx ctx)

@@ -2,8 +2,8 @@
  * Copyright (c) 2026, the Peel authors
  *
  * Landlock. After the start a node reads how names are resolved here and what the kernel says about
- * its own process, and removes its management socket: nothing else. What is open already stays
- * open. Rules are for folders, because files of the system are replaced by others of the same name.
+ * this process, and it removes its management socket. It needs no other file; what is open stays
+ * open. Rules name folders, because the system replaces its files by others of the same name.
  */
 #include <errno.h>
 #include <fcntl.h>

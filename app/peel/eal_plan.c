@@ -168,8 +168,8 @@ eal_start(const struct conf *conf, const struct eal_plan *plan, char *why, size_
 			RTE_MAX_LCORE);
 		return -EINVAL;
 	}
-	/* EAL's helper threads take the CPUs that no lcore has, which would be the workers': leave
-	 * it no others. */
+	/* EAL puts its helper threads on the CPUs that no lcore has. Those would be the workers',
+	 * so it gets no others. */
 	if (sched_setaffinity(0, sizeof(control), &control) != 0)
 		return -errno;
 	ec.cpus = &control;

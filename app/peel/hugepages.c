@@ -93,8 +93,8 @@ hugepages_try(size_t page, unsigned long n)
 
 	if (p == MAP_FAILED)
 		return -errno;
-	/* Writing to a page beyond a limit would be a signal; this asks. Kernels before 5.14
-	 * cannot: believe the counters. */
+	/* Writing to a page beyond a limit would raise a signal; this only asks. Kernels
+	 * before 5.14 cannot be asked: trust the counters. */
 	if (madvise(p, page * n, MADV_POPULATE_WRITE) != 0 && errno != EINVAL)
 		rc = -errno;
 	munmap(p, page * n);

@@ -47,7 +47,7 @@ struct stream {
 static struct stream streams[] = {
 	[OUTPUT_STDOUT] = STREAM(STDOUT_FILENO), [OUTPUT_STDERR] = STREAM(STDERR_FILENO)};
 
-/* As long as it takes. What cannot be written is gone: there is nobody to tell. */
+/* Takes as long as the reader does. An error is ignored: there is nobody left to tell. */
 static void
 write_all(int fd, const char *p, size_t len)
 {

@@ -4,10 +4,10 @@
 #pragma once
 
 /*
- * What a running node prints. Whoever reads a pipe or a terminal may stop to, and a write to it
- * then waits for ever, with it the control thread and all that depends on it. So a node's output
- * goes through a queue per stream and a thread that writes; what nobody takes is lost, and counted.
- * Thread: any, but for start and finish.
+ * The output of a running node. The reader of a pipe or a terminal may stop reading. A write would
+ * then wait for ever, and with it the control thread and all that depends on it. So each stream has
+ * a queue and a thread that writes; what nobody reads is dropped and counted. Thread: any, except
+ * for start and finish.
  */
 
 #include "peel_base.h"

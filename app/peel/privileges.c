@@ -34,8 +34,7 @@ privileges_no_core(void)
 
 /* ---- the plan -------------------------------------------------------------------------------- */
 
-/* A device on an interface of the kernel's is opened again when the interface was gone and is
- * back. */
+/* A device on an interface of the kernel is opened again when the interface returns. */
 static uint64_t
 device_caps(const char *device)
 {
@@ -108,8 +107,8 @@ privileges_text(const struct peel_node_privileges *p, char *out, size_t size)
 
 /* ---- parts of it, each in one thread --------------------------------------------------------- */
 
-/* What a program that is executed could get. Allowed with CAP_SETPCAP only, and of no use to who
- * has none. */
+/* What a program that is executed could get. It takes CAP_SETPCAP, and a program without
+ * capabilities has nothing to gain from it. */
 static int
 drop_inheritance(void *arg)
 {
@@ -183,8 +182,8 @@ change_user(
 	}
 	if (geteuid() == uid && getuid() == uid)
 		return 0;
-	/* Nobody's would be everybody's who runs as nobody: without a user configured it stays
-	 * root's. */
+	/* A socket of nobody's would belong to every program that runs as nobody. So without a
+	 * configured user it stays root's. */
 	if (conf->user[0] != '\0' && socket[0] != '\0' && lchown(socket, uid, gid) != 0) {
 		rc = -errno;
 		snprintf(why, why_size, "[node] management: cannot give %s to %s: %s", socket,
@@ -230,8 +229,8 @@ privileges_confine(
 	char text[128];
 	int rc;
 
-	/* The C library loads it when a thread is ended, which DPDK does at the end: too late
-	 * then. */
+	/* The C library loads this when a thread is cancelled, as DPDK does at the end. By then it
+	 * cannot be read any more. */
 	(void)dlopen("libgcc_s.so.1", RTLD_NOW);
 	rc = confine_files(conf, p->files, sizeof(p->files));
 

@@ -4,13 +4,14 @@
 #pragma once
 
 /*
- * Giving up what is needed at the start only, so that a node somebody broke into can do little
- * else. In all threads: DPDK's are there before any of it can be given up. Control thread.
+ * Gives up what only the start needs, so that whoever breaks into a node can do little else. It
+ * does so in all threads, because those of DPDK exist before anything can be given up. Control
+ * thread.
  */
 
 #include "conf.h"
 
-/** No core dump of this process, and no other process of its user may look into it. */
+/** This process makes no core dump, and no other process of its user can look into it. */
 void privileges_no_core(void);
 
 /** What privileges_drop() will do: who runs the node, and which capabilities its device may need
@@ -28,9 +29,8 @@ int privileges_drop(const struct conf *conf, struct peel_node_privileges *p, cha
 	size_t why_size) PEEL_MUST_USE;
 
 /**
- * Then restrict files (landlock) and system calls (seccomp) to what a running node needs; what the
- * kernel does not have is said in
- * @p p, and the log. All listeners must be bound.
+ * Then restrict files (landlock) and system calls (seccomp) to what a running node needs; @p p and
+ * the log name what the kernel does not have. All listeners must be bound.
  */
 int privileges_confine(const struct conf *conf, struct peel_node_privileges *p, char *why,
 	size_t why_size) PEEL_MUST_USE;

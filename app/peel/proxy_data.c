@@ -72,8 +72,8 @@ proxy_on_closed(void *arg, struct peel_socks_assoc *a)
 	peel_stats_add(l->stats, PEEL_DROP_SOCKS_WAIT, peel_held_forget(l->held, slot_of(a)));
 }
 
-/* A host that an association wants is another's on every circuit. One of its own, beside the pool,
- * helps; not more than there are associations, one at a time. */
+/* On every circuit, the host belongs to another association. A circuit beside the pool helps. One
+ * is begun at a time, and there are no more circuits than associations. */
 static void
 begin_extra(struct listener *l)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * An exit that has no resolver any more, or a firewall, says nothing, as does one whose tracker is
- * down: only another exit shows which it is.
+ * An exit without a resolver or behind a firewall is silent. So is an exit whose tracker is down.
+ * Only another exit shows which of the two it is.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -140,8 +140,8 @@ proxy_http_ready(struct proxy_http *h)
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-/* Shall another exit try? Isolating, there is no other, and a tracker that is down shall not cost
- * it its circuit. */
+/* Shall another exit try? With isolation there is only one circuit, which a dead tracker must not
+ * cost it. */
 static bool
 try_elsewhere(const struct proxy_http *h, const struct request *r)
 {
@@ -249,7 +249,7 @@ proxy_http_ask(struct proxy_http *h, uint64_t id, const struct peel_address *to,
 	r->target = *to;
 	r->len = len;
 	memcpy(r->bytes, request, len);
-	/* Those before it, too: what they wait for may not have been answers. */
+	/* Try those before it as well: they may have waited for a circuit, not for answers. */
 	TAILQ_INSERT_TAIL(&h->waiting, r, entry);
 	proxy_http_try(h);
 	return 0;

@@ -4,9 +4,8 @@
 #pragma once
 
 /*
- * HTTP requests of a SOCKS listener: they wait for their turn, as an exit does five at a time for a
- * circuit, and are asked again elsewhere when an exit does not answer. In the loop's thread, all of
- * it.
+ * HTTP requests of a SOCKS listener. They wait for their turn, because an exit makes five at a time
+ * for a circuit. If an exit does not answer, another one is asked. Thread: the loop's.
  */
 
 #include "peel_socks.h"
@@ -28,7 +27,7 @@ enum peel_socks_ready proxy_http_ready(struct proxy_http *h);
 /** See peel_socks_backend.http. */
 int proxy_http_ask(struct proxy_http *h, uint64_t id, const struct peel_address *to,
 	const uint8_t *request, size_t len);
-/** Nobody waits for that one any more: it is not asked, or not once more. */
+/** Nobody waits for this request any more: it is not sent, or not sent again. */
 void proxy_http_gone(struct proxy_http *h, uint64_t id);
 /** Circuits came or went, or time went by. */
 void proxy_http_try(struct proxy_http *h);

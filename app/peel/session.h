@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * A node of lib/peel for a command of this program, driven from a libuv loop of the command's:
- * everything happens in one thread, between session_run and its end.
+ * A node of lib/peel for a command of this program, driven from a libuv loop. Everything happens in
+ * one thread, while session_run runs.
  */
 
 #include <uv.h>

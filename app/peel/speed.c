@@ -209,7 +209,7 @@ pump(struct speed *s)
 	}
 }
 
-/* What has not come for long is lost, and others may take its place. */
+/* A request that is not answered for long is lost, and another may take its place. */
 static void
 find_lost(struct speed *s, uint64_t now)
 {
@@ -275,7 +275,7 @@ speed_start(struct speed *s, peel_circuit circuit, enum speed_phase phase)
 	s->running = true;
 	s->start_us = s->progress_us = now_us() + (phase == SPEED_DOWN ? PAUSE_US : 0);
 	s->all_bytes = s->progress_bytes = s->shrunk_us = 0;
-	/* Else known from before: it tells soon when the whole first window is lost. */
+	/* The other phases keep it: it tells soon that the whole first window is lost. */
 	if (phase == SPEED_RTT)
 		s->min_rtt_us = 0;
 	s->window = WINDOW_FIRST;

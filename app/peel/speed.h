@@ -4,7 +4,7 @@
 #pragma once
 
 /*
- * Measuring a circuit with test requests: as many under way as it carries without a growing queue.
+ * Measures a circuit with test requests, as many at a time as it carries without a growing queue.
  * Loop's thread.
  */
 
@@ -50,5 +50,5 @@ struct speed_conf {
 struct speed *speed_new(const struct speed_conf *conf);
 /** Begin a phase. One at a time. */
 void speed_start(struct speed *s, peel_circuit circuit, enum speed_phase phase);
-/** When the node is closed, and so are the loop's handles: answers may come until then. */
+/** Call it when the node and the handles of the loop are closed: until then answers may arrive. */
 void speed_free(struct speed *s);

@@ -97,7 +97,8 @@ threads_call(int (*fn)(void *arg), void *arg)
 	sem_init(&job.done, 0, 0);
 	sigfillset(&ours.sa_mask);
 	sigaction(SIGRTMAX, &ours, &before);
-	/* Again until no new one is there: one that was being made has what its maker had. */
+	/* Repeat until there is no new thread: a thread that was just being made has what its maker
+	 * had. */
 	do
 		rc = call_round(called, &n_called);
 	while (rc > 0);

@@ -5,8 +5,8 @@
 
 /*
  * What `peel send` and `peel speedtest` share: a node for a minute that builds circuits of one
- * length and says nothing else. It takes a fresh key and any port, and does not relay: whoever
- * built on it would lose its circuits right away.
+ * length and says nothing else. It takes a fresh key and any port, and does not relay: others would
+ * lose the circuits they built through it.
  */
 
 #include <getopt.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * What the node tells becomes calls of the program. No lock is held meanwhile.
+ * Events of the node become calls of the program's functions, without a lock.
  */
 #include "handle.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The shared library has a DPDK of its own inside, and these stand between it and the process (the
- * linker's --wrap): DPDK prints why it does not start, takes over syslog, raises the limit of open
- * files, and ends the program when it runs out of something in its start. A guest does none of
- * these. Only references from inside of the library come here.
+ * The shared library contains a DPDK of its own, and these functions stand between it and the
+ * process (the linker's --wrap). DPDK prints why it does not start, takes over syslog, raises the
+ * limit of open files, and ends the program when its start runs out of something. A guest does none
+ * of these. Only calls from inside the library come here.
  */
 #include <pthread.h>
 #include <stdarg.h>

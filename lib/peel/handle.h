@@ -39,7 +39,7 @@ struct peel {
 	sem_t started;
 	int start_result;
 
-	/* Guards what is below. Never held while the node or the program is called. */
+	/* Guards what follows. It is never held during calls of the node or the program. */
 	pthread_mutex_t lock;
 	enum mode mode;
 	bool polling;	  /* somebody is in peel_poll ... */
@@ -80,7 +80,7 @@ int eal_once(bool huge, uint32_t memory_mib) PEEL_MUST_USE;
 bool eal_is_starting(void);
 
 /* life.c */
-/** No signal may be handled by threads of the library: blocked around their creation. */
+/** Threads of the library handle no signals: all are blocked while a thread is created. */
 void signals_block(sigset_t *old);
 void signals_restore(const sigset_t *old);
 
@@ -91,16 +91,16 @@ void events_attach(struct peel *p);
 int sticky_new(bool isolate, struct sticky **out) PEEL_MUST_USE;
 void sticky_free(struct sticky *s);
 bool sticky_isolates(const struct sticky *s);
-/** The circuit is gone: its destinations get others.   Thread: any. */
+/** The circuit is gone: its destinations get other circuits. Thread: any. */
 void sticky_forget(struct sticky *s, peel_circuit circuit);
 
 /* speedtest.c */
 int tests_new(struct peel *p, struct tests **out) PEEL_MUST_USE;
-/** Ends what is under way with -ECANCELED. Nobody drives the node any more. */
+/** Ends what is under way with -ECANCELED, when nobody drives the node any more. */
 void tests_cancel(struct tests *t);
 /** After the node's loop is closed. */
 void tests_free(struct tests *t);
 void tests_answer(struct tests *t, peel_circuit circuit, const uint8_t *msg, size_t len);
-/** Ends what waited too long. By whoever drives the node, without locks. */
+/** Ends what waited too long. Called without locks by the thread that drives the node. */
 void tests_sweep(struct tests *t);
 void tests_circuit_ended(struct tests *t, peel_circuit circuit);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * EAL is process-wide, starts once and stays: a thread of DPDK's own sleeps on after the last node
- * is closed. It is started in a thread of ours that ends afterwards, because EAL pins, names and
- * configures whoever starts it.
+ * EAL belongs to the process. It starts once and stays: one of its threads sleeps on after the last
+ * node is closed. A thread of ours starts it and then ends, because EAL pins, names and configures
+ * the thread that starts it.
  */
 #include <errno.h>
 #include <sched.h>
@@ -54,7 +54,7 @@ start_main(void *arg)
 static int
 start(bool huge, uint32_t memory_mib)
 {
-	/* Where EAL ends the thread instead of returning, this stays. */
+	/* This stays if EAL ends the thread instead of returning. */
 	struct job job = {.conf = {.huge = huge, .memory_mib = huge ? 0 : memory_mib},
 		.result = -ENOTRECOVERABLE};
 	pthread_t thread;
@@ -97,7 +97,7 @@ ensure(bool huge, uint32_t memory_mib)
 			"after fork() nodes live in the process that opened the first one only");
 	if (eal.up)
 		return 0;
-	/* The program's own, where it shares DPDK with us. */
+	/* The program shares DPDK with us and has started EAL itself. */
 	if (!eal.failed && rte_lcore_count() > 0) {
 		eal.up = true;
 		eal.process = getpid();

@@ -35,7 +35,7 @@ struct guard {
 };
 
 /* A peer of the management socket or a resolver that hangs up raises SIGPIPE in the caller's
- * thread: not his concern. */
+ * thread, which must not notice. */
 static void
 guard_begin(struct guard *g)
 {
@@ -91,7 +91,7 @@ open_node(const struct peel_node_conf *conf, uint32_t memory_mib, struct peel *p
 	return 0;
 }
 
-/* @p memory_mib 0: the program's own affair. */
+/* @p memory_mib 0: the program sized it. */
 static int
 open_with(struct peel_node_conf *conf, uint32_t memory_mib, bool isolate, struct peel **out)
 {
@@ -325,7 +325,7 @@ peel_close(struct peel *p)
 
 	if (p == NULL || in_callback(p))
 		return;
-	/* What is still under way is told by this thread: those are callbacks, too. */
+	/* Callbacks for what is still under way are made by this thread. */
 	pthread_mutex_lock(&p->lock);
 	p->polling = true;
 	p->poller = pthread_self();

@@ -11,8 +11,8 @@
 #include "peel.h"
 #include "peel_node.h"
 
-/** As peel_open. EAL: as the program started it, else as for default settings. The fields `engine`
- * NULL: the best. */
+/** As peel_open. EAL is used as the program started it, or else started as for default settings.
+ * `engine` NULL: the best one. */
 PEEL_MUST_USE int peel_open_conf(
 	const struct peel_node_conf *conf, bool isolate_destinations, struct peel **out);
 
@@ -26,9 +26,9 @@ PEEL_MUST_USE int peel_exit_flags(struct peel *p, peel_circuit circuit, uint16_t
 /** Begin one more circuit for data, beside the pools. *circuit is the one that was begun last, or
  * 0; while that is being built, -EALREADY. */
 PEEL_MUST_USE int peel_begin_circuit(struct peel *p, unsigned int hops, peel_circuit *circuit);
-/** peel_http_circuit, but none of @p avoid, whose exits do not answer. Isolating, the one of that
- * length is closed when it is among them, and another one begun. */
+/** peel_http_circuit, but none of @p avoid, whose exits do not answer. With isolation, the circuit
+ * of that length is closed when it is among them, and another one is begun. */
 peel_circuit peel_http_circuit_but(
 	struct peel *p, unsigned int hops, const peel_circuit *avoid, size_t n_avoid);
-/** Isolating: a circuit for HTTP requests, which data keeps away from. */
+/** With isolation: whether the circuit is for HTTP requests, so that data avoids it. */
 bool peel_is_reserved(struct peel *p, peel_circuit circuit);

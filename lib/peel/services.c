@@ -64,8 +64,8 @@ is_among(peel_circuit circuit, const peel_circuit *list, size_t n)
 	return false;
 }
 
-/* Holding the node's lock. Isolating, only the one that data keeps away from: its exit would see a
- * tracker and a peer. */
+/* Holding the node's lock. With isolation, only the circuit that data avoids: otherwise one exit
+ * would see both the tracker and a peer. */
 static peel_circuit
 find_http(struct peel *p, struct peel_origin_circuits *t, unsigned int hops,
 	const peel_circuit *avoid, size_t n_avoid)
@@ -105,7 +105,7 @@ peel_is_reserved(struct peel *p, peel_circuit circuit)
 	return is;
 }
 
-/* Holding the node's lock. One at a time is begun, and less and less often while they fail; 0 or
+/* Holding the node's lock. Begins one at a time, and less and less often while they fail. 0 or
  * -errno. */
 static int
 begin_http(struct peel *p, struct peel_origin_circuits *t, unsigned int hops)

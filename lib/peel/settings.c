@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Defaults, and whether values make sense. What they become for the node stands in convert.c.
+ * Defaults, and whether values make sense. convert.c says what they become for the node.
  */
 #include <errno.h>
 

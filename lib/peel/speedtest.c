@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Speed tests under way: which identifier belongs to whom, and when to stop waiting. Slots are
- * drawn at random and show in the identifier, so an answer finds its slot at once and identifiers
- * say nothing about other circuits.
+ * Speed tests under way: which test an identifier belongs to, and when to stop waiting. A slot is
+ * drawn at random and is part of the identifier, so an answer finds its slot at once, and
+ * identifiers say nothing about other circuits.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -75,7 +75,7 @@ end_all(struct tests *t, peel_circuit circuit, uint64_t until_us, int result)
 	}
 }
 
-/* Only there to end the wait of whoever drives the node, so that tests_sweep comes to its turn. */
+/* Only ends the wait of the thread that drives the node, so that tests_sweep has its turn. */
 static void
 on_timer(uv_timer_t *timer)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Which circuit a destination has. A bounded table of host and number of hops (ports do not count:
- * a web server and the name server beside it see one visitor anyway), the least recently used one
- * makes room. Hosts are kept as a keyed digest, so entries are small, nobody can aim at a bucket,
- * and the table does not name whom the program talked to.
+ * Which circuit a destination has: a bounded table by host and number of hops, in which the least
+ * recently used entry makes room. Ports do not count: a web server and the name server beside it
+ * see the same visitor anyway. Hosts are kept as a keyed digest, so entries are small, nobody can
+ * aim at a bucket, and the table does not name the hosts.
  */
 #include <errno.h>
 #include <sodium.h>
