@@ -36,20 +36,20 @@ struct peel_aead_engine {
 	/** How many operations it works on at once. Callers who can choose pass that many at a
 	 * time; 0, 1: as many as they like. */
 	unsigned int lanes;
-	/** -ENOTSUP when this CPU cannot run it, -ENOMEM. */
+	/** Make a context. 0, -ENOTSUP if this CPU cannot run the engine, or -ENOMEM. */
 	int (*new)(struct peel_aead **out);
 	void (*free)(struct peel_aead *cx); /* NULL is fine */
 	/** Seal op[0..n), n <= PEEL_AEAD_BURST. len 0 is legal (tag only). Cannot fail. */
 	void (*seal)(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n);
-	/** Open op[0..n): bit i of the result set = op[i] failed (wrong tag, or len < 16) and its
-	 * text is zeroed. */
+	/** Open op[0..n), n <= PEEL_AEAD_BURST. Bit i of the result is set if op[i] failed (wrong
+	 * tag, or len < 16); its text is then zeroed. */
 	uint64_t (*open)(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n);
 };
 
 /**
- * Known answers of RFC 8439 (2.8.2, A.5) and a spread of lengths, seal and open, in bursts; forged
- * tags must fail.
- * @return 0, -EILSEQ when the engine computes wrongly: do not use it, or the error of its new().
- * Thread: any.
+ * Check the engine with the known answers of RFC 8439 (2.8.2, A.5) and with many lengths, sealing
+ * and opening in bursts; forged tags must fail.
+ * @return 0, -EILSEQ if the engine computes wrongly and must not be used, or the error of its
+ *         new(). Thread: any.
  */
 int peel_aead_self_test(const struct peel_aead_engine *engine) PEEL_MUST_USE;

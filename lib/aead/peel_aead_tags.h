@@ -3,11 +3,11 @@
  */
 #pragma once
 
-/* What engines that compute tags themselves do with them. Thread: the engine's. */
+/* Tags, for engines that compute them themselves. Thread: the engine's. */
 
 #include "peel_aead.h"
 
-/** 1 when the tags differ, without a branch on them. */
+/** 1 if the tags differ, otherwise 0; without a branch on their bytes. */
 static inline uint64_t
 peel_aead_tag_differs(const uint8_t a[PEEL_AEAD_TAG_LEN], const uint8_t b[PEEL_AEAD_TAG_LEN])
 {

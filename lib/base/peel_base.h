@@ -47,35 +47,37 @@ peel_addr_equal(const struct peel_addr *a, const struct peel_addr *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-/** The same IP address, whatever the ports. */
+/** Whether two addresses have the same IP address, whatever their ports. */
 static inline bool
 peel_addr_same_ip(const struct peel_addr *a, const struct peel_addr *b)
 {
 	return a->family == b->family && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
-/** Whose address it is, as far as shares of strangers go: an IPv4 address, the first 56 bits of an
- * IPv6 one (what a provider gives to one customer); no port.   Thread: any. */
+/** The source that an address counts for when strangers' shares are limited: the whole IPv4
+ * address, the first 56 bits of an IPv6 address (what a provider gives to one customer), without
+ * the port. Thread: any. */
 struct peel_addr peel_addr_source(const struct peel_addr *a);
 
-/** May one host have it? Not 0.0.0.0/8 ("this network"), ::, multicast, reserved or broadcast.
- * Thread: any. */
+/** Whether a single host can have this address: it is not in 0.0.0.0/8 ("this network"), not ::,
+ * multicast, reserved or broadcast. Thread: any. */
 bool peel_addr_is_host(const struct peel_addr *a);
 
-/** 127.0.0.0/8 or ::1.   Thread: any. */
+/** Whether it is in 127.0.0.0/8 or is ::1. Thread: any. */
 bool peel_addr_is_loopback(const struct peel_addr *a);
 
-/** Loopback, private, link-local or shared: not reachable from the Internet.   Thread: any. */
+/** Whether it is loopback, private, link-local or shared: not reachable from the Internet. Thread:
+ * any. */
 bool peel_addr_is_local(const struct peel_addr *a);
 
-/** Something a datagram can be sent to: a unicast address and a port.   Thread: any. */
+/** Whether a datagram can be sent to it: a unicast address and a port. Thread: any. */
 bool peel_addr_usable(const struct peel_addr *a);
 
-/** Who one has to be to send from there: the source (peel_addr_source), but a local address as it
- * is, because test networks have many nodes on one.   Thread: any. */
+/** Whom a datagram from this address counts for: its source (peel_addr_source), but a local address
+ * with its port, because test networks have many nodes on one address. Thread: any. */
 struct peel_addr peel_addr_sender(const struct peel_addr *a);
 
-/** 0.0.0.0 or ::, whatever the port; also no address at all. */
+/** Whether it is 0.0.0.0 or ::, whatever the port, or no address at all. */
 static inline bool
 peel_addr_is_any(const struct peel_addr *a)
 {
@@ -84,7 +86,7 @@ peel_addr_is_any(const struct peel_addr *a)
 	return memcmp(a->ip, zero, sizeof(zero)) == 0;
 }
 
-/** No address given, or the protocol's "0.0.0.0:0". */
+/** Whether no address is given, or the protocol's "0.0.0.0:0". */
 static inline bool
 peel_addr_is_none(const struct peel_addr *a)
 {
@@ -101,8 +103,8 @@ peel_addr_bits(const struct peel_addr *a)
 struct peel_addr peel_addr_ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port);
 
 /**
- * Parse "1.2.3.4:5", "[2001:db8::1]:5"; without ":port" the port is @p default_port.
- * @return 0 or -EINVAL (nothing is resolved: names are refused).   Thread: any.
+ * Parse "1.2.3.4:5" or "[2001:db8::1]:5". Without ":port" the port is @p default_port.
+ * @return 0 or -EINVAL (also for names: nothing is resolved). Thread: any.
  */
 int peel_addr_parse(const char *text, uint16_t default_port, struct peel_addr *out) PEEL_MUST_USE;
 
@@ -110,9 +112,9 @@ int peel_addr_parse(const char *text, uint16_t default_port, struct peel_addr *o
 const char *peel_addr_text(const struct peel_addr *a, char out[PEEL_ADDR_TEXT_MAX]);
 
 struct sockaddr_storage;
-/** Conversions to and from the kernel's form. peel_addr_to_sockaddr returns the length to pass. An
- * IPv4-mapped IPv6 sockaddr becomes IPv4. from_sockaddr returns -EINVAL for other families. Thread:
- * any. */
+/** Convert to and from the kernel's form. peel_addr_to_sockaddr returns the length in bytes to pass
+ * to the kernel. peel_addr_from_sockaddr turns an IPv4-mapped IPv6 address into IPv4, and returns
+ * -EINVAL for other families. Thread: any. */
 unsigned int peel_addr_to_sockaddr(const struct peel_addr *a, struct sockaddr_storage *out);
 int peel_addr_from_sockaddr(const struct sockaddr_storage *in, struct peel_addr *out) PEEL_MUST_USE;
 
@@ -120,7 +122,7 @@ int peel_addr_from_sockaddr(const struct sockaddr_storage *in, struct peel_addr 
  * aim at buckets). */
 uint64_t peel_addr_hash(const struct peel_addr *a, uint32_t extra, uint64_t seed);
 
-/* ---- numbers that are no secrets ------------------------------------------------------------- */
+/* ---- numbers that are not secret ------------------------------------------------------------- */
 
 /** The next number of a generator (SplitMix64) whose state is any 64-bit number. For choices that
  * an attacker may guess. */
@@ -186,9 +188,9 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 /* ---- file descriptors ------------------------------------------------------------------------ */
 
 /**
- * After opening @p fd, are @p reserve descriptors (of a small limit, a quarter of it) left for
- * others? New descriptors get the lowest free number, so whoever closes what is not spared never
- * takes the last ones.   Thread: any.
+ * Whether, after opening @p fd, @p reserve descriptors (a quarter of the limit, if that is small)
+ * are left for others. New descriptors get the lowest free number, so a caller that closes @p fd on
+ * false never takes the last ones. Thread: any.
  */
 bool peel_files_spared(int fd, unsigned int reserve);
 
@@ -206,27 +208,27 @@ void peel_wipe(void *p, size_t len);
 bool peel_equal_ct(const void *a, const void *b, size_t len);
 
 /**
- * Zeroed pages of their own for secrets: not in core dumps, not swapped out. Locking counts against
- * RLIMIT_MEMLOCK; beyond it the pages are not locked, which is no error. NULL when out of memory.
- * Free with the same length, which wipes. At least a page each: for few and lasting things. Thread:
- * any.
+ * Allocate zeroed pages of their own for secrets, which are not in core dumps and not swapped out.
+ * Locking counts against RLIMIT_MEMLOCK; beyond that limit the pages are not locked, which is not
+ * an error. NULL when out of memory. Free with the same length in bytes, which also wipes. Each
+ * takes at least a page, so use it for few and lasting things. Thread: any.
  */
 void *peel_secret_alloc(size_t len);
 void peel_secret_free(void *p, size_t len);
 
-/** The same protection for whole pages of other memory; undo the lock before it is given back. */
+/** Give the same protection to whole pages of other memory, and take it back before the memory is
+ * freed. Thread: any. */
 void peel_secret_guard(void *p, size_t len);
 void peel_secret_unguard(void *p, size_t len);
-/** And for the stack of the calling thread, on which compilers leave copies of what they compute
- * with. Not for the main thread. Switch it off before the thread ends: its stack may be used
- * again. */
+/** The same for the stack of the calling thread, where compilers leave copies of secrets. Not for
+ * the main thread. Switch it off before the thread ends, because its stack may be reused. */
 void peel_secret_guard_stack(bool on);
 
 /* ---- the outside world ----------------------------------------------------------------------- */
 
 /**
- * Time and randomness as protocol libraries see them. Time is monotonic milliseconds from an
- * arbitrary start.
+ * Time and randomness as protocol libraries see them. Time is monotonic, in milliseconds since an
+ * arbitrary start. Thread: any, for the real one.
  */
 struct peel_env {
 	uint64_t (*now_ms)(void *arg);
@@ -234,7 +236,7 @@ struct peel_env {
 	void *arg;
 };
 
-/** The real one: CLOCK_MONOTONIC and the kernel's generator (getrandom, buffered). */
+/** The real environment: CLOCK_MONOTONIC and the kernel's generator (getrandom). */
 extern const struct peel_env peel_env_system;
 
 static inline uint64_t
@@ -266,9 +268,9 @@ enum peel_log_level {
 
 typedef void (*peel_log_fn)(void *arg, enum peel_log_level level, const char *text);
 
-/** Where lines go (NULL: nowhere, the default, so that an embedding program hears nothing) and from
- * which level. Thread: set once before others start. */
+/** Set where log lines go, and the least serious level that is logged. NULL, the default, discards
+ * them, so that an embedding program hears nothing. Thread: once, before others start. */
 void peel_log_set(peel_log_fn fn, void *arg, enum peel_log_level level);
 
-/** One line, without its end. Any thread may call it; workers must not. */
+/** Log one line, given without a newline. Thread: any except workers. */
 void peel_log(enum peel_log_level level, const char *format, ...) PEEL_PRINTF(2, 3);

@@ -13,7 +13,8 @@
 
 #define PEEL_SK_LEN 74 /* "LibNaCLSK:", X25519 secret, Ed25519 seed */
 
-/** Initialise libsodium and check that SHA-1 works; idempotent. 0 or -ENOTSUP. */
+/** Initialise libsodium and check that SHA-1 works. Calling it again does nothing. 0 or
+ * -ENOTSUP. */
 int peel_keys_init(void) PEEL_MUST_USE;
 
 /** A node's long-term key. Wipe with peel_identity_wipe(). */
@@ -25,62 +26,63 @@ struct peel_identity {
 };
 
 int peel_identity_generate(const struct peel_env *env, struct peel_identity *out) PEEL_MUST_USE;
-/** From the private serialisation (py-ipv8's own key file content). -EINVAL when it is not one. */
+/** Make an identity from the private serialisation, as in py-ipv8's key files. 0 or -EINVAL. */
 int peel_identity_parse(const uint8_t *sk, size_t len, struct peel_identity *out) PEEL_MUST_USE;
 void peel_identity_serialise(const struct peel_identity *id, uint8_t out[PEEL_SK_LEN]);
 void peel_identity_wipe(struct peel_identity *id);
 
 /**
  * Key files, in py-ipv8's format (74 raw bytes). Saving creates the file with mode 0600 and never
- * replaces one
- * (-EEXIST). Loading refuses a file that others can read or write (-EPERM), that is not a regular
- * file or has another size or magic (-EINVAL), and is a legacy elliptic curve key (-ENOTSUP). @p
- * why receives a sentence that says what is wrong and what to do. Thread: control.
+ * replaces one (-EEXIST). Loading refuses a file that others can read or write (-EPERM), one that
+ * is not a regular file or has another size or magic (-EINVAL), and a legacy elliptic curve key
+ * (-ENOTSUP). @p why receives a sentence that says what is wrong and what to do. Thread: control.
  */
 int peel_identity_load(
 	const char *path, struct peel_identity *out, char *why, size_t why_size) PEEL_MUST_USE;
 int peel_identity_save(
 	const char *path, const struct peel_identity *id, char *why, size_t why_size) PEEL_MUST_USE;
 
-/** SHA-1: of a public serialisation it is the member id. */
+/** SHA-1; that of a public serialisation is the member id (section 5.1). */
 void peel_mid(const uint8_t *pk, size_t len, uint8_t out[PEEL_MID_LEN]);
 
-/** Append the 64 byte Ed25519 signature over everything the writer holds; sets `full` when it does
+/** Append the 64-byte Ed25519 signature over everything the writer holds; sets `full` if it does
  * not fit. */
 void peel_sign(struct peel_writer *w, const struct peel_identity *id);
-/** @return true when the signature of a split frame verifies. Legacy frames (bootstrap servers)
- * verify too, but cost 0.4 ms (sect163k1) to 3 ms (sect571r1) instead of 40 us: compare the source
- * address with the configured servers first. */
+/** @return true if the signature of a split frame verifies. Legacy frames (bootstrap servers)
+ *         verify too, but take 0.4 ms (sect163k1) to 3 ms (sect571r1) instead of 40 us: compare the
+ *         source address with the configured servers first. */
 bool peel_signed_verify(const struct peel_signed *s);
 
 /* ---- handshake, section 12 ------------------------------------------------------------------- */
 
-/** Keys a hop shares with the originator. */
+/** The keys that a hop shares with the originator. */
 struct peel_session_keys {
 	struct peel_key backward, forward;
 	uint8_t salt_backward[4], salt_forward[4];
 };
 
-/** Responder: answer X with a fresh Y. -EBADMSG for a low-order X. @p keys are wiped by the caller;
+/** Responder: answer X with a fresh Y. 0, or -EBADMSG for a low-order X. The caller wipes @p keys;
  * after an error no output may be used. */
 int peel_handshake_respond(const struct peel_env *env, const struct peel_identity *id,
 	const uint8_t x[32], uint8_t y_out[32], uint8_t auth_out[32],
 	struct peel_session_keys *keys) PEEL_MUST_USE;
 
-/** Initiator, first half: fresh x and X = x*G. */
+/** Initiator, first half: fresh x and X = x*G. The caller wipes @p x_secret. */
 int peel_handshake_start(
 	const struct peel_env *env, uint8_t x_secret[32], uint8_t x_public[32]) PEEL_MUST_USE;
-/** Initiator, second half. @p pk74 is the responder's key. -EBADMSG: low order Y or wrong
- * authenticator. */
+/** Initiator, second half. @p pk74 is the responder's key. 0, or -EBADMSG for a low-order Y or a
+ * wrong authenticator. The caller wipes @p keys. */
 int peel_handshake_finish(const uint8_t x_secret[32], const uint8_t pk74[PEEL_PK_LEN],
 	const uint8_t y[32], const uint8_t auth[32], struct peel_session_keys *keys) PEEL_MUST_USE;
 
 /* Single sealing operations off the hot path (candidate lists): [salt 8][ciphertext][tag 16],
  * section 12.3. */
 
-/** @p out needs len + 24 bytes and may not overlap @p in. */
+/** Seal @p len bytes. @p out needs len + 24 bytes and may not overlap @p in. Never use an @p
+ * explicit_salt twice with a key. */
 void peel_seal_one(const struct peel_key *key, const uint8_t salt[4], uint64_t explicit_salt,
 	const uint8_t *in, size_t len, uint8_t *out);
-/** @p out needs len - 24 bytes. @return its length or -EBADMSG. */
+/** Open @p len bytes. @p out needs len - 24 bytes. @return the length of the plaintext, or
+ * -EBADMSG. */
 int peel_open_one(const struct peel_key *key, const uint8_t salt[4], const uint8_t *in, size_t len,
 	uint8_t *out) PEEL_MUST_USE;

@@ -6,8 +6,8 @@
 /*
  * Fan-out: all circuits between two busy relays share one UDP 4-tuple, so receive-side scaling
  * gives them to one worker. That worker hands cells on by circuit id, through bounded SPSC rings
- * between each pair of workers. Ownership of an mbuf moves with it; what does not fit stays with
- * the pusher, who may as well do the work itself.
+ * between each pair of workers. Ownership of an mbuf moves with it; mbufs that do not fit stay with
+ * the pusher, which can do the work itself.
  */
 
 #include "peel_port.h"
@@ -16,31 +16,34 @@
 
 struct peel_fan;
 
-/** Rings between n_workers workers; needs EAL memory. @p ring_size is a power of two.   Thread:
- * control. */
+/** Make the rings between n_workers workers in EAL memory; @p ring_size is a power of two. 0,
+ * -EINVAL or -ENOMEM. Thread: control. */
 int peel_fan_new(
 	unsigned int n_workers, unsigned int ring_size, struct peel_fan **out) PEEL_MUST_USE;
-/** Frees what is still inside; workers must have stopped.   Thread: control. NULL is fine. */
+/** Free the rings with what is still inside; workers must have stopped. NULL is fine. Thread:
+ * control. */
 void peel_fan_free(struct peel_fan *fan);
 
-/** Hand n datagrams from one worker to another. @return how many were taken, the first ones.
+/** Hand n datagrams from one worker to another. @return how many were taken, from the first on.
  * Thread: worker `from`. */
 unsigned int peel_fan_push(struct peel_fan *fan, unsigned int from, unsigned int to,
 	struct rte_mbuf **m, unsigned int n);
-/** Up to n datagrams from all others, each in turn first.   Thread: worker `to`. */
+/** Take up to n datagrams from all other workers, beginning with each in turn. @return how many.
+ * Thread: worker `to`. */
 unsigned int peel_fan_pop(
 	struct peel_fan *fan, unsigned int to, struct rte_mbuf **m, unsigned int n);
 
 /**
- * Sleeping: a worker announces that it is about to sleep and asks again whether something came
- * (true: do not sleep); pushers learn from peel_fan_asleep whether they must wake it. Both sides
- * order their look by a full fence, so one of them sees the other.
+ * Sleeping: a worker announces with peel_fan_doze that it is about to sleep, and does not sleep if
+ * that returns true, because something has come. Pushers learn from peel_fan_asleep whether they
+ * must wake it. Both sides use a full fence before they look, so one of them sees the other.
+ * Thread: the worker for _doze and _awake, any for _asleep.
  */
 bool peel_fan_doze(struct peel_fan *fan, unsigned int worker);
 void peel_fan_awake(struct peel_fan *fan, unsigned int worker);
 bool peel_fan_asleep(const struct peel_fan *fan, unsigned int worker);
 
-/** Which worker handles a circuit id. Ids are random, but their senders choose them: mix before
+/** The worker that handles a circuit id. Ids are random, but their senders choose them: mix before
  * reducing. */
 static inline unsigned int
 peel_fan_worker(uint32_t cid, unsigned int n_workers)

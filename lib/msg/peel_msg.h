@@ -4,10 +4,10 @@
 #pragma once
 
 /*
- * Mailboxes between a worker and the control thread: bounded SPSC rings of datagram mbufs, split by
- * class so that a flood of one class cannot starve another. Ownership of an mbuf moves with a
- * successful push; when a push fails the pusher frees it and counts. What a message is stands in
- * its struct peel_pkt (kind, session, generation, addresses).
+ * Mailboxes between a worker and the control thread: bounded SPSC rings of mbufs, one per class, so
+ * that a flood of one class cannot starve another. Ownership of an mbuf moves with a successful
+ * push; if a push fails, the pusher frees the mbuf and counts it. The struct peel_pkt of an mbuf
+ * says what it is (kind, session, generation, addresses).
  */
 
 #include "peel_port.h"
@@ -38,20 +38,21 @@ enum peel_msg_kind {
 
 struct peel_mailbox;
 
-/** One worker's mailbox: rings towards control (one per class) and one towards the worker. Needs
- * EAL memory. */
+/** Make a worker's mailbox in EAL memory: rings of @p ring_size messages, a power of two, towards
+ * control (one per class) and one towards the worker. 0 or -ENOMEM. Thread: control. */
 int peel_mailbox_new(unsigned int ring_size, struct peel_mailbox **out) PEEL_MUST_USE;
-/** Frees what is still inside. */
+/** Free it with what is still inside. Thread: control, once the worker has stopped. */
 void peel_mailbox_free(struct peel_mailbox *mb);
 
-/** Thread: the worker. 0 or -ENOSPC. */
+/** Push a message for control. 0 or -ENOSPC. Thread: the worker. */
 int peel_mailbox_push_control(
 	struct peel_mailbox *mb, enum peel_msg_class cls, struct rte_mbuf *m) PEEL_MUST_USE;
-/** Thread: control. Up to n messages. */
+/** Take up to n messages of a class. @return how many. Thread: control. */
 unsigned int peel_mailbox_pop_control(
 	struct peel_mailbox *mb, enum peel_msg_class cls, struct rte_mbuf **m, unsigned int n);
 
-/** Datagrams the worker shall send (remote and endpoint are set). Thread: control. 0 or -ENOSPC. */
+/** Push a datagram that the worker shall send (remote and endpoint are set). 0 or -ENOSPC. Thread:
+ * control. */
 int peel_mailbox_push_worker(struct peel_mailbox *mb, struct rte_mbuf *m) PEEL_MUST_USE;
-/** Thread: the worker. */
+/** Take up to n datagrams to send. @return how many. Thread: the worker. */
 unsigned int peel_mailbox_pop_worker(struct peel_mailbox *mb, struct rte_mbuf **m, unsigned int n);

@@ -5,7 +5,7 @@
 
 /*
  * What an exit lets pass, in both directions. Pure functions. Source: protocol sections 18.2 and 27
- * (W2, W15, W19). Thread: any; the struct is immutable while workers run.
+ * (W2, W15, W19). Thread: any; nobody changes a policy while workers use it.
  */
 
 #include "peel_wire.h"
@@ -19,12 +19,12 @@ struct peel_network {
 
 /* ---- sets of addresses ----------------------------------------------------------------------- */
 
-/** A set of addresses of any number, made once and then only asked: a binary search, no memory of
- * its own to write. */
+/** A set of any number of addresses, made once and then only read: a binary search that writes
+ * nothing. */
 struct peel_addr_set;
 
-/** All addresses of @p n networks, which may overlap; ports do not matter, a prefix that is too
- * long means one address, networks of no family are left out. 0 or -ENOMEM. */
+/** Make the set of all addresses of @p n networks, which may overlap. Ports do not matter; a prefix
+ * that is too long means one address; networks without a family are left out. 0 or -ENOMEM. */
 int peel_addr_set_new(
 	const struct peel_network *net, size_t n, struct peel_addr_set **out) PEEL_MUST_USE;
 /** NULL is fine. */
@@ -54,29 +54,29 @@ enum peel_payload_class {
 	PEEL_PAYLOAD_IPV8 = 8,
 };
 
-/** Which patterns the payload fits (several may): a set of enum peel_payload_class. */
+/** The patterns that the payload fits, which may be several: a set of enum peel_payload_class. */
 unsigned int peel_policy_classify(const uint8_t *d, size_t len);
 
 /**
- * May this payload leave or enter a circuit? The same in both directions:
- *  - with the own overlay's prefix: exactly the hidden service datagrams, ids 13, 14, 17 and 18,
- * whatever the flags and `any_payload` say. The reference lets every id pass, which deanonymises
- * its originators (W2);
- *  - otherwise what a flag allows: exit-bt the BitTorrent patterns, exit-ipv8 the IPv8 pattern,
- * either of them everything when `any_payload` is set.
+ * Whether this payload may leave or enter a circuit. The same rules hold in both directions:
+ *  - with our own overlay's prefix: exactly the hidden-service datagrams, ids 13, 14, 17 and 18,
+ * whatever the flags and `any_payload` say. The reference implementation lets every id pass, which
+ * deanonymises its originators (W2);
+ *  - otherwise what a flag allows: exit-bt the BitTorrent patterns, exit-ipv8 the IPv8 pattern, and
+ * either of them everything if `any_payload` is set.
  */
 bool peel_policy_payload(const struct peel_policy *p, const uint8_t *d, size_t len);
 
 /**
- * May a datagram go to (or come from) this address? Refused: port 0, unspecified, broadcast,
- * multicast, link-local, private (10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7), loopback,
- * reserved, configured networks and own addresses; loopback, private, link-local, multicast and own
- * addresses each unless allowed. An IPv6 address that carries an IPv4 one (mapped, compatible,
+ * Whether a datagram may go to (or come from) this address. Always refused are port 0, unspecified,
+ * broadcast and reserved addresses, and configured networks. Loopback, private (10/8, 172.16/12,
+ * 192.168/16, 100.64/10, fc00::/7), link-local, multicast and own addresses are refused unless
+ * their switch allows them. An IPv6 address that carries an IPv4 one (mapped, compatible,
  * translated, NAT64, 6to4, Teredo, ISATAP) must pass as both.
  */
 bool peel_policy_destination(const struct peel_policy *p, const struct peel_addr *a);
 
-/** May an exit ask a web server at this TCP port? 80, 443 and those above 1023, unless
- * any_http_port: what listens on the other low ports is no tracker, and an exit's address has a
- * name to lose there. */
+/** Whether an exit may ask a web server at this TCP port: 80, 443 and those above 1023, or all with
+ * any_http_port. Services on other low ports are not trackers, and the exit's address could lose
+ * its reputation there. */
 bool peel_policy_http_port(const struct peel_policy *p, uint16_t port);

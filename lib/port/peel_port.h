@@ -27,7 +27,7 @@
 #define PEEL_PORT_RX_MAX 2048
 #define PEEL_ENDPOINT_MAIN 0 /* the main address; exit endpoints are 1 and up */
 
-/** What travels beside a datagram; lives in the mbuf's private area. */
+/** The data beside a datagram, in the mbuf's private area. */
 struct peel_pkt {
 	struct peel_addr remote; /* rx: where it came from; tx: where it goes */
 	uint32_t endpoint;	 /* rx: where it arrived; tx: where it leaves from */
@@ -50,10 +50,9 @@ peel_pkt(struct rte_mbuf *m)
 }
 
 /**
- * Pool of datagram mbufs: private area, headroom, room for PEEL_PORT_RX_MAX and tailroom. NULL:
- * rte_errno.
- * @p many_threads: other threads than workers take from it. Not for net_af_xdp, whose datagrams
- * then get lost.
+ * Make a pool of @p n datagram mbufs with private area, headroom, room for PEEL_PORT_RX_MAX bytes,
+ * and tailroom. @p many_threads: other threads than workers take from it; not for net_af_xdp, whose
+ * datagrams would get lost. NULL: see rte_errno. Thread: control.
  */
 struct rte_mempool *peel_port_pool_new(
 	const char *name, unsigned int n, bool many_threads, int socket_id);
@@ -90,64 +89,67 @@ struct peel_port_ops {
 	/* wait() ends at once when something arrives, so sleeping when idle is the default */
 	bool sleeps;
 
-	/** Thread: control, before the workers. On failure @p why says what and what to do. */
+	/** Open the port. 0 or -errno; on failure @p why says what is wrong and what to do. Thread:
+	 * control, before the workers start. */
 	int (*open)(const struct peel_port_conf *conf, struct peel_port **out, char *why,
 		size_t why_size);
-	/** Thread: control, after the workers stopped. */
+	/** Close and free the port. Thread: control, after the workers have stopped. */
 	void (*close)(struct peel_port *port);
 	/** The main address as bound (with the real port number).   Thread: control. */
 	void (*local)(const struct peel_port *port, struct peel_addr *out);
 
-	/** Receive up to n <= PEEL_PORT_BURST datagrams, single-segment mbufs.   Thread: the
-	 * queue's worker. */
+	/** Receive up to n <= PEEL_PORT_BURST datagrams as single-segment mbufs, which the caller
+	 * owns. @return how many. Thread: the queue's worker. */
 	uint16_t (*rx)(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
 	/**
-	 * Send n datagrams; ownership of all moves to the driver, which counts what it must drop.
-	 * May hold them back until flush. Order is kept within one (endpoint, remote).   Thread:
-	 * the queue's worker.
+	 * Send n datagrams. Ownership of all moves to the driver, which counts those that it must
+	 * drop, and may hold datagrams back until flush. Order is kept within one (endpoint,
+	 * remote). Thread: the queue's worker.
 	 */
 	void (*tx)(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
-	/** Send what tx held back; ARP, reassembly and other timers. Called after each burst.
-	 * Thread: worker. */
+	/** Send what tx held back, and serve ARP, reassembly and other timers. Called after each
+	 * burst. Thread: the queue's worker. */
 	void (*flush)(struct peel_port *port, uint16_t queue);
 	/**
-	 * Sleep until something arrives, wake() was called or the time is over. NULL: the driver
-	 * can only poll. The worker is offline in RCU meanwhile.   Thread: worker.
+	 * Sleep until something arrives, wake() is called or the time is over. The worker is
+	 * offline in RCU meanwhile. NULL: the driver can only poll. Thread: the queue's worker.
 	 */
 	void (*wait)(struct peel_port *port, uint16_t queue, unsigned int timeout_us);
-	/** End wait() of that queue, also one that is about to begin.   Thread: any. */
+	/** End the wait() of that queue, even one that is about to begin. Thread: any. */
 	void (*wake)(struct peel_port *port, uint16_t queue);
 
 	/**
-	 * Open an exit endpoint: an IPv4 and, where the machine has it, an IPv6 socket or port.
-	 * Datagrams that arrive there are received on @p queue and carry @p cookie.   Thread:
-	 * control. 0, -ENOSPC (no endpoint or port left), -EMFILE (the rest of the program needs
-	 * the descriptors that are left), or another -errno of the kernel.
+	 * Open an exit endpoint: an IPv4 and, if the machine has IPv6, an IPv6 socket or port.
+	 * Datagrams that arrive there are received on @p queue and carry @p cookie. 0, -ENOSPC (no
+	 * endpoint or port left), -EMFILE (the rest of the program needs the remaining
+	 * descriptors), or another -errno of the kernel. Thread: control.
 	 */
 	int (*exit_open)(
 		struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t *endpoint);
-	/** Stop receiving at once; the endpoint is reusable after a grace period (its number and
-	 * its UDP port last of all free ones, so that late datagrams do not enter a stranger's
-	 * circuit).   Thread: control. */
+	/** Stop receiving at once. The endpoint becomes free after a grace period; its number and
+	 * UDP port are reused last of all free ones, so that late datagrams do not enter a
+	 * stranger's circuit. Thread: control. */
 	void (*exit_close)(struct peel_port *port, uint32_t endpoint);
 	/**
-	 * A datagram with `in_parts` was an authentic cell, so its sender is no stranger: fragments
-	 * of @p remote get room that strangers cannot take. NULL: the driver has no fragments.
-	 * Thread: any worker.
+	 * Tell the driver that a datagram with `in_parts` was an authentic cell. Its sender is no
+	 * stranger, so fragments from @p remote get room that strangers cannot take. NULL: the
+	 * driver does not see fragments. Thread: any worker.
 	 */
 	void (*vouch)(struct peel_port *port, const struct peel_addr *remote);
 	/**
-	 * Look after what may change below a running port; about once a second. It may begin to
-	 * drop all datagrams, and go on when it can. 0, or -errno: the port is of no use any more,
-	 * @p why says why. NULL: nothing changes. Thread: control, which also polls RCU.
+	 * Check what may have changed below a running port; called about once a second. The port
+	 * may drop all datagrams for a while and recover later. 0, or -errno if the port can no
+	 * longer be used; @p why says why. NULL: nothing can change. Thread: control, which also
+	 * polls RCU.
 	 */
 	int (*watch)(struct peel_port *port, char *why, size_t why_size);
 	/**
-	 * Is there a way to this address now (port ignored), for exit endpoints or for the main
-	 * address? What the way does is another matter.   Thread: control.
+	 * Whether there is now a route to this address (port ignored), for exit endpoints or for
+	 * the main address. It need not lead to a host. Thread: control.
 	 */
 	bool (*can_reach)(const struct peel_port *port, bool exit, const struct peel_addr *to);
-	/** Driver details as "name value" lines for the status (NULL: none).   Thread: control. */
+	/** Report driver details as "name value" lines for the status. NULL: there are none.
+	 * Thread: control. */
 	void (*dump)(const struct peel_port *port,
 		void (*line)(void *arg, const char *name, uint64_t value), void *arg);
 };

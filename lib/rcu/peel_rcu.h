@@ -4,9 +4,9 @@
 #pragma once
 
 /*
- * Deferred reclaim over rte_rcu_qsbr: the control thread unpublishes an object and defers its end;
- * the end runs when every worker that was online has since reported a quiescent state. Nobody ever
- * waits.
+ * Deferred reclaim over rte_rcu_qsbr: the control thread unpublishes an object and defers the call
+ * that frees it. The call runs once every worker that was online has reported a quiescent state
+ * since. Nobody ever waits.
  */
 
 #include "peel_base.h"
@@ -17,20 +17,22 @@ typedef void (*peel_rcu_fn)(void *arg, uint64_t value);
 
 /** Worker ids are 0..max_workers-1. 0 or -ENOMEM.   Thread: control. */
 int peel_rcu_new(unsigned int max_workers, struct peel_rcu **out) PEEL_MUST_USE;
-/** Runs everything still deferred; workers must have stopped.   Thread: control. NULL is fine. */
+/** Run everything that is still deferred, and free it all; workers must have stopped. NULL is fine.
+ * Thread: control. */
 void peel_rcu_free(struct peel_rcu *rcu);
 
 /** Call @p fn(arg, value) after a grace period, in order.   Thread: control. 0 or -ENOMEM. */
 int peel_rcu_defer(struct peel_rcu *rcu, peel_rcu_fn fn, void *arg, uint64_t value) PEEL_MUST_USE;
-/** Run what became due; returns how many. What callbacks defer waits for the next call. Cheap when
- * there is nothing. Thread: control. */
+/** Run the calls that are due; returns how many. Calls that these defer wait for the next poll.
+ * Cheap if nothing is due. Thread: control. */
 unsigned int peel_rcu_poll(struct peel_rcu *rcu);
 
 /* ---- workers --------------------------------------------------------------------------------- */
 
-/** Before its first look at shared tables, and after each sleep. */
+/** Call this before the first look at shared tables, and after each sleep. Thread: that worker. */
 void peel_rcu_online(struct peel_rcu *rcu, unsigned int worker);
-/** Before a sleep and at the end. An offline worker holds up nobody. */
+/** Call this before a sleep and at the end. An offline worker holds up nobody. Thread: that
+ * worker. */
 void peel_rcu_offline(struct peel_rcu *rcu, unsigned int worker);
-/** "I hold no reference now": between bursts. */
+/** Report "I hold no reference now", between bursts. Thread: that worker. */
 void peel_rcu_quiescent(struct peel_rcu *rcu, unsigned int worker);

@@ -4,14 +4,14 @@
 #pragma once
 
 /*
- * Own circuits as workers see them: the first hop, and the layers to seal and open. A *path* has a
- * session (lib/route) per hop, in order, and for end-to-end circuits one more, innermost. Cells
- * that come back find it through a route of kind OWN, whose `session` is the first hop's and whose
- * `peer` is the path.
+ * Origin circuits as workers see them: the first hop, and the layers to seal and open. A *path* has
+ * a session per hop, in order, and for end-to-end circuits one more, the innermost. Cells that come
+ * back find it through a route of kind ORIGIN, whose `session` is the first hop's and whose `peer`
+ * is the path.
  *
- * The control thread is the only writer; layers are only ever added, each published by one store.
- * What is removed is wiped and reused after a grace period. Source: protocol
- * sections 13.1, 13.5, 13.6.
+ * The control thread is the only writer. Layers are only added, each published by one store. A
+ * retired path is wiped and reused after a grace period. Source: protocol sections 13.1, 13.5,
+ * 13.6.
  */
 
 #include "peel_base.h"
@@ -44,7 +44,7 @@ _Static_assert(sizeof(struct peel_path) == 64, "a path is one cache line");
 
 struct peel_paths;
 
-/** What a table begins with, for the accessors below; not to be used directly. */
+/** The beginning of a table, for the accessors below; do not use it directly. */
 struct peel_path_base {
 	struct peel_path *paths;
 	uint32_t *generations; /* odd while in use */
@@ -53,28 +53,31 @@ struct peel_path_base {
 
 /* ---- control thread -------------------------------------------------------------------------- */
 
-/** 0, -EINVAL (@p n is 0) or -ENOMEM. */
+/** Make a table of @p n paths. 0, -EINVAL (@p n is 0) or -ENOMEM. */
 int peel_paths_new(uint32_t n, struct peel_rcu *rcu, struct peel_paths **out) PEEL_MUST_USE;
-/** Workers must have stopped, and peel_rcu_poll have run what is deferred. NULL is fine. */
+/** Free the table. Workers must have stopped, and all deferred calls must have run. NULL is
+ * fine. */
 void peel_paths_free(struct peel_paths *t);
-/** A path without layers. @p early: cells to mark relay_early. -ENOSPC when full. */
+/** Add a path without layers. @p early: number of cells to mark relay_early. 0, or -ENOSPC if the
+ * table is full. */
 int peel_path_add(struct peel_paths *t, const struct peel_addr *first, uint32_t cid, uint8_t early,
 	uint32_t *path) PEEL_MUST_USE;
-/** Another first hop.   Before its first layer only: until then no worker looks at the path. */
+/** Change the first hop. Only before the first layer: until then no worker looks at the path. */
 void peel_path_set_first(struct peel_paths *t, uint32_t path, const struct peel_addr *first);
-/** Another circuit id.   Before its first layer only. */
+/** Change the circuit id. Only before the first layer. */
 void peel_path_set_cid(struct peel_paths *t, uint32_t path, uint32_t cid);
-/** One more layer, innermost from now on. -ENOSPC: PEEL_PATH_LAYERS_MAX. */
+/** Add a layer, the innermost from now on. 0, or -ENOSPC beyond PEEL_PATH_LAYERS_MAX. */
 int peel_path_layer(struct peel_paths *t, uint32_t path, uint32_t session) PEEL_MUST_USE;
 /** Replace the flags. */
 void peel_path_set_flags(struct peel_paths *t, uint32_t path, uint8_t flags);
-/** Its generation changes at once; reusable after a grace period. Retire its route first, its
- * sessions afterwards. */
+/** Retire a path. Its generation changes at once; it is reused after a grace period. Retire its
+ * route before it, its sessions afterwards. */
 void peel_path_retire(struct peel_paths *t, uint32_t path);
 
 /* ---- any thread ------------------------------------------------------------------------------ */
 
-/** Odd while in use, even once retired; 0 for an index beyond the table (acquire load). */
+/** The generation of a path: odd while in use, even once retired, 0 for an index beyond the table
+ * (acquire load). */
 static inline uint32_t
 peel_path_generation(const struct peel_paths *t, uint32_t path)
 {
@@ -83,14 +86,15 @@ peel_path_generation(const struct peel_paths *t, uint32_t path)
 	return path < b->size ? __atomic_load_n(&b->generations[path], __ATOMIC_ACQUIRE) : 0;
 }
 
-/** How many paths there can be: indices are below. */
+/** The size of the table: all indices are below it. */
 static inline uint32_t
 peel_paths_size(const struct peel_paths *t)
 {
 	return ((const struct peel_path_base *)t)->size;
 }
 
-/** Below the table's size.   Thread: control, or a worker online in RCU. */
+/** The path with that index, which must be below the table's size. Thread: control, or a worker
+ * online in RCU. */
 static inline struct peel_path *
 peel_path_at(const struct peel_paths *t, uint32_t path)
 {
@@ -109,7 +113,7 @@ peel_path_n_layers(const struct peel_path *p)
 	return __atomic_load_n(&p->n_layers, __ATOMIC_ACQUIRE);
 }
 
-/** Shall the next cell carry relay_early? Counts it when so. */
+/** Whether the next cell shall carry relay_early; if so, counts it. */
 static inline bool
 peel_path_take_early(struct peel_path *p)
 {

@@ -4,16 +4,15 @@
 #pragma once
 
 /*
- * Exact-duplicate filter (W3). Remembers the fingerprints of the cells opened lately, all circuits
- * together, in a table of fixed size: only an exact duplicate (same session, same explicit salt and
- * same tag) is refused, because legitimate peers repeat salts. Shared by the workers, relaxed
+ * The filter for exact duplicates (W3). A table of fixed size remembers the fingerprints of
+ * recently opened cells of all circuits. Only an exact duplicate (same session, explicit salt and
+ * tag) is dropped, because legitimate peers repeat salts. The workers share the table with relaxed
  * atomics.
  *
- * A circuit cannot make the filter forget what others sent. The salts of a session fall into so
- * many classes, each of them belongs to one set, and of a class a set keeps two cells: the third
- * takes the place of one of these. So a session fills a 256th of the filter and no more, and its
- * latest cells, as many as that, stay however much others send. In a set that is full of others'
- * cells the oldest makes way.
+ * A circuit cannot make the filter forget other circuits' cells. The salts of a session fall into
+ * classes, each class belongs to one set, and the set keeps two cells of a class: the third
+ * replaces one of these. So a session fills at most a 256th of the filter. In a set that is full of
+ * cells of other classes, the oldest gives way.
  *
  *   fingerprint | set | class in its set 10 | cell | way 2 |
  */
@@ -34,11 +33,11 @@ struct peel_replay {
 	uint64_t seed[4];
 };
 
-/** @p entries is rounded up to a power of two, at least 1024; 8 bytes each. Memory as in
- * peel_route_conf.   Thread: control. */
+/** Make a filter. @p entries is rounded up to a power of two, at least 1024; 8 bytes each. @p heap
+ * and @p socket_id choose the memory as in peel_route_conf. 0 or -ENOMEM. Thread: control. */
 int peel_replay_new(uint32_t entries, const struct peel_env *env, bool heap, int socket_id,
 	struct peel_replay **out) PEEL_MUST_USE;
-/** The bytes that it will take of that memory.   Thread: any. */
+/** The bytes that such a filter takes. Thread: any. */
 size_t peel_replay_memsize(uint32_t entries);
 /** NULL is fine. */
 void peel_replay_free(struct peel_replay *r);
@@ -51,7 +50,7 @@ peel_replay_fold(uint64_t a, uint64_t b)
 	return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
-/** Fingerprint of a cell; @p tag points to its 16 tag bytes, taken BEFORE opening.   Thread:
+/** The fingerprint of a cell; @p tag points to its 16 tag bytes. Compute it BEFORE opening. Thread:
  * workers. */
 static inline uint64_t
 peel_replay_fingerprint(
@@ -76,15 +75,15 @@ peel_replay_set(const struct peel_replay *r, uint64_t fingerprint)
 	return &r->sets[(fingerprint >> r->shift) * PEEL_REPLAY_WAYS];
 }
 
-/** Some time before peel_replay_seen().   Thread: workers. */
+/** Prefetch the set, some time before peel_replay_seen(). Thread: workers. */
 static inline void
 peel_replay_prefetch(const struct peel_replay *r, uint64_t fingerprint)
 {
 	__builtin_prefetch(peel_replay_set(r, fingerprint), 1);
 }
 
-/** Remember it; true when it was there already (drop the cell). Call only for cells whose tag
- * verified.   Thread: workers. */
+/** Remember a fingerprint; true if it was there already, so that the cell must be dropped. Call
+ * this only for cells whose tag has verified. Thread: workers. */
 static inline bool
 peel_replay_seen(struct peel_replay *r, uint64_t fingerprint)
 {
@@ -103,9 +102,9 @@ peel_replay_seen(struct peel_replay *r, uint64_t fingerprint)
 	if (seen)
 		return true;
 	/*
-	 * Ways are filled in turn, so the oldest goes, unless its class has two cells: then either
-	 * of these. No branches: nobody could predict them. Two workers in one set at a time may
-	 * lose an entry: a duplicate more, no harm.
+	 * Ways are filled in turn, so the oldest goes, unless the class has two cells: then one of
+	 * these goes. No branches, because they would be unpredictable. Two workers in one set at
+	 * the same time may lose an entry; one more duplicate passes, which does no harm.
 	 */
 	unsigned int second = same & (same - 1);
 	unsigned int own = fingerprint & PEEL_REPLAY_WAYS ? second : same;

@@ -4,13 +4,14 @@
 #pragma once
 
 /*
- * The circuit switching table. A *session* is the key material and counters that one circuit's hop
- * shares with the originator; a *route* says what to do with a cell that arrives from a neighbour
- * with a circuit id. A relayed circuit has one session and two routes, an exit circuit one session
- * and one route.
+ * The circuit switching table. A *session* is the key material and counters that one hop of a
+ * circuit shares with the originator. A *route* says what to do with a cell that arrives from a
+ * neighbour with a circuit id. A relayed circuit has one session and two routes, an exit circuit
+ * one session and one route.
  *
- * The control thread is the only writer; workers look up without locks and add to counters. What is
- * removed is wiped and reused after a grace period (lib/rcu). Source: protocol sections 12, 13, 28.
+ * The control thread is the only writer; workers look up without locks and add to counters. Retired
+ * entries are wiped and reused after a grace period (lib/rcu). Source: protocol sections 12, 13,
+ * 28.
  */
 
 #include "peel_aead.h"
@@ -35,7 +36,7 @@ enum peel_route_kind {
 };
 
 /**
- * Where a cell goes. Read-only after publication but for the two atomic bytes. 64 bytes, one cache
+ * Where a cell goes. Read-only after publication except for the atomic fields. 64 bytes, one cache
  * line.
  */
 struct peel_route {
@@ -46,7 +47,7 @@ struct peel_route {
 	/* 44 */ uint32_t out_cid; /* of EXIT: equal to in_cid */
 	/* 48 */ uint32_t session;
 	/* 52 */ uint32_t
-		peer; /* RENDEZVOUS: the other circuit's session; OWN: the path (peel_path.h) */
+		peer; /* RENDEZVOUS: the other circuit's session; ORIGIN: the path (peel_path.h) */
 	/* 56 */ uint32_t endpoint; /* EXIT: outside endpoint (relaxed atomic, 0 = not open yet) */
 	/* 60 */ uint8_t kind;	    /* enum peel_route_kind */
 	/* 61 */ uint8_t n_early;   /* relay_early cells passed (relaxed atomic) */
@@ -77,9 +78,9 @@ struct peel_route_table;
 
 /*
  * Sessions and routes live in pages of 4 KiB, a session's routes in its own page as long as there
- * is room: with a million circuits nearly every look at another page is a walk through page tables
- * that are not in the cache either, which costs more than the line itself, and a worker waits for
- * it even where it only prefetches.
+ * is room. With a million circuits, nearly every access to another page takes a walk through page
+ * tables that are not in the cache either. The walk costs more than the line itself, and a worker
+ * waits for it even if it only prefetches.
  *
  * A page: 15 sessions of two lines, then 34 routes. Session = page * 16 + place, slot = page * 64 +
  * line.
@@ -89,7 +90,7 @@ struct peel_route_table;
 #define PEEL_ROUTE_PAGE_SESSION_BITS 4
 #define PEEL_ROUTE_PAGE_LINES (PEEL_ROUTE_PAGE / 64)
 
-/** What a table begins with, for the accessors below; not to be used directly. */
+/** The beginning of a table, for the accessors below; do not use it directly. */
 struct peel_route_base {
 	uint8_t *pages;
 	uint32_t *generations; /* of sessions; odd while in use */
@@ -106,54 +107,56 @@ struct peel_route_conf {
 
 /* ---- control thread -------------------------------------------------------------------------- */
 
-/** 0, -EINVAL (max_sessions 0 or beyond PEEL_ROUTE_SESSIONS_MAX) or -ENOMEM. */
+/** Make a table. 0, -EINVAL (max_sessions 0 or beyond PEEL_ROUTE_SESSIONS_MAX) or -ENOMEM. */
 int peel_route_table_new(
 	const struct peel_route_conf *conf, struct peel_route_table **out) PEEL_MUST_USE;
-/** Workers must have stopped. Before or after peel_rcu_free; everything is wiped. NULL is fine. */
+/** Wipe and free the table, before or after peel_rcu_free. Workers must have stopped. NULL is
+ * fine. */
 void peel_route_table_free(struct peel_route_table *t);
 
 /**
- * A session from key material; both seal counters start at random values below 2^62. -ENOSPC when
- * full.
- * @p now_s is written to last_seen of both directions.
+ * Add a session with this key material, which is copied; both seal counters start at random values
+ * below 2^62 (W1). @p now_s, in seconds, is written to last_seen_s of both directions. 0, or
+ * -ENOSPC if the table is full.
  */
 int peel_session_add(struct peel_route_table *t, const struct peel_key *forward,
 	const uint8_t salt_forward[4], const struct peel_key *backward,
 	const uint8_t salt_backward[4], uint32_t now_s, uint32_t *session) PEEL_MUST_USE;
-/** Wiped and reusable after a grace period; its generation changes at once. Retire its routes
- * first. */
+/** Retire a session: its generation changes at once; it is wiped and reused after a grace period.
+ * Retire its routes first. */
 void peel_session_retire(struct peel_route_table *t, uint32_t session);
 
 /**
- * Publish a route: workers see all of it or nothing. A route with the same (in, in_cid) is replaced
- * in one store and retired (exit -> relay). -ENOSPC when full, -EINVAL for an impossible kind or
- * session index (OWN may have PEEL_NONE). FORWARD, EXIT and RENDEZVOUS routes can also be found by
- * circuit id alone (multi-homed neighbours), BACKWARD and OWN ones cannot. Of more than
- * PEEL_ROUTE_SAME_CID_MAX routes with one id, which only an attack brings about, the later ones are
- * found by their whole key alone, so that nobody can grow a long chain. @p slot may be NULL.
+ * Publish a route, which is copied: workers see all of it or nothing. A route with the same (in,
+ * in_cid) is replaced by one store and retired (exit -> relay). 0, -ENOSPC if the table is full, or
+ * -EINVAL for an impossible kind or session index (ORIGIN may have PEEL_NONE). FORWARD, EXIT and
+ * RENDEZVOUS routes can also be found by circuit id alone (multi-homed neighbours); BACKWARD and
+ * ORIGIN routes cannot. If more than PEEL_ROUTE_SAME_CID_MAX routes have one id, which only an
+ * attack causes, the later ones are found only by their whole key, so that nobody can grow a long
+ * chain. @p slot may be NULL.
  */
 int peel_route_publish(
 	struct peel_route_table *t, const struct peel_route *spec, uint32_t *slot) PEEL_MUST_USE;
-/** Workers stop seeing it; reusable after a grace period. */
+/** Retire a route: workers stop seeing it; it is reused after a grace period. */
 void peel_route_retire(struct peel_route_table *t, uint32_t slot);
 /** Set the outside endpoint of an EXIT route (relaxed store). */
 void peel_route_set_endpoint(struct peel_route_table *t, uint32_t slot, uint32_t endpoint);
-/** Is this circuit id in use by any route, from whatever neighbour? */
+/** Whether any route, from whatever neighbour, uses this circuit id. */
 bool peel_route_cid_used(const struct peel_route_table *t, uint32_t cid);
-/** A fresh unpredictable id for the link to a next hop, in use nowhere. */
+/** A fresh, unpredictable circuit id for the link to a next hop, in use nowhere. */
 uint32_t peel_route_new_cid(struct peel_route_table *t);
 uint32_t peel_route_count(const struct peel_route_table *t); /* published routes */
 uint32_t peel_session_count(const struct peel_route_table *t);
-/** The index of every session that the table can have is below this: they have gaps. */
+/** All session indices are below this; they have gaps. */
 uint32_t peel_session_limit(const struct peel_route_table *t);
 size_t peel_route_memory(const struct peel_route_table *t); /* bytes, everything counted */
-/** What a table for so many sessions will take, in bytes.   Thread: any. */
+/** The bytes that a table for so many sessions takes. Thread: any. */
 size_t peel_route_memsize(uint32_t max_sessions);
 
 /* ---- any thread ------------------------------------------------------------------------------ */
 
-/** Generation of a session, to tell a reused index (relaxed load): odd while in use, even once
- * retired. */
+/** The generation of a session, which reveals a reused index (relaxed load): odd while in use, even
+ * once retired. */
 static inline uint32_t
 peel_session_generation(const struct peel_route_table *t, uint32_t session)
 {
@@ -165,25 +168,25 @@ peel_session_generation(const struct peel_route_table *t, uint32_t session)
 /* ---- workers: between peel_rcu_online and _offline ------------------------------------------- */
 
 /**
- * Burst look-up, n <= 64: slot[i] becomes the route of (from[i], cid[i]) or PEEL_NONE. Prefetches
- * buckets, then route lines, then compares whole keys.
+ * Look up a burst of n <= 64 cells: slot[i] becomes the route of (from[i], cid[i]) or PEEL_NONE. It
+ * prefetches buckets, then route lines, then compares whole keys.
  */
 void peel_route_lookup_burst(const struct peel_route_table *t, const struct peel_addr *const *from,
 	const uint32_t *cid, unsigned int n, uint32_t *slot);
 /*
- * The same in three steps, for callers who have better to do than wait for memory: each prefetches
- * what the next one reads, so let some time pass in between. n <= 64.
+ * The same in three steps, for callers that can do other work instead of waiting for memory: each
+ * step prefetches what the next one reads, so let some time pass in between. n <= 64.
  */
-/** Hashes, and buckets on their way. */
+/** Compute the hashes and prefetch the buckets. */
 void peel_route_lookup_hash(const struct peel_route_table *t, const struct peel_addr *const *from,
 	const uint32_t *cid, unsigned int n, uint64_t *hash);
-/** Candidates by signature, and their route lines on their way. */
+/** Find candidates by signature and prefetch their route lines. */
 void peel_route_lookup_find(
 	const struct peel_route_table *t, const uint64_t *hash, unsigned int n, uint32_t *slot);
-/** Whole keys compared: slot[i] is what peel_route_lookup_burst() says. */
+/** Compare whole keys: slot[i] becomes the same as with peel_route_lookup_burst(). */
 void peel_route_lookup_check(const struct peel_route_table *t, const struct peel_addr *const *from,
 	const uint32_t *cid, const uint64_t *hash, unsigned int n, uint32_t *slot);
-/** Look-up by circuit id alone, for what the burst missed; PEEL_NONE when there is none. */
+/** Look up by circuit id alone, for cells that the burst missed. PEEL_NONE if there is no route. */
 uint32_t peel_route_lookup_any(const struct peel_route_table *t, uint32_t cid);
 
 static inline struct peel_route *
@@ -212,7 +215,7 @@ peel_direction_next(struct peel_direction *h)
 	return (__atomic_add_fetch(&h->seal, 1, __ATOMIC_RELAXED)) & INT64_MAX;
 }
 
-/** Last-seen is stored only when it changes. Relaxed, so that control may read. */
+/** Store the time of the last cell, only when it changes. Relaxed, so that control may read it. */
 static inline void
 peel_direction_seen(struct peel_direction *h, uint32_t now_s)
 {
@@ -220,7 +223,7 @@ peel_direction_seen(struct peel_direction *h, uint32_t now_s)
 		__atomic_store_n(&h->last_seen_s, now_s, __ATOMIC_RELAXED);
 }
 
-/** Account one cell, likewise. */
+/** Account one cell of so many bytes, relaxed as well. */
 static inline void
 peel_direction_account(struct peel_direction *h, uint32_t now_s, uint32_t bytes)
 {

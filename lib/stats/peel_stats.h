@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * Counters. One table names them all (text, metrics and tests are made from it); each thread that
- * counts owns a block of its own and is its only writer, a reader sums the blocks.
+ * Counters. One table names them all, and everything else is expanded from it. Each thread that
+ * counts owns a block and is its only writer; a reader sums the blocks.
  */
 
 #include "peel_base.h"
@@ -19,65 +19,67 @@
 	X(CELLS_FORWARD, "cells_forward", "cells relayed away from the originator")                \
 	X(CELLS_BACKWARD, "cells_backward", "cells relayed towards the originator")                \
 	X(CELLS_RENDEZVOUS, "cells_rendezvous", "cells passed between joined circuits")            \
-	X(CELLS_EXITED, "cells_exited", "data messages sent to the outside")                       \
-	X(CELLS_RETURNED, "cells_returned", "outside datagrams sealed into a circuit")             \
+	X(CELLS_EXITED, "cells_exited", "data messages sent outside")                              \
+	X(CELLS_RETURNED, "cells_returned", "datagrams from outside sealed into a circuit")        \
 	X(OWN_CELLS_SENT, "own_cells_sent", "cells sealed for own circuits")                       \
 	X(OWN_CELLS_RECEIVED, "own_cells_received", "cells that came back over own circuits")      \
 	X(PINGS_ANSWERED, "pings_answered", "circuit pings answered by a worker")                  \
 	X(TESTS_ANSWERED, "tests_answered", "speed test requests answered")                        \
-	X(HANDED_ON, "handed_on", "cells that a busy worker gave to another one")                  \
+	X(HANDED_ON, "handed_on", "cells that a busy worker gave to another worker")               \
 	X(TO_CONTROL, "to_control", "datagrams and messages handed to the control thread")         \
 	X(BURSTS, "bursts", "non-empty receive bursts")                                            \
 	X(SLEEPS, "sleeps", "times a worker went to sleep for lack of work")                       \
 	X(DROP_SHORT, "drop_short", "too short for the protocol")                                  \
-	X(DROP_PREFIX, "drop_prefix", "prefix of no overlay of this node")                         \
-	X(DROP_UNKNOWN_CIRCUIT, "drop_unknown_circuit", "sealed cell of no circuit here")          \
-	X(DROP_PLAIN, "drop_plain", "plaintext flag where it is not allowed")                      \
+	X(DROP_PREFIX, "drop_prefix", "prefix belongs to no overlay of this node")                 \
+	X(DROP_UNKNOWN_CIRCUIT, "drop_unknown_circuit", "sealed cell for an unknown circuit")      \
+	X(DROP_PLAIN, "drop_plain", "plaintext cell where it is not allowed")                      \
 	X(DROP_EARLY, "drop_early", "relay_early limit reached")                                   \
 	X(DROP_AUTH, "drop_auth", "tag did not verify")                                            \
 	X(DROP_REPLAY, "drop_replay", "exact duplicate of an earlier cell")                        \
 	X(DROP_MALFORMED, "drop_malformed", "message that does not parse or is not allowed here")  \
 	X(DROP_POLICY, "drop_policy", "payload refused by the exit policy")                        \
 	X(DROP_DESTINATION, "drop_destination", "destination refused by the exit policy")          \
-	X(DROP_ORIGIN, "drop_origin", "answer to an exit from an address its policy refuses")      \
+	X(DROP_ORIGIN, "drop_origin", "answer from an address that the exit policy refuses")       \
 	X(DROP_RATE, "drop_rate", "over a rate limit")                                             \
 	X(DROP_CONTROL_FULL, "drop_control_full", "ring to the control thread full")               \
 	X(DROP_OWN_FULL, "drop_own_full",                                                          \
-		"what came over own circuits faster than the program took it")                     \
-	X(DROP_NO_BUFFER, "drop_no_buffer", "no packet buffer free")                               \
+		"data from own circuits that the program did not take in time")                    \
+	X(DROP_NO_BUFFER, "drop_no_buffer", "no free packet buffer")                               \
 	X(DROP_TX, "drop_tx", "refused by the kernel or the device on sending")                    \
 	X(DROP_NEIGHBOUR, "drop_neighbour", "link address of the next hop not resolved in time")   \
 	X(DROP_FRAME, "drop_frame",                                                                \
 		"bad Ethernet, ARP, IP or UDP header or checksum, or not for us")                  \
-	X(DROP_FRAGMENT, "drop_fragment", "fragment without the rest in time, or overlapping")     \
-	X(DROP_OVERSIZE, "drop_oversize", "larger than a datagram may be")                         \
+	X(DROP_FRAGMENT, "drop_fragment",                                                          \
+		"fragments that overlap, or whose rest did not come in time")                      \
+	X(DROP_OVERSIZE, "drop_oversize", "larger than the longest allowed datagram")              \
 	X(DROP_EXIT_OPEN, "drop_exit_open",                                                        \
 		"exit could not open its outside port, or was not asked to by its previous hop")   \
 	X(NO_FILES, "no_files", "sockets not opened for circuits: too few file descriptors left")  \
 	X(DROP_EXIT_QUEUE, "drop_exit_queue", "too many datagrams wait for a name to resolve")     \
 	X(DROP_RESOLVE, "drop_resolve", "domain name did not resolve")                             \
 	X(DROP_SOCKS_CLIENT, "drop_socks_client",                                                  \
-		"for SOCKS clients that are not there yet, or whose socket is full")               \
+		"for SOCKS clients whose port is not known yet, or whose socket is full")          \
 	X(DROP_SOCKS_MALFORMED, "drop_socks_malformed",                                            \
-		"datagrams of SOCKS clients that are none, or fragments")                          \
+		"malformed datagrams of SOCKS clients, or fragments")                              \
 	X(DROP_SOCKS_SEND, "drop_socks_send",                                                      \
-		"datagrams of SOCKS clients too long for a circuit, or too many at once")          \
+		"datagrams of SOCKS clients that are too long for a circuit, or too many at a "    \
+		"time")                                                                            \
 	X(DROP_SOCKS_SHARED, "drop_socks_shared",                                                  \
-		"datagrams of SOCKS clients to what others use on all circuits")                   \
+		"datagrams of SOCKS clients to hosts that others use on all circuits")             \
 	X(DROP_SOCKS_STRANGER, "drop_socks_stranger",                                              \
-		"datagrams to SOCKS associations from others than their client")                   \
+		"datagrams to SOCKS associations that did not come from their client")             \
 	X(DROP_SOCKS_WAIT, "drop_socks_wait",                                                      \
-		"datagrams of SOCKS clients that waited for a circuit too long, or too many")      \
+		"datagrams of SOCKS clients that waited too long for a circuit, or were too many") \
 	X(DROP_SOCKS_WHOSE, "drop_socks_whose",                                                    \
-		"out of circuits, and it may have been for one SOCKS client or another")           \
+		"from circuits, and either of two SOCKS clients may be the receiver")              \
 	X(CREATE_ACCEPTED, "create_accepted", "create messages answered")                          \
 	X(CREATE_REFUSED_LIMIT, "create_refused_limit",                                            \
-		"create refused: max_joined_circuits reached, or too many unused ones of a "       \
+		"create refused: max_joined_circuits reached, or too many unused circuits of a "   \
 		"source")                                                                          \
 	X(CREATE_REFUSED_RATE, "create_refused_rate",                                              \
 		"create refused: rate limit of its source or of the node")                         \
 	X(CREATE_REFUSED_IN_USE, "create_refused_in_use",                                          \
-		"create refused: circuit id in use or used lately")                                \
+		"create refused: circuit id in use, or used recently")                             \
 	X(CREATE_REFUSED_BAD, "create_refused_bad",                                                \
 		"create refused: malformed or low-order point")                                    \
 	X(EXTEND_ACCEPTED, "extend_accepted", "extend messages that led to a create")              \
@@ -91,7 +93,7 @@
 	X(DESTROY_SENT, "destroy_sent", "destroy messages sent")                                   \
 	X(CIRCUITS_EXPIRED, "circuits_expired", "circuits removed by age, idleness or traffic")    \
 	X(CIRCUITS_DISPLACED, "circuits_displaced",                                                \
-		"circuits that made room: never used, or of a neighbour with more than its share") \
+		"circuits that made room: unused, or of a neighbour with more than its share")     \
 	X(OWN_BEGUN, "own_circuits_begun", "own circuits for which a create was sent")             \
 	X(OWN_READY, "own_circuits_ready", "own circuits that became complete")                    \
 	X(OWN_FAILED, "own_circuits_failed", "own circuits that could not be built")               \
@@ -100,25 +102,25 @@
 	X(OWN_CLOSED, "own_circuits_closed", "own circuits closed because nobody needed them")     \
 	X(OWN_REPLACED, "own_circuits_replaced", "own circuits replaced before their end")         \
 	X(OWN_HOP_TIMEOUT, "own_hop_timeouts", "nodes that did not become a hop in time")          \
-	X(OWN_HOP_BAD, "own_hop_bad", "nodes that failed to prove who they are as a hop")          \
+	X(OWN_HOP_BAD, "own_hop_bad", "nodes that failed to prove their identity as a hop")        \
 	X(HTTP_REQUESTS, "http_requests", "HTTP requests that circuits asked for")                 \
 	X(HTTP_ANSWERED, "http_answered", "of these, answered")                                    \
 	X(HTTP_REFUSED, "http_refused",                                                            \
-		"of these, not done: not offered, malformed, too many, or destination refused")    \
-	X(HTTP_FAILED, "http_failed", "of these, without an answer in time that may go back")      \
+		"of these, not made: not offered, malformed, too many, or destination refused")    \
+	X(HTTP_FAILED, "http_failed", "of these, no acceptable answer came in time")               \
 	X(SOCKS_UP, "socks_up", "datagrams of SOCKS clients")                                      \
 	X(SOCKS_DOWN, "socks_down", "datagrams handed to SOCKS clients")                           \
 	X(SOCKS_MOVED, "socks_moved",                                                              \
-		"destinations moved to another circuit, as nothing came back")                     \
+		"destinations moved to another circuit because nothing came back")                 \
 	X(SOCKS_REQUESTS, "socks_requests", "HTTP requests of SOCKS clients")                      \
 	X(SOCKS_FULL, "socks_full",                                                                \
 		"SOCKS connections that waited for others to end, or were refused")                \
 	X(INTRO_REQUESTS, "intro_requests", "introduction requests answered")                      \
 	X(INTRO_RESPONSES, "intro_responses", "introduction responses that matched a request")     \
 	X(INTRO_UNSOLICITED, "intro_unsolicited",                                                  \
-		"introduction responses nobody asked for, dropped")                                \
+		"introduction responses that nobody asked for, dropped")                           \
 	X(INTRO_FOREIGN, "intro_foreign",                                                          \
-		"introduction responses meant for another address than ours, not believed")        \
+		"introduction responses that were meant for another address than ours, ignored")   \
 	X(PUNCTURES_SENT, "punctures_sent", "punctures sent on request")                           \
 	X(LIVENESS_PINGS, "liveness_pings", "discovery and DHT pings answered")                    \
 	X(DHT_FINDS, "dht_finds", "look-ups of others in the DHT answered")                        \
@@ -128,7 +130,8 @@
 	X(BAD_SIGNATURE, "bad_signature", "signed messages that did not verify")                   \
 	X(CONTROL_MALFORMED, "control_malformed", "control messages that did not parse")           \
 	X(CONTROL_RATE, "control_rate", "control messages dropped by a rate limit")                \
-	X(CONTROL_UNKNOWN, "control_unknown", "control messages with an id nobody here handles")
+	X(CONTROL_UNKNOWN, "control_unknown",                                                      \
+		"control messages with an id that this node does not handle")
 
 enum peel_counter {
 #define X(id, name, help) PEEL_##id,
@@ -137,12 +140,12 @@ enum peel_counter {
 	PEEL_N_COUNTERS
 };
 
-/** A thread's counters. Exactly one thread adds; anybody may read (relaxed). */
+/** A thread's counters. Exactly one thread adds; any thread may read (relaxed). */
 struct peel_stats {
 	uint64_t value[PEEL_N_COUNTERS];
 } __attribute__((aligned(64)));
 
-/** Owner thread only: a relaxed load and store, no locked instruction. */
+/** Add @p n: a relaxed load and store, no locked instruction. Thread: the owner. */
 static inline void
 peel_stats_add(struct peel_stats *s, enum peel_counter c, uint64_t n)
 {
@@ -150,7 +153,7 @@ peel_stats_add(struct peel_stats *s, enum peel_counter c, uint64_t n)
 		__ATOMIC_RELAXED);
 }
 
-/** Any thread. */
+/** Read one counter. Thread: any. */
 static inline uint64_t
 peel_stats_get(const struct peel_stats *s, enum peel_counter c)
 {
