@@ -13,7 +13,7 @@
 
 #include "peel_dns.h"
 #include "hosts.h"
-#include "node.h"
+#include "status.h"
 
 #define NAMES_WAITING_SHARE 8 /* one in so many of all packet buffers may wait for names */
 #define PEERS_MIN 4096	      /* peers remembered over all overlays, at least */
@@ -473,6 +473,19 @@ start_http(struct peel_node *node)
 	return rc != 0 ? rc : peel_http_ask_new(&ac, &node->http_ask);
 }
 
+static int
+start_management(struct peel_node *node, char *why, size_t why_size)
+{
+	struct peel_management_conf mc = {
+		.loop = &node->loop,
+		.path = node->conf.management,
+		.answer = node_status_answer,
+		.arg = node,
+	};
+
+	return mc.path[0] == '\0' ? 0 : peel_management_new(&mc, &node->management, why, why_size);
+}
+
 int
 node_assemble(struct peel_node *node, char *why, size_t why_size)
 {
@@ -507,6 +520,6 @@ node_assemble(struct peel_node *node, char *why, size_t why_size)
 	if (rc == 0)
 		rc = start_http(node);
 	if (rc == 0)
-		rc = node_management_start(node, why, why_size);
+		rc = start_management(node, why, why_size);
 	return rc;
 }

@@ -56,6 +56,7 @@ on_tick(uv_timer_t *timer)
 	next = min_u64(next, watch_port(node));
 	next = min_u64(next, peel_own_addresses_tick(node->own_addresses));
 	peel_rcu_poll(node->rcu);
+	next = min_u64(next, node_rates_tick(node));
 	node_stages_tick(node);
 	node_wake_workers(node);
 	uv_timer_start(timer, on_tick, next < TICK_MIN_MS ? TICK_MIN_MS : next, 0);

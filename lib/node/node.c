@@ -109,7 +109,7 @@ peel_node_free(struct peel_node *node)
 {
 	if (node == NULL)
 		return;
-	node_management_stop(node);
+	peel_management_free(node->management);
 	peel_http_ask_free(node->http_ask);
 	peel_http_serve_free(node->http_serve);
 	peel_bootstrap_free(node->bootstrap);

@@ -14,6 +14,7 @@
 #include "peel_dht.h"
 #include "peel_http_ask.h"
 #include "peel_http_serve.h"
+#include "peel_management.h"
 #include "peel_names.h"
 #include "peel_node.h"
 #include "peel_own_addresses.h"
@@ -30,8 +31,6 @@ struct node_worker {
 	bool mail; /* control pushed something since the last wake */
 };
 
-struct node_management; /* management socket: management.c */
-
 /* What the program is told about an own circuit. */
 struct node_change {
 	peel_origin_id id;
@@ -43,6 +42,14 @@ struct node_change {
 struct node_lack {
 	enum peel_origin_lack seen, told;
 	uint64_t since_ms; /* of seen */
+};
+
+#define NODE_RATES 4 /* counters that have rates */
+
+/** Their values now and a second ago. */
+struct node_sample {
+	uint64_t ms; /* 0: not taken yet */
+	uint64_t value[NODE_RATES];
 };
 
 struct peel_node {
@@ -91,7 +98,8 @@ struct peel_node {
 	struct peel_bootstrap *bootstrap;
 	struct peel_http_serve *http_serve;
 	struct peel_http_ask *http_ask;
-	struct node_management *management;
+	struct peel_management *management;	/* NULL: none */
+	struct node_sample sample[2];		/* the older one first */
 	struct peel_node_privileges privileges; /* of the program; no user: it did not say */
 	void (*on_ready)(void *arg);
 	void *ready_arg;
@@ -141,12 +149,3 @@ void node_no_socket(void *arg, int error);
 /* workers.c */
 int node_workers_start(struct peel_node *node);
 void node_workers_stop(struct peel_node *node);
-
-/* management.c */
-int node_management_start(struct peel_node *node, char *why, size_t why_size);
-/** Closes its handles; the loop must run once more for their callbacks. */
-void node_management_stop(struct peel_node *node);
-
-/* status.c */
-/** Sum of a counter over the workers and the control thread. */
-uint64_t node_counter(const struct peel_node *node, enum peel_counter c);

@@ -11,6 +11,7 @@
 
 #include "peel_or_circuit.h"
 #include "peel_fan.h"
+#include "peel_management.h"
 #include "peel_overlay.h"
 #include "peel_policy.h"
 #include "peel_port.h"
@@ -34,7 +35,7 @@ struct peel_node_conf {
 	/* [node] */
 	char key_file[256]; /* empty: a fresh key, gone with the node (W17) */
 	uint8_t community[PEEL_N_COMMUNITIES][PEEL_COMMUNITY_LEN];
-	char management[108]; /* path of the management socket; empty: none */
+	char management[PEEL_MANAGEMENT_PATH_MAX]; /* path of the management socket; empty: none */
 	/* [port] */
 	const struct peel_port_ops *port;
 	/* what the configuration sets; pool, stats, rcu are filled in by the node */

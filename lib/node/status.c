@@ -12,38 +12,60 @@
 
 #include "status.h"
 
+#define SAMPLE_MS 1000
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+/* A field of an object; left out when it has no value. */
+struct field {
+	const char *name;
+	json_t *value;
+};
+
+/* The last one has no name. */
+static json_t *
+object(const struct field *field)
+{
+	json_t *o = json_object();
+
+	for (; field->name != NULL; field++) {
+		if (field->value != NULL)
+			json_object_set_new(o, field->name, field->value);
+	}
+	return o;
+}
+
+#define OBJECT(...) object((const struct field[]){__VA_ARGS__, {0}})
+
 /* Large numbers are unsigned here and signed in JSON; none of ours gets near the difference. */
-static void
-put(json_t *object, const char *name, uint64_t value)
+static json_t *
+number(uint64_t value)
 {
-	json_object_set_new(object, name, json_integer((json_int_t)value));
+	return json_integer((json_int_t)value);
 }
 
-static void
-put_text(json_t *object, const char *name, const char *value)
-{
-	json_object_set_new(object, name, json_string(value));
-}
-
-static void
-put_hex(json_t *object, const char *name, const uint8_t *p, size_t len)
+static json_t *
+hex(const uint8_t *p, size_t len)
 {
 	char text[2 * PEEL_PK_LEN + 1] = "";
 
 	for (size_t i = 0; i < len && i < PEEL_PK_LEN; i++)
 		snprintf(text + 2 * i, 3, "%02x", p[i]);
-	put_text(object, name, text);
+	return json_string(text);
 }
 
-static void
-put_addr(json_t *object, const char *name, const struct peel_addr *a)
+static json_t *
+address(const struct peel_addr *a)
 {
 	char text[PEEL_ADDR_TEXT_MAX];
 
-	if (a->family == PEEL_FAMILY_NONE)
-		json_object_set_new(object, name, json_null());
-	else
-		put_text(object, name, peel_addr_text(a, text));
+	return a->family == PEEL_FAMILY_NONE ? json_null() : json_string(peel_addr_text(a, text));
+}
+
+static void
+put(json_t *o, const char *name, uint64_t value)
+{
+	json_object_set_new(o, name, number(value));
 }
 
 static json_t *
@@ -66,8 +88,9 @@ flag_list(uint16_t flags)
 
 /* ---- counters -------------------------------------------------------------------------------- */
 
-uint64_t
-node_counter(const struct peel_node *node, enum peel_counter c)
+/* Sum over the workers and the control thread. */
+static uint64_t
+counter(const struct peel_node *node, enum peel_counter c)
 {
 	uint64_t sum = peel_stats_get(&node->stats, c);
 
@@ -86,28 +109,28 @@ is_drop(enum peel_counter c)
 static json_t *
 counters(const struct peel_node *node)
 {
-	json_t *object = json_object(), *drops = json_object();
+	json_t *o = json_object(), *drops = json_object();
 
 	for (int c = 0; c < PEEL_N_COUNTERS; c++)
-		put(is_drop((enum peel_counter)c) ? drops : object, peel_counter_info[c].name,
-			node_counter(node, (enum peel_counter)c));
-	json_object_set_new(object, "drops", drops);
-	return object;
+		put(is_drop((enum peel_counter)c) ? drops : o, peel_counter_info[c].name,
+			counter(node, (enum peel_counter)c));
+	json_object_set_new(o, "drops", drops);
+	return o;
 }
 
 /* One block; a worker never touches most counters, so zeros are left out. */
 static json_t *
 block_counters(const struct peel_stats *stats)
 {
-	json_t *object = json_object();
+	json_t *o = json_object();
 
 	for (int c = 0; c < PEEL_N_COUNTERS; c++) {
 		uint64_t v = peel_stats_get(stats, (enum peel_counter)c);
 
 		if (v != 0)
-			put(object, peel_counter_info[c].name, v);
+			put(o, peel_counter_info[c].name, v);
 	}
-	return object;
+	return o;
 }
 
 static json_t *
@@ -116,16 +139,12 @@ workers(const struct peel_node *node)
 	json_t *list = json_array();
 
 	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
-		json_t *row = json_object();
-
-		put(row, "id", i);
-		if (node->conf.core[i] >= 0)
-			put(row, "core", (uint64_t)node->conf.core[i]);
-		else
-			json_object_set_new(row, "core", json_null());
-		json_object_set_new(row, "running", json_boolean(node->worker[i].running));
-		json_object_set_new(row, "counters", block_counters(&node->worker[i].stats));
-		json_array_append_new(list, row);
+		int core = node->conf.core[i];
+		json_array_append_new(
+			list, OBJECT({"id", number(i)},
+				      {"core", core >= 0 ? number((uint64_t)core) : json_null()},
+				      {"running", json_boolean(node->worker[i].running)},
+				      {"counters", block_counters(&node->worker[i].stats)}));
 	}
 	return list;
 }
@@ -133,26 +152,33 @@ workers(const struct peel_node *node)
 static const enum peel_counter rated[NODE_RATES] = {
 	PEEL_RX_DATAGRAMS, PEEL_RX_BYTES, PEEL_TX_DATAGRAMS, PEEL_TX_BYTES};
 
-void
-node_sample_take(const struct peel_node *node, struct node_sample *out)
+uint64_t
+node_rates_tick(struct peel_node *node)
 {
-	out->ms = peel_now_ms(node->env);
+	struct node_sample *before = &node->sample[0], *last = &node->sample[1];
+	uint64_t now = peel_now_ms(node->env);
+
+	if (last->ms != 0 && now < last->ms + SAMPLE_MS)
+		return last->ms + SAMPLE_MS - now;
+	*before = *last;
+	last->ms = now;
 	for (int i = 0; i < NODE_RATES; i++)
-		out->value[i] = node_counter(node, rated[i]);
+		last->value[i] = counter(node, rated[i]);
+	return SAMPLE_MS;
 }
 
 static json_t *
 rates(const struct peel_node *node)
 {
-	struct node_sample s[2];
-	json_t *object = json_object();
+	const struct node_sample *before = &node->sample[0], *last = &node->sample[1];
+	json_t *o = json_object();
 
-	if (!node_management_samples(node, s) || s[1].ms <= s[0].ms)
-		return object;
+	if (before->ms == 0)
+		return o;
 	for (int i = 0; i < NODE_RATES; i++)
-		put(object, peel_counter_info[rated[i]].name,
-			(s[1].value[i] - s[0].value[i]) * 1000 / (s[1].ms - s[0].ms));
-	return object;
+		put(o, peel_counter_info[rated[i]].name,
+			(last->value[i] - before->value[i]) * 1000 / (last->ms - before->ms));
+	return o;
 }
 
 /* ---- parts of the status --------------------------------------------------------------------- */
@@ -161,16 +187,12 @@ static json_t *
 circuit_counts(const struct peel_node *node)
 {
 	struct peel_or_count count;
-	json_t *object = json_object();
 
 	peel_or_count(node->or_circuits, &count);
-	put(object, "exits", count.exits);
-	put(object, "unproved", count.unproved);
-	put(object, "relays", count.relays);
-	put(object, "pending", count.pending);
-	put(object, "removing", count.removing);
-	put(object, "max_joined", node->conf.tunnel.max_joined_circuits);
-	return object;
+	return OBJECT({"exits", number(count.exits)}, {"unproved", number(count.unproved)},
+		{"relays", number(count.relays)}, {"pending", number(count.pending)},
+		{"removing", number(count.removing)},
+		{"max_joined", number(node->conf.tunnel.max_joined_circuits)});
 }
 
 static const char *
@@ -188,28 +210,17 @@ lack_name(enum peel_origin_lack lack)
 }
 
 static json_t *
-own_pools(const struct peel_node *node)
+own_pool(unsigned int hops, const struct peel_origin_pool *p)
 {
-	json_t *list = json_array();
-	struct peel_origin_pool p;
 	char text[256];
 
-	for (unsigned int hops = 1; hops <= PEEL_HOPS_MAX; hops++) {
-		if (peel_origin_pool(node->origin_circuits, hops, &p) != 0)
-			continue;
-		json_t *row = json_object();
-
-		put(row, "hops", hops);
-		put(row, "wanted", p.wanted);
-		put(row, "ready", p.ready);
-		put(row, "extending", p.extending);
-		put_text(row, "missing", lack_name(p.lack));
-		if (p.lack != PEEL_ORIGIN_LACK_NOTHING)
-			put_text(row, "why", peel_origin_lack_text(&p, text, sizeof(text)));
-		put(row, "pause_ms", p.pause_ms);
-		json_array_append_new(list, row);
-	}
-	return list;
+	return OBJECT({"hops", number(hops)}, {"wanted", number(p->wanted)},
+		{"ready", number(p->ready)}, {"extending", number(p->extending)},
+		{"missing", json_string(lack_name(p->lack))},
+		{"why", p->lack == PEEL_ORIGIN_LACK_NOTHING
+				? NULL
+				: json_string(peel_origin_lack_text(p, text, sizeof(text)))},
+		{"pause_ms", number(p->pause_ms)});
 }
 
 /* Circuits of this node's own making. */
@@ -217,40 +228,39 @@ static json_t *
 own_counts(const struct peel_node *node)
 {
 	struct peel_origin_count count;
-	json_t *object = json_object();
+	struct peel_origin_pool pool;
+	json_t *pools;
 
+	if (node->origin_circuits == NULL)
+		return NULL;
+	pools = json_array();
+	for (unsigned int hops = 1; hops <= PEEL_HOPS_MAX; hops++) {
+		if (peel_origin_pool(node->origin_circuits, hops, &pool) == 0)
+			json_array_append_new(pools, own_pool(hops, &pool));
+	}
 	peel_origin_count(node->origin_circuits, &count);
-	put(object, "extending", count.extending);
-	put(object, "ready", count.ready);
-	put(object, "closing", count.closing);
-	put(object, "max", node->conf.max_own_circuits);
-	json_object_set_new(object, "pools", own_pools(node));
-	return object;
+	return OBJECT({"extending", number(count.extending)}, {"ready", number(count.ready)},
+		{"closing", number(count.closing)}, {"max", number(node->conf.max_own_circuits)},
+		{"pools", pools});
 }
 
 static json_t *
 peer_counts(const struct peel_node *node)
 {
-	json_t *object = json_object();
-
-	put(object, "tunnel", peel_overlay_count(node->overlay, PEEL_COMMUNITY_TUNNEL));
-	put(object, "discovery", peel_overlay_count(node->overlay, PEEL_COMMUNITY_DISCOVERY));
-	put(object, "dht", peel_overlay_count(node->overlay, PEEL_COMMUNITY_DHT));
-	return object;
+	return OBJECT({"tunnel", number(peel_overlay_count(node->overlay, PEEL_COMMUNITY_TUNNEL))},
+		{"discovery", number(peel_overlay_count(node->overlay, PEEL_COMMUNITY_DISCOVERY))},
+		{"dht", number(peel_overlay_count(node->overlay, PEEL_COMMUNITY_DHT))});
 }
 
 static json_t *
 dht_counts(const struct peel_node *node)
 {
 	struct peel_dht_count count;
-	json_t *object = json_object();
 
 	peel_dht_count(node->dht, &count);
-	put(object, "nodes_ipv4", count.nodes_ipv4);
-	put(object, "nodes_ipv6", count.nodes_ipv6);
-	put(object, "values", count.values);
-	put(object, "peers", count.peers);
-	return object;
+	return OBJECT({"nodes_ipv4", number(count.nodes_ipv4)},
+		{"nodes_ipv6", number(count.nodes_ipv6)}, {"values", number(count.values)},
+		{"peers", number(count.peers)});
 }
 
 struct candidate_count {
@@ -274,14 +284,10 @@ static json_t *
 candidate_counts(const struct peel_node *node)
 {
 	struct candidate_count n = {0};
-	json_t *object = json_object();
 
 	peel_overlay_dump(node->overlay, count_candidate, &n);
-	put(object, "all", n.all);
-	put(object, "relay", n.relay);
-	put(object, "exit_bt", n.exit_bt);
-	put(object, "exit_ipv8", n.exit_ipv8);
-	return object;
+	return OBJECT({"all", number(n.all)}, {"relay", number(n.relay)},
+		{"exit_bt", number(n.exit_bt)}, {"exit_ipv8", number(n.exit_ipv8)});
 }
 
 /* Resident memory: the second number of /proc/self/statm, in pages. Hugepages are not in it. */
@@ -302,13 +308,10 @@ resident_bytes(void)
 static json_t *
 memory(const struct peel_node *node)
 {
-	json_t *object = json_object();
-
-	put(object, "rss_bytes", resident_bytes());
-	put(object, "table_bytes", peel_route_memory(node->routes));
-	put(object, "buffers", node->pool->size);
-	put(object, "buffers_in_use", rte_mempool_in_use_count(node->pool));
-	return object;
+	return OBJECT({"rss_bytes", number(resident_bytes())},
+		{"table_bytes", number(peel_route_memory(node->routes))},
+		{"buffers", number(node->pool->size)},
+		{"buffers_in_use", number(rte_mempool_in_use_count(node->pool))});
 }
 
 static double
@@ -331,11 +334,11 @@ port_line(void *arg, const char *name, uint64_t value)
 static json_t *
 port(const struct peel_node *node)
 {
-	json_t *object = json_object();
+	json_t *o = json_object();
 
 	if (node->conf.port->dump != NULL)
-		node->conf.port->dump(node->port, port_line, object);
-	return object;
+		node->conf.port->dump(node->port, port_line, o);
+	return o;
 }
 
 const struct peel_node_capability peel_node_capability[PEEL_NODE_CAPABILITIES] = {
@@ -351,54 +354,42 @@ peel_node_set_privileges(struct peel_node *node, const struct peel_node_privileg
 static json_t *
 privileges(const struct peel_node_privileges *p)
 {
-	json_t *object = json_object(), *list = json_array();
+	json_t *list;
 
+	if (p->user[0] == '\0')
+		return NULL;
+	list = json_array();
 	for (int i = 0; i < PEEL_NODE_CAPABILITIES; i++) {
 		if (p->capabilities >> peel_node_capability[i].bit & 1)
 			json_array_append_new(list, json_string(peel_node_capability[i].name));
 	}
-	put_text(object, "user", p->user);
-	json_object_set_new(object, "capabilities", list);
-	json_object_set_new(object, "no_new_privileges", json_boolean(p->no_new_privileges));
-	put_text(object, "files", p->files);
-	put_text(object, "system_calls", p->system_calls);
-	return object;
+	return OBJECT({"user", json_string(p->user)}, {"capabilities", list},
+		{"no_new_privileges", json_boolean(p->no_new_privileges)},
+		{"files", json_string(p->files)}, {"system_calls", json_string(p->system_calls)});
 }
 
 static json_t *
-status(const struct peel_node *node)
+status(struct peel_node *node)
 {
-	json_t *o = json_object();
-	struct peel_addr public;
+	const struct peel_node_conf *conf = &node->conf;
+	struct peel_addr public = {0};
 
-	memset(&public, 0, sizeof(public));
 	peel_overlay_public(node->overlay, &public);
-	put_text(o, "version", PEEL_VERSION);
-	put(o, "uptime_ms", peel_now_ms(node->env) - node->started_ms);
-	json_object_set_new(o, "cpu_seconds", json_real(cpu_seconds()));
-	put_addr(o, "address", &node->local);
-	json_object_set_new(
-		o, "address_lost", json_boolean(peel_own_addresses_lost(node->own_addresses)));
-	put_addr(o, "public_address", &public);
-	put_hex(o, "mid", node->identity.mid, sizeof(node->identity.mid));
-	put_hex(o, "community", node->conf.community[PEEL_COMMUNITY_TUNNEL], PEEL_COMMUNITY_LEN);
-	json_object_set_new(o, "flags", flag_list(node->conf.tunnel.peer_flags));
-	put_text(o, "driver", node->conf.port->name);
-	put_text(o, "engine", node->conf.engine->name);
-	json_object_set_new(o, "circuits", circuit_counts(node));
-	if (node->origin_circuits != NULL)
-		json_object_set_new(o, "own_circuits", own_counts(node));
-	json_object_set_new(o, "peers", peer_counts(node));
-	json_object_set_new(o, "dht", dht_counts(node));
-	json_object_set_new(o, "candidates", candidate_counts(node));
-	json_object_set_new(o, "memory", memory(node));
-	json_object_set_new(o, "rates", rates(node));
-	json_object_set_new(o, "counters", counters(node));
-	json_object_set_new(o, "workers", workers(node));
-	json_object_set_new(o, "port", port(node));
-	if (node->privileges.user[0] != '\0')
-		json_object_set_new(o, "privileges", privileges(&node->privileges));
-	return o;
+	return OBJECT({"version", json_string(PEEL_VERSION)},
+		{"uptime_ms", number(peel_now_ms(node->env) - node->started_ms)},
+		{"cpu_seconds", json_real(cpu_seconds())}, {"address", address(&node->local)},
+		{"address_lost", json_boolean(peel_own_addresses_lost(node->own_addresses))},
+		{"public_address", address(&public)},
+		{"mid", hex(node->identity.mid, sizeof(node->identity.mid))},
+		{"community", hex(conf->community[PEEL_COMMUNITY_TUNNEL], PEEL_COMMUNITY_LEN)},
+		{"flags", flag_list(conf->tunnel.peer_flags)},
+		{"driver", json_string(conf->port->name)},
+		{"engine", json_string(conf->engine->name)}, {"circuits", circuit_counts(node)},
+		{"own_circuits", own_counts(node)}, {"peers", peer_counts(node)},
+		{"dht", dht_counts(node)}, {"candidates", candidate_counts(node)},
+		{"memory", memory(node)}, {"rates", rates(node)}, {"counters", counters(node)},
+		{"workers", workers(node)}, {"port", port(node)},
+		{"privileges", privileges(&node->privileges)});
 }
 
 /* ---- lists ----------------------------------------------------------------------------------- */
@@ -406,21 +397,17 @@ status(const struct peel_node *node)
 static void
 circuit_row(void *arg, const struct peel_or_row *row)
 {
-	json_t *o = json_object();
-
-	put_text(o, "kind", row->kind);
-	put(o, "circuit_id", row->cid);
-	put_addr(o, "previous", &row->previous);
-	if (row->next.family != PEEL_FAMILY_NONE) {
-		put(o, "next_circuit_id", row->next_cid);
-		put_addr(o, "next", &row->next);
-	}
-	put(o, "age_ms", row->age_ms);
-	put(o, "cells_forward", row->cells_forward);
-	put(o, "cells_backward", row->cells_backward);
-	put(o, "bytes_forward", row->bytes_forward);
-	put(o, "bytes_backward", row->bytes_backward);
-	json_array_append_new(arg, o);
+	bool joined = row->next.family != PEEL_FAMILY_NONE;
+	json_array_append_new(
+		arg, OBJECT({"kind", json_string(row->kind)}, {"circuit_id", number(row->cid)},
+			     {"previous", address(&row->previous)},
+			     {"next_circuit_id", joined ? number(row->next_cid) : NULL},
+			     {"next", joined ? address(&row->next) : NULL},
+			     {"age_ms", number(row->age_ms)},
+			     {"cells_forward", number(row->cells_forward)},
+			     {"cells_backward", number(row->cells_backward)},
+			     {"bytes_forward", number(row->bytes_forward)},
+			     {"bytes_backward", number(row->bytes_backward)}));
 }
 
 static json_t *
@@ -429,14 +416,13 @@ hops(const struct peel_origin_info *info)
 	json_t *list = json_array();
 
 	for (unsigned int i = 0; i < info->hops; i++) {
-		json_t *hop = json_object();
+		const struct peel_addr *a = &info->hop[i].addr;
 		uint8_t mid[PEEL_MID_LEN];
 
 		peel_mid(info->hop[i].pk, PEEL_PK_LEN, mid);
-		put_hex(hop, "mid", mid, sizeof(mid));
-		if (info->hop[i].addr.family != PEEL_FAMILY_NONE)
-			put_addr(hop, "address", &info->hop[i].addr);
-		json_array_append_new(list, hop);
+		json_array_append_new(list,
+			OBJECT({"mid", hex(mid, sizeof(mid))},
+				{"address", a->family != PEEL_FAMILY_NONE ? address(a) : NULL}));
 	}
 	return list;
 }
@@ -449,21 +435,26 @@ own_row(void *arg, peel_origin_id id, const struct peel_origin_info *info)
 		[PEEL_ORIGIN_READY] = "ready",
 		[PEEL_ORIGIN_CLOSING] = "closing",
 	};
-	json_t *o = json_object();
-
 	(void)id;
-	put_text(o, "kind", "own");
-	put(o, "circuit_id", info->cid);
-	put_text(o, "state", states[info->state]);
-	put(o, "goal", info->goal);
-	json_object_set_new(o, "hops", hops(info));
-	put(o, "age_ms", info->age_ms);
-	put(o, "rtt_ms", info->rtt_ms);
-	put(o, "cells_forward", info->cells_up);
-	put(o, "cells_backward", info->cells_down);
-	put(o, "bytes_forward", info->bytes_up);
-	put(o, "bytes_backward", info->bytes_down);
-	json_array_append_new(arg, o);
+	json_array_append_new(arg,
+		OBJECT({"kind", json_string("own")}, {"circuit_id", number(info->cid)},
+			{"state", json_string(states[info->state])}, {"goal", number(info->goal)},
+			{"hops", hops(info)}, {"age_ms", number(info->age_ms)},
+			{"rtt_ms", number(info->rtt_ms)}, {"cells_forward", number(info->cells_up)},
+			{"cells_backward", number(info->cells_down)},
+			{"bytes_forward", number(info->bytes_up)},
+			{"bytes_backward", number(info->bytes_down)}));
+}
+
+static json_t *
+circuits(struct peel_node *node)
+{
+	json_t *list = json_array();
+
+	peel_or_dump(node->or_circuits, circuit_row, list);
+	if (node->origin_circuits != NULL)
+		peel_origin_dump(node->origin_circuits, own_row, list);
+	return list;
 }
 
 struct peer_list {
@@ -475,65 +466,64 @@ static void
 peer_row(void *arg, const struct peel_peer *peer)
 {
 	struct peer_list *list = arg;
-	json_t *o = json_object();
-
-	put_hex(o, "mid", peer->mid, sizeof(peer->mid));
-	put_addr(o, "address", &peer->addr);
-	json_object_set_new(o, "flags", flag_list(peer->flags));
-	json_object_set_new(o, "candidate", json_boolean(peer->candidate));
-	put(o, "heard_ms_ago",
-		list->now_ms > peer->last_heard_ms ? list->now_ms - peer->last_heard_ms : 0);
-	json_array_append_new(list->rows, o);
+	uint64_t now = list->now_ms, heard = peer->last_heard_ms;
+	json_array_append_new(list->rows,
+		OBJECT({"mid", hex(peer->mid, sizeof(peer->mid))},
+			{"address", address(&peer->addr)}, {"flags", flag_list(peer->flags)},
+			{"candidate", json_boolean(peer->candidate)},
+			{"heard_ms_ago", number(now > heard ? now - heard : 0)}));
 }
 
 static json_t *
-stats(const struct peel_node *node)
+peers(struct peel_node *node)
 {
-	json_t *o = json_object();
+	struct peer_list list = {.rows = json_array(), .now_ms = peel_now_ms(node->env)};
 
-	put(o, "uptime_ms", peel_now_ms(node->env) - node->started_ms);
-	json_object_set_new(o, "counters", counters(node));
-	return o;
+	peel_overlay_dump(node->overlay, peer_row, &list);
+	return list.rows;
 }
 
 static json_t *
-answer(struct peel_node *node, const char *what)
+stats(struct peel_node *node)
 {
-	struct peer_list list = {.now_ms = peel_now_ms(node->env)};
-	json_t *o;
+	return OBJECT({"uptime_ms", number(peel_now_ms(node->env) - node->started_ms)},
+		{"counters", counters(node)});
+}
 
-	if (strcmp(what, "status") == 0)
-		return status(node);
-	if (strcmp(what, "stats") == 0)
-		return stats(node);
-	if (strcmp(what, "stages") == 0)
-		return node_stages(node);
-	if (strcmp(what, "circuits") == 0) {
-		o = json_array();
-		peel_or_dump(node->or_circuits, circuit_row, o);
-		if (node->origin_circuits != NULL)
-			peel_origin_dump(node->origin_circuits, own_row, o);
-		return o;
-	}
-	if (strcmp(what, "peers") == 0) {
-		list.rows = json_array();
-		peel_overlay_dump(node->overlay, peer_row, &list);
-		return list.rows;
-	}
-	o = json_object();
-	put_text(o, "error",
-		"unknown request; known: status, circuits, peers, stats, stages, each "
-		"optionally followed by pretty");
-	return o;
+/* ---- requests -------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	json_t *(*answer)(struct peel_node *node);
+} requests[] = {
+	{"status", status},
+	{"circuits", circuits},
+	{"peers", peers},
+	{"stats", stats},
+	{"stages", node_stages},
+};
+
+static json_t *
+unknown(void)
+{
+	return OBJECT(
+		{"error", json_string("unknown request; known: status, circuits, peers, stats, "
+				      "stages, each optionally followed by pretty")});
 }
 
 char *
-node_status_answer(struct peel_node *node, const char *what, bool pretty)
+node_status_answer(void *arg, const char *what, bool pretty)
 {
-	json_t *o = answer(node, what);
-	char *text =
-		json_dumps(o, JSON_REAL_PRECISION(9) | (pretty ? JSON_INDENT(2) : JSON_COMPACT));
+	json_t *o = NULL;
+	char *text;
 
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(requests) && o == NULL; i++) {
+		if (strcmp(what, requests[i].name) == 0)
+			o = requests[i].answer(arg);
+	}
+	if (o == NULL)
+		o = unknown();
+	text = json_dumps(o, JSON_REAL_PRECISION(9) | (pretty ? JSON_INDENT(2) : JSON_COMPACT));
 	json_decref(o);
 	return text;
 }

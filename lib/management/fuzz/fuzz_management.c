@@ -12,42 +12,39 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "status.h"
+#include "peel_management.h"
 
 #define LINE_MAX_BYTES 126 /* without its end */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct peel_node node;
+static struct peel_management *management;
+static uv_loop_t loop;
+static char path[PEEL_MANAGEMENT_PATH_MAX];
 static unsigned int n_answered;
 
-/* Stands in for status.c: the request itself comes back. */
-char *
-node_status_answer(struct peel_node *asked, const char *what, bool pretty)
+/* The request itself comes back. */
+static char *
+echo(void *arg, const char *what, bool pretty)
 {
 	char *text = NULL;
 
 	n_answered++;
-	if (asked != &node || asprintf(&text, "%s%s", what, pretty ? " pretty" : "") < 0)
+	if (arg != &loop || asprintf(&text, "%s%s", what, pretty ? " pretty" : "") < 0)
 		abort();
 	return text;
-}
-
-void
-node_sample_take(const struct peel_node *asked, struct node_sample *out)
-{
-	(void)asked;
-	memset(out, 0, sizeof(*out));
 }
 
 static void
 start(void)
 {
+	struct peel_management_conf conf = {
+		.loop = &loop, .path = path, .answer = echo, .arg = &loop};
 	char why[256] = "";
 
-	snprintf(node.conf.management, sizeof(node.conf.management), "/tmp/peel-fuzz-%d.sock",
-		(int)getpid());
-	if (uv_loop_init(&node.loop) != 0 || node_management_start(&node, why, sizeof(why)) != 0) {
+	snprintf(path, sizeof(path), "/tmp/peel-fuzz-%d.sock", (int)getpid());
+	if (uv_loop_init(&loop) != 0 ||
+		peel_management_new(&conf, &management, why, sizeof(why)) != 0) {
 		fprintf(stderr, "%s\n", why);
 		abort();
 	}
@@ -59,7 +56,7 @@ connect_to_node(void)
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	memcpy(to.sun_path, node.conf.management, sizeof(to.sun_path));
+	memcpy(to.sun_path, path, sizeof(to.sun_path));
 	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0)
 		abort();
 	return fd;
@@ -77,7 +74,7 @@ answer(int fd, char *out, size_t size)
 		if (n == 0 || (n < 0 && errno != EAGAIN))
 			return len;
 		len += n > 0 ? (size_t)n : 0;
-		uv_run(&node.loop, UV_RUN_NOWAIT);
+		uv_run(&loop, UV_RUN_NOWAIT);
 	}
 	abort(); /* it is kept waiting */
 }
@@ -104,7 +101,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t step, want_len, got_len;
 	int fd;
 
-	if (node.management == NULL)
+	if (management == NULL)
 		start();
 	if (size == 0)
 		return 0;
@@ -117,12 +114,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		/* It may have closed already: it has heard enough. */
 		if (send(fd, data + i, size - i < step ? size - i : step, MSG_NOSIGNAL) < 0)
 			break;
-		uv_run(&node.loop, UV_RUN_NOWAIT);
+		uv_run(&loop, UV_RUN_NOWAIT);
 	}
 	shutdown(fd, SHUT_WR);
 	got_len = answer(fd, got, sizeof(got));
 	close(fd);
-	uv_run(&node.loop, UV_RUN_NOWAIT);
+	uv_run(&loop, UV_RUN_NOWAIT);
 	want_len = expected(data, size, want);
 	if (n_answered != (want_len > 0) || got_len > want_len || memcmp(got, want, got_len) != 0)
 		abort();

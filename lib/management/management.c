@@ -8,21 +8,22 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "status.h"
+#include "peel_management.h"
 
 #define CLIENTS_MAX 32
 #define BACKLOG 64
 #define LINE_SIZE 128
 #define CLIENT_MS 5000
-#define SAMPLE_MS 1000
 
 struct client {
-	struct node_management *m;
+	LIST_ENTRY(client) entry;
+	struct peel_management *m;
 	uv_pipe_t pipe;
 	uv_timer_t limit;
 	uv_write_t write;
@@ -31,21 +32,15 @@ struct client {
 	size_t len;
 	char *answer;
 	bool closing;
-	struct client *next;
 };
 
-struct node_management {
-	struct peel_node *node;
+struct peel_management {
+	struct peel_management_conf conf;
 	uv_pipe_t listener;
-	uv_timer_t sampler;
-	struct node_sample sample[2];
-	unsigned int n_samples;
-	struct client *clients;
+	bool stopped; /* freed with the last of listener and clients */
+	LIST_HEAD(, client) clients;
 	unsigned int n_clients;
-	/* of the listener, the sampler and all clients: the last one frees */
-	unsigned int n_handles;
-	bool stopped;
-	char path[sizeof(((struct peel_node_conf *)0)->management)];
+	char path[PEEL_MANAGEMENT_PATH_MAX];
 	dev_t device; /* of the socket file, to remove no other */
 	ino_t inode;
 };
@@ -53,36 +48,28 @@ struct node_management {
 /* ---- end of handles -------------------------------------------------------------------------- */
 
 static void
-release(struct node_management *m)
-{
-	if (--m->n_handles == 0 && m->stopped)
-		free(m);
-}
-
-static void
 on_own_closed(uv_handle_t *handle)
 {
-	release(handle->data);
+	struct peel_management *m = handle->data;
+
+	m->stopped = true;
+	if (m->n_clients == 0)
+		free(m);
 }
 
 static void
 on_client_closed(uv_handle_t *handle)
 {
 	struct client *c = handle->data;
-	struct node_management *m = c->m;
+	struct peel_management *m = c->m;
 
 	if (--c->n_handles > 0)
 		return;
-	for (struct client **p = &m->clients; *p != NULL; p = &(*p)->next) {
-		if (*p == c) {
-			*p = c->next;
-			break;
-		}
-	}
-	m->n_clients--;
+	LIST_REMOVE(c, entry);
 	free(c->answer);
 	free(c);
-	release(m);
+	if (--m->n_clients == 0 && m->stopped)
+		free(m);
 }
 
 static void
@@ -124,7 +111,7 @@ client_answer(struct client *c)
 	if (pretty)
 		*space = '\0';
 	uv_read_stop((uv_stream_t *)&c->pipe);
-	text = node_status_answer(c->m->node, c->line, pretty);
+	text = c->m->conf.answer(c->m->conf.arg, c->line, pretty);
 	if (text == NULL) {
 		client_close(c);
 		return;
@@ -178,7 +165,7 @@ on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 static void
 on_connection(uv_stream_t *listener, int status)
 {
-	struct node_management *m = listener->data;
+	struct peel_management *m = listener->data;
 	struct client *c;
 
 	if (status != 0)
@@ -191,10 +178,8 @@ on_connection(uv_stream_t *listener, int status)
 	uv_pipe_init(listener->loop, &c->pipe, 0);
 	uv_timer_init(listener->loop, &c->limit);
 	c->n_handles = 2;
-	c->next = m->clients;
-	m->clients = c;
+	LIST_INSERT_HEAD(&m->clients, c, entry);
 	m->n_clients++;
-	m->n_handles++;
 	/* One too many is taken and let go, or the kernel would keep it waiting. */
 	if (uv_accept(listener, (uv_stream_t *)&c->pipe) != 0 || m->n_clients > CLIENTS_MAX ||
 		uv_timer_start(&c->limit, on_limit, CLIENT_MS, 0) != 0 ||
@@ -244,7 +229,7 @@ clear_path(const struct sockaddr_un *sun, char *why, size_t why_size)
 
 /* @return the listening socket or -errno. */
 static int
-open_socket(struct node_management *m, char *why, size_t why_size)
+open_socket(struct peel_management *m, char *why, size_t why_size)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	struct stat st;
@@ -271,7 +256,7 @@ open_socket(struct node_management *m, char *why, size_t why_size)
 }
 
 static int
-listen_on_path(struct node_management *m, char *why, size_t why_size)
+listen_on_path(struct peel_management *m, char *why, size_t why_size)
 {
 	int fd = open_socket(m, why, why_size), ret = fd < 0 ? fd : 0;
 
@@ -288,62 +273,40 @@ listen_on_path(struct node_management *m, char *why, size_t why_size)
 	return ret;
 }
 
-static void
-on_sample(uv_timer_t *timer)
-{
-	struct node_management *m = timer->data;
-
-	m->sample[0] = m->sample[1];
-	node_sample_take(m->node, &m->sample[1]);
-	if (m->n_samples < 2)
-		m->n_samples++;
-}
-
-bool
-node_management_samples(const struct peel_node *node, struct node_sample out[2])
-{
-	const struct node_management *m = node->management;
-
-	if (m == NULL || m->n_samples < 2)
-		return false;
-	memcpy(out, m->sample, sizeof(m->sample));
-	return true;
-}
-
 int
-node_management_start(struct peel_node *node, char *why, size_t why_size)
+peel_management_new(const struct peel_management_conf *conf, struct peel_management **out,
+	char *why, size_t why_size)
 {
-	struct node_management *m = calloc(1, sizeof(*m));
+	struct peel_management *m = calloc(1, sizeof(*m));
+	int rc;
 
 	if (m == NULL)
 		return -ENOMEM;
-	m->node = node;
-	memcpy(m->path, node->conf.management, sizeof(m->path));
-	m->path[sizeof(m->path) - 1] = '\0';
-	uv_pipe_init(&node->loop, &m->listener, 0);
-	uv_timer_init(&node->loop, &m->sampler);
-	m->listener.data = m->sampler.data = m;
-	m->n_handles = 2;
-	node->management = m; /* node_management_stop ends it, also after an error below */
-	uv_timer_start(&m->sampler, on_sample, 0, SAMPLE_MS);
-	return m->path[0] == '\0' ? 0 : listen_on_path(m, why, why_size);
+	m->conf = *conf;
+	snprintf(m->path, sizeof(m->path), "%s", conf->path);
+	LIST_INIT(&m->clients);
+	uv_pipe_init(conf->loop, &m->listener, 0);
+	m->listener.data = m;
+	rc = listen_on_path(m, why, why_size);
+	if (rc == 0)
+		*out = m;
+	else
+		peel_management_free(m);
+	return rc;
 }
 
 void
-node_management_stop(struct peel_node *node)
+peel_management_free(struct peel_management *m)
 {
-	struct node_management *m = node->management;
+	struct client *c;
 	struct stat st;
 
 	if (m == NULL)
 		return;
-	node->management = NULL;
-	m->stopped = true;
 	if (m->inode != 0 && lstat(m->path, &st) == 0 && st.st_dev == m->device &&
 		st.st_ino == m->inode)
 		unlink(m->path); /* fails after root was given up: the next start removes it */
-	for (struct client *c = m->clients; c != NULL; c = c->next)
+	LIST_FOREACH (c, &m->clients, entry)
 		client_close(c);
 	uv_close((uv_handle_t *)&m->listener, on_own_closed);
-	uv_close((uv_handle_t *)&m->sampler, on_own_closed);
 }
