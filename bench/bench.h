@@ -9,9 +9,9 @@
  *
  *   {"results":[{"suite","case","params":{...},"unit","median","min","max","vs":{"name":ratio}}]}
  *
- * A result has one sample per round. What is compared runs interleaved, round by round, so that a
- * noisy neighbour hits all of it; a ratio is the median of the ratios within the rounds. Thread:
- * main, all of it, but for what says otherwise.
+ * A result has one sample per round. Cases that are compared run interleaved, round by round, so
+ * that a noisy neighbour disturbs all of them. A ratio is the median of the ratios within the
+ * rounds. Thread: main, unless something else is said.
  *
  *   bench_begin(&b, "aead", argc, argv, NULL);
  *   timed[0].result = bench_result(&b, "seal", "cycles/cell", "{s:i}", "bytes", 64);
@@ -65,14 +65,13 @@ void bench_progress(const struct bench *b, const char *format, ...)
 void bench_skip(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 /** End the program: something does not work. */
 void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
-/** The same, unless @p rc is 0: an errno, negative or not, of what the program cannot do without.
- */
+/** The same unless @p rc is 0. It is an errno, negative or not, of something the program needs. */
 void bench_must(int rc, const char *what);
 
 /**
  * A new result; @p params is a jansson pack format of an object, e.g. "{s:s,s:i}". Suite, case and
- * params together are its name, unique; strings other than parameters are not copied. Units say
- * what is better: "x/y" with y = s, CPU-s or core-s and "%" the more, all others the less
+ * params together are its name, unique; strings other than parameters are not copied. The unit says
+ * what is better: more of "%" and of anything per s, CPU-s or core-s, less of all others
  * (bench/results.py has the list).
  */
 struct bench_result *bench_result(
@@ -99,8 +98,8 @@ struct bench_timed {
 /**
  * b->rounds rounds over all of t[], after one that is not counted. A sample is the median over many
  * bursts (calls of run) within the round, so that an interrupted burst does not count; the
- * counter's own cost is taken off. One call for all of a program's cases is best: the longer the
- * time between rounds, the more of the machine's moods the range shows.
+ * counter's own cost is taken off. One call for all cases of a program is best: the longer a round
+ * takes, the more of the machine's moods the range shows.
  */
 void bench_time(struct bench *b, struct bench_timed *t, size_t n);
 /** One slice of a round: median cycles per item. For programs that make their rounds themselves.

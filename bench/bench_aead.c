@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Cycles per cell of every AEAD engine: seal and open, by length and burst. Texts are warm, as they
- * are after the stages before; keys are warm too, or drawn at random from 8,192 sessions.
+ * Cycles per cell of every AEAD engine: seal and open, by length and burst. Texts are warm, as
+ * earlier stages leave them. Keys are warm as well, or drawn at random from 8,192 sessions.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The suite `io`: what a datagram costs a port alone. One worker receives, sends back and flushes;
- * a thread on another CPU generates and swallows. The figure is the CPU time of the worker per
- * datagram, and datagrams per second (which the generator limits on kernel interfaces). Sockets run
- * on loopback: datagrams alone, coalesced (UDP_SEGMENT), and without the driver's offloads.
+ * The suite `io`: what a datagram costs in a port alone. One worker receives, sends back and
+ * flushes; a thread on another CPU generates and swallows. The figure is the CPU time of the worker
+ * per datagram, and datagrams per second (which the generator limits on kernel interfaces). Sockets
+ * run on loopback: datagrams alone, coalesced (UDP_SEGMENT), and without the driver's offloads.
  * af_packet and af_xdp run on a veth and tap on its own interface, against the kernel's UDP, in a
  * network namespace of our own (root); memif against a second device in this process.
  */

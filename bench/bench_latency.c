@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * What a relay adds to a cell's way, from its arrival in the port's ring until it is sent, at a
- * share of what the worker can do at most. Cells arrive at a steady rate whatever the worker does
- * (open loop), stamped with the time they were due, so that waiting counts. Batches during which
- * the kernel ran something else on the core are repeated: how many, is part of the results.
+ * The time that a relay adds to a cell, from its arrival in the port's ring until it is sent, at a
+ * share of the worker's capacity. Cells arrive at a steady rate whatever the worker does (open
+ * loop). Each has the time at which it was due, so that waiting counts. Batches during which the
+ * kernel ran something else on the core are repeated; the results say how many.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * More arrives than the worker can handle: does it go on doing what it can? Cells arrive at
+ * Does a worker still do what it can when more arrives than it can handle? Cells arrive at
  * multiples of its capacity into a ring of a thousand places, which overflows like a NIC's. Among
  * the data messages for an exit are circuit pings, which the worker answers, and creates, which it
  * hands to the control thread. Batches during which the kernel ran something else on the core are

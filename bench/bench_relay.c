@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Cycles a cell costs a worker, everything counted, beside the cycles of its AEAD alone: same
- * engine, same sizes, same buffers, same run. The load port's own cost is measured with the same
- * batches and taken off.
+ * The cycles that a worker spends on a cell, everything counted, beside the cycles of its AEAD
+ * alone: same engine, same sizes, same buffers, same run. The cost of the load port is measured
+ * with the same batches and subtracted.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -61,8 +61,8 @@ measure_row(struct row *row, unsigned int n, bool counts)
 {
 	double total[BATCHES], aead[BATCHES], cold[BATCHES], port[BATCHES];
 
-	/* The rigs in between have pushed this one's tables out of the caches; traffic that goes on
-	 * finds what it left. */
+	/* The other rigs have pushed this one's tables out of the caches. Steady traffic finds what
+	 * it left there. */
 	for (unsigned int i = 0; i < SETTLE * n; i++)
 		(void)once(row->rig, 0, relay_rig_prepare, relay_rig_work);
 	for (unsigned int i = 0; i < n; i++) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * What control threads do per second: circuits joined (create in, created out), extended (extend
- * and created in, create and extended out), destroyed (signature checked), beside the bare
- * handshake. Creates come from distinct neighbours; the limits are off. With more threads each has
- * a node of its own, on a core of its own.
+ * Circuits that a control thread joins per second (create in, created out), extends (extend and
+ * created in, create and extended out) and destroys (signature checked), beside the bare handshake.
+ * Creates come from distinct neighbours; the limits are off. With more threads each has a node of
+ * its own, on a core of its own.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -362,7 +362,7 @@ control_main(void *arg)
 	return NULL;
 }
 
-/* So many threads at once, each on its own node; what they do per second together. */
+/* Runs @p n threads at once, each with its own node. @return what they do per second together. */
 static double
 together(const struct bench *b, const struct kind *k, struct node *nodes, unsigned int n)
 {

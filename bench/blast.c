@@ -17,6 +17,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/sock_diag.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,10 +65,11 @@ die(const char *what)
 static uint32_t
 overflowed(const struct blast *b)
 {
-	uint32_t info[16] = {0};
+	uint32_t info[SK_MEMINFO_VARS] = {0};
 	socklen_t len = sizeof(info);
 
-	return getsockopt(b->in, SOL_SOCKET, SO_MEMINFO, info, &len) == 0 ? info[8] : 0;
+	return getsockopt(b->in, SOL_SOCKET, SO_MEMINFO, info, &len) == 0 ? info[SK_MEMINFO_DROPS]
+									  : 0;
 }
 
 static void

@@ -164,7 +164,7 @@ fill_frame(const struct io_peer *p, uint8_t *frame)
 	udp->dgram_cksum = rte_ipv4_udptcp_cksum(ip, udp);
 }
 
-/* Ask the port for its link address: so it learns ours. Or answer its question. */
+/* Ask the port for its link address, from which it learns ours, or answer its question. */
 static void
 send_arp(const struct io_peer *p, bool question)
 {

@@ -57,7 +57,8 @@ relay_rig_eal(struct bench *b, uint32_t n_mbufs)
 
 	snprintf(megabytes, sizeof(megabytes), "%lu", need);
 	bench_progress(b, "packet memory: %s", enough ? "hugepages" : "ordinary pages");
-	if (rte_eal_init(enough ? 7 : 10, enough ? huge : plain) < 0)
+	if (rte_eal_init((int)(enough ? PEEL_ARRAY_LEN(huge) : PEEL_ARRAY_LEN(plain)) - 1,
+		    enough ? huge : plain) < 0)
 		bench_skip("EAL does not start: %s", rte_strerror(rte_errno));
 	bench_pin(0); /* EAL pins, too */
 }
@@ -211,7 +212,7 @@ relay_rig_port_alone(struct relay_rig *rig, unsigned int w)
 	while (peel_load_left(rig->port, (uint16_t)w) > 0) {
 		uint16_t n = peel_port_load.rx(rig->port, (uint16_t)w, pkts, PEEL_PORT_BURST);
 
-		/* Sent nowhere: what comes out is checked, and this has not been relayed. */
+		/* These were not relayed: the caller discards them before the port checks them. */
 		peel_port_load.tx(rig->port, (uint16_t)w, pkts, n);
 		peel_port_load.flush(rig->port, (uint16_t)w);
 	}

@@ -57,13 +57,13 @@ void relay_rig_prepare_crypto(struct relay_rig *rig, unsigned int w);
 void relay_rig_crypto_alone(struct relay_rig *rig, unsigned int w);
 /**
  * The crypto alone again, while random lines of the tables come from memory, as many as a cell
- * needs (bucket, route, session, duplicate filter), asked for four cells ahead and never read: what
- * no relay with such tables can go below.
+ * needs (bucket, route, session, duplicate filter), prefetched four cells ahead and never read. No
+ * relay with such tables can be faster.
  */
 void relay_rig_prepare_cold(struct relay_rig *rig, unsigned int w);
 void relay_rig_crypto_cold(struct relay_rig *rig, unsigned int w);
-/** Times the kernel took the core from this thread: a stretch during which that grew says nothing
- * about the worker. */
+/** How often the kernel took the core from this thread. A measurement during which this grew says
+ * nothing about the worker. */
 long relay_rig_preemptions(void);
 /** Throw away what the worker sent to the control thread. @return how many messages. */
 unsigned int relay_rig_control(struct relay_rig *rig, unsigned int w);

@@ -11,6 +11,7 @@
 #include "speed.h"
 
 #define PROBES 4096
+#define PROBES_TRIED 64 /* to find a free one */
 #define WINDOW_MAX 2048.0
 #define WINDOW_MIN 4.0
 #define WINDOW_FIRST 16.0
@@ -24,6 +25,12 @@
 /* between directions: exits answer so many per second, and may just have */
 #define PAUSE_US 1000000
 #define TINY 16
+#define WARM_UP 0.25 /* share of a phase that does not count */
+/* What is left of the window when a queue grows, and when requests are lost; not more often than
+ * once in a round trip and this. */
+#define SHRINK_QUEUE 0.85
+#define SHRINK_LOST 0.7
+#define SHRINK_PAUSE_US 10000
 
 struct probe {
 	struct speed *speed;
@@ -81,7 +88,7 @@ finish(struct speed *s)
 {
 	stop(s);
 	qsort(s->result.rtt_ms, s->result.n_rtt, sizeof(s->result.rtt_ms[0]), by_size);
-	s->result.seconds = (double)length_us(s) * 0.75 / 1e6;
+	s->result.seconds = (double)length_us(s) * (1 - WARM_UP) / 1e6;
 	s->conf.done(s->conf.arg, s->phase, &s->result);
 }
 
@@ -89,7 +96,7 @@ static void
 shrink(struct speed *s, uint64_t now, double factor)
 {
 	s->grown = true;
-	if (now - s->shrunk_us < s->min_rtt_us + 10000)
+	if (now - s->shrunk_us < s->min_rtt_us + SHRINK_PAUSE_US)
 		return; /* once per round trip */
 	s->shrunk_us = now;
 	s->window = s->window * factor > WINDOW_MIN ? s->window * factor : WINDOW_MIN;
@@ -99,7 +106,7 @@ static void
 adapt(struct speed *s, uint64_t now, uint64_t rtt_us)
 {
 	if (rtt_us > 2 * s->min_rtt_us + QUEUE_US) {
-		shrink(s, now, 0.85);
+		shrink(s, now, SHRINK_QUEUE);
 	} else {
 		s->window += s->grown ? 4 / s->window : 1;
 		if (s->window > WINDOW_MAX)
@@ -126,7 +133,7 @@ count(struct speed *s, uint64_t now, uint64_t rtt_us, size_t len)
 	}
 	adapt(s, now, rtt_us);
 	s->all_bytes += bytes;
-	if (age >= length_us(s) / 4 && age < length_us(s)) {
+	if ((double)age >= (double)length_us(s) * WARM_UP && age < length_us(s)) {
 		s->result.bytes += bytes;
 		s->result.counted++;
 	}
@@ -159,7 +166,7 @@ on_done(void *arg, int result, uint64_t rtt_us, size_t len)
 static struct probe *
 free_probe(struct speed *s)
 {
-	for (unsigned int i = 0; i < 64; i++) {
+	for (unsigned int i = 0; i < PROBES_TRIED; i++) {
 		struct probe *p = &s->probe[s->next++ % PROBES];
 
 		if (!p->busy)
@@ -227,7 +234,7 @@ find_lost(struct speed *s, uint64_t now)
 		}
 	}
 	if (any)
-		shrink(s, now, 0.7);
+		shrink(s, now, SHRINK_LOST);
 }
 
 static void

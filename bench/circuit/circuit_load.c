@@ -61,7 +61,7 @@ now(const struct counted *c)
 
 /* ---- a run ----------------------------------------------------------------------------------- */
 
-/* Old datagrams count no more from here on; nobody but they could write to the counts. */
+/* From here on, old datagrams do not count any more; nothing else could write to the counts. */
 static void
 new_run(void)
 {
@@ -153,7 +153,7 @@ drain(const struct counted *c, unsigned int lanes)
 	} while (c->progress != seen && flight(c, lanes) > 0);
 }
 
-/* How many ports of the exit the lanes left from: circuits that were really used. */
+/* How many ports of the exit the lanes left from, that is, how many circuits were really used. */
 static unsigned int
 exits(unsigned int lanes)
 {

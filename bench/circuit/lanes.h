@@ -24,8 +24,8 @@
 #define SOCKS_HEADER 10 /* for an IPv4 destination */
 
 /*
- * Payload: 'd', header, noise, 'e'. This is the shape of a message of BitTorrent's distributed hash
- * table, as the exits of all kinds see it: one that their policies let out.
+ * Payload: 'd', header, noise, 'e'. All exits take this for a message of BitTorrent's distributed
+ * hash table, which their policies let out.
  */
 struct mark {
 	uint64_t number;
@@ -68,7 +68,7 @@ struct load {
 
 /** Before everything else. */
 void lanes_init(void);
-/** A datagram arrived, of an end whose counts these are.   Thread: that end's. */
+/** A datagram arrived at the end that @p c belongs to. Thread: of that end. */
 void counted_datagram(
 	struct load *load, struct counted *c, const uint8_t *payload, size_t len, uint32_t source);
 /** Wake the sender when it wants to. After some datagrams. */

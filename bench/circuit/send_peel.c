@@ -31,7 +31,7 @@ on_data(void *arg, struct peel *p, peel_circuit circuit, const struct peel_addre
 	counted_progress(&load->at_back);
 }
 
-/* Keep the circuits that still are, take others for those that ended. */
+/* Keep the circuits that still exist, and replace those that ended. */
 static unsigned int
 choose(struct load *load, unsigned int n)
 {

@@ -207,8 +207,8 @@ taken(const struct load *load, unsigned int lane, uint32_t source)
 	return false;
 }
 
-/* A destination for a lane that comes out where no other does; if there is none, one that comes out
- * at all. */
+/* Find a destination whose datagrams leave where no other lane's do, or else one that is reached at
+ * all. */
 static int
 spread(struct load *load, unsigned int lane)
 {
