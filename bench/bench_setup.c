@@ -8,211 +8,11 @@
  */
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "bench.h"
-#include "peel_or_circuit.h"
-#include "peel_discovery.h"
+#include "setup_node.h"
 
-#define CHUNK 16       /* circuits in one timed burst */
-#define ORIGINATORS 64 /* keys and points that creates are made of */
-#define TARGETS 4
-#define CIRCUITS 8192 /* joined before the node starts afresh */
-#define CREATE_LEN (PEEL_CELL_HEADER_LEN + 113)
-#define DESTROY_LEN 169
 #define THREADS_MAX 2
-
-static const uint8_t prefix[PEEL_PREFIX_LEN] = {0, 2, 'b', 'e', 'n', 'c', 'h'};
-
-static struct peel_identity originators[ORIGINATORS];
-static uint8_t points[ORIGINATORS][PEEL_X_LEN];
-static struct peel_target targets[TARGETS];
-
-struct neighbour {
-	struct peel_addr addr;
-	uint32_t cid, session, generation;
-	const struct peel_identity *id;
-	uint8_t create[CREATE_LEN];
-	uint8_t destroy[DESTROY_LEN];
-};
-
-/* One control thread's node. */
-struct node {
-	struct peel_env env;
-	struct peel_identity id;
-	struct peel_rcu *rcu;
-	struct peel_route_table *routes;
-	struct peel_or_circuits *circuits;
-	struct peel_stats stats;
-	uint32_t joined; /* by this incarnation */
-	uint32_t serial; /* of the next neighbour */
-	struct neighbour neighbour[CHUNK];
-	uint8_t extend[256], created[256];
-	size_t extend_len, created_len;
-	uint64_t failed;
-};
-
-/* ---- the node's surroundings ----------------------------------------------------------------- */
-
-/* Time stands still: nothing expires while it is measured. */
-static uint64_t
-now_ms(void *arg)
-{
-	(void)arg;
-	return 1000000;
-}
-
-static void
-random_bytes(void *arg, void *out, size_t len)
-{
-	(void)arg;
-	peel_random(&peel_env_system, out, len);
-}
-
-static void
-on_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
-{
-	struct node *n = arg;
-
-	(void)to;
-	if (len < CREATE_LEN || data[PEEL_PREFIX_LEN] != PEEL_MSG_CELL ||
-		data[PEEL_CELL_HEADER_LEN] != PEEL_MSG_CREATE)
-		return;
-	/* The next hop will answer with its circuit id and identifier. */
-	memcpy(n->created + PEEL_CELL_OFF_CID, data + PEEL_CELL_OFF_CID, 4);
-	memcpy(n->created + PEEL_CELL_HEADER_LEN + 1, data + PEEL_CELL_HEADER_LEN + 1, 2);
-}
-
-static size_t
-on_candidates(void *arg, uint16_t all, uint16_t none, struct peel_target *out, size_t n)
-{
-	(void)arg;
-	(void)all;
-	(void)none;
-	n = n < TARGETS ? n : TARGETS;
-	memcpy(out, targets, n * sizeof(*out));
-	return n;
-}
-
-static bool
-on_find_peer(void *arg, const uint8_t pk[PEEL_PK_LEN], struct peel_target *out)
-{
-	(void)arg;
-	*out = targets[0];
-	return memcmp(pk, targets[0].pk, PEEL_PK_LEN) == 0;
-}
-
-static bool
-on_proved(void *arg, const struct peel_addr *addr)
-{
-	(void)arg;
-	(void)addr;
-	return true;
-}
-
-static void
-on_exit_gone(void *arg, uint32_t session, uint32_t endpoint)
-{
-	(void)arg;
-	(void)session;
-	(void)endpoint;
-}
-
-static void
-start(struct node *n)
-{
-	const struct peel_route_conf routes = {
-		.max_sessions = CIRCUITS, .rcu = n->rcu, .env = &n->env, .heap = true};
-	struct peel_or_conf conf = {
-		.env = &n->env,
-		.identity = &n->id,
-		.stats = &n->stats,
-		.send = on_send,
-		.candidates = on_candidates,
-		.find_peer = on_find_peer,
-		.proved = on_proved,
-		.exit_gone = on_exit_gone,
-		.arg = n,
-	};
-
-	bench_must(peel_route_table_new(&routes, &n->routes), "table");
-	conf.routes = n->routes;
-	memcpy(conf.prefix, prefix, sizeof(prefix));
-	peel_or_settings_init(&conf.settings);
-	conf.settings.peer_flags = PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT;
-	conf.settings.max_joined_circuits = 2 * CIRCUITS;
-	conf.settings.create_rate_per_source = 0;
-	conf.settings.create_rate = 0;
-	bench_must(peel_or_new(&conf, &n->circuits), "circuits");
-	n->joined = 0;
-}
-
-static void
-stop(struct node *n)
-{
-	peel_or_free(n->circuits);
-	peel_rcu_poll(n->rcu);
-	peel_route_table_free(n->routes);
-}
-
-/* ---- messages -------------------------------------------------------------------------------- */
-
-static void
-make_create(struct neighbour *nb, uint32_t serial)
-{
-	struct peel_msg_create m = {
-		.identifier = (uint16_t)serial,
-		.pk = {nb->id->pk, PEEL_PK_LEN},
-		.x = {points[serial % ORIGINATORS], PEEL_X_LEN},
-	};
-
-	peel_cell_header(nb->create, prefix, nb->cid, true, true);
-	if (peel_create_build(nb->create + PEEL_CELL_HEADER_LEN, CREATE_LEN - PEEL_CELL_HEADER_LEN,
-		    &m) != CREATE_LEN - PEEL_CELL_HEADER_LEN)
-		bench_fail("create cannot be built");
-}
-
-static void
-make_destroy(struct neighbour *nb)
-{
-	struct peel_writer w = peel_writer_init(nb->destroy, sizeof(nb->destroy));
-	const struct peel_msg_destroy m = {.cid = nb->cid, .reason = PEEL_DESTROY_UNNEEDED};
-	uint8_t body[PEEL_DESTROY_BODY_LEN];
-
-	peel_destroy_body(body, &m);
-	peel_signed_begin(&w, prefix, PEEL_MSG_DESTROY, nb->id->pk, false, 0);
-	peel_write_bytes(&w, body, sizeof(body));
-	peel_sign(&w, nb->id);
-	if (peel_writer_len(&w) != DESTROY_LEN)
-		bench_fail("destroy cannot be built");
-}
-
-static void
-make_extension(struct node *n)
-{
-	const struct peel_msg_extend extend = {
-		.pk = {targets[0].pk, PEEL_PK_LEN},
-		.x = {points[0], PEEL_X_LEN},
-		.address = targets[0].addr,
-	};
-	uint8_t y[32] = {1}, auth[32] = {2}, enc[PEEL_SEAL_OVERHEAD + 1] = {3};
-	const struct peel_msg_created created = {
-		.y = {y, sizeof(y)},
-		.auth = {auth, sizeof(auth)},
-		.candidates_enc = {enc, sizeof(enc)},
-	};
-	int len = peel_extend_build(n->extend, sizeof(n->extend), &extend);
-
-	if (len <= 0)
-		bench_fail("extend cannot be built");
-	n->extend_len = (size_t)len;
-	peel_cell_header(n->created, prefix, 0, true, false);
-	len = peel_created_build(n->created + PEEL_CELL_HEADER_LEN,
-		sizeof(n->created) - PEEL_CELL_HEADER_LEN, PEEL_MSG_CREATED, &created);
-	if (len <= 0)
-		bench_fail("created cannot be built");
-	n->created_len = PEEL_CELL_HEADER_LEN + (size_t)len;
-}
 
 /* ---- what is timed --------------------------------------------------------------------------- */
 
@@ -222,8 +22,8 @@ new_neighbours(void *arg)
 	struct node *n = arg;
 
 	if (n->joined + CHUNK > CIRCUITS) {
-		stop(n);
-		start(n);
+		setup_stop(n);
+		setup_start(n);
 	}
 	n->joined += CHUNK;
 	for (unsigned int i = 0; i < CHUNK; i++) {
@@ -233,8 +33,8 @@ new_neighbours(void *arg)
 		nb->addr = peel_addr_ipv4(
 			10, (uint8_t)(serial >> 16), (uint8_t)(serial >> 8), (uint8_t)serial, 7000);
 		nb->cid = serial * 2654435761u;
-		nb->id = &originators[serial % ORIGINATORS];
-		make_create(nb, serial);
+		nb->id = &setup_originators[serial % ORIGINATORS];
+		setup_create(nb, serial);
 	}
 }
 
@@ -283,7 +83,7 @@ extend(void *arg)
 
 		n->failed += peel_or_message(n->circuits, nb->session, nb->generation, true,
 				     n->extend, n->extend_len) != 0;
-		n->failed += peel_or_datagram(n->circuits, &targets[0].addr, n->created,
+		n->failed += peel_or_datagram(n->circuits, &setup_targets[0].addr, n->created,
 				     n->created_len) != 0;
 	}
 	peel_rcu_poll(n->rcu);
@@ -296,7 +96,7 @@ join_and_sign(void *arg)
 
 	join(n);
 	for (unsigned int i = 0; i < CHUNK; i++)
-		make_destroy(&n->neighbour[i]);
+		setup_destroy(&n->neighbour[i]);
 }
 
 static void
@@ -322,8 +122,8 @@ handshake(void *arg)
 		uint8_t y[PEEL_X_LEN], auth[PEEL_AUTH_LEN];
 		struct peel_session_keys keys;
 
-		n->failed +=
-			peel_handshake_respond(&n->env, &n->id, points[i], y, auth, &keys) != 0;
+		n->failed += peel_handshake_respond(
+				     &n->env, &n->id, setup_points[i], y, auth, &keys) != 0;
 	}
 }
 
@@ -418,35 +218,14 @@ int
 main(int argc, char **argv)
 {
 	static struct node nodes[THREADS_MAX];
-	uint8_t secret[32];
 	struct bench b;
 
 	bench_begin(&b, "setup", argc, argv, NULL);
-	bench_must(peel_keys_init(), "libsodium");
-	for (unsigned int i = 0; i < ORIGINATORS; i++) {
-		bench_must(peel_identity_generate(&peel_env_system, &originators[i]), "identity");
-		bench_must(peel_handshake_start(&peel_env_system, secret, points[i]), "handshake");
-	}
-	for (unsigned int i = 0; i < TARGETS; i++) {
-		memcpy(targets[i].pk, originators[i].pk, PEEL_PK_LEN);
-		targets[i].addr = peel_addr_ipv4(192, 0, 2, (uint8_t)(1 + i), 7000);
-		targets[i].last_heard_ms = now_ms(NULL);
-	}
-	for (unsigned int i = 0; i < THREADS_MAX; i++) {
-		nodes[i].env = (struct peel_env){now_ms, random_bytes, NULL};
-		bench_must(peel_identity_generate(&peel_env_system, &nodes[i].id), "identity");
-		bench_must(peel_rcu_new(1, &nodes[i].rcu), "rcu");
-		make_extension(&nodes[i]);
-		start(&nodes[i]);
-	}
+	setup_world();
+	for (unsigned int i = 0; i < THREADS_MAX; i++)
+		setup_node_new(&nodes[i]);
 	rounds(&b, nodes, bench_cpus() < THREADS_MAX ? bench_cpus() : THREADS_MAX);
-	for (unsigned int i = 0; i < THREADS_MAX; i++) {
-		if (nodes[i].failed != 0)
-			bench_fail(
-				"%llu messages were refused", (unsigned long long)nodes[i].failed);
-		stop(&nodes[i]);
-		peel_rcu_free(nodes[i].rcu);
-		peel_identity_wipe(&nodes[i].id);
-	}
+	for (unsigned int i = 0; i < THREADS_MAX; i++)
+		setup_node_free(&nodes[i]);
 	return bench_end(&b);
 }

@@ -68,7 +68,7 @@ await_addresses(const struct conf *conf)
 	for (unsigned int i = 0; i < n; i++) {
 		list[i].addr.port = 0;
 		if (await_bind(&list[i].addr) != -EADDRNOTAVAIL)
-			continue; /* another failure is for whoever opens it in earnest */
+			continue; /* another failure shows when it is really opened */
 		peel_log(PEEL_LOG_WARNING,
 			"waiting for the address %s ([port] %s), which this machine does not have "
 			"yet",

@@ -163,7 +163,7 @@ add_ioctl(scmp_filter_ctx ctx)
 	for (unsigned int bit = 8; rc == 0 && bit < 32; bit = bit == 15 ? 30 : bit + 1) {
 		scmp_datum_t mask = UINT64_C(1) << bit;
 
-		/* Another bit than 0x54 has there, or a direction. */
+		/* A bit that 0x54 does not have, or a direction. */
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, S(ioctl), 1,
 			SCMP_A1(SCMP_CMP_MASKED_EQ, mask, mask & ~(scmp_datum_t)0x5400));
 	}
@@ -182,7 +182,7 @@ fill(scmp_filter_ctx ctx, const struct conf *conf)
 
 	if (rc == 0)
 		rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	/* Old kernels would slow down all of our code, as if it were a stranger's. */
+	/* Old kernels would slow down all of our code, as if it were not trusted. */
 	if (rc == 0)
 		(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_SSB, 1);
 	if (rc == 0)

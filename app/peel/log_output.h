@@ -3,8 +3,7 @@
  */
 #pragma once
 
-/* Log lines of this program: to stderr, in the form systemd's journal understands when that is who
- * reads them. */
+/* Log lines of this program: to stderr, in the form of systemd's journal when that reads them. */
 
 #include "conf.h"
 

@@ -17,5 +17,5 @@ int proxy_open(struct session *s, struct proxy **out, char *why, size_t why_size
 void proxy_print(const struct proxy *p);
 /** Drop all clients; the loop stops when that is done. */
 void proxy_close(struct proxy *p);
-/** When the loop has stopped after proxy_close. */
+/** Call it when the loop has stopped after proxy_close. */
 void proxy_free(struct proxy *p);

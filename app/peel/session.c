@@ -66,7 +66,7 @@ on_signal(uv_signal_t *handle, int number)
 	struct session *s = handle->data;
 
 	(void)number;
-	/* No longer watched, a second signal has its default effect: the end, at once. */
+	/* A second signal is not watched any more and has its default effect: it ends the program at once. */
 	uv_signal_stop(&s->term);
 	uv_signal_stop(&s->interrupt);
 	s->interrupted = true;
@@ -139,8 +139,7 @@ log_start(const struct conf *c)
 			"no bootstrap servers: this node waits for others to find it");
 }
 
-/* A reader of our output that goes away never ends a node. One that runs for long lives through the
- * end of its terminal, too, and is asked for its status when it has a loop. */
+/* No node ends because the reader of its output does. A lasting one survives its terminal as well; until its loop watches SIGUSR1, that does nothing. */
 static void
 ignore_signals(const struct session *s)
 {

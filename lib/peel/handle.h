@@ -65,7 +65,7 @@ void address_from_host(const struct peel_host *h, struct peel_address *out);
 int address_to_host(const struct peel_address *a, struct peel_host *out) PEEL_MUST_USE;
 
 /* settings.c */
-/** Everything that can be said about one value or several without looking at this machine. */
+/** Checks all that can be checked without looking at this machine. */
 int settings_check(const struct peel_settings *s) PEEL_MUST_USE;
 /** Copy what a caller, maybe of another version, gave: missing fields have their defaults. */
 int settings_take(const struct peel_settings *in, struct peel_settings *out) PEEL_MUST_USE;

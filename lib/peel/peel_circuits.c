@@ -191,7 +191,7 @@ peel_tunnel_data(struct peel *p, peel_circuit circuit, const struct peel_address
 	case -ENOENT:
 		sticky_forget(p->sticky, circuit);
 		return error_no_circuit();
-	case -ENOTCONN: /* a destination that has it got it while it was ready: it is closing */
+	case -ENOTCONN: /* a destination got it while it was ready, so it is closing now */
 		sticky_forget(p->sticky, circuit);
 		return error_text(rc, "the circuit is not complete yet, or closing");
 	case -EAGAIN:

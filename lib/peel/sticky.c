@@ -160,7 +160,7 @@ remember(struct sticky *s, const uint8_t digest[16], peel_circuit circuit)
 	link_newest(s, i);
 }
 
-/* The best circuit; isolating, the best of those with the fewest destinations. */
+/* The best circuit; with isolation, the best of those with the fewest destinations. */
 static peel_circuit
 choose(const struct sticky *s, const peel_circuit *active, size_t n)
 {
