@@ -66,7 +66,8 @@ on_signal(uv_signal_t *handle, int number)
 	struct session *s = handle->data;
 
 	(void)number;
-	/* A second signal is not watched any more and has its default effect: it ends the program at once. */
+	/* A second signal is not watched any more and has its default effect: it ends the program
+	 * at once. */
 	uv_signal_stop(&s->term);
 	uv_signal_stop(&s->interrupt);
 	s->interrupted = true;
@@ -139,7 +140,8 @@ log_start(const struct conf *c)
 			"no bootstrap servers: this node waits for others to find it");
 }
 
-/* No node ends because the reader of its output does. A lasting one survives its terminal as well; until its loop watches SIGUSR1, that does nothing. */
+/* No node ends because the reader of its output does. A lasting one survives its terminal as well;
+ * until its loop watches SIGUSR1, that does nothing. */
 static void
 ignore_signals(const struct session *s)
 {
