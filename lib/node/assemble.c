@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The parts of a node, put together bottom up: tables, port, workers, state machines and what
- * connects them.
+ * The parts of a node, put together bottom up and taken apart in reverse: tables, port, workers,
+ * state machines and what connects them.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -171,7 +171,32 @@ cb_wake_workers(void *arg)
 /* ---- stages of the start --------------------------------------------------------------------- */
 
 static int
-start_tables(struct peel_node *node, char *why, size_t why_size)
+start_identity(struct peel_node *node)
+{
+	const struct peel_node_conf *conf = &node->conf;
+	int rc = peel_keys_init();
+
+	if (rc == 0)
+		rc = peel_aead_self_test(conf->engine);
+	if (rc != 0) {
+		snprintf(node->assembly.why, node->assembly.why_size,
+			"AEAD engine %s fails its self-test: choose another [aead] engine",
+			conf->engine->name);
+		return rc;
+	}
+	return conf->key_file[0] == '\0' ? peel_identity_generate(node->env, &node->identity)
+					 : peel_identity_load(conf->key_file, &node->identity,
+						   node->assembly.why, node->assembly.why_size);
+}
+
+static void
+stop_identity(struct peel_node *node)
+{
+	peel_identity_wipe(&node->identity);
+}
+
+static int
+start_tables(struct peel_node *node)
 {
 	const struct peel_node_conf *conf = &node->conf;
 	uint32_t n_mbufs = peel_node_buffers(conf);
@@ -184,7 +209,7 @@ start_tables(struct peel_node *node, char *why, size_t why_size)
 	node->pool = peel_port_pool_new(name, n_mbufs,
 		conf->max_own_circuits > 0 && conf->device[0] == '\0', (int)rte_socket_id());
 	if (node->pool == NULL) {
-		snprintf(why, why_size,
+		snprintf(node->assembly.why, node->assembly.why_size,
 			"no memory for %u packet buffers: lower [port] buffers or give more memory",
 			n_mbufs);
 		return -rte_errno;
@@ -196,7 +221,7 @@ start_tables(struct peel_node *node, char *why, size_t why_size)
 			.socket_id = (int)rte_socket_id()},
 		&node->routes);
 	if (rc != 0) {
-		snprintf(why, why_size,
+		snprintf(node->assembly.why, node->assembly.why_size,
 			"no memory for %u circuits: lower [tunnel] max_joined_circuits",
 			conf->tunnel.max_joined_circuits);
 		return rc;
@@ -209,8 +234,18 @@ start_tables(struct peel_node *node, char *why, size_t why_size)
 		conf->replay_entries, node->env, false, (int)rte_socket_id(), &node->replay);
 }
 
+static void
+stop_tables(struct peel_node *node)
+{
+	peel_replay_free(node->replay);
+	peel_paths_free(node->paths);
+	peel_route_table_free(node->routes);
+	peel_rcu_free(node->rcu);
+	rte_mempool_free(node->pool);
+}
+
 static int
-start_port(struct peel_node *node, char *why, size_t why_size)
+start_port(struct peel_node *node)
 {
 	struct peel_port_conf *pc = &node->conf.port_conf;
 	int rc;
@@ -223,10 +258,20 @@ start_port(struct peel_node *node, char *why, size_t why_size)
 	pc->stats = node->worker_stats;
 	pc->env = node->env;
 	pc->device = node->conf.device;
-	rc = node->conf.port->open(pc, &node->port, why, why_size);
+	rc = node->conf.port->open(pc, &node->port, node->assembly.why, node->assembly.why_size);
 	if (rc == 0)
 		node->conf.port->local(node->port, &node->local);
 	return rc;
+}
+
+static void
+stop_port(struct peel_node *node)
+{
+	/* Deferred ends (endpoints, routes) run while what they refer to still exists. */
+	while (peel_rcu_poll(node->rcu) > 0)
+		;
+	if (node->port != NULL)
+		node->conf.port->close(node->port);
 }
 
 static int
@@ -251,8 +296,14 @@ start_own_addresses(struct peel_node *node)
 	return peel_own_addresses_new(&oc, &node->own_addresses);
 }
 
+static void
+stop_own_addresses(struct peel_node *node)
+{
+	peel_own_addresses_free(node->own_addresses);
+}
+
 static int
-start_workers(struct peel_node *node, char *why, size_t why_size)
+start_workers(struct peel_node *node)
 {
 	const struct peel_node_conf *conf = &node->conf;
 	bool sleep = conf->idle == PEEL_IDLE_SLEEP ||
@@ -266,7 +317,7 @@ start_workers(struct peel_node *node, char *why, size_t why_size)
 
 	if (conf->fan_out && conf->n_workers > 1 && conf->port->wake != NULL &&
 		peel_fan_new(conf->n_workers, conf->ring_size, &node->fan) != 0) {
-		snprintf(why, why_size,
+		snprintf(node->assembly.why, node->assembly.why_size,
 			"no memory for the rings between workers: lower [workers] ring");
 		return -ENOMEM;
 	}
@@ -300,7 +351,8 @@ start_workers(struct peel_node *node, char *why, size_t why_size)
 		if (rc == 0 && node->paths != NULL)
 			rc = peel_submit_queue_new(conf->ring_size, &nw->submit_queue);
 		if (rc != 0) {
-			snprintf(why, why_size, "no memory for the rings of worker %u", i);
+			snprintf(node->assembly.why, node->assembly.why_size,
+				"no memory for the rings of worker %u", i);
 			return rc;
 		}
 		wc.mailbox = nw->mailbox;
@@ -308,13 +360,24 @@ start_workers(struct peel_node *node, char *why, size_t why_size)
 		memcpy(wc.prefix, node->prefix, sizeof(node->prefix));
 		rc = peel_worker_new(&wc, &nw->worker);
 		if (rc != 0) {
-			snprintf(why, why_size,
+			snprintf(node->assembly.why, node->assembly.why_size,
 				"AEAD engine %s does not run here: choose another [aead] engine",
 				conf->engine->name);
 			return rc;
 		}
 	}
 	return 0;
+}
+
+static void
+stop_workers(struct peel_node *node)
+{
+	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
+		peel_worker_free(node->worker[i].worker);
+		peel_mailbox_free(node->worker[i].mailbox);
+		peel_submit_queue_free(node->worker[i].submit_queue);
+	}
+	peel_fan_free(node->fan);
 }
 
 static int
@@ -390,8 +453,17 @@ start_control(struct peel_node *node)
 	return rc;
 }
 
+static void
+stop_control(struct peel_node *node)
+{
+	peel_origin_free(node->origin_circuits);
+	peel_or_free(node->or_circuits);
+	peel_dht_free(node->dht);
+	peel_overlay_free(node->overlay);
+}
+
 static int
-start_names(struct peel_node *node, char *why, size_t why_size)
+start_names(struct peel_node *node)
 {
 	const struct peel_node_conf *conf = &node->conf;
 	struct peel_dns_conf dc = {
@@ -405,7 +477,7 @@ start_names(struct peel_node *node, char *why, size_t why_size)
 	int rc = peel_dns_new(&dc, &node->dns);
 
 	if (rc != 0)
-		snprintf(why, why_size,
+		snprintf(node->assembly.why, node->assembly.why_size,
 			"the resolver does not start: check [exit] dns_servers and %s",
 			PEEL_DNS_RESOLV_CONF);
 	if (rc == 0)
@@ -421,6 +493,14 @@ start_names(struct peel_node *node, char *why, size_t why_size)
 					    .arg = node},
 			&node->names);
 	return rc;
+}
+
+/* The resolver answers everybody who waits, so it ends before the names. */
+static void
+stop_names(struct peel_node *node)
+{
+	peel_dns_free(node->dns);
+	peel_names_free(node->names);
 }
 
 static int
@@ -441,6 +521,12 @@ start_bootstrap(struct peel_node *node)
 	for (size_t i = 0; rc == 0 && i < conf->n_bootstrap_names; i++)
 		(void)peel_bootstrap_add(node->bootstrap, conf->bootstrap_name[i]);
 	return rc;
+}
+
+static void
+stop_bootstrap(struct peel_node *node)
+{
+	peel_bootstrap_free(node->bootstrap);
 }
 
 static int
@@ -473,8 +559,15 @@ start_http(struct peel_node *node)
 	return rc != 0 ? rc : peel_http_ask_new(&ac, &node->http_ask);
 }
 
+static void
+stop_http(struct peel_node *node)
+{
+	peel_http_ask_free(node->http_ask);
+	peel_http_serve_free(node->http_serve);
+}
+
 static int
-start_management(struct peel_node *node, char *why, size_t why_size)
+start_management(struct peel_node *node)
 {
 	struct peel_management_conf mc = {
 		.loop = &node->loop,
@@ -483,43 +576,55 @@ start_management(struct peel_node *node, char *why, size_t why_size)
 		.arg = node,
 	};
 
-	return mc.path[0] == '\0' ? 0 : peel_management_new(&mc, &node->management, why, why_size);
+	return mc.path[0] == '\0' ? 0
+				  : peel_management_new(&mc, &node->management, node->assembly.why,
+					    node->assembly.why_size);
 }
+
+static void
+stop_management(struct peel_node *node)
+{
+	peel_management_free(node->management);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+/* Each needs those above it. What a start that fails has made, its stop takes apart. */
+static const struct {
+	const char *name;
+	int (*start)(struct peel_node *node);
+	void (*stop)(struct peel_node *node);
+} parts[] = {
+	{"identity", start_identity, stop_identity},
+	{"tables", start_tables, stop_tables},
+	{"port", start_port, stop_port},
+	{"own addresses", start_own_addresses, stop_own_addresses},
+	{"workers", start_workers, stop_workers},
+	{"state machines", start_control, stop_control},
+	{"names", start_names, stop_names},
+	{"bootstrap", start_bootstrap, stop_bootstrap},
+	{"HTTP", start_http, stop_http},
+	{"management", start_management, stop_management},
+};
 
 int
 node_assemble(struct peel_node *node, char *why, size_t why_size)
 {
-	int rc = peel_keys_init();
+	int rc = 0;
 
-	if (rc == 0)
-		rc = peel_aead_self_test(node->conf.engine);
-	if (rc != 0) {
-		snprintf(why, why_size,
-			"AEAD engine %s fails its self-test: choose another [aead] engine",
-			node->conf.engine->name);
-		return rc;
-	}
-	if (node->conf.key_file[0] == '\0')
-		rc = peel_identity_generate(node->env, &node->identity);
-	else
-		rc = peel_identity_load(node->conf.key_file, &node->identity, why, why_size);
-	if (rc == 0)
-		rc = start_tables(node, why, why_size);
-	if (rc == 0)
-		rc = start_port(node, why, why_size);
-	if (rc == 0)
-		rc = start_own_addresses(node);
-	if (rc == 0)
-		rc = start_workers(node, why, why_size);
-	if (rc == 0)
-		rc = start_control(node);
-	if (rc == 0)
-		rc = start_names(node, why, why_size);
-	if (rc == 0)
-		rc = start_bootstrap(node);
-	if (rc == 0)
-		rc = start_http(node);
-	if (rc == 0)
-		rc = start_management(node, why, why_size);
+	node->assembly.why = why;
+	node->assembly.why_size = why_size;
+	while (rc == 0 && node->assembly.n_parts < PEEL_ARRAY_LEN(parts))
+		rc = parts[node->assembly.n_parts++].start(node);
+	if (rc != 0 && why[0] == '\0')
+		snprintf(why, why_size, "%s: %s", parts[node->assembly.n_parts - 1].name,
+			strerror(-rc));
 	return rc;
+}
+
+void
+node_disassemble(struct peel_node *node)
+{
+	while (node->assembly.n_parts > 0)
+		parts[--node->assembly.n_parts].stop(node);
 }

@@ -110,7 +110,7 @@ peel_node_fd(const struct peel_node *node)
 static int
 timeout_of(const struct peel_node *node)
 {
-	return node->undelivered ? 0 : uv_backend_timeout(&node->loop);
+	return node->origin.undelivered ? 0 : uv_backend_timeout(&node->loop);
 }
 
 int
@@ -142,7 +142,7 @@ peel_node_poll(struct peel_node *node, int timeout_ms)
 	bool more = node_deliver(node);
 
 	pthread_mutex_lock(&node->lock); /* peel_node_timeout may be asked by others */
-	node->undelivered = more;
+	node->origin.undelivered = more;
 	pthread_mutex_unlock(&node->lock);
 }
 

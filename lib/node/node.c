@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * A node's life: made, started, driven, finished, and taken apart in exact reverse of how it was
- * put together.
+ * A node's life: made, started, driven, finished and freed.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "peel_dns.h"
 #include "node.h"
 
 static void
@@ -33,7 +31,7 @@ peel_node_new(const struct peel_node_conf *conf, struct peel_node **out, char *w
 		return -ENOMEM;
 	node->conf = *conf;
 	node->env = &peel_env_system;
-	node->started_ms = peel_now_ms(node->env);
+	node->status.started_ms = peel_now_ms(node->env);
 	for (int i = 0; i < PEEL_N_COMMUNITIES; i++)
 		peel_prefix_build(node->prefix[i], conf->community[i]);
 	if (posix_memalign((void **)&node->worker, 64, conf->n_workers * sizeof(node->worker[0])) !=
@@ -54,8 +52,6 @@ peel_node_new(const struct peel_node_conf *conf, struct peel_node **out, char *w
 	}
 	rc = node_assemble(node, why, why_size);
 	if (rc != 0) {
-		if (why[0] == '\0')
-			snprintf(why, why_size, "%s", strerror(-rc));
 		peel_node_free(node);
 		return rc;
 	}
@@ -109,37 +105,10 @@ peel_node_free(struct peel_node *node)
 {
 	if (node == NULL)
 		return;
-	peel_management_free(node->management);
-	peel_http_ask_free(node->http_ask);
-	peel_http_serve_free(node->http_serve);
-	peel_bootstrap_free(node->bootstrap);
-	peel_dns_free(node->dns);
-	peel_names_free(node->names);
-	peel_origin_free(node->origin_circuits);
-	peel_or_free(node->or_circuits);
-	peel_dht_free(node->dht);
-	peel_overlay_free(node->overlay);
-	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
-		peel_worker_free(node->worker[i].worker);
-		peel_mailbox_free(node->worker[i].mailbox);
-		peel_submit_queue_free(node->worker[i].submit_queue);
-	}
-	peel_fan_free(node->fan);
-	peel_own_addresses_free(node->own_addresses);
-	/* Deferred ends (endpoints, routes) run while what they refer to still exists. */
-	while (node->rcu != NULL && peel_rcu_poll(node->rcu) > 0)
-		;
-	if (node->port != NULL)
-		node->conf.port->close(node->port);
-	peel_replay_free(node->replay);
-	peel_paths_free(node->paths);
-	peel_route_table_free(node->routes);
-	peel_rcu_free(node->rcu);
-	rte_mempool_free(node->pool);
+	node_disassemble(node);
 	node_loop_close(node);
-	peel_identity_wipe(&node->identity);
 	pthread_mutex_destroy(&node->lock);
-	free(node->change);
+	free(node->origin.change);
 	free(node->worker);
 	peel_secret_free(node, sizeof(*node));
 }

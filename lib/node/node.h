@@ -57,30 +57,38 @@ struct peel_node {
 	struct peel_identity identity;
 	const struct peel_env *env;
 	uint8_t prefix[PEEL_N_COMMUNITIES][PEEL_PREFIX_LEN];
-	uint64_t started_ms;
 
+	/* Parts, in the order of assemble.c. */
 	struct rte_mempool *pool;
 	struct peel_rcu *rcu;
-	struct peel_port *port;
-	struct peel_addr local; /* main address as bound */
 	struct peel_route_table *routes;
 	struct peel_paths *paths;   /* own circuits; NULL: this node only serves others */
 	struct peel_replay *replay; /* NULL: filter off */
-	struct peel_fan *fan;	    /* NULL: workers do not share */
-
-	struct node_worker *worker;			   /* [conf.n_workers] */
-	struct peel_stats *worker_stats[PEEL_MAX_WORKERS]; /* the workers' blocks, for the port */
-	struct peel_stats stats;			   /* the control thread's own block */
-
+	struct peel_port *port;
+	struct peel_addr local;			  /* main address as bound */
+	struct peel_own_addresses *own_addresses; /* and the exit policy of now */
+	struct peel_fan *fan;			  /* NULL: workers do not share */
+	struct node_worker *worker;		  /* [conf.n_workers] */
 	struct peel_overlay *overlay;
 	struct peel_dht *dht;
 	struct peel_or_circuits *or_circuits;
 	struct peel_origin_circuits *origin_circuits; /* NULL: no own circuits */
-	struct peel_node_events events;
-	struct node_change *change; /* [changes_size], not told yet: [change_first, n_changes) */
-	uint32_t change_first, n_changes, changes_size;
-	struct node_lack lack[PEEL_HOPS_MAX + 1]; /* by hops */
+	struct peel_dns *dns;
+	struct peel_names *names;
+	struct peel_bootstrap *bootstrap;
+	struct peel_http_serve *http_serve;
+	struct peel_http_ask *http_ask;
+	struct peel_management *management; /* NULL: none */
+	struct {
+		unsigned int n_parts; /* put together so far */
+		char *why;	      /* while that happens: what to do about a failure */
+		size_t why_size;
+	} assembly;
 
+	struct peel_stats *worker_stats[PEEL_MAX_WORKERS]; /* the workers' blocks, for the port */
+	struct peel_stats stats;			   /* the control thread's own block */
+
+	/* loop.c */
 	pthread_mutex_t lock; /* recursive; the control thread holds it while it works */
 	uv_loop_t loop;
 	uv_async_t wake;  /* workers: there is mail */
@@ -88,26 +96,38 @@ struct peel_node {
 	uv_timer_t tick;
 	int failure; /* why the port cannot go on, -errno; logged */
 	uint64_t next_watch_ms;
-	bool undelivered; /* the program has not been given everything yet */
 	bool stopping;
-	uint64_t no_socket_ms;	  /* when the lack of sockets may be told again */
-	uint64_t stages_until_ms; /* stages of the workers are timed until then; 0: they are not */
-	struct peel_dns *dns;
-	struct peel_own_addresses *own_addresses; /* and the exit policy of now */
-	struct peel_names *names;
-	struct peel_bootstrap *bootstrap;
-	struct peel_http_serve *http_serve;
-	struct peel_http_ask *http_ask;
-	struct peel_management *management;	/* NULL: none */
-	struct node_sample sample[2];		/* the older one first */
-	struct peel_node_privileges privileges; /* of the program; no user: it did not say */
 	void (*on_ready)(void *arg);
 	void *ready_arg;
+
+	/* origin_events.c */
+	struct {
+		struct peel_node_events events;
+		/* [changes_size], not told yet: [change_first, n_changes) */
+		struct node_change *change;
+		uint32_t change_first, n_changes, changes_size;
+		bool undelivered; /* the program has not been given everything yet */
+		struct node_lack lack[PEEL_HOPS_MAX + 1]; /* by hops */
+	} origin;
+
+	/* exit_sockets.c */
+	uint64_t no_socket_ms; /* when the lack of sockets may be told again */
+
+	/* status.c, stages.c */
+	struct {
+		uint64_t started_ms;
+		struct node_sample sample[2]; /* the older one first */
+		/* stages of the workers are timed until then; 0: they are not */
+		uint64_t stages_until_ms;
+		struct peel_node_privileges privileges; /* of the program; no user: not said */
+	} status;
 };
 
 /* assemble.c */
-/** Everything but threads; what was made when it fails is in the node, for peel_node_free(). */
+/** Everything but lock, loop and threads; what was made when it fails is in the node, for
+ * node_disassemble(). */
 int node_assemble(struct peel_node *node, char *why, size_t why_size) PEEL_MUST_USE;
+void node_disassemble(struct peel_node *node);
 
 /* loop.c */
 int node_loop_init(struct peel_node *node);

@@ -136,12 +136,12 @@ deliver_changes(struct peel_node *node, const struct peel_node_events *ev)
 		struct node_change c;
 
 		pthread_mutex_lock(&node->lock);
-		if (node->change_first == node->n_changes) {
-			node->change_first = node->n_changes = 0;
+		if (node->origin.change_first == node->origin.n_changes) {
+			node->origin.change_first = node->origin.n_changes = 0;
 			pthread_mutex_unlock(&node->lock);
 			return;
 		}
-		c = node->change[node->change_first++];
+		c = node->origin.change[node->origin.change_first++];
 		pthread_mutex_unlock(&node->lock);
 		if (c.ended)
 			peel_http_ask_ended(node->http_ask, c.id);
@@ -162,7 +162,7 @@ node_deliver(struct peel_node *node)
 	if (node->origin_circuits == NULL)
 		return false;
 	pthread_mutex_lock(&node->lock);
-	ev = node->events;
+	ev = node->origin.events;
 	pthread_mutex_unlock(&node->lock);
 	deliver_changes(node, &ev);
 	for (unsigned int w = 0; w < node->conf.n_workers; w++) {
@@ -191,16 +191,16 @@ node_origin_message(struct peel_node *node, const struct rte_mbuf *m)
 static void
 change(struct peel_node *node, const struct node_change *c)
 {
-	if (node->n_changes == node->changes_size) {
-		uint32_t size = node->changes_size == 0 ? 64 : 2 * node->changes_size;
-		struct node_change *bigger = realloc(node->change, size * sizeof(*bigger));
+	if (node->origin.n_changes == node->origin.changes_size) {
+		uint32_t size = node->origin.changes_size == 0 ? 64 : 2 * node->origin.changes_size;
+		struct node_change *bigger = realloc(node->origin.change, size * sizeof(*bigger));
 
 		if (bigger == NULL)
 			return; /* the program does not hear of it, but can ask */
-		node->change = bigger;
-		node->changes_size = size;
+		node->origin.change = bigger;
+		node->origin.changes_size = size;
 	}
-	node->change[node->n_changes++] = *c;
+	node->origin.change[node->origin.n_changes++] = *c;
 }
 
 static void
@@ -232,7 +232,7 @@ node_origin_new(struct peel_node *node, const struct peel_origin_conf *callbacks
 static void
 report(struct peel_node *node, unsigned int hops, const struct peel_origin_pool *pool)
 {
-	struct node_lack *l = &node->lack[hops];
+	struct node_lack *l = &node->origin.lack[hops];
 	uint64_t now = peel_now_ms(node->env);
 	const char *s = hops == 1 ? "" : "s";
 	char text[256];
@@ -277,5 +277,5 @@ peel_node_origin(struct peel_node *node)
 void
 peel_node_on_events(struct peel_node *node, const struct peel_node_events *events)
 {
-	node->events = *events;
+	node->origin.events = *events;
 }

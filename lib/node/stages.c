@@ -19,10 +19,11 @@ set_timing(struct peel_node *node, bool on)
 void
 node_stages_tick(struct peel_node *node)
 {
-	if (node->stages_until_ms == 0 || peel_now_ms(node->env) < node->stages_until_ms)
+	if (node->status.stages_until_ms == 0 ||
+		peel_now_ms(node->env) < node->status.stages_until_ms)
 		return;
 	set_timing(node, false);
-	node->stages_until_ms = 0;
+	node->status.stages_until_ms = 0;
 }
 
 static uint64_t
@@ -43,7 +44,7 @@ node_stages(struct peel_node *node)
 	json_t *rows = json_array(), *o = json_object();
 
 	set_timing(node, true);
-	node->stages_until_ms = peel_now_ms(node->env) + MEASURE_MS;
+	node->status.stages_until_ms = peel_now_ms(node->env) + MEASURE_MS;
 	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
 		uint64_t cycles[PEEL_N_STAGES];
 		json_t *row = json_object(), *stages = json_object();

@@ -155,7 +155,7 @@ static const enum peel_counter rated[NODE_RATES] = {
 uint64_t
 node_rates_tick(struct peel_node *node)
 {
-	struct node_sample *before = &node->sample[0], *last = &node->sample[1];
+	struct node_sample *before = &node->status.sample[0], *last = &node->status.sample[1];
 	uint64_t now = peel_now_ms(node->env);
 
 	if (last->ms != 0 && now < last->ms + SAMPLE_MS)
@@ -170,7 +170,7 @@ node_rates_tick(struct peel_node *node)
 static json_t *
 rates(const struct peel_node *node)
 {
-	const struct node_sample *before = &node->sample[0], *last = &node->sample[1];
+	const struct node_sample *before = &node->status.sample[0], *last = &node->status.sample[1];
 	json_t *o = json_object();
 
 	if (before->ms == 0)
@@ -348,7 +348,7 @@ const struct peel_node_capability peel_node_capability[PEEL_NODE_CAPABILITIES] =
 void
 peel_node_set_privileges(struct peel_node *node, const struct peel_node_privileges *p)
 {
-	node->privileges = *p;
+	node->status.privileges = *p;
 }
 
 static json_t *
@@ -376,7 +376,7 @@ status(struct peel_node *node)
 
 	peel_overlay_public(node->overlay, &public);
 	return OBJECT({"version", json_string(PEEL_VERSION)},
-		{"uptime_ms", number(peel_now_ms(node->env) - node->started_ms)},
+		{"uptime_ms", number(peel_now_ms(node->env) - node->status.started_ms)},
 		{"cpu_seconds", json_real(cpu_seconds())}, {"address", address(&node->local)},
 		{"address_lost", json_boolean(peel_own_addresses_lost(node->own_addresses))},
 		{"public_address", address(&public)},
@@ -389,7 +389,7 @@ status(struct peel_node *node)
 		{"dht", dht_counts(node)}, {"candidates", candidate_counts(node)},
 		{"memory", memory(node)}, {"rates", rates(node)}, {"counters", counters(node)},
 		{"workers", workers(node)}, {"port", port(node)},
-		{"privileges", privileges(&node->privileges)});
+		{"privileges", privileges(&node->status.privileges)});
 }
 
 /* ---- lists ----------------------------------------------------------------------------------- */
@@ -486,7 +486,7 @@ peers(struct peel_node *node)
 static json_t *
 stats(struct peel_node *node)
 {
-	return OBJECT({"uptime_ms", number(peel_now_ms(node->env) - node->started_ms)},
+	return OBJECT({"uptime_ms", number(peel_now_ms(node->env) - node->status.started_ms)},
 		{"counters", counters(node)});
 }
 
