@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * The worker: receive, classify, look up, open, act, seal, send, burst by burst. It touches cells
- * and nothing else; whatever needs state goes to the control thread through its mailbox. Source:
+ * The worker: it receives, classifies, looks up, opens, acts, seals and sends, burst by burst. It
+ * touches only cells; whatever needs state goes to the control thread through its mailbox. Source:
  * protocol sections 11, 13, 16.4, 18; counter-measures W3, W10, W11, W14 of 27.
  */
 
@@ -51,7 +51,7 @@ struct peel_worker_conf {
 	/* sleep in the port (needs ops->wait) after so many empty polls */
 	bool sleep;
 	uint32_t idle_spins;
-	/** Called at most once per burst when something was pushed to the mailbox; must be
+	/** Called at most once per burst, after something was pushed to the mailbox; must be
 	 * cheap. */
 	void (*wake_control)(void *arg);
 	void *wake_arg;
@@ -61,22 +61,21 @@ struct peel_worker_conf {
 
 struct peel_worker;
 
-/** Thread: control. 0, -ENOMEM, or the engine's error. */
+/** Make a worker. 0, -ENOMEM, or the engine's error. Thread: control. */
 int peel_worker_new(const struct peel_worker_conf *conf, struct peel_worker **out) PEEL_MUST_USE;
-/** After it stopped.   Thread: control. */
+/** Free a worker that has stopped. Thread: control. */
 void peel_worker_free(struct peel_worker *w);
 
-/** One round. @return datagrams handled, 0 when there was nothing.   Thread: the worker, online in
- * RCU. */
+/** Do one round. @return the number of datagrams handled. Thread: the worker, online in RCU. */
 unsigned int peel_worker_poll(struct peel_worker *w);
-/** Rounds until peel_worker_stop(); sleeps when idle if configured.   Thread: the worker. */
+/** Do rounds until peel_worker_stop(); sleep when idle, if configured. Thread: the worker. */
 void peel_worker_run(struct peel_worker *w);
 /** Thread: any. */
 void peel_worker_stop(struct peel_worker *w);
-/** Judge by another policy from the next datagram on. The one before may end after a grace period.
+/** Use another policy from the next datagram on. The old one may be freed after a grace period.
  * Thread: control. */
 void peel_worker_set_policy(struct peel_worker *w, const struct peel_policy *policy);
-/** End its sleep: it has mail, or must look at the stop flag.   Thread: any. */
+/** End the worker's sleep, because it has mail or must look at its stop flag. Thread: any. */
 void peel_worker_wake(struct peel_worker *w);
 
 /** Stages of a round, for the times below. */
@@ -94,13 +93,13 @@ enum peel_stage {
 };
 extern const char *const peel_stage_name[PEEL_N_STAGES];
 
-/** Measure cycles per stage from the next round on, or stop it (the default: it costs a few per
- * cent).   Thread: any. */
+/** Measure cycles per stage from the next round on, or stop measuring. Off by default, because it
+ * costs a few per cent. Thread: any. */
 void peel_worker_time(struct peel_worker *w, bool on);
 /** TSC cycles per stage so far.   Thread: any. */
 void peel_worker_times(const struct peel_worker *w, uint64_t cycles[PEEL_N_STAGES]);
 
-/** What exit_open gets as cookie for an exit's endpoint. */
+/** The cookie that exit_open gets for an exit's endpoint. */
 static inline uint64_t
 peel_exit_cookie(uint32_t route, uint32_t session)
 {

@@ -4,9 +4,9 @@
 #pragma once
 
 /*
- * Asynchronous name resolution on the control thread's loop: one c-ares channel for each resolver,
- * and above them who is asked when. Names are absolute: search domains of this machine are never
- * applied. Thread: control.
+ * Asynchronous look-ups of names on the control thread's loop: one c-ares channel for each
+ * resolver, and the choice of whom to ask when. Names are absolute: search domains of this machine
+ * are never applied. Thread: control.
  */
 
 #include <uv.h>
@@ -24,10 +24,10 @@ enum peel_dns_result {
 	PEEL_DNS_FAILED, /* no resolver answered, or none could tell */
 };
 
-/** @p addr has port 0 (PEEL_DNS_FOUND), or is NULL. Called exactly once, possibly from inside
- * peel_dns_resolve. */
+/** The result of a look-up. @p addr has port 0 (PEEL_DNS_FOUND), or is NULL. Called exactly once,
+ * possibly from inside peel_dns_resolve. */
 typedef void (*peel_dns_fn)(void *arg, enum peel_dns_result result, const struct peel_addr *addr);
-/** Is an address of use now? Asked of all that a name has; the port is 0. */
+/** Whether an address can be used now. Called for every address of a name; the port is 0. */
 typedef bool (*peel_dns_usable_fn)(void *arg, const struct peel_addr *addr);
 
 struct peel_dns_conf {
@@ -39,19 +39,20 @@ struct peel_dns_conf {
 	uint32_t timeout_ms;		 /* for each resolver, three questions in it */
 };
 
-/** 0, -ENOMEM or -EINVAL. */
+/** Make a resolver. 0, -ENOMEM or -EINVAL. */
 int peel_dns_new(const struct peel_dns_conf *conf, struct peel_dns **out) PEEL_MUST_USE;
-/** Look-ups still under way are answered with PEEL_DNS_FAILED. The loop must run once more. NULL is
- * fine. */
+/** Free it. Look-ups still under way are answered with PEEL_DNS_FAILED. The loop must run once
+ * more. NULL is fine. */
 void peel_dns_free(struct peel_dns *dns);
-/** Look whether the system's resolvers or its hosts file have changed; at most once a second does
- * this look at files.
- *  @return how often the resolvers have. */
+/** Check whether the system's resolvers or its hosts file have changed; this looks at files at most
+ * once a second.
+ *  @return how often the resolvers have changed. */
 unsigned int peel_dns_refresh(struct peel_dns *dns);
 /**
- * An address of a host name: the hosts file first, then A and AAAA are asked side by side. A usable
- * IPv4 address ends the look-up, a usable IPv6 address a short time later, so that a resolver that
- * drops one kind of question delays nobody. When no address is usable, any is the answer.
+ * Look up an address of a host name: in the hosts file first, then A and AAAA at the same time. A
+ * usable IPv4 address ends the look-up at once, a usable IPv6 address a short time later, so that a
+ * resolver that drops one kind of question delays nobody. If no address is usable, the answer is
+ * any of them.
  */
 void peel_dns_resolve(struct peel_dns *dns, const char *name, peel_dns_usable_fn usable,
 	peel_dns_fn fn, void *arg);

@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * DPDK's environment (EAL): its arguments and its log. For whoever starts it: the program app/peel,
- * and lib/peel inside of other programs.
+ * DPDK's environment (EAL): its arguments and its log. Used by app/peel, and by lib/peel inside
+ * other programs, to start it.
  */
 
 #include <sched.h>
@@ -25,13 +25,14 @@ struct peel_eal_conf {
 };
 
 /**
- * Start EAL; works once per process. The calling thread becomes EAL's main lcore. DPDK's log lines
- * go to peel_log() from here on, and its latest complaint is part of @p why when this fails.
+ * Start EAL, which works once per process. The calling thread becomes EAL's main lcore. From here
+ * on DPDK's log lines go to peel_log(). 0 or -errno; on failure, DPDK's latest complaint is part of
+ * @p why.
  */
 int peel_eal_init(const struct peel_eal_conf *conf, char *why, size_t why_size) PEEL_MUST_USE;
 
-/** "0000:03:00.0" or "03:00.0", maybe with ",options". */
+/** Whether it is a PCI address, "0000:03:00.0" or "03:00.0", with or without ",options". */
 bool peel_eal_is_pci(const char *device);
 
-/** "0-3,8" */
+/** Write the CPUs as text, such as "0-3,8". */
 void peel_cpu_list(const cpu_set_t *cpus, char *out, size_t size);

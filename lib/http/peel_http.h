@@ -4,7 +4,7 @@
 #pragma once
 
 /*
- * HTTP as far as exits do it for circuits: which requests they make, when an answer is complete,
+ * As much HTTP as exits do for circuits: which requests they make, when an answer is complete,
  * which answers may go back, and how these are cut into parts and put together again. State
  * machines without I/O or clock. Source: protocol section 22.2. Thread: one at a time for each
  * object (control).
@@ -25,8 +25,9 @@
 
 /* ---- bencode --------------------------------------------------------------------------------- */
 
-/** Does what goes by begin with a bencoded value? As lenient as libtorrent's decoder, which the
- * reference asks. Needs no memory: whatever the depth, a few words. */
+/** Checks whether a stream of bytes begins with a bencoded value. It is as lenient as libtorrent's
+ * decoder, which the reference implementation uses. It takes a few words of memory, whatever the
+ * depth. */
 struct peel_bencode {
 	uint64_t dicts[2]; /* bit n: the n-th open container from outside is a dictionary */
 	uint32_t left;	   /* bytes of the string still to come, or its length while that is read */
@@ -36,20 +37,20 @@ struct peel_bencode {
 };
 
 void peel_bencode_init(struct peel_bencode *b);
-/** 0, or -EBADMSG from the first byte on that cannot belong to a bencoded value: keys are strings
- * (in any order), at most PEEL_BENCODE_DEPTH_MAX deep. Leading zeros pass, and so does whatever
- * stands behind the value: many a server adds a line's end. */
+/** Check more bytes. 0, or -EBADMSG from the first byte on that cannot belong to a bencoded value:
+ * keys are strings (in any order), at most PEEL_BENCODE_DEPTH_MAX deep. Leading zeros pass, and so
+ * does anything behind the value, because many servers add a newline. */
 int peel_bencode_feed(struct peel_bencode *b, const void *data, size_t len) PEEL_MUST_USE;
-/** The value is complete. */
+/** Whether the value is complete. */
 bool peel_bencode_done(const struct peel_bencode *b);
 
 /* ---- the exit's side ------------------------------------------------------------------------- */
 
 /**
- * One complete GET request of HTTP/1.0 or 1.1 without a body, nothing in front and nothing behind
- * it. Other methods ask a server to do something, which no tracker needs and exits should not be
- * lent for. The lines are copied to @p out, but for Accept-Encoding: it becomes `identity`, because
- * answers have to be read on the way back.
+ * Accept one complete GET request of HTTP/1.0 or 1.1 without a body, and with nothing in front of
+ * or behind it. Other methods ask a server to do something; no tracker needs that, and exits should
+ * not be used for it. The lines are copied to @p out, except that Accept-Encoding becomes
+ * `identity`, because answers have to be read on the way back.
  *
  * @param request What a circuit sent.
  * @param len     Its bytes.
@@ -60,24 +61,25 @@ int peel_http_request_take(const void *request, size_t len, void *out) PEEL_MUST
 
 struct peel_http_answer;
 
-/** An answer that grows as it arrives: header, then a body by content-length, in chunks, or until
- * the server closes. */
+/** Make an answer that grows as it arrives: a header, then a body by content-length, in chunks, or
+ * until the server closes. 0 or -ENOMEM. */
 int peel_http_answer_new(struct peel_http_answer **out) PEEL_MUST_USE;
 /** NULL is fine. */
 void peel_http_answer_free(struct peel_http_answer *a);
 /**
- * More bytes of the connection. 1: complete and may go back; 0: go on. Final are -EBADMSG: not
- * HTTP/1.x, or neither `HTTP/1.1 307` nor bencoded (known at the first byte that is not);
- * -EMSGSIZE: beyond PEEL_HTTP_ANSWER_MAX; -ENOMEM.
+ * Take more bytes of the connection. 1: complete and may go back; 0: go on. These errors are final:
+ * -EBADMSG: not HTTP/1.x, or neither `HTTP/1.1 307` nor bencoded (known at the first wrong byte);
+ * -EMSGSIZE: more than PEEL_HTTP_ANSWER_MAX; -ENOMEM.
  */
 int peel_http_answer_feed(struct peel_http_answer *a, const void *data, size_t len) PEEL_MUST_USE;
-/** The server closed the connection. 1, or -EBADMSG: the answer is cut short or may not go back. */
+/** Say that the server closed the connection. 1 as above, or -EBADMSG: the answer is cut short or
+ * may not go back. */
 int peel_http_answer_end(struct peel_http_answer *a) PEEL_MUST_USE;
 
 /** The bytes as received, up to the end of the body; borrowed. */
 const uint8_t *peel_http_answer_bytes(const struct peel_http_answer *a, size_t *len);
 
-/** Parts that an answer of @p len bytes is cut into. */
+/** The number of parts that an answer of @p len bytes is cut into. */
 static inline unsigned int
 peel_http_n_parts(size_t len)
 {
@@ -95,12 +97,12 @@ struct peel_http_parts {
 	uint32_t bytes; /* of all parts */
 };
 
-/** 1: all parts are here; 0: more to come, also for a part that is here already; -EBADMSG: another
- * total than before, part >= total, or total or bytes beyond the limits (the part is ignored);
- * -ENOMEM. */
+/** Add a part, which is copied. 1: all parts are here; 0: more to come, also if the part is here
+ * already; -EBADMSG: another total than before, part >= total, or total or bytes beyond the limits
+ * (the part is ignored); -ENOMEM. */
 int peel_http_parts_add(struct peel_http_parts *p, uint16_t part, uint16_t total, const void *data,
 	size_t len) PEEL_MUST_USE;
-/** All parts in one block (p->bytes long, never NULL for 0 bytes); free() it. NULL: out of memory,
- * or parts are missing. */
+/** Join all parts in one block of p->bytes bytes (not NULL for 0 bytes), which the caller frees
+ * with free(). NULL: out of memory, or parts are missing. */
 uint8_t *peel_http_parts_join(const struct peel_http_parts *p);
 void peel_http_parts_free(struct peel_http_parts *p);

@@ -3,8 +3,8 @@
  */
 #pragma once
 
-/* Servers to start from that are known by name: the overlay gets their addresses, and loses those
- * that they have no more. Thread: control. */
+/* Bootstrap servers that are known by name: the overlay gets their addresses, and loses those that
+ * they no longer have. Thread: control. */
 
 #include "peel_dns.h"
 #include "peel_overlay.h"
@@ -18,17 +18,18 @@ struct peel_bootstrap_conf {
 	/* servers known by address, which the overlay keeps: borrowed as long as this lives */
 	const struct peel_addr *fixed;
 	size_t n_fixed;
-	/** Can this node send there? */
+	/** Whether this node can send to this address. */
 	peel_dns_usable_fn usable;
 	void *arg;
 };
 
 int peel_bootstrap_new(
 	const struct peel_bootstrap_conf *conf, struct peel_bootstrap **out) PEEL_MUST_USE;
-/** Before peel_dns_free(): look-ups under way hold on to it. NULL is fine. */
+/** Free it, before peel_dns_free(), because look-ups under way refer to it. NULL is fine. */
 void peel_bootstrap_free(struct peel_bootstrap *b);
-/** One more, "HOST:PORT", looked up from the next tick on; one that is there already is fine.
- * -EINVAL, -ENOSPC or -ENOMEM. */
+/** Add a server, "HOST:PORT", which is looked up from the next tick on. One that is there already
+ * is fine. 0, -EINVAL, -ENOSPC or -ENOMEM. */
 int peel_bootstrap_add(struct peel_bootstrap *b, const char *host_port);
-/** @return milliseconds until it wants to be called again; it must be now and then in any case. */
+/** Look up what is due. @return milliseconds until the next call is due; call it from time to time
+ * in any case. */
 uint64_t peel_bootstrap_tick(struct peel_bootstrap *b);

@@ -3,8 +3,8 @@
  */
 #pragma once
 
-/* Names that circuits send to: what is remembered of them, what waits for their answers, and how
- * much resolving each circuit gets. Source: protocol section 18.1. Thread: control. */
+/* Names that circuits send to: what is remembered about them, which datagrams wait for an answer,
+ * and how many look-ups each circuit gets. Source: protocol section 18.1. Thread: control. */
 
 #include "peel_dns.h"
 #include "peel_port.h"
@@ -19,31 +19,31 @@ struct peel_names_conf {
 	uint32_t n_sessions;  /* all sessions are below (peel_session_limit) */
 	uint32_t queue_max;   /* datagrams of a circuit that wait at a time */
 	uint32_t waiting_max; /* of all circuits: buffers that reception lacks meanwhile */
-	/** May exits send to this address, and can they? Its port is 0. */
+	/** Whether exits may and can send to this address. Its port is 0. */
 	bool (*usable)(void *arg, const struct peel_addr *addr);
-	/** A datagram whose destination (remote) is known now. Takes it. */
+	/** Send a datagram whose destination (remote) is known now. Takes the mbuf. */
 	void (*send)(void *arg, struct rte_mbuf *m);
-	/** All that waited for a name has been served. */
+	/** All datagrams that waited for a name have been served. */
 	void (*served)(void *arg);
 	void *arg;
 };
 
 int peel_names_new(const struct peel_names_conf *conf, struct peel_names **out) PEEL_MUST_USE;
-/** After peel_dns_free(), which answers everybody who waits. NULL is fine. */
+/** Free everything, after peel_dns_free(), which answers all waiting look-ups. NULL is fine. */
 void peel_names_free(struct peel_names *names);
 
 /**
- * Send m (payload only; pkt has session and generation) to a name, resolved now, from the cache or
- * later. Takes the mbuf; one that cannot be sent is counted.
+ * Send m (payload only; its pkt has session and generation) to a name: now if the name is in the
+ * cache, otherwise later. Takes the mbuf; one that cannot be sent is counted.
  */
 void peel_names_send(
 	struct peel_names *names, struct rte_mbuf *m, struct peel_span span, uint16_t port);
 
 typedef void (*peel_names_fn)(void *arg, const struct peel_addr *addr);
 /**
- * Resolve a name for a circuit, within its budget. fn is called exactly once, perhaps before this
- * returns, with an address of port 0, or NULL. -EINVAL: no name, -EAGAIN: over the budget, -ENOENT:
- * did not resolve a moment ago, -ENOMEM; then fn is not called.
+ * Look up a name for a circuit, within its budget. fn is called exactly once, perhaps before this
+ * returns, with an address of port 0, or NULL. 0; or, if fn will not be called, -EINVAL (not a
+ * name), -EAGAIN (over the budget), -ENOENT (did not resolve a moment ago) or -ENOMEM.
  */
 int peel_names_lookup(struct peel_names *names, uint32_t session, uint32_t generation,
 	struct peel_span span, peel_names_fn fn, void *arg);

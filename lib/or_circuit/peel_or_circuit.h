@@ -5,10 +5,10 @@
 
 /*
  * Circuits of others that this node takes part in: joining (create/created), extending, destroying,
- * timing out. Owns the sessions and routes of lib/route for them. A state machine without I/O: fed
- * datagrams, opened messages and ticks, acts through callbacks and published routes. Source:
- * protocol sections 12 to 14, 16, 17, 24, 30; counter-measures W1, W4, W5, W6, W11 of 27. Thread:
- * control, all of it.
+ * timing out. The library owns their sessions and routes of lib/route. A state machine without I/O:
+ * callers feed it datagrams, opened messages and ticks; it acts through callbacks and published
+ * routes. Source: protocol sections 12 to 14, 16, 17, 24, 30; counter-measures W1, W4, W5, W6, W11
+ * of 27. Thread: control, all of it.
  */
 
 #include "peel_cell.h"
@@ -38,8 +38,8 @@ struct peel_or_settings {
 /** The protocol's defaults. */
 void peel_or_settings_init(struct peel_or_settings *s);
 
-/** Sessions of lib/route that the circuits may have at once: more than max_joined_circuits, which
- * counts those in use. */
+/** The number of sessions of lib/route that the circuits may have at a time: more than
+ * max_joined_circuits, which counts only those in use. */
 uint32_t peel_or_sessions(const struct peel_or_settings *s);
 
 struct peel_or_circuits;
@@ -52,55 +52,56 @@ struct peel_or_conf {
 	struct peel_or_settings settings;
 	uint8_t prefix[PEEL_PREFIX_LEN]; /* of the tunnel overlay */
 
-	/** Send from the main address. */
+	/** Send from the main address; data is borrowed during the call. */
 	void (*send)(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len);
-	/** Up to n random candidates having all of @p all and none of @p none. */
+	/** Write up to n random candidates with all of the flags @p all and none of @p none.
+	 * @return how many. */
 	size_t (*candidates)(
 		void *arg, uint16_t all, uint16_t none, struct peel_target *out, size_t n);
-	/** A verified peer by key. */
+	/** Find a verified peer by its key. @return whether there is one. */
 	bool (*find_peer)(void *arg, const uint8_t pk[PEEL_PK_LEN], struct peel_target *out);
-	/** Has the node at this address (IP and port) answered a question of ours? NULL: nobody
-	 * has. Cheap. */
+	/** Whether the node at this address (IP and port) has answered a question of ours. Must be
+	 * cheap. NULL: nobody has. */
 	bool (*proved)(void *arg, const struct peel_addr *addr);
-	/** Make sure a node hears us (DHT ping), then call peel_or_reached(token), answered or not.
-	 *  0, or -errno when that will not happen. */
+	/** Make sure that a node hears us (DHT ping), then call peel_or_reached(token), answered or
+	 * not. 0, or -errno if that call will not come. */
 	int (*reach)(void *arg, const struct peel_addr *to, uint64_t token);
-	/** An exit is gone (removed, or become a relay and its grace is over): close its outside
-	 * endpoint (may be 0). */
+	/** An exit is gone: it was removed, or became a relay and its grace time is over. Close its
+	 * outside endpoint (may be 0). */
 	void (*exit_gone)(void *arg, uint32_t session, uint32_t endpoint);
 	void *arg;
 };
 
 int peel_or_new(const struct peel_or_conf *conf, struct peel_or_circuits **out) PEEL_MUST_USE;
-/** Retires what is left, without destroy messages and without exit_gone. Before the route table.
- * NULL is fine. */
+/** Retire what is left, without destroy messages and without exit_gone, and free everything. Call
+ * it before the route table is freed. NULL is fine. */
 void peel_or_free(struct peel_or_circuits *c);
 
 /**
- * A whole datagram of the tunnel overlay's main port: plaintext cell (create, created) or destroy.
- * 0; -ENOENT: another message (also a created that no create of this library asked for and a
- * destroy of a circuit id that only another library's routes use: own circuits); -EBADMSG: refused
+ * Take a whole datagram of the tunnel overlay from the main port: a plaintext cell (create,
+ * created) or a destroy. 0; -ENOENT: another message, also a created that no create of this library
+ * asked for, and a destroy of a circuit id that only origin circuits use; -EBADMSG: refused
  * (counted by reason).
  */
 int peel_or_datagram(
 	struct peel_or_circuits *c, const struct peel_addr *from, const uint8_t *data, size_t len);
 
 /**
- * A message (id and body) that a worker opened at an exit's end of session. extend is handled here;
- * -ENOENT for ids that are not (the caller goes on with hidden services and the like). Stale
- * generations are ignored.
+ * Take a message (id and body) that a worker opened at an exit. 0: handled (extend), or ignored
+ * because the generation is stale. -ENOENT for other ids: the caller tries hidden services and the
+ * like.
  */
 int peel_or_message(struct peel_or_circuits *c, uint32_t session, uint32_t generation, bool early,
 	const uint8_t *msg, size_t len);
 
-/** Outcome of `reach`. Unknown tokens are ignored. */
+/** The answer to `reach`. Unknown tokens are ignored. */
 void peel_or_reached(struct peel_or_circuits *c, uint64_t token);
 
-/** Expire what is due. @return milliseconds until it wants to be called again. */
+/** Expire what is due. @return milliseconds until the next call is due. */
 uint64_t peel_or_tick(struct peel_or_circuits *c);
 
-/** Send destroy (reason 2, shutdown) to all neighbours and retire everything. @return how many were
- * sent. Signing stops after 3 s; whoever was not told lets the circuit time out. */
+/** Send destroy (reason 2, shutdown) to all neighbours and retire everything. Signing stops after 3
+ * s; at neighbours that were not told, the circuit times out. @return how many were sent. */
 unsigned int peel_or_shutdown(struct peel_or_circuits *c);
 
 /* ---- for the exit's control side (lib/node) -------------------------------------------------- */
@@ -111,19 +112,20 @@ struct peel_exit_info {
 	struct peel_addr previous; /* previous hop */
 	uint32_t cid;
 };
-/** The exit with that session. -ENOENT: gone, stale generation, or no longer an exit. */
+/** Describe the exit with that session. 0, or -ENOENT: gone, stale generation, or no longer an
+ * exit. */
 int peel_or_exit(struct peel_or_circuits *c, uint32_t session, uint32_t generation,
 	struct peel_exit_info *out) PEEL_MUST_USE;
-/** Record and publish its outside endpoint. */
+/** Record and publish the outside endpoint of an exit. 0, or -ENOENT as above. */
 int peel_or_exit_opened(struct peel_or_circuits *c, uint32_t session, uint32_t generation,
 	uint32_t endpoint) PEEL_MUST_USE;
-/** The exit is (or no longer is) the end of an introduction point's circuit: it may live
- * max_time_ip. -ENOENT. */
+/** Say whether the exit is the end of an introduction point's circuit, which may live for
+ * max_time_ip. 0 or -ENOENT. */
 int peel_or_exit_introduction(struct peel_or_circuits *c, uint32_t session, uint32_t generation,
 	bool introduction) PEEL_MUST_USE;
-/** Seal a message (id and body) backward on an exit's session and send it to the previous hop.
- * Until exit_gone, so also on a relay that was an exit a moment ago. 0, -ENOENT, or -EINVAL: longer
- * than a datagram carries. */
+/** Seal a message (id and body) backward with an exit's session and send it to the previous hop.
+ * This works until exit_gone, so also on a relay that was an exit a moment ago. 0, -ENOENT, or
+ * -EINVAL: longer than a datagram carries. */
 int peel_or_answer(struct peel_or_circuits *c, uint32_t session, const uint8_t *msg, size_t len);
 
 struct peel_or_count {
@@ -140,6 +142,6 @@ struct peel_or_row {
 	struct peel_addr previous, next;
 	uint64_t age_ms, cells_forward, cells_backward, bytes_forward, bytes_backward;
 };
-/** Calls fn for every circuit (status). */
+/** Call fn for every circuit, for the status. */
 void peel_or_dump(const struct peel_or_circuits *c,
 	void (*fn)(void *arg, const struct peel_or_row *row), void *arg);

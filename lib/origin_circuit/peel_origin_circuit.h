@@ -4,11 +4,11 @@
 #pragma once
 
 /*
- * Own circuits, as their originator: choosing hops, building, a pool per hop count, keeping alive,
- * replacing. Owns the sessions, OWN routes and paths of lib/route for them. A state machine without
- * I/O: fed datagrams, opened messages and ticks, acts through callbacks and published paths.
- * Source: protocol sections 12, 13.1, 13.5, 13.6, 14.5, 15, 17, 24; counter-measures W1, W4, W5,
- * W6, W9, W10 of 27. Thread: control, all of it.
+ * Origin circuits, those that this node builds: choosing hops, building, a pool per hop count,
+ * keeping alive, replacing. The library owns their sessions, ORIGIN routes and paths of lib/route.
+ * A state machine without I/O: callers feed it datagrams, opened messages and ticks; it acts
+ * through callbacks and published paths. Source: protocol sections 12, 13.1, 13.5, 13.6, 14.5, 15,
+ * 17, 24; counter-measures W1, W4, W5, W6, W9, W10 of 27. Thread: control, all of it.
  */
 
 #include "peel_cell.h"
@@ -20,8 +20,8 @@
 
 #define PEEL_HOPS_MAX (PEEL_PATH_LAYERS_MAX - 1)
 
-/** Names a circuit of this process: path in the low half, its generation in the high half; never 0.
- * Any thread may check one with peel_path_generation(). */
+/** Names a circuit of this process: the path in the low half, its generation in the high half;
+ * never 0. Any thread may check it with peel_path_generation(). */
 typedef uint64_t peel_origin_id;
 
 static inline peel_origin_id
@@ -84,15 +84,16 @@ struct peel_origin_conf {
 	struct peel_origin_settings settings;
 	uint8_t prefix[PEEL_PREFIX_LEN]; /* of the tunnel overlay */
 
-	/** Send from the main address. */
+	/** Send from the main address; data is borrowed during the call. */
 	void (*send)(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len);
-	/** Up to n random candidates having all of @p all and none of @p none. */
+	/** Write up to n random candidates with all of the flags @p all and none of @p none.
+	 * @return how many. */
 	size_t (*candidates)(
 		void *arg, uint16_t all, uint16_t none, struct peel_target *out, size_t n);
-	/** A verified peer by key. */
+	/** Find a verified peer by its key. @return whether there is one. */
 	bool (*find_peer)(void *arg, const uint8_t pk[PEEL_PK_LEN], struct peel_target *out);
-	/** A circuit is READY; a circuit ended (once per circuit, READY or not). May be NULL. They
-	 * may not call back. */
+	/** A circuit is READY; a circuit has ended (once per circuit, READY or not). May be NULL.
+	 * They must not call back into the library. */
 	void (*ready)(void *arg, peel_origin_id id);
 	void (*ended)(void *arg, peel_origin_id id, enum peel_origin_end why);
 	void *arg;
@@ -100,26 +101,26 @@ struct peel_origin_conf {
 
 int peel_origin_new(
 	const struct peel_origin_conf *conf, struct peel_origin_circuits **out) PEEL_MUST_USE;
-/** Retires what is left, without destroy messages. Before the paths and the route table. NULL is
- * fine. */
+/** Retire what is left, without destroy messages, and free everything. Call it before the paths and
+ * the route table are freed. NULL is fine. */
 void peel_origin_free(struct peel_origin_circuits *t);
 
 /**
- * A whole datagram of the tunnel overlay's main port: created or destroy.
- * 0; -ENOENT: not about an own circuit; -EBADMSG: refused (counted by reason).
+ * Take a whole datagram of the tunnel overlay from the main port: created or destroy. 0; -ENOENT:
+ * not about an origin circuit; -EBADMSG: refused (counted by reason).
  */
 int peel_origin_datagram(struct peel_origin_circuits *t, const struct peel_addr *from,
 	const uint8_t *data, size_t len);
 /**
- * A message (id and body) that a worker opened at the end of an own path. extended, ping and pong
- * are handled here; -ENOENT for other ids (the caller goes on with hidden services, speed tests and
- * the like) and for stale ids.
+ * Take a message (id and body) that a worker opened with all layers of a path. 0: handled
+ * (extended, ping, pong). -ENOENT for other messages, with which the caller goes on (hidden
+ * services, speed tests and the like), and for stale ids.
  */
 int peel_origin_message(
 	struct peel_origin_circuits *t, peel_origin_id id, const uint8_t *msg, size_t len);
 
-/** Build, ping, expire, replace. @return milliseconds until it wants to be called again, at most
- * 1000. */
+/** Build, ping, expire and replace what is due. @return milliseconds until the next call is due, at
+ * most 1000. */
 uint64_t peel_origin_tick(struct peel_origin_circuits *t);
 /** Send destroy (reason 2, shutdown) on every circuit and retire everything. @return how many were
  * sent. */
@@ -127,11 +128,11 @@ unsigned int peel_origin_shutdown(struct peel_origin_circuits *t);
 
 /**
  * Keep a pool of DATA circuits of that many hops from now on: max_circuits of them, built as
- * candidates appear. Asking again is fine. -EINVAL: hops is 0 or beyond PEEL_HOPS_MAX (or beyond
- * what max_relay_early allows).
+ * candidates appear. Asking again does nothing. 0, or -EINVAL: hops is 0, or more than
+ * PEEL_HOPS_MAX or max_relay_early allow.
  */
 int peel_origin_build(struct peel_origin_circuits *t, unsigned int hops);
-/** Give the pool up: its circuits are closed. -ENOENT: there is none. */
+/** Give the pool up and close its circuits. 0, or -ENOENT: there is none. */
 int peel_origin_stop(struct peel_origin_circuits *t, unsigned int hops);
 
 /** What keeps the circuits of a pool from being built. */
@@ -152,11 +153,11 @@ struct peel_origin_pool {
 		networks;  /* known when circuits were missing last; 64 are looked at */
 	uint32_t pause_ms; /* before the next one is begun */
 };
-/** -ENOENT: no pool of that many hops was asked for. */
+/** Describe a pool. 0, or -ENOENT: no pool of that many hops was asked for. */
 int peel_origin_pool(const struct peel_origin_circuits *t, unsigned int hops,
 	struct peel_origin_pool *out) PEEL_MUST_USE;
-/** What is missing, in words without a full stop, into @p out (200 bytes are enough), which is
- * returned. */
+/** Write what is missing, in words without a full stop, into @p out (200 bytes are enough). @return
+ * @p out. */
 const char *peel_origin_lack_text(const struct peel_origin_pool *p, char *out, size_t size);
 
 struct peel_origin_spec {
@@ -165,24 +166,25 @@ struct peel_origin_spec {
 	uint16_t exit_flags; /* what the last hop must announce; 0: by type (section 15.1) */
 	const struct peel_target *exit; /* required last hop; NULL: any */
 };
-/** One circuit beside the pools, not rebuilt when it ends. -EINVAL, -EAGAIN: no candidate, -ENOSPC:
- * no path free. */
+/** Build one circuit beside the pools, which is not rebuilt when it ends. 0, -EINVAL (@p spec),
+ * -EAGAIN (no candidate) or -ENOSPC (no free path). */
 int peel_origin_create(struct peel_origin_circuits *t, const struct peel_origin_spec *spec,
 	peel_origin_id *id) PEEL_MUST_USE;
-/** Close a circuit: destroy (reason 4) to the first hop; the pool replaces it. -ENOENT. */
+/** Close a circuit and send destroy (reason 4) to the first hop; its pool replaces it. 0 or
+ * -ENOENT. */
 int peel_origin_close(struct peel_origin_circuits *t, peel_origin_id id);
 
-/** READY DATA circuits, those that answer before those with an overdue pong, in random order
- * otherwise.
- *  @p hops 0: of any length. @return how many there are; the first n are written. */
+/** The READY DATA circuits of that length (@p hops 0: of any length): first those that answer, then
+ * those with an overdue pong, otherwise in random order. The first n are written. @return how many
+ * there are. */
 size_t peel_origin_active(
 	struct peel_origin_circuits *t, unsigned int hops, peel_origin_id *out, size_t n);
-/** READY DATA circuits of that length per min_circuits (a min_circuits of 0 counts as 1); more
- * than 1.0 is fine. */
+/** The number of READY DATA circuits of that length, divided by min_circuits (0 counts as 1); it
+ * can exceed 1.0. */
 double peel_origin_quotient(const struct peel_origin_circuits *t, unsigned int hops);
 
-/** Seal a message (id and body) for the end of a circuit and send it, relay_early as section 13.6
- * says. 0, -ENOENT: no such circuit or no hop yet, -EMSGSIZE. */
+/** Seal a message (id and body) for the end of a circuit and send it, with relay_early as in
+ * section 13.6. 0, -ENOENT (no such circuit, or no hop yet) or -EMSGSIZE. */
 int peel_origin_send(
 	struct peel_origin_circuits *t, peel_origin_id id, const uint8_t *msg, size_t len);
 
@@ -210,6 +212,6 @@ struct peel_origin_count {
 	uint32_t extending, ready, closing;
 };
 void peel_origin_count(const struct peel_origin_circuits *t, struct peel_origin_count *out);
-/** Calls fn for every circuit (status). */
+/** Call fn for every circuit, for the status. */
 void peel_origin_dump(const struct peel_origin_circuits *t,
 	void (*fn)(void *arg, peel_origin_id id, const struct peel_origin_info *info), void *arg);

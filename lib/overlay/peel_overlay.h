@@ -5,9 +5,9 @@
 
 /*
  * Peer discovery for all communities of a node: introductions in both styles, punctures, walking,
- * liveness, flags and candidates. A state machine without I/O: fed datagrams and ticks, answers
- * through callbacks. Source: protocol sections 7 to 10, counter-measures W6, W7, W8 of 27. Thread:
- * control, all of it.
+ * liveness, flags and candidates. A state machine without I/O: callers feed it datagrams and ticks;
+ * it answers through callbacks. Source: protocol sections 7 to 10, counter-measures W6, W7, W8 of
+ * 27. Thread: control, all of it.
  */
 
 #include "peel_discovery.h"
@@ -61,46 +61,47 @@ struct peel_peer {
 };
 
 /*
- * Words: a peer is a node that answered a request of ours at its address, with an answer meant for
- * ours; that address changes only by another such answer (W6). Whoever else comes is a stranger.
+ * A *peer* is a node that has answered a request of ours at its address, with an answer meant for
+ * our address; its address changes only by another such answer (W6). Any other node is a
+ * *stranger*.
  */
 
 int peel_overlay_new(const struct peel_overlay_conf *conf, struct peel_overlay **out) PEEL_MUST_USE;
 void peel_overlay_free(struct peel_overlay *ov);
 
-/** One more bootstrap address (a configured name that resolved later). Duplicates and overflow are
+/** Add a bootstrap address (a configured name that was resolved later). Duplicates and overflow are
  * ignored. */
 void peel_overlay_add_bootstrap(struct peel_overlay *ov, const struct peel_addr *addr);
-/** One less: its name resolves to another address now. Unknown ones are ignored. */
+/** Remove one whose name now has another address. Unknown ones are ignored. */
 void peel_overlay_remove_bootstrap(struct peel_overlay *ov, const struct peel_addr *addr);
 
 /**
- * A datagram with the prefix of one of the communities and a message id of section 7, or any id of
- * the discovery community. @return 0 (also when it was dropped and counted by a limit, or as an
- * answer nobody asked for); -ENOENT: not for this library (other id or prefix); -EBADMSG: malformed
- * or unauthentic, counted.
+ * Take a datagram with the prefix of one of the communities and a message id of section 7, or any
+ * id of the discovery community. @return 0 (also when it was dropped and counted, by a limit or
+ * because nobody asked for that answer); -ENOENT: not for this library (other id or prefix);
+ * -EBADMSG: malformed or unauthentic (counted).
  */
 int peel_overlay_input(
 	struct peel_overlay *ov, const struct peel_addr *from, const uint8_t *data, size_t len);
 
-/** Walk, keep alive, churn, forget. @return milliseconds until it wants to be called again. */
+/** Walk, ping, replace and forget what is due. @return milliseconds until the next call is due. */
 uint64_t peel_overlay_tick(struct peel_overlay *ov);
 
-/** Up to n (at most 64) candidates having all of @p all and none of @p none flags, with 25519 keys,
- * in random order. */
+/** Write up to n (at most 64) candidates with all of the flags @p all and none of @p none, with
+ * 25519 keys, in random order. @return how many. */
 size_t peel_overlay_candidates(
 	struct peel_overlay *ov, uint16_t all, uint16_t none, struct peel_peer *out, size_t n);
-/** Peer by key. @return false when there is none. */
+/** Find a peer by its key. @return false if there is none. */
 bool peel_overlay_find(
 	const struct peel_overlay *ov, const uint8_t pk[PEEL_PK_LEN], struct peel_peer *out);
-/** Is there a peer at this address (IP and port), so that whoever is there has answered a question
- * of ours? One look-up by hash. Such a neighbour receives what is sent to its address; of any other
- * only the source address is known. */
+/** Whether there is a peer at this address (IP and port), which has thus answered a question of
+ * ours. One look-up by hash. Such a neighbour receives what is sent to its address; for any other
+ * node that is not certain. */
 bool peel_overlay_proved(const struct peel_overlay *ov, const struct peel_addr *addr);
-/** Peers of a community. */
+/** The number of peers of a community. */
 size_t peel_overlay_count(const struct peel_overlay *ov, enum peel_community c);
-/** Own public address: configured or learnt; false when neither. */
+/** Our own public address, configured or learnt. @return false if neither. */
 bool peel_overlay_public(const struct peel_overlay *ov, struct peel_addr *out);
-/** Calls fn for every peer (status). fn may not call back. */
+/** Call fn for every peer, for the status. fn must not call back into the library. */
 void peel_overlay_dump(const struct peel_overlay *ov,
 	void (*fn)(void *arg, const struct peel_peer *peer), void *arg);

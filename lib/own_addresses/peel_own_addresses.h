@@ -4,9 +4,9 @@
 #pragma once
 
 /*
- * The addresses of this node itself, and the exit policy that refuses them: those of the machine as
- * they are now, those that the configuration names, and the one under which others see us. Source:
- * protocol section 27 (W19). Thread: control.
+ * The node's own addresses, and the exit policy that refuses them: those that the machine has now,
+ * those that the configuration names, and the one under which others see us. Source: protocol
+ * section 27 (W19). Thread: control.
  */
 
 #include <uv.h>
@@ -18,7 +18,7 @@
 
 struct peel_own_addresses;
 
-/** An address that the configuration names; of no family: none. */
+/** An address that the configuration names; without a family: none. */
 struct peel_own_named {
 	struct peel_addr addr;
 	/* the setting, of an address that this node is bound to: its loss is told; else NULL */
@@ -31,24 +31,25 @@ struct peel_own_addresses_conf {
 	struct peel_rcu *rcu;
 	struct peel_policy policy; /* but for `own` */
 	struct peel_own_named named[PEEL_OWN_NAMED_MAX];
-	/** A new policy holds from now on. The one before lives for a grace period more. */
+	/** A new policy holds from now on. The old one lives for another grace period. */
 	void (*publish)(void *arg, const struct peel_policy *policy);
-	/** Something has changed: call peel_own_addresses_tick() and see when it wants to be called
-	 * next. */
+	/** Something has changed: call peel_own_addresses_tick() and note when its next call is
+	 * due. */
 	void (*changed)(void *arg);
 	void *arg;
 };
 
-/** The first policy is published at once, and others whenever something changes. 0, -ENOMEM. */
+/** Publish the first policy at once, and others whenever something changes. 0 or -ENOMEM. */
 int peel_own_addresses_new(
 	const struct peel_own_addresses_conf *conf, struct peel_own_addresses **out) PEEL_MUST_USE;
-/** After the workers. NULL is fine. Its handle takes another run of the loop. */
+/** Free it, after the workers have ended. NULL is fine. Its handle needs another run of the
+ * loop. */
 void peel_own_addresses_free(struct peel_own_addresses *own);
-/** The one of now. */
+/** The current policy. */
 const struct peel_policy *peel_own_addresses_policy(const struct peel_own_addresses *own);
-/** Others see us under this address now. */
+/** Tell the address under which others see us now. */
 void peel_own_addresses_public(struct peel_own_addresses *own, const struct peel_addr *address);
-/** Has the machine lost an address that this node is bound to? */
+/** Whether the machine has lost an address that this node is bound to. */
 bool peel_own_addresses_lost(const struct peel_own_addresses *own);
-/** Milliseconds until it wants to be called again. */
+/** Do what is due. @return milliseconds until the next call is due. */
 uint64_t peel_own_addresses_tick(struct peel_own_addresses *own);

@@ -4,9 +4,9 @@
 #pragma once
 
 /*
- * Datagrams that wait for a circuit. Each user has a short queue of its own, so that nobody waits
- * behind another's; when there is no room, the oldest one of the longest queue goes. Not
- * thread-safe: one thread, that of the loop.
+ * Datagrams that wait for a circuit. Each user has a short queue, so that nobody waits behind
+ * another user's datagrams. When there is no room, the oldest datagram of the longest queue goes.
+ * Thread: the loop's.
  */
 
 #include "peel_flows.h"
@@ -22,17 +22,17 @@ struct peel_held;
 struct peel_held *peel_held_new(const struct peel_env *env);
 void peel_held_free(struct peel_held *h);
 
-/** Keep a copy. @return how many datagrams (this one or older ones) were dropped for it. */
+/** Keep a copy of a datagram. @return how many datagrams (this one or older ones) were dropped. */
 unsigned int peel_held_push(struct peel_held *h, unsigned int user,
 	const struct peel_socks_target *to, const uint8_t *payload, size_t len);
-/** The oldest of a user's that did not wait too long is handed to @p fn and gone; its arguments are
- * valid during the call, which must not touch the queues. False: none is left. @p dropped is
- * increased by those that did. */
+/** Hand the user's oldest datagram to @p fn and forget it. The arguments of @p fn are valid during
+ * the call, which must not touch the queues. Datagrams that have waited too long are dropped and
+ * added to @p dropped. False: none is left. */
 bool peel_held_pop(struct peel_held *h, unsigned int user,
 	void (*fn)(void *arg, unsigned int user, const struct peel_socks_target *to,
 		const uint8_t *payload, size_t len),
 	void *arg, unsigned int *dropped);
-/** The user has left. @return how many were dropped. */
+/** Drop all datagrams of a user who has left. @return how many. */
 unsigned int peel_held_forget(struct peel_held *h, unsigned int user);
-/** Drop what waited too long. @return how many. */
+/** Drop all datagrams that have waited too long. @return how many. */
 unsigned int peel_held_expire(struct peel_held *h);

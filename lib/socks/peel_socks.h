@@ -6,7 +6,7 @@
 /*
  * A SOCKS5 server (RFC 1928, RFC 1929) for circuits: UDP ASSOCIATE carries any datagrams, CONNECT
  * carries exactly one HTTP request to a BitTorrent tracker (protocol section 22.4). What happens to
- * them is the backend's business. Thread: the one that runs the loop, all of it.
+ * them is the backend's business. Thread: the loop's.
  */
 
 #include "peel_base.h"
@@ -21,14 +21,14 @@ struct peel_socks_assoc; /* a UDP association */
 #define PEEL_SOCKS_SECRET_MAX 255	/* bytes of a user name or a password */
 #define PEEL_SOCKS_DATAGRAM_MAX (65507) /* bytes of a datagram on the loopback device */
 
-/** Where to: an address, or a name when that is not empty (then of `addr` only the port counts,
- * family NONE). */
+/** A destination: a name if that is not empty (then only the port of `addr` counts, and its family
+ * is NONE), otherwise an address. */
 struct peel_socks_target {
 	struct peel_addr addr;
 	char name[256];
 };
 
-/** Is there a circuit for an HTTP request? */
+/** Whether there is a circuit for an HTTP request. */
 enum peel_socks_ready {
 	PEEL_SOCKS_READY,
 	PEEL_SOCKS_NO_CIRCUIT, /* "network unreachable" */
@@ -37,18 +37,19 @@ enum peel_socks_ready {
 
 struct peel_socks_backend {
 	void *arg;
-	/** Asked before CONNECT is granted, until it says yes or `wait_ms` are over. */
+	/** Asked before CONNECT is granted, until it returns READY or `wait_ms` are over. */
 	enum peel_socks_ready (*ready)(void *arg);
 	/** An association begins, whether there is a circuit or not, and ends; @p a is valid in
 	 * between. */
 	void (*opened)(void *arg, struct peel_socks_assoc *a);
 	void (*closed)(void *arg, struct peel_socks_assoc *a);
-	/** A datagram of the association's client. Nothing is promised: it is UDP. */
+	/** A datagram from the association's client, borrowed during the call. Delivery is not
+	 * guaranteed: it is UDP. */
 	void (*datagram)(void *arg, struct peel_socks_assoc *a, const struct peel_socks_target *to,
 		const uint8_t *payload, size_t len);
 	/**
-	 * An HTTP request, complete. Answer with peel_socks_answer(id), now or later; when it is
-	 * too late, that does nothing. @return 0, or -errno: there will be no answer.
+	 * A complete HTTP request, borrowed during the call. Answer with peel_socks_answer(id), now
+	 * or later; a late answer does nothing. @return 0, or -errno: there will be no answer.
 	 */
 	int (*http)(void *arg, uint64_t id, const struct peel_socks_target *to,
 		const uint8_t *request, size_t len);
@@ -73,25 +74,25 @@ struct peel_socks_conf {
  * backend. */
 void peel_socks_conf_init(struct peel_socks_conf *conf);
 
-/** Listen. 0; -EPERM: neither loopback nor a password; -EINVAL; -EADDRINUSE and the like; @p why
- * says more. */
+/** Make a server that listens. 0; -EPERM: neither loopback nor a password; -EINVAL; -EADDRINUSE and
+ * the like; @p why says what is wrong. */
 int peel_socks_new(struct uv_loop_s *loop, const struct peel_socks_conf *conf,
 	struct peel_socks **out, char *why, size_t why_size) PEEL_MUST_USE;
-/** Stop listening and drop all clients (backend.closed is called); @p done when nothing is left of
- * it. NULL is fine. */
+/** Stop listening and drop all clients (backend.closed is called). @p done is called once
+ * everything is freed. NULL is fine. */
 void peel_socks_close(struct peel_socks *s, void (*done)(void *arg), void *arg);
-/** Address as bound. */
+/** The address as bound. */
 void peel_socks_local(const struct peel_socks *s, struct peel_addr *out);
 
-/** A datagram for the client of an association, from @p origin. -ENOTCONN: it never sent one, so
- * where it listens is not known; -EAGAIN: its socket is full; -EMSGSIZE. */
+/** Send a datagram from @p origin to the client of an association. 0; -ENOTCONN: the client has not
+ * sent any, so its port is not known; -EAGAIN: its socket is full; -EMSGSIZE. */
 int peel_socks_deliver(struct peel_socks_assoc *a, const struct peel_socks_target *origin,
 	const uint8_t *payload, size_t len);
 /** For the backend's own use. */
 void peel_socks_assoc_set(struct peel_socks_assoc *a, void *data);
 void *peel_socks_assoc_get(const struct peel_socks_assoc *a);
 
-/** The raw answer to an HTTP request, or none (NULL): the connection closes behind it. */
+/** Send the raw answer to an HTTP request, or none (NULL), then close the connection. */
 void peel_socks_answer(struct peel_socks *s, uint64_t id, const void *answer, size_t len);
 
 struct peel_socks_counts {
