@@ -58,7 +58,7 @@ struct peel_node {
 	const struct peel_env *env;
 	uint8_t prefix[PEEL_N_COMMUNITIES][PEEL_PREFIX_LEN];
 
-	/* Parts, in the order of assemble.c. */
+	/* Parts, in the order of parts.h. */
 	struct rte_mempool *pool;
 	struct peel_rcu *rcu;
 	struct peel_route_table *routes;

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+#include "node.h"
+
+/** The parts of a node. Each needs those above it. */
+#define NODE_PARTS(PART)                                                                           \
+	PART(identity)                                                                             \
+	PART(tables)                                                                               \
+	PART(port)                                                                                 \
+	PART(own_addresses)                                                                        \
+	PART(workers)                                                                              \
+	PART(control)                                                                              \
+	PART(names)                                                                                \
+	PART(bootstrap)                                                                            \
+	PART(http)                                                                                 \
+	PART(management)
+
+/** Start: 0, or -errno, perhaps with what to do about it in node->assembly.why. Stop: also takes
+ * apart what a start that failed has made. */
+#define NODE_PART(name)                                                                            \
+	int node_start_##name(struct peel_node *node);                                             \
+	void node_stop_##name(struct peel_node *node);
+NODE_PARTS(NODE_PART)
+#undef NODE_PART
