@@ -149,7 +149,7 @@ bool node_dispatch(struct peel_node *node);
 
 /* origin_events.c */
 int node_origin_new(struct peel_node *node, const struct peel_origin_conf *callbacks);
-/** A message from the end of an own circuit, for lib/tunnel. Does not take the mbuf. */
+/** A message from the end of an own circuit, for lib/origin_circuit. Does not take the mbuf. */
 void node_origin_message(struct peel_node *node, const struct rte_mbuf *m);
 /** Log what keeps own circuits from being built, when that has changed. */
 void node_origin_report(struct peel_node *node);

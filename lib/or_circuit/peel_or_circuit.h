@@ -104,7 +104,7 @@ uint64_t peel_or_tick(struct peel_or_circuits *c);
  * s; at neighbours that were not told, the circuit times out. @return how many were sent. */
 unsigned int peel_or_shutdown(struct peel_or_circuits *c);
 
-/* ---- for the exit's control side (lib/node) -------------------------------------------------- */
+/* ---- for the exit's control side (lib/node, lib/http_circuit) -------------------------------- */
 
 struct peel_exit_info {
 	uint32_t route;		   /* slot of the EXIT route */
