@@ -70,7 +70,7 @@ void peel_worker_free(struct peel_worker *w);
 unsigned int peel_worker_poll(struct peel_worker *w);
 /** Do rounds until peel_worker_stop(); sleep when idle, if configured. Thread: the worker. */
 void peel_worker_run(struct peel_worker *w);
-/** Thread: any. */
+/** Make peel_worker_run() return after its round. Thread: any. */
 void peel_worker_stop(struct peel_worker *w);
 /** Use another policy from the next datagram on. The old one may be freed after a grace period.
  * Thread: control. */

@@ -88,7 +88,7 @@ void dht_token_make(const struct dht_tokens *t, const struct peel_addr *addr,
 bool dht_token_valid(const struct dht_tokens *t, const struct peel_addr *addr,
 	const uint8_t mid[PEEL_MID_LEN], const uint8_t token[PEEL_DHT_TOKEN_LEN]);
 
-/* ---- shares.c: how much of a table each source has ------------------------------------------- */
+/* ---- shares: how much of a table each source has --------------------------------------------- */
 
 #define DHT_SHARES 4096u
 

@@ -4,9 +4,9 @@
 #pragma once
 
 /*
- * A node: ports, workers, tables and state machines tied together, and the control thread's event
- * loop. EAL must run before peel_node_new. Whoever polls it is the control thread, one at a time;
- * functions are called from it unless they say otherwise.
+ * A node: port, workers, tables and state machines tied together, and the control thread's event
+ * loop. EAL must run before peel_node_new. The thread that polls the node is the control thread,
+ * one at a time. Functions are for the control thread unless they say otherwise.
  */
 
 #include "peel_or_circuit.h"
@@ -83,70 +83,71 @@ struct peel_node_conf {
  * sets them. */
 void peel_node_conf_init(struct peel_node_conf *conf);
 
-/** Packet buffers of a node with that configuration, and sessions that its table has room for. */
+/** The number of packet buffers of a node with that configuration, and of sessions that its table
+ * has room for. */
 uint32_t peel_node_buffers(const struct peel_node_conf *conf);
 uint32_t peel_node_sessions(const struct peel_node_conf *conf);
-/** An upper bound of what such a node and its drivers take from EAL's memory, in bytes, with what
- * EAL takes for itself. */
+/** An upper bound of the bytes that such a node and its drivers take from EAL's memory, including
+ * what EAL takes for itself. */
 size_t peel_node_memory(const struct peel_node_conf *conf);
 
 struct peel_node;
 
 /**
- * Load the key, build tables, open the port. On failure nothing stays behind and @p why says what
- * is wrong and what to do. @p conf is copied.
+ * Load the key, build the tables, open the port. 0 or -errno; on failure nothing stays behind, and
+ * @p why says what is wrong and what to do. @p conf is copied.
  */
 int peel_node_new(const struct peel_node_conf *conf, struct peel_node **out, char *why,
 	size_t why_size) PEEL_MUST_USE;
 void peel_node_free(struct peel_node *node);
 
-/** Workers start. Then poll as often as wanted, and finish. */
+/** Start the workers. 0 or -errno. Afterwards poll the node, and finish it at the end. */
 int peel_node_start(struct peel_node *node) PEEL_MUST_USE;
-/** Wait up to @p timeout_ms (-1: as long as it takes) and do what is due. */
+/** Wait up to @p timeout_ms milliseconds (-1: no limit) and do what is due. */
 void peel_node_poll(struct peel_node *node, int timeout_ms);
-/** Sends destroy to all neighbours; workers end. */
+/** Send destroy to all neighbours and end the workers. */
 void peel_node_finish(struct peel_node *node);
-/** Why the node can send and receive no more, -errno, logged; 0: it can.   Thread: control. */
+/** The reason why the node can no longer send and receive, -errno, which has been logged; 0: it
+ * can. Thread: control. */
 int peel_node_failure(const struct peel_node *node);
-/** Readable when peel_node_poll has work; milliseconds until it wants to be called at the latest.
- * Thread: any. */
+/** A descriptor that is readable when peel_node_poll has work; and the milliseconds until its next
+ * call is due at the latest. Thread: any. */
 int peel_node_fd(const struct peel_node *node);
 int peel_node_timeout(struct peel_node *node);
 
 /*
- * Other threads. The control thread holds the node's lock while it works, not while it waits; who
- * holds it may call everything that belongs to the control thread. Recursive. Callbacks of this
- * header run without the lock, unless they say otherwise.   Thread: any.
+ * Other threads. The control thread holds the node's lock while it works, not while it waits. A
+ * thread that holds the lock may call every function of the control thread. The lock is recursive.
+ * Callbacks of this header run without it, unless they say otherwise. Thread: any.
  */
 void peel_node_lock(struct peel_node *node);
-/** Also sends what was queued, and makes the control thread look at its timers again, at once. */
+/** Unlock, send what was queued, and make the control thread look at its timers again at once. */
 void peel_node_unlock(struct peel_node *node);
-/** Instead, by whoever only looked. */
+/** Unlock after only reading. */
 void peel_node_unlock_unchanged(struct peel_node *node);
 
 /* ---- own circuits (max_own_circuits > 0) ----------------------------------------------------- */
 
 /** Hold the lock, or be the control thread. NULL when this node has none. */
 struct peel_origin_circuits *peel_node_origin(struct peel_node *node);
-/** HTTP requests over own circuits.   Thread: any. */
+/** HTTP requests over origin circuits. Thread: any. */
 struct peel_http_ask *peel_node_http(struct peel_node *node);
-/** One more server or peer to start from, "HOST:PORT"; names are resolved, and again now and then.
- * -EINVAL, -ENOSPC, -ENOMEM.   Holding the lock. */
+/** Add a server or peer to start from, "HOST:PORT"; names are looked up, and again from time to
+ * time. 0, -EINVAL, -ENOSPC or -ENOMEM. Hold the lock. */
 int peel_node_add_bootstrap(struct peel_node *node, const char *host_port);
 
 /**
- * Queue a data message for the end of an own circuit. The payload is copied; no system call unless
- * the worker sleeps. -ENOENT: gone; -ENOTCONN: not READY; -EAGAIN: ring or buffers full; -EMSGSIZE;
- * -EINVAL: destination.   Thread: any.
+ * Queue a data message for the end of an origin circuit. The payload is copied; there is no system
+ * call unless the worker sleeps. 0; -ENOENT: gone; -ENOTCONN: not READY; -EAGAIN: ring full or no
+ * buffer; -EMSGSIZE; -EINVAL: destination. Thread: any.
  */
 int peel_node_send_data(struct peel_node *node, peel_origin_id id,
 	const struct peel_host *destination, const void *payload, size_t len);
-/** The same for any message (id and body), data excepted: pings, test requests ...   Thread:
- * any. */
+/** The same for any message (id and body) except data: pings, test requests ... Thread: any. */
 int peel_node_send_message(struct peel_node *node, peel_origin_id id, const void *msg, size_t len);
 
 struct peel_node_events {
-	/** Data came back: the message, parsed (borrowed during the call). */
+	/** Data came back: the parsed message, borrowed during the call. */
 	void (*data)(void *arg, peel_origin_id id, const struct peel_msg_data *data);
 	/** Another message from the end of a circuit that the node has no use for itself. */
 	void (*message)(void *arg, peel_origin_id id, const uint8_t *msg, size_t len);
@@ -155,20 +156,21 @@ struct peel_node_events {
 	void (*ended)(void *arg, peel_origin_id id, enum peel_origin_end why);
 	void *arg;
 };
-/** Functions may be NULL. Before start, or holding the lock. */
+/** Set the callbacks, which may be NULL. Call it before start, or hold the lock. */
 void peel_node_on_events(struct peel_node *node, const struct peel_node_events *events);
 
-/** Main address with its real port number. */
+/** The main address with its real port number. */
 void peel_node_local(const struct peel_node *node, struct peel_addr *out);
 
 /** The counters of the control thread: only that thread may add to them. */
 struct peel_stats *peel_node_stats(struct peel_node *node);
 
-/** The status as JSON text (one object, indented when @p pretty): free() it. NULL when out of
- * memory. */
+/** The status as JSON text (one object, indented if @p pretty), which the caller frees with free().
+ * NULL when out of memory. */
 char *peel_node_status(struct peel_node *node, bool pretty);
 
-/** Called once in the control thread when workers run and the port answers. Set before start. */
+/** Set a function that is called once, in the control thread, when workers run and the port
+ * answers. Call it before start. */
 void peel_node_on_ready(struct peel_node *node, void (*fn)(void *arg), void *arg);
 
 /** What a program gave up after its start, for the status; names of capabilities that may be
@@ -186,7 +188,7 @@ extern const struct peel_node_capability {
 	const char *name;
 } peel_node_capability[PEEL_NODE_CAPABILITIES];
 
-/** Copied. Without it the status does not speak of privileges. */
+/** Tell the status about privileges, which it otherwise leaves out. @p p is copied. */
 void peel_node_set_privileges(struct peel_node *node, const struct peel_node_privileges *p);
 
 struct uv_loop_s;

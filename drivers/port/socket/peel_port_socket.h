@@ -22,9 +22,8 @@ void peel_port_socket_disable_offloads(struct peel_port *port, bool gro, bool gs
 
 /**
  * A file descriptor of the port, so that tests can shrink its buffers or ask for ICMP errors: the
- * main socket of
- * @p queue for PEEL_ENDPOINT_MAIN, otherwise the IPv4 or IPv6 socket of an open exit endpoint. -1:
- * there is none. It stays the port's.   Thread: control.
+ * main socket of @p queue for PEEL_ENDPOINT_MAIN, otherwise the IPv4 or IPv6 socket of an open exit
+ * endpoint. -1: there is none. It still belongs to the port. Thread: control.
  */
 int peel_port_socket_fd(
 	const struct peel_port *port, uint16_t queue, uint32_t endpoint, enum peel_family family);
