@@ -95,7 +95,7 @@ unsigned int conf_load(enum conf_use use, const char *path, struct conf *conf, c
 unsigned int conf_check_host(
 	const char *name, const struct conf *conf, conf_error_fn fn, void *arg) PEEL_MUST_USE;
 
-/** What a start would do about what is not an error: addresses it waits for, routers outside of the
+/** Report what a start would do that is not an error: addresses it waits for, routers outside the
  * network, memory. */
 void conf_notes(const char *name, const struct conf *conf, conf_error_fn fn, void *arg);
 

@@ -160,7 +160,7 @@ void dht_storage_tick(struct dht_storage *s, uint64_t now);
 /* Each kind has places of its own, so that none keeps another from asking. A power of two each: the
  * low bits of an identifier are the place. */
 enum dht_pool {
-	DHT_POOL_ABOVE,	    /* pings for who uses this library */
+	DHT_POOL_ABOVE,	    /* pings for users of this library */
 	DHT_POOL_CHURN,	    /* pings of nodes we know */
 	DHT_POOL_NEWCOMERS, /* pings of who came */
 	DHT_POOL_LOOKUPS,

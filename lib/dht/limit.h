@@ -26,5 +26,5 @@ int dht_limit_init(struct dht_limit *t, uint32_t per_window, uint32_t window_ms)
 void dht_limit_fini(struct dht_limit *t);
 /** @param key  a secretly seeded hash, so that strangers cannot aim at a set. */
 bool dht_limit_take(struct dht_limit *t, uint64_t key, uint64_t now);
-/** The same for a window outside of any table. */
+/** The same for a window outside any table. */
 bool dht_window_take(struct dht_window *w, uint32_t per_window, uint32_t window_ms, uint64_t now);

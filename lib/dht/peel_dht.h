@@ -62,7 +62,8 @@ void peel_dht_met(
  * inside. */
 int peel_dht_input(
 	struct peel_dht *dht, const struct peel_addr *from, const uint8_t *data, size_t len);
-/** Timeouts, pings, what is too old. @return milliseconds until it wants to be called again. */
+/** Serve time-outs and pings, and forget what is too old. @return milliseconds until the next call
+ * is due. */
 uint64_t peel_dht_tick(struct peel_dht *dht);
 
 /** @p answered false: 5 s went by. */

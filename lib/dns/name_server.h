@@ -29,7 +29,7 @@ typedef void (*dns_reply_fn)(void *arg, int status, const uint8_t *reply, int le
 int dns_server_new(uv_loop_t *loop, const struct dns_place *place, uint32_t timeout_ms,
 	struct dns_server **out) PEEL_MUST_USE;
 struct dns_server *dns_server_ref(struct dns_server *server);
-/** The last reference frees it. Not from inside of a reply. */
+/** The last reference frees it. Not from inside a reply. */
 void dns_server_unref(struct dns_server *server);
 /** End all questions with ARES_EDESTRUCTION; none can be asked afterwards. */
 void dns_server_end(struct dns_server *server);

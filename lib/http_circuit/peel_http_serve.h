@@ -34,11 +34,11 @@ struct peel_http_serve_conf {
 
 int peel_http_serve_new(
 	const struct peel_http_serve_conf *conf, struct peel_http_serve **out) PEEL_MUST_USE;
-/** Before the names: look-ups under way and sockets being closed hold on to it, and let go of it
- * when these end. NULL is fine. */
+/** Free it, before the names. Look-ups under way and sockets being closed refer to it, and the last
+ * of them frees the memory. NULL is fine. */
 void peel_http_serve_free(struct peel_http_serve *http);
-/** An http-request (id and body) that came to an exit's end of a session. */
+/** Take an http-request (id and body) that a worker opened at an exit. */
 void peel_http_serve_request(struct peel_http_serve *http, uint32_t session, uint32_t generation,
 	const uint8_t *msg, size_t len);
-/** End what took too long. @return milliseconds until it wants to be called again. */
+/** End requests that took too long. @return milliseconds until the next call is due. */
 uint64_t peel_http_serve_tick(struct peel_http_serve *http);

@@ -19,7 +19,7 @@
 #define STALE_MS 600000
 #define FAILURE_MS 5000
 
-/* A datagram, or somebody who wants to be called. */
+/* A datagram that waits, or a callback. */
 struct waiter {
 	TAILQ_ENTRY(waiter) entry;  /* of its name */
 	TAILQ_ENTRY(waiter) by_age; /* datagrams only */

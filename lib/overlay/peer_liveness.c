@@ -13,7 +13,8 @@
 #define PINGS_SHARE 32
 #define PROBES_PER_TICK 64
 #define PROBES_MAX 3
-/* Who was pinged in vain is asked as well: not everybody takes part in the discovery community. */
+/* A peer that does not answer pings is also asked, because not every node takes part in the
+ * discovery community. */
 #define ASK_AFTER_MS (PEEL_OVERLAY_IDLE_MS + PEEL_OVERLAY_PING_INTERVAL_MS / 2)
 
 /* ---- pings ----------------------------------------------------------------------------------- */

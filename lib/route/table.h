@@ -11,7 +11,7 @@
 #include "peel_route.h"
 
 /* Unused sessions, first in first out, so that one rests as long as possible. The link of a free
- * session is inside of it; what was never used is not in the list and not touched. */
+ * session is inside it. Sessions that were never used are not in the list and not touched. */
 struct free_list {
 	uint32_t head, tail; /* PEEL_NONE when empty */
 	uint32_t fresh;	     /* how many were ever used */

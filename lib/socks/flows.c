@@ -113,8 +113,8 @@ balance(struct peel_flows *f)
 	}
 }
 
-/* Of the free slots the one that was left first: late answers for who left are not the next
- * one's. */
+/* The free slot that was left first, so that late answers for its last user do not reach the next
+ * one. */
 static int
 free_slot(const struct peel_flows *f)
 {

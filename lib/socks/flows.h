@@ -14,9 +14,9 @@
 #define FLOW_SETS 4096 /* a power of two */
 #define PORTS 4096     /* a power of two */
 
-/* For so long after a datagram, either way, a host is a user's on a circuit. */
+/* For so long after a datagram, either way, a host on a circuit belongs to one user. */
 #define CLAIM_SECONDS 30
-/* A user who was silent for so long on a circuit has nothing to do with it any more. */
+/* A user who has been silent on a circuit for so long no longer uses it. */
 #define SILENT_SECONDS 300
 
 enum kind {
@@ -28,9 +28,9 @@ enum kind {
 
 #define FLOW_LEFT 4
 
-/* A user and a host, whatever the port. It may still be answered through the circuits it `left`
- * lately; `tried` are the bits of those that it was moved away from since it was heard last,
- * `moves` how often that was. */
+/* A user and a host, whatever the port. It may still be answered through the circuits that it
+ * `left` recently. Since it was heard last, it was moved `moves` times, away from the circuits
+ * whose bits are in `tried`. */
 struct flow {
 	uint64_t key; /* 0: empty */
 	uint64_t circuit, tried;
@@ -44,8 +44,8 @@ struct flow {
 	} left[FLOW_LEFT];
 };
 
-/* Of a circuit: who sent to a port. Ports that are equal but for their highest bits share one. The
- * `named` ones are of the last datagram to a name, whose address only the exit knows. */
+/* Who sent to a port over a circuit. Ports that differ only in their highest bits share an entry.
+ * The `named` fields belong to the last datagram to a name, whose address only the exit knows. */
 struct port {
 	uint64_t named_key;  /* of its flow */
 	uint32_t serial, at; /* the last user, and when */
@@ -55,8 +55,8 @@ struct port {
 	uint8_t named_user;
 };
 
-/* Can the exit of a circuit do that kind of destination? So many flows left it for want of answers,
- * at last then, while nothing of the kind was heard. */
+/* Whether the exit of a circuit can reach a kind of destination: how many flows left it for lack of
+ * answers, and when the last one did, while nothing of that kind was heard. */
 struct ability {
 	uint32_t heard_at; /* 0: never */
 	uint32_t failed_at;

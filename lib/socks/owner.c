@@ -68,7 +68,7 @@ ask(int protocol, const struct peel_addr *source, const struct peel_addr *destin
 		return -errno;
 	put_end(source, out.body.id.idiag_src, &out.body.id.idiag_sport);
 	put_end(destination, out.body.id.idiag_dst, &out.body.id.idiag_dport);
-	/* The kernel works on it inside of the call, so its answer is there afterwards. */
+	/* The kernel works on it inside the call, so its answer is there afterwards. */
 	ret = send(fd, &out, sizeof(out), 0) == (ssize_t)sizeof(out) ? read_answer(fd, want, uid)
 								     : -errno;
 	close(fd);

@@ -5,7 +5,7 @@
 
 /*
  * The part of libuv that lib/socks uses, without a kernel: what comes in, when writes are done and
- * what time it is are up to the fuzzer. Order as in libuv: nothing calls back from inside of a
+ * what time it is are up to the fuzzer. Order as in libuv: nothing calls back from inside a
  * call, what was pending is cancelled before a handle is closed. Included by one file, whose
  * functions then stand before those of the library.
  */
