@@ -5,6 +5,17 @@
 
 #include "peel_base.h"
 
+int
+peel_fail(char *why, size_t why_size, int rc, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(why, why_size, format, ap);
+	va_end(ap);
+	return rc;
+}
+
 static peel_log_fn log_fn;
 static void *log_arg;
 static enum peel_log_level log_level;

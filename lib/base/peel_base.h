@@ -257,6 +257,10 @@ uint64_t peel_random_u64(const struct peel_env *env);
 /** Uniform in 0..n-1, n >= 1. */
 uint32_t peel_random_below(const struct peel_env *env, uint32_t n);
 
+/** Say in @p why what is wrong and what to do about it. @return @p rc, so that the caller can
+ * return with it.   Thread: any. */
+int peel_fail(char *why, size_t why_size, int rc, const char *format, ...) PEEL_PRINTF(4, 5);
+
 /* ---- log: control thread only, never per packet ---------------------------------------------- */
 
 enum peel_log_level {

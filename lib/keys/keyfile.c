@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,21 +51,14 @@ check_file(int fd, const char *path, char *why, size_t why_size)
 	struct stat st;
 
 	if (fstat(fd, &st) != 0) {
-		int ret = -errno;
-
-		snprintf(why, why_size, "%s: %s", path, strerror(-ret));
-		return ret;
+		return peel_fail(why, why_size, -errno, "%s: %s", path, strerror(errno));
 	}
-	if (!S_ISREG(st.st_mode)) {
-		snprintf(why, why_size, "%s is not a regular file", path);
-		return -EINVAL;
-	}
-	if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-		snprintf(why, why_size,
+	if (!S_ISREG(st.st_mode))
+		return peel_fail(why, why_size, -EINVAL, "%s is not a regular file", path);
+	if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		return peel_fail(why, why_size, -EPERM,
 			"%s may be used by others (mode %03o); make it private with: chmod 600 %s",
 			path, st.st_mode & 0777u, path);
-		return -EPERM;
-	}
 	return 0;
 }
 
@@ -76,16 +68,13 @@ parse_content(const char *path, const uint8_t *content, size_t len, struct peel_
 {
 	if (peel_identity_parse(content, len, out) == 0)
 		return 0;
-	if (looks_legacy(content, len)) {
-		snprintf(why, why_size,
+	if (looks_legacy(content, len))
+		return peel_fail(why, why_size, -ENOTSUP,
 			"%s holds a legacy elliptic curve key; tunnels need a new (25519) key",
 			path);
-		return -ENOTSUP;
-	}
-	snprintf(why, why_size,
+	return peel_fail(why, why_size, -EINVAL,
 		"%s is not a key file: it should be %d bytes that begin with \"LibNaCLSK:\"", path,
 		PEEL_SK_LEN);
-	return -EINVAL;
 }
 
 int
@@ -93,28 +82,24 @@ peel_identity_load(const char *path, struct peel_identity *out, char *why, size_
 {
 	uint8_t content[PEEL_SK_LEN + 1]; /* one more shows that the file is too long */
 	/* Opening a pipe or device must not hang before we see what it is. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ret;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
 	ssize_t n;
 
-	if (fd < 0) {
-		ret = -errno;
-		snprintf(why, why_size, "%s: %s", path, strerror(-ret));
-		return ret;
-	}
-	ret = check_file(fd, path, why, why_size);
-	if (ret != 0)
+	if (fd < 0)
+		return peel_fail(why, why_size, -errno, "%s: %s", path, strerror(errno));
+	rc = check_file(fd, path, why, why_size);
+	if (rc != 0)
 		goto out;
 	n = read_all(fd, content, sizeof(content));
 	if (n < 0) {
-		ret = (int)n;
-		snprintf(why, why_size, "%s: %s", path, strerror(-ret));
+		rc = peel_fail(why, why_size, (int)n, "%s: %s", path, strerror((int)-n));
 	} else {
-		ret = parse_content(path, content, (size_t)n, out, why, why_size);
+		rc = parse_content(path, content, (size_t)n, out, why, why_size);
 	}
 	peel_wipe(content, sizeof(content));
 out:
 	close(fd);
-	return ret;
+	return rc;
 }
 
 static int
@@ -137,26 +122,21 @@ int
 peel_identity_save(const char *path, const struct peel_identity *id, char *why, size_t why_size)
 {
 	uint8_t content[PEEL_SK_LEN];
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR), ret;
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR), rc;
 
-	if (fd < 0) {
-		ret = -errno;
-		if (ret == -EEXIST)
-			snprintf(why, why_size,
-				"%s exists already; a key is never replaced, choose another name",
-				path);
-		else
-			snprintf(why, why_size, "%s: %s", path, strerror(-ret));
-		return ret;
-	}
+	if (fd < 0 && errno == EEXIST)
+		return peel_fail(why, why_size, -EEXIST,
+			"%s exists already; a key is never replaced, choose another name", path);
+	if (fd < 0)
+		return peel_fail(why, why_size, -errno, "%s: %s", path, strerror(errno));
 	peel_identity_serialise(id, content);
-	ret = write_all(fd, content, sizeof(content));
+	rc = write_all(fd, content, sizeof(content));
 	peel_wipe(content, sizeof(content));
-	if (close(fd) != 0 && ret == 0)
-		ret = -errno;
-	if (ret != 0) {
-		snprintf(why, why_size, "%s: %s", path, strerror(-ret));
+	if (close(fd) != 0 && rc == 0)
+		rc = -errno;
+	if (rc != 0) {
 		unlink(path); /* half a key is worse than none */
+		peel_fail(why, why_size, rc, "%s: %s", path, strerror(-rc));
 	}
-	return ret;
+	return rc;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Rings between the workers.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <rte_errno.h>
@@ -18,30 +19,18 @@ struct fan_worker {
 } __attribute__((aligned(64)));
 
 struct peel_fan {
-	unsigned int serial; /* tells the rings of several nodes in one process apart */
 	unsigned int n;
 	struct fan_worker *worker; /* [n] */
 	struct rte_ring **ring;	   /* [from * n + to], NULL on the diagonal */
 };
 
-static struct rte_ring *
-ring_new(const struct peel_fan *fan, unsigned int from, unsigned int to, unsigned int size)
-{
-	char name[64];
-
-	snprintf(name, sizeof(name), "fan%x_%u_%u", fan->serial, from, to);
-	return rte_ring_create(name, size, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-}
-
 int
 peel_fan_new(unsigned int n_workers, unsigned int ring_size, struct peel_fan **out)
 {
-	static unsigned int serial;
 	struct peel_fan *fan = calloc(1, sizeof(*fan));
 
 	if (fan == NULL)
 		return -ENOMEM;
-	fan->serial = __atomic_fetch_add(&serial, 1, __ATOMIC_RELAXED);
 	fan->n = n_workers;
 	fan->ring = calloc((size_t)n_workers * n_workers, sizeof(fan->ring[0]));
 	if (fan->ring == NULL || posix_memalign((void **)&fan->worker, 64,
@@ -54,7 +43,7 @@ peel_fan_new(unsigned int n_workers, unsigned int ring_size, struct peel_fan **o
 	for (unsigned int i = 0; i < n_workers * n_workers; i++) {
 		if (i / n_workers == i % n_workers)
 			continue;
-		fan->ring[i] = ring_new(fan, i / n_workers, i % n_workers, ring_size);
+		fan->ring[i] = ring_new(ring_size, RING_F_SP_ENQ);
 		if (fan->ring[i] == NULL) {
 			int rc = rte_errno == EINVAL ? -EINVAL : -ENOMEM;
 
@@ -69,15 +58,10 @@ peel_fan_new(unsigned int n_workers, unsigned int ring_size, struct peel_fan **o
 void
 peel_fan_free(struct peel_fan *fan)
 {
-	void *m;
-
 	if (fan == NULL)
 		return;
-	for (unsigned int i = 0; i < fan->n * fan->n; i++) {
-		while (fan->ring[i] != NULL && rte_ring_sc_dequeue(fan->ring[i], &m) == 0)
-			rte_pktmbuf_free(m);
-		rte_ring_free(fan->ring[i]);
-	}
+	for (unsigned int i = 0; i < fan->n * fan->n; i++)
+		ring_free(fan->ring[i]);
 	free(fan->worker);
 	free(fan->ring);
 	free(fan);

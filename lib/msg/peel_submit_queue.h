@@ -18,17 +18,17 @@ struct peel_submit_queue;
 int peel_submit_queue_new(unsigned int ring_size, struct peel_submit_queue **out) PEEL_MUST_USE;
 /** Free it with what is still inside. NULL is fine. Thread: control, once the worker has
  * stopped. */
-void peel_submit_queue_free(struct peel_submit_queue *ob);
+void peel_submit_queue_free(struct peel_submit_queue *q);
 
 /** Push one message. @p wake is set if the worker sleeps and the caller must wake it. 0 or -ENOSPC.
  * Thread: any. */
 int peel_submit_queue_push(
-	struct peel_submit_queue *ob, struct rte_mbuf *m, bool *wake) PEEL_MUST_USE;
+	struct peel_submit_queue *q, struct rte_mbuf *m, bool *wake) PEEL_MUST_USE;
 /** Take up to n messages. @return how many. Thread: the worker. */
 unsigned int peel_submit_queue_pop(
-	struct peel_submit_queue *ob, struct rte_mbuf **m, unsigned int n);
+	struct peel_submit_queue *q, struct rte_mbuf **m, unsigned int n);
 
 /** Announce that the worker is about to sleep, and that it is awake again. peel_submit_queue_doze
  * returns true if something has come: then do not sleep. Thread: the worker. */
-bool peel_submit_queue_doze(struct peel_submit_queue *ob);
-void peel_submit_queue_awake(struct peel_submit_queue *ob);
+bool peel_submit_queue_doze(struct peel_submit_queue *q);
+void peel_submit_queue_awake(struct peel_submit_queue *q);

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Rings of datagrams, whatever they connect.
  */
 #pragma once
 
 #include <rte_ring.h>
 
 #include "peel_base.h"
+
+/** A ring with one reader, under a name of its own; @p flags say who writes. NULL: rte_errno. */
+struct rte_ring *ring_new(unsigned int size, unsigned int flags);
+/** With what is still inside. NULL is fine. */
+void ring_free(struct rte_ring *r);
 
 /**
  * Is there nothing to pop? As rte_ring_empty(), which reads places that other threads write as if

@@ -57,6 +57,9 @@ peel_pkt(struct rte_mbuf *m)
 struct rte_mempool *peel_port_pool_new(
 	const char *name, unsigned int n, bool many_threads, int socket_id);
 
+/** Is it such a pool, or one like it? */
+bool peel_port_pool_fits(struct rte_mempool *pool);
+
 struct peel_port;
 
 struct peel_port_conf {

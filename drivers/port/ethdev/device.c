@@ -76,18 +76,14 @@ find_device(struct peel_port *port, char *why, size_t why_size)
 	if (lookup(device, &port->id))
 		return 0;
 	rc = rte_dev_probe(device);
-	if (rc < 0) {
-		snprintf(why, why_size,
+	if (rc < 0)
+		return peel_fail(why, why_size, rc,
 			"device \"%s\": DPDK cannot open it (%s): check the name and its options, "
-			"that the "
-			"interface exists, the driver is installed and you may use it",
+			"that the interface exists, the driver is installed and you may use it",
 			device, strerror(-rc));
-		return rc;
-	}
-	if (!lookup(device, &port->id)) {
-		snprintf(why, why_size, "device \"%s\" is there but is no network port", device);
-		return -ENODEV;
-	}
+	if (!lookup(device, &port->id))
+		return peel_fail(why, why_size, -ENODEV,
+			"device \"%s\" is there but is no network port", device);
 	port->created = true;
 	return 0;
 }
@@ -109,11 +105,10 @@ ethdev_interface_take(struct peel_port *port, char *why, size_t why_size)
 	port->lock_fd = interface_lock(name);
 	if (port->lock_fd != -EADDRINUSE)
 		return port->lock_fd < 0 ? port->lock_fd : 0;
-	snprintf(why, why_size,
+	return peel_fail(why, why_size, -EBUSY,
 		"interface %s is used by another relay or client: end that one, or give each an "
 		"interface of its own",
 		name);
-	return -EBUSY;
 }
 
 /* Before the driver touches it. */
@@ -127,11 +122,10 @@ look_at_interface(struct peel_port *port, char *why, size_t why_size)
 		return 0;
 	int rc = interface_get(port->interface_fd, name, &port->interface);
 
-	if (rc != 0) {
-		snprintf(why, why_size, "device \"%s\": interface %s: %s", port->conf.device, name,
+	if (rc != 0)
+		return peel_fail(why, why_size, rc, "device \"%s\": interface %s: %s",
+			port->conf.device, name,
 			rc == -ENODEV ? "there is none of this name" : strerror(-rc));
-		return rc;
-	}
 	if (strncmp(port->conf.device, "net_af_xdp", 10) != 0)
 		return 0;
 	devarg(port->conf.device, "start_queue", text, sizeof(text));
@@ -161,23 +155,18 @@ choose_mtu(struct peel_port *port, const struct rte_eth_dev_info *info, char *wh
 	else if (asked == 0)
 		rte_eth_dev_get_mtu(port->id, &device);
 	port->mtu_max = port->mtu = asked != 0 ? asked : device != 0 ? device : RTE_ETHER_MTU;
-	if (port->mtu < least) {
-		snprintf(why, why_size, "MTU %u is too small: %s needs at least %u", port->mtu,
+	if (port->mtu < least)
+		return peel_fail(why, why_size, -EINVAL,
+			"MTU %u is too small: %s needs at least %u", port->mtu,
 			port->has_ip6 ? "IPv6" : "IPv4", least);
-		return -EINVAL;
-	}
-	if (kernel_owned(info) && device != 0 && port->mtu > device) {
-		snprintf(why, why_size,
+	if (kernel_owned(info) && device != 0 && port->mtu > device)
+		return peel_fail(why, why_size, -EINVAL,
 			"MTU %u is larger than the interface's %u: set it with ip link set ... mtu "
 			"%u",
 			port->mtu, device, port->mtu);
-		return -EINVAL;
-	}
-	if (!kernel_owned(info) && info->max_mtu != 0 && port->mtu > info->max_mtu) {
-		snprintf(why, why_size, "MTU %u is larger than the device's limit of %u", port->mtu,
-			info->max_mtu);
-		return -EINVAL;
-	}
+	if (!kernel_owned(info) && info->max_mtu != 0 && port->mtu > info->max_mtu)
+		return peel_fail(why, why_size, -EINVAL,
+			"MTU %u is larger than the device's limit of %u", port->mtu, info->max_mtu);
 	return 0;
 }
 
@@ -209,10 +198,9 @@ choose_pool(struct peel_port *port, const struct rte_eth_dev_info *info, char *w
 		port->rx_pool = own;
 		return 0;
 	}
-	snprintf(why, why_size,
+	return peel_fail(why, why_size, -ENOMEM,
 		"no memory for %u receive buffers of %u bytes: lower the MTU or give more memory",
 		pool->size, room);
-	return -ENOMEM;
 }
 
 /* ---- configuring ----------------------------------------------------------------------------- */
@@ -223,22 +211,17 @@ check_queues(const struct peel_port *port, const struct rte_eth_dev_info *info, 
 {
 	uint16_t n = port->conf.n_queues;
 
-	if (n > info->max_rx_queues || n > info->max_tx_queues) {
-		snprintf(why, why_size,
+	if (n > info->max_rx_queues || n > info->max_tx_queues)
+		return peel_fail(why, why_size, -EINVAL,
 			"device \"%s\" has %u receive and %u transmit queues, %u workers need one "
-			"each: "
-			"run fewer workers, or ask the device for more (af_packet: qpairs=%u)",
+			"each: run fewer workers, or ask the device for more (af_packet: "
+			"qpairs=%u)",
 			port->conf.device, info->max_rx_queues, info->max_tx_queues, n, n);
-		return -EINVAL;
-	}
-	if (strcmp(info->driver_name, "net_af_packet") == 0 && n != info->max_rx_queues) {
-		snprintf(why, why_size,
+	if (strcmp(info->driver_name, "net_af_packet") == 0 && n != info->max_rx_queues)
+		return peel_fail(why, why_size, -EINVAL,
 			"device \"%s\" spreads frames over %u queues, but only %u workers would "
-			"read "
-			"them: set qpairs=%u",
+			"read them: set qpairs=%u",
 			port->conf.device, info->max_rx_queues, n, n);
-		return -EINVAL;
-	}
 	return 0;
 }
 
@@ -271,9 +254,10 @@ configure(struct peel_port *port, const struct rte_eth_dev_info *info, char *why
 	c.intr_conf.rxq = wants_interrupts(info);
 	rc = rte_eth_dev_configure(port->id, n, n, &c);
 	if (rc != 0)
-		snprintf(why, why_size, "device \"%s\" refused %u queues with MTU %u: %s",
-			port->conf.device, n, port->mtu, strerror(-rc));
-	return rc;
+		return peel_fail(why, why_size, rc,
+			"device \"%s\" refused %u queues with MTU %u: %s", port->conf.device, n,
+			port->mtu, strerror(-rc));
+	return 0;
 }
 
 static int
@@ -289,23 +273,18 @@ set_up_queues(struct peel_port *port, char *why, size_t why_size)
 	rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx, &tx);
 	for (uint16_t i = 0; i < port->conf.n_queues; i++) {
 		rc = rte_eth_rx_queue_setup(port->id, i, rx, socket, NULL, port->rx_pool);
-		if (rc != 0) {
-			snprintf(why, why_size,
+		if (rc != 0)
+			return peel_fail(why, why_size, rc,
 				"device \"%s\": receive queue %u: %s: buffers of %u bytes, %u of "
-				"them "
-				"free (af_xdp takes 2048 a queue at once and frames of a page at "
-				"most)",
+				"them free (af_xdp takes 2048 a queue at once and frames of a page "
+				"at most)",
 				port->conf.device, i, strerror(-rc),
 				rte_pktmbuf_data_room_size(port->rx_pool),
 				rte_mempool_avail_count(port->rx_pool));
-			return rc;
-		}
 		rc = rte_eth_tx_queue_setup(port->id, i, tx, socket, NULL);
-		if (rc != 0) {
-			snprintf(why, why_size, "device \"%s\": transmit queue %u: %s",
+		if (rc != 0)
+			return peel_fail(why, why_size, rc, "device \"%s\": transmit queue %u: %s",
 				port->conf.device, i, strerror(-rc));
-			return rc;
-		}
 	}
 	return 0;
 }
@@ -340,11 +319,9 @@ ethdev_device_open(struct peel_port *port, char *why, size_t why_size)
 	rc = rte_eth_dev_info_get(port->id, &info);
 	if (rc == 0)
 		rc = rte_eth_macaddr_get(port->id, &mac);
-	if (rc != 0) {
-		snprintf(why, why_size, "device \"%s\" does not answer: %s", port->conf.device,
-			strerror(-rc));
-		return rc;
-	}
+	if (rc != 0)
+		return peel_fail(why, why_size, rc, "device \"%s\" does not answer: %s",
+			port->conf.device, strerror(-rc));
 	memcpy(port->mac, mac.addr_bytes, sizeof(port->mac));
 	if ((rc = check_queues(port, &info, why, why_size)) != 0 ||
 		(rc = choose_mtu(port, &info, why, why_size)) != 0 ||
@@ -353,11 +330,9 @@ ethdev_device_open(struct peel_port *port, char *why, size_t why_size)
 		(rc = set_up_queues(port, why, why_size)) != 0)
 		return rc;
 	rc = rte_eth_dev_start(port->id);
-	if (rc != 0) {
-		snprintf(why, why_size, "device \"%s\" does not start: %s", port->conf.device,
-			strerror(-rc));
-		return rc;
-	}
+	if (rc != 0)
+		return peel_fail(why, why_size, rc, "device \"%s\" does not start: %s",
+			port->conf.device, strerror(-rc));
 	port->started = true;
 	port->interrupts = wants_interrupts(&info);
 	if (port->has_ip6)

@@ -2,7 +2,6 @@
  * Copyright (c) 2026, the Peel authors
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -58,9 +57,7 @@ check_conf(const struct peel_port_conf *c)
 		       "device";
 	if (c->n_queues == 0 || c->stats == NULL || c->pool == NULL || c->env == NULL)
 		return "queues, counters, packet pool and environment must be given";
-	if (rte_pktmbuf_priv_size(c->pool) < PEEL_PKT_PRIV_SIZE ||
-		rte_pktmbuf_data_room_size(c->pool) <
-			RTE_PKTMBUF_HEADROOM + PEEL_PORT_RX_MAX + PEEL_PORT_TAILROOM)
+	if (!peel_port_pool_fits(c->pool))
 		return "the packet pool must come from peel_port_pool_new";
 	if ((c->exit_port_min == 0) != (c->exit_port_max == 0) ||
 		c->exit_port_min > c->exit_port_max)
@@ -171,12 +168,10 @@ ethdev_open(const struct peel_port_conf *conf, struct peel_port **out, char *why
 {
 	const char *wrong = check_conf(conf);
 	struct peel_port *p;
-	int rc = -EINVAL;
+	int rc;
 
-	if (wrong != NULL) {
-		snprintf(why, why_size, "%s", wrong);
-		return -EINVAL;
-	}
+	if (wrong != NULL)
+		return peel_fail(why, why_size, -EINVAL, "%s", wrong);
 	p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return -ENOMEM;
@@ -188,16 +183,14 @@ ethdev_open(const struct peel_port_conf *conf, struct peel_port **out, char *why
 	p->known_seed = peel_random_u64(conf->env);
 	set_addresses(p);
 	wrong = check_gateways(p);
-	if (wrong != NULL) {
-		snprintf(why, why_size, "%s", wrong);
-	} else if (p->conf.device == NULL || make_tables(p) != 0) {
-		snprintf(why, why_size, "no memory for the tables of the port");
-		rc = -ENOMEM;
-	} else {
+	if (wrong != NULL)
+		rc = peel_fail(why, why_size, -EINVAL, "%s", wrong);
+	else if (p->conf.device == NULL || make_tables(p) != 0)
+		rc = peel_fail(why, why_size, -ENOMEM, "no memory for the tables of the port");
+	else
 		rc = ethdev_interface_take(p, why, why_size);
-		if (rc == 0)
-			rc = ethdev_device_open(p, why, why_size);
-	}
+	if (rc == 0)
+		rc = ethdev_device_open(p, why, why_size);
 	if (rc != 0) {
 		ethdev_close(p);
 		return rc;

@@ -120,21 +120,17 @@ interface_xdp_free(const struct interface *i, const char *name, unsigned int fir
 	if (i->xdp == 0)
 		return 0;
 	/* Without the right to ask there is none to open the device either. */
-	if (program_name(i->xdp, program) && !left_behind(program)) {
-		snprintf(why, why_size,
+	if (program_name(i->xdp, program) && !left_behind(program))
+		return peel_fail(why, why_size, -EBUSY,
 			"interface %s has the XDP program \"%.16s\" of somebody else: take it off "
 			"(ip link set %s xdp off), or use another interface or net_af_packet",
 			name, program, name);
-		return -EBUSY;
-	}
 	for (unsigned int q = first; q < first + n; q++) {
-		if (queue_taken(i->index, q)) {
-			snprintf(why, why_size,
+		if (queue_taken(i->index, q))
+			return peel_fail(why, why_size, -EBUSY,
 				"interface %s is used by another AF_XDP program (queue %u): end "
 				"that one, or use another interface",
 				name, q);
-			return -EBUSY;
-		}
 	}
 	usleep(LET_GO_US);
 	return 0;

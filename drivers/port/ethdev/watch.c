@@ -41,10 +41,9 @@ announce(struct peel_port *port)
 static int
 lose(struct peel_port *port, char *why, size_t why_size)
 {
-	if (port->conf.end_when_lost) {
-		snprintf(why, why_size, "interface %s is gone", port->interface_name);
-		return -ENODEV;
-	}
+	if (port->conf.end_when_lost)
+		return peel_fail(
+			why, why_size, -ENODEV, "interface %s is gone", port->interface_name);
 	peel_log(PEEL_LOG_WARNING,
 		"interface %s is gone: nothing is received or sent until it is back",
 		port->interface_name);
@@ -78,20 +77,16 @@ may_open(const struct peel_port *port)
 static int
 open_again(struct peel_port *port, char *why, size_t why_size)
 {
-	if (!may_open(port)) {
-		snprintf(why, why_size,
+	if (!may_open(port))
+		return peel_fail(why, why_size, -EPERM,
 			"interface %s is back, but the rights to open it were given up after the "
 			"start",
 			port->interface_name);
-		return -EPERM;
-	}
 	/* The driver of af_xdp keeps what it had, 2048 a queue, each time. */
-	if (2 * rte_mempool_avail_count(port->conf.pool) < port->conf.pool->size) {
-		snprintf(why, why_size,
+	if (2 * rte_mempool_avail_count(port->conf.pool) < port->conf.pool->size)
+		return peel_fail(why, why_size, -ENOBUFS,
 			"interface %s is back, but the device lost too many buffers when it went",
 			port->interface_name);
-		return -ENOBUFS;
-	}
 	if (ethdev_device_open(port, why, why_size) != 0) {
 		ethdev_device_close(port);
 		if (port->tries++ == 0)
@@ -157,11 +152,10 @@ follow_xdp(struct peel_port *port, const struct interface *now, char *why, size_
 			port->interface_name);
 		return 0;
 	}
-	snprintf(why, why_size,
-		"somebody took our XDP program off interface %s, and it cannot be put there "
-		"again: %s",
+	return peel_fail(why, why_size, rc,
+		"somebody took our XDP program off interface %s, and it cannot be put there again: "
+		"%s",
 		port->interface_name, strerror(-rc));
-	return rc;
 }
 
 /* A device that does not sit on an interface of the kernel. */
@@ -170,10 +164,9 @@ watch_device(struct peel_port *port, char *why, size_t why_size)
 {
 	struct rte_eth_link link;
 
-	if (rte_eth_dev_is_removed(port->id) == 1) {
-		snprintf(why, why_size, "device \"%s\" was taken out", port->conf.device);
-		return -ENODEV;
-	}
+	if (rte_eth_dev_is_removed(port->id) == 1)
+		return peel_fail(
+			why, why_size, -ENODEV, "device \"%s\" was taken out", port->conf.device);
 	if (rte_eth_link_get_nowait(port->id, &link) == 0)
 		set_link(port, link.link_status == RTE_ETH_LINK_UP);
 	return 0;

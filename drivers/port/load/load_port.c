@@ -4,7 +4,6 @@
  * The port itself. What happens between two looks at the clock is in load_rx() and load_tx().
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <rte_cycles.h>
@@ -344,57 +343,10 @@ fail:
 	return rc;
 }
 
-static int
-load_open(const struct peel_port_conf *conf, struct peel_port **out, char *why, size_t why_size)
-{
-	(void)conf;
-	*out = NULL;
-	snprintf(why, why_size, "the load port has no network: it is made by peel_load_new()");
-	return -ENOTSUP;
-}
-
-static void
-load_local(const struct peel_port *p, struct peel_addr *out)
-{
-	(void)p;
-	*out = peel_addr_ipv4(192, 0, 2, 1, 7000);
-}
-
-static int
-load_exit_open(struct peel_port *p, uint16_t queue, uint64_t cookie, uint32_t *endpoint)
-{
-	(void)p;
-	(void)queue;
-	(void)cookie;
-	*endpoint = PEEL_ENDPOINT_MAIN;
-	return -ENOSPC;
-}
-
-static void
-load_exit_close(struct peel_port *p, uint32_t endpoint)
-{
-	(void)p;
-	(void)endpoint;
-}
-
-static bool
-load_can_reach(const struct peel_port *p, bool exit, const struct peel_addr *to)
-{
-	(void)p;
-	(void)exit;
-	(void)to;
-	return true;
-}
-
 const struct peel_port_ops peel_port_load = {
 	.name = "load",
-	.open = load_open,
 	.close = load_close,
-	.local = load_local,
 	.rx = load_rx,
 	.tx = load_tx,
 	.flush = load_flush,
-	.exit_open = load_exit_open,
-	.exit_close = load_exit_close,
-	.can_reach = load_can_reach,
 };

@@ -99,7 +99,7 @@ struct peel_load_pace {
 	uint32_t ring; /* places; more than that waiting: lost */
 };
 
-/** open() refuses: a load port is made by peel_load_new(). */
+/** What a worker calls, and close(). A load port is made by peel_load_new(). */
 extern const struct peel_port_ops peel_port_load;
 
 /** 0, -EINVAL, -ENOMEM or the engine's error.   Thread: control. */

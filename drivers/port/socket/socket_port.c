@@ -149,15 +149,13 @@ open_main(struct peel_port *port, const struct peel_port_conf *conf, char *why, 
 			socket_tx_init(&q->tx, port->gso);
 		}
 	}
-	if (rc < 0) {
-		snprintf(why, why_size, "cannot listen on UDP %s: %s%s",
+	if (rc < 0)
+		return peel_fail(why, why_size, rc, "cannot listen on UDP %s: %s%s",
 			peel_addr_text(&conf->listen, text), strerror(-rc),
 			rc == -EADDRINUSE      ? "; is another node running? choose another port"
 			: rc == -EADDRNOTAVAIL ? "; choose an address of this machine, or 0.0.0.0"
 			: rc == -EACCES	       ? "; choose a port from 1024 up"
 					       : "");
-		return rc;
-	}
 	port->local = address;
 	return 0;
 }
@@ -177,23 +175,19 @@ check_exits(struct peel_port *port, const struct peel_port_conf *conf, char *why
 	if (conf->max_endpoints == 0)
 		return 0;
 	fd = socket_open(&port->exit_ipv4, false, false, 0);
-	if (fd < 0) {
-		snprintf(why, why_size,
+	if (fd < 0)
+		return peel_fail(why, why_size, fd,
 			"cannot open exit sockets at %s: %s; choose an address of this machine",
 			peel_addr_text(&port->exit_ipv4, text), strerror(-fd));
-		return fd;
-	}
 	close(fd);
 	fd = socket_open(&port->exit_ipv6, false, true, 0);
 	port->ipv6_exits = fd >= 0;
-	if (fd >= 0) {
+	if (fd >= 0)
 		close(fd);
-	} else if (conf->exit_ipv6.family != PEEL_FAMILY_NONE) {
-		snprintf(why, why_size,
+	else if (conf->exit_ipv6.family != PEEL_FAMILY_NONE)
+		return peel_fail(why, why_size, fd,
 			"cannot open exit sockets at %s: %s; choose an address of this machine",
 			peel_addr_text(&port->exit_ipv6, text), strerror(-fd));
-		return fd;
-	}
 	return 0;
 }
 
@@ -202,19 +196,12 @@ check_conf(const struct peel_port_conf *conf, char *why, size_t why_size)
 {
 	if (conf->n_queues == 0 || conf->pool == NULL || conf->rcu == NULL || conf->stats == NULL ||
 		(conf->listen.family != PEEL_FAMILY_IPV4 &&
-			conf->listen.family != PEEL_FAMILY_IPV6)) {
-		snprintf(why, why_size,
+			conf->listen.family != PEEL_FAMILY_IPV6))
+		return peel_fail(why, why_size, -EINVAL,
 			"the port needs queues, a pool, RCU, counters and an address to listen on");
-		return -EINVAL;
-	}
-	if (rte_pktmbuf_priv_size(conf->pool) < sizeof(struct peel_pkt) ||
-		RTE_PKTMBUF_HEADROOM < PEEL_PORT_HEADROOM ||
-		rte_pktmbuf_data_room_size(conf->pool) <
-			RTE_PKTMBUF_HEADROOM + PEEL_PORT_RX_MAX + PEEL_PORT_TAILROOM) {
-		snprintf(why, why_size,
+	if (!peel_port_pool_fits(conf->pool))
+		return peel_fail(why, why_size, -EINVAL,
 			"the packet pool's buffers are too small; make it with peel_port_pool_new");
-		return -EINVAL;
-	}
 	return 0;
 }
 
@@ -225,11 +212,9 @@ open_parts(struct peel_port *port, const struct peel_port_conf *conf, char *why,
 
 	for (uint16_t i = 0; rc == 0 && i < conf->n_queues; i++)
 		rc = queue_new(port, conf->stats[i], &port->queue[i]);
-	if (rc != 0) {
-		snprintf(why, why_size, "no memory or no file descriptor left for the sockets: %s",
-			strerror(-rc));
-		return rc;
-	}
+	if (rc != 0)
+		return peel_fail(why, why_size, rc,
+			"no memory or no file descriptor left for the sockets: %s", strerror(-rc));
 	rc = open_main(port, conf, why, why_size);
 	if (rc == 0)
 		rc = check_exits(port, conf, why, why_size);
@@ -251,9 +236,8 @@ port_open(const struct peel_port_conf *conf, struct peel_port **out, char *why, 
 	if (port != NULL)
 		port->queue = calloc(conf->n_queues, sizeof(*port->queue));
 	if (port == NULL || port->queue == NULL) {
-		snprintf(why, why_size, "no memory for the port");
 		free(port);
-		return -ENOMEM;
+		return peel_fail(why, why_size, -ENOMEM, "no memory for the port");
 	}
 	port->n_queues = conf->n_queues;
 	port->pool = conf->pool;

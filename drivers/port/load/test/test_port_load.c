@@ -365,7 +365,6 @@ test_refusals(void **state)
 {
 	struct peel_load_conf conf;
 	struct peel_port *port;
-	char why[128] = "";
 
 	(void)state;
 	conf = conf_of(PEEL_LOAD_FORWARD);
@@ -377,8 +376,6 @@ test_refusals(void **state)
 	assert_int_equal(peel_load_new(&conf, &port), -EINVAL);
 	conf = conf_of(PEEL_LOAD_N_WORKS);
 	assert_int_equal(peel_load_new(&conf, &port), -EINVAL);
-	assert_int_equal(peel_port_load.open(NULL, &port, why, sizeof(why)), -ENOTSUP);
-	assert_string_not_equal(why, "");
 }
 
 int
