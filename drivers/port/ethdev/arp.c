@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * ARP (RFC 826), and questions for link addresses of both families.
  */
-#include "ethdev_internal.h"
+#include "ip.h"
+#include "neighbour.h"
 
 #define ARP_LEN 28
 #define ARP_REQUEST 1
@@ -54,8 +57,8 @@ static bool
 well_formed(const struct rte_mbuf *m, const uint8_t *p)
 {
 	return m->data_len >= ETH_LEN + ARP_LEN && peel_get_be16(p) == 1 &&
-	       peel_get_be16(p + 2) == ETH_TYPE_IPV4 && p[4] == 6 && p[5] == 4 && (p[8] & 1) == 0 &&
-	       memcmp(p + 8, nobody, 6) != 0;
+	       peel_get_be16(p + 2) == ETH_TYPE_IPV4 && p[4] == 6 && p[5] == 4 &&
+	       ethdev_is_host_mac(p + 8);
 }
 
 /* Nobody is learnt but the gateway and hosts of our own network, and those only as neigh.h

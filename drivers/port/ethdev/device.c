@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * The device: finding it, its queues and buffers, opening and closing.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -12,7 +14,8 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 
-#include "ethdev_internal.h"
+#include "ip.h"
+#include "neighbour.h"
 
 #define DESCRIPTORS 1024
 /* header, a VLAN tag that we would drop, frame check sequence */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * The port as a table of functions: its configuration, its life and its status.
  */
 #include <errno.h>
 #include <stdlib.h>

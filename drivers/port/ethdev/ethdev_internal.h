@@ -1,35 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * The port and its queues. A queue belongs to one worker, which alone touches struct ethdev_queue.
+ * Shared are the neighbour table (neigh.h says how) and the table of endpoints, which control
+ * writes (endpoint.c). The rest of struct peel_port is constant after open().
+ *
+ * A file calls only files further down:
+ *
+ *   ethdev.c, watch.c, device.c, wait.c   the port
+ *   ethdev_rx.c, ethdev_tx.c              what a worker calls
+ *   ip4.c, ip6.c                          ip.h
+ *   icmp.c, arp.c, nd.c, frag_tx.c        ip.h, neighbour.h
+ *   ethdev_udp.c, ip.c, frag.c            ip.h
+ *   ethdev_frame.c                        frame.h
+ *   endpoint.c, neigh.c, interface*.c     tables and the kernel, neigh.h, interface.h
  */
 #pragma once
-
-/*
- * Inside of the ethdev driver. Every queue belongs to one worker, which alone touches struct
- * ethdev_queue; shared are the neighbour table (its own rules, neigh.h), the endpoint table
- * (written by control, endpoint.c) and the rest of struct peel_port, constant after open().
- *
- * Receive handlers take the mbuf: they return a datagram ready for the worker, or NULL when it is
- * used up. The mbuf's data starts at the Ethernet header until ethdev_udp_rx() strips everything in
- * front of the payload.
- */
 
 #include <rte_ethdev.h>
 
 #include "peel_port.h"
 #include "interface.h"
 #include "neigh.h"
-
-#define ETH_LEN 14
-#define ETH_TYPE_IPV4 0x0800
-#define ETH_TYPE_ARP 0x0806
-#define ETH_TYPE_IPV6 0x86dd
-#define IP4_LEN 20
-#define IP6_LEN 40
-#define UDP_LEN 8
-#define PROTO_ICMP 1
-#define PROTO_UDP 17
-#define PROTO_FRAGMENT 44
-#define PROTO_ICMPV6 58
 
 #define TX_BUFFER 64
 #define NOT_A_DATAGRAM UINT32_MAX /* in tx_bytes: ARP and the like, not counted */
@@ -142,15 +134,6 @@ struct peel_port {
 	uint64_t known[KNOWN_MAX]; /* frag.c: who was vouched for; relaxed atomics */
 };
 
-/** A UDP header and what follows, found by ip4.c or ip6.c. */
-struct ethdev_l4 {
-	struct peel_addr remote; /* family and ip */
-	uint64_t pseudo;	 /* sum of both addresses and the protocol */
-	uint32_t off;		 /* of the UDP header in the mbuf */
-	uint32_t len;		 /* bytes there */
-	bool verified;		 /* by the device */
-};
-
 /* ---- device.c -------------------------------------------------------------------------------- */
 
 /** Find the interface that the device sits on and take it, for as long as the port lives. */
@@ -165,88 +148,18 @@ int ethdev_watch(struct peel_port *port, char *why, size_t why_size) PEEL_MUST_U
 void ethdev_watch_dump(const struct peel_port *port, const struct rte_eth_stats *s,
 	void (*line)(void *arg, const char *name, uint64_t value), void *arg);
 
-/* ---- ethdev_rx.c ----------------------------------------------------------------------------- */
+/* ---- ethdev_rx.c, ethdev_tx.c ---------------------------------------------------------------- */
 
 uint16_t ethdev_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
-struct rte_mbuf *ethdev_udp_rx(
-	struct ethdev_queue *q, struct rte_mbuf *m, const struct ethdev_l4 *l4);
-/** The same for what was put together from fragments: @p m is the IP payload, @p l4 tells whose. */
-struct rte_mbuf *ethdev_whole_rx(struct ethdev_queue *q, struct rte_mbuf *m, struct ethdev_l4 *l4);
-/** Free @p m and count why; NULL. */
-struct rte_mbuf *ethdev_drop(struct ethdev_queue *q, struct rte_mbuf *m, enum peel_counter why);
-/** Copy @p len bytes from @p off into a new single-segment mbuf. Of these, @p front bytes stand
- * where the contract's headroom will be, and the tailroom is kept free. NULL (counted) when there
- * is no mbuf or it does not fit. @p m stays. */
-struct rte_mbuf *ethdev_copy(struct ethdev_queue *q, const struct rte_mbuf *m, uint32_t off,
-	uint32_t len, uint16_t front);
-
-/* ---- ethdev_tx.c ----------------------------------------------------------------------------- */
-
 void ethdev_tx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
 void ethdev_flush(struct peel_port *port, uint16_t queue);
-/** A complete frame into the buffer; @p bytes as in tx_bytes. */
-void ethdev_frame_tx(struct ethdev_queue *q, struct rte_mbuf *m, uint32_t bytes);
-/** A new mbuf of @p len bytes for a frame of our own; NULL (counted) when there is none. */
-struct rte_mbuf *ethdev_frame_new(struct ethdev_queue *q, uint16_t len);
-/** Ethernet header; its length. */
-uint32_t ethdev_eth_build(
-	const struct peel_port *port, uint8_t *p, const uint8_t dst[6], uint16_t type);
-
-/* ---- ip4.c, ip6.c, icmp.c, arp.c, nd.c ------------------------------------------------------- */
-
-struct rte_mbuf *ethdev_ip4_rx(struct ethdev_queue *q, struct rte_mbuf *m);
-struct rte_mbuf *ethdev_ip6_rx(struct ethdev_queue *q, struct rte_mbuf *m);
-/** Headers of a datagram or fragment. @p frag: fragment offset field with flags. Return their
- * length. */
-uint32_t ethdev_ip4_build(const struct peel_port *port, uint8_t *p, const uint8_t dst[4],
-	uint8_t proto, uint32_t payload, uint16_t id, uint16_t frag);
-uint32_t ethdev_ip6_build(const struct peel_port *port, uint8_t *p, const uint8_t dst[16],
-	uint8_t proto, uint32_t payload, uint8_t hops);
-/** Sum of the pseudo header without the length; addresses of @p ip_len bytes. */
-uint64_t ethdev_pseudo(const uint8_t *src, const uint8_t *dst, unsigned int ip_len, uint8_t proto);
-
-struct rte_mbuf *ethdev_icmp4_rx(
-	struct ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32_t len);
-struct rte_mbuf *ethdev_icmp6_rx(
-	struct ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32_t len);
-struct rte_mbuf *ethdev_arp_rx(struct ethdev_queue *q, struct rte_mbuf *m);
-/** Request the link address of @p hop from everybody, or from @p mac only. IPv4 and IPv6. */
-void ethdev_ask(struct ethdev_queue *q, const struct peel_addr *hop, const uint8_t *mac);
-void ethdev_announce(struct ethdev_queue *q);
-struct rte_mbuf *ethdev_nd_rx(
-	struct ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32_t len);
-void ethdev_nd_ask(struct ethdev_queue *q, const uint8_t ip[16], const uint8_t *mac);
-/** The solicited-node multicast address of @p ip, as link address. */
-void ethdev_nd_group(const uint8_t ip[16], uint8_t mac[6]);
 
 /* ---- frag.c ---------------------------------------------------------------------------------- */
 
-/** A fragment: @p data stays in its mbuf. */
-struct ethdev_part {
-	struct peel_addr from; /* port 0 */
-	uint32_t id;
-	uint32_t at,
-		/* bytes of the IP payload; `at` is a multiple of 8, `len` > 0, and of 8 when
-		 * `more` */
-		len;
-	bool more;
-	const uint8_t *data;
-};
-
 int ethdev_frag_init(struct ethdev_queue *q) PEEL_MUST_USE;
 void ethdev_frag_fini(struct ethdev_queue *q);
-/** One more fragment, in @p m. NULL: used up. Otherwise a new mbuf whose data is the whole payload
- * behind the IP headers. */
-struct rte_mbuf *ethdev_frag_rx(
-	struct ethdev_queue *q, struct rte_mbuf *m, const struct ethdev_part *part);
 void ethdev_frag_tick(struct ethdev_queue *q);
 void ethdev_vouch(struct peel_port *port, const struct peel_addr *remote);
-
-/* ---- frag_tx.c ------------------------------------------------------------------------------- */
-
-/** Send a datagram (data: UDP header and payload) that exceeds the MTU. Takes @p m. */
-void ethdev_frag_tx(struct ethdev_queue *q, struct rte_mbuf *m, const struct peel_addr *remote,
-	const uint8_t mac[6]);
 
 /* ---- endpoint.c ------------------------------------------------------------------------------ */
 
@@ -294,56 +207,6 @@ ethdev_count(struct ethdev_queue *q, enum ethdev_counter c)
 		__ATOMIC_RELAXED);
 }
 
-/** One more answer? @p rate a second, bursts of as many. */
-static inline bool
-ethdev_allow(struct ethdev_queue *q, struct ethdev_bucket *b, uint32_t rate)
-{
-	uint64_t full = (uint64_t)rate * 1000;
-	uint64_t passed = q->now > b->last_ms ? q->now - b->last_ms : 0;
-
-	b->last_ms = q->now;
-	b->tokens = passed >= 1000 ? full : RTE_MIN(full, b->tokens + passed * rate);
-	if (b->tokens < 1000) {
-		ethdev_count(q, ETHDEV_ANSWERS_LIMITED);
-		return false;
-	}
-	b->tokens -= 1000;
-	return true;
-}
-
-/** Without it nothing goes anywhere: it has what other hosts of the link cannot use up. */
-static inline bool
-ethdev_is_gateway(const struct peel_port *port, const struct peel_addr *ip)
-{
-	return peel_addr_equal(ip, &port->gateway) || peel_addr_equal(ip, &port->gateway6);
-}
-
-/** May @p to, who asked for our link address, have an answer? */
-static inline bool
-ethdev_may_answer(struct ethdev_queue *q, const struct peel_addr *to)
-{
-	return ethdev_allow(q, ethdev_is_gateway(q->port, to) ? &q->gateway_answers : &q->answers,
-		ANSWERS_PER_SECOND);
-}
-
-static inline struct peel_addr
-ethdev_ip4(const uint8_t ip[4])
-{
-	struct peel_addr a = {.family = PEEL_FAMILY_IPV4};
-
-	memcpy(a.ip, ip, 4);
-	return a;
-}
-
-static inline struct peel_addr
-ethdev_ip6(const uint8_t ip[16])
-{
-	struct peel_addr a = {.family = PEEL_FAMILY_IPV6};
-
-	memcpy(a.ip, ip, 16);
-	return a;
-}
-
 static inline bool
 ethdev_on_link(const uint8_t *a, const uint8_t *b, const uint8_t *mask, unsigned int len)
 {
@@ -352,40 +215,4 @@ ethdev_on_link(const uint8_t *a, const uint8_t *b, const uint8_t *mask, unsigned
 	for (unsigned int i = 0; i < len; i++)
 		diff |= (a[i] ^ b[i]) & mask[i];
 	return diff == 0;
-}
-
-/**
- * Ones' complement sum in the machine's own byte order (RFC 1071: the order does not matter as long
- * as the result is stored as it was summed). Add pieces of even length in any order; 64 bits do not
- * overflow.
- */
-static inline uint64_t
-ethdev_sum(const uint8_t *p, size_t len, uint64_t sum)
-{
-	uint64_t high = 0, word;
-
-	for (; len >= 8; p += 8, len -= 8) {
-		memcpy(&word, p, 8);
-		sum += (uint32_t)word;
-		high += word >> 32;
-	}
-	word = 0;
-	memcpy(&word, p, len);
-	return sum + high + (uint32_t)word + (word >> 32);
-}
-
-static inline uint16_t
-ethdev_fold(uint64_t sum)
-{
-	sum = (sum >> 32) + (uint32_t)sum;
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum = (sum >> 16) + (sum & 0xffff);
-	return (uint16_t)sum;
-}
-
-static inline void
-ethdev_put_sum(uint8_t *p, uint16_t folded)
-{
-	memcpy(p, &folded, 2);
 }

@@ -1,112 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Sending: the next hop of a datagram, the wait for its link address, and timers.
  */
-#include "ethdev_internal.h"
-
-/* ---- the device ------------------------------------------------------------------------------ */
-
-static void
-drain(struct ethdev_queue *q)
-{
-	const struct peel_port *port = q->port;
-	uint64_t datagrams = 0, bytes = 0, refused = 0;
-	uint16_t n = q->n_tx, sent = 0, last = !ethdev_gone(port);
-
-	if (n == 0)
-		return;
-	/* Some devices take a burst in parts; a call that takes nothing means that the ring is
-	 * full. */
-	while (last > 0 && sent < n) {
-		uint16_t ready = (uint16_t)(n - sent);
-
-		if (port->tx_checksum)
-			ready = rte_eth_tx_prepare(port->id, q->id, q->tx_buf + sent, ready);
-		last = rte_eth_tx_burst(port->id, q->id, q->tx_buf + sent, ready);
-		sent = (uint16_t)(sent + last);
-	}
-
-	for (uint16_t i = 0; i < n; i++) {
-		bool datagram = q->tx_bytes[i] != NOT_A_DATAGRAM;
-
-		if (i >= sent) {
-			refused += datagram;
-			rte_pktmbuf_free(q->tx_buf[i]);
-		} else if (datagram) {
-			datagrams++;
-			bytes += q->tx_bytes[i];
-		}
-	}
-	q->n_tx = 0;
-	peel_stats_add(q->stats, PEEL_TX_DATAGRAMS, datagrams);
-	peel_stats_add(q->stats, PEEL_TX_BYTES, bytes);
-	peel_stats_add(q->stats, PEEL_DROP_TX, refused);
-}
-
-void
-ethdev_frame_tx(struct ethdev_queue *q, struct rte_mbuf *m, uint32_t bytes)
-{
-	q->tx_buf[q->n_tx] = m;
-	q->tx_bytes[q->n_tx++] = bytes;
-	if (q->n_tx == TX_BUFFER)
-		drain(q);
-}
-
-struct rte_mbuf *
-ethdev_frame_new(struct ethdev_queue *q, uint16_t len)
-{
-	struct rte_mbuf *m = rte_pktmbuf_alloc(q->port->conf.pool);
-
-	if (m == NULL || rte_pktmbuf_append(m, len) == NULL) {
-		rte_pktmbuf_free(m);
-		peel_stats_add(q->stats, PEEL_DROP_NO_BUFFER, 1);
-		return NULL;
-	}
-	return m;
-}
-
-uint32_t
-ethdev_eth_build(const struct peel_port *port, uint8_t *p, const uint8_t dst[6], uint16_t type)
-{
-	memcpy(p, dst, 6);
-	memcpy(p + 6, port->mac, 6);
-	peel_put_be16(p + 12, type);
-	return ETH_LEN;
-}
+#include "ip.h"
+#include "neighbour.h"
 
 /* ---- one datagram whose next hop is known ---------------------------------------------------- */
-
-/* Checksum over the UDP header (its own field zero) and the payload; the device wants the pseudo
- * header's only. */
-static void
-udp_checksum(uint8_t *udp, uint32_t len, uint64_t pseudo, bool by_device)
-{
-	uint16_t sum;
-
-	pseudo += rte_cpu_to_be_16((uint16_t)len);
-	if (by_device) {
-		ethdev_put_sum(udp + 6, ethdev_fold(pseudo));
-		return;
-	}
-	sum = (uint16_t)~ethdev_fold(ethdev_sum(udp, len, pseudo));
-	ethdev_put_sum(udp + 6, sum == 0 ? 0xffff : sum);
-}
-
-/* Put the UDP header in front of the payload. */
-static void
-udp_build(const struct peel_port *port, struct rte_mbuf *m, const struct peel_addr *remote,
-	uint16_t src_port, bool by_device)
-{
-	uint8_t *udp = (uint8_t *)rte_pktmbuf_prepend(m, UDP_LEN);
-	bool v6 = remote->family == PEEL_FAMILY_IPV6;
-	uint64_t pseudo = v6 ? ethdev_pseudo(port->ip6, remote->ip, 16, PROTO_UDP)
-			     : ethdev_pseudo(port->ip4, remote->ip, 4, PROTO_UDP);
-
-	peel_put_be16(udp, src_port);
-	peel_put_be16(udp + 2, remote->port);
-	peel_put_be16(udp + 4, m->data_len);
-	peel_put_be16(udp + 6, 0);
-	udp_checksum(udp, m->data_len, pseudo, by_device);
-}
 
 static void
 offload(struct rte_mbuf *m, bool v6)
@@ -130,11 +30,11 @@ datagram_tx(struct ethdev_queue *q, struct rte_mbuf *m, const uint8_t mac[6], ui
 
 	m->ol_flags = 0; /* what the receiving device noted is not for the sending one */
 	if (unlikely(size > ethdev_mtu(port))) {
-		udp_build(port, m, &remote, src_port, false);
+		ethdev_udp_build(port, m, &remote, src_port, false);
 		ethdev_frag_tx(q, m, &remote, mac);
 		return;
 	}
-	udp_build(port, m, &remote, src_port, port->tx_checksum);
+	ethdev_udp_build(port, m, &remote, src_port, port->tx_checksum);
 	uint8_t *p = (uint8_t *)rte_pktmbuf_prepend(m, (uint16_t)(ETH_LEN + ip_len));
 
 	p += ethdev_eth_build(port, p, mac, v6 ? ETH_TYPE_IPV6 : ETH_TYPE_IPV4);
@@ -252,9 +152,7 @@ next_hop6(const struct peel_port *port, const uint8_t *ip, struct peel_addr *hop
 
 	if (!port->has_ip6 || ip[0] == 0xff || (memcmp(ip, reserved, 15) == 0 && ip[15] <= 1))
 		return false;
-	bool link_local = ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80;
-
-	if (!link_local && !ethdev_on_link(ip, port->ip6, port->mask6, 16)) {
+	if (!ethdev_link_local6(ip) && !ethdev_on_link(ip, port->ip6, port->mask6, 16)) {
 		*hop = port->gateway6;
 		return hop->family != PEEL_FAMILY_NONE;
 	}
@@ -266,7 +164,7 @@ next_hop6(const struct peel_port *port, const uint8_t *ip, struct peel_addr *hop
 static struct rte_mbuf *
 make_writable(struct ethdev_queue *q, struct rte_mbuf *m)
 {
-	if (likely(m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 &&
+	if (likely(m->nb_segs == 1 && ethdev_is_ours(m) &&
 		    rte_pktmbuf_headroom(m) >= ETH_LEN + IP6_LEN + UDP_LEN))
 		return m;
 	struct rte_mbuf *copy = ethdev_copy(q, m, 0, m->pkt_len, 0);
@@ -369,7 +267,7 @@ ethdev_flush(struct peel_port *port, uint16_t queue)
 	struct ethdev_queue *q = &port->queue[queue];
 
 	if (unlikely(ethdev_gone(port))) { /* with the link address that frames would carry */
-		drain(q);
+		ethdev_drain(q);
 		return;
 	}
 	q->now = peel_now_ms(port->conf.env);
@@ -383,5 +281,5 @@ ethdev_flush(struct peel_port *port, uint16_t queue)
 	}
 	if (q->now >= q->next_tick)
 		tick(q);
-	drain(q);
+	ethdev_drain(q);
 }

@@ -3,7 +3,7 @@
  */
 #include <stdlib.h>
 
-#include "ethdev_internal.h"
+#include "ip.h"
 
 /*
  * Reassembly. Parts are copied into a place of their own, so that what never becomes whole holds no

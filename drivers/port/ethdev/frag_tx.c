@@ -3,9 +3,8 @@
  *
  * Datagrams that exceed the MTU leave in parts.
  */
-#include "ethdev_internal.h"
+#include "ip.h"
 
-#define FRAG_HEADER6_LEN 8
 #define PARTS_MAX 8 /* of the largest datagram at the smallest MTU there are four */
 
 struct outgoing {
@@ -22,7 +21,7 @@ part_build(struct ethdev_queue *q, const struct rte_mbuf *m, uint32_t at, uint32
 	const struct outgoing *o)
 {
 	const struct peel_port *port = q->port;
-	uint32_t headers = ETH_LEN + (o->v6 ? IP6_LEN + FRAG_HEADER6_LEN : IP4_LEN);
+	uint32_t headers = ETH_LEN + (o->v6 ? IP6_LEN + IP6_FRAGMENT_LEN : IP4_LEN);
 	bool more = at + n < m->data_len;
 	struct rte_mbuf *part = ethdev_frame_new(q, (uint16_t)(headers + n));
 
@@ -33,12 +32,12 @@ part_build(struct ethdev_queue *q, const struct rte_mbuf *m, uint32_t at, uint32
 	p += ethdev_eth_build(port, p, o->mac, o->v6 ? ETH_TYPE_IPV6 : ETH_TYPE_IPV4);
 	if (o->v6) {
 		p += ethdev_ip6_build(
-			port, p, o->remote->ip, PROTO_FRAGMENT, FRAG_HEADER6_LEN + n, 64);
+			port, p, o->remote->ip, PROTO_FRAGMENT, IP6_FRAGMENT_LEN + n, 64);
 		p[0] = PROTO_UDP;
 		p[1] = 0;
 		peel_put_be16(p + 2, (uint16_t)(at | more));
 		peel_put_be32(p + 4, o->id);
-		p += FRAG_HEADER6_LEN;
+		p += IP6_FRAGMENT_LEN;
 	} else {
 		p += ethdev_ip4_build(port, p, o->remote->ip, PROTO_UDP, n, (uint16_t)o->id,
 			(uint16_t)(at / 8 | (more ? RTE_IPV4_HDR_MF_FLAG : 0)));
@@ -55,7 +54,7 @@ ethdev_frag_tx(struct ethdev_queue *q, struct rte_mbuf *m, const struct peel_add
 		.mac = mac,
 		.id = (uint32_t)peel_splitmix(&q->rng),
 		.v6 = remote->family == PEEL_FAMILY_IPV6};
-	uint32_t headers = o.v6 ? IP6_LEN + FRAG_HEADER6_LEN : IP4_LEN;
+	uint32_t headers = o.v6 ? IP6_LEN + IP6_FRAGMENT_LEN : IP4_LEN;
 	uint32_t step = (ethdev_mtu(q->port) - headers) & ~7u, n = 0;
 	struct rte_mbuf *parts[PARTS_MAX];
 

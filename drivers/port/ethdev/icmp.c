@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Answers to pings.
+ *
+ * ICMP errors are neither sent nor obeyed: silence tells scanners nothing, and the protocol does
+ * not need them.
  */
-#include "ethdev_internal.h"
+#include "ip.h"
+#include "neighbour.h"
 
 #define ECHO_REQUEST4 8
 #define ECHO_REPLY4 0
@@ -9,9 +15,6 @@
 #define ECHO_REPLY6 129
 #define ND_FIRST 133 /* neighbour discovery: 133 to 137 */
 #define ND_LAST 137
-
-/* ICMP errors are not sent and not listened to: silence tells scanners nothing, and the protocol
- * has no use for them. */
 
 static void
 echo_tx(struct ethdev_queue *q, struct rte_mbuf *m)
@@ -26,13 +29,6 @@ echo_tx(struct ethdev_queue *q, struct rte_mbuf *m)
 	ethdev_frame_tx(q, m, NOT_A_DATAGRAM);
 }
 
-/* May it be written and sent as it is? */
-static bool
-reusable(const struct rte_mbuf *m)
-{
-	return RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1;
-}
-
 struct rte_mbuf *
 ethdev_icmp4_rx(struct ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32_t len)
 {
@@ -40,7 +36,7 @@ ethdev_icmp4_rx(struct ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32
 	uint8_t to[4];
 
 	if (len < 8 || p[0] != ECHO_REQUEST4 || p[1] != 0 || off != ETH_LEN + IP4_LEN ||
-		!reusable(m) || ethdev_fold(ethdev_sum(p, len, 0)) != 0xffff)
+		!ethdev_is_ours(m) || ethdev_fold(ethdev_sum(p, len, 0)) != 0xffff)
 		return ethdev_drop(q, m, PEEL_DROP_FRAME);
 	if (!ethdev_allow(q, &q->echoes, ECHOES_PER_SECOND))
 		return ethdev_drop(q, m, PEEL_DROP_RATE);
@@ -73,7 +69,6 @@ echo6_tx(struct ethdev_queue *q, struct rte_mbuf *m, uint8_t *ip, uint8_t *p, ui
 struct rte_mbuf *
 ethdev_icmp6_rx(struct ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32_t len)
 {
-	static const uint8_t unspecified[16];
 	uint8_t *eth = rte_pktmbuf_mtod(m, uint8_t *), *ip = eth + ETH_LEN, *p = eth + off;
 	uint64_t sum =
 		ethdev_pseudo(ip + 8, ip + 24, 16, PROTO_ICMPV6) + rte_cpu_to_be_16((uint16_t)len);
@@ -83,8 +78,8 @@ ethdev_icmp6_rx(struct ethdev_queue *q, struct rte_mbuf *m, uint32_t off, uint32
 	if (p[0] >= ND_FIRST && p[0] <= ND_LAST)
 		return ethdev_nd_rx(q, m, off, len);
 	/* Pings to groups stay unanswered: answers of a whole link are an amplifier. */
-	if (p[0] != ECHO_REQUEST6 || p[1] != 0 || (eth[0] & 1) != 0 || !reusable(m) ||
-		memcmp(ip + 24, q->port->ip6, 16) != 0 || memcmp(ip + 8, unspecified, 16) == 0)
+	if (p[0] != ECHO_REQUEST6 || p[1] != 0 || (eth[0] & 1) != 0 || !ethdev_is_ours(m) ||
+		memcmp(ip + 24, q->port->ip6, 16) != 0 || ethdev_unspecified6(ip + 8))
 		return ethdev_drop(q, m, PEEL_DROP_FRAME);
 	if (!ethdev_allow(q, &q->echoes, ECHOES_PER_SECOND))
 		return ethdev_drop(q, m, PEEL_DROP_RATE);

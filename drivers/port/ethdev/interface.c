@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * What the kernel says about an interface: netlink, and a lock.
  */
 #include <errno.h>
 #include <linux/if_link.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * XDP programs and AF_XDP sockets on an interface.
  */
 #include <errno.h>
 #include <linux/bpf.h>

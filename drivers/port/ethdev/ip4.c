@@ -1,35 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Receiving IPv4.
  */
-#include "ethdev_internal.h"
-
-#define IP4_OFFSET_MASK 0x1fff
-#define IP4_MORE 0x2000
-
-uint64_t
-ethdev_pseudo(const uint8_t *src, const uint8_t *dst, unsigned int ip_len, uint8_t proto)
-{
-	return ethdev_sum(src, ip_len, ethdev_sum(dst, ip_len, rte_cpu_to_be_16(proto)));
-}
-
-uint32_t
-ethdev_ip4_build(const struct peel_port *port, uint8_t *p, const uint8_t dst[4], uint8_t proto,
-	uint32_t payload, uint16_t id, uint16_t frag)
-{
-	p[0] = 0x45;
-	p[1] = 0;
-	peel_put_be16(p + 2, (uint16_t)(IP4_LEN + payload));
-	peel_put_be16(p + 4, id);
-	peel_put_be16(p + 6, frag);
-	p[8] = 64;
-	p[9] = proto;
-	peel_put_be16(p + 10, 0);
-	memcpy(p + 12, port->ip4, 4);
-	memcpy(p + 16, dst, 4);
-	if (!port->tx_checksum || proto != PROTO_UDP || (frag & (IP4_MORE | IP4_OFFSET_MASK)) != 0)
-		ethdev_put_sum(p + 10, (uint16_t)~ethdev_fold(ethdev_sum(p, IP4_LEN, 0)));
-	return IP4_LEN;
-}
+#include "ip.h"
 
 /* Addresses that no datagram of ours may come from. */
 static bool
@@ -73,8 +47,7 @@ fragment_rx(struct ethdev_queue *q, struct rte_mbuf *m, uint32_t header, struct 
 		.data = ip + header,
 	};
 
-	m = ethdev_frag_rx(q, m, &p);
-	return m == NULL ? NULL : ethdev_whole_rx(q, m, l4);
+	return ethdev_whole_rx(q, ethdev_frag_rx(q, m, &p), l4);
 }
 
 struct rte_mbuf *

@@ -1,22 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Receiving IPv6.
  */
-#include "ethdev_internal.h"
-
-#define FRAG_HEADER_LEN 8
-
-uint32_t
-ethdev_ip6_build(const struct peel_port *port, uint8_t *p, const uint8_t dst[16], uint8_t proto,
-	uint32_t payload, uint8_t hops)
-{
-	peel_put_be32(p, 6u << 28);
-	peel_put_be16(p + 4, (uint16_t)payload);
-	p[6] = proto;
-	p[7] = hops;
-	memcpy(p + 8, port->ip6, 16);
-	memcpy(p + 24, dst, 16);
-	return IP6_LEN;
-}
+#include "ip.h"
 
 /* Ours, or a group that neighbour discovery reaches us by. */
 static bool
@@ -38,15 +25,15 @@ fragment_rx(struct ethdev_queue *q, struct rte_mbuf *m, struct ethdev_l4 *l4)
 {
 	const uint8_t *frag = rte_pktmbuf_mtod_offset(m, const uint8_t *, ETH_LEN + IP6_LEN);
 
-	if (l4->len <= FRAG_HEADER_LEN)
+	if (l4->len <= IP6_FRAGMENT_LEN)
 		return ethdev_drop(q, m, PEEL_DROP_FRAGMENT);
-	uint32_t part = l4->len - FRAG_HEADER_LEN, flags = peel_get_be16(frag + 2);
+	uint32_t part = l4->len - IP6_FRAGMENT_LEN, flags = peel_get_be16(frag + 2);
 
 	if (frag[0] != PROTO_UDP)
 		return ethdev_drop(q, m, PEEL_DROP_FRAME);
 	l4->verified = false;
 	if ((flags & ~6u) == 0) { /* "atomic" fragment: everything is here (RFC 6946) */
-		l4->off += FRAG_HEADER_LEN;
+		l4->off += IP6_FRAGMENT_LEN;
 		l4->len = part;
 		return ethdev_udp_rx(q, m, l4);
 	}
@@ -58,11 +45,10 @@ fragment_rx(struct ethdev_queue *q, struct rte_mbuf *m, struct ethdev_l4 *l4)
 		.at = flags & ~7u,
 		.len = part,
 		.more = (flags & 1) != 0,
-		.data = frag + FRAG_HEADER_LEN,
+		.data = frag + IP6_FRAGMENT_LEN,
 	};
 
-	m = ethdev_frag_rx(q, m, &p);
-	return m == NULL ? NULL : ethdev_whole_rx(q, m, l4);
+	return ethdev_whole_rx(q, ethdev_frag_rx(q, m, &p), l4);
 }
 
 struct rte_mbuf *
@@ -87,9 +73,7 @@ ethdev_ip6_rx(struct ethdev_queue *q, struct rte_mbuf *m)
 
 	if (proto == PROTO_ICMPV6)
 		return ethdev_icmp6_rx(q, m, ETH_LEN + IP6_LEN, payload);
-	static const uint8_t unspecified[16];
-
-	if ((proto != PROTO_UDP && proto != PROTO_FRAGMENT) || memcmp(ip + 8, unspecified, 16) == 0)
+	if ((proto != PROTO_UDP && proto != PROTO_FRAGMENT) || ethdev_unspecified6(ip + 8))
 		return ethdev_drop(q, m, PEEL_DROP_FRAME);
 
 	struct ethdev_l4 l4 = {

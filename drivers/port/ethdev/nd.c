@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
+ *
+ * Neighbour discovery (RFC 4861): the two messages that a host without autoconfiguration needs.
  */
-#include "ethdev_internal.h"
-
-/* Neighbour discovery: RFC 4861, only the two messages a host without autoconfiguration needs. */
+#include "ip.h"
+#include "neighbour.h"
 
 #define ND_SOLICIT 135
 #define ND_ADVERT 136
@@ -68,7 +69,6 @@ ethdev_nd_ask(struct ethdev_queue *q, const uint8_t ip[16], const uint8_t *mac)
 static const uint8_t *
 find_option(const uint8_t *p, uint32_t len, uint8_t type)
 {
-	static const uint8_t nobody[6];
 	const uint8_t *found = NULL;
 
 	for (uint32_t at = ND_LEN; at < len;) {
@@ -80,16 +80,13 @@ find_option(const uint8_t *p, uint32_t len, uint8_t type)
 			found = p + at + 2;
 		at += size;
 	}
-	if (found != NULL && ((found[0] & 1) != 0 || memcmp(found, nobody, 6) == 0))
-		return NULL;
-	return found;
+	return found != NULL && ethdev_is_host_mac(found) ? found : NULL;
 }
 
 static bool
 is_neighbour(const struct peel_port *port, const uint8_t ip[16])
 {
-	return (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80) ||
-	       ethdev_on_link(ip, port->ip6, port->mask6, 16) ||
+	return ethdev_link_local6(ip) || ethdev_on_link(ip, port->ip6, port->mask6, 16) ||
 	       (port->gateway6.family == PEEL_FAMILY_IPV6 &&
 		       memcmp(ip, port->gateway6.ip, 16) == 0);
 }
@@ -97,13 +94,12 @@ is_neighbour(const struct peel_port *port, const uint8_t ip[16])
 static void
 solicit_rx(struct ethdev_queue *q, const uint8_t *eth, const uint8_t *p, uint32_t len)
 {
-	static const uint8_t unspecified[16];
 	static const uint8_t all_nodes[16] = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
 	static const uint8_t all_mac[6] = {0x33, 0x33, 0, 0, 0, 1};
 	const uint8_t *src = eth + ETH_LEN + 8;
 	const uint8_t *mac = find_option(p, len, ND_OPT_SOURCE);
 
-	if (memcmp(src, unspecified, 16) == 0) {
+	if (ethdev_unspecified6(src)) {
 		/* Somebody is about to take our address: tell all that it is in use. */
 		ethdev_count(q, ETHDEV_ADDRESS_CONFLICTS);
 		if (ethdev_allow(q, &q->answers, ANSWERS_PER_SECOND))

@@ -11,7 +11,8 @@
 #include <rte_eal.h>
 #include <rte_eth_ring.h>
 
-#include "ethdev_internal.h"
+#include "ip.h"
+#include "neighbour.h"
 #include "peel_port_ethdev.h"
 
 #define MBUFS 1023
