@@ -40,8 +40,12 @@ peel_dht_met(struct peel_dht *dht, const struct peel_addr *addr, const uint8_t p
 {
 	struct peel_dht_node node = dht_node_make(addr, pk);
 
-	if (memcmp(pk, dht->conf.identity->pk, PEEL_PK_LEN) != 0)
+	if (memcmp(pk, dht->conf.identity->pk, PEEL_PK_LEN) == 0)
+		return;
+	if (dht_is_placed(dht))
 		dht_newcomer(dht, &node, true);
+	else
+		dht->waiting[dht->n_waiting++ % DHT_WAITING_MAX] = node;
 }
 
 static void
@@ -85,4 +89,7 @@ peel_dht_address(struct peel_dht *dht, const struct peel_addr *own)
 	peel_dht_node_id(own, dht->conf.identity->mid, id);
 	for (unsigned int f = 0; f < DHT_N_FAMILIES; f++)
 		dht_routing_move(&dht->routing[f], id);
+	for (uint32_t i = 0; i < dht->n_waiting && i < DHT_WAITING_MAX; i++)
+		dht_newcomer(dht, &dht->waiting[i], true);
+	dht->n_waiting = 0;
 }

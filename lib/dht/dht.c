@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "dht_internal.h"
+#include "lookups.h"
 
 #define WINDOW_MS 5000
 #define QUERIES_PER_NODE 10 /* per window, as every node of the DHT does */
@@ -56,7 +56,10 @@ init_tables(struct peel_dht *dht)
 		rc = dht_peers_init(&dht->peers);
 	if (rc == 0)
 		rc = dht_requests_init(&dht->requests);
-	return rc;
+	if (rc == 0)
+		rc = dht_publish_init(&dht->publish);
+	dht->lookup = calloc(DHT_LOOKUPS_OF_USERS + DHT_LOOKUPS_OWN, sizeof(*dht->lookup));
+	return rc == 0 && dht->lookup == NULL ? -ENOMEM : rc;
 }
 
 int
@@ -69,6 +72,8 @@ peel_dht_new(const struct peel_dht_conf *conf, struct peel_dht **out)
 	if (dht == NULL)
 		return -ENOMEM;
 	dht->conf = *conf;
+	if (peel_addr_is_any(&conf->lan)) /* bound to all interfaces: "no address" to the others */
+		dht->conf.lan = (struct peel_addr){0};
 	dht->seed = peel_random_u64(conf->env);
 	peel_prefix_build(dht->prefix, conf->community);
 	dht_tokens_init(&dht->tokens, conf->env);
@@ -97,6 +102,8 @@ peel_dht_free(struct peel_dht *dht)
 	dht_storage_fini(&dht->storage);
 	dht_peers_fini(&dht->peers);
 	dht_requests_fini(&dht->requests);
+	dht_publish_fini(&dht->publish);
+	free(dht->lookup);
 	peel_wipe(&dht->tokens, sizeof(dht->tokens));
 	free(dht);
 }
@@ -111,6 +118,10 @@ peel_dht_tick(struct peel_dht *dht)
 	dht_peers_tick(&dht->peers, now);
 	dht_requests_tick(dht, now);
 	dht_churn_tick(dht, now);
+	dht_refresh_tick(dht, now);
+	dht_storers_tick(dht, now);
+	dht_publish_tick(dht, now);
+	dht_lookups_tick(dht);
 	return DHT_TICK_MS;
 }
 
@@ -122,7 +133,11 @@ peel_dht_count(const struct peel_dht *dht, struct peel_dht_count *out)
 		.nodes_ipv6 = dht_routing_count(&dht->routing[DHT_V6]),
 		.values = dht->storage.n_live,
 		.peers = dht->peers.n,
+		.storers = dht->storers.n,
+		.published = dht->publish.n,
 	};
+	for (unsigned int i = 0; i < DHT_LOOKUPS_OF_USERS + DHT_LOOKUPS_OWN; i++)
+		out->lookups += dht->lookup[i].live;
 }
 
 /* ---- shared by the files of this library ----------------------------------------------------- */

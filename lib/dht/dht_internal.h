@@ -51,6 +51,7 @@ struct dht_bucket {
 /** Of one address family. */
 struct dht_routing {
 	uint8_t own_id[PEEL_DHT_KEY_LEN];
+	bool joined; /* our own id was looked up since the table was empty */
 	struct dht_bucket bucket[DHT_BUCKETS];
 };
 
@@ -63,7 +64,7 @@ struct dht_node *dht_routing_find(struct dht_routing *r, const uint8_t id[PEEL_D
 bool dht_routing_wants(struct dht_routing *r, const struct peel_dht_node *node);
 /** It answered in that time. @return its entry, NULL: no room. */
 struct dht_node *dht_routing_answered(
-	struct dht_routing *r, const struct peel_dht_node *from, uint32_t rtt_ms, uint64_t now);
+	struct dht_routing *r, const struct peel_dht_node *node, uint32_t rtt_ms, uint64_t now);
 /** Forget the bad ones. */
 void dht_routing_purge(struct dht_routing *r);
 /** Up to @p max nodes, none of them bad or @p but (may be NULL), the closest to @p target first. */
@@ -154,8 +155,7 @@ void dht_storage_get(const struct dht_storage *s, const uint8_t key[PEEL_DHT_KEY
 /** Forget some of what is too old: the whole table within a minute or so. */
 void dht_storage_tick(struct dht_storage *s, uint64_t now);
 
-/* ---- outstanding.c: what we asked and whom ------------------------------------------------------
- */
+/* ---- outstanding.c: what we asked and whom --------------------------------------------------- */
 
 /* Each kind has places of its own, so that none keeps another from asking. A power of two each: the
  * low bits of an identifier are the place. */
@@ -215,6 +215,9 @@ void dht_value_identity(
 	const struct peel_dht_value *v, struct peel_span blob, uint8_t out[PEEL_MID_LEN]);
 /** Unsigned, or signed by whose it says it is. */
 bool dht_value_genuine(const struct peel_dht_value *v);
+/** A blob of our own; version 0: unsigned. @return its length, -EMSGSIZE. */
+int dht_value_make(const struct peel_identity *identity, struct peel_span data, uint32_t version,
+	uint8_t out[PEEL_DHT_VALUE_MAX]) PEEL_MUST_USE;
 
 /* ---- stored_peers.c: peers that may be reached through us ------------------------------------ */
 
@@ -248,6 +251,42 @@ size_t dht_peers_get(const struct dht_stored_peers *t, const uint8_t mid[PEEL_MI
 	uint64_t now, const struct peel_dht_node **out, size_t max);
 void dht_peers_tick(struct dht_stored_peers *t, uint64_t now);
 
+/* ---- storers.c: nodes that tell others where we are ------------------------------------------ */
+
+#define DHT_STORERS_MAX 8
+
+struct dht_storer {
+	struct peel_dht_node is;
+	uint64_t pinged_ms;
+	uint8_t failed;
+};
+
+struct dht_storers {
+	struct dht_storer storer[DHT_STORERS_MAX];
+	uint8_t n;
+	bool on;
+	uint64_t check_ms;
+};
+
+/** It stored our address. */
+void dht_storers_add(struct peel_dht *dht, const struct peel_dht_node *node);
+void dht_storers_tick(struct peel_dht *dht, uint64_t now);
+
+/* ---- publish.c: values of our own ------------------------------------------------------------ */
+
+#define DHT_PUBLISHED_MAX 1024u
+
+struct dht_published;
+
+struct dht_publish {
+	struct dht_published *entry; /* [DHT_PUBLISHED_MAX] */
+	uint32_t n, n_under_way;
+};
+
+int dht_publish_init(struct dht_publish *t) PEEL_MUST_USE;
+void dht_publish_fini(struct dht_publish *t);
+void dht_publish_tick(struct peel_dht *dht, uint64_t now);
+
 /* ---- the DHT --------------------------------------------------------------------------------- */
 
 enum {
@@ -255,6 +294,10 @@ enum {
 	DHT_V6,
 	DHT_N_FAMILIES
 };
+
+#define DHT_WAITING_MAX 64u
+
+struct dht_lookup; /* lookups.h */
 
 struct peel_dht {
 	struct peel_dht_conf conf;
@@ -272,6 +315,13 @@ struct peel_dht {
 	struct dht_storage storage;
 	struct dht_stored_peers peers;
 	struct dht_requests requests;
+	struct dht_lookup *lookup; /* those of users, then our own */
+	struct dht_storers storers;
+	struct dht_publish publish;
+	uint64_t refresh_ms;
+	/* met before we knew our own place, a ring */
+	struct peel_dht_node waiting[DHT_WAITING_MAX];
+	uint32_t n_waiting;
 };
 
 static inline uint64_t
@@ -329,3 +379,7 @@ void dht_silent(struct peel_dht *dht, const struct peel_dht_node *node);
  *  @param proved  somebody at that address answered us. */
 void dht_newcomer(struct peel_dht *dht, const struct peel_dht_node *node, bool proved);
 void dht_churn_tick(struct peel_dht *dht, uint64_t now);
+
+/* refresh.c */
+
+void dht_refresh_tick(struct peel_dht *dht, uint64_t now);

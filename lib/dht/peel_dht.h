@@ -10,6 +10,7 @@
  * and 21. Thread: control, all of it, unless a function says otherwise.
  */
 
+#include "peel_dhtmsg.h"
 #include "peel_keys.h"
 #include "peel_stats.h"
 
@@ -29,6 +30,7 @@ struct peel_dht_conf {
 	uint8_t community[PEEL_COMMUNITY_LEN];
 	/** Send from the main address; data is borrowed during the call. */
 	void (*send)(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len);
+	struct peel_addr lan; /* own local address: what NATs of neighbours in our network need */
 	/** Has somebody at that address answered us? NULL: nobody has. */
 	bool (*proved)(void *arg, const struct peel_addr *addr);
 	void *arg;
@@ -73,9 +75,71 @@ typedef void (*peel_dht_ping_fn)(void *arg, uint64_t token, bool answered);
 int peel_dht_ping(struct peel_dht *dht, const struct peel_addr *to, peel_dht_ping_fn fn, void *arg,
 	uint64_t token) PEEL_MUST_USE;
 
+/* ---- look-ups -------------------------------------------------------------------------------- */
+
+/** How a look-up ended. Everything is borrowed during the callback. */
+struct peel_dht_result {
+	const uint8_t *target; /* PEEL_DHT_KEY_LEN bytes */
+	/* the closest nodes that answered: up to 8 of IPv4, then up to 8 of IPv6, the closest of
+	 * each first */
+	const struct peel_dht_node *node;
+	size_t n_nodes;
+	unsigned int n_asked; /* nodes in all */
+	/* of peel_dht_find: genuine ones, of each signer the newest */
+	const struct peel_dht_value *value;
+	size_t n_values;
+	unsigned int n_stored; /* of peel_dht_store: nodes that said they did */
+	/* of peel_dht_connect_peer: where that peer is; each has been asked to let us in */
+	const struct peel_dht_node *peer;
+	size_t n_peers;
+};
+
+typedef void (*peel_dht_done_fn)(void *arg, uint64_t token, const struct peel_dht_result *result);
+
+/*
+ * All of these ask step by step the nodes closest to the target (section 21.6), at most 24 of them,
+ * 4 at a time, which takes from a few round trips to a minute. fn runs exactly once, later, from
+ * input or tick (never from inside the call), unless the DHT is freed before; it may call anything
+ * but peel_dht_free. Sixteen at a time. 0, -ENOSPC (too many), -EHOSTUNREACH (no node is known), or
+ * what else is said.
+ */
+
+/** The closest nodes to a target. */
+int peel_dht_find_nodes(struct peel_dht *dht, const uint8_t target[PEEL_DHT_KEY_LEN],
+	peel_dht_done_fn fn, void *arg, uint64_t token) PEEL_MUST_USE;
+/** The values under a key, of each node those after the first @p offset ones; what is stored here
+ * counts. The closest node that did not have them gets them (21.6). */
+int peel_dht_find(struct peel_dht *dht, const uint8_t key[PEEL_DHT_KEY_LEN], uint32_t offset,
+	peel_dht_done_fn fn, void *arg, uint64_t token) PEEL_MUST_USE;
+/** Store once; others forget it after an hour. @p version 0: unsigned; else signed with our key,
+ * where a higher one (time in seconds) replaces lower ones. -EMSGSIZE: the blob of section 21.7
+ * would be longer than 170 bytes, which leaves 169 for data, 23 when signed. */
+int peel_dht_store(struct peel_dht *dht, const uint8_t key[PEEL_DHT_KEY_LEN], struct peel_span data,
+	uint32_t version, peel_dht_done_fn fn, void *arg, uint64_t token) PEEL_MUST_USE;
+/** Where the peer with a member id is, and make it reachable for us (21.9). */
+int peel_dht_connect_peer(struct peel_dht *dht, const uint8_t mid[PEEL_MID_LEN],
+	peel_dht_done_fn fn, void *arg, uint64_t token) PEEL_MUST_USE;
+
+/* ---- what is kept up ------------------------------------------------------------------------- */
+
+/** Store from the next tick on, and again every 30 minutes, until withdrawn; after a failure, a
+ * minute later. @param id  for peel_dht_withdraw(). 0, -EMSGSIZE, -ENOSPC (1,024 at a time). */
+int peel_dht_publish(struct peel_dht *dht, const uint8_t key[PEEL_DHT_KEY_LEN],
+	struct peel_span data, uint32_t version, uint32_t *id) PEEL_MUST_USE;
+/** Others keep it for up to an hour. Unknown ids are ignored. */
+void peel_dht_withdraw(struct peel_dht *dht, uint32_t id);
+/** From now on at least four nodes tell others where we are, so that peel_dht_connect_peer() of
+ * anybody finds us; or, when off, nobody is asked to any more. */
+void peel_dht_store_peer(struct peel_dht *dht, bool on);
+
+/* ---- status ---------------------------------------------------------------------------------- */
+
 struct peel_dht_count {
 	size_t nodes_ipv4, nodes_ipv6; /* in the routing tables */
 	size_t values;		       /* stored for others */
 	size_t peers;		       /* whose address we tell to others */
+	size_t storers;		       /* that tell others ours */
+	size_t published;	       /* values of our own */
+	size_t lookups;		       /* under way */
 };
 void peel_dht_count(const struct peel_dht *dht, struct peel_dht_count *out);

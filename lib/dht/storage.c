@@ -137,6 +137,7 @@ int
 dht_storage_put(struct dht_storage *s, const struct peel_env *env, const struct dht_item *item)
 {
 	uint32_t same[DHT_STORED_PER_KEY], n = 0, at, old = NONE;
+	uint64_t source = item->source, expires_ms = item->expires_ms;
 
 	for (at = *chain(s, item->key); at != NONE; at = s->entry[at].next) {
 		const struct dht_stored *e = &s->entry[at];
@@ -150,14 +151,19 @@ dht_storage_put(struct dht_storage *s, const struct peel_env *env, const struct 
 	if (old != NONE) {
 		if (s->entry[old].version > item->version)
 			return -EEXIST;
+		/* It stays a value of who brought it first: otherwise somebody with a large share
+		 * could take over those of others, and have them displaced. */
+		source = s->entry[old].source;
+		if (expires_ms < s->entry[old].expires_ms)
+			expires_ms = s->entry[old].expires_ms;
 		drop(s, old);
-	} else if (n == DHT_STORED_PER_KEY && !displace_in_key(s, same, n, item->source)) {
+	} else if (n == DHT_STORED_PER_KEY && !displace_in_key(s, same, n, source)) {
 		return -ENOSPC;
 	}
-	if (*dht_share(&s->shares, item->source) >= DHT_STORED_PER_SOURCE)
+	if (*dht_share(&s->shares, source) >= DHT_STORED_PER_SOURCE)
 		return -ENOSPC;
 	at = take_place(s);
-	if (at == NONE && displace(s, env, item->source))
+	if (at == NONE && displace(s, env, source))
 		at = take_place(s);
 	if (at == NONE)
 		return -ENOSPC;
@@ -167,8 +173,8 @@ dht_storage_put(struct dht_storage *s, const struct peel_env *env, const struct 
 	memcpy(e->key, item->key, sizeof(e->key));
 	memcpy(e->identity, item->identity, sizeof(e->identity));
 	e->version = item->version;
-	e->source = item->source;
-	e->expires_ms = item->expires_ms;
+	e->source = source;
+	e->expires_ms = expires_ms;
 	e->len = (uint8_t)item->blob.len;
 	memcpy(e->blob, item->blob.p, item->blob.len);
 	e->next = *head;

@@ -260,7 +260,8 @@ dht_counts(const struct peel_node *node)
 	peel_dht_count(node->dht, &count);
 	return OBJECT({"nodes_ipv4", number(count.nodes_ipv4)},
 		{"nodes_ipv6", number(count.nodes_ipv6)}, {"values", number(count.values)},
-		{"peers", number(count.peers)});
+		{"peers", number(count.peers)}, {"storers", number(count.storers)},
+		{"published", number(count.published)}, {"lookups", number(count.lookups)});
 }
 
 struct candidate_count {

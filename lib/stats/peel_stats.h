@@ -125,6 +125,7 @@
 	X(LIVENESS_PINGS, "liveness_pings", "discovery and DHT pings answered")                    \
 	X(DHT_FINDS, "dht_finds", "look-ups of others in the DHT answered")                        \
 	X(DHT_STORED, "dht_stored", "values of the DHT stored for others")                         \
+	X(DHT_LOOKUPS, "dht_lookups", "look-ups of our own in the DHT, stores included")           \
 	X(DHT_REFUSED, "dht_refused",                                                              \
 		"requests to store in the DHT refused: bad token, too long, or too many")          \
 	X(BAD_SIGNATURE, "bad_signature", "signed messages that did not verify")                   \

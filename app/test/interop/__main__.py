@@ -103,8 +103,8 @@ def worlds(runner, options):
     if options.long:
         yield runner.case("stays a candidate", special.stays_candidate, *alone, timeout=200)
     yield runner.case("a hundred circuits", hundred, options)
-    cases = SPECIAL + (SPECIAL_DHT if options.relay != "rust" else ()) + (SPECIAL_PEEL if options.relay == "peel" else ())
-    for name, scenario in cases:
+    dht = SPECIAL_DHT if options.relay != "rust" else ()
+    for name, scenario in SPECIAL + dht + (SPECIAL_PEEL if options.relay == "peel" else ()):
         yield runner.case(name, scenario, *alone)
 
 

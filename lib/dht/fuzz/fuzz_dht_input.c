@@ -2,7 +2,7 @@
  * Copyright (c) 2026, the Peel authors
  *
  * A DHT driven by a script read from the input: datagrams as they are, datagrams signed here,
- * answers to what it asked, values stored with its tokens, time.
+ * answers to what it asked, values stored with its tokens, look-ups, time.
  */
 #include <stdlib.h>
 
@@ -78,6 +78,53 @@ done(void *arg, uint64_t token, bool answered)
 	if (token >= w->n_pings)
 		abort();
 	w->n_done++;
+}
+
+static void
+ended(void *arg, uint64_t token, const struct peel_dht_result *r)
+{
+	struct world *w = arg;
+
+	for (size_t i = 0; i < r->n_values; i++) {
+		if (r->value[i].data.len > PEEL_DHT_VALUE_MAX)
+			abort();
+	}
+	done(w, token, true);
+}
+
+static void
+look_up(struct world *w, struct peel_reader *r)
+{
+	static const uint8_t target[2][PEEL_DHT_KEY_LEN] = {{1}, {2}};
+	static const struct peel_span data = {target[0], 20};
+	uint8_t what = peel_read_u8(r), at = what >> 7;
+	uint32_t id;
+	int rc = -1;
+
+	switch (what & 7) {
+	case 0:
+		rc = peel_dht_find_nodes(w->dht, target[at], ended, w, w->n_pings);
+		break;
+	case 1:
+		rc = peel_dht_find(w->dht, target[at], 0, ended, w, w->n_pings);
+		break;
+	case 2:
+		rc = peel_dht_store(w->dht, target[at], data, at, ended, w, w->n_pings);
+		break;
+	case 3:
+		rc = peel_dht_connect_peer(w->dht, w->other.mid, ended, w, w->n_pings);
+		break;
+	case 4:
+		if (peel_dht_publish(w->dht, target[at], data, at, &id) == 0 && at == 1)
+			peel_dht_withdraw(w->dht, id);
+		break;
+	case 5:
+		peel_dht_store_peer(w->dht, at == 1);
+		break;
+	default:
+		peel_dht_met(w->dht, &w->token_for, w->other.pk);
+	}
+	w->n_pings += rc == 0;
 }
 
 static void
@@ -206,7 +253,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	peel_dht_address(w.dht, &own);
 	for (int i = 0; i < OPS_MAX && peel_reader_left(&r) > 0; i++) {
-		uint8_t op = peel_read_u8(&r) % 6;
+		uint8_t op = peel_read_u8(&r) % 7;
 		struct peel_addr to = peel_addr_ipv4(203, 0, 113, op, 9);
 
 		if (op < 2)
@@ -217,13 +264,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			w.n_pings += peel_dht_ping(w.dht, &to, done, &w, w.n_pings) == 0;
 		else if (op == 4)
 			w.now += peel_read_u8(&r) * 100;
-		else
+		else if (op == 5)
 			store(&w, &r);
+		else
+			look_up(&w, &r);
 		peel_dht_tick(w.dht);
 	}
-	/* Each ping ends once. */
-	w.now += 5000;
-	peel_dht_tick(w.dht);
+	/* Each ping and each look-up ends once. */
+	for (int i = 0; i < 20; i++) {
+		w.now += 5000;
+		peel_dht_tick(w.dht);
+	}
 	if (w.n_done != w.n_pings)
 		abort();
 	peel_dht_free(w.dht);

@@ -390,6 +390,29 @@ test_store_flood(void **state)
 	net_free(net);
 }
 
+/* Who stores again what others stored does not get it into a share that is about to shrink. */
+static void
+test_values_are_not_taken_over(void **state)
+{
+	struct net *net = net_new();
+	struct net_node *node = net_add(net, net_at(0, 1)), *friend = net_puppet(net, net_at(1, 1)),
+			*flooder = net_puppet(net, net_at(2, 1));
+	struct dht_storage *s = &node->dht->storage;
+	uint8_t at[PEEL_DHT_KEY_LEN];
+	struct dht_item item = item_of(1, friend, at);
+
+	(void)state;
+	item.expires_ms = net->now + 2000;
+	assert_int_equal(dht_storage_put(s, &net->env, &item), 0);
+	item.source = item_of(1, flooder, at).source;
+	item.expires_ms = net->now + 1000; /* nor does it end earlier */
+	assert_int_equal(dht_storage_put(s, &net->env, &item), 0);
+	assert_int_equal(s->n_live, 1);
+	assert_int_equal(*dht_share(&s->shares, item.source), 0);
+	assert_int_equal(s->entry[0].expires_ms, net->now + 2000);
+	net_free(net);
+}
+
 static void
 test_flood_of_one_key(void **state)
 {
@@ -638,6 +661,7 @@ main(void)
 		cmocka_unit_test(test_no_long_values),
 		cmocka_unit_test(test_far_values_live_shorter),
 		cmocka_unit_test(test_store_flood),
+		cmocka_unit_test(test_values_are_not_taken_over),
 		cmocka_unit_test(test_flood_of_one_key),
 		cmocka_unit_test(test_answers_to_strangers_are_short),
 		cmocka_unit_test(test_punctures_for_strangers_are_few),
