@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Look-ups: two questions (A and AAAA), each to one resolver after the other until one of them can
- * tell. Whoever is slow is not waited for: the next is asked beside it.
+ * A look-up asks two questions (A and AAAA), each to one resolver after another until one knows. It
+ * does not wait for a slow resolver: it asks the next one in parallel.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,12 +15,12 @@
 #include "system.h"
 
 #define NAME_SIZE 256
-#define SLOW_MS 300 /* without an answer: the next resolver is asked as well */
-/* with an IPv6 address in hand, for an IPv4 one (RFC 8305, 3, the other way round) */
+#define SLOW_MS 300 /* no answer by then: ask the next resolver as well */
+/* how long to wait for IPv4 when IPv6 is known (RFC 8305, 3, with the families swapped) */
 #define IPV6_WAIT_MS 50
-#define PROBE_MS 5000 /* one look-up also asks a resolver that was given up */
+#define PROBE_MS 5000 /* once per period, a look-up also asks a resolver that was given up */
 #define REFRESH_MS 1000
-#define ADDRESSES_MAX 16 /* of a name that are looked at */
+#define ADDRESSES_MAX 16 /* addresses of a name that are considered */
 #define TYPE_A 1
 #define TYPE_AAAA 28
 
@@ -30,12 +30,12 @@ struct peel_dns {
 	struct dns_server *server[PEEL_DNS_SERVERS_MAX];
 	size_t n_servers;
 	uint32_t timeout_ms;
-	const char *resolv_conf; /* NULL: the servers are configured */
+	const char *resolv_conf; /* NULL: the configuration names the servers */
 	struct dns_stamp stamp;
-	uint64_t refresh_ms, probe_ms; /* not before */
+	uint64_t refresh_ms, probe_ms; /* next due */
 	unsigned int n_changes;
 	TAILQ_HEAD(, lookup) lookups;
-	unsigned int refs; /* the owner and each look-up */
+	unsigned int refs; /* the owner and each look-up hold one */
 	bool closing;
 };
 
@@ -45,9 +45,9 @@ struct question {
 	size_t next; /* in order[] */
 	unsigned int n_open;
 	bool done, usable;
-	struct peel_addr addr; /* family NONE: it has none */
+	struct peel_addr addr; /* family NONE: no address */
 	bool failed;	       /* done without an answer */
-	uint64_t asked_ms;     /* the last resolver */
+	uint64_t asked_ms;     /* when the last resolver was asked */
 };
 
 struct lookup {
@@ -62,8 +62,8 @@ struct lookup {
 	struct dns_server *order[PEEL_DNS_SERVERS_MAX]; /* references */
 	size_t n_order;
 	uv_timer_t timer;
-	uint64_t slow_ms, tell_ms; /* when these are due; 0: not */
-	unsigned int refs;	   /* questions under way, and whoever works on it */
+	uint64_t slow_ms, tell_ms; /* when each is due; 0: not scheduled */
+	unsigned int refs;	   /* questions under way, and callers on the stack */
 };
 
 static void evaluate(struct lookup *l);
@@ -88,7 +88,7 @@ server_at(struct peel_dns *dns, const struct dns_place *place)
 	return dns_server_new(dns->loop, place, dns->timeout_ms, &server) == 0 ? server : NULL;
 }
 
-/* Look-ups under way keep those that they know. */
+/* Look-ups under way keep the resolvers they know. */
 static bool
 set_servers(struct peel_dns *dns, const struct dns_place *place, size_t n)
 {
@@ -129,8 +129,8 @@ peel_dns_refresh(struct peel_dns *dns)
 	return dns->n_changes;
 }
 
-/* Those that answer first, each kind in the configured order. Now and then a look-up asks one of
- * the others at once, or nobody would learn that it is back. */
+/* Trusted resolvers come first, each group in the configured order. Now and then a look-up asks one
+ * of the others at once, or nobody would learn that it is back. */
 static bool
 choose_order(struct peel_dns *dns, struct lookup *l)
 {
@@ -184,7 +184,7 @@ unref(struct lookup *l)
 		uv_close((uv_handle_t *)&l->timer, free_lookup);
 }
 
-/* Of the addresses in a reply, one that is of use, else the first. */
+/* Pick a usable address from a reply, or else the first. */
 static void
 take_addresses(struct question *q, const uint8_t *reply, int len)
 {
@@ -224,8 +224,8 @@ on_reply(void *arg, int status, const uint8_t *reply, int len)
 			q->done = true;
 			if (status == ARES_SUCCESS)
 				take_addresses(q, reply, len);
-			/* No such name, whatever one would ask for. Said of AAAA alone it may mean
-			 * only this. */
+			/* The name does not exist for any type. Resolvers may say so of AAAA alone
+			 * when only that type is missing. */
 			if (status == ARES_ENOTFOUND && q == &l->a)
 				l->aaaa.done = true;
 		} else if (l->dns->closing || (!ask_next(q) && q->n_open == 0)) {
@@ -236,7 +236,7 @@ on_reply(void *arg, int status, const uint8_t *reply, int len)
 	unref(l);
 }
 
-/* false: there is nobody left to ask. */
+/* @return false: no resolver is left to ask. */
 static bool
 ask_next(struct question *q)
 {
@@ -301,7 +301,7 @@ on_time(uv_timer_t *timer)
 	unref(l);
 }
 
-/* Tell what is known as soon as nothing better is worth waiting for. */
+/* Answer as soon as nothing better is worth waiting for. */
 static void
 evaluate(struct lookup *l)
 {
@@ -344,7 +344,8 @@ begin(struct lookup *l)
 
 /* ---- what needs no resolver ------------------------------------------------------------------ */
 
-/* In the hosts file: usable before not, IPv4 before IPv6, else in the order of the file. */
+/* From the hosts file: usable addresses first, then IPv4 before IPv6, then the order of the file.
+ */
 static bool
 is_host(const struct peel_dns *dns, const char *name, peel_dns_usable_fn usable, void *arg,
 	struct peel_addr *out)
@@ -374,8 +375,8 @@ is_address(const char *name, struct peel_addr *out)
 	return out->family != PEEL_FAMILY_NONE;
 }
 
-/* The last label of no host name is a number: "127.1" and the like are addresses in old spellings,
- * which would be asked for in vain. */
+/* No host name ends in a numeric label: "127.1" and the like are addresses in old spellings. Do not
+ * bother resolvers with them. */
 static bool
 ends_in_number(const char *name)
 {
@@ -386,7 +387,7 @@ ends_in_number(const char *name)
 	return *last != '\0' && strspn(last, "0123456789") == strlen(last);
 }
 
-/* Copy a name without the dot at the end, which says that it is absolute: ours all are. */
+/* Copy a name without its trailing dot, which marks it as absolute: all of ours are. */
 static bool
 absolute(const char *name, char out[NAME_SIZE])
 {
@@ -498,8 +499,8 @@ peel_dns_free(struct peel_dns *dns)
 	if (dns == NULL)
 		return;
 	dns->closing = true;
-	/* Also those of before a change, which only look-ups know. Look-ups leave the list when the
-	 * loop runs again. */
+	/* This includes resolvers from before a change, which only look-ups know. Look-ups leave
+	 * the list when the loop runs again. */
 	TAILQ_FOREACH (l, &dns->lookups, entry) {
 		for (size_t i = 0; i < l->n_order; i++)
 			dns_server_end(l->order[i]);

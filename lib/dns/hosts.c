@@ -10,7 +10,7 @@
 #include "hosts.h"
 #include "system.h"
 
-#define BYTES_MAX (16u << 20) /* of the file; what stands behind them is not read */
+#define BYTES_MAX (16u << 20) /* bytes of the file; the rest is not read */
 #define BLANKS " \t\r\v\f"
 
 struct host {
@@ -21,7 +21,7 @@ struct host {
 
 struct list {
 	char *text;
-	struct host *host; /* by name, then as in the file */
+	struct host *host; /* sorted by name, then by position in the file */
 	size_t n, size;
 };
 
@@ -55,7 +55,7 @@ add(struct list *list, const struct host *host)
 	return 0;
 }
 
-/* "ADDRESS NAME...", all names of that address alike. */
+/* Parse "ADDRESS NAME...": all the names get that address. */
 static int
 parse_line(struct list *list, char *line)
 {
@@ -87,11 +87,11 @@ by_name(const void *a, const void *b)
 	return order != 0 ? order : (x->name > y->name) - (x->name < y->name);
 }
 
-/* NULL: out of memory. */
+/* @return NULL when out of memory. */
 static char *
 read_text(const char *path)
 {
-	char *text = malloc(BYTES_MAX + 1); /* pages that nothing is read to cost nothing */
+	char *text = malloc(BYTES_MAX + 1); /* pages that are never written cost nothing */
 	FILE *file = fopen(path, "re");
 	size_t len = 0;
 	char *less;

@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * The hosts file, hosts(5), kept in memory: it may have a hundred thousand lines, where it blocks
- * hosts, and strangers look names up. Thread: control.
+ * The hosts file, hosts(5), kept in memory. A file that blocks hosts may have a hundred thousand
+ * lines, and strangers look names up. Thread: control.
  */
 
 #include "peel_base.h"
@@ -14,11 +14,12 @@
 
 struct dns_hosts;
 
-/** Read it. @p path outlives it; a file that is not there is empty. NULL: out of memory. */
+/** Read the file. @p path must outlive the result; a missing file counts as empty. NULL when out of
+ * memory. */
 struct dns_hosts *dns_hosts_new(const char *path);
 /** NULL is fine. */
 void dns_hosts_free(struct dns_hosts *hosts);
-/** Read it again if it has changed: looks at the file. */
+/** Read the file again if it has changed (a system call). */
 void dns_hosts_refresh(struct dns_hosts *hosts);
 /** The addresses of a name in the order of the file, at most @p max, with port 0. @return how
  * many. */

@@ -8,10 +8,10 @@
 #include "name_server.h"
 
 #define TRIES 3
-/* c-ares doubles the time with each try: 1 + 2 + 4 parts of the whole */
+/* c-ares doubles the time with each try: 1 + 2 + 4 sevenths of the whole */
 #define FIRST_TRY 7
 
-/* One of c-ares' sockets, watched by the loop; lives until the loop closed its handle. */
+/* One of c-ares' sockets, watched by the loop. Lives until the loop has closed its handle. */
 struct watch {
 	uv_poll_t poll;
 	struct dns_server *server;
@@ -131,12 +131,12 @@ on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 		return;
 	}
 	watch = watch_of(server, fd);
-	if (watch != NULL) /* else the question ends by its time-out */
+	if (watch != NULL) /* on failure the question times out */
 		uv_poll_start(&watch->poll,
 			(readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0), on_readable);
 }
 
-/* c-ares knows no scopes: what goes to a link-local address leaves by that link. */
+/* c-ares knows no scopes: bind a socket for a link-local address to its link. */
 static int
 on_socket(ares_socket_t fd, int type, void *arg)
 {
@@ -155,8 +155,8 @@ static int
 open_channel(struct dns_server *server, uint32_t timeout_ms)
 {
 	struct ares_options options = {
-		/* What is asked is what was meant, and a refusal is an answer, for another resolver
-		   may know more. */
+		/* Ask for exactly the given name. Treat a refusal as an answer, for another
+		   resolver may know more. */
 		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP,
 		.timeout = (int)(timeout_ms / FIRST_TRY),
 		.tries = TRIES,
@@ -302,8 +302,8 @@ dns_server_trusted(const struct dns_server *server)
 void
 dns_server_silent_since(struct dns_server *server, uint64_t since_ms)
 {
-	/* Not by what one question met: names exist that nobody answers, at resolvers that answer
-	 * all others. */
+	/* One unanswered question proves nothing: some names get no answer even from resolvers that
+	 * answer everything else. */
 	if (server->replied_ms < since_ms || server->replied_ms == 0)
 		server->given_up = true;
 }

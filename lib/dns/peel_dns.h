@@ -4,9 +4,9 @@
 #pragma once
 
 /*
- * Asynchronous look-ups of names on the control thread's loop: one c-ares channel for each
- * resolver, and the choice of whom to ask when. Names are absolute: search domains of this machine
- * are never applied. Thread: control.
+ * Asynchronous look-ups of names on the control thread's loop: one c-ares channel per resolver, and
+ * the choice of which to ask when. Names are absolute: this machine's search domains are never
+ * applied. Thread: control.
  */
 
 #include <uv.h>
@@ -20,12 +20,12 @@ struct peel_dns;
 
 enum peel_dns_result {
 	PEEL_DNS_FOUND,
-	PEEL_DNS_NONE,	 /* there is no such name, or it has no address */
+	PEEL_DNS_NONE,	 /* the name does not exist or has no address */
 	PEEL_DNS_FAILED, /* no resolver answered, or none could tell */
 };
 
 /** The result of a look-up. @p addr has port 0 (PEEL_DNS_FOUND), or is NULL. Called exactly once,
- * possibly from inside peel_dns_resolve. */
+ * possibly before peel_dns_resolve returns. */
 typedef void (*peel_dns_fn)(void *arg, enum peel_dns_result result, const struct peel_addr *addr);
 /** Whether an address can be used now. Called for every address of a name; the port is 0. */
 typedef bool (*peel_dns_usable_fn)(void *arg, const struct peel_addr *addr);
@@ -33,10 +33,10 @@ typedef bool (*peel_dns_usable_fn)(void *arg, const struct peel_addr *addr);
 struct peel_dns_conf {
 	uv_loop_t *loop;
 	const struct peel_addr *servers; /* borrowed during peel_dns_new */
-	size_t n_servers;		 /* 0: those that resolv_conf names, whenever it changes */
-	const char *resolv_conf;	 /* a path that outlives the resolver */
-	const char *hosts;		 /* the same of a hosts file; NULL: none */
-	uint32_t timeout_ms;		 /* for each resolver, three questions in it */
+	size_t n_servers;		 /* 0: use those in resolv_conf, and follow its changes */
+	const char *resolv_conf;	 /* path, must outlive the resolver */
+	const char *hosts;		 /* the same for a hosts file; NULL: none */
+	uint32_t timeout_ms;		 /* per resolver; it covers three tries */
 };
 
 /** Make a resolver. 0, -ENOMEM or -EINVAL. */
@@ -44,14 +44,13 @@ int peel_dns_new(const struct peel_dns_conf *conf, struct peel_dns **out) PEEL_M
 /** Free it. Look-ups still under way are answered with PEEL_DNS_FAILED. The loop must run once
  * more. NULL is fine. */
 void peel_dns_free(struct peel_dns *dns);
-/** Check whether the system's resolvers or its hosts file have changed; this looks at files at most
- * once a second.
- *  @return how often the resolvers have changed. */
+/** Check whether the system's resolvers or its hosts file have changed. Looks at the files at most
+ * once a second. @return how often the resolvers have changed. */
 unsigned int peel_dns_refresh(struct peel_dns *dns);
 /**
- * Look up an address of a host name: in the hosts file first, then A and AAAA at the same time. A
- * usable IPv4 address ends the look-up at once, a usable IPv6 address a short time later, so that a
- * resolver that drops one kind of question delays nobody. If no address is usable, the answer is
+ * Look up an address of a host name: first in the hosts file, then A and AAAA in parallel. A usable
+ * IPv4 address ends the look-up at once, a usable IPv6 address a short time later, so that a
+ * resolver that drops one type of question delays nobody. If no address is usable, the answer is
  * any of them.
  */
 void peel_dns_resolve(struct peel_dns *dns, const char *name, peel_dns_usable_fn usable,

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The format is that of resolv.conf(5); of all it can say, only the lines with "nameserver" concern
- * us.
+ * The format is that of resolv.conf(5). Only its "nameserver" lines concern us.
  */
 #include <stdio.h>
 #include <sys/stat.h>
@@ -32,7 +31,7 @@ dns_system_changed(const char *path, struct dns_stamp *stamp)
 	return true;
 }
 
-/* "nameserver ADDRESS" or, for a link-local one, "nameserver ADDRESS%INTERFACE". */
+/* Parse "nameserver ADDRESS" or, for a link-local address, "nameserver ADDRESS%INTERFACE". */
 static bool
 parse_line(char *line, struct dns_place *out)
 {

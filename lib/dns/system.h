@@ -3,7 +3,7 @@
  */
 #pragma once
 
-/* The resolvers of this machine, as resolv.conf names them now. Thread: control. */
+/* The resolvers of this machine, as resolv.conf lists them now. Thread: control. */
 
 #include "name_server.h"
 
@@ -13,9 +13,9 @@ struct dns_stamp {
 	int64_t seconds, nanoseconds;
 };
 
-/** Has the file another stamp than this? Stores the new one. A file that is not there has a stamp
- * of its own. */
+/** Whether the stamp of the file differs from this one, which is then replaced. A missing file has
+ * a stamp of its own. */
 bool dns_system_changed(const char *path, struct dns_stamp *stamp);
-/** The resolvers in the file, at most @p max; this host itself when there are none. @return how
- * many, at least 1. */
+/** Read the resolvers from the file, at most @p max; without any, the answer is this host itself.
+ * @return how many, at least 1. */
 size_t dns_system_read(const char *path, struct dns_place *out, size_t max);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Where an HTTP message ends is http_parser's to say; here is what may pass. The body is judged
- * while it goes by, so that a web page is given up at its first byte, not after all of it was
- * fetched.
+ * http_parser says where an HTTP message ends; this file decides what may pass. It judges the body
+ * as it arrives, so that a web page is given up at its first byte, not after all of it was fetched.
  */
 #include <errno.h>
 #include <http_parser.h>
@@ -11,14 +10,14 @@
 
 #include "peel_http.h"
 
-#define SIZE_FIRST 2048 /* most trackers answer in less */
+#define SIZE_FIRST 2048 /* initial size: most tracker answers are shorter */
 #define REDIRECT "HTTP/1.1 307"
 #define REDIRECT_LEN (sizeof(REDIRECT) - 1)
 
 struct peel_http_answer {
 	http_parser parser;
 	struct peel_bencode body;
-	bool redirect; /* goes back whatever its body is */
+	bool redirect; /* may go back whatever its body is */
 	bool complete;
 	bool refused;
 	uint8_t *bytes;
@@ -36,7 +35,7 @@ on_headers(http_parser *parser)
 {
 	struct peel_http_answer *a = parser->data;
 
-	/* The header is in `bytes` as a whole by now. */
+	/* By now `bytes` holds the whole header. */
 	a->redirect = a->len >= REDIRECT_LEN && memcmp(a->bytes, REDIRECT, REDIRECT_LEN) == 0;
 	return 0;
 }
@@ -56,9 +55,9 @@ on_complete(http_parser *parser)
 	struct peel_http_answer *a = parser->data;
 
 	if (is_interim(parser))
-		return 0; /* the answer proper follows */
+		return 0; /* the final answer follows */
 	a->complete = true;
-	http_parser_pause(parser, 1); /* what comes behind is not asked for */
+	http_parser_pause(parser, 1); /* ignore what follows */
 	return 0;
 }
 
@@ -123,13 +122,13 @@ int
 peel_http_answer_feed(struct peel_http_answer *a, const void *data, size_t len)
 {
 	size_t room = PEEL_HTTP_ANSWER_MAX - a->len;
-	size_t n = len < room ? len : room; /* it may end there, with something else behind */
+	size_t n = len < room ? len : room; /* the answer may end within them */
 	size_t before = a->len;
 	int rc;
 
 	if (a->complete || a->refused)
 		return verdict(a);
-	if (n > 0) { /* 0 bytes would mean the end to the parser */
+	if (n > 0) { /* to the parser, 0 bytes would mean the end */
 		rc = append(a, data, n);
 		if (rc != 0)
 			return rc;

@@ -5,11 +5,11 @@
 
 #include "peel_http.h"
 
-/* far beyond any answer; keeps the arithmetic inside 32 bits */
+/* far beyond any answer; keeps the arithmetic within 32 bits */
 #define STRING_MAX (1u << 24)
 
 enum bencode_state {
-	VALUE, /* a value begins, or the innermost container ends */
+	VALUE, /* expects a value, or the end of the innermost container */
 	INT_FIRST,
 	INT_MINUS, /* after the sign */
 	INT_DIGITS,
@@ -45,7 +45,7 @@ is_digit(uint8_t c)
 	return c >= '0' && c <= '9';
 }
 
-/* A value ended: what its container waits for now. */
+/* A value has ended. @return what its container expects next. */
 static enum bencode_state
 ended(struct peel_bencode *b, bool key)
 {
@@ -71,7 +71,7 @@ open_container(struct peel_bencode *b, bool dict)
 static enum bencode_state
 close_container(struct peel_bencode *b)
 {
-	/* A dictionary ends where a key could begin, not between a key and its value. */
+	/* A dictionary may end where a key could begin, but not between a key and its value. */
 	if (b->depth == 0 || (in_dict(b) && !b->want_key))
 		return BAD;
 	b->depth--;

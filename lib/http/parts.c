@@ -17,7 +17,7 @@ peel_http_parts_add(
 	if (len > PEEL_HTTP_ANSWER_MAX - p->bytes)
 		return -EBADMSG;
 
-	uint8_t *copy = malloc(len + 1); /* one more: malloc(0) may be NULL */
+	uint8_t *copy = malloc(len + 1); /* never 0: malloc(0) may return NULL */
 
 	if (copy == NULL)
 		return -ENOMEM;

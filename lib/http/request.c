@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * What exits ask of web servers: one GET, line by line. What is read here is written anew, so that
- * a server cannot see another request than the one that was judged.
+ * What exits ask web servers: one GET, line by line. The request is rewritten from what was parsed,
+ * so that a server cannot see a different request from the one that was judged.
  */
 #include <errno.h>
 #include <strings.h>
@@ -10,7 +10,7 @@
 #include "peel_http.h"
 
 #define METHOD "GET "
-#define VERSION " HTTP/1." /* and a digit */
+#define VERSION " HTTP/1." /* a digit follows */
 #define ENCODING "Accept-Encoding: identity\r\n"
 
 _Static_assert(PEEL_HTTP_REQUEST_MORE == sizeof(ENCODING) - 1, "room for the line that is added");
@@ -20,7 +20,7 @@ struct line {
 	size_t len; /* without its CR LF */
 };
 
-/* The next line of the request; -EBADMSG when none ends there. */
+/* The next line of the request, or -EBADMSG if it has no end. */
 static int
 next_line(const char **p, const char *end, struct line *line)
 {
@@ -33,7 +33,8 @@ next_line(const char **p, const char *end, struct line *line)
 	return 0;
 }
 
-/* No control characters (RFC 9110, 5.5); bytes beyond ASCII stand in requests of some clients. */
+/* Reject control characters (RFC 9110, 5.5). Bytes beyond ASCII are fine: some clients send them.
+ */
 static bool
 is_text(const char *p, size_t len, bool spaces)
 {

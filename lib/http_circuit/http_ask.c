@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * HTTP requests over own circuits: sent, waited for, put together. The list is guarded by a lock;
- * who waits is called without it.
+ * HTTP requests over origin circuits: sending, waiting and joining the parts. A lock guards the
+ * list; callbacks run without it.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -92,8 +92,8 @@ send_request(struct peel_http_ask *http, struct ask *ask, const struct peel_host
 	struct peel_msg_http_request m = {.target = *target, .request = request};
 	int len = peel_http_request_take(request.p, request.len, plain);
 
-	/* Exits drop what they cannot read, gzip for one. What is no such request is theirs to
-	 * judge. */
+	/* Exits drop answers they cannot read, such as gzip. If this is not a valid GET request,
+	 * let the exit judge it. */
 	if (len >= 0)
 		m.request = (struct peel_span){plain, (size_t)len};
 	do
@@ -160,10 +160,10 @@ peel_http_ask_response(
 	pthread_mutex_unlock(&http->lock);
 	if (rc == 1)
 		tell(ask, 0);
-	return ask == NULL ? -ENOENT : 0; /* a part that does not fit is nobody else's either */
+	return ask == NULL ? -ENOENT : 0; /* a part that does not fit belongs to no other request */
 }
 
-/* Take out those of a circuit (0: of any) whose time is up at `now_ms`. */
+/* Remove and return a request of a circuit (0: any circuit) whose time is up at `now_ms`. */
 static struct ask *
 take(struct peel_http_ask *http, peel_origin_id circuit, uint64_t now_ms)
 {

@@ -2,8 +2,8 @@
  * Copyright (c) 2026, the Peel authors
  *
  * HTTP requests that this node does for circuits as an exit, over the kernel's TCP. Trackers answer
- * in one round trip; whatever else is on the other side has five seconds, 64 kB and one connection.
- * Source: protocol sections 22.2, 27 (W19).
+ * in one round trip; anything else gets five seconds, 64 kB and one connection. Source: protocol
+ * sections 22.2, 27 (W19).
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -17,19 +17,20 @@
 #include "peel_http_serve.h"
 
 #define READ_LEN 16384
-/* what failed at once takes its circuit's place as long, or circuits would scan ports */
+/* a request that fails at once still holds its circuit's place this long, or circuits could scan
+ * ports */
 #define FAILED_HOLD_MS 1000
 #define SPARE_FILES 64 /* descriptors left for the resolver and the management socket */
-#define HELD_SHARE 16  /* entries in the list per request allowed */
+#define HELD_SHARE 16  /* list entries per allowed request */
 
 struct serve {
 	LIST_ENTRY(serve) entry;
 	struct peel_http_serve *http;
 	uint32_t session, generation, identifier;
 	uint64_t started_ms;
-	unsigned int nth; /* of its circuit, when it began: 1 has no other beside it */
+	unsigned int nth; /* rank in its circuit when it began: 1 was the only one */
 	uint16_t port;
-	bool resolving; /* lib/names will call */
+	bool resolving; /* lib/names will call back */
 	bool polling;	/* `poll` belongs to the loop */
 	bool ended;
 	int fd;
@@ -44,12 +45,12 @@ struct peel_http_serve {
 	LIST_HEAD(, serve) serves;
 	uint32_t n_serves;  /* in the list */
 	uint32_t n_running; /* of them, those not ended */
-	bool closing;	    /* freed with the last of serves */
+	bool closing;	    /* freed with the last request */
 };
 
 /* ---- the end of a request -------------------------------------------------------------------- */
 
-/* Free what nothing refers to any more. */
+/* Free it once nothing refers to it. */
 static void
 release(struct serve *s, bool held)
 {
@@ -79,7 +80,7 @@ on_closed(uv_handle_t *handle)
 	release(s, is_held(s));
 }
 
-/* Everything but the entry itself goes at once. Afterwards s may be gone. */
+/* Release everything except the entry itself. Afterwards s may be gone. */
 static void
 finish(struct serve *s, enum peel_counter outcome)
 {
@@ -167,8 +168,9 @@ on_event(uv_poll_t *poll, int status, int events)
 	int rc = status;
 
 	(void)events;
-	/* A server that closes before it has read all of the request resets the connection, which
-	 * is an error to libuv: it stops to watch. What was said before is there all the same. */
+	/* A server that closes before it has read the whole request resets the connection. libuv
+	 * takes that for an error and stops watching, but what the server sent before can still be
+	 * read. */
 	if (rc < 0 && s->sent == s->len)
 		rc = uv_poll_start(&s->poll, UV_READABLE, on_event);
 	if (rc == 0 && s->sent < s->len) {
@@ -186,7 +188,7 @@ on_event(uv_poll_t *poll, int status, int events)
 	conf->answered(conf->arg);
 }
 
-/* A socket on its way to the address, from where exits send. */
+/* Open a socket that connects to the address from the exits' own address. */
 static int
 connect_from(const struct peel_addr *source, const struct peel_addr *to)
 {
@@ -242,7 +244,7 @@ start(struct serve *s, const struct peel_addr *to)
 
 /* ---- beginning ------------------------------------------------------------------------------- */
 
-/* The address as the kernel will take it: ::ffff:192.0.2.1 is 192.0.2.1. */
+/* The address as the kernel sees it: ::ffff:192.0.2.1 is 192.0.2.1. */
 static struct peel_addr
 plain(const struct peel_addr *addr, uint16_t port)
 {
@@ -251,7 +253,7 @@ plain(const struct peel_addr *addr, uint16_t port)
 
 	(void)peel_addr_to_sockaddr(addr, &ss);
 	if (peel_addr_from_sockaddr(&ss, &out) != 0)
-		out = (struct peel_addr){0}; /* which no policy lets pass */
+		out = (struct peel_addr){0}; /* no policy lets family NONE pass */
 	out.port = port;
 	return out;
 }
@@ -262,8 +264,8 @@ policy_of(const struct peel_http_serve *http)
 	return peel_own_addresses_policy(http->conf.own_addresses);
 }
 
-/* What is judged is what is connected to: a name that resolves differently next time gains
- * nothing. */
+/* The policy judges the very address that is connected to, so a name that resolves differently next
+ * time gains nothing. */
 static void
 on_address(void *arg, const struct peel_addr *addr)
 {
@@ -286,8 +288,8 @@ on_address(void *arg, const struct peel_addr *addr)
 		finish(s, PEEL_HTTP_FAILED);
 }
 
-/* Which of its circuit's would this one be, from 1? 0: the circuit may have no more. The same
- * identifier twice is a duplicate on its way here. */
+/* The rank, from 1, that this request would have in its circuit. 0: the circuit may have no more,
+ * or the same identifier is running (a duplicate). */
 static unsigned int
 place_in_circuit(const struct peel_http_serve *http, uint32_t session, uint32_t generation,
 	uint32_t identifier)
@@ -305,9 +307,9 @@ place_in_circuit(const struct peel_http_serve *http, uint32_t session, uint32_t 
 	return n < PEEL_HTTP_PER_CIRCUIT ? n + 1 : 0;
 }
 
-/* When all places are taken, one of those gives way that are the most of their circuits, the one
- * that takes longest: a few circuits with slow servers cannot keep others from their first
- * request. */
+/* When all places are taken, the request that has run longest gives way, among those of the
+ * circuits with the most requests: a few circuits with slow servers cannot keep others from their
+ * first request. */
 static bool
 make_place(struct peel_http_serve *http, unsigned int nth)
 {
@@ -325,7 +327,7 @@ make_place(struct peel_http_serve *http, unsigned int nth)
 	return true;
 }
 
-/* The place of one more, or 0. */
+/* Find a place for one more. @return its rank in its circuit, or 0. */
 static unsigned int
 take_place(struct peel_http_serve *http, uint32_t session, uint32_t generation, uint32_t identifier)
 {
@@ -446,7 +448,7 @@ peel_http_serve_free(struct peel_http_serve *http)
 
 	if (http == NULL)
 		return;
-	http->n_serves++; /* so that http outlives the loop below */
+	http->n_serves++; /* keeps http alive through the loop below */
 	http->closing = true;
 	for (s = LIST_FIRST(&http->serves); s != NULL; s = following) {
 		following = LIST_NEXT(s, entry);

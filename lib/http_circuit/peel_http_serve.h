@@ -22,20 +22,20 @@ struct peel_http_serve_conf {
 	const struct peel_route_table *routes;
 	struct peel_or_circuits *or_circuits;
 	struct peel_names *names;
-	const struct peel_own_addresses *own_addresses; /* which have the policy */
-	struct peel_addr exit_ipv4, exit_ipv6;		/* where exits send from */
-	uint32_t max;					/* requests at a time */
-	/** There are too few file descriptors for a request. */
+	const struct peel_own_addresses *own_addresses; /* source of the policy */
+	struct peel_addr exit_ipv4, exit_ipv6;		/* source addresses of exits */
+	uint32_t max;					/* concurrent requests */
+	/** A request failed for lack of file descriptors. */
 	void (*no_socket)(void *arg, int error);
-	/** An answer has been sent, outside of other calls of the control thread. */
+	/** An answer was sent on its own, not from within another call of the control thread. */
 	void (*answered)(void *arg);
 	void *arg;
 };
 
 int peel_http_serve_new(
 	const struct peel_http_serve_conf *conf, struct peel_http_serve **out) PEEL_MUST_USE;
-/** Free it, before the names. Look-ups under way and sockets being closed refer to it, and the last
- * of them frees the memory. NULL is fine. */
+/** Free it before the names are freed. Look-ups under way and closing sockets still refer to it;
+ * the last of them frees the memory. NULL is fine. */
 void peel_http_serve_free(struct peel_http_serve *http);
 /** Take an http-request (id and body) that a worker opened at an exit. */
 void peel_http_serve_request(struct peel_http_serve *http, uint32_t session, uint32_t generation,
