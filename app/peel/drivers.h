@@ -10,5 +10,5 @@
 /** Ends with NULL; the first is the default. */
 extern const struct peel_port_ops *const port_drivers[];
 
-/** By its name in the configuration; NULL when there is none.   Thread: any. */
+/** By its name in the configuration; NULL when there is none. Thread: any. */
 const struct peel_port_ops *port_find(const char *name);

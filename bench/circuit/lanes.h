@@ -75,7 +75,7 @@ void counted_datagram(
 void counted_progress(struct counted *c);
 /** Nothing arrived yet. */
 void counted_forget(struct counted *c);
-/** Wait until c->progress reaches c->wake_at, or so many milliseconds.   Thread: main. */
+/** Wait until c->progress reaches c->wake_at, or so many milliseconds. Thread: main. */
 void counted_wait(struct counted *c, unsigned int ms);
 /** Write the bodies of the datagrams for this run, and the marks of the next @p n of a lane. */
 void datagrams_fill(struct load *load, unsigned int payload);

@@ -108,7 +108,7 @@ struct peel_addr peel_addr_ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint
  */
 int peel_addr_parse(const char *text, uint16_t default_port, struct peel_addr *out) PEEL_MUST_USE;
 
-/** Write "1.2.3.4:5" or "[v6]:5" into @p out and return it.   Thread: any. */
+/** Write "1.2.3.4:5" or "[v6]:5" into @p out and return it. Thread: any. */
 const char *peel_addr_text(const struct peel_addr *a, char out[PEEL_ADDR_TEXT_MAX]);
 
 struct sockaddr_storage;
@@ -201,10 +201,10 @@ struct peel_key {
 	uint8_t b[32];
 };
 
-/** Overwrite memory in a way the compiler keeps.   Thread: any. */
+/** Overwrite memory in a way the compiler keeps. Thread: any. */
 void peel_wipe(void *p, size_t len);
 
-/** Compare without a data-dependent branch.   Thread: any. */
+/** Compare without a data-dependent branch. Thread: any. */
 bool peel_equal_ct(const void *a, const void *b, size_t len);
 
 /**

@@ -96,7 +96,7 @@ extern const char *const peel_stage_name[PEEL_N_STAGES];
 /** Measure cycles per stage from the next round on, or stop measuring. Off by default, because it
  * costs a few per cent. Thread: any. */
 void peel_worker_time(struct peel_worker *w, bool on);
-/** TSC cycles per stage so far.   Thread: any. */
+/** TSC cycles per stage so far. Thread: any. */
 void peel_worker_times(const struct peel_worker *w, uint64_t cycles[PEEL_N_STAGES]);
 
 /** The cookie that exit_open gets for an exit's endpoint. */

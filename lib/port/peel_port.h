@@ -98,7 +98,7 @@ struct peel_port_ops {
 		size_t why_size);
 	/** Close and free the port. Thread: control, after the workers have stopped. */
 	void (*close)(struct peel_port *port);
-	/** The main address as bound (with the real port number).   Thread: control. */
+	/** The main address as bound (with the real port number). Thread: control. */
 	void (*local)(const struct peel_port *port, struct peel_addr *out);
 
 	/** Receive up to n <= PEEL_PORT_BURST datagrams as single-segment mbufs, which the caller

@@ -15,13 +15,13 @@ struct peel_rcu;
 
 typedef void (*peel_rcu_fn)(void *arg, uint64_t value);
 
-/** Worker ids are 0..max_workers-1. 0 or -ENOMEM.   Thread: control. */
+/** Worker ids are 0..max_workers-1. 0 or -ENOMEM. Thread: control. */
 int peel_rcu_new(unsigned int max_workers, struct peel_rcu **out) PEEL_MUST_USE;
 /** Run everything that is still deferred, and free it all; workers must have stopped. NULL is fine.
  * Thread: control. */
 void peel_rcu_free(struct peel_rcu *rcu);
 
-/** Call @p fn(arg, value) after a grace period, in order.   Thread: control. 0 or -ENOMEM. */
+/** Call @p fn(arg, value) after a grace period, in order. Thread: control. 0 or -ENOMEM. */
 int peel_rcu_defer(struct peel_rcu *rcu, peel_rcu_fn fn, void *arg, uint64_t value) PEEL_MUST_USE;
 /** Run the calls that are due; returns how many. Calls that these defer wait for the next poll.
  * Cheap if nothing is due. Thread: control. */

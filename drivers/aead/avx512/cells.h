@@ -56,7 +56,7 @@ struct cells {
 	uint64_t len[PEEL_AEAD_BURST];
 };
 
-/** Fill the keystream of all cells.   Thread: owner of @p c. */
+/** Fill the keystream of all cells. Thread: owner of @p c. */
 void chacha20_keystream(struct cells *c);
 
 /** How Poly1305 is computed. The tags are the same. */
@@ -70,5 +70,5 @@ enum cells_hash {
 };
 
 /** Encrypt the texts in place, or decrypt them (@p open), and compute the tags over the
- * ciphertexts.   Thread: owner of @p c. */
+ * ciphertexts. Thread: owner of @p c. */
 void cells_xor_mac(struct cells *c, enum cells_hash how, bool open);

@@ -14,6 +14,6 @@ extern const struct peel_aead_engine *const peel_aead_engines[];
  * Thread: any. */
 const struct peel_aead_engine *peel_aead_engine_find(const char *name);
 
-/** The first engine of the table whose self-test passes on this CPU; NULL when none does.   Thread:
+/** The first engine of the table whose self-test passes on this CPU; NULL when none does. Thread:
  * any. */
 const struct peel_aead_engine *peel_aead_engine_best(void);

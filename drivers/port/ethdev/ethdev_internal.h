@@ -169,17 +169,17 @@ void ethdev_endpoints_free(struct ethdev_endpoints *e);
 int ethdev_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t *endpoint);
 void ethdev_exit_close(struct peel_port *port, uint32_t endpoint);
 uint32_t ethdev_endpoints_count(const struct ethdev_endpoints *e);
-/** Who listens at this UDP port of ours?   Thread: worker. */
+/** Who listens at this UDP port of ours? Thread: worker. */
 bool ethdev_endpoint_by_port(
 	const struct ethdev_endpoints *e, uint16_t udp_port, uint32_t *endpoint, uint64_t *cookie);
-/** UDP port of an endpoint, 0 when it is not open; @p generation tells its users apart.   Thread:
+/** UDP port of an endpoint, 0 when it is not open; @p generation tells its users apart. Thread:
  * worker. */
 uint16_t ethdev_endpoint_port(
 	const struct ethdev_endpoints *e, uint32_t endpoint, uint32_t *generation);
 
 /* ---- wait.c ---------------------------------------------------------------------------------- */
 
-/** Once, when the device is open.   Thread: control. */
+/** Once, when the device is open. Thread: control. */
 void ethdev_wait_init(struct ethdev_queue *q, bool interrupts);
 void ethdev_wait_fini(struct ethdev_queue *q);
 void ethdev_wait(struct peel_port *port, uint16_t queue, unsigned int timeout_us);

@@ -66,24 +66,24 @@ enum neigh_how {
 	PEEL_NEIGH_OVERHEARD,
 };
 
-/** Empty table.   Thread: control. */
+/** Empty table. Thread: control. */
 void neigh_init(struct neigh_table *t, uint64_t seed);
 
 /**
  * Find the link address of @p ip (port 0), adding it as unresolved when new. @p ask tells the
- * caller to send a request; at most one caller a second is told so.   Thread: any worker.
+ * caller to send a request; at most one caller a second is told so. Thread: any worker.
  */
 enum neigh_state neigh_get(struct neigh_table *t, const struct peel_addr *ip, uint64_t now_ms,
 	uint8_t mac[6], enum neigh_ask *ask);
 
-/** A frame said that @p ip is at @p mac.   Thread: any worker. */
+/** A frame said that @p ip is at @p mac. Thread: any worker. */
 void neigh_learn(struct neigh_table *t, const struct peel_addr *ip, const uint8_t mac[6],
 	uint64_t now_ms, enum neigh_how how);
 
-/** The neighbour showed that the link address we have still works.   Thread: any worker. */
+/** The neighbour showed that the link address we have still works. Thread: any worker. */
 void neigh_confirm(struct neigh_table *t, const struct peel_addr *ip, uint64_t now_ms);
 
-/** Changes whenever a neighbour was resolved.   Thread: any. */
+/** Changes whenever a neighbour was resolved. Thread: any. */
 static inline uint32_t
 neigh_generation(const struct neigh_table *t)
 {

@@ -102,31 +102,31 @@ struct peel_load_pace {
 /** What a worker calls, and close(). A load port is made by peel_load_new(). */
 extern const struct peel_port_ops peel_port_load;
 
-/** 0, -EINVAL, -ENOMEM or the engine's error.   Thread: control. */
+/** 0, -EINVAL, -ENOMEM or the engine's error. Thread: control. */
 int peel_load_new(const struct peel_load_conf *conf, struct peel_port **out) PEEL_MUST_USE;
-/** Sessions and routes of all circuits into the table. 0 or the table's error.   Thread:
+/** Sessions and routes of all circuits into the table. 0 or the table's error. Thread:
  * control. */
 int peel_load_publish(struct peel_port *port, uint32_t now_s) PEEL_MUST_USE;
 
-/** Seal up to @p n cells. @return datagrams waiting for rx, fewer when mbufs ran out.   Thread: the
+/** Seal up to @p n cells. @return datagrams waiting for rx, fewer when mbufs ran out. Thread: the
  * queue's. */
 uint32_t peel_load_prepare(struct peel_port *port, uint16_t queue, uint32_t n);
-/** From now on cells arrive at that rate; the paced records carry times.   Thread: the queue's. */
+/** From now on cells arrive at that rate; the paced records carry times. Thread: the queue's. */
 void peel_load_pace_start(
 	struct peel_port *port, uint16_t queue, const struct peel_load_pace *pace, uint64_t tsc);
-/** Datagrams that rx has not handed out yet.   Thread: the queue's. */
+/** Datagrams that rx has not handed out yet. Thread: the queue's. */
 uint32_t peel_load_left(const struct peel_port *port, uint16_t queue);
-/** Check a sample of what came out and give all mbufs back.   Thread: the queue's. */
+/** Check a sample of what came out and give all mbufs back. Thread: the queue's. */
 void peel_load_collect(struct peel_port *port, uint16_t queue);
-/** Give all mbufs back unseen: for batches that no relay has handled.   Thread: the queue's. */
+/** Give all mbufs back unseen: for batches that no relay has handled. Thread: the queue's. */
 void peel_load_discard(struct peel_port *port, uint16_t queue);
-/** From the next batch on.   Thread: control, while nobody prepares. -EINVAL. */
+/** From the next batch on. Thread: control, while nobody prepares. -EINVAL. */
 int peel_load_set_sizes(struct peel_port *port, const uint16_t *size, unsigned int n) PEEL_MUST_USE;
-/** The records of the last batch in order of arrival, up to the next prepare.   Thread: the
+/** The records of the last batch in order of arrival, up to the next prepare. Thread: the
  * queue's. */
 const struct peel_load_record *peel_load_records(
 	const struct peel_port *port, uint16_t queue, uint32_t *n);
-/** The datagram sent last, still in the port (NULL: none), for tests.   Thread: the queue's. */
+/** The datagram sent last, still in the port (NULL: none), for tests. Thread: the queue's. */
 struct rte_mbuf *peel_load_last(const struct peel_port *port, uint16_t queue);
 const struct peel_load_count *peel_load_count(const struct peel_port *port, uint16_t queue);
 

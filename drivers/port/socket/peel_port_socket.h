@@ -15,7 +15,7 @@ extern const struct peel_port_ops peel_port_socket;
 
 /**
  * Behave as on a kernel without UDP_GRO (@p gro) or without UDP_SEGMENT (@p gso). For tests and
- * measurements: call it after open, before traffic and before exit endpoints are opened.   Thread:
+ * measurements: call it after open, before traffic and before exit endpoints are opened. Thread:
  * control, workers not running.
  */
 void peel_port_socket_disable_offloads(struct peel_port *port, bool gro, bool gso);
