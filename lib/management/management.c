@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The management socket: a client sends one line, gets one answer, and the connection closes.
- * Served by the node's loop; clients, their lines and their time are bounded, and nothing here
- * waits.
+ * The management socket: a client sends one line, gets one answer, and the connection closes. The
+ * node's loop serves it. Clients, their lines and their time are bounded, and nothing here blocks.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -37,11 +36,11 @@ struct client {
 struct peel_management {
 	struct peel_management_conf conf;
 	uv_pipe_t listener;
-	bool stopped; /* freed with the last of listener and clients */
+	bool stopped; /* freed with the last of the listener and clients */
 	LIST_HEAD(, client) clients;
 	unsigned int n_clients;
 	char path[PEEL_MANAGEMENT_PATH_MAX];
-	dev_t device; /* of the socket file, to remove no other */
+	dev_t device; /* of the socket file, to remove only our own */
 	ino_t inode;
 };
 
@@ -78,7 +77,7 @@ client_close(struct client *c)
 	if (c->closing)
 		return;
 	c->closing = true;
-	/* The node closes all handles of its loop at its end; ours are closed here before, so each
+	/* The node closes all handles of its loop at its end. Ours are closed before that, so each
 	 * is closed once. */
 	uv_close((uv_handle_t *)&c->pipe, on_client_closed);
 	uv_close((uv_handle_t *)&c->limit, on_client_closed);
@@ -152,10 +151,10 @@ on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	c->line[c->len] = '\0';
 	end = strpbrk(c->line, "\r\n");
 	if (end == NULL && strlen(c->line) < c->len)
-		end = c->line + strlen(c->line); /* a NUL byte: nothing we know */
+		end = c->line + strlen(c->line); /* a NUL byte: no request we know */
 	if (end != NULL)
 		*end = '\0';
-	/* `printf status | nc -U` sends no line end, but an end. */
+	/* `printf status | nc -U` ends the stream without a line feed. */
 	if (end != NULL || (n == UV_EOF && c->len > 0))
 		client_answer(c);
 	else if (n < 0 || c->len == sizeof(c->line) - 1)
@@ -180,7 +179,7 @@ on_connection(uv_stream_t *listener, int status)
 	c->n_handles = 2;
 	LIST_INSERT_HEAD(&m->clients, c, entry);
 	m->n_clients++;
-	/* One too many is taken and let go, or the kernel would keep it waiting. */
+	/* Accept an excess client and drop it, or the kernel would keep it waiting. */
 	if (uv_accept(listener, (uv_stream_t *)&c->pipe) != 0 || m->n_clients > CLIENTS_MAX ||
 		uv_timer_start(&c->limit, on_limit, CLIENT_MS, 0) != 0 ||
 		uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) != 0)
@@ -189,7 +188,7 @@ on_connection(uv_stream_t *listener, int status)
 
 /* ---- the listening socket -------------------------------------------------------------------- */
 
-/* Does somebody listen there? Does not wait: a full queue is a yes. */
+/* Whether something listens there. Does not wait: a full backlog is a yes. */
 static bool
 is_alive(const struct sockaddr_un *sun)
 {
@@ -204,7 +203,7 @@ is_alive(const struct sockaddr_un *sun)
 	return alive;
 }
 
-/* Make way for a new socket: what an earlier run left behind may go, nothing else. */
+/* Make way for a new socket: remove what an earlier run left behind, and nothing else. */
 static int
 clear_path(const struct sockaddr_un *sun, char *why, size_t why_size)
 {
@@ -243,7 +242,7 @@ open_socket(struct peel_management *m, char *why, size_t why_size)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	mask = umask(0177); /* mode 0600 from its first moment on */
+	mask = umask(0177); /* mode 0600 from the first moment */
 	ret = bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 ? 0 : -errno;
 	umask(mask);
 	if (ret == 0 && lstat(m->path, &st) == 0) {
@@ -305,7 +304,7 @@ peel_management_free(struct peel_management *m)
 		return;
 	if (m->inode != 0 && lstat(m->path, &st) == 0 && st.st_dev == m->device &&
 		st.st_ino == m->inode)
-		unlink(m->path); /* fails after root was given up: the next start removes it */
+		unlink(m->path); /* fails once root was given up: the next start removes it */
 	LIST_FOREACH (c, &m->clients, entry)
 		client_close(c);
 	uv_close((uv_handle_t *)&m->listener, on_own_closed);

@@ -10,21 +10,22 @@
 
 #include "peel_base.h"
 
-#define PEEL_MANAGEMENT_PATH_MAX 108 /* with its end, as in sockaddr_un */
+#define PEEL_MANAGEMENT_PATH_MAX 108 /* including the terminating NUL, as in sockaddr_un */
 
 struct peel_management;
 
 struct peel_management_conf {
 	uv_loop_t *loop;
 	const char *path; /* borrowed during peel_management_new */
-	/** The answer to a line, without an end of line, to be freed; NULL: out of memory. @p
+	/** The answer to a line, without a line feed; the server frees it. NULL: out of memory. @p
 	 * pretty: the line ended with that word. */
 	char *(*answer)(void *arg, const char *what, bool pretty);
 	void *arg;
 };
 
-/** 0, or -errno and in @p why what to do. A socket that an earlier run left behind is replaced. */
+/** Make the socket. 0, or -errno with what to do in @p why. Replaces a socket that an earlier run
+ * left behind. */
 int peel_management_new(const struct peel_management_conf *conf, struct peel_management **out,
 	char *why, size_t why_size) PEEL_MUST_USE;
-/** Closes its handles; the loop must run once more for their callbacks. NULL is fine. */
+/** Close its handles; the loop must run once more for their callbacks. NULL is fine. */
 void peel_management_free(struct peel_management *m);

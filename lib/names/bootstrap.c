@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Servers to start from that are known by name. A machine may start before its network, and servers
- * move: names that do not resolve are tried again, sooner when the resolvers change, and those that
- * did are looked up again now and then.
+ * Bootstrap servers known by name. A machine may start before its network does, and servers move.
+ * So names that do not resolve are tried again (sooner when the resolvers change), and names that
+ * resolved are looked up again now and then.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ struct server {
 	struct peel_bootstrap *b;
 	char host[128];
 	struct peel_addr addr; /* port set; family NONE: not known yet */
-	uint64_t next_ms;      /* when it is looked up again */
+	uint64_t next_ms;      /* when to look it up again */
 	uint64_t retry_ms;     /* after a failure */
 	bool asking, complained;
 };
@@ -30,8 +30,8 @@ struct peel_bootstrap {
 	struct peel_bootstrap_conf conf;
 	TAILQ_HEAD(, server) servers;
 	unsigned int n, n_unknown;
-	unsigned int resolver_changes; /* seen so far */
-	bool closing;		       /* freed with the last of servers */
+	unsigned int resolver_changes; /* as of the last look-up */
+	bool closing;		       /* freed with the last server */
 };
 
 static bool
@@ -42,7 +42,7 @@ is_usable(void *arg, const struct peel_addr *addr)
 	return conf->usable(conf->arg, addr);
 }
 
-/* Does any other configured server have this address? */
+/* Whether any other configured server has this address. */
 static bool
 is_shared(const struct peel_bootstrap *b, const struct server *s)
 {
@@ -80,7 +80,7 @@ move_to(struct server *s, const struct peel_addr *addr)
 	s->complained = false;
 }
 
-/* Nobody looks it up. */
+/* Nothing is looking it up. */
 static void
 server_free(struct server *s)
 {
@@ -124,7 +124,7 @@ look_up(struct server *s)
 	peel_dns_resolve(s->b->conf.dns, s->host, is_usable, on_answer, s);
 }
 
-/* Resolvers that changed may know what the others did not. */
+/* Changed resolvers may know what the old ones did not. */
 static void
 hurry(struct peel_bootstrap *b, uint64_t now)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Names that circuits send to: a bounded cache, each name with what waits for its answer.
- * Resolution is dns.c's; what is remembered and for how long, and who waits where, is decided here.
+ * Names that circuits send to: a bounded cache, in which each name has the datagrams that wait for
+ * its address. lib/dns resolves; this file decides what to remember, for how long, and what may
+ * wait.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,17 +12,17 @@
 #include "names_share.h"
 #include "peel_names.h"
 
-/* a power of two; more than budgets and time let be asked for at a time */
+/* a power of two; more than budgets and time allow to be looked up at once */
 #define NAMES_MAX 16384
 #define NAME_LEN_MAX 253 /* RFC 1035 */
 #define FRESH_MS 60000
-/* so long after an answer it is used while another is asked for (RFC 8767) */
+/* for this long after an answer, it is used while a fresh one is asked for (RFC 8767) */
 #define STALE_MS 600000
 #define FAILURE_MS 5000
 
-/* A datagram that waits, or a callback. */
+/* A waiting datagram or callback. */
 struct waiter {
-	TAILQ_ENTRY(waiter) entry;  /* of its name */
+	TAILQ_ENTRY(waiter) entry;  /* in the list of its name */
 	TAILQ_ENTRY(waiter) by_age; /* datagrams only */
 	struct name *name;
 	struct rte_mbuf *m; /* remote.port already set; NULL: call fn */
@@ -32,13 +33,13 @@ struct waiter {
 struct name {
 	struct peel_names *names;
 	struct name *next;	/* in its bucket */
-	TAILQ_ENTRY(name) used; /* while nobody asks */
+	TAILQ_ENTRY(name) used; /* while no look-up is under way */
 	TAILQ_HEAD(, waiter) waiters;
 	bool asking, known;
-	uint32_t session, generation; /* asking: at whose expense */
-	struct peel_addr addr;	      /* known */
-	uint64_t fresh_ms; /* until then nothing is asked: the answer, or the lack of one, holds */
-	uint64_t stale_ms; /* known: until then it is better than nothing */
+	uint32_t session, generation; /* while asking: the circuit that pays for it */
+	struct peel_addr addr;	      /* if known */
+	uint64_t fresh_ms;	      /* until then the answer, or the lack of one, holds */
+	uint64_t stale_ms;	      /* if known: until then it is better than nothing */
 	char text[NAME_LEN_MAX + 1];
 };
 
@@ -47,7 +48,7 @@ struct peel_names {
 	uint64_t seed;
 	struct name **bucket; /* [NAMES_MAX] */
 	uint32_t n;
-	TAILQ_HEAD(, name) used;   /* the one not used for longest first */
+	TAILQ_HEAD(, name) used;   /* least recently used first */
 	struct names_share *share; /* by session */
 	struct names_budget budget;
 	TAILQ_HEAD(ages, waiter) by_age;
@@ -62,7 +63,7 @@ now_ms(const struct peel_names *names)
 	return peel_now_ms(names->conf.env);
 }
 
-/* What the circuit has here; the one before it in the same place leaves nothing behind. */
+/* The circuit's share. A session index that was reused starts afresh. */
 static struct names_share *
 share_of(struct peel_names *names, uint32_t session, uint32_t generation)
 {
@@ -91,7 +92,7 @@ drop(struct peel_names *names, struct rte_mbuf *m, enum peel_counter reason)
 	rte_pktmbuf_free(m);
 }
 
-/* Out of its lists, with its datagram still in hand. */
+/* Take it out of its lists; the caller still has its datagram. */
 static void
 take_out(struct waiter *w)
 {
@@ -109,8 +110,8 @@ take_out(struct waiter *w)
 		names->n_circuits_waiting--;
 }
 
-/* One datagram of a circuit may always wait. More may, whatever number of names they wait for, as
- * long as all together leave half of the room to those that have none. */
+/* One datagram of each circuit may always wait. More may, however many names they wait for, as long
+ * as in total half of the room stays free for circuits that have none waiting. */
 static bool
 may_wait(const struct peel_names *names, const struct names_share *share)
 {
@@ -121,7 +122,7 @@ may_wait(const struct peel_names *names, const struct names_share *share)
 					      names->n_waiting < half);
 }
 
-/* When there is no room, the one that waits for longest gives way: its name is the slowest. */
+/* When there is no room, drop the datagram that has waited longest: its name is the slowest. */
 static void
 wait_for(struct name *name, struct rte_mbuf *m)
 {
@@ -203,7 +204,7 @@ find(struct peel_names *names, const char *text)
 	return name;
 }
 
-/* Nobody asks, so nobody waits. */
+/* No look-up is under way, so nothing waits. */
 static void
 forget(struct name *name)
 {
@@ -265,7 +266,7 @@ on_answer(void *arg, enum peel_dns_result result, const struct peel_addr *addr)
 		name->addr = *addr;
 		name->stale_ms = now + STALE_MS;
 	}
-	/* No answer says nothing about the one we had. */
+	/* Without an answer, keep the one we had. */
 	name->known = result == PEEL_DNS_FOUND ||
 		      (result == PEEL_DNS_FAILED && name->known && now < name->stale_ms);
 	name->asking = false;
@@ -274,7 +275,7 @@ on_answer(void *arg, enum peel_dns_result result, const struct peel_addr *addr)
 	names->conf.served(names->conf.arg);
 }
 
-/* The budget has been asked. */
+/* The budget has already been charged. */
 static void
 ask(struct name *name, uint32_t session, uint32_t generation)
 {
@@ -282,12 +283,11 @@ ask(struct name *name, uint32_t session, uint32_t generation)
 	name->session = session;
 	name->generation = generation;
 	TAILQ_REMOVE(&name->names->used, name, used);
-	/* May answer at once, from the hosts file. */
+	/* May call back at once, from the hosts file. */
 	peel_dns_resolve(name->names->conf.dns, name->text, is_usable, on_answer, name);
 }
 
-/* The address of a name that is known. One that is no longer fresh is asked for again, and goes on
- * meanwhile. */
+/* The address of a known name. A stale one is used, and a fresh one is asked for. */
 static const struct peel_addr *
 known_address(struct name *name, uint32_t session, uint32_t generation)
 {
@@ -300,7 +300,8 @@ known_address(struct name *name, uint32_t session, uint32_t generation)
 	return name->known ? &name->addr : NULL;
 }
 
-/* The name, being asked for; or why not: PEEL_DROP_RATE or PEEL_DROP_RESOLVE. */
+/* The name, with a look-up under way; or why not: PEEL_DROP_RATE or PEEL_DROP_RESOLVE.
+ */
 static struct name *
 asked_for(struct peel_names *names, struct name *name, const char *text, uint32_t session,
 	uint32_t generation, enum peel_counter *why)
@@ -321,8 +322,8 @@ asked_for(struct peel_names *names, struct name *name, const char *text, uint32_
 	return name;
 }
 
-/* A name as text, in the one spelling of all that mean the same; not the empty one, nor one that
- * ends early. */
+/* Copy a name as text in its canonical spelling. Refuse empty names and NUL bytes.
+ */
 static bool
 name_text(struct peel_span span, char text[NAME_LEN_MAX + 1])
 {
@@ -353,7 +354,7 @@ peel_names_send(struct peel_names *names, struct rte_mbuf *m, struct peel_span s
 	struct name *name;
 
 	pkt->remote.port = port;
-	/* The name lies in m's stripped part: it is copied before m goes on. */
+	/* The name lies in m's stripped part: copy it before m moves on. */
 	if (!name_text(span, text) || pkt->session >= names->conf.n_sessions) {
 		drop(names, m, PEEL_DROP_RESOLVE);
 		return;
@@ -439,7 +440,7 @@ peel_names_free(struct peel_names *names)
 {
 	if (names == NULL)
 		return;
-	/* The resolver has ended, so nobody asks and nobody waits. */
+	/* The resolver is gone, so no look-up is under way and nothing waits. */
 	while (!TAILQ_EMPTY(&names->used))
 		forget(TAILQ_FIRST(&names->used));
 	free(names->bucket);

@@ -4,10 +4,10 @@
 #pragma once
 
 /*
- * How much resolving a circuit gets. A circuit may have some look-ups under way, one more with each
- * that is answered, half as many with each that is not: whoever asks for names that nobody answers
- * ends with few, and his alone wait. Each circuit has a modest rate from a budget that the
- * insatiable cannot use up. Thread: control.
+ * How many look-ups a circuit gets. It may have a few under way; each answer allows one more, each
+ * failure halves the number. A circuit that asks for names that nobody answers ends up with few,
+ * and only its own datagrams wait. Each circuit also has a modest rate from a separate budget,
+ * which greedy circuits cannot use up. Thread: control.
  */
 
 #include "peel_rate.h"
@@ -15,12 +15,12 @@
 #define NAMES_PLACES_FIRST 8
 #define NAMES_PLACES_MIN 2
 #define NAMES_PLACES_MAX 16
-/* look-ups a second of a circuit, in bursts of three times as many; one costs us 50 us ... */
+/* look-ups per second and circuit, in bursts of three times as many; one costs us 50 us */
 #define NAMES_RATE 20
-#define NAMES_RATE_ALL 1000 /* ... and the resolver more */
-#define NAMES_MODEST_RATE 1 /* a second, that are taken from a budget of their own */
+#define NAMES_RATE_ALL 1000 /* of all circuits: the resolver's work costs more */
+#define NAMES_MODEST_RATE 1 /* per second and circuit, from the separate budget */
 #define NAMES_MODEST_BURST 8
-#define NAMES_MODEST_FIRST 2 /* that a new circuit has of these: circuits are cheap */
+#define NAMES_MODEST_FIRST 2 /* that a new circuit starts with: few, as circuits are cheap */
 #define NAMES_MODEST_ALL 1000
 #define NAMES_MODEST_ALL_BURST 2000
 
@@ -38,7 +38,7 @@ struct names_budget {
 
 void names_budget_init(struct names_budget *budget, uint64_t now_ms);
 void names_share_init(struct names_share *share, uint32_t generation, uint64_t now_ms);
-/** One more look-up, if it may have one. */
+/** Start one more look-up, if allowed. */
 bool names_share_take(struct names_share *share, struct names_budget *budget, uint64_t now_ms);
-/** One has ended; @p answered: also by "there is no such name". */
+/** A look-up has ended. "No such name" counts as @p answered. */
 void names_share_done(struct names_share *share, bool answered);

@@ -3,8 +3,8 @@
  */
 #pragma once
 
-/* Names that circuits send to: what is remembered about them, which datagrams wait for an answer,
- * and how many look-ups each circuit gets. Source: protocol section 18.1. Thread: control. */
+/* Names that circuits send to: what to remember about them, which datagrams wait for an answer, and
+ * how many look-ups each circuit gets. Source: protocol section 18.1. Thread: control. */
 
 #include "peel_dns.h"
 #include "peel_port.h"
@@ -16,25 +16,26 @@ struct peel_names_conf {
 	const struct peel_env *env;
 	struct peel_stats *stats; /* of the control thread */
 	struct peel_dns *dns;
-	uint32_t n_sessions;  /* all sessions are below (peel_session_limit) */
-	uint32_t queue_max;   /* datagrams of a circuit that wait at a time */
-	uint32_t waiting_max; /* of all circuits: buffers that reception lacks meanwhile */
-	/** Whether exits may and can send to this address. Its port is 0. */
+	uint32_t n_sessions;  /* above all session indices (peel_session_limit) */
+	uint32_t queue_max;   /* datagrams of a circuit that may wait */
+	uint32_t waiting_max; /* of all circuits; receiving lacks their buffers meanwhile */
+	/** Whether exits may and can send to this address, whose port is 0. */
 	bool (*usable)(void *arg, const struct peel_addr *addr);
-	/** Send a datagram whose destination (remote) is known now. Takes the mbuf. */
+	/** Send a datagram whose destination (remote) is now known. Takes the mbuf. */
 	void (*send)(void *arg, struct rte_mbuf *m);
-	/** All datagrams that waited for a name have been served. */
+	/** All datagrams that waited for a name have been handled. */
 	void (*served)(void *arg);
 	void *arg;
 };
 
 int peel_names_new(const struct peel_names_conf *conf, struct peel_names **out) PEEL_MUST_USE;
-/** Free everything, after peel_dns_free(), which answers all waiting look-ups. NULL is fine. */
+/** Free everything. Call this after peel_dns_free(), which ends all look-ups under way. NULL is
+ * fine. */
 void peel_names_free(struct peel_names *names);
 
 /**
- * Send m (payload only; its pkt has session and generation) to a name: now if the name is in the
- * cache, otherwise later. Takes the mbuf; one that cannot be sent is counted.
+ * Send m (payload only; its pkt has session and generation) to a name: now if the cache has it,
+ * otherwise later. Takes the mbuf; one that cannot be sent is counted.
  */
 void peel_names_send(
 	struct peel_names *names, struct rte_mbuf *m, struct peel_span span, uint16_t port);

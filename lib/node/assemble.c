@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * A node is put together part by part, and taken apart in reverse.
+ * Builds a node part by part, and takes it apart in reverse order.
  */
 #include <stdio.h>
 

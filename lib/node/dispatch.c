@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * What workers hand over goes to the state machine it belongs to. Classes are served in the order
- * of their worth, each with a quota per round, so that a flood of one leaves time for the others.
+ * Hands what workers send up to the state machine it belongs to. Classes are served in order of
+ * importance, each with a quota per round, so that a flood in one leaves time for the others.
  */
 #include <errno.h>
 

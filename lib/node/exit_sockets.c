@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The slow half of exiting: opening an exit's outside endpoint at its first data message, and what
- * waited for a name. Everything else about exits is done by workers. Source: protocol section 18.1.
+ * The slow path of exiting: opening an exit's outside endpoint at its first data message, and
+ * sending datagrams whose name has been resolved. Workers do everything else. Source: protocol
+ * section 18.1.
  */
 #include <errno.h>
 
 #include "node.h"
 
-#define SILENT_MS 600000 /* after a line about it */
+#define SILENT_MS 600000 /* between two warnings */
 
 void
 node_no_socket(void *arg, int error)
@@ -34,7 +35,7 @@ node_no_socket(void *arg, int error)
 		peel_log(PEEL_LOG_WARNING, "exits get no socket: %s", strerror(-error));
 }
 
-/* 0 and the exit's endpoint, opened now if it has to be. */
+/* Find the exit's endpoint, and open it if necessary. 0 or -errno. */
 static int
 endpoint_of(struct peel_node *node, const struct peel_pkt *pkt, uint32_t *endpoint)
 {
@@ -65,8 +66,8 @@ node_exit_data(struct peel_node *node, struct rte_mbuf *m)
 	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
 	struct peel_msg_data data;
 	uint32_t endpoint;
-	/* The worker parsed it before; payload policy and, for addresses, destination policy have
-	 * passed. */
+	/* The worker has parsed it already. The payload policy has passed, and the destination
+	 * policy too if the destination is an address. */
 	int rc = peel_data_parse(d + 1, m->data_len - 1u, &data);
 
 	if (rc == 0)
@@ -96,7 +97,7 @@ node_exit_send(void *arg, struct rte_mbuf *m)
 	struct peel_exit_info info;
 	enum peel_counter outcome = PEEL_CELLS_EXITED;
 
-	/* The circuit may have ended while the name was resolved. */
+	/* The circuit may have ended while the name was being resolved. */
 	if (peel_or_exit(node->or_circuits, pkt->session, pkt->generation, &info) != 0 ||
 		info.endpoint != pkt->endpoint)
 		outcome = PEEL_DROP_UNKNOWN_CIRCUIT;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The control thread's event loop: asleep until a worker has mail, a timer is due or somebody asks
- * for the status.
+ * The control thread's event loop: it sleeps until a worker has mail, a timer is due or somebody
+ * asks for the status.
  */
 #include <errno.h>
 #include <poll.h>
@@ -11,7 +11,7 @@
 
 #define TICK_MAX_MS 500
 #define TICK_MIN_MS 5
-#define WATCH_MS 1000 /* between two looks at the port */
+#define WATCH_MS 1000 /* between two checks of the port */
 
 static uint64_t
 min_u64(uint64_t a, uint64_t b)
@@ -19,7 +19,7 @@ min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* What lies below the port may change. */
+/* Check the port: the device or interface under it may change. */
 static uint64_t
 watch_port(struct peel_node *node)
 {
@@ -67,7 +67,8 @@ on_wake(uv_async_t *async)
 {
 	struct peel_node *node = async->data;
 
-	/* A full node has room again once workers let go of what ended, not at the next tick. */
+	/* A full node gets room again as soon as workers let go of ended circuits, not only at the
+	 * next tick. */
 	peel_rcu_poll(node->rcu);
 	/* One round, then back to the loop: timers and the management socket get their turn even in
 	 * a flood. */
@@ -106,7 +107,7 @@ peel_node_fd(const struct peel_node *node)
 	return uv_backend_fd(&node->loop);
 }
 
-/* Holding the lock. */
+/* Call it with the lock held. */
 static int
 timeout_of(const struct peel_node *node)
 {
@@ -125,7 +126,7 @@ peel_node_timeout(struct peel_node *node)
 	return ms;
 }
 
-/* The loop's own wait would hold the lock; so the wait is here, and the loop does what is due. */
+/* The loop's own wait would hold the lock. So wait here, and let the loop only do what is due. */
 void
 peel_node_poll(struct peel_node *node, int timeout_ms)
 {
@@ -141,7 +142,7 @@ peel_node_poll(struct peel_node *node, int timeout_ms)
 	pthread_mutex_unlock(&node->lock);
 	bool more = node_deliver(node);
 
-	pthread_mutex_lock(&node->lock); /* peel_node_timeout may be asked by others */
+	pthread_mutex_lock(&node->lock); /* peel_node_timeout also serves other threads */
 	node->origin.undelivered = more;
 	pthread_mutex_unlock(&node->lock);
 }
@@ -177,7 +178,7 @@ close_handle(uv_handle_t *handle, void *arg)
 void
 node_loop_close(struct peel_node *node)
 {
-	/* Signal watchers and the like of the owner end here as well: the loop is going away. */
+	/* This also closes the owner's handles, such as signal watchers: the loop is going away. */
 	uv_walk(&node->loop, close_handle, NULL);
 	uv_run(&node->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&node->loop);

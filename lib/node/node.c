@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * A node's life: made, started, driven, finished and freed.
+ * A node's life: make, start, drive, finish and free it.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-/* What the files of lib/node share. Everything here belongs to the control thread unless it says
+/* Shared by the files of lib/node. Everything here belongs to the control thread unless it says
  * otherwise. */
 
 #include <pthread.h>
@@ -24,24 +24,24 @@ struct node_worker {
 	struct peel_node *node;
 	struct peel_worker *worker;
 	struct peel_mailbox *mailbox;
-	struct peel_submit_queue *submit_queue; /* NULL: no own circuits */
+	struct peel_submit_queue *submit_queue; /* NULL: no origin circuits */
 	struct peel_stats stats;		/* written by the worker */
 	pthread_t thread;
 	bool running;
-	bool mail; /* control pushed something since the last wake */
+	bool mail; /* control pushed something since the last wake-up */
 };
 
-/* What the program is told about an own circuit. */
+/* An event of an origin circuit to report to the program. */
 struct node_change {
 	peel_origin_id id;
 	bool ended;
 	enum peel_origin_end why;
 };
 
-/* What circuits of a length lack, so that the log tells it once. */
+/* What circuits of a length lack, so that it is logged once. */
 struct node_lack {
 	enum peel_origin_lack seen, told;
-	uint64_t since_ms; /* of seen */
+	uint64_t since_ms; /* of `seen` */
 };
 
 #define NODE_RATES 4 /* counters that have rates */
@@ -62,17 +62,17 @@ struct peel_node {
 	struct rte_mempool *pool;
 	struct peel_rcu *rcu;
 	struct peel_route_table *routes;
-	struct peel_paths *paths;   /* own circuits; NULL: this node only serves others */
+	struct peel_paths *paths;   /* of origin circuits; NULL: this node only serves others */
 	struct peel_replay *replay; /* NULL: filter off */
 	struct peel_port *port;
 	struct peel_addr local;			  /* main address as bound */
-	struct peel_own_addresses *own_addresses; /* and the exit policy of now */
+	struct peel_own_addresses *own_addresses; /* including the current exit policy */
 	struct peel_fan *fan;			  /* NULL: workers do not share */
 	struct node_worker *worker;		  /* [conf.n_workers] */
 	struct peel_overlay *overlay;
 	struct peel_dht *dht;
 	struct peel_or_circuits *or_circuits;
-	struct peel_origin_circuits *origin_circuits; /* NULL: no own circuits */
+	struct peel_origin_circuits *origin_circuits; /* NULL: no origin circuits */
 	struct peel_dns *dns;
 	struct peel_names *names;
 	struct peel_bootstrap *bootstrap;
@@ -80,8 +80,8 @@ struct peel_node {
 	struct peel_http_ask *http_ask;
 	struct peel_management *management; /* NULL: none */
 	struct {
-		unsigned int n_parts; /* put together so far */
-		char *why;	      /* while that happens: what to do about a failure */
+		unsigned int n_parts; /* parts started so far */
+		char *why;	      /* during that: what to do about a failure */
 		size_t why_size;
 	} assembly;
 
@@ -91,10 +91,10 @@ struct peel_node {
 	/* loop.c */
 	pthread_mutex_t lock; /* recursive; the control thread holds it while it works */
 	uv_loop_t loop;
-	uv_async_t wake;  /* workers: there is mail */
-	uv_async_t nudge; /* other threads: state has changed, look at the timers */
+	uv_async_t wake;  /* from workers: there is mail */
+	uv_async_t nudge; /* from other threads: state has changed, look at the timers */
 	uv_timer_t tick;
-	int failure; /* why the port cannot go on, -errno; logged */
+	int failure; /* why the port cannot go on, -errno; has been logged */
 	uint64_t next_watch_ms;
 	bool stopping;
 	void (*on_ready)(void *arg);
@@ -103,29 +103,29 @@ struct peel_node {
 	/* origin_events.c */
 	struct {
 		struct peel_node_events events;
-		/* [changes_size], not told yet: [change_first, n_changes) */
+		/* [changes_size]; those in [change_first, n_changes) are not reported yet */
 		struct node_change *change;
 		uint32_t change_first, n_changes, changes_size;
-		bool undelivered; /* the program has not been given everything yet */
-		struct node_lack lack[PEEL_HOPS_MAX + 1]; /* by hops */
+		bool undelivered; /* messages for the program are still queued */
+		struct node_lack lack[PEEL_HOPS_MAX + 1]; /* by number of hops */
 	} origin;
 
 	/* exit_sockets.c */
-	uint64_t no_socket_ms; /* when the lack of sockets may be told again */
+	uint64_t no_socket_ms; /* not before this time may the lack of sockets be logged again */
 
 	/* status.c, stages.c */
 	struct {
 		uint64_t started_ms;
-		struct node_sample sample[2]; /* the older one first */
-		/* stages of the workers are timed until then; 0: they are not */
+		struct node_sample sample[2]; /* older one first */
+		/* the workers' stages are timed until then; 0: not timed */
 		uint64_t stages_until_ms;
-		struct peel_node_privileges privileges; /* of the program; no user: not said */
+		struct peel_node_privileges privileges; /* of the program; no user: unknown */
 	} status;
 };
 
 /* assemble.c */
-/** Everything but lock, loop and threads; what was made when it fails is in the node, for
- * node_disassemble(). */
+/** Make everything except lock, loop and threads. After a failure the node holds what was made so
+ * far, for node_disassemble(). */
 int node_assemble(struct peel_node *node, char *why, size_t why_size) PEEL_MUST_USE;
 void node_disassemble(struct peel_node *node);
 
@@ -134,11 +134,10 @@ int node_loop_init(struct peel_node *node);
 void node_loop_close(struct peel_node *node);
 
 /* node_send.c */
-/** Copy a datagram into an mbuf and hand it to the first worker; counted when that is not
- * possible. */
+/** Copy a datagram into an mbuf and hand it to the first worker; a failure is counted. */
 void node_send(struct peel_node *node, const struct peel_addr *to, const uint8_t *data, size_t len);
-/** Hand an mbuf (remote and endpoint set) to a worker; frees and counts it when its ring is
- * full. */
+/** Hand an mbuf (remote and endpoint set) to a worker; if its ring is full, count and free the
+ * mbuf. */
 void node_send_mbuf(struct peel_node *node, unsigned int worker, struct rte_mbuf *m);
 /** Wake the workers that got mail since the last call. */
 void node_wake_workers(struct peel_node *node);
@@ -149,21 +148,21 @@ bool node_dispatch(struct peel_node *node);
 
 /* origin_events.c */
 int node_origin_new(struct peel_node *node, const struct peel_origin_conf *callbacks);
-/** A message from the end of an own circuit, for lib/origin_circuit. Does not take the mbuf. */
+/** A message from the end of an origin circuit, for lib/origin_circuit. Does not take the mbuf. */
 void node_origin_message(struct peel_node *node, const struct rte_mbuf *m);
-/** Log what keeps own circuits from being built, when that has changed. */
+/** When what keeps origin circuits from being built has changed, log it. */
 void node_origin_report(struct peel_node *node);
-/** Call the program with what came. Without the lock. @return true when something is left. */
+/** Hand the program what came back. Call it without the lock. @return true: something is left.
+ */
 bool node_deliver(struct peel_node *node);
 
 /* exit_sockets.c */
-/** A data message that waits for its exit's sockets or for a name. Takes the mbuf. */
+/** Take a data message that waits for its exit's sockets or for a name, and its mbuf. */
 void node_exit_data(struct peel_node *node, struct rte_mbuf *m);
-/** The same once its destination is known, for lib/names. */
+/** Send it once lib/names knows its destination. */
 void node_exit_send(void *arg, struct rte_mbuf *m);
 void node_exit_gone(void *arg, uint32_t session, uint32_t endpoint);
-/** No socket could be had for a circuit, for this reason (negative errno): count it, and say so now
- * and then. */
+/** No socket for a circuit, for this reason (negative errno): count it, and warn now and then. */
 void node_no_socket(void *arg, int error);
 
 /* workers.c */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * How much of EAL's memory a node takes, reckoned before it exists.
+ * How much of EAL's memory a node takes, computed before it exists.
  */
 #include "peel_node.h"
 #include "peel_path.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The control thread's way out: it has no socket of its own, workers send for it.
+ * The control thread's way out: it has no socket of its own, so workers send for it.
  */
 #include <unistd.h>
 

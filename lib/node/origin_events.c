@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Own circuits, between the program, lib/origin_circuit and the workers. What the program sends
- * goes from its thread to a worker without a lock; what comes back waits in the worker's ring until
- * the control thread, out of its lock, calls the program.
+ * Origin circuits, between the program, lib/origin_circuit and the workers. What the program sends
+ * goes from its thread to a worker without a lock. What comes back waits in the worker's ring until
+ * the control thread calls the program, without holding the lock.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,12 +11,12 @@
 #include "node.h"
 
 #define DELIVER_QUOTA 64
-#define LACK_SETTLES_MS 5000 /* a node that starts knows nobody at first */
+#define LACK_SETTLES_MS 5000 /* a new node knows nobody at first */
 
 /* ---- up: from the program to a worker -------------------------------------------------------- */
 
-/* An empty mbuf addressed to a path, and how long a message fits a datagram with every layer around
- * it; or why not. */
+/* Make an empty mbuf addressed to a path. @p room is how long a message may be, so that it fits
+ * into a datagram with all its layers. 0 or -errno. */
 static int
 new_message(struct peel_node *node, peel_origin_id id, struct rte_mbuf **out, size_t *room)
 {
@@ -40,7 +40,7 @@ new_message(struct peel_node *node, peel_origin_id id, struct rte_mbuf **out, si
 	return 0;
 }
 
-/* A circuit keeps to one worker, so that its order is kept. */
+/* A circuit stays with one worker, which preserves the order of its messages. */
 static int
 queue(struct peel_node *node, struct rte_mbuf *m)
 {
@@ -128,7 +128,7 @@ deliver_one(struct peel_node *node, const struct peel_node_events *ev, const str
 	}
 }
 
-/* What became of circuits while the lock was held. */
+/* Tell the program what happened to circuits while the lock was held. */
 static void
 deliver_changes(struct peel_node *node, const struct peel_node_events *ev)
 {
@@ -196,7 +196,7 @@ change(struct peel_node *node, const struct node_change *c)
 		struct node_change *bigger = realloc(node->origin.change, size * sizeof(*bigger));
 
 		if (bigger == NULL)
-			return; /* the program does not hear of it, but can ask */
+			return; /* the program misses this event, but can still query the state */
 		node->origin.change = bigger;
 		node->origin.changes_size = size;
 	}

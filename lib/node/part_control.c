@@ -5,7 +5,7 @@
  */
 #include "parts.h"
 
-#define PEERS_MIN 4096 /* peers remembered over all overlays, at least */
+#define PEERS_MIN 4096 /* minimum of peers remembered in all overlays together */
 
 static void
 cb_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
@@ -103,7 +103,7 @@ node_start_control(struct peel_node *node)
 		.stats = &node->stats,
 		.flags = conf->tunnel.peer_flags,
 		.max_peers = conf->max_peers,
-		/* Not all are in every community. */
+		/* Not every peer is in every community. */
 		.peers_max =
 			conf->max_peers > PEERS_MIN / 2 ? 2 * (uint32_t)conf->max_peers : PEERS_MIN,
 		.walk_target = conf->walk_target,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * What a node stands on: its identity, memory and tables, the port, the workers.
+ * The base of a node: its identity, memory and tables, the port, the workers.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 #include "parts.h"
 
-/* empty polls of a device before a sleep, where that is configured */
+/* empty polls before a sleep, for devices that may sleep */
 #define IDLE_SPINS 100
 
 int
@@ -111,7 +111,7 @@ node_start_port(struct peel_node *node)
 void
 node_stop_port(struct peel_node *node)
 {
-	/* Deferred ends (endpoints, routes) run while what they refer to still exists. */
+	/* Run deferred frees (endpoints, routes) while what they refer to still exists. */
 	while (peel_rcu_poll(node->rcu) > 0)
 		;
 	if (node->port != NULL)
@@ -133,8 +133,8 @@ node_start_workers(struct peel_node *node)
 	bool sleep = conf->idle == PEEL_IDLE_SLEEP ||
 		     (conf->idle == PEEL_IDLE_AUTO && conf->port->sleeps);
 
-	/* An empty poll of a port that can wait is a system call like the wait itself: no use in
-	 * repeating it. */
+	/* If the port can wait, an empty poll is a system call, just like the wait: repeating it
+	 * gains nothing. */
 	uint32_t spins = conf->idle_spins != 0 ? conf->idle_spins
 			 : conf->port->sleeps  ? 1
 					       : IDLE_SPINS;

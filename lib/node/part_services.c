@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * What runs on the node's loop beside the state machines: own addresses, names, HTTP, management.
+ * Services on the node's loop beside the state machines: own addresses, names, HTTP, management.
  */
 #include <stdio.h>
 
@@ -10,9 +10,9 @@
 #include "peel_dns.h"
 #include "status.h"
 
-#define NAMES_WAITING_SHARE 8 /* one in so many of all packet buffers may wait for names */
+#define NAMES_WAITING_SHARE 8 /* one in this many packet buffers may wait for names */
 
-/* Have the timers set anew. */
+/* Make the loop recompute its timers. */
 static void
 cb_nudge(void *arg)
 {
@@ -33,7 +33,7 @@ cb_policy(void *arg, const struct peel_policy *policy)
 	struct peel_node *node = arg;
 
 	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
-		if (node->worker[i].worker != NULL) /* not while the node is put together */
+		if (node->worker[i].worker != NULL) /* not yet while the node is being built */
 			peel_worker_set_policy(node->worker[i].worker, policy);
 	}
 }
@@ -66,14 +66,14 @@ node_stop_own_addresses(struct peel_node *node)
 	peel_own_addresses_free(node->own_addresses);
 }
 
-/* May exits send there, and can they? */
+/* Whether exits may and can send there. */
 static bool
 cb_exit_usable(void *arg, const struct peel_addr *addr)
 {
 	struct peel_node *node = arg;
 	struct peel_addr a = *addr;
 
-	a.port = 1; /* any but 0 */
+	a.port = 1; /* anything but 0 */
 	return peel_policy_destination(peel_own_addresses_policy(node->own_addresses), &a) &&
 	       node->conf.port->can_reach(node->port, true, &a);
 }
@@ -111,7 +111,7 @@ node_start_names(struct peel_node *node)
 	return rc;
 }
 
-/* The resolver answers everybody who waits, so it ends before the names. */
+/* The resolver answers all waiting look-ups, so it ends before the names. */
 void
 node_stop_names(struct peel_node *node)
 {

@@ -5,7 +5,7 @@
 
 #include "node.h"
 
-/** The parts of a node. Each needs those above it. */
+/** The parts of a node. Each depends on those above it. */
 #define NODE_PARTS(PART)                                                                           \
 	PART(identity)                                                                             \
 	PART(tables)                                                                               \
@@ -18,8 +18,8 @@
 	PART(http)                                                                                 \
 	PART(management)
 
-/** Start: 0, or -errno, perhaps with what to do about it in node->assembly.why. Stop: also takes
- * apart what a start that failed has made. */
+/** Start: 0, or -errno, perhaps with advice in node->assembly.why. Stop: also cleans up after a
+ * start that failed. */
 #define NODE_PART(name)                                                                            \
 	int node_start_##name(struct peel_node *node);                                             \
 	void node_stop_##name(struct peel_node *node);

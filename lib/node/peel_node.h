@@ -20,12 +20,12 @@
 #define PEEL_MAX_WORKERS PEEL_FAN_MAX
 #define PEEL_BOOTSTRAP_MAX 64
 #define PEEL_DNS_MAX 8
-/* own circuits beside the pools: for HTTP requests and the like */
+/* origin circuits beyond the pools: for HTTP requests and the like */
 #define PEEL_OWN_EXTRA 32
 
-/** How a worker behaves when nothing arrives. */
+/** What a worker does when nothing arrives. */
 enum peel_idle {
-	PEEL_IDLE_AUTO, /* adaptive where the port can wait, else poll */
+	PEEL_IDLE_AUTO, /* adaptive where the port can wait, otherwise poll */
 	PEEL_IDLE_POLL, /* spin: lowest latency, a whole core */
 	/* adaptive: after idle_spins empty polls, sleep in the port until something arrives */
 	PEEL_IDLE_SLEEP,
@@ -33,23 +33,23 @@ enum peel_idle {
 
 struct peel_node_conf {
 	/* [node] */
-	char key_file[256]; /* empty: a fresh key, gone with the node (W17) */
+	char key_file[256]; /* empty: a fresh key, lost with the node (W17) */
 	uint8_t community[PEEL_N_COMMUNITIES][PEEL_COMMUNITY_LEN];
 	char management[PEEL_MANAGEMENT_PATH_MAX]; /* path of the management socket; empty: none */
 	/* [port] */
 	const struct peel_port_ops *port;
-	/* what the configuration sets; pool, stats, rcu are filled in by the node */
+	/* what the configuration sets; the node fills in pool, stats and rcu */
 	struct peel_port_conf port_conf;
 	char device[256];
-	uint32_t n_mbufs; /* 0: chosen from the number of workers */
+	uint32_t n_mbufs; /* 0: computed from the number of workers */
 	/* [workers] */
 	unsigned int n_workers;	    /* 1..PEEL_MAX_WORKERS */
 	int core[PEEL_MAX_WORKERS]; /* CPU each is pinned to, -1: not pinned */
-	int control_core;	    /* CPU of the control thread, -1: any but the workers' */
+	int control_core;	    /* CPU of the control thread, -1: any that no worker uses */
 	enum peel_idle idle;
-	uint32_t idle_spins;	 /* empty polls before a sleep, 0: the port's choice */
+	uint32_t idle_spins;	 /* empty polls before a sleep, 0: the port decides */
 	bool fan_out;		 /* busy workers share their cells with the others */
-	uint32_t replay_entries; /* size of the exact-duplicate filter, 0: filter off */
+	uint32_t replay_entries; /* entries of the exact-duplicate filter, 0: filter off */
 	uint32_t ring_size;	 /* of each mailbox ring, a power of two */
 	/* [aead] */
 	const struct peel_aead_engine *engine;
@@ -58,59 +58,60 @@ struct peel_node_conf {
 	size_t n_bootstrap;
 	char bootstrap_name[PEEL_BOOTSTRAP_MAX][128]; /* names still to be resolved, "host:port" */
 	size_t n_bootstrap_names;
-	struct peel_addr public_address; /* family NONE: learnt */
+	struct peel_addr public_address; /* family NONE: learn it */
 	int max_peers;
 	int walk_target;
 	/* [tunnel] */
 	struct peel_or_settings tunnel;
-	uint32_t test_response_max; /* bytes; larger test requests get an answer cut to it (W14) */
+	uint32_t test_response_max; /* bytes; answers to test requests are cut to this (W14)
+				     */
 	uint32_t test_rate;	    /* speed test answers per second and worker, 0: no limit */
-	/* own circuits */
-	/* at once, all hop counts together; 0: this node only serves others */
+	/* origin circuits */
+	/* total over all hop counts; 0: this node only serves others */
 	uint32_t max_own_circuits;
 	struct peel_origin_settings originator;
 	/* [exit] */
-	struct peel_policy policy; /* flags, prefix and own networks are filled in by the node */
+	struct peel_policy policy; /* the node fills in flags, prefix and own networks */
 	struct peel_addr dns[PEEL_DNS_MAX];
-	size_t n_dns; /* 0: the system's resolver configuration */
+	size_t n_dns; /* 0: use the system's resolver configuration */
 	uint32_t dns_timeout_ms;
 	uint32_t exit_queue; /* datagrams kept while an exit's sockets open or a name resolves */
-	uint32_t http_max;   /* HTTP requests done for circuits at a time */
+	uint32_t http_max;   /* concurrent HTTP requests for circuits */
 };
 
-/** The table's defaults (lib/base/peel_settings.def). Addresses, ports of exits and lists, which
- * are read from text, are empty, the port driver and the engine are NULL: whoever reads settings
- * sets them. */
+/** Set the defaults of the table (lib/base/peel_settings.def). Addresses, ports of exits and lists,
+ * which are read from text, are empty; the port driver and the engine are NULL. The reader of the
+ * settings sets them. */
 void peel_node_conf_init(struct peel_node_conf *conf);
 
-/** The number of packet buffers of a node with that configuration, and of sessions that its table
- * has room for. */
+/** The number of packet buffers of a node with that configuration, and of sessions that fit into
+ * its table. */
 uint32_t peel_node_buffers(const struct peel_node_conf *conf);
 uint32_t peel_node_sessions(const struct peel_node_conf *conf);
 /** An upper bound of the bytes that such a node and its drivers take from EAL's memory, including
- * what EAL takes for itself. */
+ * EAL's own share. */
 size_t peel_node_memory(const struct peel_node_conf *conf);
 
 struct peel_node;
 
 /**
- * Load the key, build the tables, open the port. 0 or -errno; on failure nothing stays behind, and
- * @p why says what is wrong and what to do. @p conf is copied.
+ * Load the key, build the tables, open the port. 0, or -errno with nothing left behind; then @p why
+ * says what is wrong and what to do. @p conf is copied.
  */
 int peel_node_new(const struct peel_node_conf *conf, struct peel_node **out, char *why,
 	size_t why_size) PEEL_MUST_USE;
 void peel_node_free(struct peel_node *node);
 
-/** Start the workers. 0 or -errno. Afterwards poll the node, and finish it at the end. */
+/** Start the workers. 0 or -errno. Then poll the node, and finish it at the end. */
 int peel_node_start(struct peel_node *node) PEEL_MUST_USE;
 /** Wait up to @p timeout_ms milliseconds (-1: no limit) and do what is due. */
 void peel_node_poll(struct peel_node *node, int timeout_ms);
-/** Send destroy to all neighbours and end the workers. */
+/** Send destroy to all neighbours and stop the workers. */
 void peel_node_finish(struct peel_node *node);
-/** The reason why the node can no longer send and receive, -errno, which has been logged; 0: it
- * can. Thread: control. */
+/** Why the node can no longer send and receive: -errno, which has been logged; 0: it can. Thread:
+ * control. */
 int peel_node_failure(const struct peel_node *node);
-/** A descriptor that is readable when peel_node_poll has work; and the milliseconds until its next
+/** A descriptor that is readable when peel_node_poll has work, and the milliseconds until its next
  * call is due at the latest. Thread: any. */
 int peel_node_fd(const struct peel_node *node);
 int peel_node_timeout(struct peel_node *node);
@@ -128,28 +129,29 @@ void peel_node_unlock_unchanged(struct peel_node *node);
 
 /* ---- own circuits (max_own_circuits > 0) ----------------------------------------------------- */
 
-/** Hold the lock, or be the control thread. NULL when this node has none. */
+/** The node's origin circuits, NULL if it has none. Thread: control, or any that holds the lock. */
 struct peel_origin_circuits *peel_node_origin(struct peel_node *node);
 /** HTTP requests over origin circuits. Thread: any. */
 struct peel_http_ask *peel_node_http(struct peel_node *node);
-/** Add a server or peer to start from, "HOST:PORT"; names are looked up, and again from time to
- * time. 0, -EINVAL, -ENOSPC or -ENOMEM. Hold the lock. */
+/** Add a bootstrap server or peer, "HOST:PORT". Names are looked up, and again from time to time.
+ * 0, -EINVAL, -ENOSPC or -ENOMEM. Thread: control, or any that holds the lock. */
 int peel_node_add_bootstrap(struct peel_node *node, const char *host_port);
 
 /**
  * Queue a data message for the end of an origin circuit. The payload is copied; there is no system
  * call unless the worker sleeps. 0; -ENOENT: gone; -ENOTCONN: not READY; -EAGAIN: ring full or no
- * buffer; -EMSGSIZE; -EINVAL: destination. Thread: any.
+ * buffer; -EMSGSIZE; -EINVAL: bad destination. Thread: any.
  */
 int peel_node_send_data(struct peel_node *node, peel_origin_id id,
 	const struct peel_host *destination, const void *payload, size_t len);
-/** The same for any message (id and body) except data: pings, test requests ... Thread: any. */
+/** The same for any other message (id and body), such as pings and test requests. Thread: any. */
 int peel_node_send_message(struct peel_node *node, peel_origin_id id, const void *msg, size_t len);
 
 struct peel_node_events {
 	/** Data came back: the parsed message, borrowed during the call. */
 	void (*data)(void *arg, peel_origin_id id, const struct peel_msg_data *data);
-	/** Another message from the end of a circuit that the node has no use for itself. */
+	/** Another message from the end of a circuit, of a kind that the node does not handle
+	 * itself. */
 	void (*message)(void *arg, peel_origin_id id, const uint8_t *msg, size_t len);
 	/** A circuit became READY, or ended. */
 	void (*ready)(void *arg, peel_origin_id id);
@@ -169,17 +171,17 @@ struct peel_stats *peel_node_stats(struct peel_node *node);
  * NULL when out of memory. */
 char *peel_node_status(struct peel_node *node, bool pretty);
 
-/** Set a function that is called once, in the control thread, when workers run and the port
- * answers. Call it before start. */
+/** Set a function that the control thread calls once, when workers run and the port answers. Call
+ * it before start. */
 void peel_node_on_ready(struct peel_node *node, void (*fn)(void *arg), void *arg);
 
-/** What a program gave up after its start, for the status; names of capabilities that may be
- * kept. */
+/** What a program gave up after its start, for the status, and the names of capabilities that may
+ * be kept. */
 struct peel_node_privileges {
 	char user[64];
-	uint64_t capabilities; /* of the control thread, bits by number; workers have none */
+	uint64_t capabilities; /* of the control thread, a bit each; workers have none */
 	bool no_new_privileges;
-	char files[64], system_calls[64]; /* which fence of the kernel's is around them */
+	char files[64], system_calls[64]; /* which kernel mechanism confines access to them */
 };
 
 #define PEEL_NODE_CAPABILITIES 5
@@ -188,7 +190,7 @@ extern const struct peel_node_capability {
 	const char *name;
 } peel_node_capability[PEEL_NODE_CAPABILITIES];
 
-/** Tell the status about privileges, which it otherwise leaves out. @p p is copied. */
+/** Report privileges in the status, which otherwise omits them. @p p is copied. */
 void peel_node_set_privileges(struct peel_node *node, const struct peel_node_privileges *p);
 
 struct uv_loop_s;

@@ -7,7 +7,7 @@
 
 #include "status.h"
 
-#define MEASURE_MS 10000 /* after the last question */
+#define MEASURE_MS 10000 /* after the last request */
 
 static void
 set_timing(struct peel_node *node, bool on)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * What a node says about itself, as JSON. app/peel/README.md lists the fields.
+ * What a node reports about itself, as JSON. app/peel/README.md lists the fields.
  */
 #include <jansson.h>
 #include <linux/capability.h>
@@ -16,13 +16,13 @@
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-/* A field of an object; left out when it has no value. */
+/* A field of an object; omitted if it has no value. */
 struct field {
 	const char *name;
 	json_t *value;
 };
 
-/* The last one has no name. */
+/* The list ends with a field without a name. */
 static json_t *
 object(const struct field *field)
 {
@@ -37,7 +37,7 @@ object(const struct field *field)
 
 #define OBJECT(...) object((const struct field[]){__VA_ARGS__, {0}})
 
-/* Large numbers are unsigned here and signed in JSON; none of ours gets near the difference. */
+/* JSON integers are signed and counters unsigned, but none of them gets near the limit. */
 static json_t *
 number(uint64_t value)
 {
@@ -105,7 +105,7 @@ is_drop(enum peel_counter c)
 	return strncmp(peel_counter_info[c].name, "drop_", 5) == 0;
 }
 
-/* All counters of the node; the drops are a group of their own inside. */
+/* All counters of the node, with the drops in a group of their own. */
 static json_t *
 counters(const struct peel_node *node)
 {
@@ -118,7 +118,7 @@ counters(const struct peel_node *node)
 	return o;
 }
 
-/* One block; a worker never touches most counters, so zeros are left out. */
+/* One block. A worker never touches most counters, so zeros are omitted. */
 static json_t *
 block_counters(const struct peel_stats *stats)
 {
@@ -223,7 +223,7 @@ own_pool(unsigned int hops, const struct peel_origin_pool *p)
 		{"pause_ms", number(p->pause_ms)});
 }
 
-/* Circuits of this node's own making. */
+/* Origin circuits. */
 static json_t *
 own_counts(const struct peel_node *node)
 {
@@ -291,7 +291,7 @@ candidate_counts(const struct peel_node *node)
 		{"exit_bt", number(n.exit_bt)}, {"exit_ipv8", number(n.exit_ipv8)});
 }
 
-/* Resident memory: the second number of /proc/self/statm, in pages. Hugepages are not in it. */
+/* Resident memory: the second number of /proc/self/statm, in pages. Excludes hugepages. */
 static uint64_t
 resident_bytes(void)
 {

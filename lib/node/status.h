@@ -3,25 +3,25 @@
  */
 #pragma once
 
-/* What a node says about itself. Control thread. */
+/* What a node reports about itself. Thread: control. */
 
 #include <jansson.h>
 
 #include "node.h"
 
-/** Take a sample of the counters that have rates, once a second. @return milliseconds until the
- * next. */
+/** Sample the counters that have rates, once a second. @return milliseconds until the next.
+ */
 uint64_t node_rates_tick(struct peel_node *node);
 
-/** Cycles per stage of each worker so far, and the cells they were for; keeps measuring for some
- * seconds more. */
+/** Cycles per stage of each worker so far, and how many cells they cover. Goes on measuring for
+ * some seconds. */
 json_t *node_stages(struct peel_node *node);
-/** Stop measuring when nobody asked for a while. */
+/** Stop measuring when nobody has asked for a while. */
 void node_stages_tick(struct peel_node *node);
 
 /**
- * A node (@p arg) answers a request: "status", "circuits", "peers", "stats" or "stages", as JSON
- * text without a line end. free() it. Anything else is answered with an object that has an `error`.
+ * Answer a request to a node (@p arg): "status", "circuits", "peers", "stats" or "stages", as JSON
+ * text without a line feed. free() it. The answer to anything else is an object with an `error`.
  * NULL when out of memory.
  */
 char *node_status_answer(void *arg, const char *what, bool pretty);

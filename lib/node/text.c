@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Values of a configuration with a form of their own: addresses, community ids, servers.
+ * Configuration values with their own syntax: addresses, community ids, servers.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -104,7 +104,7 @@ is_name_and_port(const char *value)
 	if (!isdigit((unsigned char)colon[1]))
 		return false;
 	port = strtoul(colon + 1, &end, 10);
-	/* Only digits and points: an address with a mistake in it, not a name. */
+	/* Only digits and dots is a mistyped address, not a name. */
 	return *end == '\0' && port >= 1 && port <= UINT16_MAX &&
 	       strspn(value, "0123456789.") < (size_t)(colon - value);
 }

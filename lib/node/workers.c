@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Worker threads: plain threads pinned to the configured cores and registered with EAL, so that
- * their buffer caches work and the program's main thread stays free to sleep.
+ * Worker threads: plain threads, pinned to the configured cores and registered with EAL, so that
+ * their mempool caches work and the program's main thread stays free to sleep.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -15,10 +15,10 @@
 
 #include "node.h"
 
-/* Plenty, and small enough to be locked as a user who may lock 8 MiB. */
+/* Plenty, and small enough to lock for a user who may lock 8 MiB. */
 #define STACK_BYTES ((size_t)512 * 1024)
 
-/* A worker needs none, whatever the thread has that started it. */
+/* Drop all capabilities: a worker needs none, whatever the thread that started it has. */
 static void
 drop_capabilities(void)
 {
@@ -35,7 +35,8 @@ worker_main(void *arg)
 	char name[16];
 	bool registered;
 
-	/* By itself: naming another thread goes through /proc, which may be closed to us. */
+	/* Each thread names itself: naming another one goes through /proc, which may be closed to
+	 * us. */
 	snprintf(name, sizeof(name), "peel-worker%u", (unsigned int)(nw - nw->node->worker) % 100);
 	pthread_setname_np(pthread_self(), name);
 	registered = rte_thread_register() == 0;

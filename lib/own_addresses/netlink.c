@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * rtnetlink(7): dumps of addresses and of the local routing table, and the notices of their
+ * rtnetlink(7): dumps of addresses and of the local routing table, and notifications of their
  * changes.
  */
 #include <arpa/inet.h>
@@ -16,7 +16,7 @@
 
 #include "netlink.h"
 
-#define PART_LEN 32768 /* the kernel sends dumps in parts of at most that many bytes */
+#define PART_LEN 32768 /* the kernel sends dumps in parts of at most this many bytes */
 
 struct networks {
 	struct peel_network *net;
@@ -25,8 +25,8 @@ struct networks {
 
 /* ---- notices --------------------------------------------------------------------------------- */
 
-/* Let notices of addresses pass, and of routes only those to ourselves: a router with all of the
- * Internet's changes thousands of others a minute. */
+/* Filter the notifications: all about addresses, but only local routes. A router with the full
+ * Internet table sees thousands of other route changes a minute. */
 static int
 filter_routes(int fd)
 {
@@ -81,8 +81,8 @@ netlink_open(struct netlink *nl)
 		netlink_close(nl);
 		return rc;
 	}
-	/* With this the kernel itself picks one table; without (before Linux 4.20) it tells all
-	 * routes. */
+	/* With this option the kernel dumps only the table asked for; without it (before
+	 * Linux 4.20) it dumps all routes. */
 	(void)setsockopt(nl->dump, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
 	return 0;
 }
@@ -103,7 +103,8 @@ netlink_drain(const struct netlink *nl)
 	uint8_t byte;
 	bool any = false;
 
-	/* What was said does not matter, only that something was; ENOBUFS says that more was. */
+	/* The content does not matter, only that there was something; ENOBUFS means that more was
+	 * lost. */
 	while (recv(nl->changes, &byte, sizeof(byte), 0) >= 0 || errno == ENOBUFS)
 		any = true;
 	return any;
@@ -152,7 +153,7 @@ take_address(struct networks *list, const struct nlmsghdr *h)
 	size_t size = m->ifa_family == AF_INET ? 4 : 16;
 	const struct rtattr *a;
 
-	/* At the end of a tunnel IFA_ADDRESS is the other end's. */
+	/* On a tunnel, IFA_ADDRESS is the address of the other end. */
 	a = attribute(IFA_RTA(m), IFA_PAYLOAD(h), IFA_LOCAL, size);
 	if (a == NULL)
 		a = attribute(IFA_RTA(m), IFA_PAYLOAD(h), IFA_ADDRESS, size);
@@ -172,7 +173,7 @@ take_route(struct networks *list, const struct nlmsghdr *h)
 	return add(list, m->rtm_family, a == NULL ? NULL : RTA_DATA(a), m->rtm_dst_len);
 }
 
-/* 1: that was all, 0: go on, or -errno. */
+/* @return 1 at the end of the dump, 0 to go on, or -errno. */
 static int
 take(struct networks *list, const struct nlmsghdr *h)
 {
@@ -248,13 +249,13 @@ dump(struct netlink *nl, uint16_t type, uint8_t family, struct networks *list)
 	if (send(nl->dump, &ask, ask.header.nlmsg_len, 0) < 0)
 		return -errno;
 	rc = read_dump(nl->dump, nl->number, list);
-	/* One that was given up has to come to its end before the next. */
+	/* A dump that was given up must be drained before the next. */
 	while (rc != 0 && recv(nl->dump, &byte, sizeof(byte), 0) >= 0)
 		;
 	return rc;
 }
 
-/* A kernel without IPv6, or with one table only, has nothing to tell of it. */
+/* A kernel without IPv6, or with a single table, has nothing to dump for it. */
 static bool
 is_absent(int rc)
 {

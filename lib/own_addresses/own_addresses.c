@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * What exits let out, and the addresses of this node itself, which they refuse: those of the
- * machine as they are now, those that the configuration names, and the one under which others see
- * us. A change of any of them makes a new policy, which replaces the old one in all workers and
- * ends it after a grace period.
+ * What exits let out, and the addresses of this node itself, which exits refuse: those of the
+ * machine now, those that the configuration names, and the one that others see. Any change makes a
+ * new policy, which replaces the old one in all workers; the old one is freed after a grace period.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,19 +11,19 @@
 #include "netlink.h"
 #include "peel_own_addresses.h"
 
-#define LOOK_EVERY_MS 100 /* while addresses come and go all the time */
-#define LOOKS_AGAIN 10	  /* at the start, when they change while they are read */
+#define LOOK_EVERY_MS 100 /* while addresses keep changing */
+#define LOOKS_AGAIN 10	  /* at the start, if they change while being read */
 
 /* A policy that workers may hold. */
 struct published {
 	struct peel_policy policy;
 	struct peel_addr_set *own; /* of the policy */
-	struct published *next;	   /* replaced, and not handed to RCU yet */
+	struct published *next;	   /* replaced, but not handed to RCU yet */
 };
 
-/* What became of a named address. */
+/* The state of a named address. */
 struct watched {
-	bool had; /* it was there once: an address of a port that goes past the kernel never is */
+	bool had; /* found at least once; never for a port that bypasses the kernel */
 	bool lost;
 };
 
@@ -33,18 +32,18 @@ struct peel_own_addresses {
 	struct netlink nl;
 	uv_poll_t poll;
 	bool polling;			 /* `poll` belongs to the loop */
-	bool kernel;			 /* the kernel tells what it has */
-	bool failing;			 /* and did not the last time */
+	bool kernel;			 /* the kernel can tell its addresses */
+	bool failing;			 /* the last query failed */
 	struct peel_addr public_address; /* learnt */
 	struct watched watched[PEEL_OWN_NAMED_MAX];
 	struct published *now, *replaced;
 	uint64_t looked_ms;
-	bool stale; /* something changed after the last look */
+	bool stale; /* something has changed since the last look */
 };
 
 /* ---- what is ours ---------------------------------------------------------------------------- */
 
-/* Loopback has a switch of its own; "any" names no address. */
+/* Loopback has a switch of its own; the wildcard names no address. */
 static bool
 counts(const struct peel_network *net)
 {
@@ -52,7 +51,7 @@ counts(const struct peel_network *net)
 	       (net->prefix_len == 0 || !peel_addr_is_any(&net->addr));
 }
 
-/* Said once when it goes and once when it is back; sockets that are bound to it live on. */
+/* Log once when it goes and once when it is back; sockets bound to it live on. */
 static void
 look_for(const struct peel_own_named *named, struct watched *w, const struct peel_network *net,
 	size_t n)
@@ -134,7 +133,7 @@ free_published(void *arg, uint64_t value)
 	free(p);
 }
 
-/* Those that RCU has no memory for wait until the next one is replaced. */
+/* Policies that RCU had no memory for wait until the next one is replaced. */
 static void
 retire(struct peel_own_addresses *own, struct published *p)
 {
@@ -171,7 +170,7 @@ peel_own_addresses_policy(const struct peel_own_addresses *own)
 	return &own->now->policy;
 }
 
-/* 0, also when nothing changed. */
+/* 0 also if nothing changed. */
 static int
 look(struct peel_own_addresses *own)
 {
@@ -222,7 +221,7 @@ on_change(uv_poll_t *poll, int status, int events)
 	struct peel_own_addresses *own = poll->data;
 
 	(void)events;
-	/* More was said than the socket holds: that is an error to libuv, which stops to watch. */
+	/* The socket overflowed. libuv takes that for an error and stops watching. */
 	if (status < 0)
 		(void)uv_poll_start(poll, UV_READABLE, on_change);
 	if (!netlink_drain(&own->nl) && status >= 0)
@@ -237,7 +236,7 @@ peel_own_addresses_public(struct peel_own_addresses *own, const struct peel_addr
 {
 	own->public_address = *address;
 	own->stale = true;
-	own->looked_ms = 0; /* seldom enough to be looked at at once */
+	own->looked_ms = 0; /* rare enough to look at once */
 	(void)peel_own_addresses_tick(own);
 }
 

@@ -5,8 +5,8 @@
 
 /*
  * The node's own addresses, and the exit policy that refuses them: those that the machine has now,
- * those that the configuration names, and the one under which others see us. Source: protocol
- * section 27 (W19). Thread: control.
+ * those that the configuration names, and the one that others see. Source: protocol section 27
+ * (W19). Thread: control.
  */
 
 #include <uv.h>
@@ -18,10 +18,11 @@
 
 struct peel_own_addresses;
 
-/** An address that the configuration names; without a family: none. */
+/** An address that the configuration names; family NONE: none. */
 struct peel_own_named {
 	struct peel_addr addr;
-	/* the setting, of an address that this node is bound to: its loss is told; else NULL */
+	/* name of the setting if this node is bound to the address, whose loss is then logged; else
+	 * NULL */
 	const char *setting;
 };
 
@@ -29,9 +30,9 @@ struct peel_own_addresses_conf {
 	uv_loop_t *loop;
 	const struct peel_env *env;
 	struct peel_rcu *rcu;
-	struct peel_policy policy; /* but for `own` */
+	struct peel_policy policy; /* except `own` */
 	struct peel_own_named named[PEEL_OWN_NAMED_MAX];
-	/** A new policy holds from now on. The old one lives for another grace period. */
+	/** A new policy is in force. The old one lives for another grace period. */
 	void (*publish)(void *arg, const struct peel_policy *policy);
 	/** Something has changed: call peel_own_addresses_tick() and note when its next call is
 	 * due. */
@@ -42,12 +43,12 @@ struct peel_own_addresses_conf {
 /** Publish the first policy at once, and others whenever something changes. 0 or -ENOMEM. */
 int peel_own_addresses_new(
 	const struct peel_own_addresses_conf *conf, struct peel_own_addresses **out) PEEL_MUST_USE;
-/** Free it, after the workers have ended. NULL is fine. Its handle needs another run of the
- * loop. */
+/** Free it, after the workers have ended. NULL is fine. The loop must run once more to close its
+ * handle. */
 void peel_own_addresses_free(struct peel_own_addresses *own);
 /** The current policy. */
 const struct peel_policy *peel_own_addresses_policy(const struct peel_own_addresses *own);
-/** Tell the address under which others see us now. */
+/** Set the address under which others see us now. */
 void peel_own_addresses_public(struct peel_own_addresses *own, const struct peel_addr *address);
 /** Whether the machine has lost an address that this node is bound to. */
 bool peel_own_addresses_lost(const struct peel_own_addresses *own);

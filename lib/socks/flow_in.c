@@ -2,9 +2,9 @@
  * Copyright (c) 2026, the Peel authors
  *
  * Whose is what comes back? On a circuit, a host belongs to the user who talks to it, for
- * CLAIM_SECONDS after each datagram: another one has to take another circuit meanwhile. A name is a
- * host that only the exit knows, so whoever sends to one must be the only one on that circuit who
- * sends to its port.
+ * CLAIM_SECONDS after each datagram; other users must take another circuit meanwhile. A name is a
+ * host that only the exit can resolve, so the user who sends to one must be the only one on that
+ * circuit who sends to its port.
  */
 #include <errno.h>
 
@@ -16,7 +16,7 @@ first(uint64_t users)
 	return (unsigned int)__builtin_ctzll(users);
 }
 
-/* Has somebody else sent to that port through the circuit? */
+/* Whether another user has recently sent to that port through the circuit. */
 static bool
 others_at_port(const struct port *p, uint32_t serial, uint32_t now)
 {
@@ -24,7 +24,7 @@ others_at_port(const struct port *p, uint32_t serial, uint32_t now)
 	       flow_is_fresh(now, p->others_at);
 }
 
-/* Who sent to a name at that port, unless he left: -1. */
+/* The user who sent to a name at that port, or -1 if that user has left. */
 static int
 who_named(const struct peel_flows *f, const struct port *p)
 {
@@ -58,7 +58,7 @@ flow_claim(struct peel_flows *f, const struct or_circuit *c, unsigned int user,
 		if (!flow_is_fresh(now, c->active[other]))
 			continue;
 		if (port && f->user[other].alive)
-			return CLAIM_TAKEN; /* of all who may have sent to that port, one is still
+			return CLAIM_TAKEN; /* one of those who may have sent to that port is still
 					       here */
 		flow = flow_find(f, flow_key(f, other, to));
 		if (flow == NULL || !flow_is_through(flow, c->id, now, &last) ||
@@ -97,8 +97,8 @@ flow_note_sent(struct peel_flows *f, struct or_circuit *c, unsigned int user,
 
 /* ---- heard ----------------------------------------------------------------------------------- */
 
-/* A host answered: that circuit can reach such hosts, and those it was moved away from cannot,
- * unless they did lately. */
+/* A host answered. So this circuit can reach such hosts, and those that the flow was moved away
+ * from cannot, unless they did lately. */
 static void
 note_heard(struct peel_flows *f, struct flow *flow, struct or_circuit *c, enum kind kind)
 {
@@ -114,7 +114,7 @@ note_heard(struct peel_flows *f, struct flow *flow, struct or_circuit *c, enum k
 	}
 	flow->waiting = false;
 	flow->heard = now;
-	if (flow->circuit != c->id && !flow_go(flow, c->id, now)) /* slow, not deaf: back again */
+	if (flow->circuit != c->id && !flow_go(flow, c->id, now)) /* slow, not dead: go back */
 		return;
 	flow->tried = 0;
 	flow->moves = 0;
@@ -122,8 +122,8 @@ note_heard(struct peel_flows *f, struct flow *flow, struct or_circuit *c, enum k
 	flow->used = now;
 }
 
-/* The user who talked to that host through the circuit last, or -1. One who left still stands
- * between it and the others. */
+/* The user who last talked to that host through the circuit, or -1. A user who left still blocks
+ * the others. */
 static int
 who_sent(struct peel_flows *f, struct or_circuit *c, const struct peel_socks_target *origin,
 	struct flow **out, uint32_t *last)
@@ -154,15 +154,15 @@ who_sent(struct peel_flows *f, struct or_circuit *c, const struct peel_socks_tar
 	return best;
 }
 
-/* The user who sent to a name at that port lately, or -1. */
+/* The user who lately sent to a name at that port, or -1. */
 static int
 who_asked(const struct peel_flows *f, const struct port *p, uint16_t port)
 {
 	return p->named_port == port && flow_is_fresh(f->now, p->named_at) ? who_named(f, p) : -1;
 }
 
-/* Nobody asked there: it is for the owner, if nobody else was at it lately, who may have made
- * somebody come here. */
+/* No user asked for it, so it goes to the owner, unless another user of the circuit was active
+ * lately: the datagram may be an answer to that one. */
 static int
 whose_unasked(const struct peel_flows *f, const struct or_circuit *c)
 {
@@ -178,8 +178,8 @@ whose_unasked(const struct peel_flows *f, const struct or_circuit *c)
 	return c->owner;
 }
 
-/* Somebody came in through a circuit: answer through it, unless a live conversation goes through
- * another one. */
+/* A host came in through this circuit: answer through it, unless a conversation uses another.
+ */
 static void
 note_incoming(struct peel_flows *f, unsigned int user, struct or_circuit *c,
 	const struct peel_socks_target *origin)
@@ -194,7 +194,7 @@ note_incoming(struct peel_flows *f, unsigned int user, struct or_circuit *c,
 	note_heard(f, flow, c, flow_kind(origin));
 }
 
-/* An answer to a name: its own flow is answered, and the address belongs to it from now on. */
+/* An answer to a name also counts as an answer for the flow of the name. */
 static void
 note_named(struct peel_flows *f, const struct port *p, struct or_circuit *c)
 {
@@ -205,9 +205,9 @@ note_named(struct peel_flows *f, const struct port *p, struct or_circuit *c)
 		note_heard(f, flow, c, KIND_NAME);
 }
 
-/* A host that a user talks to answered from a port that he did not send to, so it may have a name
- * as well, and answer somebody else who sent to that; one who left since only at the port that he
- * asked. */
+/* A host that user `sent` talks to answered from a port that this user did not send to. The host
+ * may also have a name, and this may be its answer to another user, who sent to that name. A user
+ * who has left counts only at the very port of the name. */
 static bool
 may_be_named(const struct peel_flows *f, const struct or_circuit *c, const struct port *p, int sent,
 	uint16_t port)

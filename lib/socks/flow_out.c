@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * (user, host) -> circuit, in a table of sets that forgets the one used longest ago. Keys are
- * 64-bit hashes with a secret seed: nobody outside can make two hosts collide.
+ * Maps (user, host) to a circuit, in a set-associative table that forgets the least recently used
+ * entry of a set. Keys are 64-bit hashes with a secret seed: nobody outside can make two hosts
+ * collide.
  *
- * A flow that sends and does not hear is moved: its exit may have no IPv6, no resolver, a firewall.
- * Most that do not hear are to hosts that are gone, though, so it is moved a bounded number of
- * times, with growing pauses, and only when it sends again.
+ * A flow that sends without hearing anything is moved: its exit may lack IPv6 or a resolver, or
+ * have a firewall. Most silent hosts are simply gone, though, so a flow is moved a bounded number
+ * of times, with growing pauses, and only when it sends again.
  */
 #include <errno.h>
 
 #include "flows.h"
 
-/* without an answer, before the first move; and by how much they grow: */
+/* pause without an answer before the first move, and how much each move adds */
 #define PAUSE_SECONDS 4
 #define PAUSE_MORE_SECONDS 2
-#define PAUSE_ANSWERED 30  /* where it was answered before */
-#define MOVES_MAX 16	   /* until something is heard: 5 minutes of trying */
-#define FAILED_MAX 3	   /* flows that left in vain, for an exit to be unable */
-#define FAILED_SECONDS 600 /* then it is tried again */
-#define ABLE_SECONDS 60	   /* what was heard so lately shows that it is not the exit */
+#define PAUSE_ANSWERED 30  /* if this circuit has brought answers before */
+#define MOVES_MAX 16	   /* without an answer: 5 minutes of trying */
+#define FAILED_MAX 3	   /* flows that had to leave before an exit counts as unable */
+#define FAILED_SECONDS 600 /* then the exit is tried again */
+#define ABLE_SECONDS 60	   /* an exit heard from this recently is not to blame */
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-/* Of the host only, not of its port: one host shall see one exit. */
+/* Covers the host but not its port: one host shall see one exit. */
 uint64_t
 flow_key(const struct peel_flows *f, unsigned int user, const struct peel_socks_target *t)
 {
@@ -39,7 +40,7 @@ flow_key(const struct peel_flows *f, unsigned int user, const struct peel_socks_
 
 		memset(&a, 0, sizeof(a));
 		memcpy(a.ip, t->name + at, n);
-		a.family = 255; /* no address hashes like a name */
+		a.family = 255; /* so that no address hashes like a name */
 		h = peel_addr_hash(&a, serial, h);
 	}
 	return h | 1;
@@ -126,8 +127,8 @@ mix(uint64_t x)
 	return x ^ x >> 33;
 }
 
-/* Better ones are larger. Nobody goes to another's circuit for a single host that is silent, but
- * for a kind of hosts that the own circuits cannot reach. */
+/* Larger is better. A single silent host is no reason to use another user's circuit; a kind of
+ * hosts that the user's own circuits cannot reach is. */
 static unsigned int
 rank(const struct peel_flows *f, const struct or_circuit *c, unsigned int user, enum kind kind,
 	uint64_t tried, enum claim claim)
@@ -138,8 +139,8 @@ rank(const struct peel_flows *f, const struct or_circuit *c, unsigned int user, 
 	       (claim == CLAIM_FREE);
 }
 
-/* Among those of the best rank: the one whose turn it is, or the one that the host and the circuit
- * agree on (which a forgotten flow finds again). */
+/* Among the circuits of the best rank, take the one whose turn it is, or the one with the best hash
+ * of host and circuit (which a forgotten flow finds again). */
 static struct or_circuit *
 choose(struct peel_flows *f, unsigned int user, const struct peel_socks_target *to, uint64_t key,
 	uint64_t tried)
@@ -166,7 +167,7 @@ choose(struct peel_flows *f, unsigned int user, const struct peel_socks_target *
 	return best;
 }
 
-/* Time to look for another circuit? */
+/* Whether it is time to try another circuit. */
 static bool
 is_silent(const struct flow *flow, uint32_t now)
 {
@@ -176,19 +177,19 @@ is_silent(const struct flow *flow, uint32_t now)
 	return flow->waiting && flow->moves < MOVES_MAX && now - flow->asked >= pause;
 }
 
-/* May it go on through its circuit, as far as others are concerned? In use, its host is its user's
- * there, but the port may have become somebody's. */
+/* Whether the other users on the circuit let the flow stay. A host in use belongs to its user
+ * there, but another user may have claimed the port. */
 static bool
 may_stay(struct peel_flows *f, const struct flow *flow, const struct or_circuit *c,
 	unsigned int user, const struct peel_socks_target *to)
 {
 	if (!flow_is_fresh(f->now, flow->used) && f->user[user].owned > 0 && c->owner != (int)user)
-		return false; /* the circuit became another's, and the conversation is over */
+		return false; /* another user owns the circuit now, and the conversation is over */
 	return (c->users & ~(UINT64_C(1) << user)) == 0 ||
 	       flow_claim(f, c, user, to) != CLAIM_TAKEN;
 }
 
-/* For want of answers, to the next best. It stays where there is none. */
+/* Move a flow without answers to the next best circuit; without one it stays. */
 static struct or_circuit *
 move(struct peel_flows *f, struct flow *flow, struct or_circuit *c, unsigned int user,
 	const struct peel_socks_target *to)
@@ -197,7 +198,7 @@ move(struct peel_flows *f, struct flow *flow, struct or_circuit *c, unsigned int
 	struct or_circuit *next = choose(f, user, to, flow->key, tried);
 	uint32_t now = f->now;
 
-	if (next != NULL && (tried & next->bit) != 0) { /* all were tried: once more */
+	if (next != NULL && (tried & next->bit) != 0) { /* all were tried: start again */
 		tried = c->bit;
 		next = choose(f, user, to, flow->key, tried);
 	}
@@ -214,7 +215,7 @@ move(struct peel_flows *f, struct flow *flow, struct or_circuit *c, unsigned int
 	return next;
 }
 
-/* The first circuit of a flow, or another one for one that is gone or became somebody's. */
+/* Choose a circuit for a new flow, or another one for a flow whose circuit is gone or taken. */
 static struct or_circuit *
 place(struct peel_flows *f, unsigned int user, const struct peel_socks_target *to, uint64_t key,
 	struct flow **flow)

@@ -36,7 +36,7 @@ peel_flows_free(struct peel_flows *f)
 		return;
 	for (unsigned int i = 0; i < f->n_circuits; i++)
 		free_circuit(&f->circuit[i]);
-	peel_wipe(f, sizeof(*f)); /* who talked to whom */
+	peel_wipe(f, sizeof(*f)); /* shows who talked to whom */
 	free(f);
 }
 
@@ -86,7 +86,7 @@ own(struct peel_flows *f, struct or_circuit *c, int user)
 		f->user[user].owned++;
 }
 
-/* No circuit without an owner, and no user with two more than another. */
+/* Give every circuit an owner, and keep the users' shares within one of each other. */
 static void
 balance(struct peel_flows *f)
 {
@@ -103,7 +103,7 @@ balance(struct peel_flows *f)
 		rich = richest(f);
 		if (f->user[rich].owned < f->user[poor].owned + 2)
 			return;
-		/* The youngest: fewest conversations go through it. */
+		/* The youngest: it carries the fewest conversations. */
 		for (unsigned int i = f->n_circuits; i-- > 0;) {
 			if (f->circuit[i].owner == rich) {
 				own(f, &f->circuit[i], poor);
@@ -113,7 +113,7 @@ balance(struct peel_flows *f)
 	}
 }
 
-/* The free slot that was left first, so that late answers for its last user do not reach the next
+/* The slot that has been free longest, so that late answers for its last user do not reach the next
  * one. */
 static int
 free_slot(const struct peel_flows *f)
@@ -159,7 +159,7 @@ peel_flows_leave(struct peel_flows *f, unsigned int user)
 	balance(f);
 }
 
-/* Taken in turn, as flows remember those of circuits that are gone. There always is one. */
+/* Bits are taken in turn, as flows remember those of circuits that are gone. One is always free. */
 static uint64_t
 free_bit(struct peel_flows *f)
 {
@@ -203,7 +203,7 @@ peel_flows_del(struct peel_flows *f, uint64_t id)
 	f->bits &= ~c->bit;
 	free_circuit(c);
 	f->n_circuits--;
-	/* Keep the order, which is by age. */
+	/* Keep the order by age. */
 	memmove(c, c + 1, (size_t)(&f->circuit[f->n_circuits] - c) * sizeof(*c));
 	balance(f);
 }

@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * What flows.c (users and circuits), flow_out.c (which circuit) and flow_in.c (whose is it) share.
- * Times are seconds of the clock and some more, so that 0 was long ago.
+ * Shared by flows.c (users and circuits), flow_out.c (which circuit) and flow_in.c (whose is it).
+ * Times are in seconds of the clock plus an offset, so that 0 is long ago.
  */
 
 #include "peel_flows.h"
@@ -14,9 +14,10 @@
 #define FLOW_SETS 4096 /* a power of two */
 #define PORTS 4096     /* a power of two */
 
-/* For so long after a datagram, either way, a host on a circuit belongs to one user. */
+/* After each datagram, either way, a host on a circuit belongs to one user for this long.
+ */
 #define CLAIM_SECONDS 30
-/* A user who has been silent on a circuit for so long no longer uses it. */
+/* A user who has been silent on a circuit for this long no longer uses it. */
 #define SILENT_SECONDS 300
 
 enum kind {
@@ -28,15 +29,15 @@ enum kind {
 
 #define FLOW_LEFT 4
 
-/* A user and a host, whatever the port. It may still be answered through the circuits that it
- * `left` recently. Since it was heard last, it was moved `moves` times, away from the circuits
- * whose bits are in `tried`. */
+/* One user's traffic with a host, whatever the port. Answers may still come through the circuits
+ * that it `left` recently. Since it last heard from the host, it was moved `moves` times, away from
+ * the circuits whose bits are in `tried`. */
 struct flow {
 	uint64_t key; /* 0: empty */
 	uint64_t circuit, tried;
-	uint32_t used, heard;	/* either way; from the host */
-	uint32_t asked;		/* the first datagram that was not answered */
-	bool waiting, answered; /* for an answer to it; through this circuit, ever */
+	uint32_t used, heard;	/* last datagram in either direction; last from the host */
+	uint32_t asked;		/* time of the first unanswered datagram */
+	bool waiting, answered; /* for an answer to it; ever, through this circuit */
 	uint8_t moves;
 	struct {
 		uint64_t circuit;
@@ -44,19 +45,20 @@ struct flow {
 	} left[FLOW_LEFT];
 };
 
-/* Who sent to a port over a circuit. Ports that differ only in their highest bits share an entry.
- * The `named` fields belong to the last datagram to a name, whose address only the exit knows. */
+/* Which users sent to a port over a circuit. Ports that differ only in their highest bits share an
+ * entry. The `named` fields belong to the last datagram to a name, whose address only the exit
+ * knows. */
 struct port {
-	uint64_t named_key;  /* of its flow */
-	uint32_t serial, at; /* the last user, and when */
-	uint32_t others_at;  /* when another one did */
+	uint64_t named_key;  /* key of its flow */
+	uint32_t serial, at; /* the last user to send, and when */
+	uint32_t others_at;  /* when a different user last did */
 	uint32_t named_serial, named_at;
 	uint16_t named_port;
 	uint8_t named_user;
 };
 
 /* Whether the exit of a circuit can reach a kind of destination: how many flows left it for lack of
- * answers, and when the last one did, while nothing of that kind was heard. */
+ * answers since it was last heard, and when the last one did. */
 struct ability {
 	uint32_t heard_at; /* 0: never */
 	uint32_t failed_at;
@@ -65,8 +67,8 @@ struct ability {
 
 struct or_circuit {
 	uint64_t id;
-	uint64_t bit;	/* no other circuit has it, but one that is gone may have had */
-	uint64_t users; /* bit per slot that used it, also of those who left */
+	uint64_t bit;	/* unique among present circuits; one that is gone may have had it */
+	uint64_t users; /* bit per slot that used it, including users who left */
 	uint32_t active[PEEL_FLOWS_USERS], named[PEEL_FLOWS_USERS]; /* by slot: last; to a name */
 	uint64_t turn; /* when it last got a new host */
 	int owner;     /* slot, -1: none */
@@ -75,9 +77,10 @@ struct or_circuit {
 };
 
 struct user {
-	uint32_t serial; /* part of the flows' keys, so that nobody inherits flows; 0: never used */
+	uint32_t serial; /* part of flow keys, so that nobody inherits flows; 0: never used
+			  */
 	uint32_t left;	 /* order in which slots were left; 0: never */
-	bool alive;	 /* one who left keeps what is still to come for him from others */
+	bool alive;	 /* false: left, and only keeps late answers away from others */
 	unsigned int owned;
 };
 
@@ -86,7 +89,7 @@ struct peel_flows {
 	struct peel_stats *stats;
 	uint64_t seed, turn;
 	uint32_t now;
-	uint64_t bits; /* of the circuits */
+	uint64_t bits; /* bits of all circuits */
 	unsigned int next_bit;
 	uint32_t serial, left;
 	bool isolate;
@@ -96,7 +99,7 @@ struct peel_flows {
 	struct flow flow[FLOW_SETS][FLOW_WAYS];
 };
 
-/* The clock is read once for each datagram. */
+/* Read the clock: once per datagram. */
 static inline uint32_t
 flow_clock(const struct peel_flows *f)
 {
@@ -123,7 +126,8 @@ flow_port(const struct or_circuit *c, uint16_t port)
 	return &c->port[port & (PORTS - 1)];
 }
 
-/* Answers to it may come through that circuit, @p last was the last datagram there. */
+/* Whether answers to the flow may come through that circuit; @p last is the time of its last
+ * datagram there. */
 static inline bool
 flow_is_through(const struct flow *flow, uint64_t circuit, uint32_t now, uint32_t *last)
 {
@@ -142,24 +146,24 @@ struct or_circuit *flow_find_circuit(struct peel_flows *f, uint64_t id);
 /* flow_out.c */
 uint64_t flow_key(const struct peel_flows *f, unsigned int user, const struct peel_socks_target *t);
 struct flow *flow_find(struct peel_flows *f, uint64_t key);
-/** In the place of an empty one, else of the one used longest ago. */
+/** Make a flow in an empty entry, or else in the least recently used one. */
 struct flow *flow_new(struct peel_flows *f, uint64_t key, uint64_t circuit);
 
-/** From its circuit to another one. False: it left too many lately to keep what still comes through
- * them. */
+/** Move a flow to another circuit. @return false: too many circuits that it left lately may still
+ * bring answers. */
 bool flow_go(struct flow *flow, uint64_t circuit, uint32_t now) PEEL_MUST_USE;
-/** A flow left the circuit for want of answers. @p proved: it has them elsewhere. */
+/** A flow left the circuit for lack of answers. @p proved: another circuit brought them. */
 void flow_failed(struct or_circuit *c, enum kind kind, bool proved, uint32_t now);
 
 /* flow_in.c */
 enum claim {
-	CLAIM_TAKEN, /* another user would get the answers, or this one another's */
-	CLAIM_LEFT,  /* only one who left in the meantime could still be answered */
+	CLAIM_TAKEN, /* this user and another one would get each other's answers */
+	CLAIM_LEFT,  /* only a user who has since left could get answers there */
 	CLAIM_FREE,
 };
-/** May a user send there through a circuit? */
+/** Whether a user may send to that destination through a circuit. */
 enum claim flow_claim(struct peel_flows *f, const struct or_circuit *c, unsigned int user,
 	const struct peel_socks_target *to);
-/** A user does. */
+/** Note that a user does so. */
 void flow_note_sent(struct peel_flows *f, struct or_circuit *c, unsigned int user,
 	const struct peel_socks_target *to, uint64_t key);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Where does an HTTP/1 request end? Strict, because what passes leaves through somebody else's
- * exit: a request line, header fields, and as many bytes of body as one Content-Length says. No
- * chunks, no second request behind it.
+ * Finds the end of an HTTP/1 request. It is strict, because what passes leaves through somebody
+ * else's exit: a request line, header fields, and as many bytes of body as one Content-Length says.
+ * No chunks, and no second request after it.
  */
 #include <errno.h>
 #include <strings.h>

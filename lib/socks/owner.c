@@ -18,7 +18,7 @@ put_end(const struct peel_addr *a, __be32 ip[4], __be16 *port)
 	*port = htons(a->port);
 }
 
-/* The kernel's answer for the socket that has @p want as its port: 0 or -errno. */
+/* Read the kernel's answer for the socket with port @p want. 0 or -errno. */
 static int
 read_answer(int fd, uint16_t want, uint32_t *uid)
 {
@@ -41,7 +41,7 @@ read_answer(int fd, uint16_t want, uint32_t *uid)
 		in.header.nlmsg_len < NLMSG_LENGTH(sizeof(*found)))
 		return -EBADMSG;
 	if (found->id.idiag_sport != htons(want))
-		return -ENOENT; /* the other end was found */
+		return -ENOENT; /* it found the socket of the other end */
 	*uid = found->idiag_uid;
 	return 0;
 }
@@ -68,7 +68,7 @@ ask(int protocol, const struct peel_addr *source, const struct peel_addr *destin
 		return -errno;
 	put_end(source, out.body.id.idiag_src, &out.body.id.idiag_sport);
 	put_end(destination, out.body.id.idiag_dst, &out.body.id.idiag_dport);
-	/* The kernel works on it inside the call, so its answer is there afterwards. */
+	/* The kernel answers within the call. */
 	ret = send(fd, &out, sizeof(out), 0) == (ssize_t)sizeof(out) ? read_answer(fd, want, uid)
 								     : -errno;
 	close(fd);
@@ -84,8 +84,8 @@ socks_owner_tcp(const struct peel_addr *peer, const struct peel_addr *own, uint3
 int
 socks_owner_udp(const struct peel_addr *peer, const struct peel_addr *own, uint32_t *uid)
 {
-	/* For UDP it looks for who would receive a datagram, and takes the source for the sender;
-	 * kernels differ. */
+	/* For UDP the kernel looks up which socket would receive a datagram, and takes the source
+	 * for the sender; kernels differ. */
 	int ret = ask(IPPROTO_UDP, own, peer, peer->port, uid);
 
 	return ret == -ENOENT ? ask(IPPROTO_UDP, peer, own, peer->port, uid) : ret;

@@ -62,7 +62,8 @@ take_name(const uint8_t *p, size_t len, struct peel_socks_target *out)
 	}
 	memcpy(out->name, p, len);
 	out->name[len] = '\0';
-	/* Many clients send addresses as names. A colon is an IPv6 address, or what no name has. */
+	/* Many clients send addresses as names. With a colon, it is an IPv6 address or invalid.
+	 */
 	if (strpbrk(out->name, ":[]") != NULL) {
 		if (strchr(out->name, '[') != NULL ||
 			peel_addr_parse(out->name, 0, &literal) != 0 ||
@@ -76,7 +77,7 @@ take_name(const uint8_t *p, size_t len, struct peel_socks_target *out)
 	return 0;
 }
 
-/* ATYP, address, port. */
+/* Read ATYP, address and port. */
 static ssize_t
 parse_target(const uint8_t *p, size_t len, struct peel_socks_target *out)
 {
@@ -139,7 +140,7 @@ socks_parse_datagram(const uint8_t *p, size_t len, struct peel_socks_target *to)
 {
 	ssize_t n;
 
-	/* RSV is not looked at, as some clients leave rubbish there; FRAG must be 0: fragments are
+	/* RSV is ignored, as some clients leave garbage there. FRAG must be 0: fragments are
 	 * dropped (section 7). */
 	if (len < 4 || p[2] != 0)
 		return -EBADMSG;

@@ -5,8 +5,8 @@
 
 /*
  * A SOCKS5 server (RFC 1928, RFC 1929) for circuits: UDP ASSOCIATE carries any datagrams, CONNECT
- * carries exactly one HTTP request to a BitTorrent tracker (protocol section 22.4). What happens to
- * them is the backend's business. Thread: the loop's.
+ * carries exactly one HTTP request to a BitTorrent tracker (protocol section 22.4). The backend
+ * decides what happens to them. Thread: the loop's.
  */
 
 #include "peel_base.h"
@@ -19,73 +19,74 @@ struct peel_socks_assoc; /* a UDP association */
 #define PEEL_SOCKS_ASSOCS_MAX 64	/* per listener */
 #define PEEL_SOCKS_REQUEST_MAX 8192	/* bytes of an HTTP request, header and body */
 #define PEEL_SOCKS_SECRET_MAX 255	/* bytes of a user name or a password */
-#define PEEL_SOCKS_DATAGRAM_MAX (65507) /* bytes of a datagram on the loopback device */
+#define PEEL_SOCKS_DATAGRAM_MAX (65507) /* largest datagram on the loopback device */
 
-/** A destination: a name if that is not empty (then only the port of `addr` counts, and its family
- * is NONE), otherwise an address. */
+/** A destination: a name if `name` is not empty (then only the port of `addr` counts, and its
+ * family is NONE), otherwise an address. */
 struct peel_socks_target {
 	struct peel_addr addr;
 	char name[256];
 };
 
-/** Whether there is a circuit for an HTTP request. */
+/** Whether a circuit can take an HTTP request. */
 enum peel_socks_ready {
 	PEEL_SOCKS_READY,
-	PEEL_SOCKS_NO_CIRCUIT, /* "network unreachable" */
-	PEEL_SOCKS_NO_EXIT,    /* circuits, but none whose exit does HTTP: "host unreachable" */
+	PEEL_SOCKS_NO_CIRCUIT, /* answered with "network unreachable" */
+	PEEL_SOCKS_NO_EXIT,    /* there are circuits, but no exit does HTTP: "host unreachable" */
 };
 
 struct peel_socks_backend {
 	void *arg;
-	/** Asked before CONNECT is granted, until it returns READY or `wait_ms` are over. */
+	/** Asked repeatedly before CONNECT is granted, until it returns READY or `wait_ms` have
+	 * passed. */
 	enum peel_socks_ready (*ready)(void *arg);
-	/** An association begins, whether there is a circuit or not, and ends; @p a is valid in
-	 * between. */
+	/** An association begins, whether there is a circuit or not, and later ends; @p a is valid
+	 * in between. */
 	void (*opened)(void *arg, struct peel_socks_assoc *a);
 	void (*closed)(void *arg, struct peel_socks_assoc *a);
-	/** A datagram from the association's client, borrowed during the call. Delivery is not
-	 * guaranteed: it is UDP. */
+	/** A datagram from the association's client, borrowed during the call. Delivery is best
+	 * effort. */
 	void (*datagram)(void *arg, struct peel_socks_assoc *a, const struct peel_socks_target *to,
 		const uint8_t *payload, size_t len);
 	/**
 	 * A complete HTTP request, borrowed during the call. Answer with peel_socks_answer(id), now
-	 * or later; a late answer does nothing. @return 0, or -errno: there will be no answer.
+	 * or later; a late answer is ignored. @return 0, or -errno: there will be no answer.
 	 */
 	int (*http)(void *arg, uint64_t id, const struct peel_socks_target *to,
 		const uint8_t *request, size_t len);
-	/** Nobody waits for the answer to that request any more. */
+	/** The client no longer waits for the answer to that request. */
 	void (*gone)(void *arg, uint64_t id);
 };
 
 struct peel_socks_conf {
 	struct peel_addr listen;     /* port 0: any */
-	const char *user, *password; /* NULL or empty: nobody is asked. Needed beyond loopback. */
-	/* TCP connections at once; at most PEEL_SOCKS_ASSOCS_MAX of them associate */
+	const char *user, *password; /* NULL or empty: no login; required beyond loopback */
+	/* concurrent TCP connections, of which at most PEEL_SOCKS_ASSOCS_MAX may associate */
 	uint32_t max_clients;
 	uint32_t wait_ms; /* how long CONNECT waits for a circuit */
-	/* for everything a client has to say, one limit each: greeting to request; HTTP */
+	/* limit for each phase of a client's input: greeting to request; HTTP request */
 	uint32_t handshake_ms;
 	uint32_t http_ms;	  /* for the answer to an HTTP request */
-	uint32_t idle_ms;	  /* an association without datagrams ends */
-	struct peel_stats *stats; /* of the loop's thread; must outlive the server */
+	uint32_t idle_ms;	  /* after this long without datagrams an association ends */
+	struct peel_stats *stats; /* belongs to the loop's thread; must outlive the server */
 	struct peel_socks_backend backend;
 };
-/** 64 clients, 10 s to speak, 10 s to wait, 15 s for HTTP, one hour idle; no address, counters or
- * backend. */
+/** Set the defaults: 64 clients, 10 s to speak, 10 s to wait, 15 s for HTTP, one hour idle; no
+ * address, counters or backend. */
 void peel_socks_conf_init(struct peel_socks_conf *conf);
 
-/** Make a server that listens. 0; -EPERM: neither loopback nor a password; -EINVAL; -EADDRINUSE and
- * the like; @p why says what is wrong. */
+/** Make a server that listens. 0; -EPERM: neither loopback nor a password; -EINVAL; or an error of
+ * the socket such as -EADDRINUSE. @p why says what is wrong. */
 int peel_socks_new(struct uv_loop_s *loop, const struct peel_socks_conf *conf,
 	struct peel_socks **out, char *why, size_t why_size) PEEL_MUST_USE;
 /** Stop listening and drop all clients (backend.closed is called). @p done is called once
  * everything is freed. NULL is fine. */
 void peel_socks_close(struct peel_socks *s, void (*done)(void *arg), void *arg);
-/** The address as bound. */
+/** The bound address. */
 void peel_socks_local(const struct peel_socks *s, struct peel_addr *out);
 
 /** Send a datagram from @p origin to the client of an association. 0; -ENOTCONN: the client has not
- * sent any, so its port is not known; -EAGAIN: its socket is full; -EMSGSIZE. */
+ * sent any, so its port is unknown; -EAGAIN: its socket is full; -EMSGSIZE. */
 int peel_socks_deliver(struct peel_socks_assoc *a, const struct peel_socks_target *origin,
 	const uint8_t *payload, size_t len);
 /** For the backend's own use. */

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-/* What socks_server.c, socks_client.c and udp.c share. */
+/* Shared by socks_server.c, socks_client.c and udp.c. */
 
 #include <sys/queue.h>
 #include <uv.h>
@@ -16,13 +16,13 @@ struct peel_socks_assoc {
 	uv_udp_t udp;
 	struct client *client;
 	struct peel_addr from; /* the only source accepted; port 0: not known yet */
-	struct peel_addr own;  /* where it listens */
-	bool uid_known;	       /* port 0 becomes that of a socket of this user, or of root */
-	uint32_t uid;	       /* who connected */
-	/* the last one that was not that user's, and when it was looked at */
+	struct peel_addr own;  /* where the relay socket listens */
+	bool uid_known;	       /* port 0 is learnt from a socket of this user or of root */
+	uint32_t uid;	       /* the user who connected */
+	/* the last source port that was not that user's, and when it was checked */
 	uint16_t refused_port;
 	uint64_t refused_ms;
-	uint64_t last_ms; /* of a datagram, either way */
+	uint64_t last_ms; /* of the last datagram, in either direction */
 	void *data;
 };
 
@@ -32,10 +32,10 @@ enum client_state {
 	CLIENT_LOGIN,
 	CLIENT_REQUEST,
 	CLIENT_WAIT,   /* for a circuit */
-	CLIENT_HTTP,   /* the request is coming */
-	CLIENT_ANSWER, /* the backend works on it */
+	CLIENT_HTTP,   /* reading the request */
+	CLIENT_ANSWER, /* the backend works on the answer */
 	CLIENT_UDP,
-	/* everything is said: what still comes is dropped, so that the last bytes arrive */
+	/* all is said: read and drop further input, so that the last bytes arrive */
 	CLIENT_LINGER,
 };
 
@@ -44,11 +44,11 @@ struct client {
 	struct peel_socks *server;
 	uv_tcp_t tcp;
 	uv_timer_t timer;
-	unsigned int handles; /* to be closed before it can be freed */
-	bool closing, ended;  /* we hang up; it has said all it had to say */
+	unsigned int handles; /* to close before it can be freed */
+	bool closing, ended;  /* closing by us; the client will send no more */
 	enum client_state state;
 	uint64_t until_ms; /* end of the wait for a circuit */
-	uint64_t id;	   /* of its HTTP request */
+	uint64_t id;	   /* of the client's HTTP request */
 	uint8_t command;
 	struct peel_socks_target target;
 	struct peel_socks_assoc *assoc;
@@ -60,31 +60,30 @@ struct peel_socks {
 	uv_loop_t *loop;
 	uv_tcp_t listener;
 	struct peel_socks_conf conf;
-	struct socks_login login; /* wanted */
+	struct socks_login login; /* the login that clients must give */
 	bool with_login;
 	LIST_HEAD(, client) clients;
 	uint64_t last_id;
 	struct peel_socks_counts counts;
-	bool closing, listener_open,
-		waiting;	       /* a connection is not accepted yet, as there is no room */
-	uint64_t full_ms, stranger_ms; /* when the log was told last */
+	bool closing, listener_open, waiting; /* a connection is left unaccepted for lack of room */
+	uint64_t full_ms, stranger_ms;	      /* times of the last such warnings */
 	void (*done)(void *arg);
 	void *done_arg;
-	uint8_t *rx; /* for datagrams of all associations, one burst at a time */
+	uint8_t *rx; /* receive buffer of all associations, one burst at a time */
 };
 
 /* socks_client.c */
 void socks_client_accept(struct peel_socks *s);
 void socks_client_close(struct client *c);
-/** The answer of the backend is here: write it and end. */
+/** The backend's answer is here: write it and end. */
 void socks_client_answer(struct client *c, const void *answer, size_t len);
 
 /* socks_server.c */
-/** Is it time to tell the log again? */
+/** Whether it is time for another warning of this kind. */
 bool socks_may_warn(struct peel_socks *s, uint64_t *last_ms);
-/** There is no room for another one: count it, and say so, once in a while. */
+/** No room for another client or association: count it, and warn once in a while. */
 void socks_full(struct peel_socks *s, const char *what);
-/** A client is gone for good. */
+/** A client has been freed. */
 void socks_client_gone(struct client *c);
 
 /* udp.c */

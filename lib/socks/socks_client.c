@@ -9,8 +9,8 @@
 #include "socks.h"
 
 #define INPUT_SIZE 1024
-#define POLL_MS 100    /* how often a request that waits asks for its circuit */
-#define LINGER_MS 3000 /* for the client to close, after everything was said */
+#define POLL_MS 100    /* how often a waiting CONNECT asks for a circuit */
+#define LINGER_MS 3000 /* for the client to close after everything was said */
 
 struct write {
 	uv_write_t request;
@@ -62,8 +62,8 @@ on_shutdown(uv_shutdown_t *request, int status)
 	(void)status;
 }
 
-/* Say that no more comes, and wait for the client to leave: closing at once would cut what it has
- * not read yet. */
+/* Send our end of stream and wait for the client to leave: closing at once would cut off what it
+ * has not read yet. */
 static void
 linger(struct client *c)
 {
@@ -93,7 +93,7 @@ on_written(uv_write_t *request, int status)
 		linger(c);
 }
 
-/* @p last: nothing follows. */
+/* Write bytes; @p last: then linger. */
 static void
 say(struct client *c, const void *bytes, size_t len, bool last)
 {
@@ -113,8 +113,8 @@ say(struct client *c, const void *bytes, size_t len, bool last)
 		free(w);
 		socks_client_close(c);
 	} else if (last) {
-		/* What it says from here on is dropped; who does not read the end of it is dropped,
-		 * too. */
+		/* From here on its input is dropped. A client that does not read our last bytes in
+		 * time is closed. */
 		enter(c, CLIENT_LINGER, c->server->conf.handshake_ms, 0);
 	}
 }
@@ -155,11 +155,11 @@ associate(struct client *c)
 	reply(c, SOCKS_OK, &bound);
 }
 
-/* CONNECT: from here on HTTP. What came behind the request already is kept. */
+/* CONNECT is granted: HTTP follows. Keep what arrived right after the request. */
 static void
 connect_http(struct client *c)
 {
-	/* One byte more than may be: that is how "too long" shows. */
+	/* One byte more than allowed, to detect requests that are too long. */
 	uint8_t *in = realloc(c->in, PEEL_SOCKS_REQUEST_MAX + 1);
 
 	if (in == NULL) {
@@ -172,8 +172,8 @@ connect_http(struct client *c)
 	reply(c, SOCKS_OK, NULL);
 }
 
-/* Grant CONNECT when there is a circuit for it, refuse it when there was none for too long: who
- * asks for a tracker asks again. */
+/* Grant CONNECT when a circuit can take it, and refuse it after waiting too long: clients ask
+ * trackers again. */
 static void
 try_grant(struct client *c)
 {
@@ -196,8 +196,7 @@ take_request(struct client *c)
 		reply(c, SOCKS_COMMAND_UNKNOWN, NULL);
 		return;
 	}
-	/* Granted whether there is a circuit or not: many programs take a refusal as the last
-	 * word. */
+	/* Grant it whether there is a circuit or not: many programs take a refusal as final. */
 	if (c->command == SOCKS_UDP_ASSOCIATE) {
 		associate(c);
 		return;
@@ -216,7 +215,7 @@ take_greeting(struct client *c, bool none, bool password)
 {
 	uint8_t answer[2] = {5, SOCKS_METHOD_REFUSED};
 
-	/* Without a password to check, any is right: some clients always send one. */
+	/* When no password is set, accept any: some clients always send one. */
 	if (none && !c->server->with_login)
 		answer[1] = SOCKS_METHOD_NONE;
 	else if (password)
@@ -229,8 +228,8 @@ static void
 take_login(struct client *c, const struct socks_login *login)
 {
 	const struct socks_login *right = &c->server->login;
-	/* Both padded to their full size: the time says nothing about where they differ, or how
-	 * long they are. */
+	/* Compare both at their full padded size: the time reveals neither their length nor where
+	 * they differ. */
 	bool user = peel_equal_ct(login->user, right->user, sizeof(right->user));
 	bool password = peel_equal_ct(login->password, right->password, sizeof(right->password));
 	bool ok = !c->server->with_login || (user & password);
@@ -260,7 +259,8 @@ take_http(struct client *c)
 		socks_client_close(c);
 }
 
-/* One message of the handshake. How many bytes it took, 0: more are needed, or -errno. */
+/* Take one message of the handshake. @return bytes taken, 0 if it needs more, or -errno.
+ */
 static ssize_t
 take_message(struct client *c)
 {
@@ -314,7 +314,7 @@ take_input(struct client *c)
 	}
 	if (!c->closing && c->state == CLIENT_HTTP && c->n_in > 0)
 		take_http(c);
-	/* Nothing follows, and it was not enough. */
+	/* The input has ended before the request was complete. */
 	if (!c->closing && c->ended && c->state == CLIENT_HTTP)
 		socks_client_close(c);
 }
@@ -343,8 +343,8 @@ on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	if (n == 0)
 		return;
 	if (n < 0) {
-		/* Its end, or no room for more (UV_ENOBUFS). Half closed, it may still want the
-		 * answer to a request; an association ends with it. */
+		/* The client's end of stream, or no room for more (UV_ENOBUFS). A half-closed
+		 * client may still want the answer to a request; an association ends here. */
 		c->ended = true;
 		if (n != UV_EOF || (c->state != CLIENT_ANSWER && c->state != CLIENT_WAIT))
 			socks_client_close(c);
@@ -381,7 +381,7 @@ on_timer(uv_timer_t *timer)
 	socks_client_close(c);
 }
 
-/* Room for it, and its handles. NULL: no memory. */
+/* Allocate a client and its handles. NULL when out of memory. */
 static struct client *
 new_client(struct peel_socks *s)
 {
@@ -410,7 +410,7 @@ socks_client_accept(struct peel_socks *s)
 {
 	struct client *c = new_client(s);
 
-	s->waiting = c == NULL; /* no memory: try again when somebody leaves */
+	s->waiting = c == NULL; /* out of memory: try again when a client leaves */
 	if (c == NULL)
 		return;
 	if (uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&c->tcp) != 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The listener: who may connect, how many, and the end.
+ * The listener: who may connect, how many, and shutdown.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 #include "socks.h"
 
-#define WARN_MS 60000 /* between two warnings about the same */
+#define WARN_MS 60000 /* between two warnings of the same kind */
 
 void
 peel_socks_conf_init(struct peel_socks_conf *conf)
@@ -48,8 +48,8 @@ socks_full(struct peel_socks *s, const char *what)
 		peel_addr_text(&local, text), what, s->counts.clients);
 }
 
-/* Without room, a connection stays where it is until somebody leaves: to be hung up on is, for many
- * programs, to be refused for ever. The loop does not look for others in the meantime. */
+/* Without room, a connection stays in the backlog until a client leaves: many programs take a
+ * closed connection as a final refusal. Meanwhile the loop accepts no others. */
 static void
 on_connection(uv_stream_t *listener, int status)
 {
@@ -109,7 +109,7 @@ open_listener(struct peel_socks *s, const struct peel_addr *listen, char *why, s
 	return ret;
 }
 
-/* The last thing that happens to a server. */
+/* Free the server: the last step of closing it. */
 static void
 finish(struct peel_socks *s)
 {
@@ -141,7 +141,7 @@ socks_client_gone(struct client *c)
 
 	LIST_REMOVE(c, entry);
 	s->counts.clients--;
-	peel_wipe(c->in, c->in_size); /* a password may have been there */
+	peel_wipe(c->in, c->in_size); /* may contain a password */
 	free(c->in);
 	free(c);
 	if (s->waiting && !s->closing)
@@ -164,7 +164,7 @@ peel_socks_new(struct uv_loop_s *loop, const struct peel_socks_conf *conf, struc
 		return -ENOMEM;
 	s->loop = loop;
 	s->conf = *conf;
-	s->conf.user = s->conf.password = NULL; /* the caller's; copied: */
+	s->conf.user = s->conf.password = NULL; /* the caller's strings, copied below */
 	LIST_INIT(&s->clients);
 	s->with_login = conf->password != NULL && conf->password[0] != '\0';
 	if (s->with_login) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * UDP associations: a socket each, on the address that the client reached us at. Only datagrams of
- * the client's address pass, and only of one port: the one it announced, else the one its first
- * datagram came from. On a machine of many, that first one must come from a socket of the user who
- * connected (or of root).
+ * UDP associations: one socket each, on the address at which the client reached us. Only datagrams
+ * from the client's address pass, and only from one port: the one it announced, or else the one of
+ * its first datagram. On a machine with many users, that first datagram must come from a socket of
+ * the user who connected (or of root).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,9 +13,9 @@
 #include "socks.h"
 
 #define BURST 8			/* datagrams per system call */
-#define SLOT (64 * 1024)	/* what libuv cuts the buffer into */
-#define REFUSED_MS 1000		/* how long a stranger's port is not looked at again */
-#define SOCKET_BUFFER (1 << 20) /* a burst of a fast sender waits here */
+#define SLOT (64 * 1024)	/* libuv cuts the buffer into pieces of this size */
+#define REFUSED_MS 1000		/* how long a refused port is not checked again */
+#define SOCKET_BUFFER (1 << 20) /* holds the burst of a fast sender */
 
 static void
 on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -25,11 +25,12 @@ on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
 	(void)suggested;
 	if (s->rx == NULL)
-		s->rx = malloc(BURST * SLOT); /* pages that no datagram reached stay untouched */
+		s->rx = malloc(BURST * SLOT); /* pages that no datagram reaches stay untouched */
 	*buf = uv_buf_init((char *)s->rx, s->rx != NULL ? BURST * SLOT : 0);
 }
 
-/* An association takes its port from its first datagram: is this one of the client's? */
+/* Whether a datagram is the client's. An association learns its port from the first one.
+ */
 static bool
 is_of_user(struct peel_socks_assoc *a, const struct peel_addr *from)
 {
@@ -118,7 +119,7 @@ on_closed(uv_handle_t *handle)
 		socks_client_gone(c);
 }
 
-/* The client's address, and the one of ours that it reached. */
+/* The client's address, and our own address that it reached. */
 static int
 ends(struct client *c, struct peel_addr *client, struct peel_addr *own)
 {
@@ -134,7 +135,7 @@ ends(struct client *c, struct peel_addr *client, struct peel_addr *own)
 	return ret != 0 ? ret : peel_addr_from_sockaddr(&ss, own);
 }
 
-/* Who is it that connected? Nobody knows of clients on other machines. */
+/* Find the user who connected. Clients on other machines have none. */
 static void
 know_user(struct peel_socks_assoc *a, const struct peel_addr *own)
 {
@@ -191,7 +192,7 @@ socks_udp_open(struct client *c, struct peel_addr *bound)
 		return ret;
 	}
 	a->own = *bound;
-	/* Kernels that tell about TCP only do not even find this socket. */
+	/* Some kernels can only look up TCP sockets. They do not even find this one. */
 	a->uid_known = a->uid_known && socks_owner_udp(&a->own, &a->from, &own_uid) == 0;
 	c->assoc = a;
 	c->server->counts.assocs++;
