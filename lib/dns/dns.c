@@ -344,8 +344,7 @@ begin(struct lookup *l)
 
 /* ---- what needs no resolver ------------------------------------------------------------------ */
 
-/* From the hosts file: usable addresses first, IPv4 before IPv6, then the order of the file.
- */
+/* From the hosts file: usable addresses first, IPv4 before IPv6, then the order of the file. */
 static bool
 is_host(const struct peel_dns *dns, const char *name, peel_dns_usable_fn usable, void *arg,
 	struct peel_addr *out)

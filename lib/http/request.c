@@ -33,8 +33,7 @@ next_line(const char **p, const char *end, struct line *line)
 	return 0;
 }
 
-/* Reject control characters (RFC 9110, 5.5). Some clients send bytes beyond ASCII.
- */
+/* Reject control characters (RFC 9110, 5.5). Some clients send bytes beyond ASCII. */
 static bool
 is_text(const char *p, size_t len, bool spaces)
 {

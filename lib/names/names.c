@@ -300,8 +300,7 @@ known_address(struct name *name, uint32_t session, uint32_t generation)
 	return name->known ? &name->addr : NULL;
 }
 
-/* The name, with a look-up under way; or why not: PEEL_DROP_RATE or PEEL_DROP_RESOLVE.
- */
+/* The name, with a look-up under way; or why not: PEEL_DROP_RATE or PEEL_DROP_RESOLVE. */
 static struct name *
 asked_for(struct peel_names *names, struct name *name, const char *text, uint32_t session,
 	uint32_t generation, enum peel_counter *why)
@@ -322,8 +321,7 @@ asked_for(struct peel_names *names, struct name *name, const char *text, uint32_
 	return name;
 }
 
-/* Copy a name as text in its canonical spelling. Refuse empty names and NUL bytes.
- */
+/* Copy a name as text in its canonical spelling. Refuse empty names and NUL bytes. */
 static bool
 name_text(struct peel_span span, char text[NAME_LEN_MAX + 1])
 {

@@ -23,8 +23,7 @@ names_share_init(struct names_share *share, uint32_t generation, uint64_t now_ms
 bool
 names_share_take(struct names_share *share, struct names_budget *budget, uint64_t now_ms)
 {
-	/* The circuit's own budget first: a flooding circuit must not use up the common one.
-	 */
+	/* The circuit's own budget first: a flooding circuit must not use up the common one. */
 	if (share->asking >= share->places || !peel_bucket_take(&share->lookups, NAMES_RATE,
 						      BURST_SECONDS * NAMES_RATE, 1, now_ms))
 		return false;

@@ -25,8 +25,7 @@ struct peel_bootstrap_conf {
 
 int peel_bootstrap_new(
 	const struct peel_bootstrap_conf *conf, struct peel_bootstrap **out) PEEL_MUST_USE;
-/** Free it, before peel_dns_free(): look-ups under way refer to it. NULL is fine.
- */
+/** Free it, before peel_dns_free(): look-ups under way refer to it. NULL is fine. */
 void peel_bootstrap_free(struct peel_bootstrap *b);
 /** Add a server, "HOST:PORT". It is looked up from the next tick on; adding it twice is fine. 0,
  * -EINVAL, -ENOSPC or -ENOMEM. */

@@ -152,8 +152,7 @@ int node_origin_new(struct peel_node *node, const struct peel_origin_conf *callb
 void node_origin_message(struct peel_node *node, const struct rte_mbuf *m);
 /** When what keeps origin circuits from being built has changed, log it. */
 void node_origin_report(struct peel_node *node);
-/** Hand the program what came back. Call it without the lock. @return true: something is left.
- */
+/** Hand the program what came back. Call it without the lock. @return true: something is left. */
 bool node_deliver(struct peel_node *node);
 
 /* exit_sockets.c */

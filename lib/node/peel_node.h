@@ -63,8 +63,7 @@ struct peel_node_conf {
 	int walk_target;
 	/* [tunnel] */
 	struct peel_or_settings tunnel;
-	uint32_t test_response_max; /* bytes; answers to test requests are cut to this (W14)
-				     */
+	uint32_t test_response_max; /* bytes; answers to test requests are cut to this (W14) */
 	uint32_t test_rate;	    /* speed test answers per second and worker, 0: no limit */
 	/* origin circuits */
 	/* total over all hop counts; 0: this node only serves others */

@@ -17,8 +17,7 @@ int peel_node_parse_address(
 /** Whether the text names a port. An IPv6 address without brackets has none. */
 bool peel_node_has_port(const char *value);
 
-/** Set a community: "default", "tribler" (tunnel overlay only), or 40 hexadecimal digits.
- */
+/** Set a community: "default", "tribler" (tunnel overlay only), or 40 hexadecimal digits. */
 int peel_node_conf_set_community(struct peel_node_conf *conf, enum peel_community which,
 	const char *value, char *why, size_t why_size) PEEL_MUST_USE;
 /** Add "ADDRESS:PORT" or "NAME:PORT"; "default" adds all public servers. */

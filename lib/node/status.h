@@ -9,8 +9,7 @@
 
 #include "node.h"
 
-/** Sample the counters that have rates, once a second. @return milliseconds until the next.
- */
+/** Sample the counters that have rates, once a second. @return milliseconds until the next. */
 uint64_t node_rates_tick(struct peel_node *node);
 
 /** Cycles per stage of each worker so far, and how many cells they cover. Goes on measuring for

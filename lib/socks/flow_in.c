@@ -178,8 +178,7 @@ whose_unasked(const struct peel_flows *f, const struct or_circuit *c)
 	return c->owner;
 }
 
-/* A host came in through this circuit: answer through it, unless a conversation uses another.
- */
+/* A host came in through this circuit: answer through it, unless a conversation uses another. */
 static void
 note_incoming(struct peel_flows *f, unsigned int user, struct or_circuit *c,
 	const struct peel_socks_target *origin)

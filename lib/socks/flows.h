@@ -14,8 +14,7 @@
 #define FLOW_SETS 4096 /* a power of two */
 #define PORTS 4096     /* a power of two */
 
-/* After each datagram, either way, a host on a circuit belongs to one user for this long.
- */
+/* After each datagram, either way, a host on a circuit belongs to one user for this long. */
 #define CLAIM_SECONDS 30
 /* A user who has been silent on a circuit for this long no longer uses it. */
 #define SILENT_SECONDS 300
@@ -77,8 +76,7 @@ struct or_circuit {
 };
 
 struct user {
-	uint32_t serial; /* part of flow keys, so that nobody inherits flows; 0: never used
-			  */
+	uint32_t serial; /* part of flow keys, so that nobody inherits flows; 0: never used */
 	uint32_t left;	 /* order in which slots were left; 0: never */
 	bool alive;	 /* false: left, and only keeps late answers away from others */
 	unsigned int owned;

@@ -62,8 +62,7 @@ take_name(const uint8_t *p, size_t len, struct peel_socks_target *out)
 	}
 	memcpy(out->name, p, len);
 	out->name[len] = '\0';
-	/* Many clients send addresses as names. With a colon, it is an IPv6 address or invalid.
-	 */
+	/* Many clients send addresses as names. With a colon, it is an IPv6 address or invalid. */
 	if (strpbrk(out->name, ":[]") != NULL) {
 		if (strchr(out->name, '[') != NULL ||
 			peel_addr_parse(out->name, 0, &literal) != 0 ||

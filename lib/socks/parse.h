@@ -52,8 +52,7 @@ ssize_t socks_parse_login(const uint8_t *p, size_t len, struct socks_login *out)
 ssize_t socks_parse_request(
 	const uint8_t *p, size_t len, uint8_t *command, struct peel_socks_target *out);
 
-/** Parse the header of a datagram. @return its length, or -EBADMSG (fragments, too). Never 0.
- */
+/** Parse the header of a datagram. @return its length, or -EBADMSG (fragments, too). Never 0. */
 ssize_t socks_parse_datagram(const uint8_t *p, size_t len, struct peel_socks_target *to);
 
 /** Build a reply. @return its length. */

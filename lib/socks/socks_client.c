@@ -259,8 +259,7 @@ take_http(struct client *c)
 		socks_client_close(c);
 }
 
-/* Take one message of the handshake. @return bytes taken, 0 if it needs more, or -errno.
- */
+/* Take one message of the handshake. @return bytes taken, 0 if it needs more, or -errno. */
 static ssize_t
 take_message(struct client *c)
 {

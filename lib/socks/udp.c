@@ -29,8 +29,7 @@ on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	*buf = uv_buf_init((char *)s->rx, s->rx != NULL ? BURST * SLOT : 0);
 }
 
-/* Whether a datagram is the client's. An association learns its port from the first one.
- */
+/* Whether a datagram is the client's. An association learns its port from the first one. */
 static bool
 is_of_user(struct peel_socks_assoc *a, const struct peel_addr *from)
 {

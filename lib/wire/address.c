@@ -103,8 +103,8 @@ peel_write_address(struct peel_writer *w, const struct peel_host *h)
 	peel_write_u16(w, h->addr.port);
 }
 
-/* Bytes of the sequence that starts with `first`, and the smallest code point that needs as many;
- * 0: not a start. */
+/* The length of the UTF-8 sequence that starts with `first`, and the smallest code point that needs
+ * that many bytes; 0: not a start byte. */
 static size_t
 utf8_sequence(uint8_t first, uint32_t *smallest)
 {
@@ -144,7 +144,7 @@ peel_utf8_valid(const uint8_t *p, size_t len)
 				return false;
 			code = code << 6 | (p[i + k] & 0x3f);
 		}
-		/* Overlong forms, UTF-16 surrogates and numbers beyond Unicode are not UTF-8. */
+		/* Reject overlong forms, UTF-16 surrogates and numbers beyond Unicode. */
 		if (code < smallest || (code >= 0xd800 && code <= 0xdfff) || code > 0x10ffff)
 			return false;
 		i += n;

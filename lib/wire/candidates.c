@@ -43,8 +43,8 @@ peel_candidates_parse(const uint8_t *list, size_t len, struct peel_candidates *o
 
 		if (r.bad)
 			return -EBADMSG;
-		/* Only the first pair of equal neighbours separates; later ones are just
-		 * entries. */
+		/* Only the first pair of equal neighbours separates; later ones are plain entries.
+		 */
 		if (!separated && out->n > 0 && span_equal(&key, &out->key[out->n - 1])) {
 			separated = true;
 			out->n_relays = out->n - 1;

@@ -103,7 +103,8 @@ tagged_ipv4(const uint8_t *p, struct peel_host *out)
 int
 peel_data_parse(const uint8_t *body, size_t len, struct peel_msg_data *out)
 {
-	/* Nearly all data cells carry two IPv4 addresses: one length check, then fixed offsets. */
+	/* Fast path: nearly all data cells carry two IPv4 addresses. One length check, then fixed
+	 * offsets. */
 	if (len >= 2 * TAGGED_IPV4_LEN && body[0] == PEEL_HOST_IPV4 &&
 		body[TAGGED_IPV4_LEN] == PEEL_HOST_IPV4) {
 		tagged_ipv4(body, &out->destination);
@@ -120,7 +121,7 @@ peel_data_parse(const uint8_t *body, size_t len, struct peel_msg_data *out)
 	return r.bad ? -EBADMSG : 0;
 }
 
-/* Takes the short form: type 1, 7 bytes. */
+/* Whether the host has the short form: type 1, 7 bytes. */
 static bool
 is_short(const struct peel_host *h)
 {

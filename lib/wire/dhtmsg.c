@@ -5,7 +5,7 @@
 
 #include "peel_dhtmsg.h"
 
-/* Every body has to be consumed exactly. */
+/* Bodies must be consumed exactly. */
 static int
 finish(const struct peel_reader *r)
 {
@@ -14,7 +14,7 @@ finish(const struct peel_reader *r)
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
-/* How many follow; more than @p max are refused. */
+/* Read the length of a list; more than @p max is bad. */
 static uint8_t
 read_count(struct peel_reader *r, uint8_t max)
 {

@@ -20,7 +20,7 @@ write_addr(struct peel_writer *w, bool new_style, const struct peel_addr *a)
 		peel_write_ipv4(w, a);
 }
 
-/* The two styles have these fields in opposite order. */
+/* The two styles order these fields differently. */
 static void
 read_bits_and_identifier(struct peel_reader *r, bool new_style, uint8_t *bits, uint16_t *identifier)
 {
@@ -130,7 +130,7 @@ peel_puncture_request_parse(const uint8_t *data, size_t len, struct peel_punctur
 	new_style = id == PEEL_MSG_PUNCTURE_REQUEST_NEW;
 	if (!new_style && id != PEEL_MSG_PUNCTURE_REQUEST)
 		return -EBADMSG;
-	peel_read_u64(&r); /* clock: nobody acts on it */
+	peel_read_u64(&r); /* clock: not used */
 	out->lan_walker = read_addr(&r, new_style);
 	out->wan_walker = read_addr(&r, new_style);
 	out->identifier = peel_read_u16(&r);

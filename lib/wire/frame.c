@@ -8,8 +8,8 @@
 static const uint8_t pk_magic[10] = {'L', 'i', 'b', 'N', 'a', 'C', 'L', 'P', 'K', ':'};
 
 /*
- * Legacy keys: DER SubjectPublicKeyInfo of an uncompressed point on one of four binary curves.
- * Everything up to the point is fixed for a curve, so comparing these bytes replaces a DER parser.
+ * Legacy keys: DER SubjectPublicKeyInfo of an uncompressed point on one of four binary curves. For
+ * each curve, everything before the point is fixed, so comparing these bytes replaces a DER parser.
  * Source: protocol section 5.2.
  */
 #define EC_ALGORITHM(curve)                                                                        \
@@ -56,7 +56,7 @@ peel_read_pk(struct peel_reader *r)
 	return pk;
 }
 
-/* Length of the signatures of a legacy key, 0 when it is none. */
+/* Length of a legacy key's signatures, 0 if it is not one. */
 static size_t
 legacy_signature_len(struct peel_span pk)
 {

@@ -125,7 +125,7 @@ peel_peers_request_build(
 	return peel_writer_len(&w);
 }
 
-/* `payload`: a length, and a structure that is exactly as long. */
+/* Read a `payload`: a length, and a structure of exactly that length. */
 static struct peel_introduction
 read_introduction(struct peel_reader *r)
 {
@@ -227,7 +227,7 @@ peel_pex_community(
 	size_t i = PEEL_COMMUNITY_LEN;
 
 	memcpy(community, info_hash, PEEL_COMMUNITY_LEN);
-	while (i > 0) { /* plus one, as one number of 160 bits */
+	while (i > 0) { /* add one to the hash, as a 160-bit number */
 		if (++community[--i] != 0)
 			return true;
 	}

@@ -58,7 +58,7 @@ peel_discovery_ping_parse(const uint8_t *data, size_t len, uint16_t *identifier)
 	struct peel_reader r = peel_reader_init(data, len);
 
 	peel_read_bytes(&r, PEEL_HEADER_LEN);
-	peel_read_u64(&r); /* clock: nobody acts on it */
+	peel_read_u64(&r); /* clock: not used */
 	*identifier = peel_read_u16(&r);
 	return r.bad || peel_reader_left(&r) > 0 ? -EBADMSG : 0;
 }

@@ -4,9 +4,10 @@
 #pragma once
 
 /*
- * Cells and the messages inside them. Source: protocol sections 11, 13 and 14. Message views start
- * AFTER the message id byte; inside cells extra bytes behind the last field are ignored. Thread:
- * any.
+ * Cells and the messages inside them. Source: protocol sections 11, 13 and 14. Thread: any.
+ *
+ * Parsers take the body AFTER the message id byte and ignore extra bytes after the last field. They
+ * return 0 or -EBADMSG, and what they fill in borrows the caller's bytes.
  */
 
 #include "peel_wire.h"
@@ -67,33 +68,33 @@ struct peel_cell {
 	struct peel_span message; /* id and body, or salt, ciphertext, tag */
 };
 
-/** -EBADMSG when shorter than PEEL_CELL_MIN or byte 22 is not 0. The prefix is the caller's to
- * compare. */
+/** Split a cell (section 11). -EBADMSG: shorter than PEEL_CELL_MIN, or byte 22 is not 0. The caller
+ * compares the prefix. */
 int peel_cell_parse(const uint8_t *data, size_t len, struct peel_cell *out) PEEL_MUST_USE;
-/** Write the 29 byte header. */
+/** Write the 29-byte header of a cell (section 11). */
 void peel_cell_header(uint8_t out[PEEL_CELL_HEADER_LEN], const uint8_t prefix[PEEL_PREFIX_LEN],
 	uint32_t cid, bool plain, bool early);
 
 struct peel_msg_create {
 	uint16_t identifier;
-	struct peel_span pk; /* sender's node key, 74 bytes, checked */
+	struct peel_span pk; /* node key of the sender, 74 bytes, checked */
 	struct peel_span x;  /* 32 bytes */
 };
 
-/** created, extended and created-e2e: the same body. */
+/** created, extended and created-e2e have the same body. */
 struct peel_msg_created {
 	uint16_t identifier;
 	struct peel_span y;    /* 32 bytes */
 	struct peel_span auth; /* 32 bytes */
-	/* sealed candidate list, may be empty; of created-e2e: sealed rendezvous info */
+	/* sealed candidate list, may be empty; in created-e2e, sealed rendezvous info */
 	struct peel_span candidates_enc;
 };
 
 struct peel_msg_extend {
 	uint16_t identifier;
-	struct peel_span pk;	  /* next node, 74 bytes, checked */
+	struct peel_span pk;	  /* of the next node, 74 bytes, checked */
 	struct peel_span x;	  /* 32 bytes */
-	struct peel_addr address; /* none: take it from the candidate list */
+	struct peel_addr address; /* family NONE: take it from the candidate list */
 };
 
 struct peel_msg_data {
@@ -107,54 +108,64 @@ struct peel_msg_destroy {
 	uint16_t reason;
 };
 
-/** test-request and test-response, both kinds: the Rust endpoint's identifier has 32 bits, the
- * other 16. */
+/** test-request and test-response. Identifiers have 16 bits, or 32 in the Rust endpoint's variants.
+ */
 struct peel_msg_test {
 	uint32_t identifier;
-	uint16_t response_size; /* of requests only */
+	uint16_t response_size; /* only in requests */
 	struct peel_span data;
 };
 
-/** An ephemeral point: `varlenH` of exactly 32 bytes; any other length is bad. */
+/** Borrow an ephemeral point: a `varlenH` of exactly 32 bytes; any other length is bad. */
 struct peel_span peel_read_point(struct peel_reader *r);
 
+/** Parse create, section 14.2. */
 int peel_create_parse(const uint8_t *body, size_t len, struct peel_msg_create *out) PEEL_MUST_USE;
+/** Parse created, extended (section 14.3) or created-e2e (section 14.9). */
 int peel_created_parse(const uint8_t *body, size_t len, struct peel_msg_created *out) PEEL_MUST_USE;
+/** Parse extend, section 14.4. */
 int peel_extend_parse(const uint8_t *body, size_t len, struct peel_msg_extend *out) PEEL_MUST_USE;
+/** Parse data, section 14.1. */
 int peel_data_parse(const uint8_t *body, size_t len, struct peel_msg_data *out) PEEL_MUST_USE;
-/** Body of the signed destroy datagram: exactly 6 bytes. */
+/** Parse the body of the signed destroy datagram, exactly 6 bytes: section 14.7. */
 int peel_destroy_parse(const uint8_t *body, size_t len, struct peel_msg_destroy *out) PEEL_MUST_USE;
-/** ping, pong and the other messages whose body begins with (and usually is) a 16 bit
- * identifier. */
+/** Parse the 16-bit identifier that begins (and usually is) the body of ping, pong and others:
+ * sections 14.6 and 14.8. */
 int peel_identifier_parse(const uint8_t *body, size_t len, uint16_t *identifier) PEEL_MUST_USE;
-/** @p id one of PEEL_MSG_TEST_*: it decides the layout. */
+/** Parse a test message, sections 14.10 and 22.1. @p id is one of PEEL_MSG_TEST_* and decides the
+ * layout. */
 int peel_test_parse(
 	uint8_t id, const uint8_t *body, size_t len, struct peel_msg_test *out) PEEL_MUST_USE;
 
-/* Builders write the message id and the body. */
+/* Builders write the message id and the body. They return the length or -ENOSPC. */
+
+/** Build create, section 14.2. */
 int peel_create_build(uint8_t *out, size_t size, const struct peel_msg_create *m);
-/** @p id PEEL_MSG_CREATED, PEEL_MSG_EXTENDED or PEEL_MSG_CREATED_E2E. */
+/** Build the message @p id: PEEL_MSG_CREATED, PEEL_MSG_EXTENDED or PEEL_MSG_CREATED_E2E. */
 int peel_created_build(uint8_t *out, size_t size, uint8_t id, const struct peel_msg_created *m);
+/** Build extend, section 14.4. */
 int peel_extend_build(uint8_t *out, size_t size, const struct peel_msg_extend *m);
+/** Build data, section 14.1. */
 int peel_data_build(uint8_t *out, size_t size, const struct peel_msg_data *m);
-/** ping, pong, intro-established, linked-e2e: @p id and the identifier, 3 bytes. */
+/** Build a message of an identifier alone, 3 bytes: ping, pong, intro-established or linked-e2e. */
 int peel_identifier_build(uint8_t *out, size_t size, uint8_t id, uint16_t identifier);
+/** Build a test message, sections 14.10 and 22.1. @p id is one of PEEL_MSG_TEST_*. */
 int peel_test_build(uint8_t *out, size_t size, uint8_t id, const struct peel_msg_test *m);
-/** The body alone: the frame is begun with peel_signed_begin() and ended with peel_sign(). */
+/** Write the body of destroy, section 14.7. Frame it with peel_signed_begin() and peel_sign(). */
 void peel_destroy_body(uint8_t out[PEEL_DESTROY_BODY_LEN], const struct peel_msg_destroy *m);
 
-/** `varlenH-list` of 74-byte keys, section 14.5: relays, then the first exit twice, then the other
- * exits. Pointers are to 74-byte keys. @return length or -ENOSPC. */
+/** Build a candidate list, section 14.5: a `varlenH-list` of relays, the first exit twice, then the
+ * other exits. Pointers are to 74-byte keys. @return its length or -ENOSPC. */
 int peel_candidates_build(uint8_t *out, size_t size, const uint8_t *const *relays, size_t n_relays,
 	const uint8_t *const *exits, size_t n_exits);
 
 struct peel_candidates {
 	struct peel_span key[255];
-	size_t n;	 /* keys in list order, the separator's duplicate left out */
+	size_t n;	 /* keys in list order, without the separator's duplicate */
 	size_t n_relays; /* key[0 .. n_relays) are relays, the rest exits */
 };
 
-/** Split an opened list. Keys of other kinds than 25519 stay in the list: callers skip what
- * peel_pk_valid refuses. */
+/** Split an opened candidate list. 0 or -EBADMSG. Keys other than 25519 stay in the list: callers
+ * skip what peel_pk_valid() rejects. */
 int peel_candidates_parse(
 	const uint8_t *list, size_t len, struct peel_candidates *out) PEEL_MUST_USE;

@@ -4,11 +4,12 @@
 #pragma once
 
 /*
- * Bodies of DHT messages. All are signed without clock: peel_signed_parse() and peel_signed_begin()
- * do the frame. Bodies must be consumed exactly. Source: protocol section 21.1. Thread: any.
+ * Bodies of DHT messages. All are signed, without a clock: peel_signed_parse() and
+ * peel_signed_begin() handle the frame. Bodies must be consumed exactly. Source: protocol section
+ * 21.1. Thread: any.
  *
  * Parsers return 0 or -EBADMSG, and what they fill in borrows the caller's bytes. Writers append to
- * the frame; they write what they are given, so that a test can build what nobody should send.
+ * the frame. They do not check what they write, so that tests can build what nobody should send.
  */
 
 #include "peel_wire.h"
@@ -16,8 +17,8 @@
 #define PEEL_DHT_KEY_LEN 20 /* targets: keys of values, member ids, node ids */
 #define PEEL_DHT_TOKEN_LEN 20
 #define PEEL_DHT_VALUE_MAX 170 /* bytes of one stored value, section 21.7 */
-#define PEEL_DHT_VALUES_MAX 8  /* in one message */
-#define PEEL_DHT_NODES_MAX 8   /* in one message */
+#define PEEL_DHT_VALUES_MAX 8  /* per message */
+#define PEEL_DHT_NODES_MAX 8   /* per message */
 
 enum peel_dht_id {
 	PEEL_MSG_DHT_PING_REQUEST = 1,
@@ -38,7 +39,7 @@ struct peel_dht_values {
 	struct peel_span value[PEEL_DHT_VALUES_MAX];
 };
 
-/** Where a node is and whose it is. The key may be of a kind we do not use: ask peel_pk_valid(). */
+/** A node's address and key. The key may be of a kind we do not use: check with peel_pk_valid(). */
 struct peel_dht_contact {
 	struct peel_addr addr;
 	struct peel_span pk;
@@ -89,52 +90,68 @@ struct peel_dht_connect_peer_response {
 	struct peel_dht_contacts nodes;
 };
 
-/** An identifier alone: ping-request, and the responses to ping, store and store-peer, which copy
- * that of their request. */
+/** Parse an identifier alone: ping-request, and the responses to ping, store and store-peer, which
+ * echo the identifier of their request. */
 int peel_dht_plain_parse(struct peel_span body, uint32_t *identifier) PEEL_MUST_USE;
+/** Write an identifier alone. */
 void peel_dht_plain_write(struct peel_writer *w, uint32_t identifier);
 
-/* More values or nodes in a list than a node may send are refused. */
+/* Parsers reject lists with more values or nodes than a node may send. */
+
+/** Parse store-request. */
 int peel_dht_store_request_parse(
 	struct peel_span body, struct peel_dht_store_request *out) PEEL_MUST_USE;
+/** Parse find-request. */
 int peel_dht_find_request_parse(
 	struct peel_span body, struct peel_dht_find_request *out) PEEL_MUST_USE;
+/** Parse find-response. */
 int peel_dht_find_response_parse(
 	struct peel_span body, struct peel_dht_find_response *out) PEEL_MUST_USE;
+/** Parse store-peer-request. */
 int peel_dht_store_peer_request_parse(
 	struct peel_span body, struct peel_dht_store_peer_request *out) PEEL_MUST_USE;
+/** Parse connect-peer-request. */
 int peel_dht_connect_peer_request_parse(
 	struct peel_span body, struct peel_dht_connect_peer_request *out) PEEL_MUST_USE;
+/** Parse connect-peer-response. */
 int peel_dht_connect_peer_response_parse(
 	struct peel_span body, struct peel_dht_connect_peer_response *out) PEEL_MUST_USE;
 
+/** Write store-request. */
 void peel_dht_store_request_write(struct peel_writer *w, const struct peel_dht_store_request *m);
+/** Write find-request. */
 void peel_dht_find_request_write(struct peel_writer *w, const struct peel_dht_find_request *m);
+/** Write find-response. */
 void peel_dht_find_response_write(struct peel_writer *w, const struct peel_dht_find_response *m);
+/** Write store-peer-request. */
 void peel_dht_store_peer_request_write(
 	struct peel_writer *w, const struct peel_dht_store_peer_request *m);
+/** Write connect-peer-request. */
 void peel_dht_connect_peer_request_write(
 	struct peel_writer *w, const struct peel_dht_connect_peer_request *m);
+/** Write connect-peer-response. */
 void peel_dht_connect_peer_response_write(
 	struct peel_writer *w, const struct peel_dht_connect_peer_response *m);
 
 /* ---- stored values, section 21.7 ------------------------------------------------------------- */
 
-/** A stored blob taken apart. */
+/** A stored blob, split. */
 struct peel_dht_value {
 	struct peel_span data;
 	bool is_signed;
-	/* the rest of signed ones only */
+	/* the rest only if signed */
 	uint32_t version;	    /* time in seconds */
-	struct peel_span pk;	    /* 74 bytes with good magic */
+	struct peel_span pk;	    /* 74 bytes with the right magic */
 	struct peel_span covered;   /* what the signature covers */
 	struct peel_span signature; /* 64 bytes, NOT verified here */
 };
 
-/** -EBADMSG: neither an unsigned blob nor one signed with a 25519 key. Its length is not looked
- * at. */
+/** Split a stored blob of any length. -EBADMSG: neither an unsigned blob nor one signed with a
+ * 25519 key. */
 int peel_dht_value_parse(struct peel_span blob, struct peel_dht_value *out) PEEL_MUST_USE;
+/** Write an unsigned blob. */
 void peel_dht_value_write_unsigned(struct peel_writer *w, struct peel_span data);
-/** All but the signature, which peel_sign() appends; the blob has to start the writer. */
+/** Write a signed blob up to its signature, which peel_sign() appends. The writer must start with
+ * the blob. */
 void peel_dht_value_begin_signed(struct peel_writer *w, struct peel_span data, uint32_t version,
 	const uint8_t pk[PEEL_PK_LEN]);

@@ -5,8 +5,10 @@
 
 /*
  * Bodies of discovery messages, old style (IPv4) and new style (tagged addresses), and of the
- * discovery community. The frame is split and built by peel_signed_* and peel_unsigned_begin.
- * Source: protocol sections 7, 9, 10. Bodies must be consumed exactly. Thread: any.
+ * discovery community. peel_signed_*() and peel_unsigned_begin() handle the frame. Bodies must be
+ * consumed exactly. Source: protocol sections 7, 9, 10. Thread: any.
+ *
+ * Parsers return 0 or -EBADMSG, and what they fill in borrows the caller's bytes.
  */
 
 #include "peel_wire.h"
@@ -39,7 +41,7 @@ enum peel_peer_flag {
 	PEEL_FLAG_EXIT_HTTP = 32768,
 };
 
-/* Bits of requests and of old style responses (section 7); new style responses use only
+/* Bits of requests and of old-style responses (section 7). New-style responses use only
  * INTRO_NEW_233. */
 #define PEEL_BITS_ADVICE 0x01
 #define PEEL_BITS_REQUEST_NEW_STYLE 0x20
@@ -85,32 +87,47 @@ struct peel_similarity_response {
 	struct peel_span tail;	      /* (mid 20, u32) pairs, usually empty */
 };
 
-/* Parsers take the body of the frame; new_style chooses the layout. */
+/* Parsers of signed messages take the body of the frame; new_style selects the layout. */
+
+/** Parse introduction-request, section 7.1. */
 int peel_intro_request_parse(
 	struct peel_span body, bool new_style, struct peel_intro_request *out) PEEL_MUST_USE;
+/** Parse introduction-response, section 7.2. */
 int peel_intro_response_parse(
 	struct peel_span body, bool new_style, struct peel_intro_response *out) PEEL_MUST_USE;
+/** Parse puncture, section 7.4. */
 int peel_puncture_parse(
 	struct peel_span body, bool new_style, struct peel_puncture *out) PEEL_MUST_USE;
+/** Parse similarity-request, section 9. */
 int peel_similarity_request_parse(
 	struct peel_span body, struct peel_similarity_request *out) PEEL_MUST_USE;
+/** Parse similarity-response, section 9. */
 int peel_similarity_response_parse(
 	struct peel_span body, struct peel_similarity_response *out) PEEL_MUST_USE;
 
-/* Unsigned messages: the whole datagram, after the caller compared the prefix. */
+/* Parsers of unsigned messages take the whole datagram, whose prefix the caller has compared. */
+
+/** Parse puncture-request, section 7.3. */
 int peel_puncture_request_parse(
 	const uint8_t *data, size_t len, struct peel_puncture_request *out) PEEL_MUST_USE;
-/** Discovery ping and pong: identifier at the end of an unsigned frame with clock. */
+/** Parse discovery ping or pong, section 9. */
 int peel_discovery_ping_parse(const uint8_t *data, size_t len, uint16_t *identifier) PEEL_MUST_USE;
 
-/* Writers of bodies: append to a frame begun with peel_signed_begin or peel_unsigned_begin. */
+/* Writers append the body to a frame begun with peel_signed_begin() or peel_unsigned_begin(). */
+
+/** Write introduction-request, section 7.1. */
 void peel_intro_request_write(
 	struct peel_writer *w, bool new_style, const struct peel_intro_request *m);
+/** Write introduction-response, section 7.2. */
 void peel_intro_response_write(
 	struct peel_writer *w, bool new_style, const struct peel_intro_response *m);
+/** Write puncture, section 7.4. */
 void peel_puncture_write(struct peel_writer *w, bool new_style, const struct peel_puncture *m);
+/** Write puncture-request, section 7.3. */
 void peel_puncture_request_write(
 	struct peel_writer *w, bool new_style, const struct peel_puncture_request *m);
+/** Write similarity-request, section 9. */
 void peel_similarity_request_write(struct peel_writer *w, const struct peel_similarity_request *m);
+/** Write similarity-response, section 9. */
 void peel_similarity_response_write(
 	struct peel_writer *w, const struct peel_similarity_response *m);

@@ -5,7 +5,7 @@
 
 #include "peel_wire.h"
 
-/* Stands in for the NULL of an empty input, so that pointer arithmetic stays defined. */
+/* Replaces the NULL of an empty input, so that pointer arithmetic stays defined. */
 static const uint8_t nothing;
 
 struct peel_reader
@@ -22,7 +22,7 @@ peel_reader_left(const struct peel_reader *r)
 	return (size_t)(r->end - r->p);
 }
 
-/* After a miss nothing is left to read, so every later read misses too and `bad` stays set. */
+/* After a failed read nothing is left, so every later read fails too and `bad` stays set. */
 static void
 set_bad(struct peel_reader *r)
 {
@@ -107,7 +107,7 @@ peel_writer_len(const struct peel_writer *w)
 	return w->full ? -ENOSPC : (int)(w->p - w->start);
 }
 
-/* The place for n more bytes, or NULL. */
+/* Room for n more bytes, or NULL. */
 static uint8_t *
 claim(struct peel_writer *w, size_t n)
 {
