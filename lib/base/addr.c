@@ -133,16 +133,6 @@ peel_addr_from_sockaddr(const struct sockaddr_storage *in, struct peel_addr *out
 	return 0;
 }
 
-/* Two rounds of a 64x64->128 bit multiply, folded: enough to spread keys that others choose, with a
- * secret seed. */
-static inline uint64_t
-fold(uint64_t a, uint64_t b)
-{
-	__uint128_t m = (__uint128_t)a * b;
-
-	return (uint64_t)m ^ (uint64_t)(m >> 64);
-}
-
 bool
 peel_addr_is_host(const struct peel_addr *a)
 {
@@ -170,18 +160,4 @@ peel_addr_source(const struct peel_addr *a)
 	if (source.family == PEEL_FAMILY_IPV6)
 		memset(source.ip + IPV6_SOURCE_BYTES, 0, sizeof(source.ip) - IPV6_SOURCE_BYTES);
 	return source;
-}
-
-uint64_t
-peel_addr_hash(const struct peel_addr *a, uint32_t extra, uint64_t seed)
-{
-	uint64_t w0, w1;
-	uint32_t w2;
-
-	memcpy(&w0, a->ip, sizeof(w0));
-	memcpy(&w1, a->ip + 8, sizeof(w1));
-	memcpy(&w2, &a->port, sizeof(w2));
-	uint64_t h = fold(w0 ^ seed, w1 ^ 0x9e3779b97f4a7c15u ^ (seed << 32 | seed >> 32));
-
-	return fold(h ^ ((uint64_t)extra << 32 | w2), seed ^ 0xd6e8feb86659fd93u);
 }

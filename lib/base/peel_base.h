@@ -118,9 +118,13 @@ struct sockaddr_storage;
 unsigned int peel_addr_to_sockaddr(const struct peel_addr *a, struct sockaddr_storage *out);
 int peel_addr_from_sockaddr(const struct sockaddr_storage *in, struct peel_addr *out) PEEL_MUST_USE;
 
-/** 64-bit mix of a 20-byte address and a 32-bit number, keyed by @p seed (so that strangers cannot
- * aim at buckets). */
+/* ---- hashes: a secret seed keeps strangers from aiming at buckets ---------------------------- */
+
+/** Of an address and a number. Thread: any. */
 uint64_t peel_addr_hash(const struct peel_addr *a, uint32_t extra, uint64_t seed);
+
+/** Of anything else. Thread: any. */
+uint64_t peel_hash_bytes(const void *bytes, size_t len, uint64_t seed);
 
 /* ---- numbers that are not secret ------------------------------------------------------------- */
 

@@ -16,9 +16,9 @@
 
 #include "peel_aead.h"
 #include "peel_base.h"
+#include "peel_links.h"
 #include "peel_rcu.h"
 
-#define PEEL_NONE UINT32_MAX /* no slot */
 #define PEEL_ROUTE_SESSIONS_MAX (1u << 29)
 /* routes of one circuit id that are found by the id alone */
 #define PEEL_ROUTE_SAME_CID_MAX 8
