@@ -342,7 +342,7 @@ overlay_intro_request(struct peel_overlay *ov, enum peel_community c, const stru
 	if (s->legacy)
 		return answer_bootstrap(ov, c, from, s, &m, new_style);
 	struct ov_peer *p = overlay_peers_at_home(&ov->peers, s->pk.p, from);
-	bool full = ov->peers.n_free == 0 ||
+	bool full = ov->peers.slots.n == ov->peers.slots.size ||
 		    (ov->conf.max_peers >= 0 && ov->peers.n[c] > (uint32_t)ov->conf.max_peers);
 
 	if (full && overlay_peers_by_key(&ov->peers, s->pk.p) == NULL) {

@@ -8,6 +8,7 @@
  * seen from outside.
  */
 
+#include "peel_links.h"
 #include "peel_overlay.h"
 #include "peel_rate.h"
 
@@ -29,27 +30,6 @@
  * forwarder in the middle nor a second interface can make it flap. One idle time and one ping later
  * it may move. */
 #define PEEL_OVERLAY_STICKY_MS 40000
-
-/* ---- peer_index.c: chained hash over slots of an array --------------------------------------- */
-
-#define PEEL_SLOT_NONE UINT32_MAX
-
-struct ov_index {
-	uint32_t *head; /* [mask + 1] */
-	uint32_t *next; /* [slots] */
-	uint32_t mask;
-};
-
-int overlay_index_init(struct ov_index *x, uint32_t slots) PEEL_MUST_USE;
-void overlay_index_fini(struct ov_index *x);
-void overlay_index_add(struct ov_index *x, uint64_t hash, uint32_t slot);
-void overlay_index_del(struct ov_index *x, uint64_t hash, uint32_t slot);
-
-static inline uint32_t
-overlay_index_first(const struct ov_index *x, uint64_t hash)
-{
-	return x->head[hash & x->mask];
-}
 
 /* ---- scope.c: kinds of addresses ------------------------------------------------------------- */
 
@@ -100,6 +80,7 @@ struct ov_peer {
 	uint64_t pinged_ms;
 	uint64_t probed_ms;
 	uint32_t pos[PEEL_N_LISTS];
+	uint32_t next_key, next_addr, next_ip; /* of the same hash */
 };
 
 /** A dense array of slots, for random picks. */
@@ -111,11 +92,9 @@ struct ov_list_entry {
 /** Only who answered a request of ours at its address is in here. */
 struct ov_peers {
 	struct ov_peer *peer;
-	uint32_t n_max;
-	uint32_t *free_slot;
-	uint32_t n_free;
+	struct peel_slots slots;
 	uint64_t seed;
-	struct ov_index by_key, by_addr, by_ip;
+	struct peel_chains by_key, by_addr, by_ip;
 	struct ov_list_entry *list[PEEL_N_LISTS];
 	uint32_t n[PEEL_N_LISTS];
 };
@@ -158,12 +137,13 @@ struct ov_request {
 	bool live;
 	bool walk; /* counts against the walk's limit */
 	uint64_t sent_ms;
+	uint32_t next; /* of the same hash */
 };
 
 /** A ring in order of sending, so the oldest end is the one that expires. */
 struct ov_requests {
 	struct ov_request *request; /* [mask + 1] */
-	struct ov_index by_addr;
+	struct peel_chains by_addr;
 	uint32_t mask;
 	bool gives_way; /* when full the oldest is forgotten, instead of refusing the new one */
 	uint32_t head, tail; /* free running; tail is the oldest */
@@ -193,7 +173,7 @@ struct ov_stranger;
 /** The sources that came, in a ring: the oldest is forgotten for a new one. */
 struct ov_strangers {
 	struct ov_stranger *entry; /* [mask + 1] */
-	struct ov_index by_id;
+	struct peel_chains by_id;
 	uint32_t mask, next;
 	uint64_t seed;
 };
@@ -218,12 +198,13 @@ struct ov_allowance overlay_strangers_came(
 struct ov_walkable {
 	struct peel_addr addr;
 	bool new_style;
+	uint32_t next; /* of the same hash */
 };
 
 struct ov_walk {
 	struct ov_walkable entry[PEEL_OVERLAY_WALKABLE];
 	uint32_t n;
-	struct ov_index by_addr;
+	struct peel_chains by_addr;
 	uint64_t bootstrap_at; /* not before */
 	uint32_t bootstrap_wait_ms;
 	uint64_t refresh_at;

@@ -16,36 +16,31 @@ overlay_peers_init(struct ov_peers *t, uint32_t n_max, uint64_t seed)
 {
 	int rc;
 
-	t->n_max = n_max;
 	t->seed = seed;
 	t->peer = calloc(n_max, sizeof(*t->peer));
-	t->free_slot = calloc(n_max, sizeof(*t->free_slot));
-	if (t->peer == NULL || t->free_slot == NULL)
+	if (t->peer == NULL)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < n_max; i++)
-		t->free_slot[i] = n_max - 1 - i;
-	t->n_free = n_max;
+	peel_slots_init(&t->slots, n_max, PEEL_REUSE_SOON, PEEL_LINKS(t->peer, next_key));
 	for (unsigned int l = 0; l < PEEL_N_LISTS; l++) {
 		t->list[l] = calloc(n_max, sizeof(*t->list[l]));
 		if (t->list[l] == NULL)
 			return -ENOMEM;
 	}
-	if ((rc = overlay_index_init(&t->by_key, n_max)) != 0 ||
-		(rc = overlay_index_init(&t->by_addr, n_max)) != 0)
+	if ((rc = peel_chains_init(&t->by_key, n_max, PEEL_LINKS(t->peer, next_key))) != 0 ||
+		(rc = peel_chains_init(&t->by_addr, n_max, PEEL_LINKS(t->peer, next_addr))) != 0)
 		return rc;
-	return overlay_index_init(&t->by_ip, n_max);
+	return peel_chains_init(&t->by_ip, n_max, PEEL_LINKS(t->peer, next_ip));
 }
 
 void
 overlay_peers_fini(struct ov_peers *t)
 {
 	free(t->peer);
-	free(t->free_slot);
 	for (unsigned int l = 0; l < PEEL_N_LISTS; l++)
 		free(t->list[l]);
-	overlay_index_fini(&t->by_key);
-	overlay_index_fini(&t->by_addr);
-	overlay_index_fini(&t->by_ip);
+	peel_chains_fini(&t->by_key);
+	peel_chains_fini(&t->by_addr);
+	peel_chains_fini(&t->by_ip);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -55,15 +50,10 @@ slot_of(const struct ov_peers *t, const struct ov_peer *p)
 	return (uint32_t)(p - t->peer);
 }
 
-/* Keys are hashed through their mid: two serialisations may share either half. */
 static uint64_t
-hash_key(const struct ov_peers *t, const uint8_t mid[PEEL_MID_LEN])
+hash_key(const struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN])
 {
-	struct peel_addr as_addr;
-
-	_Static_assert(sizeof(as_addr) == PEEL_MID_LEN, "a mid hashes like an address");
-	memcpy(&as_addr, mid, sizeof(as_addr));
-	return peel_addr_hash(&as_addr, 1, t->seed);
+	return peel_hash_bytes(pk, PEEL_PK_LEN, t->seed);
 }
 
 static uint64_t
@@ -124,12 +114,9 @@ update_candidate(struct ov_peers *t, struct ov_peer *p)
 struct ov_peer *
 overlay_peers_by_key(const struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN])
 {
-	uint8_t mid[PEEL_MID_LEN];
+	uint32_t slot;
 
-	peel_mid(pk, PEEL_PK_LEN, mid);
-	uint32_t slot = overlay_index_first(&t->by_key, hash_key(t, mid));
-
-	for (; slot != PEEL_SLOT_NONE; slot = t->by_key.next[slot]) {
+	PEEL_CHAIN_FOREACH (slot, &t->by_key, hash_key(t, pk)) {
 		if (memcmp(t->peer[slot].pk, pk, PEEL_PK_LEN) == 0)
 			return &t->peer[slot];
 	}
@@ -149,10 +136,10 @@ struct ov_peer *
 overlay_peers_at(
 	const struct ov_peers *t, const struct peel_addr *addr, const struct ov_peer *after)
 {
-	uint32_t slot = after != NULL ? t->by_addr.next[slot_of(t, after)]
-				      : overlay_index_first(&t->by_addr, hash_addr(t, addr));
+	uint32_t slot =
+		after != NULL ? after->next_addr : *peel_chain(&t->by_addr, hash_addr(t, addr));
 
-	for (; slot != PEEL_SLOT_NONE; slot = t->by_addr.next[slot]) {
+	for (; slot != PEEL_NONE; slot = t->peer[slot].next_addr) {
 		if (peel_addr_equal(&t->peer[slot].addr, addr))
 			return &t->peer[slot];
 	}
@@ -181,12 +168,11 @@ overlay_peers_room(const struct ov_peers *t, const struct peel_addr *addr)
 	unsigned int n = 0;
 	uint32_t slot;
 
-	if (t->n_free == 0)
+	if (t->slots.n == t->slots.size)
 		return false;
 	if (peel_addr_is_local(addr))
 		return true;
-	slot = overlay_index_first(&t->by_ip, hash_ip(t, addr));
-	for (; slot != PEEL_SLOT_NONE; slot = t->by_ip.next[slot]) {
+	PEEL_CHAIN_FOREACH (slot, &t->by_ip, hash_ip(t, addr)) {
 		other = peel_addr_sender(&t->peer[slot].addr);
 		n += peel_addr_equal(&other, &source);
 	}
@@ -199,7 +185,7 @@ overlay_peers_add(struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN], const struc
 {
 	if (!overlay_peers_room(t, addr))
 		return NULL;
-	uint32_t slot = t->free_slot[--t->n_free];
+	uint32_t slot = peel_slots_take(&t->slots);
 	struct ov_peer *p = &t->peer[slot];
 
 	memset(p, 0, sizeof(*p));
@@ -207,9 +193,9 @@ overlay_peers_add(struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN], const struc
 	peel_mid(pk, PEEL_PK_LEN, p->mid);
 	p->addr = *addr;
 	p->answered_ms = now;
-	overlay_index_add(&t->by_key, hash_key(t, p->mid), slot);
-	overlay_index_add(&t->by_addr, hash_addr(t, addr), slot);
-	overlay_index_add(&t->by_ip, hash_ip(t, addr), slot);
+	peel_chains_add(&t->by_key, hash_key(t, p->pk), slot);
+	peel_chains_add(&t->by_addr, hash_addr(t, addr), slot);
+	peel_chains_add(&t->by_ip, hash_ip(t, addr), slot);
 	list_add(t, p, PEEL_LIST_ALL);
 	return p;
 }
@@ -221,10 +207,10 @@ overlay_peers_del(struct ov_peers *t, struct ov_peer *p)
 
 	for (unsigned int l = 0; l < PEEL_N_LISTS; l++)
 		list_del(t, p, l);
-	overlay_index_del(&t->by_key, hash_key(t, p->mid), slot);
-	overlay_index_del(&t->by_addr, hash_addr(t, &p->addr), slot);
-	overlay_index_del(&t->by_ip, hash_ip(t, &p->addr), slot);
-	t->free_slot[t->n_free++] = slot;
+	peel_chains_del(&t->by_key, hash_key(t, p->pk), slot);
+	peel_chains_del(&t->by_addr, hash_addr(t, &p->addr), slot);
+	peel_chains_del(&t->by_ip, hash_ip(t, &p->addr), slot);
+	peel_slots_give(&t->slots, slot);
 }
 
 void
@@ -253,11 +239,11 @@ overlay_peers_move(struct ov_peers *t, struct ov_peer *p, const struct peel_addr
 {
 	uint32_t slot = slot_of(t, p);
 
-	overlay_index_del(&t->by_addr, hash_addr(t, &p->addr), slot);
-	overlay_index_del(&t->by_ip, hash_ip(t, &p->addr), slot);
+	peel_chains_del(&t->by_addr, hash_addr(t, &p->addr), slot);
+	peel_chains_del(&t->by_ip, hash_ip(t, &p->addr), slot);
 	p->addr = *addr;
-	overlay_index_add(&t->by_addr, hash_addr(t, addr), slot);
-	overlay_index_add(&t->by_ip, hash_ip(t, addr), slot);
+	peel_chains_add(&t->by_addr, hash_addr(t, addr), slot);
+	peel_chains_add(&t->by_ip, hash_ip(t, addr), slot);
 	p->ping_pending = false;
 }
 

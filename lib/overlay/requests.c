@@ -15,14 +15,14 @@ overlay_requests_init(struct ov_requests *t, uint32_t n, bool gives_way, uint64_
 	t->request = calloc(n, sizeof(*t->request));
 	if (t->request == NULL)
 		return -ENOMEM;
-	return overlay_index_init(&t->by_addr, n);
+	return peel_chains_init(&t->by_addr, n, PEEL_LINKS(t->request, next));
 }
 
 void
 overlay_requests_fini(struct ov_requests *t)
 {
 	free(t->request);
-	overlay_index_fini(&t->by_addr);
+	peel_chains_fini(&t->by_addr);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -54,7 +54,7 @@ overlay_requests_add(struct ov_requests *t, const struct peel_addr *to, uint8_t 
 		.walk = walk,
 		.sent_ms = now,
 	};
-	overlay_index_add(&t->by_addr, hash(t, to, kind), slot);
+	peel_chains_add(&t->by_addr, hash(t, to, kind), slot);
 	return 0;
 }
 
@@ -62,9 +62,9 @@ struct ov_request *
 overlay_requests_match(struct ov_requests *t, const struct peel_addr *from, uint8_t kind,
 	uint16_t identifier, uint64_t now)
 {
-	uint32_t slot = overlay_index_first(&t->by_addr, hash(t, from, kind));
+	uint32_t slot;
 
-	for (; slot != PEEL_SLOT_NONE; slot = t->by_addr.next[slot]) {
+	PEEL_CHAIN_FOREACH (slot, &t->by_addr, hash(t, from, kind)) {
 		struct ov_request *r = &t->request[slot];
 
 		if (r->identifier == identifier && r->kind == kind &&
@@ -79,9 +79,9 @@ bool
 overlay_requests_recent(const struct ov_requests *t, const struct peel_addr *to, uint8_t kind,
 	uint64_t now, uint64_t within_ms)
 {
-	uint32_t slot = overlay_index_first(&t->by_addr, hash(t, to, kind));
+	uint32_t slot;
 
-	for (; slot != PEEL_SLOT_NONE; slot = t->by_addr.next[slot]) {
+	PEEL_CHAIN_FOREACH (slot, &t->by_addr, hash(t, to, kind)) {
 		const struct ov_request *r = &t->request[slot];
 
 		if (r->kind == kind && peel_addr_equal(&r->to, to) && now - r->sent_ms < within_ms)
@@ -98,7 +98,7 @@ overlay_requests_del(struct ov_requests *t, struct ov_request *r)
 	if (!r->live)
 		return;
 	r->live = false;
-	overlay_index_del(&t->by_addr, hash(t, &r->to, r->kind), (uint32_t)(r - t->request));
+	peel_chains_del(&t->by_addr, hash(t, &r->to, r->kind), (uint32_t)(r - t->request));
 }
 
 void

@@ -17,6 +17,7 @@
 struct ov_stranger {
 	/* of the source, keyed; a chance collision costs one of them its first contact */
 	uint64_t id;
+	uint32_t next; /* of the same hash */
 	bool asked; /* the last thing sent after first contact was a question: an answer is due */
 };
 
@@ -26,14 +27,15 @@ overlay_strangers_init(struct ov_strangers *t, uint32_t n, uint64_t seed)
 	t->mask = n - 1;
 	t->seed = seed;
 	t->entry = calloc(n, sizeof(*t->entry));
-	return t->entry != NULL ? overlay_index_init(&t->by_id, n) : -ENOMEM;
+	return t->entry != NULL ? peel_chains_init(&t->by_id, n, PEEL_LINKS(t->entry, next))
+				: -ENOMEM;
 }
 
 void
 overlay_strangers_fini(struct ov_strangers *t)
 {
 	free(t->entry);
-	overlay_index_fini(&t->by_id);
+	peel_chains_fini(&t->by_id);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -42,9 +44,9 @@ overlay_strangers_came(struct ov_strangers *t, const struct peel_addr *from, siz
 {
 	struct peel_addr source = peel_addr_sender(from);
 	uint64_t id = peel_addr_hash(&source, 5, t->seed) | 1; /* 0 is an empty entry */
-	uint32_t slot = overlay_index_first(&t->by_id, id);
+	uint32_t slot;
 
-	for (; slot != PEEL_SLOT_NONE; slot = t->by_id.next[slot]) {
+	PEEL_CHAIN_FOREACH (slot, &t->by_id, id >> 32) {
 		struct ov_stranger *e = &t->entry[slot];
 
 		if (e->id != id)
@@ -53,9 +55,9 @@ overlay_strangers_came(struct ov_strangers *t, const struct peel_addr *from, siz
 	}
 	slot = t->next++ & t->mask;
 	if (t->entry[slot].id != 0)
-		overlay_index_del(&t->by_id, t->entry[slot].id, slot);
+		peel_chains_del(&t->by_id, t->entry[slot].id >> 32, slot);
 	t->entry[slot] = (struct ov_stranger){.id = id};
-	overlay_index_add(&t->by_id, id, slot);
+	peel_chains_add(&t->by_id, id >> 32, slot);
 	return (struct ov_allowance){.bytes = len * FIRST_CONTACT / 100,
 		.first_contact = true,
 		.asked = &t->entry[slot].asked};

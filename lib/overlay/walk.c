@@ -19,13 +19,13 @@ int
 overlay_walk_init(struct ov_walk *w)
 {
 	w->bootstrap_wait_ms = BOOTSTRAP_FIRST_MS;
-	return overlay_index_init(&w->by_addr, PEEL_OVERLAY_WALKABLE);
+	return peel_chains_init(&w->by_addr, PEEL_OVERLAY_WALKABLE, PEEL_LINKS(w->entry, next));
 }
 
 void
 overlay_walk_fini(struct ov_walk *w)
 {
-	overlay_index_fini(&w->by_addr);
+	peel_chains_fini(&w->by_addr);
 }
 
 /* ---- walkable addresses ---------------------------------------------------------------------- */
@@ -39,9 +39,9 @@ hash(const struct peel_overlay *ov, const struct peel_addr *a)
 static bool
 known(const struct peel_overlay *ov, const struct ov_walk *w, const struct peel_addr *a)
 {
-	uint32_t slot = overlay_index_first(&w->by_addr, hash(ov, a));
+	uint32_t slot;
 
-	for (; slot != PEEL_SLOT_NONE; slot = w->by_addr.next[slot]) {
+	PEEL_CHAIN_FOREACH (slot, &w->by_addr, hash(ov, a)) {
 		if (peel_addr_equal(&w->entry[slot].addr, a))
 			return true;
 	}
@@ -53,12 +53,12 @@ take_out(struct peel_overlay *ov, struct ov_walk *w, uint32_t slot)
 {
 	uint32_t last = --w->n;
 
-	overlay_index_del(&w->by_addr, hash(ov, &w->entry[slot].addr), slot);
+	peel_chains_del(&w->by_addr, hash(ov, &w->entry[slot].addr), slot);
 	if (slot == last)
 		return;
-	overlay_index_del(&w->by_addr, hash(ov, &w->entry[last].addr), last);
+	peel_chains_del(&w->by_addr, hash(ov, &w->entry[last].addr), last);
 	w->entry[slot] = w->entry[last];
-	overlay_index_add(&w->by_addr, hash(ov, &w->entry[slot].addr), slot);
+	peel_chains_add(&w->by_addr, hash(ov, &w->entry[slot].addr), slot);
 }
 
 static bool
@@ -84,7 +84,7 @@ overlay_walk_offer(struct peel_overlay *ov, enum peel_community c, const struct 
 	if (w->n == PEEL_OVERLAY_WALKABLE)
 		take_out(ov, w, peel_random_below(ov->conf.env, w->n));
 	w->entry[w->n] = (struct ov_walkable){.addr = *addr, .new_style = new_style};
-	overlay_index_add(&w->by_addr, hash(ov, addr), w->n);
+	peel_chains_add(&w->by_addr, hash(ov, addr), w->n);
 	w->n++;
 }
 
