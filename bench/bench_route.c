@@ -169,10 +169,9 @@ retire_and_publish(void *arg)
 	const struct peel_route_table *t = w->table->t;
 
 	for (unsigned int i = 0; i < CHANGES; i++) {
-		const struct peel_addr *from = &w->change[i].in;
-		uint32_t slot;
+		const struct peel_route *r = &w->change[i];
+		uint32_t slot = peel_route_lookup(t, &r->in, r->in_cid);
 
-		peel_route_lookup_burst(t, &from, &w->change[i].in_cid, 1, &slot);
 		if (slot == PEEL_NONE)
 			bench_fail("a route is missing");
 		peel_route_retire(w->table->t, slot);

@@ -59,10 +59,8 @@ join(void *arg)
 	create(n);
 	for (unsigned int i = 0; i < CHUNK; i++) {
 		struct neighbour *nb = &n->neighbour[i];
-		const struct peel_addr *from = &nb->addr;
-		uint32_t slot;
+		uint32_t slot = peel_route_lookup(n->routes, &nb->addr, nb->cid);
 
-		peel_route_lookup_burst(n->routes, &from, &nb->cid, 1, &slot);
 		if (slot == PEEL_NONE)
 			bench_fail("a circuit was not joined");
 		nb->session = peel_route_at(n->routes, slot)->session;

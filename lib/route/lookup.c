@@ -8,14 +8,14 @@
 #define BURST_MAX 64
 #define UNSURE (PEEL_NONE - 1) /* nothing in the home group, but it was full */
 
-static uint32_t
-lookup_one(
-	const struct peel_route_table *t, uint64_t hash, const struct peel_addr *from, uint32_t cid)
+uint32_t
+route_find(
+	const struct peel_route_table *t, uint64_t hash, const struct peel_addr *in, uint32_t cid)
 {
 	struct index_walk w = index_walk_begin(&t->exact, hash);
 
 	for (uint32_t slot; (slot = index_walk_next(&t->exact, &w)) != PEEL_NONE;) {
-		if (route_is(peel_route_at(t, slot), from, cid))
+		if (route_is(peel_route_at(t, slot), in, cid))
 			return slot;
 	}
 	return PEEL_NONE;
@@ -58,10 +58,10 @@ peel_route_lookup_check(const struct peel_route_table *t, const struct peel_addr
 		 * once in 2^28 look-ups. */
 		if (__builtin_expect(slot[i] >= UNSURE, 0)) {
 			if (slot[i] == UNSURE)
-				slot[i] = lookup_one(t, hash[i], from[i], cid[i]);
+				slot[i] = route_find(t, hash[i], from[i], cid[i]);
 		} else if (__builtin_expect(
 				   !route_is(peel_route_at(t, slot[i]), from[i], cid[i]), 0)) {
-			slot[i] = lookup_one(t, hash[i], from[i], cid[i]);
+			slot[i] = route_find(t, hash[i], from[i], cid[i]);
 		}
 	}
 }
@@ -75,6 +75,12 @@ peel_route_lookup_burst(const struct peel_route_table *t, const struct peel_addr
 	peel_route_lookup_hash(t, from, cid, n, hash);
 	peel_route_lookup_find(t, hash, n, slot);
 	peel_route_lookup_check(t, from, cid, hash, n, slot);
+}
+
+uint32_t
+peel_route_lookup(const struct peel_route_table *t, const struct peel_addr *from, uint32_t cid)
+{
+	return route_find(t, route_hash(t, from, cid), from, cid);
 }
 
 uint32_t

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Paths are few, so plain memory and a list of free ones will do.
+ * Paths are few, so plain memory will do.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,8 +12,7 @@
 struct peel_paths {
 	struct peel_path_base base;
 	struct peel_rcu *rcu;
-	uint32_t *free; /* stack of unused indices */
-	uint32_t n_free;
+	struct peel_slots slots; /* free ones are linked by their last session */
 };
 
 int
@@ -29,18 +28,15 @@ peel_paths_new(uint32_t n, struct peel_rcu *rcu, struct peel_paths **out)
 	t->base.size = n;
 	t->rcu = rcu;
 	t->base.generations = calloc(n, sizeof(t->base.generations[0]));
-	t->free = calloc(n, sizeof(t->free[0]));
 	if (posix_memalign((void **)&t->base.paths, 64, n * sizeof(t->base.paths[0])) != 0)
 		t->base.paths = NULL;
-	if (t->base.generations == NULL || t->free == NULL || t->base.paths == NULL) {
+	if (t->base.generations == NULL || t->base.paths == NULL) {
 		peel_paths_free(t);
 		return -ENOMEM;
 	}
 	memset(t->base.paths, 0, n * sizeof(t->base.paths[0]));
-	while (t->n_free < n) {
-		t->free[t->n_free] = n - 1 - t->n_free;
-		t->n_free++;
-	}
+	peel_slots_init(&t->slots, n, PEEL_REUSE_SOON,
+		PEEL_LINKS(t->base.paths, session[PEEL_PATH_LAYERS_MAX - 1]));
 	*out = t;
 	return 0;
 }
@@ -52,7 +48,6 @@ peel_paths_free(struct peel_paths *t)
 		return;
 	free(t->base.paths);
 	free(t->base.generations);
-	free(t->free);
 	free(t);
 }
 
@@ -80,9 +75,9 @@ int
 peel_path_add(struct peel_paths *t, const struct peel_addr *first, uint32_t cid, uint8_t early,
 	uint32_t *path)
 {
-	if (t->n_free == 0)
+	*path = peel_slots_take(&t->slots);
+	if (*path == PEEL_NONE)
 		return -ENOSPC;
-	*path = t->free[--t->n_free];
 	struct peel_path *p = peel_path_at(t, *path);
 
 	clear(p, early);
@@ -128,7 +123,7 @@ release(void *arg, uint64_t path)
 	struct peel_paths *t = arg;
 
 	clear(peel_path_at(t, (uint32_t)path), 0);
-	t->free[t->n_free++] = (uint32_t)path;
+	peel_slots_give(&t->slots, (uint32_t)path);
 }
 
 void

@@ -141,6 +141,9 @@ int peel_route_publish(
 void peel_route_retire(struct peel_route_table *t, uint32_t slot);
 /** Set the outside endpoint of an EXIT route (relaxed store). */
 void peel_route_set_endpoint(struct peel_route_table *t, uint32_t slot, uint32_t endpoint);
+/** Find the routes of a circuit id, of whatever kind, that the id alone finds. @return how many. */
+unsigned int peel_routes_of_cid(
+	const struct peel_route_table *t, uint32_t cid, uint32_t out[PEEL_ROUTE_SAME_CID_MAX]);
 /** Whether any route, from whatever neighbour, uses this circuit id. */
 bool peel_route_cid_used(const struct peel_route_table *t, uint32_t cid);
 /** A fresh, unpredictable circuit id for the link to a next hop, in use nowhere. */
@@ -186,6 +189,9 @@ void peel_route_lookup_find(
 /** Compare whole keys: slot[i] becomes the same as with peel_route_lookup_burst(). */
 void peel_route_lookup_check(const struct peel_route_table *t, const struct peel_addr *const *from,
 	const uint32_t *cid, const uint64_t *hash, unsigned int n, uint32_t *slot);
+/** The same for one route, for callers that can wait for memory. Thread: also control. */
+uint32_t peel_route_lookup(
+	const struct peel_route_table *t, const struct peel_addr *from, uint32_t cid);
 /** Look up by circuit id alone, for cells that the burst missed. PEEL_NONE if there is no route. */
 uint32_t peel_route_lookup_any(const struct peel_route_table *t, uint32_t cid);
 

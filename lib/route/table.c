@@ -335,26 +335,17 @@ peel_session_count(const struct peel_route_table *t)
 
 /* ---- routes ---------------------------------------------------------------------------------- */
 
-static uint32_t
-find_exact(const struct peel_route_table *t, uint64_t hash, const struct peel_route *spec)
-{
-	struct index_walk w = index_walk_begin(&t->exact, hash);
-
-	for (uint32_t slot; (slot = index_walk_next(&t->exact, &w)) != PEEL_NONE;) {
-		if (route_is(peel_route_at(t, slot), &spec->in, spec->in_cid))
-			return slot;
-	}
-	return PEEL_NONE;
-}
-
-static unsigned int
-count_cid(const struct peel_route_table *t, uint32_t cid)
+unsigned int
+peel_routes_of_cid(
+	const struct peel_route_table *t, uint32_t cid, uint32_t out[PEEL_ROUTE_SAME_CID_MAX])
 {
 	struct index_walk w = index_walk_begin(&t->by_cid, route_cid_hash(t, cid));
 	unsigned int n = 0;
 
-	for (uint32_t slot; (slot = index_walk_next(&t->by_cid, &w)) != PEEL_NONE;)
-		n += peel_route_at(t, slot)->in_cid == cid;
+	for (uint32_t slot; (slot = index_walk_next(&t->by_cid, &w)) != PEEL_NONE;) {
+		if (peel_route_at(t, slot)->in_cid == cid)
+			out[n++] = slot;
+	}
 	return n;
 }
 
@@ -363,7 +354,9 @@ count_cid(const struct peel_route_table *t, uint32_t cid)
 static void
 add_by_cid(struct peel_route_table *t, uint32_t cid, uint32_t slot)
 {
-	if (count_cid(t, cid) < PEEL_ROUTE_SAME_CID_MAX)
+	uint32_t others[PEEL_ROUTE_SAME_CID_MAX];
+
+	if (peel_routes_of_cid(t, cid, others) < PEEL_ROUTE_SAME_CID_MAX)
 		index_add(&t->by_cid, route_cid_hash(t, cid), slot);
 }
 
@@ -383,7 +376,7 @@ int
 peel_route_publish(struct peel_route_table *t, const struct peel_route *spec, uint32_t *slot)
 {
 	uint64_t hash = route_hash(t, &spec->in, spec->in_cid);
-	uint32_t old = find_exact(t, hash, spec), i;
+	uint32_t old = route_find(t, hash, &spec->in, spec->in_cid), i;
 
 	if (slot != NULL)
 		*slot = PEEL_NONE;
@@ -435,7 +428,9 @@ peel_route_set_endpoint(struct peel_route_table *t, uint32_t slot, uint32_t endp
 bool
 peel_route_cid_used(const struct peel_route_table *t, uint32_t cid)
 {
-	return count_cid(t, cid) > 0;
+	uint32_t slots[PEEL_ROUTE_SAME_CID_MAX];
+
+	return peel_routes_of_cid(t, cid, slots) > 0;
 }
 
 uint32_t

@@ -59,10 +59,12 @@ route_hash(const struct peel_route_table *t, const struct peel_addr *in, uint32_
 static inline uint64_t
 route_cid_hash(const struct peel_route_table *t, uint32_t cid)
 {
-	static const struct peel_addr none;
-
-	return peel_addr_hash(&none, cid, t->cid_seed);
+	return peel_hash_bytes(&cid, sizeof(cid), t->cid_seed);
 }
+
+/* lookup.c: PEEL_NONE when there is none. */
+uint32_t route_find(
+	const struct peel_route_table *t, uint64_t hash, const struct peel_addr *in, uint32_t cid);
 
 /* The whole key: 20 bytes of address and the circuit id behind it, three words. */
 static inline bool

@@ -10,10 +10,7 @@
 static uint32_t
 route_of(struct node *n, const struct peel_addr *from, uint32_t cid)
 {
-	uint32_t slot;
-
-	peel_route_lookup_burst(n->routes, &from, &cid, 1, &slot);
-	return slot;
+	return peel_route_lookup(n->routes, from, cid);
 }
 
 static void

@@ -111,9 +111,6 @@ uint32_t
 test_lookup(const struct peel_route_table *t, uint32_t neighbour, uint32_t cid)
 {
 	struct peel_addr a = test_addr(neighbour);
-	const struct peel_addr *from = &a;
-	uint32_t slot;
 
-	peel_route_lookup_burst(t, &from, &cid, 1, &slot);
-	return slot;
+	return peel_route_lookup(t, &a, cid);
 }
