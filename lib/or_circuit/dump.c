@@ -32,7 +32,7 @@ peel_or_dump(const struct peel_or_circuits *c, void (*fn)(void *arg, const struc
 {
 	uint64_t now = peel_now_ms(c->env);
 
-	for (uint32_t i = 0; i < c->n_high; i++) {
+	for (uint32_t i = 0; i < c->slots.n_high; i++) {
 		const struct or_circuit *ci = circuit_at(c, i);
 
 		if (ci->kind == KIND_FREE)

@@ -31,7 +31,7 @@ static bool
 was_offered(struct peel_or_circuits *c, const struct or_circuit *ci, const uint8_t *pk,
 	struct peel_addr *addr)
 {
-	if (ci->offer == NONE)
+	if (ci->offer == PEEL_NONE)
 		return false;
 	const struct offer *o = &c->offers.offer[ci->offer];
 
@@ -130,7 +130,7 @@ or_extend(struct peel_or_circuits *c, struct or_circuit *ci, bool early, const u
 	if (ret != 0)
 		return ret;
 	uint32_t key = or_keys_get(&c->keys, m.pk.p);
-	struct pending *p = key != NONE ? pending_new(c, ci, key) : NULL;
+	struct pending *p = key != PEEL_NONE ? pending_new(c, ci, key) : NULL;
 
 	if (p == NULL) {
 		or_keys_put(&c->keys, key);
@@ -183,12 +183,10 @@ publish(struct peel_or_circuits *c, struct or_circuit *ci, const struct pending 
 		.n_early = 1, /* the extend, section 13.6 */
 		.max_early = max_early < UINT8_MAX ? (uint8_t)max_early : UINT8_MAX,
 	};
-	const struct peel_addr *from = &p->addr;
-	uint32_t taken, backward, forward;
+	uint32_t backward, forward;
 
 	/* The id was in use nowhere when we chose it; another library may have chosen it since. */
-	peel_route_lookup_burst(c->conf.routes, &from, &p->cid, 1, &taken);
-	if (taken != PEEL_NONE)
+	if (peel_route_lookup(c->conf.routes, &p->addr, p->cid) != PEEL_NONE)
 		return -EEXIST;
 	int ret = peel_route_publish(c->conf.routes, &route, &backward);
 
@@ -220,8 +218,7 @@ become_relay(struct peel_or_circuits *c, struct or_circuit *ci, struct pending *
 	ci->kind = KIND_RELAY;
 	ci->cid[NEXT] = p->cid;
 	ci->key[NEXT] = p->key;
-	p->key = NONE; /* moved */
-	or_link(c, ci, NEXT);
+	p->key = PEEL_NONE; /* moved */
 	or_unoffer(c, ci);
 	c->n_exits--;
 	c->n_relays++;

@@ -30,9 +30,9 @@ offer(struct peel_or_circuits *c, struct or_circuit *ci, uint16_t all, uint16_t 
 {
 	size_t n = 0, got = 0;
 
-	if (ci->offer == NONE)
+	if (ci->offer == PEEL_NONE)
 		ci->offer = or_offer_new(&c->offers);
-	if (ci->offer == NONE)
+	if (ci->offer == PEEL_NONE)
 		return 0; /* whom we cannot remember is not offered */
 	if (c->conf.candidates != NULL)
 		got = c->conf.candidates(c->conf.arg, all, none, out, max);
@@ -43,7 +43,7 @@ offer(struct peel_or_circuits *c, struct or_circuit *ci, uint16_t all, uint16_t 
 			continue;
 		uint32_t key = or_keys_get(&c->keys, out[i].pk);
 
-		if (key == NONE)
+		if (key == PEEL_NONE)
 			break;
 		o->key[o->n] = key;
 		o->addr[o->n++] = out[i].addr;
@@ -126,11 +126,10 @@ publish(struct peel_or_circuits *c, struct or_circuit *ci, const struct peel_add
 		ret = peel_route_publish(c->conf.routes, &route, &ci->route[PREVIOUS]);
 	if (ret != 0) {
 		if (ci->session < c->n_by_session)
-			c->by_session[ci->session] = NONE;
+			c->by_session[ci->session] = PEEL_NONE;
 		peel_session_retire(c->conf.routes, ci->session);
 		return ret;
 	}
-	or_link(c, ci, PREVIOUS);
 	return 0;
 }
 
@@ -147,7 +146,7 @@ enter(struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid,
 	ci->cid[PREVIOUS] = cid;
 	ci->joined_ms = peel_now_ms(c->env);
 	ci->key[PREVIOUS] = or_keys_get(&c->keys, m->pk.p);
-	int ret = ci->key[PREVIOUS] != NONE ? publish(c, ci, from, &h->keys) : -ENOMEM;
+	int ret = ci->key[PREVIOUS] != PEEL_NONE ? publish(c, ci, from, &h->keys) : -ENOMEM;
 
 	if (ret != 0) {
 		or_drop(c, ci);

@@ -5,12 +5,11 @@
 
 #include "or_internal.h"
 
-#define FIRST_SIZE 64
-
 void
 or_offers_init(struct offers *o)
 {
-	*o = (struct offers){.free = NONE};
+	o->offer = NULL;
+	peel_slots_init(&o->slots, 0, PEEL_REUSE_SOON, PEEL_LINKS(o->offer, n));
 }
 
 void
@@ -19,33 +18,18 @@ or_offers_fini(struct offers *o)
 	free(o->offer);
 }
 
-static bool
-grow(struct offers *o)
-{
-	uint32_t size = o->size == 0 ? FIRST_SIZE : o->size * 2;
-
-	if (size > NONE / 2)
-		return false;
-	struct offer *offer = realloc(o->offer, (size_t)size * sizeof(*offer));
-
-	if (offer == NULL)
-		return false;
-	o->offer = offer;
-	o->size = size;
-	return true;
-}
-
 uint32_t
 or_offer_new(struct offers *o)
 {
-	uint32_t i = o->free;
+	uint32_t i = peel_slots_take(&o->slots);
 
-	if (i != NONE) {
-		o->free = o->offer[i].n;
-	} else {
-		if (o->n_high == o->size && !grow(o))
-			return NONE;
-		i = o->n_high++;
+	if (i == PEEL_NONE) {
+		struct offer *more = peel_slots_grow(&o->slots);
+
+		if (more == NULL)
+			return PEEL_NONE;
+		o->offer = more;
+		i = peel_slots_take(&o->slots);
 	}
 	o->offer[i].n = 0;
 	return i;
@@ -54,6 +38,5 @@ or_offer_new(struct offers *o)
 void
 or_offer_end(struct offers *o, uint32_t offer)
 {
-	o->offer[offer].n = o->free;
-	o->free = offer;
+	peel_slots_give(&o->slots, offer);
 }

@@ -51,17 +51,15 @@ recent_size(const struct peel_or_settings *s)
 static int
 allocate(struct peel_or_circuits *c)
 {
-	uint32_t n = 64;
+	uint32_t n = peel_or_sessions(&c->conf.settings);
+	struct or_circuit *ci = calloc(n > 0 ? n : 1, sizeof(*ci));
 
-	c->size = peel_or_sessions(&c->conf.settings);
-	while (n < c->size / 4 * 3)
-		n *= 2;
-	c->mask = n - 1;
-	c->circuit = calloc(c->size > 0 ? c->size : 1, sizeof(*c->circuit));
-	c->bucket = malloc((size_t)n * sizeof(*c->bucket));
-	if (c->circuit == NULL || c->bucket == NULL)
+	if (ci == NULL)
 		return -ENOMEM;
-	memset(c->bucket, 0xff, (size_t)n * sizeof(*c->bucket)); /* NONE */
+	c->circuit = ci;
+	peel_slots_init(&c->slots, n, PEEL_REUSE_SOON, PEEL_LINKS(ci, session));
+	peel_list_init(&c->delayed[DELAY_EXIT], PEEL_LINKS(ci, delay[DELAY_EXIT].next));
+	peel_list_init(&c->delayed[DELAY_REMOVE], PEEL_LINKS(ci, delay[DELAY_REMOVE].next));
 	return 0;
 }
 
@@ -122,11 +120,7 @@ peel_or_new(const struct peel_or_conf *conf, struct peel_or_circuits **out)
 		return -ENOMEM;
 	c->conf = *conf;
 	c->env = conf->env;
-	c->seed = peel_random_u64(c->env);
-	c->free = NONE;
 	c->scan_ms = peel_now_ms(c->env);
-	for (int i = 0; i < N_DELAYS; i++)
-		c->delayed[i].first = c->delayed[i].last = NONE;
 	ret = init(c);
 	if (ret != 0) {
 		peel_or_free(c);
@@ -142,7 +136,7 @@ peel_or_free(struct peel_or_circuits *c)
 	if (c == NULL)
 		return;
 	c->conf.exit_gone = NULL; /* whoever frees us closes all endpoints anyway */
-	for (uint32_t i = 0; i < c->n_high; i++) {
+	for (uint32_t i = 0; i < c->slots.n_high; i++) {
 		if (c->circuit[i].kind != KIND_FREE)
 			or_end(c, &c->circuit[i]);
 	}
@@ -154,7 +148,6 @@ peel_or_free(struct peel_or_circuits *c)
 	or_offers_fini(&c->offers);
 	or_keys_fini(&c->keys);
 	free(c->by_session);
-	free(c->bucket);
 	free(c->circuit);
 	free(c);
 }
@@ -164,22 +157,18 @@ peel_or_free(struct peel_or_circuits *c)
 struct or_circuit *
 or_new(struct peel_or_circuits *c)
 {
-	uint32_t index = c->free;
+	uint32_t index = peel_slots_take(&c->slots);
 
-	if (index != NONE)
-		c->free = c->circuit[index].chain[0];
-	else if (c->n_high < c->size)
-		index = c->n_high++;
-	else
+	if (index == PEEL_NONE)
 		return NULL;
 	struct or_circuit *ci = &c->circuit[index];
 	uint32_t serial = ci->serial + 1;
 
 	memset(ci, 0, sizeof(*ci));
 	ci->serial = serial;
-	ci->session = ci->offer = NONE;
+	ci->session = ci->offer = PEEL_NONE;
 	for (int s = 0; s < N_SIDES; s++)
-		ci->route[s] = ci->key[s] = ci->chain[s] = NONE;
+		ci->route[s] = ci->key[s] = PEEL_NONE;
 	return ci;
 }
 
@@ -190,21 +179,20 @@ or_drop(struct peel_or_circuits *c, struct or_circuit *ci)
 		or_keys_put(&c->keys, ci->key[s]);
 	or_unoffer(c, ci);
 	ci->kind = KIND_FREE;
-	ci->chain[0] = c->free;
-	c->free = circuit_index(c, ci);
+	peel_slots_give(&c->slots, circuit_index(c, ci));
 }
 
 void
 or_unoffer(struct peel_or_circuits *c, struct or_circuit *ci)
 {
-	if (ci->offer == NONE)
+	if (ci->offer == PEEL_NONE)
 		return;
 	const struct offer *o = &c->offers.offer[ci->offer];
 
 	for (uint32_t i = 0; i < o->n; i++)
 		or_keys_put(&c->keys, o->key[i]);
 	or_offer_end(&c->offers, ci->offer);
-	ci->offer = NONE;
+	ci->offer = PEEL_NONE;
 }
 
 int
@@ -230,52 +218,22 @@ or_map_session(struct peel_or_circuits *c, struct or_circuit *ci)
 struct or_circuit *
 or_by_session(const struct peel_or_circuits *c, uint32_t session, uint32_t generation)
 {
-	if (session >= c->n_by_session || c->by_session[session] == NONE)
+	if (session >= c->n_by_session || c->by_session[session] == PEEL_NONE)
 		return NULL;
 	if (peel_session_generation(c->conf.routes, session) != generation)
 		return NULL;
 	return circuit_at(c, c->by_session[session]);
 }
 
-/* ---- by circuit id --------------------------------------------------------------------------- */
-
-static uint32_t *
-bucket_of(const struct peel_or_circuits *c, uint32_t cid)
+struct or_circuit *
+or_by_route(const struct peel_or_circuits *c, uint32_t slot, enum side *side)
 {
-	static const struct peel_addr nobody;
+	const struct peel_route *r = peel_route_at(c->conf.routes, slot);
 
-	return &c->bucket[peel_addr_hash(&nobody, cid, c->seed) & c->mask];
-}
-
-void
-or_link(struct peel_or_circuits *c, struct or_circuit *ci, enum side side)
-{
-	uint32_t *bucket = bucket_of(c, ci->cid[side]);
-
-	ci->chain[side] = *bucket;
-	*bucket = circuit_index(c, ci) * 2 + side;
-}
-
-static void
-unlink_side(struct peel_or_circuits *c, struct or_circuit *ci, enum side side)
-{
-	uint32_t *link = bucket_of(c, ci->cid[side]);
-
-	while (*link != circuit_index(c, ci) * 2 + side)
-		link = &circuit_at(c, *link / 2)->chain[*link % 2];
-	*link = ci->chain[side];
-}
-
-uint32_t
-or_first(const struct peel_or_circuits *c, uint32_t cid)
-{
-	return *bucket_of(c, cid);
-}
-
-uint32_t
-or_next(const struct peel_or_circuits *c, uint32_t link)
-{
-	return circuit_at(c, link / 2)->chain[link % 2];
+	if (r->session >= c->n_by_session || c->by_session[r->session] == PEEL_NONE)
+		return NULL;
+	*side = r->kind == PEEL_ROUTE_BACKWARD ? NEXT : PREVIOUS;
+	return circuit_at(c, c->by_session[r->session]);
 }
 
 const struct peel_addr *
@@ -287,21 +245,15 @@ or_addr(const struct peel_or_circuits *c, const struct or_circuit *ci, enum side
 bool
 or_in_use(struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid)
 {
-	unsigned int n = 0;
-	uint32_t slot;
-
-	for (uint32_t l = or_first(c, cid); l != NONE; l = or_next(c, l)) {
-		/* Honest ids are random: so many with one id are somebody's attempt to make a long
-		 * chain. */
-		if (circuit_at(c, l / 2)->cid[l % 2] == cid && ++n >= SAME_CID_MAX)
-			return true;
-	}
+	uint32_t others[PEEL_ROUTE_SAME_CID_MAX];
 	const struct pending *p = pending_get(c, cid); /* at most one has this id */
 
+	/* Honest ids are random: so many with one id are somebody's attempt to hide behind it. */
+	if (peel_routes_of_cid(c->conf.routes, cid, others) == PEEL_ROUTE_SAME_CID_MAX)
+		return true;
 	if (p != NULL && peel_addr_equal(&p->addr, from))
 		return true;
-	peel_route_lookup_burst(c->conf.routes, &from, &cid, 1, &slot);
-	return slot != PEEL_NONE;
+	return peel_route_lookup(c->conf.routes, from, cid) != PEEL_NONE;
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -309,17 +261,9 @@ or_in_use(struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid
 void
 or_delay(struct peel_or_circuits *c, struct or_circuit *ci, enum delayed what)
 {
-	struct queue *q = &c->delayed[what];
-	uint32_t index = circuit_index(c, ci);
-
 	ci->delay[what].due_ms = (uint32_t)(peel_now_ms(c->env) +
 					    (uint64_t)c->conf.settings.remove_tunnel_delay * 1000);
-	ci->delay[what].next = NONE;
-	if (q->last == NONE)
-		q->first = index;
-	else
-		circuit_at(c, q->last)->delay[what].next = index;
-	q->last = index;
+	peel_list_add_last(&c->delayed[what], circuit_index(c, ci));
 }
 
 void
@@ -345,13 +289,11 @@ or_end(struct peel_or_circuits *c, struct or_circuit *ci)
 
 	unproved_forget(c, ci);
 	for (int s = 0; s < N_SIDES; s++) {
-		if (ci->route[s] == NONE)
-			continue;
-		unlink_side(c, ci, (enum side)s);
-		peel_route_retire(c->conf.routes, ci->route[s]);
+		if (ci->route[s] != PEEL_NONE)
+			peel_route_retire(c->conf.routes, ci->route[s]);
 	}
 	peel_session_retire(c->conf.routes, session);
-	c->by_session[session] = NONE;
+	c->by_session[session] = PEEL_NONE;
 	if (ci->kind == KIND_EXIT)
 		c->n_exits--;
 	else

@@ -16,44 +16,48 @@
 #define SHUTDOWN_MS 3000
 
 static bool
-allowed(const struct peel_or_circuits *c, uint32_t link, uint32_t cid, const uint8_t *pk)
+allowed(const struct peel_or_circuits *c, uint32_t route, const uint8_t *pk)
 {
-	const struct or_circuit *ci = circuit_at(c, link / 2);
+	enum side side;
+	const struct or_circuit *ci = or_by_route(c, route, &side);
 
-	return ci->cid[link % 2] == cid && !ci->removing &&
-	       or_keys_equal(&c->keys, ci->key[link % 2], pk);
+	return ci != NULL && !ci->removing && or_keys_equal(&c->keys, ci->key[side], pk);
 }
 
 /*
- * The side this neighbour may destroy. Ids are the neighbours' choice, so the same one can be in
+ * The route this neighbour may destroy. Ids are the neighbours' choice, so the same one can be in
  * use by several; when one key has it twice (from two of its addresses), the source address tells
  * them apart.
  */
 static uint32_t
-find_side(const struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid,
+find_route(const struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid,
 	const uint8_t *pk)
 {
-	uint32_t found = NONE;
+	uint32_t exact = peel_route_lookup(c->conf.routes, from, cid);
+	uint32_t slot[PEEL_ROUTE_SAME_CID_MAX];
 
-	for (uint32_t l = or_first(c, cid); l != NONE; l = or_next(c, l)) {
-		if (!allowed(c, l, cid, pk))
-			continue;
-		if (peel_addr_equal(or_addr(c, circuit_at(c, l / 2), (enum side)(l % 2)), from))
-			return l;
-		found = l;
+	if (exact != PEEL_NONE && allowed(c, exact, pk))
+		return exact;
+	for (unsigned int i = peel_routes_of_cid(c->conf.routes, cid, slot); i-- > 0;) {
+		if (allowed(c, slot[i], pk))
+			return slot[i];
 	}
-	return found;
+	return PEEL_NONE;
 }
 
 /* Not an id of ours, but of an own circuit that another library looks after. */
 static bool
 elsewhere(const struct peel_or_circuits *c, uint32_t cid)
 {
-	for (uint32_t l = or_first(c, cid); l != NONE; l = or_next(c, l)) {
-		if (circuit_at(c, l / 2)->cid[l % 2] == cid)
+	uint32_t slot[PEEL_ROUTE_SAME_CID_MAX];
+	unsigned int n = peel_routes_of_cid(c->conf.routes, cid, slot);
+	enum side side;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (or_by_route(c, slot[i], &side) != NULL)
 			return false;
 	}
-	return peel_route_cid_used(c->conf.routes, cid);
+	return n > 0;
 }
 
 static int
@@ -82,12 +86,13 @@ or_destroy(
 	if (peel_signed_parse(data, len, false, false, &frame) != 0 ||
 		peel_destroy_parse(frame.body.p, frame.body.len, &m) != 0)
 		return refuse(c, PEEL_CONTROL_MALFORMED);
-	uint32_t link = find_side(c, from, m.cid, frame.pk.p);
+	uint32_t route = find_route(c, from, m.cid, frame.pk.p);
+	enum side side;
 
-	if (link == NONE)
+	if (route == PEEL_NONE)
 		return elsewhere(c, m.cid) ? -ENOENT : refuse(c, PEEL_DESTROY_REFUSED);
-	struct or_circuit *ci = circuit_at(c, link / 2);
-	uint8_t *n_bad = &ci->n_bad_destroy[link % 2];
+	struct or_circuit *ci = or_by_route(c, route, &side);
+	uint8_t *n_bad = &ci->n_bad_destroy[side];
 
 	/* Whoever knows an id and its owner's key can make us verify: as much work as answering a
 	 * create. */
@@ -99,7 +104,7 @@ or_destroy(
 	}
 	count(c, PEEL_DESTROY_RECEIVED);
 	if (ci->kind == KIND_RELAY && m.reason != 0)
-		or_destroy_send(c, ci, link % 2 == PREVIOUS ? NEXT : PREVIOUS, m.reason);
+		or_destroy_send(c, ci, side == PREVIOUS ? NEXT : PREVIOUS, m.reason);
 	or_remove(c, ci);
 	return 0;
 }
@@ -130,7 +135,7 @@ peel_or_shutdown(struct peel_or_circuits *c)
 	uint64_t until_ms = peel_now_ms(c->env) + SHUTDOWN_MS;
 	unsigned int n = 0;
 
-	for (uint32_t i = 0; i < c->n_high; i++) {
+	for (uint32_t i = 0; i < c->slots.n_high; i++) {
 		struct or_circuit *ci = circuit_at(c, i);
 
 		if (ci->kind == KIND_FREE)
@@ -139,16 +144,16 @@ peel_or_shutdown(struct peel_or_circuits *c)
 		bool told = ci->standing != STRANGER || or_used(c, ci);
 
 		for (int s = 0; s < N_SIDES; s++) {
-			if (!told || ci->route[s] == NONE || peel_now_ms(c->env) > until_ms)
+			if (!told || ci->route[s] == PEEL_NONE || peel_now_ms(c->env) > until_ms)
 				continue;
 			or_destroy_send(c, ci, (enum side)s, PEEL_DESTROY_SHUTDOWN);
 			n++;
 		}
 		or_end(c, ci);
 	}
-	while (c->oldest != NONE)
-		pending_end(c, &c->pending[c->oldest]);
+	for (struct pending *p; (p = pending_oldest(c)) != NULL;)
+		pending_end(c, p);
 	for (int i = 0; i < N_DELAYS; i++)
-		c->delayed[i].first = c->delayed[i].last = NONE;
+		c->delayed[i].first = PEEL_NONE;
 	return n;
 }

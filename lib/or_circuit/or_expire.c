@@ -110,18 +110,18 @@ scan(struct peel_or_circuits *c, uint64_t now)
 	uint64_t elapsed = now - c->scan_ms;
 
 	c->scan_ms = now;
-	c->scan_credit += (elapsed < HOUSEKEEPING_MS ? elapsed : HOUSEKEEPING_MS) * c->n_high;
+	c->scan_credit += (elapsed < HOUSEKEEPING_MS ? elapsed : HOUSEKEEPING_MS) * c->slots.n_high;
 	uint64_t n = c->scan_credit / HOUSEKEEPING_MS;
 
-	if (n > c->n_high) { /* behind: once around is enough */
-		n = c->n_high;
+	if (n > c->slots.n_high) { /* behind: once around is enough */
+		n = c->slots.n_high;
 		c->scan_credit = n * HOUSEKEEPING_MS;
 	}
 	if (n > SCAN_MAX)
 		n = SCAN_MAX;
 	c->scan_credit -= n * HOUSEKEEPING_MS;
 	while (n-- > 0) {
-		if (c->cursor >= c->n_high)
+		if (c->cursor >= c->slots.n_high)
 			c->cursor = 0;
 		examine(c, circuit_at(c, c->cursor++));
 	}
@@ -137,15 +137,11 @@ due_in_ms(const struct or_circuit *ci, enum delayed what, uint64_t now)
 static struct or_circuit *
 pop_due(struct peel_or_circuits *c, enum delayed what, uint64_t now)
 {
-	struct queue *q = &c->delayed[what];
-	struct or_circuit *ci = q->first != NONE ? circuit_at(c, q->first) : NULL;
+	uint32_t first = c->delayed[what].first;
 
-	if (ci == NULL || due_in_ms(ci, what, now) > 0)
+	if (first == PEEL_NONE || due_in_ms(circuit_at(c, first), what, now) > 0)
 		return NULL;
-	q->first = ci->delay[what].next;
-	if (q->first == NONE)
-		q->last = NONE;
-	return ci;
+	return circuit_at(c, peel_list_take(&c->delayed[what]));
 }
 
 static void
@@ -165,7 +161,7 @@ next_due(const struct peel_or_circuits *c, uint64_t now)
 	uint64_t due = now + HOUSEKEEPING_MS, step;
 
 	if (c->n_exits + c->n_relays > 0) {
-		step = (uint64_t)HOUSEKEEPING_MS * SCAN_SLICE / c->n_high;
+		step = (uint64_t)HOUSEKEEPING_MS * SCAN_SLICE / c->slots.n_high;
 		if (step > 1000)
 			step = 1000;
 		due = now + (step > SCAN_STEP_MIN_MS ? step : SCAN_STEP_MIN_MS);
@@ -173,15 +169,17 @@ next_due(const struct peel_or_circuits *c, uint64_t now)
 	for (int i = 0; i < N_DELAYS; i++) {
 		uint32_t first = c->delayed[i].first;
 
-		if (first == NONE)
+		if (first == PEEL_NONE)
 			continue;
 		int32_t left = due_in_ms(circuit_at(c, first), (enum delayed)i, now);
 
 		if (left <= 0 || now + (uint32_t)left < due)
 			due = left > 0 ? now + (uint32_t)left : now;
 	}
-	if (c->oldest != NONE && c->pending[c->oldest].due_ms < due)
-		due = c->pending[c->oldest].due_ms;
+	const struct pending *oldest = pending_oldest(c);
+
+	if (oldest != NULL && oldest->due_ms < due)
+		due = oldest->due_ms;
 	return due > now ? due - now : 1;
 }
 
@@ -190,16 +188,17 @@ peel_or_tick(struct peel_or_circuits *c)
 {
 	uint64_t now = peel_now_ms(c->env);
 	struct or_circuit *ci;
+	struct pending *p;
 
 	/* Former exits first: a circuit may end in the same tick as its exit. */
 	while ((ci = pop_due(c, DELAY_EXIT, now)) != NULL)
 		close_exit(c, ci);
 	while ((ci = pop_due(c, DELAY_REMOVE, now)) != NULL)
 		or_end(c, ci);
-	while (c->oldest != NONE && c->pending[c->oldest].due_ms <= now) {
-		if (c->pending[c->oldest].sent)
+	while ((p = pending_oldest(c)) != NULL && p->due_ms <= now) {
+		if (p->sent)
 			count(c, PEEL_EXTEND_TIMEOUT);
-		pending_end(c, &c->pending[c->oldest]);
+		pending_end(c, p);
 	}
 	recent_expire(&c->recent, (uint32_t)(now / 1000));
 	scan(c, now);

@@ -122,7 +122,7 @@ or_seal(struct peel_or_circuits *c, struct or_circuit *ci, const uint8_t *msg, s
 int
 peel_or_answer(struct peel_or_circuits *c, uint32_t session, const uint8_t *msg, size_t len)
 {
-	if (session >= c->n_by_session || c->by_session[session] == NONE)
+	if (session >= c->n_by_session || c->by_session[session] == PEEL_NONE)
 		return -ENOENT;
 	struct or_circuit *ci = circuit_at(c, c->by_session[session]);
 

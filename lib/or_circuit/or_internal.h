@@ -8,10 +8,9 @@
  * the start (its pages are touched when needed) and linked by index. Thread: control, all of it.
  */
 
+#include "peel_links.h"
 #include "peel_or_circuit.h"
 #include "peel_rate.h"
-
-#define NONE UINT32_MAX
 
 /* Two sides of a circuit: its ids, routes and neighbours. */
 enum side {
@@ -41,9 +40,7 @@ enum standing {
 	PROVED = N_POOLS, /* used this circuit */
 };
 
-#define N_OFFERED 8 /* most candidates told to one originator */
-/* circuits with one id, from different neighbours: bounds every chain */
-#define SAME_CID_MAX 16
+#define N_OFFERED 8	      /* most candidates told to one originator */
 #define PENDING_PER_CIRCUIT 8 /* creates of one circuit not answered yet */
 #define HOUSEKEEPING_MS 5000  /* each circuit is examined about this often */
 /* a node not heard for so long is pinged before it is extended to */
@@ -64,16 +61,15 @@ struct or_circuit {
 			uint32_t older, newer;
 		} pool; /* while unproved, and so neither relay nor being removed */
 	};
-	uint32_t serial; /* of this array entry: tells a reused one */
-	uint32_t session;
+	uint32_t serial;	 /* of this array entry: tells a reused one */
+	uint32_t session;	 /* of free entries: the link to the next one */
 	uint32_t endpoint;	 /* outside endpoint of the exit, 0: none */
 	uint32_t cid[N_SIDES];	 /* cid[NEXT], route[NEXT] and key[NEXT] of relays only */
 	uint32_t route[N_SIDES]; /* EXIT or FORWARD; BACKWARD */
 	uint32_t key[N_SIDES];	 /* neighbours' keys */
-	uint32_t chain[N_SIDES]; /* next in its bucket; of free entries [0]: next free one */
 	uint32_t active_s;	 /* last sign of life, our clock */
 	uint32_t seen_s[2];	 /* what the session's directions said at the last look */
-	uint32_t offer;		 /* the candidate list we sent, or NONE */
+	uint32_t offer;		 /* the candidate list we sent, or PEEL_NONE */
 	uint8_t n_pending;
 	uint8_t n_bad_destroy[N_SIDES]; /* with a signature that did not verify */
 	uint8_t kind : 2;		/* enum kind */
@@ -82,7 +78,7 @@ struct or_circuit {
 	bool exit_open : 1; /* exit_gone not called yet */
 	bool introduction : 1;
 };
-_Static_assert(sizeof(struct or_circuit) == 88, "counted in README.md");
+_Static_assert(sizeof(struct or_circuit) == 80, "counted in README.md");
 
 /* A create of ours that waits for created, or for the node to be reached first. */
 struct pending {
@@ -93,7 +89,7 @@ struct pending {
 	uint32_t circuit;
 	uint32_t circuit_serial;
 	uint32_t key;
-	uint32_t chain; /* of free entries: next free one */
+	uint32_t chain; /* by cid; of free entries: the next one */
 	uint32_t older, newer;
 	uint16_t identifier;	    /* of our create */
 	uint16_t extend_identifier; /* of the extend that caused it */
@@ -107,17 +103,17 @@ struct pending {
 struct offer {
 	uint32_t key[N_OFFERED];
 	struct peel_addr addr[N_OFFERED]; /* where each was when it was offered */
-	uint32_t n;			  /* of free entries: next free one */
+	uint32_t n;			  /* of free entries: the next one */
 };
 
 struct offers {
 	struct offer *offer;
-	uint32_t size, n_high, free;
+	struct peel_slots slots;
 };
 
 void or_offers_init(struct offers *o);
 void or_offers_fini(struct offers *o);
-/* An empty one, or NONE: out of memory. */
+/* An empty one, or PEEL_NONE: out of memory. */
 uint32_t or_offer_new(struct offers *o);
 void or_offer_end(struct offers *o, uint32_t offer);
 
@@ -126,20 +122,19 @@ void or_offer_end(struct offers *o, uint32_t offer);
 struct key {
 	uint8_t tail[PEEL_PK_LEN - 10]; /* without the magic, which all share */
 	uint32_t refs;
-	uint32_t chain; /* of free entries: next free one */
+	uint32_t chain; /* of free entries: the next one */
 };
 
 struct keys {
 	struct key *key;
-	uint32_t *bucket;
-	uint32_t size; /* of key and bucket, power of two */
-	uint32_t n_high, free;
+	struct peel_slots slots;
+	struct peel_chains chains;
 	uint64_t seed;
 };
 
 int or_keys_init(struct keys *k, const struct peel_env *env) PEEL_MUST_USE;
 void or_keys_fini(struct keys *k);
-/* Index with one more reference, or NONE: out of memory. */
+/* Index with one more reference, or PEEL_NONE: out of memory. */
 uint32_t or_keys_get(struct keys *k, const uint8_t pk[PEEL_PK_LEN]);
 void or_keys_put(struct keys *k, uint32_t key);
 bool or_keys_equal(const struct keys *k, uint32_t key, const uint8_t pk[PEEL_PK_LEN]);
@@ -155,7 +150,7 @@ struct recent_entry {
 /* A ring: the oldest are forgotten when they are old enough or when there is no room. */
 struct recent {
 	struct recent_entry *entry;
-	uint32_t *bucket;
+	struct peel_chains chains;
 	uint32_t size; /* power of two */
 	uint32_t head, n;
 	uint64_t seed;
@@ -195,13 +190,9 @@ bool source_proved(const struct sources *s, const struct peel_addr *addr, uint32
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-struct queue {
-	uint32_t first, last;
-};
-
 /* Unproved circuits of one standing, by age, and what may be spent on such askers. */
 struct pool {
-	uint32_t oldest, newest;
+	struct peel_queue queue;
 	uint32_t n, max, per_source;
 	struct peel_rate *rate;	   /* creates, per source */
 	struct peel_bucket create; /* creates, all */
@@ -214,18 +205,15 @@ struct peel_or_circuits {
 	const struct peel_env *env;
 
 	struct or_circuit *circuit;
-	uint32_t size, n_high, free;
-	uint32_t *bucket; /* by circuit id; holds index * 2 + side */
-	uint32_t mask;
-	uint64_t seed;
+	struct peel_slots slots;
 	uint32_t *by_session; /* grows with the highest session seen */
 	uint32_t n_by_session;
 
 	struct pending *pending;
-	uint32_t pending_size, pending_high, pending_free;
-	uint32_t *pending_bucket;
-	uint32_t pending_mask;
-	uint32_t oldest, newest; /* all have the same life, so this is the order of their ends */
+	struct peel_slots pending_slots;
+	struct peel_chains pending_chains;
+	/* all have the same life, so their age is the order of their ends */
+	struct peel_queue pending_queue;
 	uint32_t pending_serial;
 
 	struct keys keys;
@@ -234,7 +222,7 @@ struct peel_or_circuits {
 	struct sources sources;
 	struct pool pool[N_POOLS];
 
-	struct queue delayed[N_DELAYS];
+	struct peel_list delayed[N_DELAYS];
 	uint32_t n_exits, n_relays, n_pending, n_removing;
 
 	uint32_t rich_cursor; /* next to look at when somebody must make room */
@@ -275,15 +263,12 @@ struct or_circuit *or_new(struct peel_or_circuits *c);
 void or_drop(struct peel_or_circuits *c, struct or_circuit *ci);
 /* Retire routes and session, tell the exit's owner, free the entry. */
 void or_end(struct peel_or_circuits *c, struct or_circuit *ci);
-/* Make side findable by its id. */
-void or_link(struct peel_or_circuits *c, struct or_circuit *ci, enum side side);
 int or_map_session(struct peel_or_circuits *c, struct or_circuit *ci) PEEL_MUST_USE;
 /* NULL: none with that session, or another generation. */
 struct or_circuit *or_by_session(
 	const struct peel_or_circuits *c, uint32_t session, uint32_t generation);
-/* First link of the chain of an id; walk with or_next(). Entries of other ids are in between. */
-uint32_t or_first(const struct peel_or_circuits *c, uint32_t cid);
-uint32_t or_next(const struct peel_or_circuits *c, uint32_t link);
+/* The circuit of a route, and which of its sides that is. NULL: another library's. */
+struct or_circuit *or_by_route(const struct peel_or_circuits *c, uint32_t slot, enum side *side);
 /* Neighbour of a side. */
 const struct peel_addr *or_addr(
 	const struct peel_or_circuits *c, const struct or_circuit *ci, enum side side);
@@ -337,6 +322,7 @@ void pending_renew(struct peel_or_circuits *c, struct pending *p);
 struct pending *pending_get(const struct peel_or_circuits *c, uint32_t cid);
 struct pending *pending_by_token(const struct peel_or_circuits *c, uint64_t token);
 uint64_t pending_token(const struct peel_or_circuits *c, const struct pending *p);
+struct pending *pending_oldest(const struct peel_or_circuits *c);
 /* The circuit it extends, NULL when gone. */
 struct or_circuit *pending_circuit(const struct peel_or_circuits *c, const struct pending *p);
 

@@ -19,45 +19,45 @@ pending_init(struct peel_or_circuits *c)
 
 	while (n < want && n < PENDING_MAX)
 		n *= 2;
-	c->pending_size = n;
-	c->pending_mask = n - 1;
-	c->pending_free = c->oldest = c->newest = NONE;
 	c->pending = calloc(n, sizeof(*c->pending));
-	c->pending_bucket = malloc((size_t)n * sizeof(*c->pending_bucket));
-	if (c->pending == NULL || c->pending_bucket == NULL)
+	if (c->pending == NULL)
 		return -ENOMEM;
-	memset(c->pending_bucket, 0xff, (size_t)n * sizeof(*c->pending_bucket)); /* NONE */
-	return 0;
+	peel_slots_init(&c->pending_slots, n, PEEL_REUSE_SOON, PEEL_LINKS(c->pending, chain));
+	peel_queue_init(
+		&c->pending_queue, PEEL_LINKS(c->pending, older), PEEL_LINKS(c->pending, newer));
+	return peel_chains_init(&c->pending_chains, n, PEEL_LINKS(c->pending, chain));
 }
 
 void
 pending_fini(struct peel_or_circuits *c)
 {
 	free(c->pending);
-	free(c->pending_bucket);
+	peel_chains_fini(&c->pending_chains);
 }
 
-/* Ids of pending creates are random and our own: no keyed hash needed. */
-static uint32_t *
-bucket_of(const struct peel_or_circuits *c, uint32_t cid)
+static uint32_t
+index_of(const struct peel_or_circuits *c, const struct pending *p)
 {
-	return &c->pending_bucket[cid & c->pending_mask];
+	return (uint32_t)(p - c->pending);
 }
 
 struct pending *
 pending_get(const struct peel_or_circuits *c, uint32_t cid)
 {
-	uint32_t i = *bucket_of(c, cid);
+	uint32_t i;
 
-	while (i != NONE && c->pending[i].cid != cid)
-		i = c->pending[i].chain;
-	return i != NONE ? &c->pending[i] : NULL;
+	/* Ids of pending creates are random and our own: no keyed hash needed. */
+	PEEL_CHAIN_FOREACH (i, &c->pending_chains, cid) {
+		if (c->pending[i].cid == cid)
+			return &c->pending[i];
+	}
+	return NULL;
 }
 
 uint64_t
 pending_token(const struct peel_or_circuits *c, const struct pending *p)
 {
-	return (uint64_t)p->serial << 32 | (uint32_t)(p - c->pending);
+	return (uint64_t)p->serial << 32 | index_of(c, p);
 }
 
 struct pending *
@@ -66,7 +66,7 @@ pending_by_token(const struct peel_or_circuits *c, uint64_t token)
 	uint32_t index = (uint32_t)token;
 	struct pending *p;
 
-	if (index >= c->pending_high)
+	if (index >= c->pending_slots.n_high)
 		return NULL;
 	p = &c->pending[index];
 	return p->used && p->serial == token >> 32 ? p : NULL;
@@ -80,38 +80,25 @@ pending_circuit(const struct peel_or_circuits *c, const struct pending *p)
 	return ci->kind != KIND_FREE && ci->serial == p->circuit_serial ? ci : NULL;
 }
 
-static void
-enqueue(struct peel_or_circuits *c, struct pending *p)
+struct pending *
+pending_oldest(const struct peel_or_circuits *c)
 {
-	uint32_t index = (uint32_t)(p - c->pending);
+	uint32_t oldest = c->pending_queue.oldest;
 
-	p->due_ms = peel_now_ms(c->env) + (uint64_t)c->conf.settings.next_hop_timeout * 1000;
-	p->older = c->newest;
-	p->newer = NONE;
-	if (c->newest != NONE)
-		c->pending[c->newest].newer = index;
-	else
-		c->oldest = index;
-	c->newest = index;
+	return oldest != PEEL_NONE ? &c->pending[oldest] : NULL;
 }
 
 static void
-dequeue(struct peel_or_circuits *c, struct pending *p)
+enqueue(struct peel_or_circuits *c, struct pending *p)
 {
-	if (p->older != NONE)
-		c->pending[p->older].newer = p->newer;
-	else
-		c->oldest = p->newer;
-	if (p->newer != NONE)
-		c->pending[p->newer].older = p->older;
-	else
-		c->newest = p->older;
+	p->due_ms = peel_now_ms(c->env) + (uint64_t)c->conf.settings.next_hop_timeout * 1000;
+	peel_queue_add(&c->pending_queue, index_of(c, p));
 }
 
 void
 pending_renew(struct peel_or_circuits *c, struct pending *p)
 {
-	dequeue(c, p);
+	peel_queue_del(&c->pending_queue, index_of(c, p));
 	enqueue(c, p);
 }
 
@@ -127,23 +114,6 @@ fresh_cid(struct peel_or_circuits *c, uint32_t *cid)
 	return false;
 }
 
-static struct pending *
-take(struct peel_or_circuits *c)
-{
-	struct pending *p;
-
-	if (c->pending_free != NONE) {
-		p = &c->pending[c->pending_free];
-		c->pending_free = p->chain;
-	} else if (c->pending_high < c->pending_size) {
-		p = &c->pending[c->pending_high++];
-	} else {
-		return NULL;
-	}
-	memset(p, 0, sizeof(*p));
-	return p;
-}
-
 struct pending *
 pending_new(struct peel_or_circuits *c, struct or_circuit *ci, uint32_t key)
 {
@@ -151,19 +121,18 @@ pending_new(struct peel_or_circuits *c, struct or_circuit *ci, uint32_t key)
 
 	if (ci->n_pending >= PENDING_PER_CIRCUIT || !fresh_cid(c, &cid))
 		return NULL;
-	struct pending *p = take(c);
+	uint32_t index = peel_slots_take(&c->pending_slots);
 
-	if (p == NULL)
+	if (index == PEEL_NONE)
 		return NULL;
-	p->used = true;
-	p->cid = cid;
-	p->serial = ++c->pending_serial;
+	struct pending *p = &c->pending[index];
+
+	*p = (struct pending){.used = true, .cid = cid, .serial = ++c->pending_serial};
 	p->identifier = peel_random_u16(c->env);
 	p->circuit = circuit_index(c, ci);
 	p->circuit_serial = ci->serial;
 	p->key = key;
-	p->chain = *bucket_of(c, cid);
-	*bucket_of(c, cid) = (uint32_t)(p - c->pending);
+	peel_chains_add(&c->pending_chains, cid, index);
 	enqueue(c, p);
 	ci->n_pending++;
 	return p;
@@ -173,19 +142,15 @@ void
 pending_end(struct peel_or_circuits *c, struct pending *p)
 {
 	struct or_circuit *ci = pending_circuit(c, p);
-	uint32_t index = (uint32_t)(p - c->pending);
-	uint32_t *link = bucket_of(c, p->cid);
+	uint32_t index = index_of(c, p);
 
 	if (ci != NULL)
 		ci->n_pending--;
-	while (*link != index)
-		link = &c->pending[*link].chain;
-	*link = p->chain;
-	dequeue(c, p);
+	peel_chains_del(&c->pending_chains, p->cid, index);
+	peel_queue_del(&c->pending_queue, index);
 	or_keys_put(&c->keys, p->key);
 	if (p->sent)
 		c->n_pending--;
 	p->used = false;
-	p->chain = c->pending_free;
-	c->pending_free = index;
+	peel_slots_give(&c->pending_slots, index);
 }

@@ -19,36 +19,24 @@ recent_init(struct recent *r, const struct peel_env *env, uint32_t size)
 		r->size *= 2;
 	r->seed = peel_random_u64(env);
 	r->entry = calloc(r->size, sizeof(*r->entry));
-	r->bucket = malloc((size_t)r->size * sizeof(*r->bucket));
-	if (r->entry == NULL || r->bucket == NULL)
+	if (r->entry == NULL)
 		return -ENOMEM;
-	memset(r->bucket, 0xff, (size_t)r->size * sizeof(*r->bucket)); /* NONE */
-	return 0;
+	return peel_chains_init(&r->chains, r->size, PEEL_LINKS(r->entry, chain));
 }
 
 void
 recent_fini(struct recent *r)
 {
 	free(r->entry);
-	free(r->bucket);
-}
-
-/* Upper bits: the lower ones may be fewer than 64 of a ring of any size. */
-static uint32_t *
-bucket_of(const struct recent *r, uint64_t id)
-{
-	return &r->bucket[(uint32_t)(id >> 32) & (r->size - 1)];
+	peel_chains_fini(&r->chains);
 }
 
 static void
 drop_oldest(struct recent *r)
 {
 	uint32_t oldest = (r->head - r->n) & (r->size - 1);
-	uint32_t *link = bucket_of(r, r->entry[oldest].id);
 
-	while (*link != oldest)
-		link = &r->entry[*link].chain;
-	*link = r->entry[oldest].chain;
+	peel_chains_del(&r->chains, r->entry[oldest].id, oldest);
 	r->n--;
 }
 
@@ -64,18 +52,16 @@ recent_add(struct recent *r, const struct peel_addr *from, uint32_t cid, uint32_
 	r->n++;
 	e->id = peel_addr_hash(from, cid, r->seed);
 	e->until_s = until_s;
-	uint32_t *bucket = bucket_of(r, e->id);
-
-	e->chain = *bucket;
-	*bucket = index;
+	peel_chains_add(&r->chains, e->id, index);
 }
 
 bool
 recent_has(const struct recent *r, const struct peel_addr *from, uint32_t cid, uint32_t now_s)
 {
 	uint64_t id = peel_addr_hash(from, cid, r->seed);
+	uint32_t i;
 
-	for (uint32_t i = *bucket_of(r, id); i != NONE; i = r->entry[i].chain) {
+	PEEL_CHAIN_FOREACH (i, &r->chains, id) {
 		if (r->entry[i].id == id && (int32_t)(r->entry[i].until_s - now_s) >= 0)
 			return true;
 	}

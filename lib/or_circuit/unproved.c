@@ -43,11 +43,11 @@ unproved_init(struct peel_or_circuits *c)
 	struct pool *strangers = &c->pool[STRANGER], *neighbours = &c->pool[NEIGHBOUR];
 
 	*strangers = (struct pool){
-		.oldest = NONE,
-		.newest = NONE,
 		.max = STRANGERS_MAX,
 		.per_source = STRANGER_MAX,
 	};
+	peel_queue_init(&strangers->queue, PEEL_LINKS(c->circuit, pool.older),
+		PEEL_LINKS(c->circuit, pool.newer));
 	*neighbours = *strangers;
 	neighbours->max = part > NEIGHBOURS_MIN ? part : NEIGHBOURS_MIN;
 	neighbours->per_source = neighbours->max / 2;
@@ -78,16 +78,9 @@ void
 unproved_enter(struct peel_or_circuits *c, struct or_circuit *ci, enum standing standing)
 {
 	struct pool *p = &c->pool[standing];
-	uint32_t index = circuit_index(c, ci);
 
 	ci->standing = standing;
-	ci->pool.older = p->newest;
-	ci->pool.newer = NONE;
-	if (p->newest != NONE)
-		circuit_at(c, p->newest)->pool.newer = index;
-	else
-		p->oldest = index;
-	p->newest = index;
+	peel_queue_add(&p->queue, circuit_index(c, ci));
 	p->n++;
 	source_of(c, ci)->unproved++;
 }
@@ -97,14 +90,7 @@ leave_pool(struct peel_or_circuits *c, struct or_circuit *ci)
 {
 	struct pool *p = &c->pool[ci->standing];
 
-	if (ci->pool.older != NONE)
-		circuit_at(c, ci->pool.older)->pool.newer = ci->pool.newer;
-	else
-		p->oldest = ci->pool.newer;
-	if (ci->pool.newer != NONE)
-		circuit_at(c, ci->pool.newer)->pool.older = ci->pool.older;
-	else
-		p->newest = ci->pool.older;
+	peel_queue_del(&p->queue, circuit_index(c, ci));
 	p->n--;
 	source_of(c, ci)->unproved--;
 }
@@ -153,11 +139,11 @@ static struct or_circuit *
 find_rich(struct peel_or_circuits *c, const struct source_count *asking)
 {
 	uint32_t n_proved = c->n_exits + c->n_relays - n_unproved(c), most = 0;
-	uint32_t scan = c->n_high < SCAN_MAX ? c->n_high : SCAN_MAX;
+	uint32_t scan = c->slots.n_high < SCAN_MAX ? c->slots.n_high : SCAN_MAX;
 	struct or_circuit *found = NULL;
 
 	for (uint32_t looks = 0; scan > 0 && looks < LOOKS; scan--) {
-		if (c->rich_cursor >= c->n_high)
+		if (c->rich_cursor >= c->slots.n_high)
 			c->rich_cursor = 0;
 		struct or_circuit *ci = circuit_at(c, c->rich_cursor++);
 
@@ -211,7 +197,7 @@ or_prove(struct peel_or_circuits *c, struct or_circuit *ci)
 static void
 oldest_gives_way(struct peel_or_circuits *c, struct pool *p)
 {
-	struct or_circuit *ci = circuit_at(c, p->oldest);
+	struct or_circuit *ci = circuit_at(c, p->queue.oldest);
 
 	if (or_used(c, ci)) {
 		or_prove(c, ci);
@@ -228,7 +214,7 @@ unproved_make_room(struct peel_or_circuits *c, enum standing standing)
 
 	while (p->n >= p->max)
 		oldest_gives_way(c, p);
-	while (c->free == NONE && c->n_high == c->size && n_unproved(c) > 0)
+	while (c->slots.n == c->slots.size && n_unproved(c) > 0)
 		oldest_gives_way(c, &c->pool[c->pool[STRANGER].n > 0 ? STRANGER : NEIGHBOUR]);
 }
 

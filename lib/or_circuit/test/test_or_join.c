@@ -124,7 +124,7 @@ test_create_many_with_one_id(void **state)
 		try_create(n, &o, 7);
 		drain(n);
 	}
-	assert_int_equal(counts(n).exits, 16);
+	assert_int_equal(counts(n).exits, PEEL_ROUTE_SAME_CID_MAX);
 	node_free(n);
 }
 

@@ -217,10 +217,7 @@ node_stat(const struct node *n, enum peel_counter c)
 uint32_t
 node_route(const struct node *n, const struct peel_addr *from, uint32_t cid)
 {
-	uint32_t slot;
-
-	peel_route_lookup_burst(n->routes, &from, &cid, 1, &slot);
-	return slot;
+	return peel_route_lookup(n->routes, from, cid);
 }
 
 void
