@@ -9,6 +9,7 @@
  * first. Thread: any (no shared state), unless a function says otherwise.
  */
 
+#include "peel_cell.h"
 #include "peel_wire.h"
 
 #define PEEL_SK_LEN 74 /* "LibNaCLSK:", X25519 secret, Ed25519 seed */
@@ -48,6 +49,9 @@ void peel_mid(const uint8_t *pk, size_t len, uint8_t out[PEEL_MID_LEN]);
 /** Append the 64-byte Ed25519 signature over everything the writer holds; sets `full` if it does
  * not fit. */
 void peel_sign(struct peel_writer *w, const struct peel_identity *id);
+/** Build a whole signed destroy (section 17) of @p id for the overlay of @p prefix. */
+void peel_destroy_build(uint8_t out[PEEL_DESTROY_LEN], const uint8_t prefix[PEEL_PREFIX_LEN],
+	const struct peel_identity *id, uint32_t cid, uint16_t reason);
 /** @return true if the signature of a split frame verifies. Legacy frames (bootstrap servers)
  *         verify too, but take 0.4 ms (sect163k1) to 3 ms (sect571r1) instead of 40 us: compare the
  *         source address with the configured servers first. */

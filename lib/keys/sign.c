@@ -19,6 +19,20 @@ peel_sign(struct peel_writer *w, const struct peel_identity *id)
 	peel_write_bytes(w, signature, sizeof(signature));
 }
 
+void
+peel_destroy_build(uint8_t out[PEEL_DESTROY_LEN], const uint8_t prefix[PEEL_PREFIX_LEN],
+	const struct peel_identity *id, uint32_t cid, uint16_t reason)
+{
+	const struct peel_msg_destroy m = {.cid = cid, .reason = reason};
+	struct peel_writer w = peel_writer_init(out, PEEL_DESTROY_LEN);
+	uint8_t body[PEEL_DESTROY_BODY_LEN];
+
+	peel_destroy_body(body, &m);
+	peel_signed_begin(&w, prefix, PEEL_MSG_DESTROY, id->pk, false, 0);
+	peel_write_bytes(&w, body, sizeof(body));
+	peel_sign(&w, id);
+}
+
 /* The wire has r || s, each padded to the same length; libcrypto wants DER. @return its length, 0
  * on failure. */
 static int

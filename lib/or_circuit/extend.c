@@ -249,15 +249,11 @@ or_extended(struct peel_or_circuits *c, const struct peel_addr *from, const stru
 	if (p == NULL || !p->sent)
 		return -ENOENT; /* may belong to an own circuit */
 	if (peel_created_parse(cell->message.p + 1, cell->message.len - 1, &m) != 0 ||
-		cell->message.len + PEEL_CELL_HEADER_LEN > DATAGRAM_EXTENDED_MAX) {
-		count(c, PEEL_CONTROL_MALFORMED);
-		return -EBADMSG;
-	}
+		cell->message.len + PEEL_CELL_HEADER_LEN > DATAGRAM_EXTENDED_MAX)
+		return refuse(c, PEEL_CONTROL_MALFORMED);
 	/* W5: all three must match, or anybody could finish the attempt. */
-	if (m.identifier != p->identifier || !peel_addr_equal(&p->addr, from)) {
-		count(c, PEEL_CONTROL_UNKNOWN);
-		return -EBADMSG;
-	}
+	if (m.identifier != p->identifier || !peel_addr_equal(&p->addr, from))
+		return refuse(c, PEEL_CONTROL_UNKNOWN);
 	struct or_circuit *ci = pending_circuit(c, p);
 	uint16_t identifier = p->extend_identifier;
 	int ret = -EPROTO;
@@ -266,10 +262,8 @@ or_extended(struct peel_or_circuits *c, const struct peel_addr *from, const stru
 	if (ci != NULL && ci->kind == KIND_EXIT && !ci->removing)
 		ret = become_relay(c, ci, p);
 	pending_end(c, p);
-	if (ret != 0) {
-		count(c, PEEL_EXTEND_REFUSED);
-		return -EBADMSG;
-	}
+	if (ret != 0)
+		return refuse(c, PEEL_EXTEND_REFUSED);
 	send_extended(c, ci, identifier, cell);
 	return 0;
 }

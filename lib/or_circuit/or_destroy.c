@@ -8,7 +8,6 @@
 /* Destroy, section 17: a signed datagram, authorised by the signer's place in the circuit and
  * nothing else. */
 
-#define DESTROY_LEN 169
 /* bad signatures of a neighbour, then it cannot destroy the circuit: whoever may does not sign
  * badly */
 #define BAD_MAX 3
@@ -60,13 +59,6 @@ elsewhere(const struct peel_or_circuits *c, uint32_t cid)
 	return n > 0;
 }
 
-static int
-refuse(struct peel_or_circuits *c, enum peel_counter why)
-{
-	count(c, why);
-	return -EBADMSG;
-}
-
 /* Circuits that strangers invented do not use up what is there for others. */
 static bool
 may_verify(struct peel_or_circuits *c, const struct or_circuit *ci)
@@ -113,19 +105,10 @@ void
 or_destroy_send(
 	struct peel_or_circuits *c, const struct or_circuit *ci, enum side side, uint16_t reason)
 {
-	uint8_t out[DESTROY_LEN], body[PEEL_DESTROY_BODY_LEN];
-	struct peel_writer w = peel_writer_init(out, sizeof(out));
-	const struct peel_msg_destroy m = {.cid = ci->cid[side], .reason = reason};
+	uint8_t out[PEEL_DESTROY_LEN];
 
-	peel_destroy_body(body, &m);
-	peel_signed_begin(&w, c->conf.prefix, PEEL_MSG_DESTROY, c->conf.identity->pk, false, 0);
-	peel_write_bytes(&w, body, sizeof(body));
-	peel_sign(&w, c->conf.identity);
-	int len = peel_writer_len(&w);
-
-	if (len < 0)
-		return; /* cannot be: always 169 bytes */
-	c->conf.send(c->conf.arg, or_addr(c, ci, side), out, (size_t)len);
+	peel_destroy_build(out, c->conf.prefix, c->conf.identity, ci->cid[side], reason);
+	c->conf.send(c->conf.arg, or_addr(c, ci, side), out, sizeof(out));
 	count(c, PEEL_DESTROY_SENT);
 }
 

@@ -19,10 +19,8 @@ peel_or_datagram(
 		return or_destroy(c, from, data, len);
 	if (data[PEEL_PREFIX_LEN] != PEEL_MSG_CELL)
 		return -ENOENT;
-	if (peel_cell_parse(data, len, &cell) != 0) {
-		count(c, PEEL_DROP_SHORT);
-		return -EBADMSG;
-	}
+	if (peel_cell_parse(data, len, &cell) != 0)
+		return refuse(c, PEEL_DROP_SHORT);
 	if (!cell.plain)
 		return -ENOENT;
 	switch (cell.message.p[0]) {
@@ -31,8 +29,7 @@ peel_or_datagram(
 	case PEEL_MSG_CREATED:
 		return or_extended(c, from, &cell);
 	default:
-		count(c, PEEL_DROP_PLAIN);
-		return -EBADMSG;
+		return refuse(c, PEEL_DROP_PLAIN);
 	}
 }
 
@@ -46,10 +43,8 @@ peel_or_message(struct peel_or_circuits *c, uint32_t session, uint32_t generatio
 		return -ENOENT;
 	struct or_circuit *ci = or_by_session(c, session, generation);
 
-	if (ci == NULL || !or_prove(c, ci) || or_extend(c, ci, early, msg + 1, len - 1) != 0) {
-		count(c, PEEL_EXTEND_REFUSED);
-		return -EBADMSG;
-	}
+	if (ci == NULL || !or_prove(c, ci) || or_extend(c, ci, early, msg + 1, len - 1) != 0)
+		return refuse(c, PEEL_EXTEND_REFUSED);
 	return 0;
 }
 

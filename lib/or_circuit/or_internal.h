@@ -8,6 +8,8 @@
  * the start (its pages are touched when needed) and linked by index. Thread: control, all of it.
  */
 
+#include <errno.h>
+
 #include "peel_links.h"
 #include "peel_or_circuit.h"
 #include "peel_rate.h"
@@ -253,6 +255,13 @@ static inline void
 count(struct peel_or_circuits *c, enum peel_counter counter)
 {
 	peel_stats_add(c->conf.stats, counter, 1);
+}
+
+static inline int
+refuse(struct peel_or_circuits *c, enum peel_counter why)
+{
+	count(c, why);
+	return -EBADMSG;
 }
 
 /* or_circuits.c */

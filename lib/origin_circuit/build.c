@@ -199,11 +199,10 @@ publish(struct peel_origin_circuits *t, struct origin_circuit *tn, uint32_t sess
 		.kind = PEEL_ROUTE_ORIGIN,
 		.max_early = UINT8_MAX, /* nothing is extended from here: no limit */
 	};
-	uint32_t taken;
 
-	peel_route_lookup_burst(t->conf.routes, &first, &tn->cid, 1, &taken);
-	return taken != PEEL_NONE ? -EEXIST
-				  : peel_route_publish(t->conf.routes, &route, &tn->route);
+	if (peel_route_lookup(t->conf.routes, first, tn->cid) != PEEL_NONE)
+		return -EEXIST;
+	return peel_route_publish(t->conf.routes, &route, &tn->route);
 }
 
 static int
@@ -282,13 +281,6 @@ accept(struct peel_origin_circuits *t, struct origin_circuit *tn, const struct p
 	if (ret == 0)
 		hop_added(t, tn, &list);
 	return ret;
-}
-
-static int
-refuse(struct peel_origin_circuits *t, enum peel_counter why)
-{
-	count(t, why);
-	return -EBADMSG;
 }
 
 int

@@ -66,10 +66,8 @@ origin_ping_received(
 	uint8_t msg[IDENTIFIER_LEN];
 	uint16_t identifier;
 
-	if (peel_identifier_parse(body, len, &identifier) != 0) {
-		count(t, PEEL_CONTROL_MALFORMED);
-		return -EBADMSG;
-	}
+	if (peel_identifier_parse(body, len, &identifier) != 0)
+		return refuse(t, PEEL_CONTROL_MALFORMED);
 	if (peel_identifier_build(msg, sizeof(msg), PEEL_MSG_PONG, identifier) < 0)
 		return -EBADMSG;
 	(void)origin_seal(t, tn, msg, sizeof(msg)); /* a closing circuit does not answer */
@@ -82,15 +80,11 @@ origin_pong_received(
 {
 	uint16_t identifier;
 
-	if (peel_identifier_parse(body, len, &identifier) != 0) {
-		count(t, PEEL_CONTROL_MALFORMED);
-		return -EBADMSG;
-	}
+	if (peel_identifier_parse(body, len, &identifier) != 0)
+		return refuse(t, PEEL_CONTROL_MALFORMED);
 	/* ping_sent_ms is taken by the answer: a second one says nothing. */
-	if (tn->ping_sent_ms == 0 || identifier != tn->ping_identifier) {
-		count(t, PEEL_CONTROL_UNKNOWN);
-		return -EBADMSG;
-	}
+	if (tn->ping_sent_ms == 0 || identifier != tn->ping_identifier)
+		return refuse(t, PEEL_CONTROL_UNKNOWN);
 	tn->rtt_ms = (uint32_t)(now_ms(t) - tn->ping_sent_ms);
 	if (tn->rtt_ms == 0)
 		tn->rtt_ms = 1; /* 0 is "none yet" */

@@ -83,7 +83,7 @@ origin_by_id(const struct peel_origin_circuits *t, peel_origin_id id)
 }
 
 /* The ids are our own random numbers: nobody can aim at a bucket. */
-static struct origin_circuit **
+static struct bucket *
 bucket_of(const struct peel_origin_circuits *t, uint32_t cid)
 {
 	return &t->bucket[cid & t->mask];
@@ -92,30 +92,13 @@ bucket_of(const struct peel_origin_circuits *t, uint32_t cid)
 struct origin_circuit *
 origin_by_cid(const struct peel_origin_circuits *t, uint32_t cid)
 {
-	struct origin_circuit *tn = *bucket_of(t, cid);
+	struct origin_circuit *tn;
 
-	while (tn != NULL && tn->cid != cid)
-		tn = tn->chain;
-	return tn;
-}
-
-static void
-link_cid(struct peel_origin_circuits *t, struct origin_circuit *tn)
-{
-	struct origin_circuit **bucket = bucket_of(t, tn->cid);
-
-	tn->chain = *bucket;
-	*bucket = tn;
-}
-
-static void
-unlink_cid(struct peel_origin_circuits *t, struct origin_circuit *tn)
-{
-	struct origin_circuit **link = bucket_of(t, tn->cid);
-
-	while (*link != tn)
-		link = &(*link)->chain;
-	*link = tn->chain;
+	LIST_FOREACH (tn, bucket_of(t, cid), chain) {
+		if (tn->cid == cid)
+			return tn;
+	}
+	return NULL;
 }
 
 uint32_t
@@ -148,16 +131,16 @@ origin_add(struct peel_origin_circuits *t, struct origin_circuit *tn, const stru
 	tn->index = t->n;
 	t->list[t->n++] = tn;
 	t->by_path[tn->path] = tn;
-	link_cid(t, tn);
+	LIST_INSERT_HEAD(bucket_of(t, tn->cid), tn, chain);
 	return 0;
 }
 
 void
 origin_change_cid(struct peel_origin_circuits *t, struct origin_circuit *tn)
 {
-	unlink_cid(t, tn);
+	LIST_REMOVE(tn, chain);
 	tn->cid = origin_fresh_cid(t);
-	link_cid(t, tn);
+	LIST_INSERT_HEAD(bucket_of(t, tn->cid), tn, chain);
 	peel_path_set_cid(t->conf.paths, tn->path, tn->cid);
 }
 
@@ -219,7 +202,7 @@ origin_remove(struct peel_origin_circuits *t, struct origin_circuit *tn)
 	peel_path_retire(t->conf.paths, tn->path);
 	for (unsigned int i = 0; i < n; i++) /* with an end-to-end one */
 		peel_session_retire(t->conf.routes, session[i]);
-	unlink_cid(t, tn);
+	LIST_REMOVE(tn, chain);
 	t->by_path[tn->path] = NULL;
 	t->list[tn->index] = t->list[--t->n];
 	t->list[tn->index]->index = tn->index;

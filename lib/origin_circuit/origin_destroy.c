@@ -7,15 +7,6 @@
 
 /* Destroy, section 17: from the first hop, and to it. */
 
-#define DESTROY_LEN 169
-
-static int
-refuse(struct peel_origin_circuits *t, enum peel_counter why)
-{
-	count(t, why);
-	return -EBADMSG;
-}
-
 int
 origin_destroy(struct peel_origin_circuits *t, const struct peel_addr *from, const uint8_t *data,
 	size_t len)
@@ -51,19 +42,10 @@ void
 origin_destroy_send(
 	struct peel_origin_circuits *t, const struct origin_circuit *tn, uint16_t reason)
 {
-	uint8_t out[DESTROY_LEN], body[PEEL_DESTROY_BODY_LEN];
-	struct peel_writer w = peel_writer_init(out, sizeof(out));
-	const struct peel_msg_destroy m = {.cid = tn->cid, .reason = reason};
+	uint8_t out[PEEL_DESTROY_LEN];
 
-	peel_destroy_body(body, &m);
-	peel_signed_begin(&w, t->conf.prefix, PEEL_MSG_DESTROY, t->conf.identity->pk, false, 0);
-	peel_write_bytes(&w, body, sizeof(body));
-	peel_sign(&w, t->conf.identity);
-	int len = peel_writer_len(&w);
-
-	if (len < 0)
-		return; /* cannot be: always 169 bytes */
-	t->conf.send(t->conf.arg, &tn->hop[0].addr, out, (size_t)len);
+	peel_destroy_build(out, t->conf.prefix, t->conf.identity, tn->cid, reason);
+	t->conf.send(t->conf.arg, &tn->hop[0].addr, out, sizeof(out));
 	count(t, PEEL_DESTROY_SENT);
 }
 

@@ -10,6 +10,9 @@
  * control, all of it.
  */
 
+#include <errno.h>
+#include <sys/queue.h>
+
 #include "peel_discovery.h"
 #include "peel_rate.h"
 #include "peel_origin_circuit.h"
@@ -64,9 +67,9 @@ struct origin_circuit {
 	peel_origin_id id;
 	uint32_t path, route; /* route: PEEL_NONE before the first hop */
 	uint32_t cid;
-	uint32_t index;		      /* in peel_origin_circuits.list */
-	struct origin_circuit *chain; /* same bucket of circuit ids */
-	struct build *build;	      /* EXTENDING only */
+	uint32_t index;			  /* in peel_origin_circuits.list */
+	LIST_ENTRY(origin_circuit) chain; /* same bucket of circuit ids */
+	struct build *build;		  /* EXTENDING only */
 	uint64_t begun_ms, active_ms, close_ms;
 	uint64_t seen_cells; /* of the last hop's backward direction at the last look */
 	uint32_t seen_s;
@@ -106,10 +109,10 @@ struct failed {
 struct peel_origin_circuits {
 	struct peel_origin_conf conf;
 	const struct peel_env *env;
-	uint32_t size;			 /* of the table of paths */
-	struct origin_circuit **by_path; /* [size] */
-	struct origin_circuit **list;	 /* [size], the first n are used */
-	struct origin_circuit **bucket;	 /* by circuit id */
+	uint32_t size;				    /* of the table of paths */
+	struct origin_circuit **by_path;	    /* [size] */
+	struct origin_circuit **list;		    /* [size], the first n are used */
+	LIST_HEAD(bucket, origin_circuit) * bucket; /* by circuit id */
 	uint32_t n, mask;
 	struct pool pool[PEEL_HOPS_MAX + 1]; /* by hops */
 	struct failed failed[FAILED_MAX];
@@ -133,6 +136,13 @@ static inline void
 count(struct peel_origin_circuits *t, enum peel_counter counter)
 {
 	peel_stats_add(t->conf.stats, counter, 1);
+}
+
+static inline int
+refuse(struct peel_origin_circuits *t, enum peel_counter why)
+{
+	count(t, why);
+	return -EBADMSG;
 }
 
 static inline struct peel_path *

@@ -24,6 +24,7 @@
 #define PEEL_X_LEN 32 /* ephemeral X25519 point */
 #define PEEL_AUTH_LEN 32
 #define PEEL_DESTROY_BODY_LEN 6
+#define PEEL_DESTROY_LEN 169  /* the whole datagram, signed */
 #define PEEL_CANDIDATES_MAX 9 /* 4 relays, 4 exits, the first exit twice */
 
 enum peel_msg_id {
