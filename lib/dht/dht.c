@@ -131,7 +131,7 @@ peel_dht_count(const struct peel_dht *dht, struct peel_dht_count *out)
 	*out = (struct peel_dht_count){
 		.nodes_ipv4 = dht_routing_count(&dht->routing[DHT_V4]),
 		.nodes_ipv6 = dht_routing_count(&dht->routing[DHT_V6]),
-		.values = dht->storage.n_live,
+		.values = dht->storage.slots.n,
 		.peers = dht->peers.n,
 		.storers = dht->storers.n,
 		.published = dht->publish.n,
@@ -145,11 +145,7 @@ peel_dht_count(const struct peel_dht *dht, struct peel_dht_count *out)
 uint64_t
 dht_hash(const struct peel_dht *dht, const void *bytes, uint32_t what)
 {
-	struct peel_addr as_addr;
-
-	_Static_assert(sizeof(as_addr) == PEEL_DHT_KEY_LEN, "an id hashes like an address");
-	memcpy(&as_addr, bytes, sizeof(as_addr));
-	return peel_addr_hash(&as_addr, what, dht->seed);
+	return peel_hash_bytes(bytes, PEEL_DHT_KEY_LEN, dht->seed + what);
 }
 
 uint64_t

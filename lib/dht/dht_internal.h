@@ -8,6 +8,7 @@
  * outside.
  */
 
+#include "peel_links.h"
 #include "limit.h"
 #include "peel_dht.h"
 #include "peel_dhtmsg.h"
@@ -125,9 +126,9 @@ struct dht_stored {
 
 struct dht_storage {
 	struct dht_stored *entry; /* [DHT_STORED_MAX] */
-	uint32_t *head;		  /* [DHT_STORED_HEADS] */
-	uint32_t n, n_live;	  /* places that were used ever, and that are now */
-	uint32_t sweep_at, free_first;
+	struct peel_slots slots;
+	struct peel_chains by_key;
+	uint32_t sweep_at;
 	uint64_t seed;
 	struct dht_shares shares;
 };
@@ -181,6 +182,7 @@ struct dht_request {
 	bool live, any_key;
 	uint8_t expects; /* message id of the answer */
 	uint32_t identifier;
+	uint32_t next; /* of the free ones */
 	uint64_t sent_ms, until_ms;
 	dht_done_fn done;	  /* NULL: only the node's standing matters */
 	peel_dht_ping_fn ping_fn; /* for done, like all below */
@@ -189,9 +191,8 @@ struct dht_request {
 };
 
 struct dht_requests {
-	struct dht_request *request; /* [DHT_N_POOLS * DHT_POOL_SIZE] */
-	uint16_t *free_slot;	     /* queues: a place rests as long as possible before reuse */
-	uint16_t free_first[DHT_N_POOLS], n_free[DHT_N_POOLS];
+	struct dht_request *request;	      /* [DHT_N_POOLS * DHT_POOL_SIZE] */
+	struct peel_slots slots[DHT_N_POOLS]; /* within the pool's part */
 };
 
 int dht_requests_init(struct dht_requests *t) PEEL_MUST_USE;

@@ -21,13 +21,11 @@ int
 dht_requests_init(struct dht_requests *t)
 {
 	t->request = calloc(PLACES, sizeof(*t->request));
-	t->free_slot = calloc(PLACES, sizeof(*t->free_slot));
-	if (t->request == NULL || t->free_slot == NULL)
+	if (t->request == NULL)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < PLACES; i++)
-		t->free_slot[i] = (uint16_t)i;
 	for (unsigned int pool = 0; pool < DHT_N_POOLS; pool++)
-		t->n_free[pool] = DHT_POOL_SIZE;
+		peel_slots_init(&t->slots[pool], DHT_POOL_SIZE, PEEL_REUSE_LATE,
+			PEEL_LINKS(t->request + pool * DHT_POOL_SIZE, next));
 	return 0;
 }
 
@@ -35,7 +33,6 @@ void
 dht_requests_fini(struct dht_requests *t)
 {
 	free(t->request);
-	free(t->free_slot);
 }
 
 struct dht_request *
@@ -45,13 +42,13 @@ dht_request_new(struct peel_dht *dht, enum dht_pool pool, uint8_t request_id, ui
 	struct dht_requests *t = &dht->requests;
 	uint64_t now = dht_now(dht);
 
-	if (t->n_free[pool] == 0)
+	uint32_t place = peel_slots_take(&t->slots[pool]);
+
+	if (place == PEEL_NONE)
 		return NULL;
-	uint16_t slot = t->free_slot[pool * DHT_POOL_SIZE + t->free_first[pool]];
+	uint32_t slot = pool * DHT_POOL_SIZE + place;
 	struct dht_request *r = &t->request[slot];
 
-	t->free_first[pool] = (uint16_t)((t->free_first[pool] + 1) % DHT_POOL_SIZE);
-	t->n_free[pool]--;
 	*r = *like;
 	r->live = true;
 	r->expects = request_id + 1; /* each answer has the id behind that of its request */
@@ -70,9 +67,7 @@ finish(struct peel_dht *dht, struct dht_request *r, const struct peel_span *body
 	unsigned int slot = (unsigned int)(r - t->request), pool = slot / DHT_POOL_SIZE;
 
 	r->live = false;
-	t->free_slot[pool * DHT_POOL_SIZE +
-		     (t->free_first[pool] + t->n_free[pool]) % DHT_POOL_SIZE] = (uint16_t)slot;
-	t->n_free[pool]++;
+	peel_slots_give(&t->slots[pool], slot % DHT_POOL_SIZE);
 	if (body == NULL && !done.any_key)
 		dht_silent(dht, &done.to);
 	if (done.done != NULL)
@@ -87,7 +82,7 @@ dht_requests_tick(struct peel_dht *dht, uint64_t now)
 	for (unsigned int pool = 0; pool < DHT_N_POOLS; pool++) {
 		struct dht_request *r = &t->request[pool * DHT_POOL_SIZE];
 
-		for (uint32_t i = 0; i < DHT_POOL_SIZE && t->n_free[pool] < DHT_POOL_SIZE; i++) {
+		for (uint32_t i = 0; i < DHT_POOL_SIZE && t->slots[pool].n > 0; i++) {
 			if (r[i].live && now >= r[i].until_ms)
 				finish(dht, &r[i], NULL);
 		}

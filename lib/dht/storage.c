@@ -12,7 +12,6 @@
 
 #include "dht_internal.h"
 
-#define NONE UINT32_MAX
 #define DRAWN 16u
 #define SWEEP_PER_TICK 16u
 
@@ -20,30 +19,25 @@ int
 dht_storage_init(struct dht_storage *s, uint64_t seed)
 {
 	s->entry = calloc(DHT_STORED_MAX, sizeof(*s->entry));
-	s->head = calloc(DHT_STORED_HEADS, sizeof(*s->head));
-	if (s->entry == NULL || s->head == NULL)
+	if (s->entry == NULL)
 		return -ENOMEM;
-	memset(s->head, 0xff, DHT_STORED_HEADS * sizeof(*s->head));
 	s->seed = seed;
-	s->free_first = NONE;
-	return 0;
+	/* The memory of a quiet node stays untouched. */
+	peel_slots_init(&s->slots, DHT_STORED_MAX, PEEL_REUSE_SOON, PEEL_LINKS(s->entry, next));
+	return peel_chains_init(&s->by_key, DHT_STORED_HEADS, PEEL_LINKS(s->entry, next));
 }
 
 void
 dht_storage_fini(struct dht_storage *s)
 {
 	free(s->entry);
-	free(s->head);
+	peel_chains_fini(&s->by_key);
 }
 
-static uint32_t *
-chain(const struct dht_storage *s, const uint8_t key[PEEL_DHT_KEY_LEN])
+static uint64_t
+hash(const struct dht_storage *s, const uint8_t key[PEEL_DHT_KEY_LEN])
 {
-	struct peel_addr as_addr;
-
-	_Static_assert(sizeof(as_addr) == PEEL_DHT_KEY_LEN, "a key hashes like an address");
-	memcpy(&as_addr, key, sizeof(as_addr));
-	return &s->head[peel_addr_hash(&as_addr, 0, s->seed) % DHT_STORED_HEADS];
+	return peel_hash_bytes(key, PEEL_DHT_KEY_LEN, s->seed);
 }
 
 static bool
@@ -58,37 +52,18 @@ static void
 drop(struct dht_storage *s, uint32_t at)
 {
 	struct dht_stored *e = &s->entry[at];
-	uint32_t *link = chain(s, e->key);
 
-	while (*link != at)
-		link = &s->entry[*link].next;
-	*link = e->next;
+	peel_chains_del(&s->by_key, hash(s, e->key), at);
 	--*dht_share(&s->shares, e->source);
-	s->n_live--;
 	e->len = 0;
-	e->next = s->free_first;
-	s->free_first = at;
-}
-
-/* Places never used come after those that are free again, so that memory of a quiet node stays
- * untouched. */
-static uint32_t
-take_place(struct dht_storage *s)
-{
-	uint32_t at = s->free_first;
-
-	if (at != NONE) {
-		s->free_first = s->entry[at].next;
-		return at;
-	}
-	return s->n < DHT_STORED_MAX ? s->n++ : NONE;
+	peel_slots_give(&s->slots, at);
 }
 
 static bool
 displace(struct dht_storage *s, const struct peel_env *env, uint64_t source)
 {
 	uint16_t most = *dht_share(&s->shares, source);
-	uint32_t victim = NONE;
+	uint32_t victim = PEEL_NONE;
 
 	for (uint32_t i = 0; i < DRAWN; i++) {
 		uint32_t at = peel_random_below(env, DHT_STORED_MAX);
@@ -99,7 +74,7 @@ displace(struct dht_storage *s, const struct peel_env *env, uint64_t source)
 			victim = at;
 		}
 	}
-	if (victim == NONE)
+	if (victim == PEEL_NONE)
 		return false;
 	drop(s, victim);
 	return true;
@@ -112,7 +87,7 @@ displace(struct dht_storage *s, const struct peel_env *env, uint64_t source)
 static bool
 displace_in_key(struct dht_storage *s, const uint32_t *same, uint32_t n, uint64_t source)
 {
-	uint32_t most = 0, own = 0, victim = NONE;
+	uint32_t most = 0, own = 0, victim = PEEL_NONE;
 
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t whose = s->entry[same[i]].source;
@@ -136,10 +111,10 @@ displace_in_key(struct dht_storage *s, const uint32_t *same, uint32_t n, uint64_
 int
 dht_storage_put(struct dht_storage *s, const struct peel_env *env, const struct dht_item *item)
 {
-	uint32_t same[DHT_STORED_PER_KEY], n = 0, at, old = NONE;
+	uint32_t same[DHT_STORED_PER_KEY], n = 0, at, old = PEEL_NONE;
 	uint64_t source = item->source, expires_ms = item->expires_ms;
 
-	for (at = *chain(s, item->key); at != NONE; at = s->entry[at].next) {
+	PEEL_CHAIN_FOREACH (at, &s->by_key, hash(s, item->key)) {
 		const struct dht_stored *e = &s->entry[at];
 
 		if (!has_key(e, item->key))
@@ -148,7 +123,7 @@ dht_storage_put(struct dht_storage *s, const struct peel_env *env, const struct 
 		if (memcmp(e->identity, item->identity, PEEL_MID_LEN) == 0)
 			old = at;
 	}
-	if (old != NONE) {
+	if (old != PEEL_NONE) {
 		if (s->entry[old].version > item->version)
 			return -EEXIST;
 		/* It stays a value of who brought it first: otherwise somebody with a large share
@@ -162,13 +137,12 @@ dht_storage_put(struct dht_storage *s, const struct peel_env *env, const struct 
 	}
 	if (*dht_share(&s->shares, source) >= DHT_STORED_PER_SOURCE)
 		return -ENOSPC;
-	at = take_place(s);
-	if (at == NONE && displace(s, env, source))
-		at = take_place(s);
-	if (at == NONE)
+	at = peel_slots_take(&s->slots);
+	if (at == PEEL_NONE && displace(s, env, source))
+		at = peel_slots_take(&s->slots);
+	if (at == PEEL_NONE)
 		return -ENOSPC;
 	struct dht_stored *e = &s->entry[at];
-	uint32_t *head = chain(s, item->key);
 
 	memcpy(e->key, item->key, sizeof(e->key));
 	memcpy(e->identity, item->identity, sizeof(e->identity));
@@ -177,10 +151,8 @@ dht_storage_put(struct dht_storage *s, const struct peel_env *env, const struct 
 	e->expires_ms = expires_ms;
 	e->len = (uint8_t)item->blob.len;
 	memcpy(e->blob, item->blob.p, item->blob.len);
-	e->next = *head;
-	*head = at;
+	peel_chains_add(&s->by_key, hash(s, e->key), at);
 	++*dht_share(&s->shares, e->source);
-	s->n_live++;
 	return 0;
 }
 
@@ -190,7 +162,9 @@ bool
 dht_storage_has(
 	const struct dht_storage *s, const uint8_t key[PEEL_DHT_KEY_LEN], struct peel_span blob)
 {
-	for (uint32_t at = *chain(s, key); at != NONE; at = s->entry[at].next) {
+	uint32_t at;
+
+	PEEL_CHAIN_FOREACH (at, &s->by_key, hash(s, key)) {
 		const struct dht_stored *e = &s->entry[at];
 
 		if (has_key(e, key) && e->len == blob.len && memcmp(e->blob, blob.p, e->len) == 0)
@@ -204,9 +178,11 @@ void
 dht_storage_get(const struct dht_storage *s, const uint8_t key[PEEL_DHT_KEY_LEN], uint32_t offset,
 	uint64_t now, struct peel_dht_values *out)
 {
+	uint32_t at;
+
 	out->n = 0;
 	for (int own = 0; own < 2; own++) {
-		for (uint32_t at = *chain(s, key); at != NONE; at = s->entry[at].next) {
+		PEEL_CHAIN_FOREACH (at, &s->by_key, hash(s, key)) {
 			const struct dht_stored *e = &s->entry[at];
 
 			if (!has_key(e, key) || now >= e->expires_ms ||
@@ -226,8 +202,8 @@ dht_storage_get(const struct dht_storage *s, const uint8_t key[PEEL_DHT_KEY_LEN]
 void
 dht_storage_tick(struct dht_storage *s, uint64_t now)
 {
-	for (uint32_t i = 0; i < SWEEP_PER_TICK && s->n > 0; i++) {
-		uint32_t at = s->sweep_at++ % s->n;
+	for (uint32_t i = 0; i < SWEEP_PER_TICK && s->slots.n_high > 0; i++) {
+		uint32_t at = s->sweep_at++ % s->slots.n_high;
 
 		if (s->entry[at].len > 0 && now >= s->entry[at].expires_ms)
 			drop(s, at);

@@ -377,7 +377,7 @@ test_store_flood(void **state)
 		if (f == 0)
 			assert_int_equal(stored, DHT_STORED_PER_SOURCE);
 	}
-	assert_int_equal(s->n_live, DHT_STORED_MAX);
+	assert_int_equal(s->slots.n, DHT_STORED_MAX);
 	uint32_t left = 0;
 
 	for (uint32_t i = 0; i < 100; i++) {
@@ -407,7 +407,7 @@ test_values_are_not_taken_over(void **state)
 	item.source = item_of(1, flooder, at).source;
 	item.expires_ms = net->now + 1000; /* nor does it end earlier */
 	assert_int_equal(dht_storage_put(s, &net->env, &item), 0);
-	assert_int_equal(s->n_live, 1);
+	assert_int_equal(s->slots.n, 1);
 	assert_int_equal(*dht_share(&s->shares, item.source), 0);
 	assert_int_equal(s->entry[0].expires_ms, net->now + 2000);
 	net_free(net);
@@ -442,7 +442,7 @@ test_flood_of_one_key(void **state)
 	item = item_of(5, few, late);
 	item.key = key;
 	assert_int_equal(dht_storage_put(s, &net->env, &item), 0);
-	assert_int_equal(s->n_live, DHT_STORED_PER_KEY);
+	assert_int_equal(s->slots.n, DHT_STORED_PER_KEY);
 	net_free(net);
 }
 
