@@ -30,20 +30,13 @@ flow_key(const struct peel_flows *f, unsigned int user, const struct peel_socks_
 {
 	uint32_t serial = f->user[user].serial;
 	struct peel_addr a = t->addr;
-	uint64_t h = f->seed;
 
 	a.port = 0;
 	if (t->name[0] == '\0')
-		return peel_addr_hash(&a, serial, h) | 1;
-	for (size_t at = 0, len = strlen(t->name); at < len; at += sizeof(a.ip)) {
-		size_t n = len - at < sizeof(a.ip) ? len - at : sizeof(a.ip);
-
-		memset(&a, 0, sizeof(a));
-		memcpy(a.ip, t->name + at, n);
-		a.family = 255; /* so that no address hashes like a name */
-		h = peel_addr_hash(&a, serial, h);
-	}
-	return h | 1;
+		return peel_addr_hash(&a, serial, f->seed) | 1;
+	return peel_hash_bytes(t->name, strlen(t->name),
+		       peel_hash_bytes(&serial, sizeof(serial), f->seed)) |
+	       1;
 }
 
 struct flow *
