@@ -28,7 +28,7 @@ FORBIDDEN = re.compile(r"(?<![.>])\b("
 ALLOWED = {
     "drivers/aead/ipsec_mb/ipsec_mb.c": ("ipsec_mb_new", "ipsec_mb_free"),
     "drivers/aead/sodium/sodium.c": ("sodium_new", "sodium_free_cx"),
-    "drivers/port/ethdev/endpoint.c": ("fifo_init", "release", "ethdev_endpoints_new"),
+    "drivers/port/ethdev/endpoint.c": ("release", "ethdev_endpoints_new"),
     "drivers/port/ethdev/frag.c": ("ethdev_frag_init", "ethdev_frag_fini"),
     # Look-ups take no lock; a neighbour nobody spoke of yet, and what neighbours say of themselves, does.
     "drivers/port/ethdev/neigh.c": ("neigh_get", "neigh_learn", "neigh_confirm"),

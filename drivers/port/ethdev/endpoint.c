@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "ethdev_internal.h"
+#include "peel_links.h"
 
 /*
  * Exit endpoints: a number (1..max) and a UDP port each, both taken from queues of free ones,
@@ -17,49 +18,27 @@
 
 struct endpoint {
 	uint64_t cookie;
+	uint32_t next;	     /* of the free ones */
 	uint32_t generation; /* of its use: tells datagrams of the previous user */
 	uint16_t udp_port;   /* 0: free */
 	bool closing;	     /* taken out of by_port */
 	bool deferred;	     /* its end is with RCU */
 };
 
-struct fifo {
-	uint32_t *slot;
-	uint32_t size, first, n;
+struct free_port {
+	uint32_t next;
 };
 
 struct ethdev_endpoints {
 	struct peel_rcu *rcu;
 	uint32_t *by_port;	 /* [n_ports] endpoint number, 0: nobody */
 	struct endpoint *entry;	 /* [max + 1]; 0 is the main address */
-	struct fifo ports, free; /* offsets from port_min; endpoint numbers */
+	struct free_port *port;	 /* [n_ports] */
+	struct peel_slots ports; /* offsets from port_min */
+	struct peel_slots numbers;
 	uint32_t max, n_ports, n_open, n_undeferred, users;
 	uint16_t port_min, main_port;
 };
-
-static int
-fifo_init(struct fifo *f, uint32_t size)
-{
-	f->slot = calloc(size > 0 ? size : 1, sizeof(*f->slot));
-	f->size = size;
-	return f->slot == NULL ? -ENOMEM : 0;
-}
-
-static void
-fifo_push(struct fifo *f, uint32_t value)
-{
-	f->slot[(f->first + f->n++) % f->size] = value;
-}
-
-static uint32_t
-fifo_pop(struct fifo *f)
-{
-	uint32_t value = f->slot[f->first];
-
-	f->first = (f->first + 1) % f->size;
-	f->n--;
-	return value;
-}
 
 static void
 release(struct ethdev_endpoints *e)
@@ -68,8 +47,7 @@ release(struct ethdev_endpoints *e)
 		return;
 	free(e->by_port);
 	free(e->entry);
-	free(e->ports.slot);
-	free(e->free.slot);
+	free(e->port);
 	free(e);
 }
 
@@ -89,18 +67,15 @@ ethdev_endpoints_new(const struct peel_port_conf *conf, struct ethdev_endpoints 
 	e->max = any ? RTE_MIN(conf->max_endpoints, e->n_ports) : 0;
 	e->by_port = calloc(e->n_ports > 0 ? e->n_ports : 1, sizeof(*e->by_port));
 	e->entry = calloc(e->max + 1, sizeof(*e->entry));
-	if (fifo_init(&e->ports, e->n_ports) != 0 || fifo_init(&e->free, e->max) != 0 ||
-		e->by_port == NULL || e->entry == NULL) {
+	e->port = calloc(e->n_ports > 0 ? e->n_ports : 1, sizeof(*e->port));
+	if (e->by_port == NULL || e->entry == NULL || e->port == NULL) {
 		release(e);
 		return -ENOMEM;
 	}
 	e->entry[PEEL_ENDPOINT_MAIN].udp_port = e->main_port;
-	for (uint32_t i = 0; i < e->n_ports; i++) {
-		if (e->port_min + i != e->main_port)
-			fifo_push(&e->ports, i);
-	}
-	for (uint32_t i = 1; i <= e->max; i++)
-		fifo_push(&e->free, i);
+	peel_slots_init(&e->ports, e->n_ports, PEEL_REUSE_LATE, PEEL_LINKS(e->port, next));
+	peel_slots_init(&e->numbers, e->max + 1, PEEL_REUSE_LATE, PEEL_LINKS(e->entry, next));
+	(void)peel_slots_take(&e->numbers); /* the main address */
 	*out = e;
 	return 0;
 }
@@ -112,11 +87,11 @@ reclaim(void *arg, uint64_t number)
 	struct ethdev_endpoints *e = arg;
 	struct endpoint *x = &e->entry[number];
 
-	fifo_push(&e->ports, (uint32_t)x->udp_port - e->port_min);
+	peel_slots_give(&e->ports, (uint32_t)x->udp_port - e->port_min);
 	__atomic_store_n(&x->udp_port, 0, __ATOMIC_RELAXED);
 	x->closing = false;
 	x->deferred = false;
-	fifo_push(&e->free, (uint32_t)number);
+	peel_slots_give(&e->numbers, (uint32_t)number);
 	release(e);
 }
 
@@ -151,6 +126,16 @@ ethdev_endpoints_free(struct ethdev_endpoints *e)
 		release(e);
 }
 
+/* The main port is in use for ever. */
+static uint32_t
+take_port(struct ethdev_endpoints *e)
+{
+	uint32_t at = peel_slots_take(&e->ports);
+
+	return at != PEEL_NONE && e->port_min + at == e->main_port ? peel_slots_take(&e->ports)
+								   : at;
+}
+
 int
 ethdev_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t *endpoint)
 {
@@ -160,9 +145,15 @@ ethdev_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, uint32
 	 * cookie. */
 	(void)queue;
 	defer_rest(e);
-	if (e->free.n == 0 || e->ports.n == 0)
+	uint32_t at = take_port(e), number = peel_slots_take(&e->numbers);
+
+	/* The other one goes to the end of its queue. */
+	if (at == PEEL_NONE && number != PEEL_NONE)
+		peel_slots_give(&e->numbers, number);
+	if (number == PEEL_NONE && at != PEEL_NONE)
+		peel_slots_give(&e->ports, at);
+	if (at == PEEL_NONE || number == PEEL_NONE)
 		return -ENOSPC;
-	uint32_t number = fifo_pop(&e->free), at = fifo_pop(&e->ports);
 	struct endpoint *x = &e->entry[number];
 
 	x->cookie = cookie;

@@ -125,9 +125,9 @@ make_tables(struct peel_port *p)
 		q->now = peel_now_ms(env);
 		q->rng = peel_random_u64(env);
 		q->announcements = i == 0 ? ANNOUNCEMENTS : 0;
-		q->answers = (struct ethdev_bucket){q->now, ANSWERS_PER_SECOND * 1000};
+		peel_bucket_init(&q->answers, ANSWERS_PER_SECOND, q->now);
 		q->gateway_answers = q->answers;
-		q->echoes = (struct ethdev_bucket){q->now, ECHOES_PER_SECOND * 1000};
+		peel_bucket_init(&q->echoes, ECHOES_PER_SECOND, q->now);
 		q->epoll_fd = -1;
 		q->wake_fd = -1;
 		if (ethdev_frag_init(q) != 0)

@@ -20,6 +20,7 @@
 #include <rte_ethdev.h>
 
 #include "peel_port.h"
+#include "peel_rate.h"
 #include "interface.h"
 #include "neigh.h"
 
@@ -60,11 +61,6 @@ enum ethdev_counter {
 	ETHDEV_N_COUNTERS
 };
 
-struct ethdev_bucket {
-	uint64_t last_ms;
-	uint64_t tokens; /* thousandths */
-};
-
 /** Datagrams that wait for the link address of one next hop. */
 struct ethdev_pending {
 	struct peel_addr hop; /* family NONE: free */
@@ -89,7 +85,7 @@ struct ethdev_queue {
 	uint64_t next_tick, next_announcement;
 	uint32_t pending_generation;
 	struct ethdev_pending pending[PENDING_HOPS + PENDING_GATEWAYS];
-	struct ethdev_bucket answers, gateway_answers, echoes;
+	struct peel_bucket answers, gateway_answers, echoes;
 	struct ethdev_frags *frags;
 	uint64_t count[ETHDEV_N_COUNTERS];
 	/* wait() */

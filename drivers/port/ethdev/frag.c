@@ -152,10 +152,7 @@ static struct set *
 find(struct ethdev_queue *q, const struct ethdev_part *part, unsigned int *way)
 {
 	struct ethdev_frags *f = q->frags;
-	struct peel_addr net = part->from;
-
-	if (net.family == PEEL_FAMILY_IPV6) /* a network of one subscriber, /56 */
-		memset(net.ip + 7, 0, 9);
+	struct peel_addr net = peel_addr_source(&part->from);
 	uint64_t source = peel_addr_hash(&net, 0, f->seed);
 	uint32_t tag = (uint32_t)peel_addr_hash(&part->from, part->id, f->seed) | 1;
 	struct set *s = is_known(q, &part->from) ? &f->set[STRANGER_SETS + source % KNOWN_SETS]

@@ -39,17 +39,10 @@ ethdev_is_ours(const struct rte_mbuf *m)
 
 /** One more answer? @p rate a second, bursts of as many. */
 static inline bool
-ethdev_allow(struct ethdev_queue *q, struct ethdev_bucket *b, uint32_t rate)
+ethdev_allow(struct ethdev_queue *q, struct peel_bucket *b, uint32_t rate)
 {
-	uint64_t full = (uint64_t)rate * 1000;
-	uint64_t passed = q->now > b->last_ms ? q->now - b->last_ms : 0;
-
-	b->last_ms = q->now;
-	b->tokens = passed >= 1000 ? full : RTE_MIN(full, b->tokens + passed * rate);
-	if (b->tokens < 1000) {
-		ethdev_count(q, ETHDEV_ANSWERS_LIMITED);
-		return false;
-	}
-	b->tokens -= 1000;
-	return true;
+	if (peel_bucket_take(b, rate, rate, 1, q->now))
+		return true;
+	ethdev_count(q, ETHDEV_ANSWERS_LIMITED);
+	return false;
 }

@@ -25,12 +25,11 @@ socket_exits_new(uint32_t max, struct sock_exits **out)
 	}
 	memset(x->endpoint, 0, bytes);
 	x->max = max;
-	for (uint32_t i = 0; i <= max; i++) {
+	for (uint32_t i = 0; i <= max; i++)
 		x->endpoint[i].fd4 = x->endpoint[i].fd6 = -1;
-		x->endpoint[i].next = i < max ? i + 1 : 0;
-	}
-	x->free_head = max > 0 ? 1 : 0;
-	x->free_tail = max;
+	peel_slots_init(&x->slots, max + 1, PEEL_REUSE_LATE, PEEL_LINKS(x->endpoint, next));
+	(void)peel_slots_take(&x->slots); /* 0 is no endpoint */
+	peel_list_init(&x->closed, PEEL_LINKS(x->endpoint, next));
 	*out = x;
 	return 0;
 }
@@ -62,12 +61,7 @@ end_endpoint(void *arg, uint64_t number)
 	struct sock_endpoint *e = &x->endpoint[number];
 
 	close_sockets(e);
-	e->next = 0;
-	if (x->free_head == 0)
-		x->free_head = (uint32_t)number;
-	else
-		x->endpoint[x->free_tail].next = (uint32_t)number;
-	x->free_tail = (uint32_t)number;
+	peel_slots_give(&x->slots, (uint32_t)number);
 	x->deferred--;
 	if (x->orphan && x->deferred == 0)
 		free_table(x);
@@ -77,12 +71,10 @@ end_endpoint(void *arg, uint64_t number)
 static void
 defer_closed(struct sock_exits *x, struct peel_rcu *rcu)
 {
-	while (x->closed != 0) {
-		uint32_t number = x->closed;
-
-		if (peel_rcu_defer(rcu, end_endpoint, x, number) != 0)
+	while (x->closed.first != PEEL_NONE) {
+		if (peel_rcu_defer(rcu, end_endpoint, x, x->closed.first) != 0)
 			return;
-		x->closed = x->endpoint[number].next;
+		(void)peel_list_take(&x->closed);
 		x->deferred++;
 	}
 }
@@ -153,8 +145,8 @@ socket_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, uint32
 	if (queue >= port->n_queues)
 		return -EINVAL;
 	defer_closed(x, port->rcu);
-	number = x->free_head;
-	if (number == 0)
+	number = peel_slots_take(&x->slots);
+	if (number == PEEL_NONE)
 		return -ENOSPC;
 
 	struct sock_queue *q = port->queue[queue];
@@ -173,9 +165,9 @@ socket_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, uint32
 		/* The worker has not seen the endpoint, so its sockets (and with them their events)
 		 * can go at once. */
 		close_sockets(e);
+		peel_slots_give(&x->slots, number);
 		return rc;
 	}
-	x->free_head = e->next;
 	x->n_open++;
 	__atomic_store_n(&q->n_exits, q->n_exits + 1, __ATOMIC_RELAXED);
 	/* Pairs with the acquire in socket_exit_fd and socket_exit_source: fields before number. */
@@ -201,8 +193,7 @@ socket_exit_close(struct peel_port *port, uint32_t endpoint)
 		epoll_ctl(q->exit_epoll, EPOLL_CTL_DEL, e->fd6, NULL);
 	__atomic_store_n(&q->n_exits, q->n_exits - 1, __ATOMIC_RELAXED);
 	x->n_open--;
-	e->next = x->closed;
-	x->closed = endpoint;
+	peel_list_add_first(&x->closed, endpoint);
 	defer_closed(x, port->rcu);
 }
 

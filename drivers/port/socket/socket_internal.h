@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "peel_links.h"
 #include "peel_port_socket.h"
 
 #define SOCK_SUPER_MAX 65536  /* no UDP message is longer */
@@ -150,15 +151,15 @@ struct sock_endpoint {
 	int fd4, fd6; /* fd6 -1: no IPv6 here */
 	uint16_t queue;
 	uint64_t cookie;
-	uint32_t next; /* in the free list or the list of closed ones */
+	uint32_t next; /* of the free ones, or of those closed */
 	struct sock_hint hint;
 } __attribute__((aligned(64)));
 
 /** Apart from the port, for deferred ends of endpoints may come after the port's. */
 struct sock_exits {
 	uint32_t max, n_open;
-	uint32_t free_head, free_tail; /* first in, first out; 0: empty */
-	uint32_t closed;	       /* not handed to RCU yet, for lack of memory */
+	struct peel_slots slots;
+	struct peel_list closed; /* not handed to RCU yet, for lack of memory */
 	uint32_t deferred;
 	bool orphan; /* the port is gone: the last deferred end frees the table */
 	struct sock_endpoint *endpoint; /* [max + 1], the first unused */

@@ -279,8 +279,8 @@ forget(void)
 	seed = 0;
 	q->rng = 0;
 	q->next_tick = now;
-	q->answers = (struct ethdev_bucket){now, ANSWERS_PER_SECOND * 1000};
-	q->echoes = (struct ethdev_bucket){now, ECHOES_PER_SECOND * 1000};
+	peel_bucket_init(&q->answers, ANSWERS_PER_SECOND, now);
+	peel_bucket_init(&q->echoes, ECHOES_PER_SECOND, now);
 }
 
 /* ---- the script ------------------------------------------------------------------------------ */
