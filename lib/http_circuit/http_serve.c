@@ -370,7 +370,6 @@ peel_http_serve_request(struct peel_http_serve *http, uint32_t session, uint32_t
 	const struct peel_policy *policy = policy_of(http);
 	struct peel_stats *stats = http->conf.stats;
 	struct peel_msg_http_request m;
-	struct peel_exit_info info;
 	struct serve *s;
 	uint8_t request[PEEL_HTTP_REQUEST_MAX + PEEL_HTTP_REQUEST_MORE];
 	unsigned int nth = 0;
@@ -381,7 +380,7 @@ peel_http_serve_request(struct peel_http_serve *http, uint32_t session, uint32_t
 		peel_http_request_parse(msg + 1, len - 1, &m) != 0 ||
 		(n = peel_http_request_take(m.request.p, m.request.len, request)) < 0 ||
 		!peel_policy_http_port(policy, m.target.addr.port) ||
-		peel_or_exit(http->conf.or_circuits, session, generation, &info) != 0 ||
+		peel_or_exit_used(http->conf.or_circuits, session, generation) != 0 ||
 		(nth = take_place(http, session, generation, m.identifier)) == 0) {
 		peel_stats_add(stats, PEEL_HTTP_REFUSED, 1);
 		return;

@@ -9,6 +9,7 @@ peel_or_count(const struct peel_or_circuits *c, struct peel_or_count *out)
 	*out = (struct peel_or_count){
 		.exits = c->n_exits,
 		.relays = c->n_relays,
+		.rendezvous = c->n_rendezvous,
 		.pending = c->n_pending,
 		.removing = c->n_removing,
 		.unproved = c->pool[STRANGER].n + c->pool[NEIGHBOUR].n,
@@ -30,6 +31,8 @@ void
 peel_or_dump(const struct peel_or_circuits *c, void (*fn)(void *arg, const struct peel_or_row *row),
 	void *arg)
 {
+	static const char *const kind_name[] = {
+		[KIND_EXIT] = "exit", [KIND_RELAY] = "relay", [KIND_RENDEZVOUS] = "rendezvous"};
 	uint64_t now = peel_now_ms(c->env);
 
 	for (uint32_t i = 0; i < c->slots.n_high; i++) {
@@ -38,7 +41,7 @@ peel_or_dump(const struct peel_or_circuits *c, void (*fn)(void *arg, const struc
 		if (ci->kind == KIND_FREE)
 			continue;
 		struct peel_or_row row = {
-			.kind = ci->kind == KIND_RELAY ? "relay" : "exit",
+			.kind = kind_name[ci->kind],
 			.cid = ci->cid[PREVIOUS],
 			.previous = *or_addr(c, ci, PREVIOUS),
 			.age_ms = now - ci->joined_ms,
@@ -47,6 +50,10 @@ peel_or_dump(const struct peel_or_circuits *c, void (*fn)(void *arg, const struc
 		if (ci->kind == KIND_RELAY) {
 			row.next_cid = ci->cid[NEXT];
 			row.next = *or_addr(c, ci, NEXT);
+		}
+		if (ci->kind == KIND_RENDEZVOUS) {
+			row.next_cid = or_partner(c, ci)->cid[PREVIOUS];
+			row.next = *or_addr(c, or_partner(c, ci), PREVIOUS);
 		}
 		add_traffic(c, ci, &row);
 		fn(arg, &row);

@@ -185,7 +185,7 @@ or_drop(struct peel_or_circuits *c, struct or_circuit *ci)
 void
 or_unoffer(struct peel_or_circuits *c, struct or_circuit *ci)
 {
-	if (ci->offer == PEEL_NONE)
+	if (ci->kind == KIND_RENDEZVOUS || ci->offer == PEEL_NONE)
 		return;
 	const struct offer *o = &c->offers.offer[ci->offer];
 
@@ -275,33 +275,61 @@ or_remove(struct peel_or_circuits *c, struct or_circuit *ci)
 		or_end(c, ci);
 		return;
 	}
+	struct or_circuit *partner = or_partner(c, ci);
+
 	or_settle(c, ci);
 	ci->removing = true;
 	c->n_removing++;
+	if (partner != NULL) { /* ends with it, and so waits in no queue */
+		partner->removing = true;
+		c->n_removing++;
+	}
 	or_delay(c, ci, DELAY_REMOVE);
 }
 
-void
-or_end(struct peel_or_circuits *c, struct or_circuit *ci)
+/* Workers find it no more. */
+static void
+unpublish(struct peel_or_circuits *c, struct or_circuit *ci)
 {
-	uint32_t session = ci->session, endpoint = ci->endpoint;
-	bool exit_open = ci->exit_open;
-
 	unproved_forget(c, ci);
 	for (int s = 0; s < N_SIDES; s++) {
 		if (ci->route[s] != PEEL_NONE)
 			peel_route_retire(c->conf.routes, ci->route[s]);
 	}
-	peel_session_retire(c->conf.routes, session);
-	c->by_session[session] = PEEL_NONE;
+}
+
+static void
+forget(struct peel_or_circuits *c, struct or_circuit *ci)
+{
+	peel_session_retire(c->conf.routes, ci->session);
+	c->by_session[ci->session] = PEEL_NONE;
 	if (ci->kind == KIND_EXIT)
 		c->n_exits--;
-	else
+	else if (ci->kind == KIND_RELAY)
 		c->n_relays--;
+	else
+		c->n_rendezvous--;
 	if (ci->removing)
 		c->n_removing--;
 	or_drop(c, ci);
+}
+
+void
+or_end(struct peel_or_circuits *c, struct or_circuit *ci)
+{
+	struct or_circuit *both[] = {ci, or_partner(c, ci)};
+	struct or_circuit before[2];
+
+	/* Neither session may go while the other one's route leads to it. */
+	for (int i = 0; i < 2 && both[i] != NULL; i++)
+		unpublish(c, both[i]);
+	for (int i = 0; i < 2 && both[i] != NULL; i++) {
+		before[i] = *both[i];
+		forget(c, both[i]);
+	}
 	/* Last: the callback may look at us. */
-	if (exit_open && c->conf.exit_gone != NULL)
-		c->conf.exit_gone(c->conf.arg, session, endpoint);
+	for (int i = 0; i < 2 && both[i] != NULL; i++) {
+		if (before[i].exit_open && c->conf.exit_gone != NULL)
+			c->conf.exit_gone(c->conf.arg, before[i].session, before[i].endpoint);
+	}
 }

@@ -95,8 +95,8 @@ or_destroy(
 		return refuse(c, PEEL_BAD_SIGNATURE);
 	}
 	count(c, PEEL_DESTROY_RECEIVED);
-	if (ci->kind == KIND_RELAY && m.reason != 0)
-		or_destroy_send(c, ci, side == PREVIOUS ? NEXT : PREVIOUS, m.reason);
+	if (m.reason != 0)
+		or_destroy_beyond(c, ci, side, m.reason);
 	or_remove(c, ci);
 	return 0;
 }
@@ -113,6 +113,29 @@ or_destroy_send(
 }
 
 unsigned int
+or_destroy_beyond(
+	struct peel_or_circuits *c, const struct or_circuit *ci, enum side side, uint16_t reason)
+{
+	switch (ci->kind) {
+	case KIND_RELAY:
+		or_destroy_send(c, ci, side == PREVIOUS ? NEXT : PREVIOUS, reason);
+		return 1;
+	case KIND_RENDEZVOUS:
+		or_destroy_send(c, or_partner(c, ci), PREVIOUS, reason);
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+unsigned int
+or_destroy_all(struct peel_or_circuits *c, const struct or_circuit *ci, uint16_t reason)
+{
+	or_destroy_send(c, ci, PREVIOUS, reason);
+	return 1 + or_destroy_beyond(c, ci, PREVIOUS, reason);
+}
+
+unsigned int
 peel_or_shutdown(struct peel_or_circuits *c)
 {
 	uint64_t until_ms = peel_now_ms(c->env) + SHUTDOWN_MS;
@@ -126,12 +149,8 @@ peel_or_shutdown(struct peel_or_circuits *c)
 		/* Whose address may be forged is not told: there nobody may know of it. */
 		bool told = ci->standing != STRANGER || or_used(c, ci);
 
-		for (int s = 0; s < N_SIDES; s++) {
-			if (!told || ci->route[s] == PEEL_NONE || peel_now_ms(c->env) > until_ms)
-				continue;
-			or_destroy_send(c, ci, (enum side)s, PEEL_DESTROY_SHUTDOWN);
-			n++;
-		}
+		if (told && peel_now_ms(c->env) <= until_ms)
+			n += or_destroy_all(c, ci, PEEL_DESTROY_SHUTDOWN);
 		or_end(c, ci);
 	}
 	for (struct pending *p; (p = pending_oldest(c)) != NULL;)

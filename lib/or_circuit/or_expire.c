@@ -37,8 +37,8 @@ static void
 note_activity(const struct peel_or_circuits *c, struct or_circuit *ci, const struct peel_session *s)
 {
 	const uint32_t *direction[] = {&s->forward.last_seen_s, &s->backward.last_seen_s};
-	/* What comes out of an exit does not keep it alive; of a relay, either direction does. */
-	unsigned int n = ci->kind == KIND_RELAY ? 2 : 1;
+	/* What comes out of an exit does not keep it alive; of others, either direction does. */
+	unsigned int n = ci->kind == KIND_EXIT ? 1 : 2;
 	uint32_t now = now_s(c);
 
 	for (unsigned int i = 0; i < n; i++) {
@@ -90,9 +90,7 @@ examine(struct peel_or_circuits *c, struct or_circuit *ci)
 		return;
 	note_activity(c, ci, s);
 	if (too_much(c, s)) {
-		or_destroy_send(c, ci, PREVIOUS, PEEL_DESTROY_UNKNOWN);
-		if (ci->kind == KIND_RELAY)
-			or_destroy_send(c, ci, NEXT, PEEL_DESTROY_UNKNOWN);
+		or_destroy_all(c, ci, PEEL_DESTROY_UNKNOWN);
 	} else if (!idle(c, ci) && !too_old(c, ci)) {
 		/* Too late to extend: the candidate list has served. */
 		if (age_ms(c, ci) > (uint64_t)c->conf.settings.unstable_timeout * 1000)
@@ -160,7 +158,7 @@ next_due(const struct peel_or_circuits *c, uint64_t now)
 {
 	uint64_t due = now + HOUSEKEEPING_MS, step;
 
-	if (c->n_exits + c->n_relays > 0) {
+	if (c->n_exits + c->n_relays + c->n_rendezvous > 0) {
 		step = (uint64_t)HOUSEKEEPING_MS * SCAN_SLICE / c->slots.n_high;
 		if (step > 1000)
 			step = 1000;

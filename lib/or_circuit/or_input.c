@@ -82,7 +82,19 @@ peel_or_exit_opened(
 	if (ci == NULL)
 		return -ENOENT;
 	ci->endpoint = endpoint;
+	ci->exited = true;
 	peel_route_set_endpoint(c->conf.routes, ci->route[PREVIOUS], endpoint);
+	return 0;
+}
+
+int
+peel_or_exit_used(struct peel_or_circuits *c, uint32_t session, uint32_t generation)
+{
+	struct or_circuit *ci = exit_by_session(c, session, generation);
+
+	if (ci == NULL)
+		return -ENOENT;
+	ci->exited = true;
 	return 0;
 }
 

@@ -25,6 +25,7 @@ enum kind {
 	KIND_FREE,
 	KIND_EXIT,
 	KIND_RELAY,
+	KIND_RENDEZVOUS, /* joined to another one that ended here */
 };
 
 /* Things that wait for remove_tunnel_delay: a queue each, in order of their time. */
@@ -71,7 +72,10 @@ struct or_circuit {
 	uint32_t key[N_SIDES];	 /* neighbours' keys */
 	uint32_t active_s;	 /* last sign of life, our clock */
 	uint32_t seen_s[2];	 /* what the session's directions said at the last look */
-	uint32_t offer;		 /* the candidate list we sent, or PEEL_NONE */
+	union {
+		uint32_t offer;	  /* the candidate list we sent, or PEEL_NONE */
+		uint32_t partner; /* KIND_RENDEZVOUS: the other circuit */
+	};
 	uint8_t n_pending;
 	uint8_t n_bad_destroy[N_SIDES]; /* with a signature that did not verify */
 	uint8_t kind : 2;		/* enum kind */
@@ -79,6 +83,7 @@ struct or_circuit {
 	bool removing : 1;
 	bool exit_open : 1; /* exit_gone not called yet */
 	bool introduction : 1;
+	bool exited : 1; /* something has left through it: it stays an exit */
 };
 _Static_assert(sizeof(struct or_circuit) == 80, "counted in README.md");
 
@@ -225,7 +230,7 @@ struct peel_or_circuits {
 	struct pool pool[N_POOLS];
 
 	struct peel_list delayed[N_DELAYS];
-	uint32_t n_exits, n_relays, n_pending, n_removing;
+	uint32_t n_exits, n_relays, n_rendezvous, n_pending, n_removing;
 
 	uint32_t rich_cursor; /* next to look at when somebody must make room */
 	uint32_t cursor;      /* housekeeping: next to examine */
@@ -335,12 +340,23 @@ struct pending *pending_oldest(const struct peel_or_circuits *c);
 /* The circuit it extends, NULL when gone. */
 struct or_circuit *pending_circuit(const struct peel_or_circuits *c, const struct pending *p);
 
+/* rendezvous.c */
+/* The circuit it is joined to, or NULL. They end together. */
+struct or_circuit *or_partner(const struct peel_or_circuits *c, const struct or_circuit *ci);
+
 /* or_destroy.c */
 int or_destroy(
 	struct peel_or_circuits *c, const struct peel_addr *from, const uint8_t *data, size_t len);
 /* Tell a side's neighbour. */
 void or_destroy_send(
 	struct peel_or_circuits *c, const struct or_circuit *ci, enum side side, uint16_t reason);
+/* Tell whoever is beyond us, seen from a side: the next hop, or the previous one of the circuit it
+ * is joined to. @return how many were told. */
+unsigned int or_destroy_beyond(
+	struct peel_or_circuits *c, const struct or_circuit *ci, enum side side, uint16_t reason);
+/* The same, and the previous hop. */
+unsigned int or_destroy_all(
+	struct peel_or_circuits *c, const struct or_circuit *ci, uint16_t reason);
 
 /* answer.c: seal a message backward and send it to the previous hop. */
 int or_seal(struct peel_or_circuits *c, struct or_circuit *ci, const uint8_t *msg, size_t len);

@@ -119,17 +119,30 @@ int peel_or_exit(struct peel_or_circuits *c, uint32_t session, uint32_t generati
 /** Record and publish the outside endpoint of an exit. 0, or -ENOENT as above. */
 int peel_or_exit_opened(struct peel_or_circuits *c, uint32_t session, uint32_t generation,
 	uint32_t endpoint) PEEL_MUST_USE;
+/** Say that something else has left through the exit, such as an HTTP request: it will not be
+ * joined to another circuit. 0 or -ENOENT. */
+int peel_or_exit_used(
+	struct peel_or_circuits *c, uint32_t session, uint32_t generation) PEEL_MUST_USE;
+/**
+ * Join two exits at a rendezvous (sections 13.4, 19.5): from now on what comes over one goes back
+ * over the other, and they end together. 0; -ENOENT: one is gone or no exit, -EPERM: something has
+ * left through one, -EINVAL: they are the same, -ENOSPC: no room, and then the first one may be
+ * gone.
+ */
+int peel_or_rendezvous(struct peel_or_circuits *c, uint32_t session, uint32_t generation,
+	uint32_t with_session, uint32_t with_generation) PEEL_MUST_USE;
 /** Say whether the exit is the end of an introduction point's circuit, which may live for
  * max_time_ip. 0 or -ENOENT. */
 int peel_or_exit_introduction(struct peel_or_circuits *c, uint32_t session, uint32_t generation,
 	bool introduction) PEEL_MUST_USE;
 /** Seal a message (id and body) backward with an exit's session and send it to the previous hop.
- * This works until exit_gone, so also on a relay that was an exit a moment ago. 0, -ENOENT, or
+ * This works until exit_gone, so also on a circuit that was an exit a moment ago. 0, -ENOENT, or
  * -EINVAL: longer than a datagram carries. */
 int peel_or_answer(struct peel_or_circuits *c, uint32_t session, const uint8_t *msg, size_t len);
 
 struct peel_or_count {
 	uint32_t exits, relays; /* circuits ending here, circuits relayed */
+	uint32_t rendezvous;	/* circuits joined to another one */
 	uint32_t unproved;	/* of the exits: no authentic cell came yet */
 	uint32_t pending;	/* creates sent and not answered yet */
 	uint32_t removing;	/* in their grace period */
@@ -137,8 +150,8 @@ struct peel_or_count {
 void peel_or_count(const struct peel_or_circuits *c, struct peel_or_count *out);
 
 struct peel_or_row {
-	const char *kind; /* "exit", "relay" */
-	uint32_t cid, next_cid;
+	const char *kind;	/* "exit", "relay", "rendezvous" */
+	uint32_t cid, next_cid; /* next: the previous hop of the circuit it is joined to */
 	struct peel_addr previous, next;
 	uint64_t age_ms, cells_forward, cells_backward, bytes_forward, bytes_backward;
 };

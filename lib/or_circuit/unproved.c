@@ -65,11 +65,11 @@ n_unproved(const struct peel_or_circuits *c)
 	return c->pool[STRANGER].n + c->pool[NEIGHBOUR].n;
 }
 
-/* As the protocol counts: an exit one, a relayed circuit two. */
+/* As the protocol counts: an exit and a joined circuit one, a relayed circuit two. */
 static uint64_t
 places_taken(const struct peel_or_circuits *c)
 {
-	return c->n_exits - n_unproved(c) + 2 * (uint64_t)c->n_relays;
+	return c->n_exits - n_unproved(c) + c->n_rendezvous + 2 * (uint64_t)c->n_relays;
 }
 
 /* ---- the pools ------------------------------------------------------------------------------- */
@@ -138,7 +138,7 @@ or_settle(struct peel_or_circuits *c, struct or_circuit *ci)
 static struct or_circuit *
 find_rich(struct peel_or_circuits *c, const struct source_count *asking)
 {
-	uint32_t n_proved = c->n_exits + c->n_relays - n_unproved(c), most = 0;
+	uint32_t n_proved = c->n_exits + c->n_relays + c->n_rendezvous - n_unproved(c), most = 0;
 	uint32_t scan = c->slots.n_high < SCAN_MAX ? c->slots.n_high : SCAN_MAX;
 	struct or_circuit *found = NULL;
 
@@ -165,13 +165,11 @@ find_rich(struct peel_or_circuits *c, const struct source_count *asking)
 static void
 displace(struct peel_or_circuits *c, struct or_circuit *ci)
 {
-	or_destroy_send(c, ci, PREVIOUS, PEEL_DESTROY_UNKNOWN);
-	if (ci->kind == KIND_RELAY)
-		or_destroy_send(c, ci, NEXT, PEEL_DESTROY_UNKNOWN);
+	or_destroy_all(c, ci, PEEL_DESTROY_UNKNOWN);
 	count(c, PEEL_CIRCUITS_DISPLACED);
 	/* Until a moment ago an exit, and in the queue of those that were: it leaves the way the
 	 * others do. */
-	if (ci->kind == KIND_RELAY && ci->exit_open)
+	if (ci->kind != KIND_EXIT && ci->exit_open)
 		or_remove(c, ci);
 	else
 		or_end(c, ci);

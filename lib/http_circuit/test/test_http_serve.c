@@ -46,13 +46,11 @@ now_ms(void *arg)
 static const struct peel_env env = {.now_ms = now_ms};
 
 int
-peel_or_exit(struct peel_or_circuits *c, uint32_t session, uint32_t generation,
-	struct peel_exit_info *info)
+peel_or_exit_used(struct peel_or_circuits *c, uint32_t session, uint32_t generation)
 {
 	(void)c;
 	(void)session;
 	(void)generation;
-	(void)info;
 	return 0;
 }
 

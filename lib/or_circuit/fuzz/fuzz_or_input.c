@@ -265,10 +265,16 @@ op_exit(struct fuzz *f)
 
 	if (choice & 0x10 && generation % 2 == 1) /* a cell came */
 		peel_session_at(f->routes, session)->forward.cells++;
-	if (peel_or_exit(f->c, session, generation, &info) == 0 &&
+	if (choice & 0x40 && peel_or_exit(f->c, session, generation, &info) == 0 &&
 		peel_or_exit_opened(f->c, session, generation, 5) != 0)
 		abort();
 	peel_or_answer(f->c, session, (const uint8_t *)"\7\0\1", 3);
+	if (choice & 0x20) {
+		uint32_t with = peel_read_u8(&f->in) % 16;
+
+		(void)!peel_or_rendezvous(
+			f->c, session, generation, with, peel_session_generation(f->routes, with));
+	}
 }
 
 static void
@@ -286,9 +292,9 @@ check(struct fuzz *f)
 
 	peel_or_count(f->c, &count);
 	peel_or_dump(f->c, count_row, &rows);
-	if (rows != count.exits + count.relays || count.removing > rows ||
-		count.unproved > count.exits ||
-		peel_route_count(f->routes) != count.exits + 2 * count.relays ||
+	if (rows != count.exits + count.relays + count.rendezvous || count.removing > rows ||
+		count.unproved > count.exits || count.rendezvous % 2 != 0 ||
+		peel_route_count(f->routes) != count.exits + 2 * count.relays + count.rendezvous ||
 		peel_session_count(f->routes) != rows || n_gone > n_joined)
 		abort();
 }

@@ -250,6 +250,21 @@ at_exit(struct node *n, const struct peel_route *route, bool early, int len)
 	return n->message_result;
 }
 
+/* At a rendezvous: sealed again, for the other circuit. */
+static int
+join(struct node *n, struct peel_route *route, const uint8_t *text, size_t len)
+{
+	struct peel_direction *direction = &peel_session_at(n->routes, route->peer)->backward;
+	uint8_t out[PEEL_DATAGRAM_MAX];
+
+	peel_direction_account(direction, (uint32_t)(world_now / 1000), (uint32_t)len);
+	peel_cell_header(out, world_prefix, route->out_cid, false, false);
+	peel_seal_one(&direction->key, direction->salt, peel_direction_next(direction), text, len,
+		out + PEEL_CELL_HEADER_LEN);
+	on_send(n, &route->out, out, PEEL_CELL_HEADER_LEN + len + PEEL_SEAL_OVERHEAD);
+	return 0;
+}
+
 static int
 forward(struct node *n, struct peel_route *route, const struct peel_cell *cell)
 {
@@ -263,6 +278,8 @@ forward(struct node *n, struct peel_route *route, const struct peel_cell *cell)
 		return -EBADMSG;
 	peel_direction_account(
 		direction, (uint32_t)(world_now / 1000), (uint32_t)cell->message.len);
+	if (route->kind == PEEL_ROUTE_RENDEZVOUS)
+		return join(n, route, out + PEEL_CELL_HEADER_LEN, (size_t)len);
 	if (route->kind == PEEL_ROUTE_EXIT)
 		return len > 0 ? at_exit(n, route, cell->early, len) : -EBADMSG;
 	peel_cell_header(out, world_prefix, route->out_cid, false, cell->early);
