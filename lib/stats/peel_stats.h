@@ -115,6 +115,17 @@
 	X(SOCKS_REQUESTS, "socks_requests", "HTTP requests of SOCKS clients")                      \
 	X(SOCKS_FULL, "socks_full",                                                                \
 		"SOCKS connections that waited for others to end, or were refused")                \
+	X(HIDDEN_INTRODUCTIONS, "hidden_introductions",                                            \
+		"seeder keys for which this node became an introduction point")                    \
+	X(HIDDEN_CREATE_E2E, "hidden_create_e2e",                                                  \
+		"create-e2e messages handed to a seeder as its introduction point")                \
+	X(HIDDEN_RENDEZVOUS, "hidden_rendezvous",                                                  \
+		"cookies for which this node became a rendezvous point")                           \
+	X(HIDDEN_LINKED, "hidden_linked", "pairs of circuits joined at this node")                 \
+	X(HIDDEN_PEERS, "hidden_peers", "questions for introduction points answered")              \
+	X(HIDDEN_REFUSED, "hidden_refused",                                                        \
+		"messages of hidden services ignored (malformed, unknown key or cookie, too "      \
+		"many, ...)")                                                                      \
 	X(INTRO_REQUESTS, "intro_requests", "introduction requests answered")                      \
 	X(INTRO_RESPONSES, "intro_responses", "introduction responses that matched a request")     \
 	X(INTRO_UNSOLICITED, "intro_unsolicited",                                                  \

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+/*
+ * Two circuits that end here, and what strangers send: opened messages on either, datagrams, time.
+ * First byte of each piece: what it is; second: its length.
+ */
+#include <stdlib.h>
+
+#include "peel_hidden.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static uint64_t now_ms, random_state;
+static const uint8_t prefix[PEEL_PREFIX_LEN] = {0, 2, 'f', 'u', 'z', 'z'};
+static struct peel_identity identity;
+
+static uint64_t
+fuzz_now(void *arg)
+{
+	(void)arg;
+	return now_ms;
+}
+
+static void
+fuzz_random(void *arg, void *out, size_t len)
+{
+	(void)arg;
+	for (size_t i = 0; i < len; i++)
+		((uint8_t *)out)[i] = (uint8_t)peel_splitmix(&random_state);
+}
+
+static const struct peel_env env = {.now_ms = fuzz_now, .random = fuzz_random};
+
+static void
+on_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
+{
+	(void)arg;
+	(void)data;
+	if (len > PEEL_DATAGRAM_MAX || to->port == 0)
+		abort();
+}
+
+static bool
+on_public(void *arg, struct peel_addr *out)
+{
+	(void)arg;
+	*out = peel_addr_ipv4(192, 0, 2, 1, 1);
+	return true;
+}
+
+static void
+on_exit_gone(void *arg, uint32_t session, uint32_t endpoint)
+{
+	struct peel_hidden **h = arg;
+
+	(void)endpoint;
+	if (*h != NULL)
+		peel_hidden_exit_gone(*h, session);
+}
+
+struct fuzz {
+	struct peel_rcu *rcu;
+	struct peel_route_table *routes;
+	struct peel_or_circuits *or_circuits;
+	struct peel_hidden *hidden;
+};
+
+static void
+make_exit(struct fuzz *f, uint8_t host)
+{
+	struct peel_addr from = peel_addr_ipv4(10, 0, 0, host, host);
+	uint8_t out[256], x[32] = {9};
+	const struct peel_msg_create m = {
+		.identifier = 1, .pk = {identity.pk, PEEL_PK_LEN}, .x = {x, 32}};
+
+	peel_cell_header(out, prefix, host, true, true);
+	int len = peel_create_build(out + PEEL_CELL_HEADER_LEN, 200, &m);
+
+	if (peel_or_datagram(f->or_circuits, &from, out, PEEL_CELL_HEADER_LEN + (size_t)len) != 0)
+		abort();
+}
+
+static void
+open_all(struct fuzz *f)
+{
+	static struct peel_stats stats;
+	const struct peel_route_conf rc = {
+		.max_sessions = 64, .rcu = f->rcu, .env = &env, .heap = true};
+	struct peel_or_conf oc = {.env = &env,
+		.identity = &identity,
+		.stats = &stats,
+		.send = on_send,
+		.exit_gone = on_exit_gone,
+		.arg = &f->hidden};
+	struct peel_hidden_conf hc = {.env = &env,
+		.identity = &identity,
+		.stats = &stats,
+		.max_joined_circuits = 8,
+		.send = on_send,
+		.public_address = on_public};
+
+	peel_or_settings_init(&oc.settings);
+	oc.settings.max_joined_circuits = 8;
+	memcpy(oc.prefix, prefix, sizeof(prefix));
+	memcpy(hc.prefix, prefix, sizeof(prefix));
+	if (peel_route_table_new(&rc, &f->routes) != 0)
+		abort();
+	oc.routes = f->routes;
+	if (peel_or_new(&oc, &f->or_circuits) != 0)
+		abort();
+	hc.or_circuits = f->or_circuits;
+	if (peel_hidden_new(&hc, &f->hidden) != 0)
+		abort();
+	for (uint8_t i = 0; i < 3; i++)
+		make_exit(f, (uint8_t)(1 + i));
+}
+
+static void
+message(struct fuzz *f, uint32_t session, const uint8_t *msg, size_t len)
+{
+	peel_hidden_message(
+		f->hidden, session, peel_session_generation(f->routes, session), msg, len);
+}
+
+static void
+step(struct fuzz *f, uint8_t what, const uint8_t *p, size_t len)
+{
+	struct peel_addr from = peel_addr_ipv4(203, 0, 113, what, 7);
+	uint8_t d[PEEL_PREFIX_LEN + 256];
+	struct peel_hidden_count count;
+
+	memcpy(d, prefix, PEEL_PREFIX_LEN);
+	memcpy(d + PEEL_PREFIX_LEN, p, len);
+	switch (what % 6) {
+	case 0 ... 2:
+		message(f, what % 3, p, len);
+		break;
+	case 3:
+		peel_hidden_datagram(f->hidden, &from, d, PEEL_PREFIX_LEN + len);
+		break;
+	case 4:
+		peel_hidden_datagram(f->hidden, &from, p, len);
+		break;
+	default:
+		now_ms += 100 * (uint64_t)what;
+		peel_or_tick(f->or_circuits);
+		peel_hidden_tick(f->hidden);
+		peel_rcu_poll(f->rcu);
+	}
+	peel_hidden_count(f->hidden, &count);
+	if (count.introductions > 8 || count.rendezvous > 8)
+		abort();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz f = {0};
+
+	now_ms = 1000000;
+	random_state = 1;
+	if (peel_keys_init() != 0 || peel_identity_generate(&env, &identity) != 0 ||
+		peel_rcu_new(1, &f.rcu) != 0)
+		abort();
+	open_all(&f);
+	for (size_t at = 0; at + 2 <= size;) {
+		size_t len = data[at + 1];
+
+		if (len > size - at - 2)
+			len = size - at - 2;
+		uint8_t *exact = malloc(len > 0 ? len : 1);
+
+		if (exact == NULL)
+			abort();
+		memcpy(exact, data + at + 2, len);
+		step(&f, data[at], exact, len);
+		free(exact);
+		at += 2 + len;
+	}
+	peel_or_shutdown(f.or_circuits);
+	peel_hidden_free(f.hidden);
+	f.hidden = NULL;
+	peel_or_free(f.or_circuits);
+	peel_rcu_poll(f.rcu);
+	peel_route_table_free(f.routes);
+	peel_rcu_free(f.rcu);
+	return 0;
+}

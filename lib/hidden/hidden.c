@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "hidden_internal.h"
+
+#define PROMISES_MAX 4096 /* of each kind; a circuit makes one */
+#define PER_CIRCUIT 4
+/* A downloader has its circuit within a minute of hearing the cookie. */
+#define COOKIE_LIFE_MS 120000
+#define TICK_MS 1000
+#define SOURCES 1024 /* addresses whose datagrams are counted apart */
+#define ASKED_PER_SECOND 5
+#define ASKED_BURST 20
+#define PEERS_BURST 100
+
+static int
+init(struct peel_hidden *h)
+{
+	uint32_t n = h->conf.max_joined_circuits;
+	int ret;
+
+	if (n > PROMISES_MAX)
+		n = PROMISES_MAX;
+	ret = promises_init(&h->introductions, h->conf.env, n, PER_CIRCUIT);
+	if (ret == 0)
+		ret = promises_init(&h->rendezvous, h->conf.env, n, PER_CIRCUIT);
+	if (ret == 0)
+		ret = peel_rate_new(h->conf.env, ASKED_PER_SECOND, ASKED_BURST, SOURCES, &h->asked);
+	peel_bucket_init(&h->peers, PEERS_BURST, peel_now_ms(h->conf.env));
+	return ret;
+}
+
+int
+peel_hidden_new(const struct peel_hidden_conf *conf, struct peel_hidden **out)
+{
+	struct peel_hidden *h;
+
+	if (conf->env == NULL || conf->identity == NULL || conf->stats == NULL ||
+		conf->or_circuits == NULL || conf->send == NULL || conf->public_address == NULL)
+		return -EINVAL;
+	h = calloc(1, sizeof(*h));
+	if (h == NULL)
+		return -ENOMEM;
+	h->conf = *conf;
+	int ret = init(h);
+
+	if (ret != 0) {
+		peel_hidden_free(h);
+		return ret;
+	}
+	*out = h;
+	return 0;
+}
+
+void
+peel_hidden_free(struct peel_hidden *h)
+{
+	if (h == NULL)
+		return;
+	promises_fini(&h->introductions);
+	promises_fini(&h->rendezvous);
+	peel_rate_free(h->asked);
+	free(h);
+}
+
+int
+hidden_refuse(struct peel_hidden *h)
+{
+	peel_stats_add(h->conf.stats, PEEL_HIDDEN_REFUSED, 1);
+	return -EBADMSG;
+}
+
+int
+peel_hidden_message(struct peel_hidden *h, uint32_t session, uint32_t generation,
+	const uint8_t *msg, size_t len)
+{
+	if (len == 0)
+		return -ENOENT;
+	switch (msg[0]) {
+	case PEEL_MSG_ESTABLISH_INTRO:
+		return introduction_establish(h, session, generation, msg + 1, len - 1);
+	case PEEL_MSG_ESTABLISH_RENDEZVOUS:
+		return rendezvous_establish(h, session, generation, msg + 1, len - 1);
+	case PEEL_MSG_LINK_E2E:
+		return rendezvous_link(h, session, generation, msg + 1, len - 1);
+	case PEEL_MSG_PEERS_REQUEST:
+		return peers_asked_by_cell(h, session, generation, msg + 1, len - 1);
+	default:
+		return -ENOENT;
+	}
+}
+
+int
+peel_hidden_datagram(
+	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *data, size_t len)
+{
+	if (len < PEEL_HEADER_LEN || memcmp(data, h->conf.prefix, PEEL_PREFIX_LEN) != 0)
+		return -ENOENT;
+	switch (data[PEEL_PREFIX_LEN]) {
+	case PEEL_MSG_CREATE_E2E:
+		return introduction_create_e2e(h, from, data, len);
+	case PEEL_MSG_PEERS_REQUEST:
+		return peers_asked_by_datagram(
+			h, from, data + PEEL_HEADER_LEN, len - PEEL_HEADER_LEN);
+	default:
+		return -ENOENT;
+	}
+}
+
+static void
+end_all(struct promises *p, uint32_t session)
+{
+	struct promise *one;
+
+	while ((one = promise_of_session(p, session)) != NULL)
+		promise_end(p, one);
+}
+
+void
+peel_hidden_exit_gone(struct peel_hidden *h, uint32_t session)
+{
+	end_all(&h->introductions, session);
+	end_all(&h->rendezvous, session);
+}
+
+uint64_t
+peel_hidden_tick(struct peel_hidden *h)
+{
+	promises_expire(&h->rendezvous, COOKIE_LIFE_MS);
+	return TICK_MS;
+}
+
+void
+peel_hidden_count(const struct peel_hidden *h, struct peel_hidden_count *out)
+{
+	struct peel_addr here;
+
+	*out = (struct peel_hidden_count){
+		.offered = h->conf.public_address(h->conf.arg, &here),
+		.introductions = h->introductions.slots.n,
+		.rendezvous = h->rendezvous.slots.n,
+	};
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/* Inside lib/hidden: what was promised to circuits. */
+
+#include "peel_hidden.h"
+#include "peel_links.h"
+#include "peel_rate.h"
+
+/* ---- promises.c ------------------------------------------------------------------------------ */
+
+#define PROMISE_KEY_MAX PEEL_PK_LEN
+#define PROMISE_SOURCES 1024 /* addresses that are counted apart */
+
+/* To hand what comes for a key to a circuit: a seeder's key at an introduction point, a cookie at a
+ * rendezvous point. */
+struct promise {
+	uint8_t key[PROMISE_KEY_MAX];	       /* zeroes behind a shorter one */
+	uint8_t info_hash[PEEL_INFO_HASH_LEN]; /* of introductions */
+	uint32_t session, generation;
+	uint32_t source; /* index of its count */
+	uint64_t since_ms;
+	struct peel_bucket asked; /* create-e2e handed on */
+	bool used, hashed;
+	uint32_t by_key, by_session, by_hash, older, newer;
+};
+
+/* All of one kind. */
+struct promises {
+	const struct peel_env *env;
+	struct promise *promise;
+	struct peel_slots slots;
+	struct peel_chains by_key, by_session, by_hash;
+	struct peel_queue age;
+	uint32_t per_circuit;
+	uint32_t cursor; /* next to look at when somebody must make room */
+	uint64_t seed;
+	uint32_t of_source[PROMISE_SOURCES];
+};
+
+int promises_init(struct promises *p, const struct peel_env *env, uint32_t size,
+	uint32_t per_circuit) PEEL_MUST_USE;
+void promises_fini(struct promises *p);
+struct promise *promise_get(const struct promises *p, const void *key, size_t len);
+/*
+ * To a circuit whose previous hop is at @p from; the key must be free. NULL: the circuit has as
+ * many as one may have, or there is no room. When all are taken, one of a source that has far more
+ * than others gives way; its circuit loses it without a word.
+ */
+struct promise *promise_add(struct promises *p, const void *key, size_t len, uint32_t session,
+	uint32_t generation, const struct peel_addr *from);
+void promise_end(struct promises *p, struct promise *one);
+/* Any one of a circuit; NULL: it has none. */
+struct promise *promise_of_session(const struct promises *p, uint32_t session);
+/* End those older than this. */
+void promises_expire(struct promises *p, uint64_t life_ms);
+/* For introductions: findable by info hash, which is filled in. */
+void promise_index_hash(struct promises *p, struct promise *one);
+uint32_t promise_first_of_hash(const struct promises *p, const uint8_t *info_hash);
+uint32_t promise_next_of_hash(const struct promises *p, uint32_t slot, const uint8_t *info_hash);
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+struct peel_hidden {
+	struct peel_hidden_conf conf;
+	struct promises introductions, rendezvous;
+	struct peel_rate *asked;  /* what datagrams of one address may ask for */
+	struct peel_bucket peers; /* peers-responses to addresses that may be forged */
+};
+
+/* Says no, and counts it. */
+int hidden_refuse(struct peel_hidden *h);
+
+/* introduction.c */
+int introduction_establish(struct peel_hidden *h, uint32_t session, uint32_t generation,
+	const uint8_t *body, size_t len);
+int introduction_create_e2e(
+	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *data, size_t len);
+
+/* rendezvous_point.c */
+int rendezvous_establish(struct peel_hidden *h, uint32_t session, uint32_t generation,
+	const uint8_t *body, size_t len);
+int rendezvous_link(struct peel_hidden *h, uint32_t session, uint32_t generation,
+	const uint8_t *body, size_t len);
+
+/* peers_answer.c */
+int peers_asked_by_cell(struct peel_hidden *h, uint32_t session, uint32_t generation,
+	const uint8_t *body, size_t len);
+int peers_asked_by_datagram(
+	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *body, size_t len);

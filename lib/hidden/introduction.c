@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+
+#include "hidden_internal.h"
+
+/* Introduction points, sections 19.2 and 19.4: a seeder leaves its key at the end of a circuit, and
+ * whoever asks for that key is heard at the other end. */
+
+/* A seeder makes a rendezvous point for each: a circuit and two handshakes. */
+#define ASKED_PER_SECOND 5
+#define ASKED_BURST 20
+/* prefix, id, identifier, info hash, key, X: what lies behind is nobody's */
+#define CREATE_E2E_LEN (PEEL_HEADER_LEN + 2 + PEEL_INFO_HASH_LEN + 2 + PEEL_PK_LEN + 2 + PEEL_X_LEN)
+
+static int
+register_key(struct peel_hidden *h, uint32_t session, uint32_t generation,
+	const struct peel_msg_establish_intro *m, const struct peel_addr *from)
+{
+	struct promise *p = promise_add(
+		&h->introductions, m->seeder_pk.p, m->seeder_pk.len, session, generation, from);
+
+	if (p == NULL)
+		return -ENOSPC;
+	memcpy(p->info_hash, m->info_hash, sizeof(p->info_hash));
+	promise_index_hash(&h->introductions, p);
+	peel_bucket_init(&p->asked, ASKED_BURST, peel_now_ms(h->conf.env));
+	return peel_or_exit_introduction(h->conf.or_circuits, session, generation, true);
+}
+
+static void
+announce(struct peel_hidden *h, const struct peel_msg_establish_intro *m,
+	const struct peel_addr *here)
+{
+	const struct peel_introduction introduction = {
+		.address = *here,
+		.pk = {h->conf.identity->pk, PEEL_PK_LEN},
+		.seeder_pk = m->seeder_pk,
+		.source = PEEL_SOURCE_DHT,
+	};
+
+	if (h->conf.announce != NULL)
+		h->conf.announce(h->conf.arg, m->info_hash, &introduction);
+}
+
+int
+introduction_establish(struct peel_hidden *h, uint32_t session, uint32_t generation,
+	const uint8_t *body, size_t len)
+{
+	struct peel_msg_establish_intro m;
+	struct peel_exit_info exit;
+	struct peel_addr here;
+	uint8_t answer[3];
+
+	if (peel_establish_intro_parse(body, len, &m) != 0 ||
+		!h->conf.public_address(h->conf.arg, &here) ||
+		peel_or_exit(h->conf.or_circuits, session, generation, &exit) != 0)
+		return hidden_refuse(h);
+	const struct promise *there =
+		promise_get(&h->introductions, m.seeder_pk.p, m.seeder_pk.len);
+
+	/* Who was first keeps it (W12). The same circuit may have lost our answer. */
+	if (there != NULL) {
+		if (there->session != session || there->generation != generation)
+			return hidden_refuse(h);
+	} else {
+		if (register_key(h, session, generation, &m, &exit.previous) != 0)
+			return hidden_refuse(h);
+		peel_stats_add(h->conf.stats, PEEL_HIDDEN_INTRODUCTIONS, 1);
+		announce(h, &m, &here);
+	}
+	int n = peel_identifier_build(
+		answer, sizeof(answer), PEEL_MSG_INTRO_ESTABLISHED, m.identifier);
+
+	return peel_or_answer(h->conf.or_circuits, session, answer, (size_t)n);
+}
+
+/* On the circuit, as data from where it came. */
+static int
+hand_on(struct peel_hidden *h, const struct promise *to, const struct peel_addr *from,
+	const uint8_t *data, size_t len)
+{
+	uint8_t out[CREATE_E2E_LEN + 64];
+	const struct peel_msg_data m = {
+		.destination = {.type = PEEL_HOST_IPV4},
+		.origin = {.type = PEEL_HOST_IPV4, .addr = *from},
+		.payload = {data, len},
+	};
+	int n = peel_data_build(out, sizeof(out), &m);
+
+	return n < 0 ? n : peel_or_answer(h->conf.or_circuits, to->session, out, (size_t)n);
+}
+
+int
+introduction_create_e2e(
+	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *data, size_t len)
+{
+	struct peel_msg_create_e2e m;
+
+	if (peel_create_e2e_parse(data + PEEL_HEADER_LEN, len - PEEL_HEADER_LEN, &m) != 0)
+		return hidden_refuse(h);
+	struct promise *p = promise_get(&h->introductions, m.seeder_pk.p, m.seeder_pk.len);
+
+	if (p == NULL || memcmp(p->info_hash, m.info_hash, sizeof(p->info_hash)) != 0)
+		return hidden_refuse(h);
+	if (!peel_rate_take(h->asked, from, 1) ||
+		!peel_bucket_take(
+			&p->asked, ASKED_PER_SECOND, ASKED_BURST, 1, peel_now_ms(h->conf.env))) {
+		peel_stats_add(h->conf.stats, PEEL_CONTROL_RATE, 1);
+		return 0;
+	}
+	if (hand_on(h, p, from, data, CREATE_E2E_LEN) != 0)
+		return hidden_refuse(h);
+	peel_stats_add(h->conf.stats, PEEL_HIDDEN_CREATE_E2E, 1);
+	return 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * What this node does for hidden services of others: it is their introduction point and their
+ * rendezvous point, and says where a service has introduction points. A state machine without I/O
+ * on top of lib/or_circuit: fed opened messages and datagrams, it answers over circuits and through
+ * callbacks. Source: protocol sections 14.8, 14.9, 19, 20; weaknesses W7, W12 of 27. Thread:
+ * control, all of it.
+ */
+
+#include "peel_hidden_msg.h"
+#include "peel_or_circuit.h"
+
+/** Who waits for a look-up: to be copied, and handed to peel_hidden_found(). */
+struct peel_hidden_asker {
+	uint32_t session, generation;
+	uint16_t identifier;
+	uint8_t info_hash[PEEL_INFO_HASH_LEN];
+};
+
+struct peel_hidden_conf {
+	const struct peel_env *env;
+	const struct peel_identity *identity;
+	struct peel_stats *stats;
+	struct peel_or_circuits *or_circuits;
+	uint32_t max_joined_circuits;	 /* bounds what can be promised to circuits */
+	uint8_t prefix[PEEL_PREFIX_LEN]; /* of the tunnel overlay */
+
+	/** Send from the main address. */
+	void (*send)(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len);
+	/** Where others reach this node. false: not known, and then nothing is offered. */
+	bool (*public_address)(void *arg, struct peel_addr *out);
+	/** Somebody became reachable here: tell the DHT. Spans are borrowed. May be NULL. */
+	void (*announce)(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
+		const struct peel_introduction *here);
+	/** Look introduction points up in the DHT; peel_hidden_found() when that succeeded. May be
+	 * NULL. */
+	void (*look_up)(void *arg, const struct peel_hidden_asker *asker);
+	void *arg;
+};
+
+struct peel_hidden;
+
+int peel_hidden_new(const struct peel_hidden_conf *conf, struct peel_hidden **out) PEEL_MUST_USE;
+/** NULL is fine. */
+void peel_hidden_free(struct peel_hidden *h);
+
+/**
+ * A message (id and body) that a worker opened at an exit's end of session. 0: done; -ENOENT: an id
+ * that is not handled here; -EBADMSG: refused, and counted.
+ */
+int peel_hidden_message(struct peel_hidden *h, uint32_t session, uint32_t generation,
+	const uint8_t *msg, size_t len);
+
+/** A datagram to the main port with the tunnel overlay's prefix. Results as above. */
+int peel_hidden_datagram(
+	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *data, size_t len);
+
+/** A look-up has succeeded; more than PEEL_PEERS_MAX are too many for one answer, and those to tell
+ * are drawn. */
+void peel_hidden_found(struct peel_hidden *h, const struct peel_hidden_asker *asker,
+	const struct peel_introduction *found, size_t n);
+
+/** The end of a circuit is none any more (exit_gone of lib/or_circuit). */
+void peel_hidden_exit_gone(struct peel_hidden *h, uint32_t session);
+
+/** Forget what is due. @return milliseconds until it wants to be called again. */
+uint64_t peel_hidden_tick(struct peel_hidden *h);
+
+struct peel_hidden_count {
+	bool offered;		/* false: the own public address is not known */
+	uint32_t introductions; /* seeder keys registered here */
+	uint32_t rendezvous;	/* cookies that wait for their link */
+};
+void peel_hidden_count(const struct peel_hidden *h, struct peel_hidden_count *out);

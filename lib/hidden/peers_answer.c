@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+
+#include "hidden_internal.h"
+
+/* Saying where a service has introduction points, section 19.3. */
+
+/*
+ * An answer to a datagram may be 25 times as long as the question, and the address of the question
+ * may be forged: so a few for each address, and all together no more than a slow line.
+ */
+#define PEERS_PER_SECOND 50
+#define PEERS_BURST 100
+
+/* Those that this node is itself, any of them when they are too many. */
+static void
+own_introductions(
+	struct peel_hidden *h, const struct peel_addr *here, struct peel_msg_peers_response *m)
+{
+	const struct promises *p = &h->introductions;
+	uint32_t slot = promise_first_of_hash(p, m->info_hash);
+
+	m->n = 0;
+	for (uint32_t seen = 1; slot != PEEL_NONE; seen++) {
+		size_t at = m->n < PEEL_PEERS_MAX ? m->n++ : peel_random_below(h->conf.env, seen);
+
+		if (at < PEEL_PEERS_MAX)
+			m->peer[at] = (struct peel_introduction){
+				.address = *here,
+				.pk = {h->conf.identity->pk, PEEL_PK_LEN},
+				.seeder_pk = {p->promise[slot].key, PEEL_PK_LEN},
+				.source = PEEL_SOURCE_PEX,
+			};
+		slot = promise_next_of_hash(p, slot, m->info_hash);
+	}
+}
+
+static int
+answer_cell(struct peel_hidden *h, uint32_t session, const struct peel_msg_peers_response *m)
+{
+	uint8_t out[PEEL_DATAGRAM_MAX];
+	int n = peel_peers_response_build(out, sizeof(out), false, m);
+
+	if (n < 0 || peel_or_answer(h->conf.or_circuits, session, out, (size_t)n) != 0)
+		return hidden_refuse(h);
+	peel_stats_add(h->conf.stats, PEEL_HIDDEN_PEERS, 1);
+	return 0;
+}
+
+int
+peers_asked_by_cell(struct peel_hidden *h, uint32_t session, uint32_t generation,
+	const uint8_t *body, size_t len)
+{
+	struct peel_hidden_asker asker = {.session = session, .generation = generation};
+	struct peel_msg_peers_response response;
+	struct peel_msg_peers_request m;
+	struct peel_exit_info exit;
+	struct peel_addr here;
+
+	if (peel_peers_request_parse(body, len, false, &m) != 0 ||
+		peel_or_exit(h->conf.or_circuits, session, generation, &exit) != 0)
+		return hidden_refuse(h);
+	response.identifier = m.identifier;
+	response.info_hash = m.info_hash;
+	if (promise_first_of_hash(&h->introductions, m.info_hash) != PEEL_NONE &&
+		h->conf.public_address(h->conf.arg, &here)) {
+		own_introductions(h, &here, &response);
+		return answer_cell(h, session, &response);
+	}
+	asker.identifier = m.identifier;
+	memcpy(asker.info_hash, m.info_hash, sizeof(asker.info_hash));
+	if (h->conf.look_up != NULL)
+		h->conf.look_up(h->conf.arg, &asker);
+	return 0;
+}
+
+void
+peel_hidden_found(struct peel_hidden *h, const struct peel_hidden_asker *asker,
+	const struct peel_introduction *found, size_t n)
+{
+	struct peel_msg_peers_response response = {
+		.identifier = asker->identifier, .info_hash = asker->info_hash};
+	struct peel_exit_info exit;
+
+	if (peel_or_exit(h->conf.or_circuits, asker->session, asker->generation, &exit) != 0)
+		return; /* gone meanwhile */
+	for (size_t i = 0; i < n; i++) {
+		size_t at = response.n < PEEL_PEERS_MAX
+				    ? response.n++
+				    : peel_random_below(h->conf.env, (uint32_t)i + 1);
+
+		if (at < PEEL_PEERS_MAX)
+			response.peer[at] = found[i];
+	}
+	(void)answer_cell(h, asker->session, &response);
+}
+
+int
+peers_asked_by_datagram(
+	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *body, size_t len)
+{
+	uint8_t out[PEEL_DATAGRAM_MAX];
+	struct peel_msg_peers_response response;
+	struct peel_msg_peers_request m;
+	struct peel_addr here;
+
+	if (peel_peers_request_parse(body, len, true, &m) != 0 || from->port == 0 ||
+		promise_first_of_hash(&h->introductions, m.info_hash) == PEEL_NONE ||
+		!h->conf.public_address(h->conf.arg, &here))
+		return hidden_refuse(h);
+	if (!peel_rate_take(h->asked, from, 1) ||
+		!peel_bucket_take(
+			&h->peers, PEERS_PER_SECOND, PEERS_BURST, 1, peel_now_ms(h->conf.env))) {
+		peel_stats_add(h->conf.stats, PEEL_CONTROL_RATE, 1);
+		return 0;
+	}
+	response.cid = m.cid;
+	response.identifier = m.identifier;
+	response.info_hash = m.info_hash;
+	own_introductions(h, &here, &response);
+	memcpy(out, h->conf.prefix, PEEL_PREFIX_LEN);
+	int n = peel_peers_response_build(
+		out + PEEL_PREFIX_LEN, sizeof(out) - PEEL_PREFIX_LEN, true, &response);
+
+	if (n < 0)
+		return hidden_refuse(h); /* cannot be: 7 of 162 bytes */
+	h->conf.send(h->conf.arg, from, out, PEEL_PREFIX_LEN + (size_t)n);
+	peel_stats_add(h->conf.stats, PEEL_HIDDEN_PEERS, 1);
+	return 0;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/* A node of lib/or_circuit's tests that serves hidden services, and circuits that end there. */
+
+#include <errno.h>
+
+#include "peel_hidden.h"
+#include "rules.h"
+
+struct scene {
+	struct node *n;
+	struct peel_hidden *h;
+	struct peel_addr here; /* port 0: not known */
+	struct packet sent;    /* the last bare datagram */
+	unsigned int n_sent;
+	struct peel_hidden_asker asker;
+	unsigned int n_look_ups, n_announced;
+	uint8_t announced_hash[PEEL_INFO_HASH_LEN], announced_seeder[PEEL_PK_LEN];
+	size_t gone_seen;
+};
+
+static inline bool
+scene_public(void *arg, struct peel_addr *out)
+{
+	const struct scene *s = arg;
+
+	*out = s->here;
+	return s->here.port != 0;
+}
+
+static inline void
+scene_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
+{
+	struct scene *s = arg;
+
+	assert_true(len <= sizeof(s->sent.data));
+	s->sent.to = *to;
+	s->sent.len = len;
+	memcpy(s->sent.data, data, len);
+	s->n_sent++;
+}
+
+static inline void
+scene_announce(void *arg, const uint8_t *info_hash, const struct peel_introduction *here)
+{
+	struct scene *s = arg;
+
+	assert_true(peel_addr_equal(&here->address, &s->here));
+	assert_memory_equal(here->pk.p, s->n->id.pk, PEEL_PK_LEN);
+	memcpy(s->announced_hash, info_hash, PEEL_INFO_HASH_LEN);
+	memcpy(s->announced_seeder, here->seeder_pk.p, PEEL_PK_LEN);
+	s->n_announced++;
+}
+
+static inline void
+scene_look_up(void *arg, const struct peel_hidden_asker *asker)
+{
+	struct scene *s = arg;
+
+	s->asker = *asker;
+	s->n_look_ups++;
+}
+
+/* sk NULL: a random identity. */
+static inline void
+scene_open(struct scene *s, struct peel_addr here, const uint8_t *sk,
+	const struct peel_or_settings *settings, uint32_t max_sessions)
+{
+	struct peel_or_settings defaults;
+
+	peel_or_settings_init(&defaults);
+	if (settings == NULL)
+		settings = &defaults;
+	memset(s, 0, sizeof(*s));
+	s->here = here;
+	s->n = node_new(here, sk, settings, max_sessions);
+	s->n->reach_result = -ENOTSUP;
+	struct peel_hidden_conf conf = {
+		.env = &s->n->env,
+		.identity = &s->n->id,
+		.stats = &s->n->stats,
+		.or_circuits = s->n->circuits,
+		.max_joined_circuits = settings->max_joined_circuits,
+		.send = scene_send,
+		.public_address = scene_public,
+		.announce = scene_announce,
+		.look_up = scene_look_up,
+		.arg = s,
+	};
+
+	memcpy(conf.prefix, world_prefix, PEEL_PREFIX_LEN);
+	assert_int_equal(peel_hidden_new(&conf, &s->h), 0);
+}
+
+static inline void
+scene_close(struct scene *s)
+{
+	peel_hidden_free(s->h);
+	node_free(s->n);
+}
+
+/* Word of what the circuits have told. */
+static inline void
+scene_settle(struct scene *s)
+{
+	assert_true(s->n->n_gone - s->gone_seen <= PEEL_ARRAY_LEN(s->n->gone));
+	while (s->gone_seen < s->n->n_gone)
+		peel_hidden_exit_gone(s->h, s->n->gone[s->gone_seen++ % 64].session);
+	peel_hidden_tick(s->h);
+}
+
+static inline void
+scene_run(struct scene *s, uint64_t ms)
+{
+	for (uint64_t at = 0; at < ms; at += 500) {
+		node_run(s->n, 500, 500);
+		scene_settle(s);
+	}
+}
+
+static inline uint32_t
+scene_session(const struct scene *s, const struct originator *o)
+{
+	uint32_t slot = node_route(s->n, &o->addr, o->cid);
+
+	assert_int_not_equal(slot, PEEL_NONE);
+	return peel_route_at(s->n->routes, slot)->session;
+}
+
+/* A message that the originator's circuit brought. */
+static inline int
+scene_message(struct scene *s, const struct originator *o, const uint8_t *msg, size_t len)
+{
+	uint32_t session = scene_session(s, o);
+
+	return peel_hidden_message(
+		s->h, session, peel_session_generation(s->n->routes, session), msg, len);
+}
+
+/* What came back over the originator's circuit; its length. */
+static inline int
+scene_answer(struct scene *s, struct originator *o, uint8_t msg[PEEL_DATAGRAM_MAX])
+{
+	struct packet p;
+
+	if (!node_pop(s->n, &p))
+		return -ENOENT;
+	assert_true(peel_addr_equal(&p.to, &o->addr));
+	return originator_open(o, p.data, p.len, msg);
+}
+
+static inline struct peel_hidden_count
+scene_count(const struct scene *s)
+{
+	struct peel_hidden_count count;
+
+	peel_hidden_count(s->h, &count);
+	return count;
+}
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+/* The magic, then this byte. */
+static inline void
+seeder_key(uint32_t i, uint8_t out[PEEL_PK_LEN])
+{
+	memcpy(out, "LibNaCLPK:", 10);
+	memset(out + 10, 0x5e, PEEL_PK_LEN - 10);
+	peel_put_be32(out + 10, i);
+}
+
+static inline int
+say_establish_intro(struct scene *s, const struct originator *o, uint32_t key, uint8_t hash)
+{
+	uint8_t pk[PEEL_PK_LEN], info_hash[PEEL_INFO_HASH_LEN], msg[256];
+	const struct peel_msg_establish_intro m = {
+		.identifier = 7, .info_hash = info_hash, .seeder_pk = {pk, sizeof(pk)}};
+
+	seeder_key(key, pk);
+	memset(info_hash, hash, sizeof(info_hash));
+	int len = peel_establish_intro_build(msg, sizeof(msg), &m);
+
+	return scene_message(s, o, msg, (size_t)len);
+}
+
+static inline int
+say_cookie(struct scene *s, const struct originator *o, uint8_t id, uint32_t cookie)
+{
+	uint8_t bytes[PEEL_COOKIE_LEN] = {0}, msg[64];
+	const struct peel_msg_cookie m = {.identifier = 9, .cookie = bytes};
+
+	peel_put_be32(bytes, cookie);
+	int len = peel_cookie_build(msg, sizeof(msg), id, &m);
+
+	return scene_message(s, o, msg, (size_t)len);
+}
+
+static inline int
+say_create_e2e(struct scene *s, const struct peel_addr *from, uint32_t key, uint8_t hash)
+{
+	uint8_t pk[PEEL_PK_LEN], info_hash[PEEL_INFO_HASH_LEN], x[PEEL_X_LEN] = {9}, out[256];
+	const struct peel_msg_create_e2e m = {.identifier = 3,
+		.info_hash = info_hash,
+		.seeder_pk = {pk, sizeof(pk)},
+		.x = {x, sizeof(x)}};
+
+	seeder_key(key, pk);
+	memset(info_hash, hash, sizeof(info_hash));
+	memcpy(out, world_prefix, PEEL_PREFIX_LEN);
+	int len = peel_create_e2e_build(out + PEEL_PREFIX_LEN, sizeof(out) - PEEL_PREFIX_LEN, &m);
+
+	return peel_hidden_datagram(s->h, from, out, PEEL_PREFIX_LEN + (size_t)len);
+}
+
+static inline int
+say_peers_request(struct scene *s, const struct peel_addr *from, uint8_t hash)
+{
+	uint8_t info_hash[PEEL_INFO_HASH_LEN], out[64];
+	const struct peel_msg_peers_request m = {
+		.cid = 0x01020304, .identifier = 5, .info_hash = info_hash};
+
+	memset(info_hash, hash, sizeof(info_hash));
+	memcpy(out, world_prefix, PEEL_PREFIX_LEN);
+	int len = peel_peers_request_build(
+		out + PEEL_PREFIX_LEN, sizeof(out) - PEEL_PREFIX_LEN, true, &m);
+
+	return peel_hidden_datagram(s->h, from, out, PEEL_PREFIX_LEN + (size_t)len);
+}
