@@ -29,6 +29,8 @@ datagram(struct peel_node *node, const struct peel_addr *from, const uint8_t *da
 		rc = peel_or_datagram(node->or_circuits, from, data, len);
 		if (rc == -ENOENT && node->origin_circuits != NULL)
 			rc = peel_origin_datagram(node->origin_circuits, from, data, len);
+		if (rc == -ENOENT)
+			rc = peel_hidden_datagram(node->hidden, from, data, len);
 	} else if (memcmp(data, node->prefix[PEEL_COMMUNITY_DHT], PEEL_PREFIX_LEN) == 0) {
 		rc = peel_dht_input(node->dht, from, data, len);
 	}
@@ -42,7 +44,9 @@ static void
 message(struct peel_node *node, const struct peel_pkt *pkt, const uint8_t *data, size_t len)
 {
 	if (peel_or_message(node->or_circuits, pkt->session, pkt->generation, pkt->early != 0, data,
-		    len) != -ENOENT)
+		    len) != -ENOENT ||
+		peel_hidden_message(node->hidden, pkt->session, pkt->generation, data, len) !=
+			-ENOENT)
 		return;
 	if (data[0] == PEEL_MSG_HTTP_REQUEST)
 		peel_http_serve_request(node->http_serve, pkt->session, pkt->generation, data, len);

@@ -116,7 +116,7 @@ node_exit_gone(void *arg, uint32_t session, uint32_t endpoint)
 {
 	struct peel_node *node = arg;
 
-	(void)session;
+	peel_hidden_exit_gone(node->hidden, session);
 	if (endpoint != PEEL_ENDPOINT_MAIN)
 		node->conf.port->exit_close(node->port, endpoint);
 }

@@ -46,6 +46,7 @@ on_tick(uv_timer_t *timer)
 	next = min_u64(next, peel_overlay_tick(node->overlay));
 	next = min_u64(next, peel_dht_tick(node->dht));
 	next = min_u64(next, peel_or_tick(node->or_circuits));
+	next = min_u64(next, peel_hidden_tick(node->hidden));
 	if (node->origin_circuits != NULL) {
 		next = min_u64(next, peel_origin_tick(node->origin_circuits));
 		node_origin_report(node);

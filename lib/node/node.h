@@ -13,6 +13,7 @@
 #include "peel_bootstrap.h"
 #include "peel_dht.h"
 #include "peel_http_ask.h"
+#include "peel_hidden.h"
 #include "peel_http_serve.h"
 #include "peel_management.h"
 #include "peel_names.h"
@@ -73,6 +74,7 @@ struct peel_node {
 	struct peel_dht *dht;
 	struct peel_or_circuits *or_circuits;
 	struct peel_origin_circuits *origin_circuits; /* NULL: no origin circuits */
+	struct peel_hidden *hidden;
 	struct peel_dns *dns;
 	struct peel_names *names;
 	struct peel_bootstrap *bootstrap;

@@ -13,6 +13,7 @@
 	PART(own_addresses)                                                                        \
 	PART(workers)                                                                              \
 	PART(control)                                                                              \
+	PART(hidden)                                                                               \
 	PART(names)                                                                                \
 	PART(bootstrap)                                                                            \
 	PART(http)                                                                                 \

@@ -190,9 +190,23 @@ circuit_counts(const struct peel_node *node)
 
 	peel_or_count(node->or_circuits, &count);
 	return OBJECT({"exits", number(count.exits)}, {"unproved", number(count.unproved)},
-		{"relays", number(count.relays)}, {"pending", number(count.pending)},
-		{"removing", number(count.removing)},
+		{"relays", number(count.relays)}, {"rendezvous", number(count.rendezvous)},
+		{"pending", number(count.pending)}, {"removing", number(count.removing)},
 		{"max_joined", number(node->conf.tunnel.max_joined_circuits)});
+}
+
+/* What is done for hidden services of others. */
+static json_t *
+hidden_counts(const struct peel_node *node)
+{
+	struct peel_hidden_count count;
+
+	peel_hidden_count(node->hidden, &count);
+	return OBJECT({"offered", json_boolean(count.offered)},
+		{"why_not", count.offered ? json_null()
+					  : json_string("own public address not known yet")},
+		{"introductions", number(count.introductions)},
+		{"waiting_cookies", number(count.rendezvous)});
 }
 
 static const char *
@@ -386,11 +400,11 @@ status(struct peel_node *node)
 		{"flags", flag_list(conf->tunnel.peer_flags)},
 		{"driver", json_string(conf->port->name)},
 		{"engine", json_string(conf->engine->name)}, {"circuits", circuit_counts(node)},
-		{"own_circuits", own_counts(node)}, {"peers", peer_counts(node)},
-		{"dht", dht_counts(node)}, {"candidates", candidate_counts(node)},
-		{"memory", memory(node)}, {"rates", rates(node)}, {"counters", counters(node)},
-		{"workers", workers(node)}, {"port", port(node)},
-		{"privileges", privileges(&node->status.privileges)});
+		{"hidden_services", hidden_counts(node)}, {"own_circuits", own_counts(node)},
+		{"peers", peer_counts(node)}, {"dht", dht_counts(node)},
+		{"candidates", candidate_counts(node)}, {"memory", memory(node)},
+		{"rates", rates(node)}, {"counters", counters(node)}, {"workers", workers(node)},
+		{"port", port(node)}, {"privileges", privileges(&node->status.privileges)});
 }
 
 /* ---- lists ----------------------------------------------------------------------------------- */

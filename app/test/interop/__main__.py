@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import sys
 
-from . import dht_cases, http_cases, proxied, scenarios, special
+from . import dht_cases, hidden_cases, http_cases, proxied, scenarios, special
 from .runner import Runner, raises
 from .supervise import supervised
 from .world import World
@@ -96,6 +96,8 @@ def worlds(runner, options):
             name = f"{origin} originator, {options.relay} {name}"
             if wanted(name):
                 yield one_world(runner, name, kinds, origin, options)
+    if wanted("hidden services"):
+        yield from hidden_cases.worlds(runner, options.relay, options.peel)
     if not wanted("special"):
         return
 

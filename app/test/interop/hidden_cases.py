@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Hidden services of stock py-ipv8 nodes, with the relay under test as introduction point, rendezvous point,
+exit and relay."""
+
+import asyncio
+import os
+
+from ipv8.messaging.anonymization.tunnel import CIRCUIT_TYPE_RP_SEEDER, IntroductionPoint
+from ipv8.peer import Peer as Ipv8Peer
+
+from .client import EchoClient
+from .net import free_ports, until
+from .peer import Peer
+from .runner import raises
+from .scenarios import complete
+from .world import World
+
+
+class Service(Peer):
+    """One end of a hidden service: says who shall be its rendezvous point, which is its own choice."""
+
+    async def start(self):
+        await super().start()
+        self.rendezvous = None
+        self.sizes = []
+        choose = self.tunnels.create_circuit_for_infohash
+
+        def chosen(info_hash, ctype, exit_flags=None, required_exit=None):
+            if ctype == CIRCUIT_TYPE_RP_SEEDER and self.rendezvous:
+                required_exit = self._peer(self.rendezvous)
+            return choose(info_hash, ctype, exit_flags, required_exit)
+
+        self.tunnels.create_circuit_for_infohash = chosen
+        return self
+
+    async def seed(self, info_hash, hops, introduction, rendezvous):
+        """Become reachable through `introduction`; the seeder key. What comes is sent back."""
+        self.rendezvous = rendezvous
+        deliver = self.tunnels.on_raw_data
+
+        def echo(circuit, origin, data):
+            if circuit.ctype != CIRCUIT_TYPE_RP_SEEDER:
+                return deliver(circuit, origin, data)
+            self.sizes.append(len(data))
+            return self.tunnels.send_data(circuit.hop.address, circuit.circuit_id, ("0.0.0.0", 1024),
+                                          ("0.0.0.0", 0), data)
+
+        self.tunnels.on_raw_data = echo
+        self.tunnels.join_swarm(info_hash, hops)
+        await self.tunnels.create_introduction_point(info_hash, self._peer(introduction))
+        return self.tunnels.swarms[info_hash].seeder_sk.pub().key_to_bin()
+
+    async def find(self, info_hash, hops, introduction, timeout=30.0):
+        """The seeder keys that an introduction point tells of when it is asked through a circuit."""
+        peer = self._peer(introduction)
+        target = IntroductionPoint(Ipv8Peer(peer.public_key, peer.address), b"")
+        found = []
+
+        async def asked():
+            try:
+                found[:] = await asyncio.wait_for(
+                    self.tunnels.send_peers_request(info_hash, target, hops), 3.0)
+            except (RuntimeError, TimeoutError):  # no circuit yet, or no answer
+                await asyncio.sleep(0.3)
+            return found
+
+        await until(asked, timeout, "the introduction point told of no seeder")
+        if any(point.peer.address != peer.address for point in found):
+            raise AssertionError(f"wrong addresses of the introduction point: {found}")
+        return [point.seeder_pk for point in found]
+
+    async def connect(self, info_hash, introduction, seeder_key, timeout=40.0):
+        """The id of an end-to-end circuit to that seeder."""
+        peer = self._peer(introduction)
+        point = IntroductionPoint(Ipv8Peer(peer.public_key, peer.address), seeder_key)
+        connected = []
+
+        async def tried():
+            if not connected and self.tunnels.select_circuit_for_infohash(info_hash):
+                self.tunnels.create_e2e(info_hash, point)
+                await asyncio.sleep(2.0)
+            return connected
+
+        self.tunnels.e2e_callbacks[info_hash] = lambda address: connected.append(address[0])
+        await until(tried, timeout, "no end-to-end circuit")
+        return self.tunnels.ip_to_circuit_id(connected[0])
+
+    async def exchange(self, circuit_id, sizes):
+        circuit = self.tunnels.circuits[circuit_id]
+        client = EchoClient(lambda data: self.tunnels.send_data(
+            circuit.hop.address, circuit_id, ("0.0.0.0", 1024), ("0.0.0.0", 0), data), None)
+        self.tunnels.on_circuit_data[circuit_id] = client.on_data
+        return await client.run(sizes, 16, 20.0, True, 0)
+
+
+async def one_service(world, hops, introduction, rendezvous):
+    """Through the relays with these numbers: found, connected, data both ways, and the end seen by all."""
+    ports = free_ports(2)
+    walk_to = [(relay.ip, relay.port) for relay in world.relays]
+    info_hash = os.urandom(20)
+    ends = [Service("127.0.0.1", port, flags=(), walk_to=walk_to, settings={"max_circuits": 0})
+            for port in ports]
+    seeder, downloader = ends
+    try:
+        for end in ends:
+            await end.start()
+
+        async def known():
+            lists = [await end.candidates() for end in ends]
+            return all(set(world.keys) <= set(known) for known in lists)
+
+        await until(known, 30.0, "the relays are no candidates")
+        keys = world.keys
+        key = await seeder.seed(info_hash, hops, keys[introduction], keys[rendezvous])
+        downloader.tunnels.join_swarm(info_hash, hops, seeding=False)
+        if world.relays[introduction].kind == "peel":
+            told = await downloader.find(info_hash, hops, keys[introduction])
+            if told != [key]:
+                raise AssertionError("the introduction point tells of another seeder")
+        circuit = await downloader.connect(info_hash, keys[introduction], key)
+        if world.relays[rendezvous].kind == "peel":
+            status = await world.relays[rendezvous].status()
+            if status["circuits"]["rendezvous"] < 2:
+                raise AssertionError(f"not joined: {status['circuits']}")
+        complete(await downloader.exchange(circuit, [1, 2, 20, 100, 500, 999, 1200, 1300] * 4))
+        if sorted(set(seeder.sizes)) != [1, 2, 20, 100, 500, 999, 1200, 1300]:
+            raise AssertionError(f"the seeder got other sizes: {sorted(set(seeder.sizes))}")
+        # The downloader leaves: the seeder's circuit ends with its own.
+        circuits = {c for c, v in seeder.tunnels.circuits.items() if v.ctype == CIRCUIT_TYPE_RP_SEEDER}
+        downloader.tunnels.leave_swarm(info_hash)
+
+        async def ended():
+            return not circuits & set(seeder.tunnels.circuits)
+
+        await until(ended, 20.0, "the seeder's end outlived the downloader's")
+    finally:
+        for end in ends:
+            await end.stop()
+
+
+def mixes(relay):
+    """(kinds of the relays, (hops, who introduces, who joins) of the services among them)."""
+    yield [relay, relay, relay], [(1, 0, 0), (1, 0, 1), (1, 2, 2), (2, 1, 0)]
+    yield [relay, "python", relay], [(1, 0, 1), (1, 1, 0), (2, 0, 2)]
+    yield [relay, "python", relay, "rust", relay], [(3, 0, 2)]
+
+
+async def one_world(runner, binary, kinds, services):
+    # Two workers where all are alike: the two circuits of a rendezvous may be of different ones.
+    workers = {"workers": {"count": 2 if len(set(kinds)) == 1 else 1}}
+    try:
+        async with World(kinds, "python", binary, peel_overrides=workers) as world:
+            await world.settle()
+            for hops, introduction, rendezvous in services:
+                await runner.case(
+                    f"hidden service over {hops} hops among {' '.join(kinds)}: {introduction + 1} introduces, "
+                    f"{rendezvous + 1} joins", one_service, world, hops, introduction, rendezvous)
+    except Exception as error:
+        await runner.case(f"hidden services among {' '.join(kinds)}: world", raises, error)
+
+
+def worlds(runner, relay, binary):
+    return [one_world(runner, binary, kinds, services) for kinds, services in mixes(relay)]
