@@ -34,7 +34,7 @@ who_named(const struct peel_flows *f, const struct port *p)
 }
 
 enum claim
-flow_claim(struct peel_flows *f, const struct or_circuit *c, unsigned int user,
+flow_claim(struct peel_flows *f, const struct flow_circuit *c, unsigned int user,
 	const struct peel_socks_target *to)
 {
 	uint64_t others = c->users & ~(UINT64_C(1) << user);
@@ -72,7 +72,7 @@ flow_claim(struct peel_flows *f, const struct or_circuit *c, unsigned int user,
 }
 
 void
-flow_note_sent(struct peel_flows *f, struct or_circuit *c, unsigned int user,
+flow_note_sent(struct peel_flows *f, struct flow_circuit *c, unsigned int user,
 	const struct peel_socks_target *to, uint64_t key)
 {
 	struct port *p = flow_port(c, to->addr.port);
@@ -100,14 +100,14 @@ flow_note_sent(struct peel_flows *f, struct or_circuit *c, unsigned int user,
 /* A host answered. So this circuit can reach such hosts, and those that the flow was moved away
  * from cannot, unless they did lately. */
 static void
-note_heard(struct peel_flows *f, struct flow *flow, struct or_circuit *c, enum kind kind)
+note_heard(struct peel_flows *f, struct flow *flow, struct flow_circuit *c, enum kind kind)
 {
 	uint32_t now = f->now;
 
 	c->ability[kind].heard_at = now;
 	c->ability[kind].failed = 0;
 	for (unsigned int i = 0; i < f->n_circuits && flow->tried != 0; i++) {
-		struct or_circuit *other = &f->circuit[i];
+		struct flow_circuit *other = &f->circuit[i];
 
 		if (other != c && (flow->tried & other->bit) != 0)
 			flow_failed(other, kind, true, now);
@@ -125,7 +125,7 @@ note_heard(struct peel_flows *f, struct flow *flow, struct or_circuit *c, enum k
 /* The user who last talked to that host through the circuit, or -1. A user who left still blocks
  * the others. */
 static int
-who_sent(struct peel_flows *f, struct or_circuit *c, const struct peel_socks_target *origin,
+who_sent(struct peel_flows *f, struct flow_circuit *c, const struct peel_socks_target *origin,
 	struct flow **out, uint32_t *last)
 {
 	uint32_t now = f->now, then;
@@ -164,7 +164,7 @@ who_asked(const struct peel_flows *f, const struct port *p, uint16_t port)
 /* No user asked for it, so it goes to the owner, unless another user of the circuit was active
  * lately: the datagram may be an answer to that one. */
 static int
-whose_unasked(const struct peel_flows *f, const struct or_circuit *c)
+whose_unasked(const struct peel_flows *f, const struct flow_circuit *c)
 {
 	uint32_t now = f->now;
 
@@ -180,7 +180,7 @@ whose_unasked(const struct peel_flows *f, const struct or_circuit *c)
 
 /* A host came in through this circuit: answer through it, unless a conversation uses another. */
 static void
-note_incoming(struct peel_flows *f, unsigned int user, struct or_circuit *c,
+note_incoming(struct peel_flows *f, unsigned int user, struct flow_circuit *c,
 	const struct peel_socks_target *origin)
 {
 	uint64_t key = flow_key(f, user, origin);
@@ -195,7 +195,7 @@ note_incoming(struct peel_flows *f, unsigned int user, struct or_circuit *c,
 
 /* An answer to a name also counts as an answer for the flow of the name. */
 static void
-note_named(struct peel_flows *f, const struct port *p, struct or_circuit *c)
+note_named(struct peel_flows *f, const struct port *p, struct flow_circuit *c)
 {
 	struct flow *flow = flow_find(f, p->named_key);
 	uint32_t last;
@@ -208,8 +208,8 @@ note_named(struct peel_flows *f, const struct port *p, struct or_circuit *c)
  * may also have a name, and this may be its answer to another user, who sent to that name. A user
  * who has left counts only at the very port of the name. */
 static bool
-may_be_named(const struct peel_flows *f, const struct or_circuit *c, const struct port *p, int sent,
-	uint16_t port)
+may_be_named(const struct peel_flows *f, const struct flow_circuit *c, const struct port *p,
+	int sent, uint16_t port)
 {
 	uint32_t now = f->now;
 
@@ -235,7 +235,7 @@ drop(struct peel_flows *f)
 int
 peel_flows_in(struct peel_flows *f, uint64_t circuit, const struct peel_socks_target *origin)
 {
-	struct or_circuit *c = flow_find_circuit(f, circuit);
+	struct flow_circuit *c = flow_find_circuit(f, circuit);
 	const struct port *p;
 	struct flow *flow;
 	uint32_t last = 0;

@@ -87,7 +87,7 @@ flow_go(struct flow *flow, uint64_t circuit, uint32_t now)
 /* ---- what exits cannot do -------------------------------------------------------------------- */
 
 void
-flow_failed(struct or_circuit *c, enum kind kind, bool proved, uint32_t now)
+flow_failed(struct flow_circuit *c, enum kind kind, bool proved, uint32_t now)
 {
 	struct ability *a = &c->ability[kind];
 
@@ -101,7 +101,7 @@ flow_failed(struct or_circuit *c, enum kind kind, bool proved, uint32_t now)
 }
 
 static bool
-is_able(const struct or_circuit *c, enum kind kind, uint32_t now)
+is_able(const struct flow_circuit *c, enum kind kind, uint32_t now)
 {
 	const struct ability *a = &c->ability[kind];
 
@@ -123,7 +123,7 @@ mix(uint64_t x)
 /* Larger is better. A single silent host is no reason to use another user's circuit; a kind of
  * hosts that the user's own circuits cannot reach is. */
 static unsigned int
-rank(const struct peel_flows *f, const struct or_circuit *c, unsigned int user, enum kind kind,
+rank(const struct peel_flows *f, const struct flow_circuit *c, unsigned int user, enum kind kind,
 	uint64_t tried, enum claim claim)
 {
 	bool own = f->user[user].owned == 0 || c->owner == (int)user;
@@ -134,16 +134,16 @@ rank(const struct peel_flows *f, const struct or_circuit *c, unsigned int user, 
 
 /* Among the circuits of the best rank, take the one whose turn it is, or the one with the best hash
  * of host and circuit (which a forgotten flow finds again). */
-static struct or_circuit *
+static struct flow_circuit *
 choose(struct peel_flows *f, unsigned int user, const struct peel_socks_target *to, uint64_t key,
 	uint64_t tried)
 {
-	struct or_circuit *best = NULL;
+	struct flow_circuit *best = NULL;
 	uint64_t best_score = 0;
 	unsigned int best_rank = 0;
 
 	for (unsigned int i = 0; i < f->n_circuits; i++) {
-		struct or_circuit *c = &f->circuit[i];
+		struct flow_circuit *c = &f->circuit[i];
 		uint64_t score = f->isolate ? UINT64_MAX - c->turn : mix(key ^ mix(c->id));
 		enum claim claim = flow_claim(f, c, user, to);
 		unsigned int r;
@@ -173,7 +173,7 @@ is_silent(const struct flow *flow, uint32_t now)
 /* Whether the other users on the circuit let the flow stay. A host in use belongs to its user
  * there, but another user may have claimed the port. */
 static bool
-may_stay(struct peel_flows *f, const struct flow *flow, const struct or_circuit *c,
+may_stay(struct peel_flows *f, const struct flow *flow, const struct flow_circuit *c,
 	unsigned int user, const struct peel_socks_target *to)
 {
 	if (!flow_is_fresh(f->now, flow->used) && f->user[user].owned > 0 && c->owner != (int)user)
@@ -183,12 +183,12 @@ may_stay(struct peel_flows *f, const struct flow *flow, const struct or_circuit 
 }
 
 /* Move a flow without answers to the next best circuit; without one it stays. */
-static struct or_circuit *
-move(struct peel_flows *f, struct flow *flow, struct or_circuit *c, unsigned int user,
+static struct flow_circuit *
+move(struct peel_flows *f, struct flow *flow, struct flow_circuit *c, unsigned int user,
 	const struct peel_socks_target *to)
 {
 	uint64_t tried = flow->tried | c->bit;
-	struct or_circuit *next = choose(f, user, to, flow->key, tried);
+	struct flow_circuit *next = choose(f, user, to, flow->key, tried);
 	uint32_t now = f->now;
 
 	if (next != NULL && (tried & next->bit) != 0) { /* all were tried: start again */
@@ -209,11 +209,11 @@ move(struct peel_flows *f, struct flow *flow, struct or_circuit *c, unsigned int
 }
 
 /* Choose a circuit for a new flow, or another one for a flow whose circuit is gone or taken. */
-static struct or_circuit *
+static struct flow_circuit *
 place(struct peel_flows *f, unsigned int user, const struct peel_socks_target *to, uint64_t key,
 	struct flow **flow)
 {
-	struct or_circuit *c = choose(f, user, to, key, 0);
+	struct flow_circuit *c = choose(f, user, to, key, 0);
 
 	if (c == NULL)
 		return NULL;
@@ -236,7 +236,7 @@ peel_flows_out(struct peel_flows *f, unsigned int user, const struct peel_socks_
 {
 	uint64_t key = flow_key(f, user, to);
 	struct flow *flow = flow_find(f, key);
-	struct or_circuit *c = flow != NULL ? flow_find_circuit(f, flow->circuit) : NULL;
+	struct flow_circuit *c = flow != NULL ? flow_find_circuit(f, flow->circuit) : NULL;
 
 	f->now = flow_clock(f);
 	if (f->n_circuits == 0)

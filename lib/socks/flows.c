@@ -23,7 +23,7 @@ peel_flows_new(const struct peel_env *env, struct peel_stats *stats, bool isolat
 }
 
 static void
-free_circuit(struct or_circuit *c)
+free_circuit(struct flow_circuit *c)
 {
 	peel_wipe(c->port, PORTS * sizeof(c->port[0]));
 	free(c->port);
@@ -40,7 +40,7 @@ peel_flows_free(struct peel_flows *f)
 	free(f);
 }
 
-struct or_circuit *
+struct flow_circuit *
 flow_find_circuit(struct peel_flows *f, uint64_t id)
 {
 	for (unsigned int i = 0; i < f->n_circuits; i++) {
@@ -77,7 +77,7 @@ richest(const struct peel_flows *f)
 }
 
 static void
-own(struct peel_flows *f, struct or_circuit *c, int user)
+own(struct peel_flows *f, struct flow_circuit *c, int user)
 {
 	if (c->owner >= 0)
 		f->user[c->owner].owned--;
@@ -175,7 +175,7 @@ int
 peel_flows_add(struct peel_flows *f, uint64_t id)
 {
 	struct port *port;
-	struct or_circuit *c;
+	struct flow_circuit *c;
 
 	if (flow_find_circuit(f, id) != NULL)
 		return 0;
@@ -185,7 +185,7 @@ peel_flows_add(struct peel_flows *f, uint64_t id)
 	if (port == NULL)
 		return -ENOMEM;
 	c = &f->circuit[f->n_circuits++];
-	*c = (struct or_circuit){.id = id, .owner = -1, .port = port};
+	*c = (struct flow_circuit){.id = id, .owner = -1, .port = port};
 	c->bit = free_bit(f);
 	f->bits |= c->bit;
 	balance(f);
@@ -195,7 +195,7 @@ peel_flows_add(struct peel_flows *f, uint64_t id)
 void
 peel_flows_del(struct peel_flows *f, uint64_t id)
 {
-	struct or_circuit *c = flow_find_circuit(f, id);
+	struct flow_circuit *c = flow_find_circuit(f, id);
 
 	if (c == NULL)
 		return;

@@ -64,7 +64,7 @@ struct ability {
 	uint8_t failed;
 };
 
-struct or_circuit {
+struct flow_circuit {
 	uint64_t id;
 	uint64_t bit;	/* unique among present circuits; one that is gone may have had it */
 	uint64_t users; /* bit per slot that used it, including users who left */
@@ -92,7 +92,7 @@ struct peel_flows {
 	uint32_t serial, left;
 	bool isolate;
 	unsigned int n_circuits, n_users;
-	struct or_circuit circuit[PEEL_FLOWS_CIRCUITS];
+	struct flow_circuit circuit[PEEL_FLOWS_CIRCUITS];
 	struct user user[PEEL_FLOWS_USERS];
 	struct flow flow[FLOW_SETS][FLOW_WAYS];
 };
@@ -119,7 +119,7 @@ flow_kind(const struct peel_socks_target *t)
 }
 
 static inline struct port *
-flow_port(const struct or_circuit *c, uint16_t port)
+flow_port(const struct flow_circuit *c, uint16_t port)
 {
 	return &c->port[port & (PORTS - 1)];
 }
@@ -139,7 +139,7 @@ flow_is_through(const struct flow *flow, uint64_t circuit, uint32_t now, uint32_
 }
 
 /* flows.c */
-struct or_circuit *flow_find_circuit(struct peel_flows *f, uint64_t id);
+struct flow_circuit *flow_find_circuit(struct peel_flows *f, uint64_t id);
 
 /* flow_out.c */
 uint64_t flow_key(const struct peel_flows *f, unsigned int user, const struct peel_socks_target *t);
@@ -151,7 +151,7 @@ struct flow *flow_new(struct peel_flows *f, uint64_t key, uint64_t circuit);
  * bring answers. */
 bool flow_go(struct flow *flow, uint64_t circuit, uint32_t now) PEEL_MUST_USE;
 /** A flow left the circuit for lack of answers. @p proved: another circuit brought them. */
-void flow_failed(struct or_circuit *c, enum kind kind, bool proved, uint32_t now);
+void flow_failed(struct flow_circuit *c, enum kind kind, bool proved, uint32_t now);
 
 /* flow_in.c */
 enum claim {
@@ -160,8 +160,8 @@ enum claim {
 	CLAIM_FREE,
 };
 /** Whether a user may send to that destination through a circuit. */
-enum claim flow_claim(struct peel_flows *f, const struct or_circuit *c, unsigned int user,
+enum claim flow_claim(struct peel_flows *f, const struct flow_circuit *c, unsigned int user,
 	const struct peel_socks_target *to);
 /** Note that a user does so. */
-void flow_note_sent(struct peel_flows *f, struct or_circuit *c, unsigned int user,
+void flow_note_sent(struct peel_flows *f, struct flow_circuit *c, unsigned int user,
 	const struct peel_socks_target *to, uint64_t key);
