@@ -7,8 +7,8 @@
 #include "peel_discovery.h"
 #include "peel_policy.h"
 
-/* Extending a circuit that ends here: extend in, create out, created in, extended out:
- * sections 16.2 and 16.3. */
+/* Extends a circuit that ends here: extend in, create out, created in, extended out. Sections 16.2
+ * and 16.3. */
 
 static bool
 is_destination(const struct peel_addr *a)
@@ -16,7 +16,7 @@ is_destination(const struct peel_addr *a)
 	return a->port != 0 && peel_addr_is_host(a);
 }
 
-/* Somebody on the Internet must not make us send into the networks we are in. */
+/* A node on the Internet must not make us send into our own networks. */
 static bool
 trespasses(const struct peel_or_circuits *c, const struct or_circuit *ci,
 	const struct peel_addr *target)
@@ -45,10 +45,10 @@ was_offered(struct peel_or_circuits *c, const struct or_circuit *ci, const uint8
 }
 
 /*
- * Where the next node is, section 16.2 steps 3 and 4. A key of our own list is where it was when we
- * listed it, and needs no proof that we can reach it. Any other is where the originator says, which
- * has its own view of it: whoever had a key believed at a wrong address here, and whoever moved it
- * since, draws no circuit to himself (W6).
+ * Where the next node is, section 16.2 steps 3 and 4. A key from our own list is at the address it
+ * had when we listed it, and we need no further proof that we can reach it. Any other key is where
+ * the originator says, who has a view of its own. So a node that made us believe a wrong address of
+ * a key, or that has moved it since, cannot draw circuits to itself (W6).
  */
 static int
 resolve(struct peel_or_circuits *c, const struct or_circuit *ci, const struct peel_msg_extend *m,
@@ -64,8 +64,8 @@ resolve(struct peel_or_circuits *c, const struct or_circuit *ci, const struct pe
 	*addr = m->address;
 	bool known = c->conf.find_peer != NULL && c->conf.find_peer(c->conf.arg, m->pk.p, &peer);
 
-	/* An address in the originator's own network means nothing here, unless we are in it and
-	 * know the node. */
+	/* An address in the originator's own network means nothing here, unless we are in that
+	 * network and know the node. */
 	if (trespasses(c, ci, addr)) {
 		if (!known)
 			return -EPROTO;
@@ -91,7 +91,7 @@ send_create(struct peel_or_circuits *c, struct pending *p)
 		out + PEEL_CELL_HEADER_LEN, sizeof(out) - PEEL_CELL_HEADER_LEN, &m);
 
 	if (len < 0)
-		return; /* cannot be: 113 bytes */
+		return; /* cannot happen: 113 bytes */
 	peel_cell_header(out, c->conf.prefix, p->cid, true, false);
 	p->sent = true;
 	c->n_pending++;
@@ -139,8 +139,8 @@ or_extend(struct peel_or_circuits *c, struct or_circuit *ci, bool early, const u
 	p->addr = addr;
 	p->extend_identifier = m.identifier;
 	memcpy(p->x, m.x.p, sizeof(p->x));
-	/* The callback may answer at once, and then p is sent or even gone already: from here on by
-	 * token. */
+	/* The callback may answer at once, and p may be sent or even gone by then: use the token
+	 * from here on. */
 	uint64_t token = pending_token(c, p);
 
 	if (!reach || c->conf.reach == NULL || c->conf.reach(c->conf.arg, &addr, token) != 0)
@@ -158,7 +158,7 @@ peel_or_reached(struct peel_or_circuits *c, uint64_t token)
 	const struct or_circuit *ci = pending_circuit(c, p);
 
 	if (ci == NULL || ci->kind != KIND_EXIT || ci->removing) {
-		pending_end(c, p); /* meanwhile gone, or extended by another attempt */
+		pending_end(c, p); /* gone by now, or extended by another attempt */
 		return;
 	}
 	send_create(c, p);
@@ -166,7 +166,7 @@ peel_or_reached(struct peel_or_circuits *c, uint64_t token)
 
 /* ---- created --------------------------------------------------------------------------------- */
 
-/* Backward first: when the previous hop hears "extended", cells of the next one must find their
+/* Backward first: once the previous hop hears "extended", cells of the next hop must find their
  * way. */
 static int
 publish(struct peel_or_circuits *c, struct or_circuit *ci, const struct pending *p)
@@ -180,12 +180,12 @@ publish(struct peel_or_circuits *c, struct or_circuit *ci, const struct pending 
 		.session = ci->session,
 		.peer = PEEL_NONE,
 		.kind = PEEL_ROUTE_BACKWARD,
-		.n_early = 1, /* the extend, section 13.6 */
+		.n_early = 1, /* the extend counts, section 13.6 */
 		.max_early = max_early < UINT8_MAX ? (uint8_t)max_early : UINT8_MAX,
 	};
 	uint32_t backward, forward;
 
-	/* The id was in use nowhere when we chose it; another library may have chosen it since. */
+	/* The id was free when we chose it, but another library may have taken it since. */
 	if (peel_route_lookup(c->conf.routes, &p->addr, p->cid) != PEEL_NONE)
 		return -EEXIST;
 	int ret = peel_route_publish(c->conf.routes, &route, &backward);
@@ -207,7 +207,7 @@ publish(struct peel_or_circuits *c, struct or_circuit *ci, const struct pending 
 	return 0;
 }
 
-/* The same session goes on, so its seal counter does too. */
+/* The session stays the same, and so does its seal counter. */
 static int
 become_relay(struct peel_or_circuits *c, struct or_circuit *ci, struct pending *p)
 {
@@ -226,7 +226,7 @@ become_relay(struct peel_or_circuits *c, struct or_circuit *ci, struct pending *
 	return 0;
 }
 
-/* The next hop's created with two fields replaced, section 14.3. */
+/* Write the next hop's created with two fields replaced, section 14.3. */
 static void
 send_extended(struct peel_or_circuits *c, struct or_circuit *ci, uint16_t identifier,
 	const struct peel_cell *created)
@@ -247,18 +247,18 @@ or_extended(struct peel_or_circuits *c, const struct peel_addr *from, const stru
 	struct peel_msg_created m;
 
 	if (p == NULL || !p->sent)
-		return -ENOENT; /* may belong to an own circuit */
+		return -ENOENT; /* may belong to an origin circuit */
 	if (peel_created_parse(cell->message.p + 1, cell->message.len - 1, &m) != 0 ||
 		cell->message.len + PEEL_CELL_HEADER_LEN > DATAGRAM_EXTENDED_MAX)
 		return refuse(c, PEEL_CONTROL_MALFORMED);
-	/* W5: all three must match, or anybody could finish the attempt. */
+	/* W5: all three must match, or any node could complete the attempt. */
 	if (m.identifier != p->identifier || !peel_addr_equal(&p->addr, from))
 		return refuse(c, PEEL_CONTROL_UNKNOWN);
 	struct or_circuit *ci = pending_circuit(c, p);
 	uint16_t identifier = p->extend_identifier;
 	int ret = -EPROTO;
 
-	/* Not an exit any more: another attempt of the same circuit was faster. */
+	/* If it is no longer an exit, another attempt of the same circuit was faster. */
 	if (ci != NULL && ci->kind == KIND_EXIT && !ci->removing)
 		ret = become_relay(c, ci, p);
 	pending_end(c, p);

@@ -7,13 +7,13 @@
 #include "peel_discovery.h"
 
 /*
- * Joining a circuit: create in, created out, section 16.1. Cheap refusals first: the handshake
- * costs three scalar multiplications and anybody can ask for it.
+ * Joining a circuit: create in, created out, section 16.1. Cheap refusals come first: the handshake
+ * costs three scalar multiplications, and any node can ask for it.
  */
 
-#define N_EACH 4 /* relays and exits told to the originator, section 14.5 */
-/* The same to a stranger: with the first exit twice 455 bytes on the network for 170, whoever's
- * address it is. */
+#define N_EACH 4 /* relays, and as many exits, in the candidate list: section 14.5 */
+/* For a stranger: with the first exit twice, this makes 455 bytes on the network in answer to 170,
+ * which go to a possibly forged address. */
 #define N_RELAYS_STRANGER 2
 #define N_EXITS_STRANGER 1
 #define LIST_MAX (1 + PEEL_CANDIDATES_MAX * (2 + PEEL_PK_LEN))
@@ -23,7 +23,7 @@ struct handshake {
 	struct peel_session_keys keys;
 };
 
-/* Up to max candidates, and what is needed to extend to them later into the circuit. */
+/* Choose up to max candidates, and remember what is needed to extend the circuit to them later. */
 static size_t
 offer(struct peel_or_circuits *c, struct or_circuit *ci, uint16_t all, uint16_t none, size_t max,
 	struct peel_target out[N_EACH])
@@ -33,7 +33,7 @@ offer(struct peel_or_circuits *c, struct or_circuit *ci, uint16_t all, uint16_t 
 	if (ci->offer == PEEL_NONE)
 		ci->offer = or_offer_new(&c->offers);
 	if (ci->offer == PEEL_NONE)
-		return 0; /* whom we cannot remember is not offered */
+		return 0; /* do not offer candidates that we cannot remember */
 	if (c->conf.candidates != NULL)
 		got = c->conf.candidates(c->conf.arg, all, none, out, max);
 	struct offer *o = &c->offers.offer[ci->offer];
@@ -52,7 +52,7 @@ offer(struct peel_or_circuits *c, struct or_circuit *ci, uint16_t all, uint16_t 
 	return n;
 }
 
-/* The candidate list, sealed. W1: with the originator's own sealing key, so with a salt that no
+/* Seal the candidate list. W1: with the originator's own sealing key, hence with a salt that no
  * originator uses. */
 static size_t
 candidates_enc(struct peel_or_circuits *c, struct or_circuit *ci,
@@ -74,7 +74,7 @@ candidates_enc(struct peel_or_circuits *c, struct or_circuit *ci,
 	int len = peel_candidates_build(list, sizeof(list), relays, n_relays, exits, n_exits);
 
 	if (len < 0)
-		return 0; /* cannot be: the list is sized for the most there are */
+		return 0; /* cannot happen: the list has room for the maximum */
 	peel_seal_one(&keys->forward, keys->salt_forward, peel_random_u64(c->env) | 1ull << 63,
 		list, (size_t)len, out);
 	return (size_t)len + PEEL_SEAL_OVERHEAD;
@@ -100,7 +100,7 @@ answer(struct peel_or_circuits *c, struct or_circuit *ci, const struct peel_addr
 		c->conf.send(c->conf.arg, to, out, PEEL_CELL_HEADER_LEN + (size_t)len);
 }
 
-/* Session and route. On failure the caller drops the entry. */
+/* Make session and route. On failure the caller drops the entry. */
 static int
 publish(struct peel_or_circuits *c, struct or_circuit *ci, const struct peel_addr *from,
 	const struct peel_session_keys *keys)
@@ -133,7 +133,7 @@ publish(struct peel_or_circuits *c, struct or_circuit *ci, const struct peel_add
 	return 0;
 }
 
-/* After all cheap checks and the handshake. 0 or -errno: no room. */
+/* Called after all cheap checks and the handshake. 0, or -errno if there is no room. */
 static int
 enter(struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid,
 	enum standing standing, const struct peel_msg_create *m, const struct handshake *h)
@@ -156,7 +156,8 @@ enter(struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid,
 	ci->exit_open = true;
 	c->n_exits++;
 	unproved_enter(c, ci, standing);
-	/* Strangers' when they are proved: what they invent must not push out what others used. */
+	/* Strangers' pairs are remembered once they are proved: invented ones must not push out
+	 * used ones. */
 	if (standing == NEIGHBOUR)
 		recent_add(&c->recent, from, cid, now_s(c) + c->conf.settings.unstable_timeout);
 	answer(c, ci, from, m->identifier, h);
@@ -168,7 +169,7 @@ over_rate(struct peel_or_circuits *c, const struct peel_addr *from, enum standin
 {
 	struct pool *p = &c->pool[standing];
 
-	/* The source first: one that floods must not use up what is there for all. */
+	/* The source comes first: a flooding source must not use up the common budget. */
 	return !peel_rate_take(p->rate, from, 1) ||
 	       !peel_bucket_take(&p->create, p->per_second, p->per_second, 1, peel_now_ms(c->env));
 }
@@ -182,7 +183,7 @@ standing_of(const struct peel_or_circuits *c, const struct peel_addr *from)
 	return STRANGER;
 }
 
-/* Counter of the refusal, or PEEL_CREATE_ACCEPTED. */
+/* The counter of the refusal, or PEEL_CREATE_ACCEPTED. */
 static enum peel_counter
 try_join(struct peel_or_circuits *c, const struct peel_addr *from, const struct peel_cell *cell)
 {
@@ -191,8 +192,8 @@ try_join(struct peel_or_circuits *c, const struct peel_addr *from, const struct 
 	struct handshake h;
 	enum peel_counter result = PEEL_CREATE_ACCEPTED;
 
-	/* No flags: takes part in nothing. No early cells: a node that drops every cell
-	 * (section 13.6). */
+	/* Without flags the node takes part in nothing. Without early cells it would drop every
+	 * cell (section 13.6). */
 	if (s->peer_flags == 0 || s->max_relay_early == 0)
 		return PEEL_CREATE_REFUSED_LIMIT;
 	/* Source port 0 is legal in a datagram, but cannot be answered. */

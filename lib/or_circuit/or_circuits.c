@@ -9,7 +9,7 @@
 
 #define JOINED_MAX (1u << 26)
 #define RECENT_MAX (1u << 20)
-#define SOURCES 4096 /* addresses whose creates are counted apart */
+#define SOURCES 4096 /* addresses whose creates are counted separately */
 
 void
 peel_or_settings_init(struct peel_or_settings *s)
@@ -35,7 +35,7 @@ check(const struct peel_or_conf *conf)
 	return 0;
 }
 
-/* How many joins can happen within unstable_timeout: what has to be remembered. */
+/* How many joins can happen within unstable_timeout: this many must be remembered. */
 static uint32_t
 recent_size(const struct peel_or_settings *s)
 {
@@ -63,8 +63,7 @@ allocate(struct peel_or_circuits *c)
 	return 0;
 }
 
-/* Strangers have a quarter of what may be spent, and each of them a tenth of what a neighbour may
- * have. */
+/* Strangers get a quarter of the budget, and each of them a tenth of what a neighbour gets. */
 static int
 init_budget(struct peel_or_circuits *c, enum standing standing)
 {
@@ -199,8 +198,7 @@ int
 or_map_session(struct peel_or_circuits *c, struct or_circuit *ci)
 {
 	if (ci->session >= c->n_by_session) {
-		/* An eighth more than needed: doubling would be as much as the rest of the
-		 * indexes. */
+		/* An eighth more than needed: doubling would cost as much as all other indexes. */
 		uint32_t n = ci->session + ci->session / 8 + 64;
 
 		uint32_t *map = realloc(c->by_session, (size_t)n * sizeof(*map));
@@ -327,7 +325,7 @@ or_end(struct peel_or_circuits *c, struct or_circuit *ci)
 		before[i] = *both[i];
 		forget(c, both[i]);
 	}
-	/* Last: the callback may look at us. */
+	/* Last, as the callback may query us. */
 	for (int i = 0; i < 2 && both[i] != NULL; i++) {
 		if (before[i].exit_open && c->conf.exit_gone != NULL)
 			c->conf.exit_gone(c->conf.arg, before[i].session, before[i].endpoint);

@@ -5,13 +5,12 @@
 
 #include "or_internal.h"
 
-/* Destroy, section 17: a signed datagram, authorised by the signer's place in the circuit and
- * nothing else. */
+/* Destroy, section 17: a signed datagram. Only the signer's place in the circuit authorises it. */
 
-/* bad signatures of a neighbour, then it cannot destroy the circuit: whoever may does not sign
- * badly */
+/* After this many bad signatures a neighbour can no longer destroy the circuit: honest neighbours
+ * do not sign badly. */
 #define BAD_MAX 3
-/* a node with a million circuits does not sign for a minute: the rest times out */
+/* a node with a million circuits must not sign for a minute: the rest times out */
 #define SHUTDOWN_MS 3000
 
 static bool
@@ -44,7 +43,7 @@ find_route(const struct peel_or_circuits *c, const struct peel_addr *from, uint3
 	return PEEL_NONE;
 }
 
-/* Not an id of ours, but of an own circuit that another library looks after. */
+/* The id is not ours, but belongs to an origin circuit that another library manages. */
 static bool
 elsewhere(const struct peel_or_circuits *c, uint32_t cid)
 {
@@ -59,7 +58,7 @@ elsewhere(const struct peel_or_circuits *c, uint32_t cid)
 	return n > 0;
 }
 
-/* Circuits that strangers invented do not use up what is there for others. */
+/* Circuits that strangers invented must not use up the budget of others. */
 static bool
 may_verify(struct peel_or_circuits *c, const struct or_circuit *ci)
 {
@@ -86,8 +85,8 @@ or_destroy(
 	struct or_circuit *ci = or_by_route(c, route, &side);
 	uint8_t *n_bad = &ci->n_bad_destroy[side];
 
-	/* Whoever knows an id and its owner's key can make us verify: as much work as answering a
-	 * create. */
+	/* Any node that knows an id and its owner's key can make us verify, which costs as much as
+	 * answering a create. */
 	if (*n_bad == BAD_MAX || !may_verify(c, ci))
 		return refuse(c, PEEL_CONTROL_RATE);
 	if (!peel_signed_verify(&frame)) {
@@ -146,7 +145,8 @@ peel_or_shutdown(struct peel_or_circuits *c)
 
 		if (ci->kind == KIND_FREE)
 			continue;
-		/* Whose address may be forged is not told: there nobody may know of it. */
+		/* Do not tell a neighbour whose address may be forged: the node there may know
+		 * nothing of the circuit. */
 		bool told = ci->standing != STRANGER || or_used(c, ci);
 
 		if (told && peel_now_ms(c->env) <= until_ms)

@@ -3,12 +3,12 @@
  */
 #include "or_internal.h"
 
-/* Time: grace periods, creates without answer, and the housekeeping of section 16.4. */
+/* Time: grace periods, unanswered creates, and the housekeeping of section 16.4. */
 
-#define SCAN_MAX 65536 /* circuits examined by one tick at most */
+#define SCAN_MAX 65536 /* circuits examined per tick at most */
 #define SCAN_SLICE 1024
 #define SCAN_STEP_MIN_MS 20
-#define SCAN_ERROR_S (HOUSEKEEPING_MS / 1000 + 1) /* between two looks at a circuit */
+#define SCAN_ERROR_S (HOUSEKEEPING_MS / 1000 + 1) /* between two checks of a circuit */
 
 static uint32_t
 load32(const uint32_t *p)
@@ -29,9 +29,9 @@ age_ms(const struct peel_or_circuits *c, const struct or_circuit *ci)
 }
 
 /*
- * Workers write the time of their own clock, which counts cycles of a frequency that is known to a
- * few tenths of a percent: seconds of error in an hour. So a change counts, and the time in it only
- * if it can be right.
+ * Workers write the time of their own clock. It counts cycles of a frequency known to a few tenths
+ * of a percent, which makes seconds of error in an hour. So what counts is that the value changed;
+ * its time counts only if it is plausible.
  */
 static void
 note_activity(const struct peel_or_circuits *c, struct or_circuit *ci, const struct peel_session *s)
@@ -69,7 +69,7 @@ too_old(const struct peel_or_circuits *c, const struct or_circuit *ci)
 	return ci->kind == KIND_EXIT && age_ms(c, ci) > life * 1000;
 }
 
-/* Also W13: keys of a circuit never change, so neither may their number of uses pass what peers
+/* W13, too: a circuit's keys never change, so the number of their uses must not exceed what peers
  * count in 32 bits. */
 static bool
 too_much(const struct peel_or_circuits *c, const struct peel_session *s)
@@ -92,7 +92,7 @@ examine(struct peel_or_circuits *c, struct or_circuit *ci)
 	if (too_much(c, s)) {
 		or_destroy_all(c, ci, PEEL_DESTROY_UNKNOWN);
 	} else if (!idle(c, ci) && !too_old(c, ci)) {
-		/* Too late to extend: the candidate list has served. */
+		/* Too late to extend: the candidate list is no longer needed. */
 		if (age_ms(c, ci) > (uint64_t)c->conf.settings.unstable_timeout * 1000)
 			or_unoffer(c, ci);
 		return;
@@ -101,7 +101,7 @@ examine(struct peel_or_circuits *c, struct or_circuit *ci)
 	or_remove(c, ci);
 }
 
-/* As much of the table as is due for the time that has passed: the whole of it every 5 s. */
+/* Examine as much of the table as is due for the time that has passed: all of it every 5 s. */
 static void
 scan(struct peel_or_circuits *c, uint64_t now)
 {
@@ -111,7 +111,7 @@ scan(struct peel_or_circuits *c, uint64_t now)
 	c->scan_credit += (elapsed < HOUSEKEEPING_MS ? elapsed : HOUSEKEEPING_MS) * c->slots.n_high;
 	uint64_t n = c->scan_credit / HOUSEKEEPING_MS;
 
-	if (n > c->slots.n_high) { /* behind: once around is enough */
+	if (n > c->slots.n_high) { /* far behind: once around is enough */
 		n = c->slots.n_high;
 		c->scan_credit = n * HOUSEKEEPING_MS;
 	}
@@ -125,7 +125,7 @@ scan(struct peel_or_circuits *c, uint64_t now)
 	}
 }
 
-/* Of what is in a queue: negative when overdue. */
+/* Milliseconds until an entry of a queue is due; negative if overdue. */
 static int32_t
 due_in_ms(const struct or_circuit *ci, enum delayed what, uint64_t now)
 {

@@ -133,6 +133,6 @@ peel_or_answer(struct peel_or_circuits *c, uint32_t session, const uint8_t *msg,
 		return -ENOENT;
 	struct or_circuit *ci = circuit_at(c, c->by_session[session]);
 
-	/* A former exit still answers what it was asked as one. */
+	/* A former exit still answers what it was asked as an exit. */
 	return ci->exit_open ? or_seal(c, ci, msg, len) : -ENOENT;
 }

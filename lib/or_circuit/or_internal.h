@@ -4,8 +4,9 @@
 #pragma once
 
 /*
- * Inside lib/or_circuit: the tables behind struct peel_or_circuits. Everything is an array sized at
- * the start (its pages are touched when needed) and linked by index. Thread: control, all of it.
+ * Internals of lib/or_circuit: the tables behind struct peel_or_circuits. Everything is an array
+ * sized at the start (pages are touched only when needed) and linked by index. Thread: control, all
+ * of it.
  */
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 #include "peel_or_circuit.h"
 #include "peel_rate.h"
 
-/* Two sides of a circuit: its ids, routes and neighbours. */
+/* The two sides of a circuit: its ids, routes and neighbours. */
 enum side {
 	PREVIOUS,
 	NEXT, /* relays only */
@@ -28,56 +29,56 @@ enum kind {
 	KIND_RENDEZVOUS, /* joined to another one that ended here */
 };
 
-/* Things that wait for remove_tunnel_delay: a queue each, in order of their time. */
+/* What waits for remove_tunnel_delay: one queue each, ordered by time. */
 enum delayed {
 	DELAY_EXIT,   /* a relay's former exit */
 	DELAY_REMOVE, /* the whole circuit */
 	N_DELAYS
 };
 
-/* What is known of whoever asked for a circuit. */
+/* What we know of the node that asked for a circuit. */
 enum standing {
 	STRANGER,  /* nothing: the address may be forged */
-	NEIGHBOUR, /* receives at its address: answered the overlay, or used another circuit */
+	NEIGHBOUR, /* receives at its address: it answered the overlay, or used another circuit */
 	N_POOLS,
 	PROVED = N_POOLS, /* used this circuit */
 };
 
-#define N_OFFERED 8	      /* most candidates told to one originator */
-#define PENDING_PER_CIRCUIT 8 /* creates of one circuit not answered yet */
+#define N_OFFERED 8	      /* most candidates offered to one originator */
+#define PENDING_PER_CIRCUIT 8 /* unanswered creates of one circuit */
 #define HOUSEKEEPING_MS 5000  /* each circuit is examined about this often */
-/* a node not heard for so long is pinged before it is extended to */
+/* a node not heard for this long is pinged before it is extended to */
 #define REACH_AFTER_MS 57500
-/* a created that fits when sealed */
+/* a created of this size still fits when sealed */
 #define DATAGRAM_EXTENDED_MAX (PEEL_DATAGRAM_MAX - PEEL_SEAL_OVERHEAD)
 
-/* There are millions: what only young ones need is elsewhere, and what lib/route knows is not
- * repeated. */
+/* There are millions of these. So what only young circuits need is elsewhere, and what lib/route
+ * knows is not repeated. */
 struct or_circuit {
 	uint64_t joined_ms;
 	union {
 		struct {
-			uint32_t due_ms; /* low bits: remove_tunnel_delay is far from 49 days */
+			uint32_t due_ms; /* low bits: remove_tunnel_delay is far below 49 days */
 			uint32_t next;
 		} delay[N_DELAYS];
 		struct {
 			uint32_t older, newer;
-		} pool; /* while unproved, and so neither relay nor being removed */
+		} pool; /* while unproved, when it can be neither a relay nor being removed */
 	};
-	uint32_t serial;	 /* of this array entry: tells a reused one */
+	uint32_t serial;	 /* of this array entry: detects its reuse */
 	uint32_t session;	 /* of free entries: the link to the next one */
 	uint32_t endpoint;	 /* outside endpoint of the exit, 0: none */
 	uint32_t cid[N_SIDES];	 /* cid[NEXT], route[NEXT] and key[NEXT] of relays only */
 	uint32_t route[N_SIDES]; /* EXIT or FORWARD; BACKWARD */
 	uint32_t key[N_SIDES];	 /* neighbours' keys */
-	uint32_t active_s;	 /* last sign of life, our clock */
-	uint32_t seen_s[2];	 /* what the session's directions said at the last look */
+	uint32_t active_s;	 /* last sign of life, by our clock */
+	uint32_t seen_s[2];	 /* what the session's directions said at the last check */
 	union {
 		uint32_t offer;	  /* the candidate list we sent, or PEEL_NONE */
 		uint32_t partner; /* KIND_RENDEZVOUS: the other circuit */
 	};
 	uint8_t n_pending;
-	uint8_t n_bad_destroy[N_SIDES]; /* with a signature that did not verify */
+	uint8_t n_bad_destroy[N_SIDES]; /* destroys with a bad signature */
 	uint8_t kind : 2;		/* enum kind */
 	uint8_t standing : 2;		/* enum standing */
 	bool removing : 1;
@@ -87,12 +88,12 @@ struct or_circuit {
 };
 _Static_assert(sizeof(struct or_circuit) == 80, "counted in README.md");
 
-/* A create of ours that waits for created, or for the node to be reached first. */
+/* A create of ours that waits for created, or first for the node to be reached. */
 struct pending {
 	uint64_t due_ms;
 	struct peel_addr addr;
 	uint32_t cid;
-	uint32_t serial; /* of this array entry, never 0 in use */
+	uint32_t serial; /* of this array entry, never 0 while in use */
 	uint32_t circuit;
 	uint32_t circuit_serial;
 	uint32_t key;
@@ -109,7 +110,7 @@ struct pending {
 
 struct offer {
 	uint32_t key[N_OFFERED];
-	struct peel_addr addr[N_OFFERED]; /* where each was when it was offered */
+	struct peel_addr addr[N_OFFERED]; /* the address of each when it was offered */
 	uint32_t n;			  /* of free entries: the next one */
 };
 
@@ -154,7 +155,7 @@ struct recent_entry {
 	uint32_t chain;
 };
 
-/* A ring: the oldest are forgotten when they are old enough or when there is no room. */
+/* A ring: the oldest entries are dropped when they are old enough or when there is no room. */
 struct recent {
 	struct recent_entry *entry;
 	struct peel_chains chains;
@@ -190,21 +191,21 @@ struct sources {
 int sources_init(struct sources *s, const struct peel_env *env) PEEL_MUST_USE;
 void sources_fini(struct sources *s);
 struct source_count *source_count(const struct sources *s, const struct peel_addr *addr);
-/* An authentic cell came on a circuit from there. */
+/* Note that an authentic cell came on a circuit from this address. */
 void source_prove(struct sources *s, const struct peel_addr *addr, uint32_t now_s);
-/* ... lately. */
+/* Whether one came lately. */
 bool source_proved(const struct sources *s, const struct peel_addr *addr, uint32_t now_s);
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* Unproved circuits of one standing, by age, and what may be spent on such askers. */
+/* Unproved circuits of one standing, by age, and the budgets for such askers. */
 struct pool {
 	struct peel_queue queue;
 	uint32_t n, max, per_source;
-	struct peel_rate *rate;	   /* creates, per source */
-	struct peel_bucket create; /* creates, all */
+	struct peel_rate *rate;	   /* creates per source */
+	struct peel_bucket create; /* all creates */
 	struct peel_bucket verify; /* signatures of destroys */
-	uint32_t per_second;	   /* of both, 0: no limit */
+	uint32_t per_second;	   /* of either, 0: no limit */
 };
 
 struct peel_or_circuits {
@@ -232,7 +233,7 @@ struct peel_or_circuits {
 	struct peel_list delayed[N_DELAYS];
 	uint32_t n_exits, n_relays, n_rendezvous, n_pending, n_removing;
 
-	uint32_t rich_cursor; /* next to look at when somebody must make room */
+	uint32_t rich_cursor; /* next to check when a circuit must make room */
 	uint32_t cursor;      /* housekeeping: next to examine */
 	uint64_t scan_ms;
 	uint64_t scan_credit;
@@ -273,46 +274,45 @@ refuse(struct peel_or_circuits *c, enum peel_counter why)
 
 /* A free entry, or NULL. Only its indexes are initialised. */
 struct or_circuit *or_new(struct peel_or_circuits *c);
-/* Undo of circuit_new for an entry that nothing refers to yet. */
+/* Undo or_new() for an entry that nothing refers to yet. */
 void or_drop(struct peel_or_circuits *c, struct or_circuit *ci);
 /* Retire routes and session, tell the exit's owner, free the entry. */
 void or_end(struct peel_or_circuits *c, struct or_circuit *ci);
 int or_map_session(struct peel_or_circuits *c, struct or_circuit *ci) PEEL_MUST_USE;
-/* NULL: none with that session, or another generation. */
+/* NULL: none with that session and generation. */
 struct or_circuit *or_by_session(
 	const struct peel_or_circuits *c, uint32_t session, uint32_t generation);
 /* The circuit of a route, and which of its sides that is. NULL: another library's. */
 struct or_circuit *or_by_route(const struct peel_or_circuits *c, uint32_t slot, enum side *side);
-/* Neighbour of a side. */
+/* The neighbour on a side. */
 const struct peel_addr *or_addr(
 	const struct peel_or_circuits *c, const struct or_circuit *ci, enum side side);
 /* Forget the candidate list. */
 void or_unoffer(struct peel_or_circuits *c, struct or_circuit *ci);
-/* The circuit disappears after remove_tunnel_delay; at once, with its entry, when it never was
- * used. */
+/* Remove the circuit after remove_tunnel_delay; at once, with its entry, if it was never used. */
 void or_remove(struct peel_or_circuits *c, struct or_circuit *ci);
 void or_delay(struct peel_or_circuits *c, struct or_circuit *ci, enum delayed what);
-/* Is a cell with (from, cid) somebody's already: a circuit here, a create of ours, another
- * library's route? */
+/* Whether a cell with (from, cid) already belongs to something: a circuit here, a create of ours,
+ * or another library's route. */
 bool or_in_use(struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid);
 
 /* unproved.c */
 void unproved_init(struct peel_or_circuits *c);
-/* May whoever is at @p from have one more circuit? */
+/* Whether the node at @p from may have one more circuit. */
 bool unproved_room(
 	struct peel_or_circuits *c, const struct peel_addr *from, enum standing standing);
-/* For one more of this standing: the oldest give way. Circuits may end. */
+/* Make room for one more of this standing: the oldest give way. Circuits may end. */
 void unproved_make_room(struct peel_or_circuits *c, enum standing standing);
-/* A circuit that was published begins as unproved. */
+/* Make a newly published circuit unproved. */
 void unproved_enter(struct peel_or_circuits *c, struct or_circuit *ci, enum standing standing);
-/* It ends: out of all counts. */
+/* The circuit ends: remove it from all counts. */
 void unproved_forget(struct peel_or_circuits *c, struct or_circuit *ci);
-/* Has an authentic cell come? */
+/* Whether an authentic cell has come. */
 bool or_used(const struct peel_or_circuits *c, const struct or_circuit *ci);
-/* One has come. */
+/* An authentic cell has come: the circuit is proved. */
 void or_settle(struct peel_or_circuits *c, struct or_circuit *ci);
-/* The same, and there must be a place for it. @return false: there is none, the circuit has ended.
- * Others may have ended. */
+/* The same, if there is a place for it. @return false: there is none, and the circuit has ended.
+ * Others may have ended, too. */
 bool or_prove(struct peel_or_circuits *c, struct or_circuit *ci);
 
 /* join.c */
@@ -327,17 +327,18 @@ int or_extended(
 /* pending.c */
 int pending_init(struct peel_or_circuits *c) PEEL_MUST_USE;
 void pending_fini(struct peel_or_circuits *c);
-/* With a fresh id, queued, or NULL when there are too many. Takes over the reference to key. */
+/* Make a pending create with a fresh id and queue it; NULL if there are too many. Takes over the
+ * reference to key. */
 struct pending *pending_new(struct peel_or_circuits *c, struct or_circuit *ci, uint32_t key);
 void pending_end(struct peel_or_circuits *c, struct pending *p);
-/* Start its time anew. */
+/* Restart its time. */
 void pending_renew(struct peel_or_circuits *c, struct pending *p);
-/* Their ids are all different. */
+/* Find a pending create; their ids are all different. */
 struct pending *pending_get(const struct peel_or_circuits *c, uint32_t cid);
 struct pending *pending_by_token(const struct peel_or_circuits *c, uint64_t token);
 uint64_t pending_token(const struct peel_or_circuits *c, const struct pending *p);
 struct pending *pending_oldest(const struct peel_or_circuits *c);
-/* The circuit it extends, NULL when gone. */
+/* The circuit it extends, NULL if that is gone. */
 struct or_circuit *pending_circuit(const struct peel_or_circuits *c, const struct pending *p);
 
 /* rendezvous.c */
@@ -347,7 +348,7 @@ struct or_circuit *or_partner(const struct peel_or_circuits *c, const struct or_
 /* or_destroy.c */
 int or_destroy(
 	struct peel_or_circuits *c, const struct peel_addr *from, const uint8_t *data, size_t len);
-/* Tell a side's neighbour. */
+/* Send destroy to the neighbour on a side. */
 void or_destroy_send(
 	struct peel_or_circuits *c, const struct or_circuit *ci, enum side side, uint16_t reason);
 /* Tell whoever is beyond us, seen from a side: the next hop, or the previous one of the circuit it

@@ -8,12 +8,12 @@
 
 #define PENDING_MIN 64
 #define PENDING_MAX 65536
-#define TRIES 8 /* for a fresh id: one collision is a 2^-32 affair already */
+#define TRIES 8 /* for a fresh id: a single collision has a chance of 2^-32 already */
 
 int
 pending_init(struct peel_or_circuits *c)
 {
-	/* As many as all circuits may have, in a small node: a few of them cannot use them up. */
+	/* In a small node, as many as all circuits may have: a few circuits cannot use them up. */
 	uint64_t want = PENDING_PER_CIRCUIT * (uint64_t)c->conf.settings.max_joined_circuits;
 	uint32_t n = PENDING_MIN;
 
@@ -46,7 +46,7 @@ pending_get(const struct peel_or_circuits *c, uint32_t cid)
 {
 	uint32_t i;
 
-	/* Ids of pending creates are random and our own: no keyed hash needed. */
+	/* Ids of pending creates are our own random numbers: no keyed hash is needed. */
 	PEEL_CHAIN_FOREACH (i, &c->pending_chains, cid) {
 		if (c->pending[i].cid == cid)
 			return &c->pending[i];
@@ -102,7 +102,7 @@ pending_renew(struct peel_or_circuits *c, struct pending *p)
 	enqueue(c, p);
 }
 
-/* An id in use nowhere: in no table of routes, and in no other create of ours. */
+/* Choose an id that no route and no other create of ours uses. */
 static bool
 fresh_cid(struct peel_or_circuits *c, uint32_t *cid)
 {

@@ -7,8 +7,8 @@
 #include "or_internal.h"
 
 /*
- * Pairs are remembered as a keyed 64-bit hash: a false match would refuse one create in 2^64 /
- * size, and the asker tries somebody else.
+ * Pairs are stored as a keyed 64-bit hash. A false match would refuse one create in 2^64 / size,
+ * and the asker would try another node.
  */
 
 int

@@ -7,15 +7,15 @@
 #include "or_internal.h"
 
 /*
- * What is known of the addresses that circuits come from. Counts are kept by keyed hash alone:
- * sources that meet in one place are counted together, which nobody can bring about and which costs
- * a share, never a circuit. Proofs are told apart.
+ * What we know of the addresses that circuits come from. Counts are kept by keyed hash alone:
+ * sources that collide are counted together, which nobody can cause and which costs a share, never
+ * a circuit. Proofs do not collide.
  */
 
 #define COUNTS 4096 /* places for counts, a power of two */
 #define PROOFS 4096 /* addresses remembered, a power of two */
 #define WAYS 4
-#define PROOF_LIFE_S 86400 /* addresses pass on to others */
+#define PROOF_LIFE_S 86400 /* addresses get reassigned */
 
 int
 sources_init(struct sources *s, const struct peel_env *env)
@@ -53,7 +53,7 @@ set_of(const struct sources *s, uint64_t id)
 	return &s->proof[(id >> 8 & (PROOFS / WAYS - 1)) * WAYS];
 }
 
-/* The address proved longest ago makes way. */
+/* The address that was proved longest ago makes way. */
 void
 source_prove(struct sources *s, const struct peel_addr *addr, uint32_t now_s)
 {

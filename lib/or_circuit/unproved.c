@@ -4,22 +4,22 @@
 #include "or_internal.h"
 
 /*
- * Places. A circuit is unproved until an authentic cell was opened on it: whoever sent its create
+ * Places. A circuit is unproved until an authentic cell was opened on it: the sender of its create
  * may have forged the address. Unproved circuits have places of their own, where the oldest gives
- * way to the next, apart for addresses that were proved otherwise and for those that were not. Only
- * proved circuits count towards max_joined_circuits.
+ * way to the next, with separate places for addresses that were proved otherwise and for those that
+ * were not. Only proved circuits count towards max_joined_circuits.
  */
 
 #define STRANGERS_MAX 2048
 #define NEIGHBOURS_MIN 2048
-#define NEIGHBOURS_PART 16 /* or this part of max_joined_circuits */
+#define NEIGHBOURS_PART 16 /* or this fraction of max_joined_circuits */
 #define STRANGER_MAX 128   /* of one source, in the pool of strangers */
-/* circuits that were let in side by side, and then all are proved */
+/* the excess when circuits that were admitted in parallel all become proved */
 #define EXCESS_PART 8
 #define EXCESS_MAX 64
-/* more than this part of all circuits is too much for one source while others wait */
+/* a source with more than this fraction of all circuits has too many while others wait */
 #define SHARE_PART 4
-#define LOOKS 16 /* proved circuits looked at to find one that makes room */
+#define LOOKS 16 /* proved circuits examined to find one that makes room */
 #define SCAN_MAX 8192
 
 static uint32_t
@@ -109,7 +109,7 @@ or_used(const struct peel_or_circuits *c, const struct or_circuit *ci)
 {
 	const struct peel_session *s = peel_session_at(c->conf.routes, ci->session);
 
-	/* Workers count a cell when its tag has verified. */
+	/* Workers count a cell once its tag has verified. */
 	return ci->standing == PROVED || __atomic_load_n(&s->forward.cells, __ATOMIC_RELAXED) != 0;
 }
 
@@ -132,8 +132,8 @@ or_settle(struct peel_or_circuits *c, struct or_circuit *ci)
 /* ---- who makes room -------------------------------------------------------------------------- */
 
 /*
- * A circuit of a source that has more than its share, and more than twice as many as the one that
- * wants a place; the one that was silent longest among a few. NULL when there is none.
+ * A circuit of a source that has more than its share, and more than twice as many as the source
+ * that wants a place: the one that has been silent longest among a few. NULL if there is none.
  */
 static struct or_circuit *
 find_rich(struct peel_or_circuits *c, const struct source_count *asking)
@@ -167,8 +167,7 @@ displace(struct peel_or_circuits *c, struct or_circuit *ci)
 {
 	or_destroy_all(c, ci, PEEL_DESTROY_UNKNOWN);
 	count(c, PEEL_CIRCUITS_DISPLACED);
-	/* Until a moment ago an exit, and in the queue of those that were: it leaves the way the
-	 * others do. */
+	/* It was an exit a moment ago and is queued as a former exit: it leaves like others. */
 	if (ci->kind != KIND_EXIT && ci->exit_open)
 		or_remove(c, ci);
 	else
@@ -191,7 +190,7 @@ or_prove(struct peel_or_circuits *c, struct or_circuit *ci)
 	return rich != NULL;
 }
 
-/* Nobody is told: at that address nobody may know of it. */
+/* Send no destroy: the node at that address may know nothing of the circuit. */
 static void
 oldest_gives_way(struct peel_or_circuits *c, struct pool *p)
 {
@@ -224,8 +223,8 @@ unproved_room(struct peel_or_circuits *c, const struct peel_addr *from, enum sta
 
 	if (max == 0 || source->unproved >= c->pool[standing].per_source)
 		return false;
-	/* One's own unproved circuits count: nobody gets more than there are places by asking for
-	 * them all at once. A forged create ends nothing yet: whoever has too much makes room when
+	/* A source's own unproved circuits count: asking for many at once gains no more than there
+	 * are places. A forged create ends nothing yet: a source with too much makes room only when
 	 * the new circuit is proved. */
 	return places_taken(c) + source->unproved < max || find_rich(c, source) != NULL;
 }

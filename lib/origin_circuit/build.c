@@ -11,8 +11,9 @@
 #define MESSAGE_MAX 192 /* create has 113 bytes, extend 132 with an IPv6 address */
 
 /*
- * Creates and extends for the whole circuit, section 15.3. Six by default, so a circuit of seven
- * hops could never be built: there is always one for each hop, and half of the number for failures.
+ * How many creates and extends the whole circuit may take, section 15.3. Six by default, so that a
+ * circuit of seven hops could never be built. Therefore there is always one for each hop, and half
+ * as many for failures.
  */
 static unsigned int
 budget(const struct peel_origin_settings *s, unsigned int hops)
@@ -24,8 +25,8 @@ budget(const struct peel_origin_settings *s, unsigned int hops)
 	return n > hops + n / 2 ? n : hops + n / 2;
 }
 
-/* One try: an ephemeral key and an identifier of its own, so that answers to earlier ones do not
- * fit. */
+/* One try, with an ephemeral key and an identifier of its own, so that answers to earlier tries do
+ * not match. */
 static int
 attempt(struct peel_origin_circuits *t, struct origin_circuit *tn, uint8_t x_public[PEEL_X_LEN])
 {
@@ -108,8 +109,8 @@ origin_ask(struct peel_origin_circuits *t, struct origin_circuit *tn)
 		origin_close(t, tn, PEEL_ORIGIN_END_FAILED, 0);
 }
 
-/* A hop that spoils the circuits it begins would be the least used one, and so the next one's
- * first, for ever. */
+/* A hop that spoils its circuits would otherwise remain the least used one, and so always be chosen
+ * next. */
 static void
 blame(struct peel_origin_circuits *t, const struct origin_circuit *tn)
 {
@@ -184,7 +185,7 @@ become_ready(struct peel_origin_circuits *t, struct origin_circuit *tn)
 		t->conf.ready(t->conf.arg, tn->id);
 }
 
-/* -EEXIST: somebody else's circuit came to use the same id with the same neighbour. */
+/* -EEXIST: another circuit has come to use the same id with the same neighbour. */
 static int
 publish(struct peel_origin_circuits *t, struct origin_circuit *tn, uint32_t session)
 {
@@ -197,7 +198,7 @@ publish(struct peel_origin_circuits *t, struct origin_circuit *tn, uint32_t sess
 		.session = session,
 		.peer = tn->path,
 		.kind = PEEL_ROUTE_ORIGIN,
-		.max_early = UINT8_MAX, /* nothing is extended from here: no limit */
+		.max_early = UINT8_MAX, /* no circuit is extended from here: no limit */
 	};
 
 	if (peel_route_lookup(t->conf.routes, first, tn->cid) != PEEL_NONE)
@@ -247,8 +248,9 @@ hop_added(struct peel_origin_circuits *t, struct origin_circuit *tn,
 }
 
 /*
- * The hop's keys and its candidate list. A man in the middle can make an authenticator, as that
- * covers only Y; the list is sealed with what only the holder of the long-term key can derive (W9).
+ * Take the hop's keys and its candidate list. A man in the middle can make an authenticator, as
+ * that covers only Y. But the list is sealed with a key that only the holder of the long-term key
+ * can derive (W9).
  */
 static int
 verify(struct origin_circuit *tn, const struct peel_msg_created *m, struct peel_session_keys *keys,
@@ -266,7 +268,7 @@ verify(struct origin_circuit *tn, const struct peel_msg_created *m, struct peel_
 	return ret < 0 ? ret : peel_candidates_parse(plain, (size_t)ret, list);
 }
 
-/* @return 0, -EBADMSG: the hop is not who it should be, or another error: ours. */
+/* @return 0; -EBADMSG: the hop is not who it should be; or another error, which is our own. */
 static int
 accept(struct peel_origin_circuits *t, struct origin_circuit *tn, const struct peel_msg_created *m)
 {
@@ -292,7 +294,7 @@ origin_created(
 
 	if (tn == NULL)
 		return -ENOENT;
-	/* W5: circuit id, identifier and source address, or anybody could answer. */
+	/* W5: circuit id, identifier and source address must match, or any node could answer. */
 	if (tn->state != PEEL_ORIGIN_EXTENDING || tn->n_hops > 0 ||
 		!peel_addr_equal(from, &tn->build->target.addr))
 		return refuse(t, PEEL_CONTROL_UNKNOWN);
@@ -309,7 +311,7 @@ origin_created(
 		origin_ask(t, tn);
 		return refuse(t, PEEL_OWN_HOP_BAD);
 	}
-	/* The same node again: it is not to blame. */
+	/* Ask the same node again: it is not to blame. */
 	if (ret == -EEXIST) {
 		origin_change_cid(t, tn);
 		ret = send_create(t, tn);
@@ -334,8 +336,8 @@ origin_extended(
 	if (ret == 0)
 		return 0;
 	/*
-	 * No other candidate: the hop that said extended has become a relay to this one. It would
-	 * pass the next extend on, opened.
+	 * Do not try another candidate: the hop that said extended has become a relay to this one,
+	 * and would pass the next extend on, opened.
 	 */
 	if (ret == -EBADMSG)
 		count(t, PEEL_OWN_HOP_BAD);

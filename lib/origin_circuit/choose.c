@@ -6,7 +6,7 @@
 #include "origin_internal.h"
 #include "peel_policy.h"
 
-/* Who becomes the next hop: sections 15.1, 15.3 and 15.4. */
+/* Chooses the next hop: sections 15.1, 15.3 and 15.4. */
 
 bool
 origin_usable(const struct peel_addr *a)
@@ -14,7 +14,7 @@ origin_usable(const struct peel_addr *a)
 	return a->port != 0 && (a->family == PEEL_FAMILY_IPV4 || a->family == PEEL_FAMILY_IPV6);
 }
 
-/* Local addresses say nothing about who runs a node: everybody has the same ones. */
+/* Local addresses say nothing about a node's operator: every network has the same ones. */
 static bool
 is_public(const struct peel_addr *a)
 {
@@ -23,8 +23,8 @@ is_public(const struct peel_addr *a)
 	return peel_policy_destination(&internet, a);
 }
 
-/* Neighbours in the same network are likely to be one operator's, who would see both ends of what
- * passes. */
+/* Nodes in the same network are likely to have the same operator, who would see both ends of the
+ * traffic. */
 bool
 origin_same_network(const struct peel_addr *a, const struct peel_addr *b)
 {
@@ -57,8 +57,8 @@ same_key(const uint8_t *a, const uint8_t *b)
 	return memcmp(a, b, PEEL_PK_LEN) == 0;
 }
 
-/* Not ourselves, not twice, not who did not answer a moment ago; the required exit has its place
- * already. */
+/* Exclude ourselves, nodes used or tried already, and nodes that lately did not answer; the
+ * required exit has its place already. */
 static bool
 key_excluded(
 	const struct peel_origin_circuits *t, const struct origin_circuit *tn, const uint8_t *pk)
@@ -69,7 +69,7 @@ key_excluded(
 		same_key(pk, t->conf.identity->pk) ||
 		(b->exit_required && same_key(pk, b->exit.pk)))
 		return true;
-	for (unsigned int i = 0; i < b->n_tried; i++) { /* all hops are among them */
+	for (unsigned int i = 0; i < b->n_tried; i++) { /* includes all hops */
 		if (same_key(pk, b->tried[i]))
 			return true;
 	}
@@ -104,7 +104,7 @@ may_be_last(const struct origin_circuit *tn, const struct peel_target *target)
 	return (target->flags & end_flags(tn)) == end_flags(tn);
 }
 
-/* Those that the circuit may end at, as long as that is open. */
+/* The nodes that the circuit may end at, as long as that is open. */
 struct ends {
 	struct peel_target list[CANDIDATES_ASKED];
 	size_t n;
@@ -125,16 +125,16 @@ find_ends(struct peel_origin_circuits *t, const struct origin_circuit *tn, struc
 	}
 }
 
-#define TOLD (PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT) /* by the place in a candidate list */
+#define TOLD (PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT) /* shown by the place in a candidate list */
 
-/* Lists do not say who can do more. */
+/* Lists do not say which nodes can do more. */
 static bool
 only_we_know_ends(const struct origin_circuit *tn)
 {
 	return !tn->build->exit_required && (end_flags(tn) & ~TOLD) != 0;
 }
 
-/* A path through the only exit, or through the only network that has any, cannot end. */
+/* A path through the only exit, or through the only network with exits, cannot end. */
 static bool
 leaves_an_end(const struct peel_origin_circuits *t, const struct origin_circuit *tn,
 	const struct ends *ends, const struct peel_target *target)
@@ -168,7 +168,7 @@ failed_lately(const struct peel_origin_circuits *t, const uint8_t *pk)
 {
 	uint64_t now = now_ms(t);
 
-	/* The newest first: behind one that is forgotten all are. */
+	/* Newest first: once one has expired, so have all older ones. */
 	for (uint64_t i = t->failed_at; i > 0 && t->failed_at - i < FAILED_MAX; i--) {
 		const struct failed *f = &t->failed[(i - 1) % FAILED_MAX];
 
@@ -180,7 +180,7 @@ failed_lately(const struct peel_origin_circuits *t, const uint8_t *pk)
 	return false;
 }
 
-/* Circuits of the same type that begin there, or try to. */
+/* Circuits of the same type that begin, or try to begin, at that node. */
 static uint32_t
 uses(const struct peel_origin_circuits *t, const struct origin_circuit *tn, const uint8_t *pk)
 {
@@ -201,10 +201,10 @@ static int
 pick_first(struct peel_origin_circuits *t, const struct origin_circuit *tn,
 	const struct peel_target *list, size_t n, struct peel_target *out)
 {
-	/* The past can mislead: when an exit leaves, those before it are blamed, and another exit,
-	 * least used and never blamed, is first in all that follows and at the end of nothing. So
-	 * when circuits fail, exits are kept for the end, but for half of the time, when chance
-	 * decides. */
+	/* The past can mislead: when an exit disappears, the hops before it get the blame. Then
+	 * another exit, least used and never blamed, comes first in all new circuits and last in
+	 * none. So when circuits fail, exits are kept for the end, but only half of the time, at
+	 * random. */
 	bool unlucky = tn->pooled && t->pool[tn->goal].backoff_ms != 0;
 	bool chance = unlucky && peel_random_below(t->env, 2) == 0;
 	bool keep_exits = unlucky && !chance;
@@ -256,7 +256,7 @@ choose_only(
 
 	if (b->exit_required) {
 		*out = b->exit;
-		/* One attempt. */
+		/* Only one attempt. */
 		return b->n_tried == 0 && origin_usable(&out->addr) ? 0 : -EAGAIN;
 	}
 	if (flags == 0 && tn->type == PEEL_ORIGIN_RP_SEEDER)
@@ -298,7 +298,7 @@ origin_offered(struct origin_circuit *tn, const struct peel_candidates *list)
 {
 	struct build *b = tn->build;
 	bool last = is_last(tn);
-	/* Exits at the end, relays before; exits are relays too when there is nobody else. */
+	/* Exits at the end, relays before; exits also serve as relays if there are no others. */
 	size_t from = last || list->n_relays == 0 ? list->n_relays : 0;
 	size_t to = last || list->n_relays == 0 ? list->n : list->n_relays;
 
@@ -319,8 +319,8 @@ is_offered(const struct build *b, const uint8_t *pk)
 	return false;
 }
 
-/* By the hop before: where it offers it, it knows the way; else it gets the address as we know
- * it. */
+/* How the hop before can find it: if it offers this node itself, it knows the address; otherwise it
+ * gets the address as we know it. */
 static bool
 within_reach(const struct origin_circuit *tn, const struct peel_target *target)
 {
@@ -332,8 +332,8 @@ within_reach(const struct origin_circuit *tn, const struct peel_target *target)
 	       (is_public(&target->addr) || !is_public(from));
 }
 
-/* At random among our candidates, or among those of them that the hop before offers too; rather who
- * leaves an end. */
+/* At random among our candidates, or among those that the hop before offers too. Prefer a choice
+ * that leaves an exit for the end. */
 static int
 pick_own(struct peel_origin_circuits *t, const struct origin_circuit *tn, uint16_t all,
 	uint16_t none, bool offered, struct peel_target *out)
@@ -371,17 +371,17 @@ pick_own_hop(struct peel_origin_circuits *t, const struct origin_circuit *tn, bo
 		return pick_own(t, tn, flags, PEEL_FLAG_EXIT_BACKUP, offered, out) == 0
 			       ? 0
 			       : pick_own(t, tn, flags, 0, offered, out);
-	/* In the middle exits would do, but they are few, and the end needs one. */
+	/* In the middle exits would do as well, but they are few, and the end needs one. */
 	return pick_own(t, tn, PEEL_FLAG_RELAY, PEEL_FLAG_EXIT_BT, offered, out) == 0
 		       ? 0
 		       : pick_own(t, tn, PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT, 0, offered, out);
 }
 
 /*
- * The hop before shall neither choose its successor nor wait until chance names a friend: we
- * choose, it is asked twice, and what it alone knows is for when we know nobody. In the middle the
- * second one is somebody it claims to reach, as the first may sit behind a NAT; the end, which sees
- * the data, stays our choice.
+ * The hop before must not choose its successor, nor wait until chance names a friend of its. So we
+ * choose, and ask it twice; nodes that it alone knows are used only if we know none. In the middle,
+ * the second attempt names a node that it claims to reach, as the first may be behind a NAT. The
+ * end, which sees the data, stays our choice.
  */
 static int
 choose_own(struct peel_origin_circuits *t, const struct origin_circuit *tn, struct peel_target *out)
@@ -400,12 +400,12 @@ choose_own(struct peel_origin_circuits *t, const struct origin_circuit *tn, stru
 }
 
 enum rank {
-	RANK_KNOWN,   /* and in nobody's network */
+	RANK_KNOWN,   /* and in no other hop's network */
 	RANK_UNKNOWN, /* cannot be judged */
 	RANK_NEVER,
 };
 
-/* A key of the candidate list; what we know of it goes to out. */
+/* Rank a key of the candidate list; what we know about it goes to out. */
 static enum rank
 rank_offered(struct peel_origin_circuits *t, const struct origin_circuit *tn, const uint8_t *pk,
 	struct peel_target *out)
@@ -425,7 +425,7 @@ rank_offered(struct peel_origin_circuits *t, const struct origin_circuit *tn, co
 	memcpy(out->pk, pk, PEEL_PK_LEN);
 	if (near_a_hop(t, tn, &out->addr))
 		return RANK_NEVER;
-	/* Without a record of its flags the list's word counts. */
+	/* Without flags on record, trust the list. */
 	if (out->flags == 0)
 		return (flags & ~TOLD) == 0 ? RANK_UNKNOWN : RANK_NEVER;
 	if ((out->flags & flags) != flags || (last && (out->flags & PEEL_FLAG_EXIT_BACKUP) != 0))
@@ -433,7 +433,7 @@ rank_offered(struct peel_origin_circuits *t, const struct origin_circuit *tn, co
 	return RANK_KNOWN;
 }
 
-/* Unpredictably: a hop that puts its friends first gains nothing by it. */
+/* Choose at random: a hop gains nothing by listing its friends first. */
 static int
 pick_offered(
 	struct peel_origin_circuits *t, const struct origin_circuit *tn, struct peel_target *out)
@@ -465,7 +465,7 @@ origin_choose_next(struct peel_origin_circuits *t, const struct origin_circuit *
 	*named = false;
 	if (is_last(tn) && b->exit_required) {
 		*out = b->exit;
-		/* One attempt. */
+		/* Only one attempt. */
 		return b->n_tried > 0 && same_key(b->tried[b->n_tried - 1], b->exit.pk) ? -EAGAIN
 											: 0;
 	}

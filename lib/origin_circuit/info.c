@@ -5,7 +5,7 @@
 
 #include "origin_internal.h"
 
-/* What there is, for the data path's choice and for status. */
+/* What circuits there are, for the choice of the data path and for the status. */
 
 static bool
 is_active(const struct origin_circuit *tn, unsigned int hops)
@@ -14,8 +14,8 @@ is_active(const struct origin_circuit *tn, unsigned int hops)
 	       (hops == 0 || tn->goal == hops);
 }
 
-/* A random sample in random order of those that answer, or of those that do not. @return how many
- * there are. */
+/* A random sample, in random order, of the circuits that answer or of those that do not. @return
+ * how many there are. */
 static size_t
 sample(struct peel_origin_circuits *t, unsigned int hops, bool silent, peel_origin_id *out,
 	size_t n)
@@ -29,8 +29,8 @@ sample(struct peel_origin_circuits *t, unsigned int hops, bool silent, peel_orig
 			continue;
 		uint32_t at = peel_random_below(t->env, (uint32_t)++found);
 
-		/* Each newcomer changes places with a random one: a shuffle, and beyond n a
-		 * reservoir. */
+		/* Each newcomer swaps places with a random one: a shuffle, and beyond n a reservoir
+		 * sample. */
 		if (found <= n) {
 			out[found - 1] = out[at];
 			out[at] = tn->id;

@@ -5,8 +5,8 @@
 
 #include "origin_internal.h"
 
-/* Pings over own circuits, section 15.5: they keep the relays' entries alive, and tell who
- * answers. */
+/* Pings over origin circuits, section 15.5: they keep the relays' entries alive, and show which
+ * circuits answer. */
 
 #define IDENTIFIER_LEN 3
 
@@ -19,8 +19,8 @@ origin_silent(const struct peel_origin_circuits *t, const struct origin_circuit 
 	       now_ms(t) - tn->silent_ms > (limit < PONG_MS ? limit : PONG_MS);
 }
 
-/* Nobody answers at a rendezvous point before the circuits are joined, and a seeder's is kept alive
- * by the other end. */
+/* Nothing answers at a rendezvous point before the circuits are joined, and the other end keeps a
+ * seeder's circuit alive. */
 bool
 origin_pings(const struct peel_origin_circuits *t, const struct origin_circuit *tn)
 {
@@ -37,8 +37,8 @@ origin_ping_later(struct peel_origin_circuits *t, struct origin_circuit *tn)
 	tn->ping_ms = now_ms(t) + PING_MS;
 }
 
-/* As the end of one of py-ipv8's circuits sees it. Those are all pinged at once, which tells who
- * sees two that they belong together: that is not copied. */
+/* The rhythm that the end of one of py-ipv8's circuits sees. But py-ipv8 pings all its circuits at
+ * once, so that an observer of two can tell that they belong together; we do not copy that. */
 void
 origin_ping_begin(struct peel_origin_circuits *t, struct origin_circuit *tn)
 {
@@ -82,12 +82,12 @@ origin_pong_received(
 
 	if (peel_identifier_parse(body, len, &identifier) != 0)
 		return refuse(t, PEEL_CONTROL_MALFORMED);
-	/* ping_sent_ms is taken by the answer: a second one says nothing. */
+	/* The first answer clears ping_sent_ms: a second one means nothing. */
 	if (tn->ping_sent_ms == 0 || identifier != tn->ping_identifier)
 		return refuse(t, PEEL_CONTROL_UNKNOWN);
 	tn->rtt_ms = (uint32_t)(now_ms(t) - tn->ping_sent_ms);
 	if (tn->rtt_ms == 0)
-		tn->rtt_ms = 1; /* 0 is "none yet" */
+		tn->rtt_ms = 1; /* 0 means "none yet" */
 	tn->ping_sent_ms = 0;
 	tn->silent_ms = 0;
 	return 0;

@@ -8,12 +8,12 @@
 #include "peel_discovery.h"
 
 /*
- * What is missing for circuits of a length. Our own candidates tell; a hop may offer nodes that we
- * do not know, so what is missing makes a circuit unlikely, not impossible.
+ * What is missing for circuits of a given length, judged by our own candidates. A hop may offer
+ * nodes that we do not know, so a lack makes a circuit unlikely, not impossible.
  */
 
-/* Changes when one comes, goes, or announces something else. Of more than were asked for, each look
- * sees others. */
+/* Changes when a candidate comes, goes, or announces something else. With more candidates than are
+ * asked for, each sample differs. */
 static uint64_t
 mark_of(const struct peel_target *list, size_t n)
 {

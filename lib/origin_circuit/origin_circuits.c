@@ -6,7 +6,7 @@
 
 #include "origin_internal.h"
 
-/* The table: finding circuits, their beginning and their end, and what comes in from outside. */
+/* The table of origin circuits: finding them, their beginning and end, and input from outside. */
 
 void
 peel_origin_settings_init(struct peel_origin_settings *s)
@@ -176,7 +176,7 @@ origin_close(struct peel_origin_circuits *t, struct origin_circuit *tn, enum pee
 		return;
 	if (reason != 0 && tn->n_hops > 0)
 		origin_destroy_send(t, tn, reason);
-	/* Nothing that could be of use still comes through one that was never complete. */
+	/* Nothing useful can still arrive on a circuit that was never complete. */
 	tn->close_ms = now_ms(t) + (tn->state == PEEL_ORIGIN_READY ? grace_ms : 0);
 	tn->state = PEEL_ORIGIN_CLOSING;
 	peel_path_set_flags(t->conf.paths, tn->path,
@@ -200,7 +200,7 @@ origin_remove(struct peel_origin_circuits *t, struct origin_circuit *tn)
 	if (tn->route != PEEL_NONE)
 		peel_route_retire(t->conf.routes, tn->route);
 	peel_path_retire(t->conf.paths, tn->path);
-	for (unsigned int i = 0; i < n; i++) /* with an end-to-end one */
+	for (unsigned int i = 0; i < n; i++) /* including an end-to-end one */
 		peel_session_retire(t->conf.routes, session[i]);
 	LIST_REMOVE(tn, chain);
 	t->by_path[tn->path] = NULL;
@@ -222,8 +222,7 @@ peel_origin_datagram(struct peel_origin_circuits *t, const struct peel_addr *fro
 		return -ENOENT;
 	if (data[PEEL_PREFIX_LEN] == PEEL_MSG_DESTROY)
 		return origin_destroy(t, from, data, len);
-	/* Sealed cells are the workers' business, and plaintext ones carry nothing else than create
-	 * and created. */
+	/* Workers handle sealed cells, and plaintext ones carry only create and created. */
 	if (peel_cell_parse(data, len, &cell) != 0 || !cell.plain ||
 		cell.message.p[0] != PEEL_MSG_CREATED)
 		return -ENOENT;

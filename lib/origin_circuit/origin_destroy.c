@@ -14,7 +14,7 @@ origin_destroy(struct peel_origin_circuits *t, const struct peel_addr *from, con
 	struct peel_signed frame;
 	struct peel_msg_destroy m;
 
-	/* What does not parse may be counted by whoever else looks at it. */
+	/* Leave it to others to count what does not parse. */
 	if (peel_signed_parse(data, len, false, false, &frame) != 0 ||
 		peel_destroy_parse(frame.body.p, frame.body.len, &m) != 0)
 		return -ENOENT;
@@ -26,7 +26,7 @@ origin_destroy(struct peel_origin_circuits *t, const struct peel_addr *from, con
 		!peel_addr_equal(from, &tn->hop[0].addr) ||
 		memcmp(frame.pk.p, tn->hop[0].pk, PEEL_PK_LEN) != 0)
 		return refuse(t, PEEL_DESTROY_REFUSED);
-	/* Whoever sees id and key on the wire can make us verify. */
+	/* Any node that sees id and key on the wire can make us verify. */
 	if (!peel_bucket_take(&t->verify, VERIFY_PER_SECOND, VERIFY_PER_SECOND, 1, now_ms(t)))
 		return refuse(t, PEEL_CONTROL_RATE);
 	if (!peel_signed_verify(&frame))

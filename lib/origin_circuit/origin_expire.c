@@ -3,7 +3,7 @@
  */
 #include "origin_internal.h"
 
-/* Time: answers awaited, pings, limits, and the grace period of what has ended: section 15.5. */
+/* Time: expected answers, pings, limits, and the grace period of ended circuits: section 15.5. */
 
 static uint64_t
 load64(const uint64_t *p)
@@ -12,7 +12,7 @@ load64(const uint64_t *p)
 }
 
 /*
- * Workers count cells and write the time by a clock of their own: a change is what counts. At the
+ * Workers count cells and write times by a clock of their own, so only a change counts. Watch the
  * last hop's layer: the hops before it could keep a circuit alive that leads nowhere.
  */
 static void
@@ -28,7 +28,7 @@ note_activity(const struct peel_origin_circuits *t, struct origin_circuit *tn, u
 		return;
 	tn->seen_s = seen_s;
 	tn->seen_cells = cells;
-	tn->active_ms = now; /* the tick's: a later time would make the silence negative */
+	tn->active_ms = now; /* the tick's time: a later one would make the silence negative */
 }
 
 static uint64_t
@@ -47,8 +47,7 @@ traffic(const struct peel_origin_circuits *t, const struct origin_circuit *tn)
 	return load64(&s->forward.bytes) + load64(&s->backward.bytes);
 }
 
-/* W13: keys never change, so neither may the number of their uses pass what peers count in 32
- * bits. */
+/* W13: keys never change, so their uses must not exceed what peers count in 32 bits. */
 static uint64_t
 cells(const struct peel_origin_circuits *t, const struct origin_circuit *tn)
 {
@@ -64,8 +63,8 @@ replace_at(uint64_t max_traffic)
 	return max_traffic - max_traffic / 10;
 }
 
-/* Look again after half of the time that is left to the next limit, at the pace since the last
- * look. */
+/* Check again after half of the time that remains until the next limit, at the pace since the last
+ * check. */
 static void
 note_traffic(const struct peel_origin_circuits *t, struct origin_circuit *tn, uint64_t now)
 {
@@ -157,7 +156,7 @@ peel_origin_tick(struct peel_origin_circuits *t)
 {
 	uint64_t now = now_ms(t);
 
-	/* Backwards, as the last one takes the place of one that is removed. */
+	/* Backwards, as removing a circuit moves the last one to its place. */
 	for (uint32_t i = t->n; i-- > 0;)
 		examine(t, t->list[i], now);
 	origin_pools(t);

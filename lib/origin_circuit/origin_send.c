@@ -5,7 +5,7 @@
 
 #include "origin_internal.h"
 
-/* Own messages into a circuit, as workers do it with data: sections 13.1 and 13.6. */
+/* Sends our own messages into a circuit, as workers do with data: sections 13.1 and 13.6. */
 
 static struct peel_direction *
 sealing_direction(const struct peel_origin_circuits *t, const struct peel_path *path,
@@ -40,7 +40,7 @@ origin_seal(
 			buffer[(layer + 1) % 2] + PEEL_CELL_HEADER_LEN, len,
 			buffer[layer % 2] + PEEL_CELL_HEADER_LEN);
 	}
-	/* extend is always early, and counts like any other. */
+	/* extend is always early, and counts like any other early cell. */
 	bool early = peel_path_take_early(path) || msg[0] == PEEL_MSG_EXTEND;
 
 	peel_cell_header(buffer[0], t->conf.prefix, tn->cid, false, early);

@@ -40,29 +40,29 @@ enum peel_origin_type { /* section 15.1 */
 enum peel_origin_state { /* section 15.2 */
 	PEEL_ORIGIN_EXTENDING,
 	PEEL_ORIGIN_READY,
-	PEEL_ORIGIN_CLOSING, /* opens what still arrives for remove_tunnel_delay */
+	PEEL_ORIGIN_CLOSING, /* opens what still arrives during remove_tunnel_delay */
 };
 
 enum peel_origin_end {
 	PEEL_ORIGIN_END_FAILED,	   /* could not be built */
 	PEEL_ORIGIN_END_DESTROYED, /* by a hop */
-	PEEL_ORIGIN_END_SILENT,	   /* nothing heard for max_time_inactive */
+	PEEL_ORIGIN_END_SILENT,	   /* nothing received for max_time_inactive */
 	PEEL_ORIGIN_END_AGE,	   /* max_time, or replaced shortly before */
-	PEEL_ORIGIN_END_TRAFFIC,   /* max_traffic, or cells of W13 */
-	PEEL_ORIGIN_END_CLOSED,	   /* as asked */
+	PEEL_ORIGIN_END_TRAFFIC,   /* max_traffic, or the cell limit of W13 */
+	PEEL_ORIGIN_END_CLOSED,	   /* on request */
 };
 
 /** The protocol's settings under their own names (section 23); times in seconds. */
 struct peel_origin_settings {
-	/* what counts as one in peel_origin_quotient; does not raise max_circuits */
+	/* divisor in peel_origin_quotient; does not raise max_circuits */
 	uint32_t min_circuits;
-	uint32_t max_circuits; /* wanted per hop count once it is asked for */
+	uint32_t max_circuits; /* wanted per hop count, once requested */
 	uint32_t max_time;
 	uint32_t max_time_ip; /* of IP_SEEDER circuits */
 	uint32_t max_time_inactive;
 	uint64_t max_traffic;
-	/* divided by next_hop_timeout: number of tries, though never fewer than hops and half of
-	 * it */
+	/* divided by next_hop_timeout, this is the number of tries, but at least one and a half
+	 * times the hops */
 	uint32_t circuit_timeout;
 	uint32_t next_hop_timeout;
 	uint32_t remove_tunnel_delay;
@@ -147,11 +147,12 @@ enum peel_origin_lack {
 
 struct peel_origin_pool {
 	unsigned int hops;
-	uint32_t wanted, ready, extending; /* circuits; what is to be replaced is not counted */
-	enum peel_origin_lack lack;	   /* NOTHING as long as one is ready */
+	uint32_t wanted, ready,
+		extending;	    /* number of circuits, without those about to be replaced */
+	enum peel_origin_lack lack; /* NOTHING while at least one is ready */
 	uint32_t relays, exits,
-		networks;  /* known when circuits were missing last; 64 are looked at */
-	uint32_t pause_ms; /* before the next one is begun */
+		networks;  /* known when circuits were last missing; at most 64 are sampled */
+	uint32_t pause_ms; /* until the next one is begun */
 };
 /** Describe a pool. 0, or -ENOENT: no pool of that many hops was asked for. */
 int peel_origin_pool(const struct peel_origin_circuits *t, unsigned int hops,
@@ -174,9 +175,9 @@ int peel_origin_create(struct peel_origin_circuits *t, const struct peel_origin_
  * -ENOENT. */
 int peel_origin_close(struct peel_origin_circuits *t, peel_origin_id id);
 
-/** The READY DATA circuits of that length (@p hops 0: of any length): first those that answer, then
- * those with an overdue pong, otherwise in random order. The first n are written. @return how many
- * there are. */
+/** List the READY DATA circuits of that length (@p hops 0: any length): first those that answer,
+ * then those with an overdue pong, each group in random order. The first n are written. @return how
+ * many there are. */
 size_t peel_origin_active(
 	struct peel_origin_circuits *t, unsigned int hops, peel_origin_id *out, size_t n);
 /** The number of READY DATA circuits of that length, divided by min_circuits (0 counts as 1); it
@@ -196,15 +197,15 @@ struct peel_origin_hop {
 struct peel_origin_info {
 	enum peel_origin_type type;
 	enum peel_origin_state state;
-	unsigned int goal, hops; /* wanted, so far */
+	unsigned int goal, hops; /* hops wanted, hops so far */
 	struct peel_origin_hop hop[PEEL_HOPS_MAX];
 	uint32_t cid;
-	uint64_t age_ms, idle_ms; /* since it was begun; since something came through it */
+	uint64_t age_ms, idle_ms; /* since it was begun; since something last came through it */
 	uint64_t bytes_up, bytes_down, cells_up, cells_down;
 	uint32_t rtt_ms;     /* of the last ping, 0: none yet */
 	uint16_t exit_flags; /* of the last hop as far as known */
 };
-/** -ENOENT. */
+/** Describe a circuit. 0 or -ENOENT. */
 int peel_origin_info(const struct peel_origin_circuits *t, peel_origin_id id,
 	struct peel_origin_info *out) PEEL_MUST_USE;
 

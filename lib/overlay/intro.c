@@ -20,7 +20,7 @@ own_extra(const struct peel_overlay *ov, enum peel_community c, uint8_t flags[2]
 	return (struct peel_span){flags, 2};
 }
 
-/* @return false when the extra bytes say nothing about flags. */
+/* @return false if the extra bytes carry no flags. */
 static bool
 announced_flags(enum peel_community c, struct peel_span extra, uint16_t *flags)
 {
@@ -30,7 +30,7 @@ announced_flags(enum peel_community c, struct peel_span extra, uint16_t *flags)
 	return true;
 }
 
-/* Of a message that only lacks its signature. */
+/* Whether a message still fits once its signature is appended. */
 static bool
 fits(const struct peel_writer *w, size_t at_most)
 {
@@ -76,8 +76,9 @@ overlay_intro_send(struct peel_overlay *ov, enum peel_community c, const struct 
 	};
 
 	/*
-	 * The walk waits for an answer. Asking back does not: who asks us now may have been down
-	 * when it was asked before, and would otherwise not be a candidate for seconds.
+	 * The walk waits for an answer. Asking back does not: a node that asks us now may have been
+	 * down when we asked it, and would otherwise have to wait for seconds to become a
+	 * candidate.
 	 */
 	uint64_t pause = why == PEEL_ASK_WALK ? PEEL_OVERLAY_LOST_MS : PEEL_OVERLAY_REPEAT_MS;
 
@@ -117,15 +118,14 @@ introducible(const struct peel_overlay *ov, const struct ov_peer *p, const struc
 		return false;
 	if (!new_style && p->addr.family != PEEL_FAMILY_IPV4)
 		return false;
-	/* A neighbour in our own network is reachable from outside through our public address
-	 * only. */
+	/* From outside, a neighbour in our network is reachable only through our public address. */
 	if (peel_addr_is_local(&p->addr) && !peel_addr_is_local(to))
 		return ov->public_address.family == p->addr.family &&
 		       !peel_addr_is_local(&ov->public_address);
 	return true;
 }
 
-/* A random member to introduce, or NULL: a random place in the list, then the next few. */
+/* A random member to introduce, or NULL: try a random place in the list, then the next few. */
 static const struct ov_peer *
 pick(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *to, const uint8_t *pk,
 	bool new_style)
@@ -145,14 +145,14 @@ pick(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *to,
 	return NULL;
 }
 
-/* Where the introduced peer can be reached. */
+/* The addresses at which the introduced peer can be reached. */
 static void
 fill_introduction(
 	const struct peel_overlay *ov, const struct ov_peer *p, struct peel_intro_response *m)
 {
 	m->wan_intro = p->addr;
 	if (!peel_addr_is_local(&p->addr)) {
-		/* Anybody can claim any local address; at least it must be one. */
+		/* Any node can claim any local address; at least it must be one. */
 		if (peel_addr_usable(&p->lan) && peel_addr_is_local(&p->lan))
 			m->lan_intro = p->lan;
 	} else if (ov->public_address.family == p->addr.family &&
@@ -175,7 +175,7 @@ write_response(struct peel_overlay *ov, enum peel_community c, bool new_style,
 	return w;
 }
 
-/* The NAT of the introduced one has to let the walker in. */
+/* The introduced peer's NAT has to let the walker in. */
 static void
 ask_for_puncture(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *walker,
 	const struct peel_intro_request *request, bool new_style, const struct ov_peer *introduced)
@@ -190,7 +190,7 @@ ask_for_puncture(struct peel_overlay *ov, enum peel_community c, const struct pe
 	overlay_puncture_ask(ov, c, new_style, &introduced->addr, &ask);
 }
 
-/* @return its length, 0 when it would have been longer than @p at_most and was not sent. */
+/* @return its length, or 0 if it would have been longer than @p at_most and was not sent. */
 static size_t
 answer(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
 	const struct peel_intro_request *request, bool new_style, const struct ov_peer *introduced,
@@ -245,8 +245,8 @@ answer_bootstrap(struct peel_overlay *ov, enum peel_community c, const struct pe
 }
 
 /*
- * What a peer's request from its own address tells. It may be an old one, replayed: it can say that
- * there is something to ask, but change nothing that an answer has settled (W6).
+ * What a peer's request from its own address tells. It may be an old one, replayed. So it can show
+ * that there is something to ask, but it changes nothing that an answer has settled (W6).
  */
 static void
 serve_peer(struct peel_overlay *ov, enum peel_community c, struct ov_peer *p,
@@ -271,7 +271,7 @@ serve_peer(struct peel_overlay *ov, enum peel_community c, struct ov_peer *p,
 	overlay_intro_send(ov, c, &p->addr, p->new_style, PEEL_ASK_PEER, SIZE_MAX);
 }
 
-/* Would an answer of this key from elsewhere than its address be taken? */
+/* Whether an answer with this key would be accepted from another address than its own. */
 static bool
 may_move(const struct peel_overlay *ov, const struct ov_peer *p)
 {
@@ -305,9 +305,9 @@ ask_stranger(struct peel_overlay *ov, enum peel_community c, const struct peel_a
 }
 
 /*
- * Whoever is there becomes a peer by its answer alone, so nothing is kept but the question. At
- * first contact our answer leaves room for a question as long as the request; afterwards questions
- * and answers take turns.
+ * A node becomes a peer only by its answer, so we remember nothing but the question. At first
+ * contact our answer leaves room for a question as long as the request; afterwards questions and
+ * answers take turns.
  */
 static void
 serve_stranger(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
@@ -389,8 +389,8 @@ overlay_intro_match(struct peel_overlay *ov, const struct peel_addr *from,
 
 	if (rc == -EAGAIN)
 		return 0;
-	/* A few wrong ones may be somebody else's guesses; one question does not pay for any number
-	 * of checks. */
+	/* A few wrong answers may be somebody else's guesses, but one question does not pay for any
+	 * number of checks. */
 	*found = rc == 0;
 	if (rc == 0 || ++r->failures == FAILURES_MAX)
 		overlay_requests_del(t, r);
@@ -398,9 +398,10 @@ overlay_intro_match(struct peel_overlay *ov, const struct peel_addr *from,
 }
 
 /*
- * The sender of a matched and authentic answer is at @p from, if the answer was meant for us: what
- * somebody in between hands on was meant for him. One that surely is beats one that only may be;
- * otherwise who answers at his address stays there for a while. NULL: not for us, or no room.
+ * A matched and authentic answer proves that its sender is at @p from, if it was meant for us: an
+ * answer that somebody in between hands on was meant for that node. An answer that is certainly for
+ * us beats one that only may be; otherwise a peer that answers at its address keeps it for a while.
+ * NULL: not for us, or no room.
  */
 static struct ov_peer *
 confirm(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
@@ -426,13 +427,12 @@ confirm(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *
 	p->probes = 0;
 	p->answered_ms = overlay_now(ov);
 	overlay_peers_join(&ov->peers, p, c);
-	/* One socket has one key in a community: any other entry there is a predecessor or a
-	 * lie. */
+	/* A socket has one key per community: any other entry there is a predecessor or a lie. */
 	q = overlay_peers_at(&ov->peers, from, NULL);
 	while (q != NULL) {
 		if (q != p && (q->member & 1 << c) != 0) {
 			overlay_peers_leave(&ov->peers, q, c);
-			q = NULL; /* it may be gone: begin again */
+			q = NULL; /* it may be gone: start over */
 		}
 		q = overlay_peers_at(&ov->peers, from, q);
 	}
@@ -460,7 +460,7 @@ overlay_intro_response(struct peel_overlay *ov, enum peel_community c, const str
 	bool known = overlay_peers_by_key(&ov->peers, s->pk.p) != NULL;
 	struct ov_peer *p = NULL;
 
-	if (!s->legacy) /* bootstrap servers are no peers */
+	if (!s->legacy) /* bootstrap servers are not peers */
 		p = confirm(ov, c, from, s->pk.p, dest);
 	if (p != NULL) {
 		if (ov->conf.met != NULL)
@@ -472,8 +472,8 @@ overlay_intro_response(struct peel_overlay *ov, enum peel_community c, const str
 			overlay_peers_flags(&ov->peers, p, flags);
 		if (c == PEEL_COMMUNITY_DISCOVERY)
 			overlay_similarity_send(ov, from);
-		/* What it said in the tunnel overlay while it was a stranger is forgotten, and it
-		 * need not say it again. */
+		/* What it said in the tunnel overlay as a stranger is forgotten. Ask again, as it
+		 * need not repeat it by itself. */
 		if (!known && c != PEEL_COMMUNITY_TUNNEL)
 			(void)overlay_intro_send(ov, PEEL_COMMUNITY_TUNNEL, from, p->new_style,
 				PEEL_ASK_PEER, SIZE_MAX);

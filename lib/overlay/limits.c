@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Budgets of work that strangers can ask for: checking signatures, questions, introductions and
- * punctures. A verification costs about 100,000 cycles, so these are shares of a core. Those we
- * know, those we asked and those we asked only because they came have budgets of their own: a flood
- * from invented addresses does not keep us from our friends.
+ * Budgets for work that strangers can cause: checking signatures, questions, introductions and
+ * punctures. A verification costs about 100,000 cycles, so these are shares of a core. Nodes that
+ * we know, nodes that we asked, and nodes that we asked only because they came have separate
+ * budgets: a flood from invented addresses does not keep us from our peers.
  */
 #include "overlay_internal.h"
 
@@ -19,13 +19,13 @@ static const struct budget verify_their_answers = {.per_second = 1000, .burst = 
 static const struct budget verify_known = {.per_second = 1000, .burst = 2000};
 static const struct budget verify_legacy = {.per_second = 10, .burst = 60};
 static const struct budget ask_source = {.per_second = 2, .burst = 8};
-/* What sends datagrams to third nodes: one in 10 s for a stranger, which is its cost divided by its
- * rate. */
+/* For work that sends datagrams to third nodes: one in 10 s for a stranger, which is its cost
+ * divided by its rate. */
 static const struct budget third_stranger = {.per_second = 1, .burst = 10};
 #define THIRD_STRANGER_COST 10
 static const struct budget third_peer = {.per_second = 2, .burst = 20};
 static const struct budget introduce_strangers = {.per_second = 50, .burst = 100};
-/* No address gets more than two punctures at once, and one in 10 s. */
+/* An address gets at most two punctures at once, and one in 10 s. */
 static const struct budget puncture_target = {.per_second = 1, .burst = 20};
 #define PUNCTURE_TARGET_COST 10
 static const struct budget puncture_strangers = {.per_second = 20, .burst = 40};
@@ -85,7 +85,7 @@ take(struct peel_bucket *bucket, struct budget b, uint64_t now)
 	return peel_bucket_take(bucket, b.per_second, b.burst, 1, now);
 }
 
-/* The budgets over all sources hold for local addresses too, of which each port is one. */
+/* The budgets over all sources apply to local addresses too, where each port counts as a source. */
 static bool
 take_of(struct peel_rate *r, const struct peel_addr *a, uint32_t cost)
 {

@@ -7,7 +7,7 @@
 #include "overlay_internal.h"
 
 #define PEERS_DEFAULT 4096
-/* Strangers remembered: more than their budget of signature checks lets in within 10 s. */
+/* Strangers remembered: more than their budget of signature checks admits within 10 s. */
 #define STRANGERS_DEFAULT 16384
 #define STRANGERS_MIN 64
 
@@ -53,7 +53,7 @@ peel_overlay_new(const struct peel_overlay_conf *conf, struct peel_overlay **out
 	ov->port = conf->lan.port;
 	ov->public_address = conf->public_address;
 	if (peel_addr_same_ip(&conf->lan, &(struct peel_addr){.family = conf->lan.family}))
-		ov->conf.lan.port = 0; /* bound to all interfaces: "no address" to the others */
+		ov->conf.lan.port = 0; /* bound to all interfaces: others read it as "no address" */
 	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++)
 		peel_prefix_build(ov->prefix[c], conf->community[c]);
 	rc = init_tables(ov);
@@ -191,7 +191,7 @@ on_signed(struct peel_overlay *ov, enum peel_community c, const struct peel_addr
 			peel_signed_parse(data, len, true, true, &s) != 0)
 			return overlay_malformed(ov);
 	} else if (memcmp(s.pk.p, ov->conf.identity->pk, PEEL_PK_LEN) == 0) {
-		return overlay_malformed(ov); /* ourselves, reflected or replayed */
+		return overlay_malformed(ov); /* our own, reflected or replayed */
 	}
 	return response ? overlay_intro_response(ov, c, from, &s)
 			: overlay_intro_request(ov, c, from, &s);
@@ -231,7 +231,7 @@ peel_overlay_input(
 		return overlay_puncture_request(ov, c, from, data, len);
 	case PEEL_MSG_PUNCTURE:
 	case PEEL_MSG_PUNCTURE_NEW:
-		/* It opened a NAT by arriving; nothing in it is used, so its signature is not worth
+		/* It opened a NAT by arriving. Nothing in it is used, so its signature is not worth
 		 * checking. */
 		return 0;
 	default:
@@ -269,8 +269,8 @@ static void export(const struct ov_peer *p, struct peel_peer *out)
 	out->last_heard_ms = p->answered_ms;
 }
 
-/* Uniform below n from a 64-bit state that starts with fresh randomness: one draw of the
- * environment per call, as candidates are chosen for each circuit that others build through us. */
+/* Uniform below n, from a 64-bit state seeded with fresh randomness: each call draws once from the
+ * environment, as candidates are chosen for each circuit that others build through us. */
 static uint32_t
 next_below(uint64_t *state, uint32_t n)
 {
@@ -287,7 +287,7 @@ peel_overlay_candidates(
 
 	if (n > PEEL_ARRAY_LEN(chosen))
 		n = PEEL_ARRAY_LEN(chosen);
-	/* Reservoir: every match has the same chance. */
+	/* Reservoir sampling: every match has the same chance. */
 	for (uint32_t i = 0; i < ov->peers.n[PEEL_LIST_CANDIDATES] && n > 0; i++) {
 		if ((e[i].flags & all) != all || (e[i].flags & none) != 0)
 			continue;

@@ -4,8 +4,8 @@
 #pragma once
 
 /*
- * What the files of this library share. Every table is bounded and found by hash; nothing here is
- * seen from outside.
+ * Shared by the files of this library. Every table is bounded and hashed; nothing here is visible
+ * from outside.
  */
 
 #include "peel_links.h"
@@ -13,30 +13,30 @@
 #include "peel_rate.h"
 
 #define PEEL_OVERLAY_TICK_MS 500
-#define PEEL_OVERLAY_REQUESTS 1024 /* outstanding on our own account, a power of two */
+#define PEEL_OVERLAY_REQUESTS 1024 /* outstanding on our own initiative, a power of two */
 #define PEEL_OVERLAY_WALKABLE 256  /* known addresses not yet asked, per community */
 #define PEEL_OVERLAY_VOTES 16
 #define PEEL_OVERLAY_BOOTSTRAP_MAX 256
 
-/* never ask one address twice within that time, whatever others send */
+/* never ask an address twice within this time, whatever others send */
 #define PEEL_OVERLAY_REPEAT_MS 300
-/* after that a request no longer holds up the walk ... */
+/* after this a request no longer holds up the walk ... */
 #define PEEL_OVERLAY_LOST_MS 3000
 #define PEEL_OVERLAY_REQUEST_LIFE_MS 10000 /* ... but a late answer is still ours */
 #define PEEL_OVERLAY_IDLE_MS 27500
 #define PEEL_OVERLAY_PING_INTERVAL_MS 10000
 #define PEEL_OVERLAY_DROP_MS 57500
 /* A peer that answered at its address within this time is not moved to another one: neither a
- * forwarder in the middle nor a second interface can make it flap. One idle time and one ping later
+ * forwarder in the middle nor a second interface can make it flap. After one idle time and one ping
  * it may move. */
 #define PEEL_OVERLAY_STICKY_MS 40000
 
 /* ---- scope.c: kinds of addresses ------------------------------------------------------------- */
 
-/** Private, and in the same network as far as one can tell without its mask: the same /24, or /64
- * of IPv6. */
+/** Private, and in the same network as far as one can tell without the netmask: the same /24, or
+ * /64 of IPv6. */
 bool overlay_addr_neighbours(const struct peel_addr *a, const struct peel_addr *b);
-/** Who stands behind an address for counting heads: its /24 or /48, or a local address as it is. */
+/** The network that counts as one voice: its /24 or /48, or a local address as it is. */
 struct peel_addr overlay_addr_subnet(const struct peel_addr *a);
 
 /* ---- limits.c: budgets of work that strangers can ask for ------------------------------------ */
@@ -49,7 +49,7 @@ struct ov_limits {
 		introduce_strangers, puncture_strangers, puncture_known;
 };
 
-/** @p n_sources: busy addresses that each budget remembers. */
+/** @p n_sources: busy addresses that each budget tracks. */
 int overlay_limits_init(
 	struct ov_limits *l, const struct peel_env *env, uint32_t n_sources) PEEL_MUST_USE;
 void overlay_limits_fini(struct ov_limits *l);
@@ -57,26 +57,27 @@ void overlay_limits_fini(struct ov_limits *l);
 /* ---- peers.c --------------------------------------------------------------------------------- */
 
 enum ov_list {
-	PEEL_LIST_ALL = PEEL_N_COMMUNITIES, /* the first ones are the members of each community */
+	PEEL_LIST_ALL = PEEL_N_COMMUNITIES, /* the lists before this one are the members of each
+					       community */
 	PEEL_LIST_CANDIDATES,
 	PEEL_N_LISTS
 };
 
 struct ov_peer {
 	struct peel_addr addr;
-	struct peel_addr lan; /* its own idea of its local address */
+	struct peel_addr lan; /* its own view of its local address */
 	uint8_t pk[PEEL_PK_LEN];
 	uint8_t mid[PEEL_MID_LEN];
 	uint16_t flags;
 	uint16_t ping_id;
 	uint8_t member; /* bit per community */
-	uint8_t probes; /* requests sent to learn more about it, without success */
-	/* we did not know our own address well enough to tell whether its answer was for us */
+	uint8_t probes; /* unsuccessful requests to learn more about it */
+	/* we did not know our own address well enough to tell whether the answer was for us */
 	bool weak;
-	bool flags_known;     /* flags come from such an answer */
+	bool flags_known;     /* the flags come from such an answer */
 	bool new_style;	      /* understands new style messages */
-	bool ping_pending;    /* ping_id was not answered yet */
-	uint64_t answered_ms; /* last answer that only this address could give */
+	bool ping_pending;    /* ping_id has not been answered yet */
+	uint64_t answered_ms; /* time of the last answer that only this address could give */
 	uint64_t pinged_ms;
 	uint64_t probed_ms;
 	uint32_t pos[PEEL_N_LISTS];
@@ -86,10 +87,10 @@ struct ov_peer {
 /** A dense array of slots, for random picks. */
 struct ov_list_entry {
 	uint32_t slot;
-	uint16_t flags; /* of candidates, so that choosing them walks one short array */
+	uint16_t flags; /* of candidates, so that choosing them scans one short array */
 };
 
-/** Only who answered a request of ours at its address is in here. */
+/** Contains only nodes that have answered a request of ours at their address. */
 struct ov_peers {
 	struct ov_peer *peer;
 	struct peel_slots slots;
@@ -102,25 +103,25 @@ struct ov_peers {
 int overlay_peers_init(struct ov_peers *t, uint32_t n_max, uint64_t seed) PEEL_MUST_USE;
 void overlay_peers_fini(struct ov_peers *t);
 struct ov_peer *overlay_peers_by_key(const struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN]);
-/** The peer with that key, if that is its address. */
+/** The peer with that key, if it has that address. */
 struct ov_peer *overlay_peers_at_home(
 	const struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN], const struct peel_addr *addr);
-/** All peers at an address, one by one: start with NULL. */
+/** Iterate over the peers at an address; start with NULL. */
 struct ov_peer *overlay_peers_at(
 	const struct ov_peers *t, const struct peel_addr *addr, const struct ov_peer *after);
 /** A member of community @p c at this address. */
 struct ov_peer *overlay_peers_member_at(
 	const struct ov_peers *t, const struct peel_addr *addr, enum peel_community c);
-/** Would one more peer at this address find a place? */
+/** Whether there is room for one more peer at this address. */
 bool overlay_peers_room(const struct ov_peers *t, const struct peel_addr *addr);
-/** It answered at @p addr. NULL: no room. */
+/** Add a peer that answered at @p addr. NULL: no room. */
 struct ov_peer *overlay_peers_add(struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN],
 	const struct peel_addr *addr, uint64_t now);
 void overlay_peers_del(struct ov_peers *t, struct ov_peer *p);
 void overlay_peers_join(struct ov_peers *t, struct ov_peer *p, enum peel_community c);
-/** @return false when it was its last community and the peer is gone. */
+/** @return false if it was the peer's last community, so that the peer is gone. */
 bool overlay_peers_leave(struct ov_peers *t, struct ov_peer *p, enum peel_community c);
-/** From now on that is its address. */
+/** Change a peer's address. */
 void overlay_peers_move(struct ov_peers *t, struct ov_peer *p, const struct peel_addr *addr);
 void overlay_peers_flags(struct ov_peers *t, struct ov_peer *p, uint16_t flags);
 
@@ -133,20 +134,20 @@ struct ov_request {
 	struct peel_addr to;
 	uint16_t identifier;
 	uint8_t kind;
-	uint8_t failures; /* answers with a wrong signature */
+	uint8_t failures; /* answers with a wrong signature so far */
 	bool live;
 	bool walk; /* counts against the walk's limit */
 	uint64_t sent_ms;
 	uint32_t next; /* of the same hash */
 };
 
-/** A ring in order of sending, so the oldest end is the one that expires. */
+/** A ring in order of sending, so the oldest end expires first. */
 struct ov_requests {
 	struct ov_request *request; /* [mask + 1] */
 	struct peel_chains by_addr;
 	uint32_t mask;
-	bool gives_way; /* when full the oldest is forgotten, instead of refusing the new one */
-	uint32_t head, tail; /* free running; tail is the oldest */
+	bool gives_way;	     /* when full, forget the oldest instead of refusing the new one */
+	uint32_t head, tail; /* free running; `tail` is the oldest */
 	uint64_t seed;
 };
 
@@ -154,12 +155,12 @@ struct ov_requests {
 int overlay_requests_init(
 	struct ov_requests *t, uint32_t n, bool gives_way, uint64_t seed) PEEL_MUST_USE;
 void overlay_requests_fini(struct ov_requests *t);
-/** @p walk requests may use the last quarter of the table, others not. 0 or -ENOSPC. */
+/** Only requests of the walk (@p walk) may use the last quarter of the table. 0 or -ENOSPC. */
 int overlay_requests_add(struct ov_requests *t, const struct peel_addr *to, uint8_t kind,
 	uint16_t identifier, bool walk, uint64_t now) PEEL_MUST_USE;
 struct ov_request *overlay_requests_match(struct ov_requests *t, const struct peel_addr *from,
 	uint8_t kind, uint16_t identifier, uint64_t now);
-/** Was this address asked within that time? */
+/** Whether this address was asked within that time. */
 bool overlay_requests_recent(const struct ov_requests *t, const struct peel_addr *to, uint8_t kind,
 	uint64_t now, uint64_t within_ms);
 void overlay_requests_del(struct ov_requests *t, struct ov_request *r);
@@ -170,7 +171,7 @@ uint32_t overlay_requests_walking(const struct ov_requests *t, uint8_t kind, uin
 
 struct ov_stranger;
 
-/** The sources that came, in a ring: the oldest is forgotten for a new one. */
+/** Sources that have contacted us, in a ring: a new one replaces the oldest. */
 struct ov_strangers {
 	struct ov_stranger *entry; /* [mask + 1] */
 	struct peel_chains by_id;
@@ -178,18 +179,19 @@ struct ov_strangers {
 	uint64_t seed;
 };
 
-/** What a datagram of a stranger is worth. */
+/** What we may send in answer to a stranger's datagram. */
 struct ov_allowance {
-	size_t bytes; /* that may go back now, no more later */
+	size_t bytes; /* that may be sent now, but not later */
 	bool first_contact;
-	/* was the last thing sent there after first contact a question? To be kept up to date. */
+	/* whether the last thing sent there after first contact was a question; the caller updates
+	 * it */
 	bool *asked;
 };
 
 /** @p n: a power of two. */
 int overlay_strangers_init(struct ov_strangers *t, uint32_t n, uint64_t seed) PEEL_MUST_USE;
 void overlay_strangers_fini(struct ov_strangers *t);
-/** @p from sent us @p len bytes. */
+/** Note that @p from sent us @p len bytes. */
 struct ov_allowance overlay_strangers_came(
 	struct ov_strangers *t, const struct peel_addr *from, size_t len);
 
@@ -205,35 +207,35 @@ struct ov_walk {
 	struct ov_walkable entry[PEEL_OVERLAY_WALKABLE];
 	uint32_t n;
 	struct peel_chains by_addr;
-	uint64_t bootstrap_at; /* not before */
+	uint64_t bootstrap_at; /* not before this time */
 	uint32_t bootstrap_wait_ms;
 	uint64_t refresh_at;
 };
 
 struct ov_vote {
-	struct peel_addr voter; /* its subnet */
-	struct peel_addr seen;	/* our address as it sees it */
+	struct peel_addr voter; /* the voter's subnet */
+	struct peel_addr seen;	/* our address as the voter sees it */
 	uint64_t at_ms;
 };
 
 struct peel_overlay {
 	struct peel_overlay_conf conf;
 	uint8_t prefix[PEEL_N_COMMUNITIES][PEEL_PREFIX_LEN];
-	uint64_t clock; /* of messages sent; a new run may start at 0 */
+	uint64_t clock; /* of messages sent; may restart at 0 */
 	uint64_t seed;
 	uint64_t tick_at;
 	uint16_t port; /* our own */
 
 	struct ov_peers peers;
-	struct ov_requests requests;   /* of our own accord, or to peers */
-	struct ov_requests asked_back; /* to strangers, because they came */
+	struct ov_requests requests;   /* on our own initiative, or to peers */
+	struct ov_requests asked_back; /* to strangers, because they contacted us */
 	struct ov_strangers strangers;
 	struct ov_walk walk[PEEL_N_COMMUNITIES];
 
 	struct peel_addr bootstrap[PEEL_OVERLAY_BOOTSTRAP_MAX];
 	size_t n_bootstrap;
 
-	struct peel_addr public_address; /* learnt or configured, family NONE: neither */
+	struct peel_addr public_address; /* learnt or configured; family NONE: unknown */
 	struct ov_vote vote[PEEL_OVERLAY_VOTES];
 	uint32_t n_votes;
 
@@ -244,13 +246,13 @@ struct peel_overlay {
 
 enum ov_trust {
 	PEEL_TRUST_STRANGER,
-	PEEL_TRUST_KNOWN, /* comes from the address of the peer it claims to be */
-	/* matches a request to a stranger: cannot be had by inventing source addresses */
+	PEEL_TRUST_KNOWN, /* comes from the address of the peer that it claims to be */
+	/* matches a request to a stranger: an invented source address cannot get this */
 	PEEL_TRUST_ASKED_BACK,
 	PEEL_TRUST_ASKED, /* matches another request of ours */
 };
 
-/** Signature check within the budgets. 0, -EBADMSG (counted), -EAGAIN (over a limit, counted). */
+/** Check a signature within the budgets. 0, -EBADMSG or -EAGAIN (over a limit), both counted. */
 int overlay_authenticate(struct peel_overlay *ov, const struct peel_addr *from,
 	const struct peel_signed *s, enum ov_trust trust) PEEL_MUST_USE;
 /** Begin a signed message; append the body, then overlay_send_signed(). */
@@ -262,7 +264,7 @@ void overlay_send_unsigned(
 	struct peel_overlay *ov, const struct peel_addr *to, struct peel_writer *w);
 bool overlay_is_bootstrap(const struct peel_overlay *ov, const struct peel_addr *a);
 bool overlay_is_self(const struct peel_overlay *ov, const struct peel_addr *a);
-/** Our own address is a local one, or unknown because we listen on all. */
+/** Whether our own address is local, or unknown because we listen on all interfaces. */
 bool overlay_in_local_network(const struct peel_overlay *ov);
 int overlay_malformed(struct peel_overlay *ov);
 
@@ -281,19 +283,18 @@ int overlay_intro_response(struct peel_overlay *ov, enum peel_community c,
 enum ov_asking {
 	PEEL_ASK_WALK,	   /* counts against the walk's limit of outstanding requests */
 	PEEL_ASK_PEER,	   /* a peer, or a bootstrap address */
-	PEEL_ASK_STRANGER, /* because it came */
+	PEEL_ASK_STRANGER, /* because it contacted us */
 };
 
-/** Ask someone to introduce us, unless an answer of that address is still expected.
- *  @param at_most  bytes that the request may have.
- *  @return its length, 0 when nothing was sent. */
+/** Ask a node to introduce us, unless an answer from that address is still expected. @param at_most
+ * bytes that the request may have. @return its length, or 0 if nothing was sent. */
 size_t overlay_intro_send(struct peel_overlay *ov, enum peel_community c,
 	const struct peel_addr *to, bool new_style, enum ov_asking why, size_t at_most);
-/** Ask a peer for what is still missing: an answer from its address, its flags. */
+/** Ask a peer for what is still missing: an answer from its address, or its flags. */
 void overlay_intro_probe(
 	struct peel_overlay *ov, struct ov_peer *p, enum peel_community c, uint64_t now);
-/** The request that an authentic answer belongs to; it is used up. 0: also when there is none
- * (*found is false) or the answer is over a limit; -EBADMSG: wrong signature. All of it is
+/** Find the request that an authentic answer belongs to, and use it up. 0: also if there is none
+ * (*found is false) or the answer is over a limit; -EBADMSG: wrong signature. All of these are
  * counted. */
 int overlay_intro_match(struct peel_overlay *ov, const struct peel_addr *from,
 	const struct peel_signed *s, uint8_t kind, uint16_t identifier, bool *found) PEEL_MUST_USE;
@@ -301,12 +302,12 @@ int overlay_intro_match(struct peel_overlay *ov, const struct peel_addr *from,
 /* limits.c */
 bool overlay_may_verify(
 	struct peel_overlay *ov, const struct peel_addr *from, bool legacy, enum ov_trust trust);
-/** May this source make us introduce somebody to it, and so send datagrams to a third node? */
+/** Whether this source may make us introduce a peer to it, and so write to a third node. */
 bool overlay_may_introduce(struct peel_overlay *ov, const struct peel_addr *from, bool proved);
-/** May a question of ours go to this source because it came? */
+/** Whether we may ask this source something because it contacted us. */
 bool overlay_may_ask_back(struct peel_overlay *ov, const struct peel_addr *from);
 bool overlay_may_puncture(struct peel_overlay *ov, const struct peel_addr *from, bool proved);
-/** False: it got some a moment ago. */
+/** @return false: it got one a moment ago. */
 bool overlay_puncture_due(struct peel_overlay *ov, const struct peel_addr *walker);
 
 /* puncture.c */
@@ -316,7 +317,7 @@ void overlay_puncture_ask(struct peel_overlay *ov, enum peel_community c, bool n
 	const struct peel_addr *to, const struct peel_puncture_request *m);
 
 /* walk.c */
-/** An address worth asking. @p local_ok: who told may make us ask in local networks. */
+/** An address worth asking. @p local_ok: its source may make us ask in local networks. */
 void overlay_walk_offer(struct peel_overlay *ov, enum peel_community c,
 	const struct peel_addr *addr, bool new_style, bool local_ok);
 void overlay_walk_response(struct peel_overlay *ov, enum peel_community c,
@@ -329,19 +330,19 @@ void overlay_walk_fini(struct ov_walk *w);
 int overlay_liveness_input(
 	struct peel_overlay *ov, const struct peel_addr *from, const uint8_t *data, size_t len);
 void overlay_similarity_send(struct peel_overlay *ov, const struct peel_addr *to);
-/** Ping the idle, forget the dead, ask again who did not answer. */
+/** Ping idle peers, drop dead ones, and ask those that did not answer. */
 void overlay_liveness_tick(struct peel_overlay *ov, uint64_t now);
 
 /* public.c */
 enum ov_dest {
 	PEEL_DEST_FOREIGN,
-	PEEL_DEST_PLAUSIBLE, /* might be ours; we do not know our address well enough yet */
+	PEEL_DEST_PLAUSIBLE, /* may be ours; we do not know our address well enough yet */
 	PEEL_DEST_OURS,
 };
 
-/** A matched answer of @p voter says that we are at @p seen: a voice about our address, and a proof
- * that it is for us. */
+/** A matched answer from @p voter says that we are at @p seen: this votes about our address, and
+ * shows whether the answer is for us. */
 enum ov_dest overlay_public_heard(struct peel_overlay *ov, const struct peel_addr *voter,
 	const struct peel_addr *seen, uint64_t now);
-/** Is it known for certain how peers like the one at @p peer see us? */
+/** Whether it is certain how peers like the one at @p peer see us. */
 bool overlay_public_settled(const struct peel_overlay *ov, const struct peel_addr *peer);

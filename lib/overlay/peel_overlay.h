@@ -25,20 +25,20 @@ struct peel_overlay;
 
 struct peel_overlay_conf {
 	const struct peel_env *env;
-	const struct peel_identity *identity; /* outlives the overlay */
+	const struct peel_identity *identity; /* must outlive the overlay */
 	struct peel_stats *stats;	      /* the control thread's block */
 	uint8_t community[PEEL_N_COMMUNITIES][PEEL_COMMUNITY_LEN];
 	uint16_t flags; /* own peer flags, announced in the tunnel community */
-	/* per community: requests of others are not answered beyond that; -1: no limit but the
-	 * table's own bound */
+	/* per community: no answers to others' requests beyond this; -1: no limit except the
+	 * table's */
 	int max_peers;
 	uint32_t peers_max; /* bound of the peer table over all communities, 0: default (4096) */
-	/* addresses remembered that did not answer yet, 0: default (16,384) */
+	/* addresses remembered that have not answered yet, 0: default (16,384) */
 	uint32_t strangers_max;
-	int walk_target;		   /* walk while a community has fewer peers; -1: always */
-	struct peel_addr lan;		   /* own local address and port (src lan) */
-	struct peel_addr public_address;   /* configured; none: learnt from agreeing answers */
-	const struct peel_addr *bootstrap; /* borrowed during new only */
+	int walk_target;		 /* walk while a community has fewer peers; -1: always */
+	struct peel_addr lan;		 /* own local address and port (src lan) */
+	struct peel_addr public_address; /* configured; family NONE: learnt from agreeing answers */
+	const struct peel_addr *bootstrap; /* borrowed during peel_overlay_new only */
 	size_t n_bootstrap;
 	/** Send from the main address. */
 	void (*send)(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len);
@@ -69,17 +69,17 @@ struct peel_peer {
 int peel_overlay_new(const struct peel_overlay_conf *conf, struct peel_overlay **out) PEEL_MUST_USE;
 void peel_overlay_free(struct peel_overlay *ov);
 
-/** Add a bootstrap address (a configured name that was resolved later). Duplicates and overflow are
+/** Add a bootstrap address (of a configured name that resolved later). Duplicates and overflow are
  * ignored. */
 void peel_overlay_add_bootstrap(struct peel_overlay *ov, const struct peel_addr *addr);
-/** Remove one whose name now has another address. Unknown ones are ignored. */
+/** Remove the address of a name that now has another one. Unknown addresses are ignored. */
 void peel_overlay_remove_bootstrap(struct peel_overlay *ov, const struct peel_addr *addr);
 
 /**
  * Take a datagram with the prefix of one of the communities and a message id of section 7, or any
- * id of the discovery community. @return 0 (also when it was dropped and counted, by a limit or
- * because nobody asked for that answer); -ENOENT: not for this library (other id or prefix);
- * -EBADMSG: malformed or unauthentic (counted).
+ * id of the discovery community. @return 0 (also if it was dropped and counted, because of a limit
+ * or as an answer without a question); -ENOENT: not for this library (other id or prefix);
+ * -EBADMSG: malformed or not authentic (counted).
  */
 int peel_overlay_input(
 	struct peel_overlay *ov, const struct peel_addr *from, const uint8_t *data, size_t len);

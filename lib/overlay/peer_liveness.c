@@ -8,13 +8,13 @@
 
 #include "overlay_internal.h"
 
-/* and a share of the peers that reaches each of them within its idle time */
+/* plus a share of the peers that reaches each of them within its idle time */
 #define PINGS_PER_TICK 256
 #define PINGS_SHARE 32
 #define PROBES_PER_TICK 64
 #define PROBES_MAX 3
-/* A peer that does not answer pings is also asked, because not every node takes part in the
- * discovery community. */
+/* A peer that does not answer pings is also asked for an introduction, because not every node takes
+ * part in the discovery community. */
 #define ASK_AFTER_MS (PEEL_OVERLAY_IDLE_MS + PEEL_OVERLAY_PING_INTERVAL_MS / 2)
 
 /* ---- pings ----------------------------------------------------------------------------------- */
@@ -91,7 +91,7 @@ overlay_similarity_send(struct peel_overlay *ov, const struct peel_addr *to)
 	overlay_send_signed(ov, to, &w);
 }
 
-/* Communities that a node shares with us are worth an introduction there. */
+/* If a node shares further communities with us, ask for an introduction there. */
 static void
 note_communities(
 	struct peel_overlay *ov, const struct peel_addr *at, struct peel_span list, bool new_style)
@@ -127,7 +127,7 @@ on_similarity_request(
 		PEEL_MSG_SIMILARITY_RESPONSE, ++ov->clock, buffer, sizeof(buffer));
 
 	peel_similarity_response_write(&w, &response);
-	/* A stranger gets no more bytes than it sent, and no question on its word. */
+	/* A stranger gets no more bytes than it sent, and no question on its word alone. */
 	if (!known && (size_t)peel_writer_len(&w) > s->covered.len) {
 		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1);
 		return 0;
@@ -151,7 +151,7 @@ on_similarity_response(
 
 	if (!found)
 		return rc;
-	/* It does not say whom it was meant for, so it makes nobody a peer. */
+	/* The answer does not say whom it was meant for, so it makes no node a peer. */
 	const struct ov_peer *p = overlay_peers_at_home(&ov->peers, s->pk.p, from);
 
 	if (p != NULL)
@@ -190,8 +190,7 @@ ping_is_due(const struct ov_peer *p, uint64_t now)
 	       now - p->pinged_ms >= PEEL_OVERLAY_PING_INTERVAL_MS;
 }
 
-/* The last ping gets the time to be answered: after a pause of this process everybody looks
- * silent. */
+/* Give the last ping time to be answered: after a pause of this process every peer looks silent. */
 static bool
 is_dead(const struct ov_peer *p, uint64_t now)
 {
@@ -199,7 +198,7 @@ is_dead(const struct ov_peer *p, uint64_t now)
 	       now - p->pinged_ms >= PEEL_OVERLAY_LOST_MS;
 }
 
-/* We know our address by now, and have to see whether it answers there. */
+/* We know our address by now, and must check that the peer answers there. */
 static bool
 is_doubtful(const struct peel_overlay *ov, const struct ov_peer *p)
 {
@@ -238,7 +237,7 @@ overlay_liveness_tick(struct peel_overlay *ov, uint64_t now)
 	uint32_t pings = PINGS_PER_TICK + ov->peers.n[PEEL_LIST_ALL] / PINGS_SHARE;
 	uint32_t probes = PROBES_PER_TICK;
 
-	/* Backwards: a removal moves the last entry to the place just seen. */
+	/* Backwards: removing an entry moves the last one to the place just visited. */
 	for (uint32_t i = ov->peers.n[PEEL_LIST_ALL]; i-- > 0;) {
 		struct ov_peer *p = &ov->peers.peer[ov->peers.list[PEEL_LIST_ALL][i].slot];
 		unsigned int c = (unsigned int)__builtin_ctz(p->member);

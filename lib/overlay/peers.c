@@ -6,9 +6,9 @@
 
 #include "overlay_internal.h"
 
-/* One IP address, or /56 of IPv6, which is what one customer gets, may not own the table, but a few
- * nodes behind one NAT find their place. Local addresses are exempt: test networks have many nodes
- * on one. */
+/* One IP address (or /56 of IPv6, which is what one customer gets) must not fill the table, but a
+ * few nodes behind one NAT have room. Local addresses are exempt: test networks have many nodes on
+ * one. */
 #define PER_IP 8
 
 int

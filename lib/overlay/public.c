@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Our own address, as the others see it, and whether an answer that names one is meant for us. Only
- * matched answers vote, one vote per subnet, and a majority of at least two decides; a single voice
- * counts only while it is the only one. Counter-measures W6, W7.
+ * Our own address as others see it, and whether an answer that names one is meant for us. Only
+ * matched answers vote, with one vote per subnet, and a majority of at least two decides; a single
+ * vote counts only while it is the only one. Counter-measures W6, W7.
  */
 #include "overlay_internal.h"
 
@@ -31,7 +31,7 @@ votes_for(const struct peel_overlay *ov, const struct peel_addr *a)
 	return n;
 }
 
-/* The address that wins among local or among global ones, or NULL. */
+/* The winning address among local or among global ones, or NULL. */
 static const struct peel_addr *
 winner(const struct peel_overlay *ov, bool local)
 {
@@ -106,7 +106,7 @@ same_kind(const struct peel_addr *a, const struct peel_addr *b)
 	return a->family == b->family && peel_addr_is_local(a) == peel_addr_is_local(b);
 }
 
-/* A NAT that gives us other ports than our own may give each peer another one. */
+/* A NAT that gives us other ports than our own may give each peer a different one. */
 static bool
 agree(const struct peel_overlay *ov, const struct peel_addr *a, const struct peel_addr *b)
 {
@@ -114,8 +114,8 @@ agree(const struct peel_overlay *ov, const struct peel_addr *a, const struct pee
 	       (a->port == b->port || (a->port != ov->port && b->port != ov->port));
 }
 
-/* Two subnets that agree are enough if they are a third of all: a node may have several addresses
- * outside. */
+/* Two subnets that agree are enough if they are a third of all: a node may have several public
+ * addresses. */
 static bool
 agreed_on(const struct peel_overlay *ov, const struct peel_addr *seen)
 {
@@ -141,7 +141,7 @@ overlay_public_settled(const struct peel_overlay *ov, const struct peel_addr *pe
 
 	if (same_kind(&ov->conf.public_address, peer))
 		return true;
-	/* Between us and the others is no NAT. */
+	/* There is no NAT between us and the others. */
 	if (!listens_everywhere(ov) && same_kind(lan, peer) &&
 		(!peel_addr_is_local(lan) ||
 			(peel_addr_is_loopback(lan) && peel_addr_is_loopback(peer))))
@@ -171,10 +171,10 @@ enum ov_dest
 overlay_public_heard(struct peel_overlay *ov, const struct peel_addr *voter,
 	const struct peel_addr *seen, uint64_t now)
 {
-	/* Its own address, told by somebody to whom it handed our question on. */
+	/* The voter handed our question on: another node saw it come from the voter's address. */
 	if (!peel_addr_usable(seen) || peel_addr_equal(seen, voter))
 		return PEEL_DEST_FOREIGN;
-	/* Nobody on the Internet sees us under a local address. */
+	/* Nobody on the Internet sees us at a local address. */
 	if (!peel_addr_is_local(seen) || peel_addr_is_local(voter))
 		vote(ov, voter, seen, now);
 	return judge(ov, voter, seen);

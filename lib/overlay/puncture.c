@@ -2,8 +2,8 @@
  * Copyright (c) 2026, the Peel authors
  *
  * Punctures: on behalf of a third node we send a datagram to a walker, so that our NAT lets the
- * walker in. The request is neither signed nor asked for, hence the limits: who has not answered us
- * yet gets one in 10 s.
+ * walker in. The request is neither signed nor solicited, hence the limits: a node that has not
+ * answered us yet gets one in 10 s.
  */
 #include "overlay_internal.h"
 
@@ -14,7 +14,8 @@ send_puncture(struct peel_overlay *ov, enum peel_community c, bool new_style,
 	uint8_t buffer[512];
 	struct peel_puncture m = {
 		.src_lan = ov->conf.lan,
-		.src_wan = request->wan_walker, /* as the reference does; nobody reads it */
+		.src_wan = request->wan_walker, /* as in the reference implementation; nobody reads
+						   it */
 		.identifier = request->identifier,
 	};
 	struct peel_writer w =
@@ -27,9 +28,9 @@ send_puncture(struct peel_overlay *ov, enum peel_community c, bool new_style,
 }
 
 /*
- * Nobody on the Internet has business with our local network, whatever source address a datagram
- * claims; except that a peer may introduce a neighbour of ours. Among nodes in one local network
- * all is local.
+ * A node on the Internet has no business with our local network, whatever source address a datagram
+ * claims; but a peer may introduce a neighbour of ours. Among nodes in one local network everything
+ * is local.
  */
 static bool
 may_be_local(const struct peel_overlay *ov, const struct peel_addr *from,

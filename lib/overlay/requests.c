@@ -90,8 +90,8 @@ overlay_requests_recent(const struct ov_requests *t, const struct peel_addr *to,
 	return false;
 }
 
-/* Off the index at once, so that no answer matches twice; its place in the ring comes free in
- * order. */
+/* Remove it from the index at once, so that no answer matches twice; its place in the ring becomes
+ * free in order. */
 void
 overlay_requests_del(struct ov_requests *t, struct ov_request *r)
 {

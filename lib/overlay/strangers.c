@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Addresses that have not answered us yet. Nothing shows that whoever is there wants what we send,
- * so it gets little: at first contact room for an answer and a question of ours, later as much as
- * came in, and nothing unless something came in. All that is remembered is who came.
+ * Addresses that have not answered us yet. Nothing shows that the node there wants what we send, so
+ * it gets little: at first contact room for an answer and a question of ours, later as much as it
+ * sent, and nothing unprompted. All we remember is who contacted us.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "overlay_internal.h"
 
-/* Percent of the bytes that came in. */
+/* Percent of the received bytes. */
 #define FIRST_CONTACT 210
 #define AFTERWARDS 110
 
 struct ov_stranger {
-	/* of the source, keyed; a chance collision costs one of them its first contact */
+	/* keyed hash of the source; a chance collision costs one of the two its first contact */
 	uint64_t id;
 	uint32_t next; /* of the same hash */
 	bool asked; /* the last thing sent after first contact was a question: an answer is due */
@@ -43,7 +43,7 @@ struct ov_allowance
 overlay_strangers_came(struct ov_strangers *t, const struct peel_addr *from, size_t len)
 {
 	struct peel_addr source = peel_addr_sender(from);
-	uint64_t id = peel_addr_hash(&source, 5, t->seed) | 1; /* 0 is an empty entry */
+	uint64_t id = peel_addr_hash(&source, 5, t->seed) | 1; /* 0 marks an empty entry */
 	uint32_t slot;
 
 	PEEL_CHAIN_FOREACH (slot, &t->by_id, id >> 32) {

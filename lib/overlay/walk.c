@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Finding peers: addresses told by others are asked one by one, known peers are asked for more,
- * bootstrap servers when there is nobody. Source: protocol sections 8.2 (3, 4), 8.4, 8.6.
+ * Finding peers: ask the addresses that others told us one by one, ask known peers for more, and
+ * ask bootstrap servers if there is nobody else. Source: protocol sections 8.2 (3, 4), 8.4, 8.6.
  */
 #include "overlay_internal.h"
 
@@ -11,7 +11,7 @@
 #define BOOTSTRAP_CHANCE 13 /* of 256: a bootstrap server rather than a known peer */
 #define BOOTSTRAP_FIRST_MS 5000
 #define BOOTSTRAP_INTERVAL_MS 30000
-/* With enough peers nothing needs to be found, but flags, public address and NAT mappings must stay
+/* With enough peers nothing new is needed, but flags, public address and NAT mappings must stay
  * fresh. */
 #define REFRESH_MS 10000
 
@@ -76,7 +76,7 @@ overlay_walk_offer(struct peel_overlay *ov, enum peel_community c, const struct 
 	if (!peel_addr_usable(addr) || !has_family(ov, addr->family) || overlay_is_self(ov, addr) ||
 		overlay_is_bootstrap(ov, addr))
 		return;
-	/* A stranger on the Internet must not make us probe the network we are in. */
+	/* A stranger on the Internet must not make us probe our own network. */
 	if (peel_addr_is_local(addr) && !local_ok)
 		return;
 	if (known(ov, w, addr) || overlay_peers_member_at(&ov->peers, addr, c) != NULL)
@@ -88,7 +88,7 @@ overlay_walk_offer(struct peel_overlay *ov, enum peel_community c, const struct 
 	w->n++;
 }
 
-/* Another address family of the responder: reachable once its other interface expects us. */
+/* The responder's address in another family: reachable once its other interface expects us. */
 static void
 offer_other_family(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
 	const struct peel_intro_response *m)
@@ -122,7 +122,7 @@ overlay_walk_response(struct peel_overlay *ov, enum peel_community c, const stru
 		overlay_walk_offer(ov, c, lan, intro_new, local_ok);
 		overlay_walk_offer(ov, c, wan, intro_new, local_ok);
 	} else if (!peel_addr_is_none(lan)) {
-		/* Behind our own NAT: that is where local addresses make sense. */
+		/* Local addresses make sense only behind our own NAT. */
 		overlay_walk_offer(ov, c, lan, intro_new, overlay_in_local_network(ov));
 	} else {
 		struct peel_addr at_lan = ov->conf.lan;
@@ -146,7 +146,8 @@ ask_walkable(struct peel_overlay *ov, enum peel_community c)
 		uint32_t slot = peel_random_below(ov->conf.env, w->n);
 		struct ov_walkable e = w->entry[slot];
 
-		/* Out in any case: the answer makes it a peer, silence is not asked again. */
+		/* Remove it in any case: an answer makes it a peer, and a silent address is not
+		 * asked again. */
 		take_out(ov, w, slot);
 		if (overlay_peers_member_at(&ov->peers, &e.addr, c) == NULL &&
 			overlay_intro_send(ov, c, &e.addr, e.new_style, PEEL_ASK_WALK, SIZE_MAX) >
@@ -170,7 +171,7 @@ ask_peer(struct peel_overlay *ov, enum peel_community c)
 	return true;
 }
 
-/* Everybody, with growing pauses at first, so that a network just started comes together
+/* Ask all of them, with growing pauses at first, so that a newly started network comes together
  * quickly. */
 static void
 bootstrap(struct peel_overlay *ov, enum peel_community c, uint64_t now)
