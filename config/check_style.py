@@ -12,8 +12,8 @@ MAX_FUNCTION = 100
 # Where cells pass: folders, and the files of a port that a packet sees on its way.
 HOT = ("lib/datapath/", "lib/policy/", "lib/rcu/", "lib/route/", "lib/wire/", "drivers/aead/",
        *(f"drivers/port/ethdev/{name}.c"
-         for name in ("arp", "endpoint", "ethdev_frame", "ethdev_rx", "ethdev_tx", "ethdev_udp", "frag", "frag_tx", "icmp", "ip", "ip4", "ip6",
-                      "nd", "neigh")),
+         for name in ("arp", "endpoint", "ethdev_frame", "ethdev_rx", "ethdev_tx", "ethdev_udp", "frag",
+                      "frag_tx", "icmp", "ip", "ip4", "ip6", "nd", "neigh")),
        *(f"drivers/port/socket/{name}.c" for name in ("socket_rx", "socket_tx")))
 # What allocates, locks, asks the kernel, prints or waits.
 FORBIDDEN = re.compile(r"(?<![.>])\b("

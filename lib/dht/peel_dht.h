@@ -123,7 +123,7 @@ int peel_dht_connect_peer(struct peel_dht *dht, const uint8_t mid[PEEL_MID_LEN],
 /* ---- what is kept up ------------------------------------------------------------------------- */
 
 /** Store from the next tick on, and again every 30 minutes, until withdrawn; after a failure, a
- * minute later. @param id  for peel_dht_withdraw(). 0, -EMSGSIZE, -ENOSPC (1,024 at a time). */
+ * minute later. @p id is for peel_dht_withdraw(). 0, -EMSGSIZE, -ENOSPC (1,024 at a time). */
 int peel_dht_publish(struct peel_dht *dht, const uint8_t key[PEEL_DHT_KEY_LEN],
 	struct peel_span data, uint32_t version, uint32_t *id) PEEL_MUST_USE;
 /** Others keep it for up to an hour. Unknown ids are ignored. */
