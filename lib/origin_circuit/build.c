@@ -38,7 +38,7 @@ attempt(struct peel_origin_circuits *t, struct origin_circuit *tn, uint8_t x_pub
 	if (b->n_tried < TRIES_MAX)
 		memcpy(b->tried[b->n_tried++], b->target.pk, PEEL_PK_LEN);
 	b->identifier = peel_random_u16(t->env);
-	b->due_ms = now_ms(t) + (uint64_t)t->conf.settings.next_hop_timeout * 1000;
+	b->due_ms = origin_now(t) + (uint64_t)t->conf.settings.next_hop_timeout * 1000;
 	return peel_handshake_start(t->env, b->x_secret, x_public);
 }
 
@@ -176,7 +176,7 @@ become_ready(struct peel_origin_circuits *t, struct origin_circuit *tn)
 		flags |= PEEL_PATH_INTRODUCTION;
 	origin_build_free(tn);
 	tn->state = PEEL_ORIGIN_READY;
-	tn->active_ms = now_ms(t);
+	tn->active_ms = origin_now(t);
 	peel_path_set_flags(t->conf.paths, tn->path, flags);
 	count(t, PEEL_OWN_READY);
 	if (tn->pooled)

@@ -160,13 +160,13 @@ origin_first_failed(struct peel_origin_circuits *t, const uint8_t pk[PEEL_PK_LEN
 	struct failed *f = &t->failed[t->failed_at++ % FAILED_MAX];
 
 	memcpy(f->pk, pk, PEEL_PK_LEN);
-	f->until_ms = now_ms(t) + FAILED_MS;
+	f->until_ms = origin_now(t) + FAILED_MS;
 }
 
 static bool
 failed_lately(const struct peel_origin_circuits *t, const uint8_t *pk)
 {
-	uint64_t now = now_ms(t);
+	uint64_t now = origin_now(t);
 
 	/* Newest first: once one has expired, so have all older ones. */
 	for (uint64_t i = t->failed_at; i > 0 && t->failed_at - i < FAILED_MAX; i--) {
@@ -196,6 +196,14 @@ uses(const struct peel_origin_circuits *t, const struct origin_circuit *tn, cons
 	return n;
 }
 
+/* What speaks against a first hop. Each of these outweighs all before it, and the number of
+ * circuits that use the node already, which counts one each. */
+enum against {
+	AGAINST_FAILED_LATELY = 1 << 24,
+	AGAINST_MAY_BE_LAST = 1 << 25,
+	AGAINST_LEADS_NOWHERE = 1 << 26,
+};
+
 /* The best of @p n, at random among equals. 0 or -EAGAIN. */
 static int
 pick_first(struct peel_origin_circuits *t, const struct origin_circuit *tn,
@@ -217,14 +225,16 @@ pick_first(struct peel_origin_circuits *t, const struct origin_circuit *tn,
 
 		if (target_excluded(t, tn, &list[i]) || (!leads_on && only_we_know_ends(tn)))
 			continue;
-		uint32_t past = uses(t, tn, list[i].pk) +
-				((list[i].flags & PEEL_FLAG_EXIT_BT) != 0) +
-				(failed_lately(t, list[i].pk) ? 1u << 24 : 0);
-		uint32_t score = (chance ? 0 : past) +
-				 (keep_exits && may_be_last(tn, &list[i]) ? 1u << 25 : 0);
+		uint32_t score = 0;
 
-		score += leads_on ? 0 : 1u << 26;
-
+		if (!chance)
+			score += uses(t, tn, list[i].pk) +
+				 ((list[i].flags & PEEL_FLAG_EXIT_BT) != 0) +
+				 (failed_lately(t, list[i].pk) ? AGAINST_FAILED_LATELY : 0);
+		if (keep_exits && may_be_last(tn, &list[i]))
+			score += AGAINST_MAY_BE_LAST;
+		if (!leads_on)
+			score += AGAINST_LEADS_NOWHERE;
 		if (score < best) {
 			best = score;
 			equals = 0;

@@ -78,7 +78,7 @@ static void
 fill_info(const struct peel_origin_circuits *t, const struct origin_circuit *tn,
 	struct peel_origin_info *out)
 {
-	uint64_t now = now_ms(t);
+	uint64_t now = origin_now(t);
 
 	*out = (struct peel_origin_info){
 		.type = (enum peel_origin_type)tn->type,

@@ -16,7 +16,7 @@ origin_silent(const struct peel_origin_circuits *t, const struct origin_circuit 
 	uint64_t limit = (uint64_t)t->conf.settings.next_hop_timeout * 1000;
 
 	return tn->silent_ms != 0 &&
-	       now_ms(t) - tn->silent_ms > (limit < PONG_MS ? limit : PONG_MS);
+	       origin_now(t) - tn->silent_ms > (limit < PONG_MS ? limit : PONG_MS);
 }
 
 /* Nothing answers at a rendezvous point before the circuits are joined, and the other end keeps a
@@ -34,7 +34,7 @@ origin_pings(const struct peel_origin_circuits *t, const struct origin_circuit *
 void
 origin_ping_later(struct peel_origin_circuits *t, struct origin_circuit *tn)
 {
-	tn->ping_ms = now_ms(t) + PING_MS;
+	tn->ping_ms = origin_now(t) + PING_MS;
 }
 
 /* The rhythm that the end of one of py-ipv8's circuits sees. But py-ipv8 pings all its circuits at
@@ -42,7 +42,7 @@ origin_ping_later(struct peel_origin_circuits *t, struct origin_circuit *tn)
 void
 origin_ping_begin(struct peel_origin_circuits *t, struct origin_circuit *tn)
 {
-	tn->ping_ms = now_ms(t) + 1 + peel_random_below(t->env, PING_MS);
+	tn->ping_ms = origin_now(t) + 1 + peel_random_below(t->env, PING_MS);
 }
 
 void
@@ -54,7 +54,7 @@ origin_ping(struct peel_origin_circuits *t, struct origin_circuit *tn)
 	if (peel_identifier_build(msg, sizeof(msg), PEEL_MSG_PING, tn->ping_identifier) < 0 ||
 		origin_seal(t, tn, msg, sizeof(msg)) != 0)
 		return;
-	tn->ping_sent_ms = now_ms(t);
+	tn->ping_sent_ms = origin_now(t);
 	if (tn->silent_ms == 0)
 		tn->silent_ms = tn->ping_sent_ms;
 }
@@ -85,7 +85,7 @@ origin_pong_received(
 	/* The first answer clears ping_sent_ms: a second one means nothing. */
 	if (tn->ping_sent_ms == 0 || identifier != tn->ping_identifier)
 		return refuse(t, PEEL_CONTROL_UNKNOWN);
-	tn->rtt_ms = (uint32_t)(now_ms(t) - tn->ping_sent_ms);
+	tn->rtt_ms = (uint32_t)(origin_now(t) - tn->ping_sent_ms);
 	if (tn->rtt_ms == 0)
 		tn->rtt_ms = 1; /* 0 means "none yet" */
 	tn->ping_sent_ms = 0;

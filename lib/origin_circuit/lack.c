@@ -69,7 +69,7 @@ peel_origin_pool(
 	const struct peel_origin_circuits *t, unsigned int hops, struct peel_origin_pool *out)
 {
 	const struct pool *p = hops <= PEEL_HOPS_MAX ? &t->pool[hops] : NULL;
-	uint64_t now = now_ms(t);
+	uint64_t now = origin_now(t);
 
 	if (p == NULL || !p->wanted)
 		return -ENOENT;

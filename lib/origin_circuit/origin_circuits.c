@@ -53,7 +53,7 @@ peel_origin_new(const struct peel_origin_conf *conf, struct peel_origin_circuits
 		peel_origin_free(t);
 		return -ENOMEM;
 	}
-	peel_bucket_init(&t->verify, VERIFY_PER_SECOND, now_ms(t));
+	peel_bucket_init(&t->verify, VERIFY_PER_SECOND, origin_now(t));
 	*out = t;
 	return 0;
 }
@@ -127,7 +127,7 @@ origin_add(struct peel_origin_circuits *t, struct origin_circuit *tn, const stru
 		return ret;
 	tn->id = peel_origin_make_id(tn->path, peel_path_generation(t->conf.paths, tn->path));
 	tn->route = PEEL_NONE;
-	tn->begun_ms = tn->active_ms = now_ms(t);
+	tn->begun_ms = tn->active_ms = origin_now(t);
 	tn->index = t->n;
 	t->list[t->n++] = tn;
 	t->by_path[tn->path] = tn;
@@ -177,7 +177,7 @@ origin_close(struct peel_origin_circuits *t, struct origin_circuit *tn, enum pee
 	if (reason != 0 && tn->n_hops > 0)
 		origin_destroy_send(t, tn, reason);
 	/* Nothing useful can still arrive on a circuit that was never complete. */
-	tn->close_ms = now_ms(t) + (tn->state == PEEL_ORIGIN_READY ? grace_ms : 0);
+	tn->close_ms = origin_now(t) + (tn->state == PEEL_ORIGIN_READY ? grace_ms : 0);
 	tn->state = PEEL_ORIGIN_CLOSING;
 	peel_path_set_flags(t->conf.paths, tn->path,
 		peel_path_flags(path_of(t, tn)) & (uint8_t)~PEEL_PATH_READY);

@@ -27,12 +27,12 @@ origin_destroy(struct peel_origin_circuits *t, const struct peel_addr *from, con
 		memcmp(frame.pk.p, tn->hop[0].pk, PEEL_PK_LEN) != 0)
 		return refuse(t, PEEL_DESTROY_REFUSED);
 	/* Any node that sees id and key on the wire can make us verify. */
-	if (!peel_bucket_take(&t->verify, VERIFY_PER_SECOND, VERIFY_PER_SECOND, 1, now_ms(t)))
+	if (!peel_bucket_take(&t->verify, VERIFY_PER_SECOND, VERIFY_PER_SECOND, 1, origin_now(t)))
 		return refuse(t, PEEL_CONTROL_RATE);
 	if (!peel_signed_verify(&frame))
 		return refuse(t, PEEL_BAD_SIGNATURE);
 	count(t, PEEL_DESTROY_RECEIVED);
-	if (now_ms(t) - tn->begun_ms < FAILED_MS)
+	if (origin_now(t) - tn->begun_ms < FAILED_MS)
 		origin_first_failed(t, tn->hop[0].pk);
 	origin_close(t, tn, PEEL_ORIGIN_END_DESTROYED, 0);
 	return 0;
@@ -63,15 +63,15 @@ peel_origin_close(struct peel_origin_circuits *t, peel_origin_id id)
 unsigned int
 peel_origin_shutdown(struct peel_origin_circuits *t)
 {
-	uint64_t until_ms = now_ms(t) + SHUTDOWN_MS;
+	uint64_t until_ms = origin_now(t) + SHUTDOWN_MS;
 	unsigned int n = 0;
 
 	for (unsigned int hops = 0; hops <= PEEL_HOPS_MAX; hops++)
 		t->pool[hops].wanted = false;
 	while (t->n > 0) {
 		struct origin_circuit *tn = t->list[t->n - 1];
-		bool tell =
-			tn->n_hops > 0 && tn->state != PEEL_ORIGIN_CLOSING && now_ms(t) <= until_ms;
+		bool tell = tn->n_hops > 0 && tn->state != PEEL_ORIGIN_CLOSING &&
+			    origin_now(t) <= until_ms;
 
 		n += tell;
 		origin_close(t, tn, PEEL_ORIGIN_END_CLOSED, tell ? PEEL_DESTROY_SHUTDOWN : 0);

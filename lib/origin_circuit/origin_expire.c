@@ -154,7 +154,7 @@ due(const struct peel_origin_circuits *t, const struct origin_circuit *tn, uint6
 uint64_t
 peel_origin_tick(struct peel_origin_circuits *t)
 {
-	uint64_t now = now_ms(t);
+	uint64_t now = origin_now(t);
 
 	/* Backwards, as removing a circuit moves the last one to its place. */
 	for (uint32_t i = t->n; i-- > 0;)

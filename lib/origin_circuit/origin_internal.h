@@ -121,7 +121,7 @@ struct peel_origin_circuits {
 };
 
 static inline uint64_t
-now_ms(const struct peel_origin_circuits *t)
+origin_now(const struct peel_origin_circuits *t)
 {
 	return peel_now_ms(t->env);
 }
@@ -129,7 +129,7 @@ now_ms(const struct peel_origin_circuits *t)
 static inline uint32_t
 now_s(const struct peel_origin_circuits *t)
 {
-	return (uint32_t)(now_ms(t) / 1000);
+	return (uint32_t)(origin_now(t) / 1000);
 }
 
 static inline void

@@ -44,7 +44,7 @@ back_off(struct peel_origin_circuits *t, unsigned int hops)
 	struct pool *p = &t->pool[hops];
 	bool lacking = origin_lack(&p->stock, hops) != PEEL_ORIGIN_LACK_NOTHING;
 	uint32_t most = lacking ? BACKOFF_LACK_MS : BACKOFF_MAX_MS;
-	uint64_t now = now_ms(t);
+	uint64_t now = origin_now(t);
 
 	if (now < p->retry_ms)
 		return; /* one of several that failed together */
@@ -85,7 +85,7 @@ fill(struct peel_origin_circuits *t, unsigned int hops)
 
 	if (n < wanted && is_doubtful(t, hops))
 		wanted = origin_pool_members(t, hops, PEEL_ORIGIN_EXTENDING) > 0 ? n : n + 1;
-	for (; n < wanted && now_ms(t) >= p->retry_ms; n++) {
+	for (; n < wanted && origin_now(t) >= p->retry_ms; n++) {
 		if (origin_begin(t, &spec, true, &tn) != 0)
 			return;
 	}
@@ -154,7 +154,7 @@ void
 origin_pool_ended(
 	struct peel_origin_circuits *t, const struct origin_circuit *tn, enum peel_origin_end why)
 {
-	bool young = now_ms(t) - tn->begun_ms < YOUNG_MS;
+	bool young = origin_now(t) - tn->begun_ms < YOUNG_MS;
 
 	if (why == PEEL_ORIGIN_END_FAILED || (why != PEEL_ORIGIN_END_CLOSED && young))
 		back_off(t, tn->goal);
