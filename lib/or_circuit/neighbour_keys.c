@@ -9,15 +9,15 @@
 #define MAGIC "LibNaCLPK:"
 #define MAGIC_LEN (PEEL_PK_LEN - sizeof(((struct key *)0)->tail))
 
-/* Under a secret seed: strangers choose these keys. The X25519 half is enough to spread them. */
+/* With a secret seed, as strangers choose these keys. Hashing the X25519 half is enough. */
 static uint64_t
 hash_of(const struct keys *k, const uint8_t *tail)
 {
 	return peel_hash_bytes(tail, PEEL_X_LEN, k->seed);
 }
 
-/* Called when every entry is in use, so that all of them are linked again. Without memory for more
- * chains, the old ones serve. */
+/* Called when all entries are in use, so that all of them get linked again. Without memory for more
+ * chains, the old ones remain. */
 static int
 grow(struct keys *k)
 {

@@ -246,7 +246,7 @@ or_in_use(struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid
 	uint32_t others[PEEL_ROUTE_SAME_CID_MAX];
 	const struct pending *p = pending_get(c, cid); /* at most one has this id */
 
-	/* Honest ids are random: so many with one id are somebody's attempt to hide behind it. */
+	/* Honest ids are random: this many circuits with one id mean an attempt to hide. */
 	if (peel_routes_of_cid(c->conf.routes, cid, others) == PEEL_ROUTE_SAME_CID_MAX)
 		return true;
 	if (p != NULL && peel_addr_equal(&p->addr, from))
@@ -278,14 +278,14 @@ or_remove(struct peel_or_circuits *c, struct or_circuit *ci)
 	or_settle(c, ci);
 	ci->removing = true;
 	c->n_removing++;
-	if (partner != NULL) { /* ends with it, and so waits in no queue */
+	if (partner != NULL) { /* ends with its partner, and so waits in no queue */
 		partner->removing = true;
 		c->n_removing++;
 	}
 	or_delay(c, ci, DELAY_REMOVE);
 }
 
-/* Workers find it no more. */
+/* From now on, workers do not find it. */
 static void
 unpublish(struct peel_or_circuits *c, struct or_circuit *ci)
 {
@@ -318,7 +318,7 @@ or_end(struct peel_or_circuits *c, struct or_circuit *ci)
 	struct or_circuit *both[] = {ci, or_partner(c, ci)};
 	struct or_circuit before[2];
 
-	/* Neither session may go while the other one's route leads to it. */
+	/* Neither session may be freed while the other one's route leads to it. */
 	for (int i = 0; i < 2 && both[i] != NULL; i++)
 		unpublish(c, both[i]);
 	for (int i = 0; i < 2 && both[i] != NULL; i++) {

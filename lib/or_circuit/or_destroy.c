@@ -23,9 +23,9 @@ allowed(const struct peel_or_circuits *c, uint32_t route, const uint8_t *pk)
 }
 
 /*
- * The route this neighbour may destroy. Ids are the neighbours' choice, so the same one can be in
- * use by several; when one key has it twice (from two of its addresses), the source address tells
- * them apart.
+ * The route that this neighbour may destroy. Neighbours choose their ids, so several may use the
+ * same one. If one key has it twice (from two of its addresses), the source address tells the
+ * routes apart.
  */
 static uint32_t
 find_route(const struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid,

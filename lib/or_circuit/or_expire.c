@@ -37,7 +37,7 @@ static void
 note_activity(const struct peel_or_circuits *c, struct or_circuit *ci, const struct peel_session *s)
 {
 	const uint32_t *direction[] = {&s->forward.last_seen_s, &s->backward.last_seen_s};
-	/* What comes out of an exit does not keep it alive; of others, either direction does. */
+	/* Backward traffic does not keep an exit alive; either direction keeps others alive. */
 	unsigned int n = ci->kind == KIND_EXIT ? 1 : 2;
 	uint32_t now = now_s(c);
 

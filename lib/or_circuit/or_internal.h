@@ -26,7 +26,7 @@ enum kind {
 	KIND_FREE,
 	KIND_EXIT,
 	KIND_RELAY,
-	KIND_RENDEZVOUS, /* joined to another one that ended here */
+	KIND_RENDEZVOUS, /* joined to another circuit that ended here */
 };
 
 /* What waits for remove_tunnel_delay: one queue each, ordered by time. */
@@ -66,7 +66,7 @@ struct or_circuit {
 		} pool; /* while unproved, when it can be neither a relay nor being removed */
 	};
 	uint32_t serial;	 /* of this array entry: detects its reuse */
-	uint32_t session;	 /* of free entries: the link to the next one */
+	uint32_t session;	 /* in a free entry: the link to the next one */
 	uint32_t endpoint;	 /* outside endpoint of the exit, 0: none */
 	uint32_t cid[N_SIDES];	 /* cid[NEXT], route[NEXT] and key[NEXT] of relays only */
 	uint32_t route[N_SIDES]; /* EXIT or FORWARD; BACKWARD */
@@ -84,7 +84,7 @@ struct or_circuit {
 	bool removing : 1;
 	bool exit_open : 1; /* exit_gone not called yet */
 	bool introduction : 1;
-	bool exited : 1; /* something has left through it: it stays an exit */
+	bool exited : 1; /* something has left through it, so it stays an exit */
 };
 _Static_assert(sizeof(struct or_circuit) == 80, "counted in README.md");
 
@@ -121,7 +121,7 @@ struct offers {
 
 void or_offers_init(struct offers *o);
 void or_offers_fini(struct offers *o);
-/* An empty one, or PEEL_NONE: out of memory. */
+/* An empty offer, or PEEL_NONE when out of memory. */
 uint32_t or_offer_new(struct offers *o);
 void or_offer_end(struct offers *o, uint32_t offer);
 
@@ -142,7 +142,7 @@ struct keys {
 
 int or_keys_init(struct keys *k, const struct peel_env *env) PEEL_MUST_USE;
 void or_keys_fini(struct keys *k);
-/* Index with one more reference, or PEEL_NONE: out of memory. */
+/* Index of the key, with one more reference, or PEEL_NONE when out of memory. */
 uint32_t or_keys_get(struct keys *k, const uint8_t pk[PEEL_PK_LEN]);
 void or_keys_put(struct keys *k, uint32_t key);
 bool or_keys_equal(const struct keys *k, uint32_t key, const uint8_t pk[PEEL_PK_LEN]);
@@ -220,7 +220,7 @@ struct peel_or_circuits {
 	struct pending *pending;
 	struct peel_slots pending_slots;
 	struct peel_chains pending_chains;
-	/* all have the same life, so their age is the order of their ends */
+	/* all live equally long, so the oldest ends first */
 	struct peel_queue pending_queue;
 	uint32_t pending_serial;
 
@@ -282,7 +282,7 @@ int or_map_session(struct peel_or_circuits *c, struct or_circuit *ci) PEEL_MUST_
 /* NULL: none with that session and generation. */
 struct or_circuit *or_by_session(
 	const struct peel_or_circuits *c, uint32_t session, uint32_t generation);
-/* The circuit of a route, and which of its sides that is. NULL: another library's. */
+/* The circuit of a route, and which of its sides the route is. NULL: another library's. */
 struct or_circuit *or_by_route(const struct peel_or_circuits *c, uint32_t slot, enum side *side);
 /* The neighbour on a side. */
 const struct peel_addr *or_addr(
@@ -351,11 +351,11 @@ int or_destroy(
 /* Send destroy to the neighbour on a side. */
 void or_destroy_send(
 	struct peel_or_circuits *c, const struct or_circuit *ci, enum side side, uint16_t reason);
-/* Tell whoever is beyond us, seen from a side: the next hop, or the previous one of the circuit it
- * is joined to. @return how many were told. */
+/* Send destroy to the neighbour beyond us, seen from a side: the next hop, or the previous hop of
+ * the circuit that it is joined to. @return how many were sent. */
 unsigned int or_destroy_beyond(
 	struct peel_or_circuits *c, const struct or_circuit *ci, enum side side, uint16_t reason);
-/* The same, and the previous hop. */
+/* The same, and also to the previous hop. */
 unsigned int or_destroy_all(
 	struct peel_or_circuits *c, const struct or_circuit *ci, uint16_t reason);
 

@@ -65,7 +65,7 @@ n_unproved(const struct peel_or_circuits *c)
 	return c->pool[STRANGER].n + c->pool[NEIGHBOUR].n;
 }
 
-/* As the protocol counts: an exit and a joined circuit one, a relayed circuit two. */
+/* Counts as the protocol does: an exit or a joined circuit is one, a relayed circuit two. */
 static uint64_t
 places_taken(const struct peel_or_circuits *c)
 {

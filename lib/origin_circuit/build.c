@@ -110,7 +110,7 @@ origin_ask(struct peel_origin_circuits *t, struct origin_circuit *tn)
 }
 
 /* A hop that spoils its circuits would otherwise remain the least used one, and so always be chosen
- * next. */
+ * first. */
 static void
 blame(struct peel_origin_circuits *t, const struct origin_circuit *tn)
 {

@@ -227,7 +227,7 @@ void origin_destroy_send(
 
 /* Begin the circuits that the pools lack. */
 void origin_pools(struct peel_origin_circuits *t);
-/* When to check the pools again, at the latest: whether something wanted is still missing. */
+/* When to check the pools again at the latest: sooner while circuits are missing. */
 uint64_t origin_pools_due(const struct peel_origin_circuits *t, uint64_t now);
 void origin_pool_ready(struct peel_origin_circuits *t, const struct origin_circuit *tn);
 void origin_pool_ended(

@@ -147,9 +147,8 @@ enum peel_origin_lack {
 
 struct peel_origin_pool {
 	unsigned int hops;
-	uint32_t wanted, ready,
-		extending;	    /* number of circuits, without those about to be replaced */
-	enum peel_origin_lack lack; /* NOTHING while at least one is ready */
+	uint32_t wanted, ready, extending; /* circuits, without those about to end */
+	enum peel_origin_lack lack;	   /* NOTHING while at least one is ready */
 	uint32_t relays, exits,
 		networks;  /* known when circuits were last missing; at most 64 are sampled */
 	uint32_t pause_ms; /* until the next one is begun */
