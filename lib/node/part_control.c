@@ -160,7 +160,7 @@ node_start_control(struct peel_node *node)
 		rc = peel_dht_new(&dc, &node->dht);
 	if (rc == 0 && conf->public_address.family != PEEL_FAMILY_NONE)
 		peel_dht_address(node->dht, &conf->public_address);
-	/* Whoever is asked to extend to us finds us by our member id, also behind a NAT. */
+	/* A node that is asked to extend to us finds us by our member id, even behind a NAT. */
 	if (rc == 0)
 		peel_dht_store_peer(node->dht, (conf->tunnel.peer_flags & PEEL_FLAG_RELAY) != 0);
 	if (rc == 0)

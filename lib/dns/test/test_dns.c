@@ -290,7 +290,7 @@ test_dropped_aaaa_delays_nobody(void **state)
 	configure(w, DROPS_AAAA, DROPS_AAAA);
 	assert_true(resolve(w, "both.test") < TIMEOUT_MS / 2);
 	expect_text(w, "192.0.2.1:0");
-	run_for(w, 2 * TIMEOUT_MS); /* what is left of it ends, and nobody is called again */
+	run_for(w, 2 * TIMEOUT_MS); /* the rest of it ends, without another callback */
 	assert_int_equal(w->answers, 1);
 }
 
@@ -394,7 +394,7 @@ test_nobody_answers(void **state)
 	configure(w, DROPS_ALL, DROPS_ALL);
 	resolve(w, "slow.test");
 	assert_int_equal(w->result, PEEL_DNS_FAILED);
-	/* Names that nobody answers say nothing about a resolver that answers others. */
+	/* Unanswered names say nothing about a resolver that answers others. */
 	w->r[0].habit = ANSWERS;
 	assert_true(resolve(w, "both.test") < TIMEOUT_MS / 2);
 }
@@ -470,7 +470,7 @@ write_hosts(const struct world *w, const char *text, unsigned int n_more)
 	fclose(file);
 }
 
-/* Nobody else is asked. */
+/* No other resolver is asked. */
 static void
 with_hosts(struct world *w, const char *text, unsigned int n_more)
 {

@@ -111,8 +111,7 @@ look(enum http_parser_type type, const void *text, size_t len, struct seen *s)
 	return s->complete;
 }
 
-/* What is accepted is one GET without a body to whoever reads it, and is accepted again as it
- * is. */
+/* What is accepted is one GET without a body to any reader, and is accepted again unchanged. */
 static void
 ask(const void *request, size_t len)
 {

@@ -373,8 +373,7 @@ test_names_without_end(void **state)
 	assert_true(100 * honest_served(*state, "fast", 2) >= 95 * HONEST);
 }
 
-/* Circuits are cheap: 200 new ones a second ask for eight names each that nobody answers, and are
- * gone. */
+/* Circuits are cheap: 200 new ones per second ask for eight unanswerable names each, and vanish. */
 static void
 test_circuits_come_and_go(void **state)
 {
@@ -429,8 +428,7 @@ test_datagrams_of_strangers(void **state)
 		assert_true(w->sent[ATTACKERS + round] > 0);
 }
 
-/* Places of a circuit: half as many after each name that nobody answers, one more after each that
- * is. */
+/* Places of a circuit: half as many after each unanswered name, one more after each answer. */
 static void
 test_places_of_a_circuit(void **state)
 {

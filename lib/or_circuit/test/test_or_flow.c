@@ -91,7 +91,7 @@ prepare_created(struct flow *f, const uint8_t *want, size_t len, uint8_t *list, 
 	fail_msg("ephemeral key not in the file");
 }
 
-/* created is bit-exact but for the candidate list, which must open to the same under a better
+/* created is bit-exact except for the candidate list, which must open to the same under a better
  * salt. */
 static void
 check_created(struct flow *f, const struct packet *got, const uint8_t *want, size_t len,

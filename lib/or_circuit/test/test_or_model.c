@@ -130,7 +130,7 @@ model_any_rich(const struct peel_addr *asking)
 	return false;
 }
 
-/* At once, but for relays whose time as an exit is not over. */
+/* At once, except relays whose grace period as an exit is not over. */
 static void
 model_make_room(struct m_circuit *m)
 {

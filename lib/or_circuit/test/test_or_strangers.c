@@ -196,7 +196,7 @@ test_budgets_are_apart(void **state)
 	}
 	assert_in_range(accepted, 1900, 2100); /* 500 a second, and 500 at once */
 	assert_true(alive(n, &o));
-	/* Who has answered the overlay is no stranger either. */
+	/* A node that has answered the overlay is no stranger either. */
 	originator_init(&newcomer, other, 2);
 	while (forge(n) == 0)
 		;

@@ -123,7 +123,7 @@ int originator_hop(struct originator *o, const uint8_t *msg, size_t len);
 void exit_make(struct node *n, struct originator *o, uint32_t cid);
 /* A cell that the worker has opened. */
 void exit_use(struct node *n, const struct originator *o);
-/* Let it be extended to somebody who is not there: created is made up. @return the id towards
+/* Have it extended to a node that does not exist: created is made up. @return the id towards
  * it. */
 uint32_t relay_make(
 	struct node *n, struct originator *o, const uint8_t *next_pk, struct peel_addr next);

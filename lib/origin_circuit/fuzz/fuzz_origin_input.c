@@ -3,7 +3,7 @@
  */
 /*
  * A client with one circuit half built, driven by a list of operations taken from the input:
- * datagrams of strangers, answers of hops that are honest but for their candidate list, opened
+ * datagrams of strangers, answers of hops that are honest except in their candidate list, opened
  * messages, destroys, time, wishes. Whatever happens, paths, routes and sessions must agree with
  * what is said to be there.
  */

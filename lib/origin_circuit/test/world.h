@@ -55,7 +55,7 @@ struct relay {
 	size_t n_list;
 	unsigned int n_created, n_extends, n_destroys; /* it got */
 	uint16_t destroy_reason;
-	/* what arrived last at its end of a circuit, but for extend and ping */
+	/* what arrived last at its end of a circuit, except extend and ping */
 	uint8_t message[PEEL_DATAGRAM_MAX];
 	size_t message_len;
 	bool message_early;

@@ -199,7 +199,7 @@ test_replayed_request_does_not_move_a_peer(void **state)
 	/* p answers at home: nobody asks it elsewhere, so the thief has nothing to pass on to
 	 * it. */
 	assert_int_equal(net_n_received(m, PEEL_MSG_INTRO_REQUEST), 0);
-	/* Nor does it when p has been quiet but for its pongs. */
+	/* Nor does it when p has sent nothing but pongs. */
 	run_answering_pings(net, p, 60 * 1000);
 	check_address(net, p, &home);
 	net_free(net);

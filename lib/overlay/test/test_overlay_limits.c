@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Floods and full tables: limits per source and over all, who is kept and who is turned away.
+ * Floods and full tables: limits per source and in total, which nodes are kept and which are turned
+ * away.
  */
 #include <setjmp.h>
 #include <stdarg.h>

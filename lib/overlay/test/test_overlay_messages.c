@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Who is answered how: styles, introductions, walkable addresses, liveness messages.
+ * Which answer each node gets: styles, introductions, walkable addresses, liveness messages.
  */
 #include <errno.h>
 #include <setjmp.h>

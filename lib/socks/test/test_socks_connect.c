@@ -59,7 +59,7 @@ test_connect_all_at_once(void **state)
 	stop();
 }
 
-/* Who hangs up does not wait for an answer; who has said everything does. */
+/* A client that closes does not wait for an answer; a half-closed one does. */
 static void
 test_hung_up(void **state)
 {

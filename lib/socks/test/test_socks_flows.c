@@ -359,7 +359,7 @@ test_a_host_is_one_users(void **state)
 	}
 	assert_int_equal(used, 255);
 	assert_int_equal(shared, 50 * 4);
-	/* Who is silent makes room. */
+	/* A silent user makes room. */
 	for (int s = 0; s < 31; s++) {
 		clock_ms += 1000;
 		for (unsigned int i = 0; i < 12; i++) {

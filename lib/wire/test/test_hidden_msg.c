@@ -116,7 +116,7 @@ test_messages(void **state)
 	json_decref(file);
 }
 
-/* What the nodes of a recorded session said to one another, in cells and outside of them. */
+/* Messages that the nodes of a recorded session exchanged, in cells and as datagrams. */
 static void
 test_recorded_session(void **state)
 {
