@@ -9,11 +9,12 @@
 #define MAGIC "LibNaCLPK:"
 #define MAGIC_LEN (PEEL_PK_LEN - sizeof(((struct key *)0)->tail))
 
-/* With a secret seed, as strangers choose these keys. Hashing the X25519 half is enough. */
+/* With a secret seed, as strangers choose these keys, and over both halves, as they may choose many
+ * that share one. */
 static uint64_t
 hash_of(const struct keys *k, const uint8_t *tail)
 {
-	return peel_hash_bytes(tail, PEEL_X_LEN, k->seed);
+	return peel_hash_bytes(tail, sizeof(k->key->tail), k->seed);
 }
 
 /* Called when all entries are in use, so that all of them get linked again. Without memory for more
