@@ -33,14 +33,13 @@ run(int argc, char **argv)
 		s.arg = proxy;
 		proxy_print(proxy);
 		session_print_ready(&s);
+		if (session_run(&s) != 0 || !s.interrupted) /* the node failed */
+			rc = -EIO;
 	} else {
 		peel_log(PEEL_LOG_ERROR, "%s", why[0] != '\0' ? why : strerror(-rc));
-		proxy_close(proxy);
 	}
-	if ((session_run(&s) != 0 || !s.interrupted) && rc == 0) { /* the node failed */
-		rc = -EIO;
-		proxy_close(proxy);
-	}
+	if (rc != 0)
+		proxy_close(proxy); /* its listeners end with the loop */
 	session_close(&s);
 	proxy_free(proxy);
 	return rc == 0 ? EXIT_OK : EXIT_FAILED;
