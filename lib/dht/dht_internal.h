@@ -181,6 +181,7 @@ struct dht_request {
 	struct peel_dht_node to; /* of pings for others only the address is known */
 	bool live, any_key;
 	uint8_t expects; /* message id of the answer */
+	uint8_t n_false; /* answers so far whose signature was wrong */
 	uint32_t identifier;
 	uint32_t next; /* of the free ones */
 	uint64_t sent_ms, until_ms;

@@ -12,6 +12,9 @@
 
 #define PLACES (DHT_N_POOLS * DHT_POOL_SIZE)
 #define ANSWERS_PER_WINDOW 5000
+/* Who was asked may send any number of answers with a wrong signature. More than these are not
+ * checked, so that nobody uses up the window for the answers of all. */
+#define FALSE_ANSWERS_MAX 2
 #define WINDOW_MS 5000
 #define PING_TIMEOUT_MS 5000
 
@@ -103,9 +106,11 @@ dht_on_response(struct peel_dht *dht, const struct peel_addr *from, const struct
 		peel_stats_add(dht->conf.stats, PEEL_INTRO_UNSOLICITED, 1);
 		return 0;
 	}
-	if (!dht_window_take(&dht->verify_answers, ANSWERS_PER_WINDOW, WINDOW_MS, now))
+	if (r->n_false >= FALSE_ANSWERS_MAX ||
+		!dht_window_take(&dht->verify_answers, ANSWERS_PER_WINDOW, WINDOW_MS, now))
 		return dht_over_limit(dht);
 	if (!peel_signed_verify(s)) {
+		r->n_false++;
 		peel_stats_add(dht->conf.stats, PEEL_BAD_SIGNATURE, 1);
 		return -EBADMSG;
 	}

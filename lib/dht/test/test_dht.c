@@ -438,6 +438,34 @@ test_replayed_requests_spare_friends(void **state)
 	node_free(b);
 }
 
+/* Who was asked answers with wrong signatures: that costs its own request, and nobody else's. */
+static void
+test_false_answers_spare_others(void **state)
+{
+	struct node *a = node_new("alice"), *liar = node_new("bob"), *other = node_new("carol");
+	struct peel_addr a_addr = addr("192.0.2.10:8090"), liar_addr = addr("192.0.2.11:8090"),
+			 other_addr = addr("192.0.2.12:8090");
+
+	(void)state;
+	assert_int_equal(peel_dht_ping(a->dht, &liar_addr, count, a, 1), 0);
+	assert_int_equal(feed_sent(liar, a, &a_addr), 0);
+	assert_int_equal(peel_dht_ping(a->dht, &other_addr, count, a, 2), 0);
+	assert_int_equal(feed_sent(other, a, &a_addr), 0);
+	liar->sent[liar->sent_len - 1] ^= 1;
+	for (int i = 0; i < 6000; i++)
+		(void)feed_sent(a, liar, &liar_addr);
+	assert_in_range(peel_stats_get(&a->stats, PEEL_BAD_SIGNATURE), 1, 10);
+	assert_int_equal(feed_sent(a, other, &other_addr), 0);
+	assert_int_equal(a->n_answered, 1);
+	assert_int_equal(a->tokens, 2);
+	a->now += 5000;
+	peel_dht_tick(a->dht);
+	assert_int_equal(a->n_silent, 1);
+	node_free(a);
+	node_free(liar);
+	node_free(other);
+}
+
 int
 main(void)
 {
@@ -451,6 +479,7 @@ main(void)
 		cmocka_unit_test(test_table_of_pings_is_bounded),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_replayed_requests_spare_friends),
+		cmocka_unit_test(test_false_answers_spare_others),
 	};
 
 	if (peel_keys_init() != 0)
