@@ -257,3 +257,43 @@ peel_dht_value_begin_signed(struct peel_writer *w, struct peel_span data, uint32
 	peel_write_u32(w, version);
 	peel_write_varlen(w, pk, PEEL_PK_LEN);
 }
+
+/* ---- introduction points, section 21.8 ------------------------------------------------------- */
+
+/* Keys are stored without what they all begin with, as a value must be short. */
+#define MAGIC "LibNaCLPK:"
+#define MAGIC_LEN (sizeof(MAGIC) - 1)
+#define BARE_LEN (PEEL_PK_LEN - MAGIC_LEN)
+
+static void
+read_bare_pk(struct peel_reader *r, uint8_t pk[PEEL_PK_LEN])
+{
+	struct peel_span bare = peel_read_varlen(r);
+
+	r->bad |= bare.len != BARE_LEN;
+	if (r->bad)
+		return;
+	memcpy(pk, MAGIC, MAGIC_LEN);
+	memcpy(pk + MAGIC_LEN, bare.p, BARE_LEN);
+}
+
+int
+peel_dht_introduction_parse(struct peel_span data, struct peel_dht_introduction *out)
+{
+	struct peel_reader r = peel_reader_init(data.p, data.len);
+
+	out->address = peel_read_ip_address(&r);
+	out->last_seen = peel_read_u32(&r);
+	read_bare_pk(&r, out->pk);
+	read_bare_pk(&r, out->seeder_pk);
+	return r.bad || out->address.port == 0 ? -EBADMSG : 0;
+}
+
+void
+peel_dht_introduction_write(struct peel_writer *w, const struct peel_dht_introduction *m)
+{
+	peel_write_ip_address(w, &m->address);
+	peel_write_u32(w, m->last_seen);
+	peel_write_varlen(w, m->pk + MAGIC_LEN, BARE_LEN);
+	peel_write_varlen(w, m->seeder_pk + MAGIC_LEN, BARE_LEN);
+}

@@ -146,6 +146,20 @@ struct peel_dht_value {
 	struct peel_span signature; /* 64 bytes, NOT verified here */
 };
 
+/** What is stored under an info hash: where to ask for a seeder, section 21.8. */
+struct peel_dht_introduction {
+	struct peel_addr address;	/* of the introduction point */
+	uint32_t last_seen;		/* time in seconds */
+	uint8_t pk[PEEL_PK_LEN];	/* of the introduction point */
+	uint8_t seeder_pk[PEEL_PK_LEN]; /* of the seeder, for one info hash */
+};
+/** Parse the data of a value; what follows the last field is ignored. -EBADMSG: also when it has
+ * keys of another kind, or no port. */
+int peel_dht_introduction_parse(
+	struct peel_span data, struct peel_dht_introduction *out) PEEL_MUST_USE;
+/** Write the data of a value. */
+void peel_dht_introduction_write(struct peel_writer *w, const struct peel_dht_introduction *m);
+
 /** Split a stored blob of any length. -EBADMSG: neither an unsigned blob nor one signed with a
  * 25519 key. */
 int peel_dht_value_parse(struct peel_span blob, struct peel_dht_value *out) PEEL_MUST_USE;

@@ -20,6 +20,20 @@ expect_same(const struct peel_writer *w, struct peel_span body)
 }
 
 static void
+introduction(struct peel_span data)
+{
+	struct peel_writer w = peel_writer_init(out, sizeof(out));
+	struct peel_dht_introduction m;
+
+	if (peel_dht_introduction_parse(data, &m) != 0)
+		return;
+	peel_dht_introduction_write(&w, &m);
+	if (peel_writer_len(&w) > (int)data.len)
+		abort();
+	expect_same(&w, (struct peel_span){data.p, (size_t)peel_writer_len(&w)});
+}
+
+static void
 value(struct peel_span blob)
 {
 	struct peel_writer w = peel_writer_init(out, sizeof(out));
@@ -27,6 +41,7 @@ value(struct peel_span blob)
 
 	if (peel_dht_value_parse(blob, &m) != 0)
 		return;
+	introduction(m.data);
 	if (m.is_signed) {
 		peel_dht_value_begin_signed(&w, m.data, m.version, m.pk.p);
 		peel_write_bytes(&w, m.signature.p, m.signature.len);

@@ -298,6 +298,59 @@ test_values(void **state)
 	json_decref(file);
 }
 
+static void
+check_introduction(const char *id, const json_t *v, struct peel_span data)
+{
+	struct peel_dht_introduction m;
+	uint8_t out[PEEL_DHT_VALUE_MAX], changed[PEEL_DHT_VALUE_MAX] = {0};
+	struct peel_writer w = peel_writer_init(out, sizeof(out));
+
+	assert_int_equal(peel_dht_introduction_parse(data, &m), 0);
+	struct peel_addr want = field_addr(v, "address");
+
+	assert_true(peel_addr_equal(&m.address, &want));
+	assert_int_equal(m.last_seen, peel_vec_int(v, "last_seen"));
+	expect_span(id, v, "intro_point_public_key", m.pk, sizeof(m.pk));
+	expect_span(id, v, "seeder_public_key", m.seeder_pk, sizeof(m.seeder_pk));
+	peel_dht_introduction_write(&w, &m);
+	expect_bytes(id, out, (size_t)peel_writer_len(&w), data.p, data.len);
+	memcpy(changed, data.p, data.len);
+	for (size_t len = 0; len <= data.len + 1; len++)
+		assert_int_equal(peel_dht_introduction_parse((struct peel_span){changed, len}, &m),
+			len >= data.len ? 0 : -EBADMSG);
+	changed[data.len - PEEL_PK_LEN + 10 - 1]++; /* a key that is longer than the data */
+	assert_int_equal(
+		peel_dht_introduction_parse((struct peel_span){changed, data.len}, &m), -EBADMSG);
+}
+
+static void
+test_introductions(void **state)
+{
+	json_t *file = peel_vectors_load("dht"), *v;
+	unsigned int seen = 0;
+	size_t i;
+
+	(void)state;
+	peel_vectors_foreach (file, i, v) {
+		const json_t *kind = peel_vec_find(v, "kind");
+		struct arena a = {0};
+		struct peel_dht_value m;
+
+		if (kind == NULL || strcmp(json_string_value(kind), "intro-point") != 0)
+			continue;
+		seen++;
+		struct peel_span data = field_span(&a, v, "value"),
+				 blob = field_span(&a, v, "blob");
+
+		assert_int_equal(peel_dht_value_parse(blob, &m), 0);
+		expect_bytes(peel_vec_id(v), m.data.p, m.data.len, data.p, data.len);
+		check_introduction(peel_vec_id(v), v, data);
+		arena_free(&a);
+	}
+	assert_int_equal(seen, 2);
+	json_decref(file);
+}
+
 int
 main(void)
 {
@@ -305,6 +358,7 @@ main(void)
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_long_lists_are_refused),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_introductions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
