@@ -6,7 +6,8 @@
 
 #include "hidden_internal.h"
 
-#define PROMISES_MAX 4096 /* of each kind; a circuit makes one */
+#define COOKIES_MAX 4096       /* a circuit has one */
+#define INTRODUCTIONS_MAX 1024 /* the same; as many as lib/dht publishes */
 #define PER_CIRCUIT 4
 /* A downloader has its circuit within a minute of hearing the cookie. */
 #define COOKIE_LIFE_MS 120000
@@ -15,6 +16,9 @@
 #define ASKED_PER_SECOND 5
 #define ASKED_BURST 20
 #define PEERS_BURST 100
+/* What one neighbour may let us announce and look up: at most 24 questions each. */
+#define DHT_PER_SECOND 1
+#define DHT_BURST 10
 
 static int
 init(struct peel_hidden *h)
@@ -22,13 +26,17 @@ init(struct peel_hidden *h)
 	uint32_t n = h->conf.max_joined_circuits;
 	int ret;
 
-	if (n > PROMISES_MAX)
-		n = PROMISES_MAX;
-	ret = promises_init(&h->introductions, h->conf.env, n, PER_CIRCUIT);
+	ret = promises_init(&h->introductions, h->conf.env,
+		n < INTRODUCTIONS_MAX ? n : INTRODUCTIONS_MAX, PER_CIRCUIT);
+	h->introductions.ended = introduction_ended;
+	h->introductions.arg = h;
 	if (ret == 0)
-		ret = promises_init(&h->rendezvous, h->conf.env, n, PER_CIRCUIT);
+		ret = promises_init(&h->rendezvous, h->conf.env, n < COOKIES_MAX ? n : COOKIES_MAX,
+			PER_CIRCUIT);
 	if (ret == 0)
 		ret = peel_rate_new(h->conf.env, ASKED_PER_SECOND, ASKED_BURST, SOURCES, &h->asked);
+	if (ret == 0)
+		ret = peel_rate_new(h->conf.env, DHT_PER_SECOND, DHT_BURST, SOURCES, &h->dht);
 	peel_bucket_init(&h->peers, PEERS_BURST, peel_now_ms(h->conf.env));
 	return ret;
 }
@@ -63,6 +71,7 @@ peel_hidden_free(struct peel_hidden *h)
 	promises_fini(&h->introductions);
 	promises_fini(&h->rendezvous);
 	peel_rate_free(h->asked);
+	peel_rate_free(h->dht);
 	free(h);
 }
 
@@ -130,6 +139,7 @@ uint64_t
 peel_hidden_tick(struct peel_hidden *h)
 {
 	promises_expire(&h->rendezvous, COOKIE_LIFE_MS);
+	introduction_tick(h);
 	return TICK_MS;
 }
 
@@ -141,6 +151,8 @@ peel_hidden_count(const struct peel_hidden *h, struct peel_hidden_count *out)
 	*out = (struct peel_hidden_count){
 		.offered = h->conf.public_address(h->conf.arg, &here),
 		.introductions = h->introductions.slots.n,
+		.announced = h->n_announced,
+		.searches = search_count(h),
 		.rendezvous = h->rendezvous.slots.n,
 	};
 }

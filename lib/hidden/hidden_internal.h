@@ -23,7 +23,8 @@ struct promise {
 	uint32_t source; /* index of its count */
 	uint64_t since_ms;
 	struct peel_bucket asked; /* create-e2e handed on */
-	bool used, hashed;
+	uint32_t published;	  /* what the DHT calls it, if announced */
+	bool used, hashed, announced;
 	uint32_t by_key, by_session, by_hash, older, newer;
 };
 
@@ -38,6 +39,8 @@ struct promises {
 	uint32_t cursor; /* next to look at when somebody must make room */
 	uint64_t seed;
 	uint32_t of_source[PROMISE_SOURCES];
+	void (*ended)(void *arg, struct promise *one); /* NULL: nobody wants to know */
+	void *arg;
 };
 
 int promises_init(struct promises *p, const struct peel_env *env, uint32_t size,
@@ -61,12 +64,39 @@ void promise_index_hash(struct promises *p, struct promise *one);
 uint32_t promise_first_of_hash(const struct promises *p, const uint8_t *info_hash);
 uint32_t promise_next_of_hash(const struct promises *p, uint32_t slot, const uint8_t *info_hash);
 
+/* ---- seeder_search.c ------------------------------------------------------------------------- */
+
+#define SEARCHES_MAX 128 /* under way or answered not long ago */
+#define SEARCH_ASKERS 8
+
+/* Who waits for the end of a search. */
+struct search_asker {
+	uint32_t session, generation;
+	uint16_t identifier;
+};
+
+/* For the introduction points of one info hash. */
+struct search {
+	uint8_t info_hash[PEEL_INFO_HASH_LEN];
+	bool used, under_way;
+	struct peel_addr source; /* of who began it */
+	uint32_t session;	 /* the same */
+	uint64_t since_ms;	 /* when it was answered last */
+	uint32_t n_askers, n_found;
+	struct search_asker asker[SEARCH_ASKERS];
+	struct peel_dht_introduction found[PEEL_PEERS_MAX];
+};
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 struct peel_hidden {
 	struct peel_hidden_conf conf;
 	struct promises introductions, rendezvous;
+	struct search search[SEARCHES_MAX];
+	uint32_t n_announced;
+	uint64_t announce_ms;	  /* when those not announced yet are looked at again */
 	struct peel_rate *asked;  /* what datagrams of one address may ask for */
+	struct peel_rate *dht;	  /* what one neighbour may let us do in the DHT */
 	struct peel_bucket peers; /* peers-responses to addresses that may be forged */
 };
 
@@ -79,6 +109,11 @@ int introduction_establish(struct peel_hidden *h, uint32_t session, uint32_t gen
 int introduction_create_e2e(
 	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *data, size_t len);
 
+/* To tell the DHT of those it does not know of yet. */
+void introduction_tick(struct peel_hidden *h);
+/* For promises: to be forgotten by the DHT, too. */
+void introduction_ended(void *arg, struct promise *one);
+
 /* rendezvous_point.c */
 int rendezvous_establish(struct peel_hidden *h, uint32_t session, uint32_t generation,
 	const uint8_t *body, size_t len);
@@ -90,3 +125,11 @@ int peers_asked_by_cell(struct peel_hidden *h, uint32_t session, uint32_t genera
 	const uint8_t *body, size_t len);
 int peers_asked_by_datagram(
 	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *body, size_t len);
+/* Tell the end of a circuit what a search has found. */
+void peers_found(struct peel_hidden *h, const struct search *s, const struct search_asker *asker);
+
+/* seeder_search.c */
+/* Have the asker told, now or later, if it is not too much; its previous hop is at @p from. */
+void search_ask(struct peel_hidden *h, const uint8_t *info_hash, const struct search_asker *asker,
+	const struct peel_addr *from);
+uint32_t search_count(const struct peel_hidden *h);

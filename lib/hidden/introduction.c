@@ -11,12 +11,66 @@
 /* A seeder makes a rendezvous point for each: a circuit and two handshakes. */
 #define ASKED_PER_SECOND 5
 #define ASKED_BURST 20
+#define ANNOUNCE_MS 1000
 /* prefix, id, identifier, info hash, key, X: what lies behind is nobody's */
 #define CREATE_E2E_LEN (PEEL_HEADER_LEN + 2 + PEEL_INFO_HASH_LEN + 2 + PEEL_PK_LEN + 2 + PEEL_X_LEN)
 
+/* ---- the DHT --------------------------------------------------------------------------------- */
+
+/* Not more of one neighbour than others need to be heard, too; the rest later. */
+static void
+announce(struct peel_hidden *h, struct promise *p, const struct peel_addr *here,
+	const struct peel_addr *from)
+{
+	struct peel_dht_introduction introduction = {.address = *here};
+
+	if (h->conf.announce == NULL || !peel_rate_take(h->dht, from, 1))
+		return;
+	memcpy(introduction.pk, h->conf.identity->pk, PEEL_PK_LEN);
+	memcpy(introduction.seeder_pk, p->key, PEEL_PK_LEN);
+	p->announced =
+		h->conf.announce(h->conf.arg, p->info_hash, &introduction, &p->published) == 0;
+	h->n_announced += p->announced;
+}
+
+void
+introduction_ended(void *arg, struct promise *one)
+{
+	struct peel_hidden *h = arg;
+
+	if (!one->announced)
+		return;
+	one->announced = false;
+	h->n_announced--;
+	h->conf.withdraw(h->conf.arg, one->published);
+}
+
+void
+introduction_tick(struct peel_hidden *h)
+{
+	uint64_t now = peel_now_ms(h->conf.env);
+	struct peel_exit_info exit;
+	struct peel_addr here;
+
+	if (now < h->announce_ms || h->n_announced == h->introductions.slots.n ||
+		!h->conf.public_address(h->conf.arg, &here))
+		return;
+	h->announce_ms = now + ANNOUNCE_MS;
+	for (uint32_t i = 0; i < h->introductions.slots.n_high; i++) {
+		struct promise *p = &h->introductions.promise[i];
+
+		if (p->used && !p->announced &&
+			peel_or_exit(h->conf.or_circuits, p->session, p->generation, &exit) == 0)
+			announce(h, p, &here, &exit.previous);
+	}
+}
+
+/* ---- promises -------------------------------------------------------------------------------- */
+
 static int
 register_key(struct peel_hidden *h, uint32_t session, uint32_t generation,
-	const struct peel_msg_establish_intro *m, const struct peel_addr *from)
+	const struct peel_msg_establish_intro *m, const struct peel_addr *here,
+	const struct peel_addr *from)
 {
 	struct promise *p = promise_add(
 		&h->introductions, m->seeder_pk.p, m->seeder_pk.len, session, generation, from);
@@ -26,22 +80,11 @@ register_key(struct peel_hidden *h, uint32_t session, uint32_t generation,
 	memcpy(p->info_hash, m->info_hash, sizeof(p->info_hash));
 	promise_index_hash(&h->introductions, p);
 	peel_bucket_init(&p->asked, ASKED_BURST, peel_now_ms(h->conf.env));
-	return peel_or_exit_introduction(h->conf.or_circuits, session, generation, true);
-}
+	int ret = peel_or_exit_introduction(h->conf.or_circuits, session, generation, true);
 
-static void
-announce(struct peel_hidden *h, const struct peel_msg_establish_intro *m,
-	const struct peel_addr *here)
-{
-	const struct peel_introduction introduction = {
-		.address = *here,
-		.pk = {h->conf.identity->pk, PEEL_PK_LEN},
-		.seeder_pk = m->seeder_pk,
-		.source = PEEL_SOURCE_DHT,
-	};
-
-	if (h->conf.announce != NULL)
-		h->conf.announce(h->conf.arg, m->info_hash, &introduction);
+	if (ret == 0)
+		announce(h, p, here, from);
+	return ret;
 }
 
 int
@@ -65,10 +108,9 @@ introduction_establish(struct peel_hidden *h, uint32_t session, uint32_t generat
 		if (there->session != session || there->generation != generation)
 			return hidden_refuse(h);
 	} else {
-		if (register_key(h, session, generation, &m, &exit.previous) != 0)
+		if (register_key(h, session, generation, &m, &here, &exit.previous) != 0)
 			return hidden_refuse(h);
 		peel_stats_add(h->conf.stats, PEEL_HIDDEN_INTRODUCTIONS, 1);
-		announce(h, &m, &here);
 	}
 	int n = peel_identifier_build(
 		answer, sizeof(answer), PEEL_MSG_INTRO_ESTABLISHED, m.identifier);

@@ -11,15 +11,9 @@
  * control, all of it.
  */
 
+#include "peel_dhtmsg.h"
 #include "peel_hidden_msg.h"
 #include "peel_or_circuit.h"
-
-/** Who waits for a look-up: to be copied, and handed to peel_hidden_found(). */
-struct peel_hidden_asker {
-	uint32_t session, generation;
-	uint16_t identifier;
-	uint8_t info_hash[PEEL_INFO_HASH_LEN];
-};
 
 struct peel_hidden_conf {
 	const struct peel_env *env;
@@ -33,12 +27,17 @@ struct peel_hidden_conf {
 	void (*send)(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len);
 	/** Where others reach this node. false: not known, and then nothing is offered. */
 	bool (*public_address)(void *arg, struct peel_addr *out);
-	/** Somebody became reachable here: tell the DHT. Spans are borrowed. May be NULL. */
-	void (*announce)(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
-		const struct peel_introduction *here);
-	/** Look introduction points up in the DHT; peel_hidden_found() when that succeeded. May be
-	 * NULL. */
-	void (*look_up)(void *arg, const struct peel_hidden_asker *asker);
+	/*
+	 * The DHT. All three may be NULL; withdraw only together with announce.
+	 */
+	/** Somebody is reachable here: tell others, until withdrawn. last_seen is for the caller to
+	 * fill in. 0, or negative errno: tried again later. */
+	int (*announce)(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
+		const struct peel_dht_introduction *here, uint32_t *id);
+	void (*withdraw)(void *arg, uint32_t id);
+	/** Find what is stored under an info hash. 0: peel_hidden_found() is called later, once;
+	 * or negative errno. */
+	int (*look_up)(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN]);
 	void *arg;
 };
 
@@ -59,10 +58,10 @@ int peel_hidden_message(struct peel_hidden *h, uint32_t session, uint32_t genera
 int peel_hidden_datagram(
 	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *data, size_t len);
 
-/** A look-up has succeeded; more than PEEL_PEERS_MAX are too many for one answer, and those to tell
- * are drawn. */
-void peel_hidden_found(struct peel_hidden *h, const struct peel_hidden_asker *asker,
-	const struct peel_introduction *found, size_t n);
+/** A look-up has ended. Values that are no introduction points are ignored; of more than
+ * PEEL_PEERS_MAX, those to tell are drawn. */
+void peel_hidden_found(struct peel_hidden *h, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
+	const struct peel_dht_value *value, size_t n);
 
 /** The end of a circuit is none any more (exit_gone of lib/or_circuit). */
 void peel_hidden_exit_gone(struct peel_hidden *h, uint32_t session);
@@ -73,6 +72,8 @@ uint64_t peel_hidden_tick(struct peel_hidden *h);
 struct peel_hidden_count {
 	bool offered;		/* false: the own public address is not known */
 	uint32_t introductions; /* seeder keys registered here */
+	uint32_t announced;	/* of these, in the DHT */
 	uint32_t rendezvous;	/* cookies that wait for their link */
+	uint32_t searches;	/* info hashes being looked up in the DHT */
 };
 void peel_hidden_count(const struct peel_hidden *h, struct peel_hidden_count *out);

@@ -53,7 +53,7 @@ int
 peers_asked_by_cell(struct peel_hidden *h, uint32_t session, uint32_t generation,
 	const uint8_t *body, size_t len)
 {
-	struct peel_hidden_asker asker = {.session = session, .generation = generation};
+	struct search_asker asker = {.session = session, .generation = generation};
 	struct peel_msg_peers_response response;
 	struct peel_msg_peers_request m;
 	struct peel_exit_info exit;
@@ -70,30 +70,26 @@ peers_asked_by_cell(struct peel_hidden *h, uint32_t session, uint32_t generation
 		return answer_cell(h, session, &response);
 	}
 	asker.identifier = m.identifier;
-	memcpy(asker.info_hash, m.info_hash, sizeof(asker.info_hash));
-	if (h->conf.look_up != NULL)
-		h->conf.look_up(h->conf.arg, &asker);
+	search_ask(h, m.info_hash, &asker, &exit.previous);
 	return 0;
 }
 
 void
-peel_hidden_found(struct peel_hidden *h, const struct peel_hidden_asker *asker,
-	const struct peel_introduction *found, size_t n)
+peers_found(struct peel_hidden *h, const struct search *s, const struct search_asker *asker)
 {
 	struct peel_msg_peers_response response = {
-		.identifier = asker->identifier, .info_hash = asker->info_hash};
+		.identifier = asker->identifier, .info_hash = s->info_hash, .n = s->n_found};
 	struct peel_exit_info exit;
 
 	if (peel_or_exit(h->conf.or_circuits, asker->session, asker->generation, &exit) != 0)
 		return; /* gone meanwhile */
-	for (size_t i = 0; i < n; i++) {
-		size_t at = response.n < PEEL_PEERS_MAX
-				    ? response.n++
-				    : peel_random_below(h->conf.env, (uint32_t)i + 1);
-
-		if (at < PEEL_PEERS_MAX)
-			response.peer[at] = found[i];
-	}
+	for (size_t i = 0; i < response.n; i++)
+		response.peer[i] = (struct peel_introduction){
+			.address = s->found[i].address,
+			.pk = {s->found[i].pk, PEEL_PK_LEN},
+			.seeder_pk = {s->found[i].seeder_pk, PEEL_PK_LEN},
+			.source = PEEL_SOURCE_DHT,
+		};
 	(void)answer_cell(h, asker->session, &response);
 }
 

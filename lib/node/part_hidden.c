@@ -3,6 +3,8 @@
  *
  * What this node does for hidden services of others.
  */
+#include <time.h>
+
 #include "parts.h"
 
 static void
@@ -19,6 +21,48 @@ cb_public_address(void *arg, struct peel_addr *out)
 	return peel_overlay_public(node->overlay, out);
 }
 
+/* ---- the DHT, sections 19.2, 19.3 and 21.8 --------------------------------------------------- */
+
+static int
+cb_announce(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
+	const struct peel_dht_introduction *here, uint32_t *id)
+{
+	const struct peel_node *node = arg;
+	struct peel_dht_introduction introduction = *here;
+	uint8_t data[PEEL_DHT_VALUE_MAX];
+	struct peel_writer w = peel_writer_init(data, sizeof(data));
+
+	introduction.last_seen = (uint32_t)time(NULL);
+	peel_dht_introduction_write(&w, &introduction);
+	return peel_dht_publish(
+		node->dht, info_hash, (struct peel_span){data, (size_t)peel_writer_len(&w)}, 0, id);
+}
+
+static void
+cb_withdraw(void *arg, uint32_t id)
+{
+	const struct peel_node *node = arg;
+
+	peel_dht_withdraw(node->dht, id);
+}
+
+static void
+on_found(void *arg, uint64_t token, const struct peel_dht_result *result)
+{
+	const struct peel_node *node = arg;
+
+	(void)token;
+	peel_hidden_found(node->hidden, result->target, result->value, result->n_values);
+}
+
+static int
+cb_look_up(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN])
+{
+	struct peel_node *node = arg;
+
+	return peel_dht_find(node->dht, info_hash, 0, on_found, node, 0);
+}
+
 int
 node_start_hidden(struct peel_node *node)
 {
@@ -30,6 +74,9 @@ node_start_hidden(struct peel_node *node)
 		.max_joined_circuits = node->conf.tunnel.max_joined_circuits,
 		.send = cb_send,
 		.public_address = cb_public_address,
+		.announce = cb_announce,
+		.withdraw = cb_withdraw,
+		.look_up = cb_look_up,
 		.arg = node,
 	};
 

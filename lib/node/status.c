@@ -206,6 +206,7 @@ hidden_counts(const struct peel_node *node)
 		{"why_not", count.offered ? json_null()
 					  : json_string("own public address not known yet")},
 		{"introductions", number(count.introductions)},
+		{"announced", number(count.announced)}, {"searches", number(count.searches)},
 		{"waiting_cookies", number(count.rendezvous)});
 }
 

@@ -5,7 +5,12 @@ exit and relay."""
 import asyncio
 import os
 
-from ipv8.messaging.anonymization.tunnel import CIRCUIT_TYPE_RP_SEEDER, IntroductionPoint
+from ipv8.messaging.anonymization.tunnel import (
+    CIRCUIT_TYPE_RP_SEEDER,
+    PEER_SOURCE_DHT,
+    PEER_SOURCE_PEX,
+    IntroductionPoint,
+)
 from ipv8.peer import Peer as Ipv8Peer
 
 from .client import EchoClient
@@ -50,10 +55,14 @@ class Service(Peer):
         await self.tunnels.create_introduction_point(info_hash, self._peer(introduction))
         return self.tunnels.swarms[info_hash].seeder_sk.pub().key_to_bin()
 
-    async def find(self, info_hash, hops, introduction, timeout=30.0):
-        """The seeder keys that an introduction point tells of when it is asked through a circuit."""
+    def point(self, introduction, seeder_key=b""):
+        """A relay as introduction point."""
         peer = self._peer(introduction)
-        target = IntroductionPoint(Ipv8Peer(peer.public_key, peer.address), b"")
+        return IntroductionPoint(Ipv8Peer(peer.public_key, peer.address), seeder_key)
+
+    async def find(self, info_hash, hops, target, timeout=30.0):
+        """The introduction points that this one tells of when it is asked through a circuit; with None, those
+        that the end of a circuit finds in the DHT."""
         found = []
 
         async def asked():
@@ -61,18 +70,16 @@ class Service(Peer):
                 found[:] = await asyncio.wait_for(
                     self.tunnels.send_peers_request(info_hash, target, hops), 3.0)
             except (RuntimeError, TimeoutError):  # no circuit yet, or no answer
-                await asyncio.sleep(0.3)
+                pass
+            if not found:
+                await asyncio.sleep(0.5)
             return found
 
-        await until(asked, timeout, "the introduction point told of no seeder")
-        if any(point.peer.address != peer.address for point in found):
-            raise AssertionError(f"wrong addresses of the introduction point: {found}")
-        return [point.seeder_pk for point in found]
+        await until(asked, timeout, "nobody told of a seeder")
+        return found
 
-    async def connect(self, info_hash, introduction, seeder_key, timeout=40.0):
-        """The id of an end-to-end circuit to that seeder."""
-        peer = self._peer(introduction)
-        point = IntroductionPoint(Ipv8Peer(peer.public_key, peer.address), seeder_key)
+    async def connect(self, info_hash, point, timeout=40.0):
+        """The id of an end-to-end circuit to a seeder that is introduced there."""
         connected = []
 
         async def tried():
@@ -93,7 +100,31 @@ class Service(Peer):
         return await client.run(sizes, 16, 20.0, True, 0)
 
 
-async def one_service(world, hops, introduction, rendezvous):
+async def announced(relay):
+    """Wait until other nodes of the DHT store what a Peel relay introduces."""
+    async def stored():
+        status = await relay.status()
+        return status["hidden_services"]["announced"] > 0 and status["dht"]["published"] > 0
+
+    await until(stored, 30.0, "the introduction point does not announce")
+
+
+async def find(world, downloader, info_hash, hops, introduction, key, source):
+    """The introduction point of the seeder with that key, as the introduction point itself or the DHT tells."""
+    wanted = downloader.point(world.keys[introduction], key)
+    if world.relays[introduction].kind != "peel":
+        return wanted
+    if source == PEER_SOURCE_DHT:
+        await announced(world.relays[introduction])
+        found = await downloader.find(info_hash, hops, None, 60.0)
+    else:
+        found = await downloader.find(info_hash, hops, downloader.point(world.keys[introduction]))
+    if found != [wanted] or found[0].peer.address != wanted.peer.address or found[0].source != source:
+        raise AssertionError(f"told of others: {[point.to_dict() for point in found]}")
+    return found[0]
+
+
+async def one_service(world, hops, introduction, rendezvous, source=PEER_SOURCE_PEX):
     """Through the relays with these numbers: found, connected, data both ways, and the end seen by all."""
     ports = free_ports(2)
     walk_to = [(relay.ip, relay.port) for relay in world.relays]
@@ -113,11 +144,8 @@ async def one_service(world, hops, introduction, rendezvous):
         keys = world.keys
         key = await seeder.seed(info_hash, hops, keys[introduction], keys[rendezvous])
         downloader.tunnels.join_swarm(info_hash, hops, seeding=False)
-        if world.relays[introduction].kind == "peel":
-            told = await downloader.find(info_hash, hops, keys[introduction])
-            if told != [key]:
-                raise AssertionError("the introduction point tells of another seeder")
-        circuit = await downloader.connect(info_hash, keys[introduction], key)
+        point = await find(world, downloader, info_hash, hops, introduction, key, source)
+        circuit = await downloader.connect(info_hash, point)
         if world.relays[rendezvous].kind == "peel":
             status = await world.relays[rendezvous].status()
             if status["circuits"]["rendezvous"] < 2:
@@ -139,8 +167,11 @@ async def one_service(world, hops, introduction, rendezvous):
 
 
 def mixes(relay):
-    """(kinds of the relays, (hops, who introduces, who joins) of the services among them)."""
-    yield [relay, relay, relay], [(1, 0, 0), (1, 0, 1), (1, 2, 2), (2, 1, 0)]
+    """(kinds of the relays, (hops, who introduces, who joins, how it is found) of the services among them). The last
+    relay is the end of downloaders' circuits, and asks the DHT."""
+    yield [relay, relay, relay], [(1, 0, 0), (1, 0, 1), (1, 2, 2), (2, 1, 0), (1, 0, 1, PEER_SOURCE_DHT),
+                                  (2, 1, 0, PEER_SOURCE_DHT)]
+    yield [relay, relay, "python"], [(1, 0, 1, PEER_SOURCE_DHT)]
     yield [relay, "python", relay], [(1, 0, 1), (1, 1, 0), (2, 0, 2)]
     yield [relay, "python", relay, "rust", relay], [(3, 0, 2)]
 
@@ -151,10 +182,11 @@ async def one_world(runner, binary, kinds, services):
     try:
         async with World(kinds, "python", binary, peel_overrides=workers) as world:
             await world.settle()
-            for hops, introduction, rendezvous in services:
+            for hops, introduction, rendezvous, *source in services:
                 await runner.case(
                     f"hidden service over {hops} hops among {' '.join(kinds)}: {introduction + 1} introduces, "
-                    f"{rendezvous + 1} joins", one_service, world, hops, introduction, rendezvous)
+                    f"{rendezvous + 1} joins" + (", found in the DHT" if source else ""),
+                    one_service, world, hops, introduction, rendezvous, *source)
     except Exception as error:
         await runner.case(f"hidden services among {' '.join(kinds)}: world", raises, error)
 

@@ -3,7 +3,8 @@
  */
 /*
  * Two circuits that end here, and what strangers send: opened messages on either, datagrams, time.
- * First byte of each piece: what it is; second: its length.
+ * First byte of each piece: what it is; second: its length. When time goes by, its bytes are
+ * what the DHT has found.
  */
 #include <stdlib.h>
 
@@ -47,6 +48,39 @@ on_public(void *arg, struct peel_addr *out)
 	(void)arg;
 	*out = peel_addr_ipv4(192, 0, 2, 1, 1);
 	return true;
+}
+
+/* What is asked of the DHT: at most one look-up at a time is answered, the last one. */
+static uint8_t looked_up[PEEL_INFO_HASH_LEN];
+static unsigned int n_published;
+
+static int
+on_announce(
+	void *arg, const uint8_t *info_hash, const struct peel_dht_introduction *here, uint32_t *id)
+{
+	(void)arg;
+	(void)here;
+	*id = 7;
+	if (info_hash[0] % 4 == 0)
+		return -1;
+	n_published++;
+	return 0;
+}
+
+static void
+on_withdraw(void *arg, uint32_t id)
+{
+	(void)arg;
+	if (id != 7 || n_published-- == 0)
+		abort();
+}
+
+static int
+on_look_up(void *arg, const uint8_t *info_hash)
+{
+	(void)arg;
+	memcpy(looked_up, info_hash, sizeof(looked_up));
+	return info_hash[0] % 4 == 0 ? -1 : 0;
 }
 
 static void
@@ -98,7 +132,10 @@ open_all(struct fuzz *f)
 		.stats = &stats,
 		.max_joined_circuits = 8,
 		.send = on_send,
-		.public_address = on_public};
+		.public_address = on_public,
+		.announce = on_announce,
+		.withdraw = on_withdraw,
+		.look_up = on_look_up};
 
 	peel_or_settings_init(&oc.settings);
 	oc.settings.max_joined_circuits = 8;
@@ -128,6 +165,7 @@ step(struct fuzz *f, uint8_t what, const uint8_t *p, size_t len)
 {
 	struct peel_addr from = peel_addr_ipv4(203, 0, 113, what, 7);
 	uint8_t d[PEEL_PREFIX_LEN + 256];
+	const struct peel_dht_value value = {.data = {p, len}};
 	struct peel_hidden_count count;
 
 	memcpy(d, prefix, PEEL_PREFIX_LEN);
@@ -146,10 +184,12 @@ step(struct fuzz *f, uint8_t what, const uint8_t *p, size_t len)
 		now_ms += 100 * (uint64_t)what;
 		peel_or_tick(f->or_circuits);
 		peel_hidden_tick(f->hidden);
+		peel_hidden_found(f->hidden, looked_up, &value, 1);
 		peel_rcu_poll(f->rcu);
 	}
 	peel_hidden_count(f->hidden, &count);
-	if (count.introductions > 8 || count.rendezvous > 8)
+	if (count.introductions > 8 || count.rendezvous > 8 || count.announced != n_published ||
+		count.searches > 12)
 		abort();
 }
 
@@ -160,6 +200,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	now_ms = 1000000;
 	random_state = 1;
+	n_published = 0;
 	if (peel_keys_init() != 0 || peel_identity_generate(&env, &identity) != 0 ||
 		peel_rcu_new(1, &f.rcu) != 0)
 		abort();

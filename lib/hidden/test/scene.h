@@ -16,8 +16,9 @@ struct scene {
 	struct peel_addr here; /* port 0: not known */
 	struct packet sent;    /* the last bare datagram */
 	unsigned int n_sent;
-	struct peel_hidden_asker asker;
-	unsigned int n_look_ups, n_announced;
+	unsigned int n_look_ups, n_announced, n_withdrawn;
+	int dht_result; /* what the DHT says to what it is asked */
+	uint8_t looked_up[PEEL_INFO_HASH_LEN];
 	uint8_t announced_hash[PEEL_INFO_HASH_LEN], announced_seeder[PEEL_PK_LEN];
 	size_t gone_seen;
 };
@@ -43,25 +44,38 @@ scene_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t le
 	s->n_sent++;
 }
 
-static inline void
-scene_announce(void *arg, const uint8_t *info_hash, const struct peel_introduction *here)
+static inline int
+scene_announce(
+	void *arg, const uint8_t *info_hash, const struct peel_dht_introduction *here, uint32_t *id)
 {
 	struct scene *s = arg;
 
 	assert_true(peel_addr_equal(&here->address, &s->here));
-	assert_memory_equal(here->pk.p, s->n->id.pk, PEEL_PK_LEN);
+	assert_memory_equal(here->pk, s->n->id.pk, PEEL_PK_LEN);
 	memcpy(s->announced_hash, info_hash, PEEL_INFO_HASH_LEN);
-	memcpy(s->announced_seeder, here->seeder_pk.p, PEEL_PK_LEN);
-	s->n_announced++;
+	memcpy(s->announced_seeder, here->seeder_pk, PEEL_PK_LEN);
+	*id = 100 + s->n_announced;
+	s->n_announced += s->dht_result == 0;
+	return s->dht_result;
 }
 
 static inline void
-scene_look_up(void *arg, const struct peel_hidden_asker *asker)
+scene_withdraw(void *arg, uint32_t id)
 {
 	struct scene *s = arg;
 
-	s->asker = *asker;
+	assert_in_range(id, 100, 99 + s->n_announced);
+	s->n_withdrawn++;
+}
+
+static inline int
+scene_look_up(void *arg, const uint8_t *info_hash)
+{
+	struct scene *s = arg;
+
+	memcpy(s->looked_up, info_hash, sizeof(s->looked_up));
 	s->n_look_ups++;
+	return s->dht_result;
 }
 
 /* sk NULL: a random identity. */
@@ -87,6 +101,7 @@ scene_open(struct scene *s, struct peel_addr here, const uint8_t *sk,
 		.send = scene_send,
 		.public_address = scene_public,
 		.announce = scene_announce,
+		.withdraw = scene_withdraw,
 		.look_up = scene_look_up,
 		.arg = s,
 	};
@@ -161,6 +176,23 @@ scene_count(const struct scene *s)
 	return count;
 }
 
+/* The last look-up has found these, among values that mean nothing. */
+static inline void
+scene_found(struct scene *s, const struct peel_dht_introduction *found, size_t n)
+{
+	struct peel_dht_value value[32] = {{.data = {s->looked_up, 20}}};
+	uint8_t bytes[32][PEEL_DHT_VALUE_MAX];
+
+	assert_true(n < 32);
+	for (size_t i = 0; i < n; i++) {
+		struct peel_writer w = peel_writer_init(bytes[i], sizeof(bytes[i]));
+
+		peel_dht_introduction_write(&w, &found[i]);
+		value[1 + i].data = (struct peel_span){bytes[i], (size_t)peel_writer_len(&w)};
+	}
+	peel_hidden_found(s->h, s->looked_up, value, 1 + n);
+}
+
 /* ---- messages -------------------------------------------------------------------------------- */
 
 /* The magic, then this byte. */
@@ -228,4 +260,17 @@ say_peers_request(struct scene *s, const struct peel_addr *from, uint8_t hash)
 		out + PEEL_PREFIX_LEN, sizeof(out) - PEEL_PREFIX_LEN, true, &m);
 
 	return peel_hidden_datagram(s->h, from, out, PEEL_PREFIX_LEN + (size_t)len);
+}
+
+/* As a cell; the hash begins with this number. */
+static inline int
+say_peers_cell(struct scene *s, const struct originator *o, uint32_t hash)
+{
+	uint8_t info_hash[PEEL_INFO_HASH_LEN] = {0}, msg[64];
+	const struct peel_msg_peers_request m = {.identifier = 9, .info_hash = info_hash};
+
+	peel_put_be32(info_hash, hash);
+	int len = peel_peers_request_build(msg, sizeof(msg), false, &m);
+
+	return scene_message(s, o, msg, (size_t)len);
 }

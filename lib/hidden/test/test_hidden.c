@@ -304,36 +304,131 @@ test_peers_by_datagram(void **state)
 	scene_close(&s);
 }
 
+/* The DHT is told of a seeder as long as it is introduced here, also when it had no room at first.
+ */
+static void
+test_announced_and_withdrawn(void **state)
+{
+	uint8_t hash[PEEL_INFO_HASH_LEN], key[PEEL_PK_LEN];
+	struct originator seeder[2];
+	struct scene s;
+
+	(void)state;
+	memset(hash, 0xaa, sizeof(hash));
+	seeder_key(1, key);
+	scene_open(&s, *home(), NULL, NULL, 64);
+	circuit(&s, &seeder[0], 1, 1);
+	circuit(&s, &seeder[1], 2, 2);
+	assert_int_equal(say_establish_intro(&s, &seeder[0], 1, 0xaa), 0);
+	assert_int_equal(s.n_announced, 1);
+	assert_memory_equal(s.announced_hash, hash, sizeof(hash));
+	assert_memory_equal(s.announced_seeder, key, sizeof(key));
+	s.dht_result = -ENOSPC;
+	assert_int_equal(say_establish_intro(&s, &seeder[1], 2, 0xaa), 0);
+	assert_int_equal(scene_count(&s).announced, 1);
+	s.dht_result = 0;
+	world_now += 1000;
+	peel_hidden_tick(s.h);
+	assert_int_equal(s.n_announced, 2);
+	assert_int_equal(scene_count(&s).announced, 2);
+	peel_hidden_exit_gone(s.h, scene_session(&s, &seeder[0]));
+	assert_int_equal(s.n_withdrawn, 1);
+	peel_hidden_exit_gone(s.h, scene_session(&s, &seeder[1]));
+	assert_int_equal(s.n_withdrawn, 2);
+	assert_int_equal(scene_count(&s).announced, 0);
+	world_now += 1000;
+	peel_hidden_tick(s.h);
+	assert_int_equal(s.n_announced, 2);
+	scene_close(&s);
+}
+
 /* What this node does not know itself is looked up, and told if the circuit still is there. */
 static void
 test_look_up(void **state)
 {
-	static const uint8_t found_pk[PEEL_PK_LEN] = "LibNaCLPK:", other_pk[PEEL_PK_LEN] = "?";
-	const struct peel_introduction found = {.address = peel_addr_ipv4(192, 0, 2, 1, 1),
-		.pk = {found_pk, PEEL_PK_LEN},
-		.seeder_pk = {other_pk, PEEL_PK_LEN},
-		.source = PEEL_SOURCE_DHT};
-	uint8_t ask[23] = {PEEL_MSG_PEERS_REQUEST, 0, 9}, msg[PEEL_DATAGRAM_MAX];
-	struct peel_introduction many[20];
+	struct peel_dht_introduction many[20] = {0};
+	struct peel_msg_peers_response m;
+	uint8_t msg[PEEL_DATAGRAM_MAX];
 	struct originator downloader;
 	struct scene s;
 
 	(void)state;
+	for (uint32_t i = 0; i < 20; i++) {
+		many[i].address = peel_addr_ipv4(192, 0, 2, 1, (uint16_t)(1 + i));
+		seeder_key(i, many[i].pk);
+		seeder_key(100 + i, many[i].seeder_pk);
+	}
+	many[1].address.port = 0; /* nobody can be asked there */
 	scene_open(&s, *home(), NULL, NULL, 64);
 	circuit(&s, &downloader, 1, 1);
-	assert_int_equal(scene_message(&s, &downloader, ask, sizeof(ask)), 0);
+	assert_int_equal(say_peers_cell(&s, &downloader, 1), 0);
 	expect_silence(&s);
 	assert_int_equal(s.n_look_ups, 1);
-	peel_hidden_found(s.h, &s.asker, NULL, 0);
+	scene_found(&s, NULL, 0);
 	assert_int_equal(scene_answer(&s, &downloader, msg), 24);
 	assert_int_equal(msg[0], PEEL_MSG_PEERS_RESPONSE);
-	for (int i = 0; i < 20; i++)
-		many[i] = found;
-	peel_hidden_found(s.h, &s.asker, many, 20);
+	assert_int_equal(say_peers_cell(&s, &downloader, 2), 0);
+	scene_found(&s, many, 2);
+	int len = scene_answer(&s, &downloader, msg);
+
+	assert_int_equal(len, 24 + 162);
+	assert_int_equal(peel_peers_response_parse(msg + 1, (size_t)len - 1, false, &m), 0);
+	assert_int_equal(m.identifier, 9);
+	assert_true(peel_addr_equal(&m.peer[0].address, &many[0].address));
+	assert_memory_equal(m.peer[0].pk.p, many[0].pk, PEEL_PK_LEN);
+	assert_memory_equal(m.peer[0].seeder_pk.p, many[0].seeder_pk, PEEL_PK_LEN);
+	assert_int_equal(m.peer[0].source, PEEL_SOURCE_DHT);
+	assert_int_equal(say_peers_cell(&s, &downloader, 3), 0);
+	scene_found(&s, many, 20);
 	assert_int_equal(scene_answer(&s, &downloader, msg), 24 + 7 * 162);
+	assert_int_equal(say_peers_cell(&s, &downloader, 4), 0);
 	scene_run(&s, 40000);
-	peel_hidden_found(s.h, &s.asker, many, 20);
+	scene_found(&s, many, 20);
 	expect_silence(&s);
+	scene_close(&s);
+}
+
+/* Who asks meanwhile waits for the same look-up, and who asks soon after gets the same answer. */
+static void
+test_look_up_once_for_all(void **state)
+{
+	struct peel_dht_introduction one = {.address = peel_addr_ipv4(192, 0, 2, 1, 1)};
+	struct originator downloader[10];
+	uint8_t msg[PEEL_DATAGRAM_MAX];
+	struct scene s;
+
+	(void)state;
+	seeder_key(1, one.pk);
+	seeder_key(2, one.seeder_pk);
+	scene_open(&s, *home(), NULL, NULL, 64);
+	for (uint8_t i = 0; i < 10; i++)
+		circuit(&s, &downloader[i], (uint8_t)(1 + i), 1 + i);
+	drain(s.n);
+	for (int turn = 0; turn < 2; turn++) {
+		for (int i = 0; i < 10; i++)
+			assert_int_equal(say_peers_cell(&s, &downloader[i], 1), 0);
+	}
+	assert_int_equal(s.n_look_ups, 1);
+	assert_int_equal(scene_count(&s).searches, 1);
+	scene_found(&s, &one, 1);
+	assert_int_equal(s.n->n_sent, 8);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(scene_answer(&s, &downloader[i], msg), 24 + 162);
+	assert_int_equal(say_peers_cell(&s, &downloader[9], 1), 0);
+	assert_int_equal(scene_answer(&s, &downloader[9], msg), 24 + 162);
+	assert_int_equal(s.n_look_ups, 1);
+	/* Later it may have changed; a failure then is no answer, and the next one tries again. */
+	world_now += 30000;
+	s.dht_result = -EHOSTUNREACH;
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(say_peers_cell(&s, &downloader[i], 1), 0);
+		assert_int_equal(s.n_look_ups, 2 + i);
+	}
+	s.dht_result = 0;
+	assert_int_equal(say_peers_cell(&s, &downloader[0], 1), 0);
+	expect_silence(&s);
+	scene_found(&s, NULL, 0);
+	assert_int_equal(scene_answer(&s, &downloader[0], msg), 24);
 	scene_close(&s);
 }
 
@@ -375,7 +470,9 @@ main(void)
 		cmocka_unit_test(test_cookies_age),
 		cmocka_unit_test(test_said_twice),
 		cmocka_unit_test(test_peers_by_datagram),
+		cmocka_unit_test(test_announced_and_withdrawn),
 		cmocka_unit_test(test_look_up),
+		cmocka_unit_test(test_look_up_once_for_all),
 		cmocka_unit_test(test_not_for_us),
 	};
 

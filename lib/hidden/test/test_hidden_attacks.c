@@ -115,6 +115,103 @@ test_flood_of_one_neighbour(void **state)
 	scene_close(&s);
 }
 
+/*
+ * Questions for hashes that somebody invents: each circuit, each neighbour and all together have so
+ * many look-ups at a time, and a hash under which something was found before still gets one.
+ */
+static void
+test_flood_of_random_hashes(void **state)
+{
+	struct peel_dht_introduction one = {.address = peel_addr_ipv4(192, 0, 2, 1, 1)};
+	uint32_t hash = 1000;
+	struct scene s;
+
+	(void)state;
+	seeder_key(1, one.pk);
+	seeder_key(2, one.seeder_pk);
+	open_scene(&s, 100);
+	for (uint32_t i = 0; i < 60; i++)
+		circuit(&s, &circuits[i], 1 + i / 10, 1 + i);
+	assert_int_equal(say_peers_cell(&s, &circuits[50], 1), 0);
+	scene_found(&s, &one, 1);
+	world_now += 30000;
+	drain(s.n);
+	s.n_look_ups = 0;
+	for (uint32_t i = 0; i < 20; i++)
+		assert_int_equal(say_peers_cell(&s, &circuits[0], hash++), 0);
+	assert_int_equal(s.n_look_ups, 2); /* of a circuit */
+	for (uint32_t i = 0; i < 100; i++)
+		assert_int_equal(say_peers_cell(&s, &circuits[i % 10], hash++), 0);
+	assert_int_equal(s.n_look_ups, 3); /* of a neighbour */
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_equal(say_peers_cell(&s, &circuits[i % 50], hash++), 0);
+	assert_int_equal(s.n_look_ups, 9); /* of all */
+	assert_int_equal(say_peers_cell(&s, &circuits[50], 1), 0);
+	assert_int_equal(s.n_look_ups, 10); /* what is known to exist */
+	assert_int_equal(scene_count(&s).searches, 10);
+	assert_int_equal(s.n->n_sent, 0);
+	scene_close(&s);
+}
+
+/* Look-ups that end at once do not make a neighbour's questions more than one a second, and what
+ * was found is not forgotten for hashes under which there is nothing. */
+static void
+test_flood_of_short_look_ups(void **state)
+{
+	struct peel_dht_introduction one = {.address = peel_addr_ipv4(192, 0, 2, 1, 1)};
+	uint8_t msg[PEEL_DATAGRAM_MAX];
+	struct scene s;
+
+	(void)state;
+	seeder_key(1, one.pk);
+	seeder_key(2, one.seeder_pk);
+	open_scene(&s, 100);
+	circuit(&s, &circuits[0], 1, 1);
+	for (uint32_t i = 0; i < 250; i++)
+		circuit(&s, &circuits[1 + i], 2 + i, 2 + i);
+	assert_int_equal(say_peers_cell(&s, &circuits[0], 1), 0);
+	scene_found(&s, &one, 1);
+	for (uint32_t i = 0; i < 250; i++) {
+		assert_int_equal(say_peers_cell(&s, &circuits[1 + i], 1000 + i), 0);
+		scene_found(&s, NULL, 0);
+	}
+	assert_int_equal(s.n_look_ups, 251);
+	for (uint32_t i = 0; i < 1000; i++) {
+		assert_int_equal(say_peers_cell(&s, &circuits[1], 2000 + i), 0);
+		scene_found(&s, NULL, 0);
+	}
+	assert_int_equal(s.n_look_ups, 260); /* ten of a neighbour at once */
+	drain(s.n);
+	assert_int_equal(say_peers_cell(&s, &circuits[0], 1), 0);
+	assert_int_equal(scene_answer(&s, &circuits[0], msg), 24 + 162);
+	scene_close(&s);
+}
+
+/* A neighbour that announces without end leaves the DHT to others; what it has is announced bit by
+ * bit. */
+static void
+test_flood_of_announcements(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	open_scene(&s, 100);
+	for (uint32_t i = 0; i < 20; i++) {
+		circuit(&s, &circuits[i], 1, 1 + i);
+		assert_int_equal(say_establish_intro(&s, &circuits[i], i, 1), 0);
+	}
+	assert_int_equal(s.n_announced, 10);
+	circuit(&s, &circuits[20], 2, 21);
+	assert_int_equal(say_establish_intro(&s, &circuits[20], 20, 1), 0);
+	assert_int_equal(s.n_announced, 11);
+	for (uint32_t i = 0; i < 12; i++) {
+		world_now += 1000;
+		peel_hidden_tick(s.h);
+	}
+	assert_int_equal(s.n_announced, 21);
+	scene_close(&s);
+}
+
 /* A seeder is asked so often a second, however many ask; who asks too often is not heard. */
 static void
 test_flood_of_create_e2e(void **state)
@@ -422,6 +519,9 @@ main(void)
 		cmocka_unit_test(test_squatters_get_nothing),
 		cmocka_unit_test(test_limit_of_a_circuit),
 		cmocka_unit_test(test_flood_of_one_neighbour),
+		cmocka_unit_test(test_flood_of_random_hashes),
+		cmocka_unit_test(test_flood_of_short_look_ups),
+		cmocka_unit_test(test_flood_of_announcements),
 		cmocka_unit_test(test_flood_of_create_e2e),
 		cmocka_unit_test(test_flood_of_peers_requests),
 		cmocka_unit_test(test_only_what_belongs_is_handed_on),

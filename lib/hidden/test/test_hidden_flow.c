@@ -81,14 +81,25 @@ expect_answer(struct flow *f, struct originator *o, const uint8_t *want, size_t 
 	assert_memory_equal(msg, want, len);
 }
 
-/* The recording's DHT was a mock: what it found is what was answered. */
+/* The recording's DHT was a mock: what it found is what was answered. It did not say that it is the
+ * DHT, as the real one does. */
 static void
-find_as_recorded(struct flow *f, const uint8_t *want, size_t len)
+find_as_recorded(struct flow *f, uint8_t *want, size_t len)
 {
+	struct peel_dht_introduction found[PEEL_PEERS_MAX] = {0};
 	struct peel_msg_peers_response m;
+	uint8_t real[PEEL_DATAGRAM_MAX];
 
 	assert_int_equal(peel_peers_response_parse(want + 1, len - 1, false, &m), 0);
-	peel_hidden_found(f->scene.h, &f->scene.asker, m.peer, m.n);
+	for (size_t i = 0; i < m.n; i++) {
+		m.peer[i].source = PEEL_SOURCE_DHT;
+		found[i].address = m.peer[i].address;
+		memcpy(found[i].pk, m.peer[i].pk.p, PEEL_PK_LEN);
+		memcpy(found[i].seeder_pk, m.peer[i].seeder_pk.p, PEEL_PK_LEN);
+	}
+	assert_int_equal(peel_peers_response_build(real, sizeof(real), false, &m), len);
+	memcpy(want, real, len);
+	scene_found(&f->scene, found, m.n);
 	f->scene.n_look_ups = 0;
 }
 

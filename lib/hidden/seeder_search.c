@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include "hidden_internal.h"
+
+/*
+ * Looking up in the DHT where a seeder can be asked for, sections 19.3 and 21.8. An info hash is
+ * looked up once for all who ask meanwhile, and the answer kept for those who come soon after.
+ * Anybody can invent hashes: those under which nothing was ever found leave room for the others.
+ */
+
+/* Under way at a time, of 16 that the DHT does for its users. */
+#define UNDER_WAY_MAX 12
+#define UNDER_WAY_UNKNOWN 9 /* for hashes under which nothing was found yet */
+#define UNDER_WAY_NEIGHBOUR 3
+#define UNDER_WAY_CIRCUIT 2
+#define KEEP_FOUND_MS 30000
+#define KEEP_NOTHING_MS 10000
+
+static struct search *
+by_hash(struct peel_hidden *h, const uint8_t *info_hash)
+{
+	for (uint32_t i = 0; i < SEARCHES_MAX; i++) {
+		struct search *s = &h->search[i];
+
+		if (s->used && memcmp(s->info_hash, info_hash, sizeof(s->info_hash)) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+/* What can be forgotten best: nothing, or where nothing was found, or else the oldest. */
+static struct search *
+least(struct peel_hidden *h)
+{
+	struct search *worst = NULL;
+
+	for (uint32_t i = 0; i < SEARCHES_MAX; i++) {
+		struct search *s = &h->search[i];
+
+		if (!s->used)
+			return s;
+		if (s->under_way)
+			continue;
+		if (worst == NULL || (s->n_found > 0) < (worst->n_found > 0) ||
+			((s->n_found > 0) == (worst->n_found > 0) && s->since_ms < worst->since_ms))
+			worst = s;
+	}
+	return worst; /* there is one, as fewer are under way */
+}
+
+static bool
+is_fresh(const struct peel_hidden *h, const struct search *s)
+{
+	return peel_now_ms(h->conf.env) - s->since_ms <
+	       (s->n_found > 0 ? KEEP_FOUND_MS : KEEP_NOTHING_MS);
+}
+
+static void
+wait_for(struct peel_hidden *h, struct search *s, const struct search_asker *asker)
+{
+	uint32_t i = 0;
+
+	/* Who asks again has given up on its first question. */
+	while (i < s->n_askers && s->asker[i].session != asker->session)
+		i++;
+	if (i == SEARCH_ASKERS) {
+		peel_stats_add(h->conf.stats, PEEL_CONTROL_RATE, 1);
+		return;
+	}
+	s->asker[i] = *asker;
+	if (i == s->n_askers)
+		s->n_askers++;
+}
+
+/* Among those under way there is room for one more of that circuit, neighbour and kind. */
+static bool
+has_room(const struct peel_hidden *h, bool known, uint32_t session, const struct peel_addr *source)
+{
+	uint32_t all = 0, unknown = 0, of_neighbour = 0, of_circuit = 0;
+
+	for (uint32_t i = 0; i < SEARCHES_MAX; i++) {
+		const struct search *s = &h->search[i];
+
+		if (!s->used || !s->under_way)
+			continue;
+		all++;
+		unknown += s->n_found == 0;
+		of_neighbour += peel_addr_equal(&s->source, source);
+		of_circuit += s->session == session;
+	}
+	return all < UNDER_WAY_MAX && (known || unknown < UNDER_WAY_UNKNOWN) &&
+	       of_neighbour < UNDER_WAY_NEIGHBOUR && of_circuit < UNDER_WAY_CIRCUIT;
+}
+
+static void
+begin(struct peel_hidden *h, struct search *s, const struct search_asker *asker,
+	const struct peel_addr *source)
+{
+	s->source = *source;
+	s->session = asker->session;
+	s->n_askers = 1;
+	s->asker[0] = *asker;
+	s->under_way = h->conf.look_up(h->conf.arg, s->info_hash) == 0;
+	/* A failure is no answer: nothing is told, and the next one tries again. */
+	if (!s->under_way && s->n_found == 0)
+		s->used = false;
+}
+
+void
+search_ask(struct peel_hidden *h, const uint8_t *info_hash, const struct search_asker *asker,
+	const struct peel_addr *from)
+{
+	struct peel_addr source = peel_addr_source(from);
+	struct search *s = by_hash(h, info_hash);
+
+	if (h->conf.look_up == NULL)
+		return;
+	if (s != NULL && s->under_way) {
+		wait_for(h, s, asker);
+		return;
+	}
+	if (s != NULL && is_fresh(h, s)) {
+		peers_found(h, s, asker);
+		return;
+	}
+	if (!has_room(h, s != NULL && s->n_found > 0, asker->session, &source) ||
+		!peel_rate_take(h->dht, from, 1)) {
+		peel_stats_add(h->conf.stats, PEEL_CONTROL_RATE, 1);
+		return;
+	}
+	if (s == NULL) {
+		s = least(h);
+		memset(s, 0, sizeof(*s));
+		s->used = true;
+		memcpy(s->info_hash, info_hash, sizeof(s->info_hash));
+	}
+	begin(h, s, asker, &source);
+}
+
+void
+peel_hidden_found(struct peel_hidden *h, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
+	const struct peel_dht_value *value, size_t n)
+{
+	struct search *s = by_hash(h, info_hash);
+	struct peel_dht_introduction one;
+	uint32_t n_seen = 0;
+
+	if (s == NULL || !s->under_way)
+		return;
+	s->n_found = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (peel_dht_introduction_parse(value[i].data, &one) != 0)
+			continue;
+		n_seen++;
+		uint32_t at = s->n_found < PEEL_PEERS_MAX ? s->n_found++
+							  : peel_random_below(h->conf.env, n_seen);
+
+		if (at < PEEL_PEERS_MAX)
+			s->found[at] = one;
+	}
+	s->under_way = false;
+	s->since_ms = peel_now_ms(h->conf.env);
+	for (uint32_t i = 0; i < s->n_askers; i++)
+		peers_found(h, s, &s->asker[i]);
+	s->n_askers = 0;
+}
+
+uint32_t
+search_count(const struct peel_hidden *h)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < SEARCHES_MAX; i++)
+		n += h->search[i].used && h->search[i].under_way;
+	return n;
+}
