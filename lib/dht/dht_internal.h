@@ -283,6 +283,7 @@ struct dht_published;
 struct dht_publish {
 	struct dht_published *entry; /* [DHT_PUBLISHED_MAX] */
 	uint32_t n, n_under_way;
+	uint32_t turn; /* whose turn it is, modulo the size */
 };
 
 int dht_publish_init(struct dht_publish *t) PEEL_MUST_USE;

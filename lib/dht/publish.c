@@ -106,8 +106,9 @@ dht_publish_tick(struct peel_dht *dht, uint64_t now)
 
 	if (t->n == 0)
 		return;
+	/* In turn: those that come and go all the time do not keep the others waiting. */
 	for (uint32_t i = 0; i < DHT_PUBLISHED_MAX && t->n_under_way < UNDER_WAY_MAX; i++) {
-		struct dht_published *p = &t->entry[i];
+		struct dht_published *p = &t->entry[t->turn++ % DHT_PUBLISHED_MAX];
 
 		if (!p->live || p->under_way || now < p->due_ms)
 			continue;

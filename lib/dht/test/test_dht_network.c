@@ -242,6 +242,34 @@ test_published_values_stay(void **state)
 	net_free(net);
 }
 
+/* Values that come and go all the time do not keep another one from being stored. */
+static void
+test_published_values_take_turns(void **state)
+{
+	struct net *net = network(12);
+	struct peel_dht *dht = net->node[0].dht;
+	uint8_t key[PEEL_DHT_KEY_LEN], restless[8][PEEL_DHT_KEY_LEN];
+	uint32_t id[8], steady;
+
+	(void)state;
+	random_key(net, key);
+	for (unsigned int i = 0; i < 8; i++) {
+		random_key(net, restless[i]);
+		assert_int_equal(peel_dht_publish(dht, restless[i], text("gone"), 0, &id[i]), 0);
+	}
+	assert_int_equal(peel_dht_publish(dht, key, text("here"), 0, &steady), 0);
+	for (unsigned int round = 0; round < 100; round++) {
+		for (unsigned int i = 0; i < 8; i++) {
+			peel_dht_withdraw(dht, id[i]);
+			assert_int_equal(
+				peel_dht_publish(dht, restless[i], text("gone"), 0, &id[i]), 0);
+		}
+		net_run(net, 250);
+	}
+	assert_int_equal(find(&net->node[11], key).n_values, 1);
+	net_free(net);
+}
+
 static void
 test_peers_are_found_by_member_id(void **state)
 {
@@ -427,6 +455,7 @@ main(void)
 		cmocka_unit_test(test_signed_values_of_two),
 		cmocka_unit_test(test_loss_and_churn),
 		cmocka_unit_test(test_published_values_stay),
+		cmocka_unit_test(test_published_values_take_turns),
 		cmocka_unit_test(test_peers_are_found_by_member_id),
 		cmocka_unit_test(test_lookups_are_bounded),
 		cmocka_unit_test(test_forged_values_are_not_told),
