@@ -81,8 +81,7 @@ peel_dht_withdraw(struct peel_dht *dht, uint32_t id)
 
 	if (p == NULL)
 		return;
-	dht->publish.n_under_way -= p->under_way;
-	p->live = p->under_way = false;
+	p->live = p->under_way = false; /* a look-up under way goes on, and counts until its end */
 	dht->publish.n--;
 }
 
@@ -92,10 +91,10 @@ on_stored(void *arg, uint64_t token, const struct peel_dht_result *result)
 	struct peel_dht *dht = arg;
 	struct dht_published *p = by_handle(&dht->publish, (uint32_t)token);
 
-	if (p == NULL || !p->under_way)
+	dht->publish.n_under_way--;
+	if (p == NULL)
 		return;
 	p->under_way = false;
-	dht->publish.n_under_way--;
 	p->due_ms = dht_now(dht) + (result->n_stored > 0 ? REPEAT_MS : RETRY_MS);
 }
 

@@ -270,6 +270,41 @@ test_published_values_take_turns(void **state)
 	net_free(net);
 }
 
+/* Look-ups of values that were withdrawn meanwhile leave those of the upkeep their places. */
+static void
+test_withdrawn_values_take_no_places(void **state)
+{
+	struct net *net = network(12);
+	struct peel_dht *dht = net->node[0].dht;
+	uint8_t key[PEEL_DHT_KEY_LEN];
+	struct peel_dht_count count;
+	uint32_t id[8];
+
+	(void)state;
+	net->delay_ms = 800;
+	for (unsigned int round = 0; round < 4; round++) {
+		for (unsigned int i = 0; i < 8; i++) {
+			random_key(net, key);
+			assert_int_equal(peel_dht_publish(dht, key, text("gone"), 0, &id[i]), 0);
+		}
+		net_run(net, 250);
+		peel_dht_count(dht, &count);
+		assert_int_equal(count.lookups, 6);
+		for (unsigned int i = 0; i < 8; i++)
+			peel_dht_withdraw(dht, id[i]);
+	}
+	net_run(net, 120 * 1000);
+	peel_dht_count(dht, &count);
+	assert_int_equal(count.lookups, 0);
+	/* All places are free again. */
+	for (unsigned int i = 0; i < 8; i++)
+		assert_int_equal(peel_dht_publish(dht, key, text("here"), i, &id[i]), 0);
+	net_run(net, 250);
+	peel_dht_count(dht, &count);
+	assert_int_equal(count.lookups, 6);
+	net_free(net);
+}
+
 static void
 test_peers_are_found_by_member_id(void **state)
 {
@@ -456,6 +491,7 @@ main(void)
 		cmocka_unit_test(test_loss_and_churn),
 		cmocka_unit_test(test_published_values_stay),
 		cmocka_unit_test(test_published_values_take_turns),
+		cmocka_unit_test(test_withdrawn_values_take_no_places),
 		cmocka_unit_test(test_peers_are_found_by_member_id),
 		cmocka_unit_test(test_lookups_are_bounded),
 		cmocka_unit_test(test_forged_values_are_not_told),
