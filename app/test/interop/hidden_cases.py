@@ -112,13 +112,15 @@ async def announced(relay):
 async def find(world, downloader, info_hash, hops, introduction, key, source):
     """The introduction point of the seeder with that key, as the introduction point itself or the DHT tells."""
     wanted = downloader.point(world.keys[introduction], key)
-    if world.relays[introduction].kind != "peel":
-        return wanted
+    is_peel = world.relays[introduction].kind == "peel"
     if source == PEER_SOURCE_DHT:
-        await announced(world.relays[introduction])
+        if is_peel:
+            await announced(world.relays[introduction])
         found = await downloader.find(info_hash, hops, None, 60.0)
-    else:
+    elif is_peel:
         found = await downloader.find(info_hash, hops, downloader.point(world.keys[introduction]))
+    else:
+        return wanted
     if found != [wanted] or found[0].peer.address != wanted.peer.address or found[0].source != source:
         raise AssertionError(f"told of others: {[point.to_dict() for point in found]}")
     return found[0]
@@ -172,6 +174,7 @@ def mixes(relay):
     yield [relay, relay, relay], [(1, 0, 0), (1, 0, 1), (1, 2, 2), (2, 1, 0), (1, 0, 1, PEER_SOURCE_DHT),
                                   (2, 1, 0, PEER_SOURCE_DHT)]
     yield [relay, relay, "python"], [(1, 0, 1, PEER_SOURCE_DHT)]
+    yield ["python", relay, relay], [(1, 0, 1, PEER_SOURCE_DHT)]
     yield [relay, "python", relay], [(1, 0, 1), (1, 1, 0), (2, 0, 2)]
     yield [relay, "python", relay, "rust", relay], [(3, 0, 2)]
 
