@@ -65,7 +65,7 @@ struct dht_node *dht_routing_find(struct dht_routing *r, const uint8_t id[PEEL_D
 bool dht_routing_wants(struct dht_routing *r, const struct peel_dht_node *node);
 /** It answered in that time. @return its entry, NULL: no room. */
 struct dht_node *dht_routing_answered(
-	struct dht_routing *r, const struct peel_dht_node *node, uint32_t rtt_ms, uint64_t now);
+	struct dht_routing *r, const struct peel_dht_node *from, uint32_t rtt_ms, uint64_t now);
 /** Forget the bad ones. */
 void dht_routing_purge(struct dht_routing *r);
 /** Up to @p max nodes, none of them bad or @p but (may be NULL), the closest to @p target first. */
