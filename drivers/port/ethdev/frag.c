@@ -13,7 +13,7 @@
  * in whose way:
  *
  *  - Neighbours whose authentic cells came in parts before (ethdev_vouch) have places that
- * strangers cannot take.
+ *    strangers cannot take.
  *  - A source that holds a quarter of its set or more displaces only datagrams of its own.
  *
  * A datagram whose parts overlap, repeat or contradict each other is given up as a whole, also the
@@ -147,6 +147,18 @@ make_room(struct ethdev_queue *q, struct set *s, uint32_t source)
 	return oldest;
 }
 
+/* The way of the datagram that @p part belongs to, WAYS: it is not in this set. */
+static unsigned int
+way_of(const struct set *s, uint32_t tag, const struct ethdev_part *part)
+{
+	unsigned int way = 0;
+
+	while (way < WAYS && (s->tag[way] != tag || s->whole[way].id != part->id ||
+				     !peel_addr_equal(&s->whole[way].from, &part->from)))
+		way++;
+	return way;
+}
+
 /* The place of the datagram that @p part belongs to, a new one if need be. */
 static struct set *
 find(struct ethdev_queue *q, const struct ethdev_part *part, unsigned int *way)
@@ -155,16 +167,16 @@ find(struct ethdev_queue *q, const struct ethdev_part *part, unsigned int *way)
 	struct peel_addr net = peel_addr_source(&part->from);
 	uint64_t source = peel_addr_hash(&net, 0, f->seed);
 	uint32_t tag = (uint32_t)peel_addr_hash(&part->from, part->id, f->seed) | 1;
-	struct set *s = is_known(q, &part->from) ? &f->set[STRANGER_SETS + source % KNOWN_SETS]
-						 : &f->set[source % STRANGER_SETS];
+	struct set *known = &f->set[STRANGER_SETS + source % KNOWN_SETS];
+	struct set *s = &f->set[source % STRANGER_SETS];
 
-	for (unsigned int i = 0; i < WAYS; i++) {
-		if (s->tag[i] == tag && s->whole[i].id == part->id &&
-			peel_addr_equal(&s->whole[i].from, &part->from)) {
-			*way = i;
-			return s;
-		}
-	}
+	/* A source may have become known, or no longer be, since the first part. */
+	if ((*way = way_of(known, tag, part)) < WAYS)
+		return known;
+	if ((*way = way_of(s, tag, part)) < WAYS)
+		return s;
+	if (is_known(q, &part->from))
+		s = known;
 	*way = make_room(q, s, (uint32_t)(source >> 32));
 	f->n++;
 	s->tag[*way] = tag;

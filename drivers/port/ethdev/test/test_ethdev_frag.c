@@ -345,6 +345,40 @@ test_neighbours_have_room_that_strangers_cannot_take(void **state)
 }
 
 /* Put together what the port sent, by offset; the IP payload ends up in @p out. */
+/* Between the parts of a datagram its source may prove itself, or be forgotten. */
+static void
+test_source_becomes_known_between_parts(void **state)
+{
+	static const bool v6[] = {false, true};
+
+	(void)state;
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(v6); i++) {
+		const struct peel_addr who = v6[i] ? addr6(host_ip6, 5555) : addr4(host_ip, 5555);
+		struct rte_mbuf *m;
+		struct world w;
+
+		world_init(&w);
+		world_open(&w);
+		make_whole(v6[i], 1992);
+		send_part(&w, v6[i], 1, 0, 1000);
+		assert_null(world_poll(&w));
+		peel_port_ethdev.vouch(w.port, &who);
+		send_part(&w, v6[i], 1, 1000, whole_len);
+		assert_non_null(m = world_poll(&w));
+		rte_pktmbuf_free(m);
+
+		/* Known for ten minutes, in whole seconds. */
+		w.now += 600 * 1000 + 999 - w.now % 1000;
+		send_part(&w, v6[i], 2, 0, 1000);
+		assert_null(world_poll(&w));
+		w.now++;
+		send_part(&w, v6[i], 2, 1000, whole_len);
+		assert_non_null(m = world_poll(&w));
+		rte_pktmbuf_free(m);
+		world_close(&w);
+	}
+}
+
 static size_t
 collect(struct world *w, bool v6, uint16_t mtu, uint8_t *out)
 {
@@ -484,6 +518,7 @@ main(void)
 		cmocka_unit_test(test_losses_do_not_fill_the_table),
 		cmocka_unit_test(test_forged_first_parts_leave_room),
 		cmocka_unit_test(test_neighbours_have_room_that_strangers_cannot_take),
+		cmocka_unit_test(test_source_becomes_known_between_parts),
 		cmocka_unit_test(test_large_datagrams_leave_in_parts),
 		cmocka_unit_test(test_large_datagrams_over_ipv6),
 		cmocka_unit_test(test_parts_need_buffers),
