@@ -29,8 +29,8 @@
  * depth. */
 struct peel_bencode {
 	uint64_t dicts[2]; /* bit n: the n-th open container from outside is a dictionary */
-	uint32_t
-		left; /* bytes of the string still to come, or the part of its length read so far */
+	/* bytes of the string still to come, or the part of its length read so far */
+	uint32_t left;
 	uint8_t depth; /* open containers */
 	uint8_t state; /* enum bencode_state */
 	bool want_key; /* whether the innermost dictionary expects a key */

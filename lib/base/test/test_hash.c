@@ -46,8 +46,8 @@ test_bytes_count(void **state)
 		text[i] = 0;
 	}
 	assert_all_differ(hash, n);
-	assert_int_equal(
-		peel_hash_bytes(text, 33, seed), peel_hash_bytes(text + 7, 33, seed)); /* zeroes */
+	/* zeroes */
+	assert_int_equal(peel_hash_bytes(text, 33, seed), peel_hash_bytes(text + 7, 33, seed));
 	assert_int_not_equal(peel_hash_bytes(text, 33, seed), peel_hash_bytes(text, 33, seed + 1));
 }
 
