@@ -379,7 +379,7 @@ void dht_answered(
 /** It did not. */
 void dht_silent(struct peel_dht *dht, const struct peel_dht_node *node);
 /** A node came that may be one of ours: ask whether it answers, if there is room for it.
- *  @param proved  somebody at that address answered us. */
+ *  @param proved  it answered us at its address, here or elsewhere. */
 void dht_newcomer(struct peel_dht *dht, const struct peel_dht_node *node, bool proved);
 void dht_churn_tick(struct peel_dht *dht, uint64_t now);
 

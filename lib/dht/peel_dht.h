@@ -31,8 +31,8 @@ struct peel_dht_conf {
 	/** Send from the main address; data is borrowed during the call. */
 	void (*send)(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len);
 	struct peel_addr lan; /* own local address: what NATs of neighbours in our network need */
-	/** Has somebody at that address answered us? NULL: nobody has. */
-	bool (*proved)(void *arg, const struct peel_addr *addr);
+	/** Has the node with that key answered us at that address? NULL: nobody has. */
+	bool (*proved)(void *arg, const struct peel_addr *addr, const uint8_t pk[PEEL_PK_LEN]);
 	void *arg;
 };
 

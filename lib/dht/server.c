@@ -26,7 +26,7 @@ struct asker {
 	const struct peel_signed *s;
 	struct peel_dht_node node;
 	uint8_t mid[PEEL_MID_LEN];
-	bool proved; /* somebody at its address answered us */
+	bool proved; /* answered us at its address */
 	size_t room; /* bytes that may go there now */
 };
 
@@ -314,7 +314,7 @@ is_proved(struct peel_dht *dht, const struct peel_dht_node *node)
 	if (known != NULL && peel_addr_equal(&known->is.addr, &node->addr) &&
 		memcmp(known->is.pk, node->pk, PEEL_PK_LEN) == 0)
 		return true;
-	return dht->conf.proved != NULL && dht->conf.proved(dht->conf.arg, &node->addr);
+	return dht->conf.proved != NULL && dht->conf.proved(dht->conf.arg, &node->addr, node->pk);
 }
 
 static int

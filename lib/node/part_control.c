@@ -76,6 +76,16 @@ cb_proved(void *arg, const struct peel_addr *addr)
 	return peel_overlay_proved(node->overlay, addr);
 }
 
+/* Somebody's answer from an address does not vouch for others who claim it. */
+static bool
+cb_dht_proved(void *arg, const struct peel_addr *addr, const uint8_t pk[PEEL_PK_LEN])
+{
+	struct peel_node *node = arg;
+	struct peel_peer peer;
+
+	return peel_overlay_find(node->overlay, pk, &peer) && peel_addr_equal(&peer.addr, addr);
+}
+
 static void
 cb_reached(void *arg, uint64_t token, bool answered)
 {
@@ -122,7 +132,7 @@ node_start_control(struct peel_node *node)
 		.stats = &node->stats,
 		.lan = node->local,
 		.send = cb_send,
-		.proved = cb_proved,
+		.proved = cb_dht_proved,
 		.arg = node,
 	};
 	struct peel_or_conf cc = {

@@ -101,12 +101,15 @@ node_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len
 }
 
 static bool
-is_proved(void *arg, const struct peel_addr *addr)
+is_proved(void *arg, const struct peel_addr *addr, const uint8_t pk[PEEL_PK_LEN])
 {
 	const struct net *net = ((struct net_node *)arg)->net;
 
 	for (size_t i = 0; i < net->n_nodes; i++) {
-		if (net->node[i].proved && peel_addr_equal(&net->node[i].addr, addr))
+		const struct net_node *node = &net->node[i];
+
+		if (node->proved && peel_addr_equal(&node->addr, addr) &&
+			memcmp(node->identity.pk, pk, PEEL_PK_LEN) == 0)
 			return true;
 	}
 	return false;

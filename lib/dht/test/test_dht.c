@@ -58,8 +58,9 @@ keep(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
 }
 
 static bool
-is_friend(void *arg, const struct peel_addr *a)
+is_friend(void *arg, const struct peel_addr *a, const uint8_t pk[PEEL_PK_LEN])
 {
+	(void)pk;
 	return peel_addr_equal(a, &((struct node *)arg)->friend_addr);
 }
 

@@ -490,6 +490,14 @@ test_answers_to_strangers_are_short(void **state)
 	net_ping(stranger, node, 1); /* the answer, and a ping of our own */
 	assert_int_equal(stranger->n_inbox, 2);
 	assert_true(stranger->inbox[0].len + stranger->inbox[1].len <= 167 * 21 / 10);
+
+	/* Nor does a known node, in whose name a stranger asks. */
+	net->now += 5000;
+	stranger->addr = a->addr;
+	a->n_inbox = 0;
+	net_find(stranger, node, key, false);
+	assert_int_equal(a->n_inbox, 1);
+	assert_true(a->inbox[0].len <= 199 * 21 / 10);
 	net_free(net);
 }
 
