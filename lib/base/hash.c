@@ -32,6 +32,12 @@ peel_addr_hash(const struct peel_addr *a, uint32_t extra, uint64_t seed)
 }
 
 uint64_t
+peel_hash_u32(uint32_t value, uint64_t seed)
+{
+	return fold(fold(value ^ seed, MIX_A ^ (seed << 32 | seed >> 32)), seed ^ MIX_B);
+}
+
+uint64_t
 peel_hash_bytes(const void *bytes, size_t len, uint64_t seed)
 {
 	const uint8_t *p = bytes;

@@ -125,6 +125,8 @@ uint64_t peel_addr_hash(const struct peel_addr *a, uint32_t extra, uint64_t seed
 
 /** Of anything else. Thread: any. */
 uint64_t peel_hash_bytes(const void *bytes, size_t len, uint64_t seed);
+/** The same of a number, quickly. */
+uint64_t peel_hash_u32(uint32_t value, uint64_t seed);
 
 /* ---- numbers that are not secret ------------------------------------------------------------- */
 

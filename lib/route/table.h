@@ -59,7 +59,7 @@ route_hash(const struct peel_route_table *t, const struct peel_addr *in, uint32_
 static inline uint64_t
 route_cid_hash(const struct peel_route_table *t, uint32_t cid)
 {
-	return peel_hash_bytes(&cid, sizeof(cid), t->cid_seed);
+	return peel_hash_u32(cid, t->cid_seed);
 }
 
 /* lookup.c: PEEL_NONE when there is none. */

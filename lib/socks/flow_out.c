@@ -34,9 +34,7 @@ flow_key(const struct peel_flows *f, unsigned int user, const struct peel_socks_
 	a.port = 0;
 	if (t->name[0] == '\0')
 		return peel_addr_hash(&a, serial, f->seed) | 1;
-	return peel_hash_bytes(t->name, strlen(t->name),
-		       peel_hash_bytes(&serial, sizeof(serial), f->seed)) |
-	       1;
+	return peel_hash_bytes(t->name, strlen(t->name), peel_hash_u32(serial, f->seed)) | 1;
 }
 
 struct flow *

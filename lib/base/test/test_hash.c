@@ -56,19 +56,23 @@ test_bytes_count(void **state)
 static void
 test_spread(void **state)
 {
-	unsigned int low[BUCKETS] = {0}, high[BUCKETS] = {0};
-
 	(void)state;
-	for (uint32_t i = 0; i < KEYS; i++) {
-		uint64_t h = peel_hash_bytes(&i, sizeof(i), SEED);
+	for (int as_number = 0; as_number < 2; as_number++) {
+		unsigned int low[BUCKETS] = {0}, high[BUCKETS] = {0};
 
-		low[h % BUCKETS]++;
-		high[h >> 56]++;
+		for (uint32_t i = 0; i < KEYS; i++) {
+			uint64_t h = as_number ? peel_hash_u32(i, SEED)
+					       : peel_hash_bytes(&i, sizeof(i), SEED);
+
+			low[h % BUCKETS]++;
+			high[h >> 56]++;
+		}
+		for (unsigned int i = 0; i < BUCKETS; i++) {
+			assert_in_range(low[i], KEYS / BUCKETS / 2, KEYS / BUCKETS * 2);
+			assert_in_range(high[i], KEYS / BUCKETS / 2, KEYS / BUCKETS * 2);
+		}
 	}
-	for (unsigned int i = 0; i < BUCKETS; i++) {
-		assert_in_range(low[i], KEYS / BUCKETS / 2, KEYS / BUCKETS * 2);
-		assert_in_range(high[i], KEYS / BUCKETS / 2, KEYS / BUCKETS * 2);
-	}
+	assert_int_not_equal(peel_hash_u32(1, SEED), peel_hash_u32(1, SEED + 1));
 }
 
 static void
