@@ -93,10 +93,11 @@ result(struct bench *b, const struct relay_rig *rig, const char *unit, const cha
 
 	if (size != MIX)
 		snprintf(text, sizeof(text), "%u", size);
-	return bench_result(b, works[rig->conf.load.work], unit, "{s:s,s:s,s:i,s:s,s:s,s:i}",
-		"what", what, "bytes", text, "circuits", (int)rig->conf.load.n_circuits, "engine",
-		rig->conf.engine->name, "filter", rig->conf.filter ? "yes" : "no", "workers",
-		(int)rig->conf.n_workers);
+	return bench_result(b,
+		rig->conf.load.apart ? "rendezvous of two workers" : works[rig->conf.load.work],
+		unit, "{s:s,s:s,s:i,s:s,s:s,s:i}", "what", what, "bytes", text, "circuits",
+		(int)rig->conf.load.n_circuits, "engine", rig->conf.engine->name, "filter",
+		rig->conf.filter ? "yes" : "no", "workers", (int)rig->conf.n_workers);
 }
 
 static void
@@ -157,7 +158,7 @@ warm_up(const struct bench *b, struct relay_rig *rig)
 
 static void
 start(struct relay_rig *rig, enum peel_load_work work, uint32_t n_circuits, bool filter,
-	const struct peel_aead_engine *engine, unsigned int workers)
+	const struct peel_aead_engine *engine, unsigned int workers, bool apart)
 {
 	struct relay_rig_conf c = {.engine = engine,
 		.n_workers = workers,
@@ -165,6 +166,7 @@ start(struct relay_rig *rig, enum peel_load_work work, uint32_t n_circuits, bool
 		.filter = filter,
 		.load = {.work = work,
 			.n_circuits = n_circuits,
+			.apart = apart,
 			.batch = BATCH,
 			.size = {sizes[0]},
 			.n_sizes = 1}};
@@ -187,7 +189,7 @@ one_worker(struct bench *b, enum peel_load_work work, bool filter,
 		const char *own = bench_option(b, "circuits");
 
 		start(&rig[i], work, own != NULL ? (uint32_t)atoi(own) : circuits[i], filter,
-			engine, 1);
+			engine, 1, false);
 		warm_up(b, &rig[i]);
 	}
 	for (unsigned int s = 0; s < PEEL_ARRAY_LEN(sizes); s++) {
@@ -255,12 +257,12 @@ second_thread(void *arg)
 }
 
 static double
-alone(struct part *p)
+alone(const struct part *p, rig_fn prepare, rig_fn run)
 {
 	double took[BATCHES];
 
 	for (unsigned int i = 0; i < p->batches; i++)
-		took[i] = once(p->rig, p->w, relay_rig_prepare, relay_rig_work);
+		took[i] = once(p->rig, p->w, prepare, run);
 	return bench_median_of(took, p->batches);
 }
 
@@ -268,9 +270,11 @@ static void
 measure_two(struct bench *b, struct relay_rig *rig, uint16_t size)
 {
 	static struct part part[2];
-	static double one[BENCH_ROUNDS_MAX + 1];
+	static double one[BENCH_ROUNDS_MAX + 1], crypto[BENCH_ROUNDS_MAX + 1];
 	struct bench_result *single = result(b, rig, "cells/s", "cells of one worker", size);
 	struct bench_result *both = result(b, rig, "cells/s", "cells of two workers", size);
+	struct bench_result *total = result(b, rig, "cycles/cell", "total", size);
+	struct bench_result *aead = result(b, rig, "cycles/cell", "aead", size);
 	struct meeting meeting = {0};
 	pthread_t thread;
 
@@ -285,27 +289,33 @@ measure_two(struct bench *b, struct relay_rig *rig, uint16_t size)
 	if (pthread_create(&thread, NULL, second_thread, &part[1]) != 0)
 		bench_fail("no thread");
 	for (unsigned int round = 0; round <= b->rounds; round++) {
-		one[round] = alone(&part[0]);
+		one[round] = alone(&part[0], relay_rig_prepare, relay_rig_work);
+		crypto[round] = alone(&part[0], relay_rig_prepare_crypto, relay_rig_crypto_alone);
 		part[0].cycles[round] = together(&part[0], round);
 	}
 	pthread_join(thread, NULL);
 	for (unsigned int round = 1; round <= b->rounds; round++) {
+		double first = part[0].cycles[round], second = part[1].cycles[round];
+
 		bench_sample(single, bench_tsc_hz() / one[round]);
-		bench_sample(both, bench_tsc_hz() / part[0].cycles[round] +
-					   bench_tsc_hz() / part[1].cycles[round]);
+		bench_sample(both, bench_tsc_hz() / first + bench_tsc_hz() / second);
+		bench_sample(total, (first + second) / 2);
+		bench_sample(aead, crypto[round]);
 	}
 	bench_vs(both, "one worker", single);
+	bench_vs(total, "aead", aead);
 }
 
 static void
-two_workers(struct bench *b, enum peel_load_work work, bool filter,
+two_workers(struct bench *b, enum peel_load_work work, bool apart,
 	const struct peel_aead_engine *engine)
 {
 	static struct relay_rig rig;
-	uint32_t n = b->quick ? circuits[0] : circuits[1];
+	/* Few rendezvous: so the workers want the same lines, if their pairs are apart. */
+	uint32_t n = b->quick || work == PEEL_LOAD_RENDEZVOUS ? circuits[0] : circuits[1];
 
-	bench_progress(b, "%s, two workers", works[work]);
-	start(&rig, work, n, filter, engine, 2);
+	bench_progress(b, "%s, two workers%s", works[work], apart ? ", pairs apart" : "");
+	start(&rig, work, n, true, engine, 2, apart);
 	measure_two(b, &rig, 64);
 	measure_two(b, &rig, 1400);
 	relay_rig_stop(&rig);
@@ -319,7 +329,7 @@ memory(struct bench *b)
 	struct bench_result *r = bench_result(b, "memory", "bytes/circuit", "{s:i,s:s}", "circuits",
 		(int)n, "what", "routes and session, both directions");
 
-	start(&rig, PEEL_LOAD_FORWARD, n, false, peel_aead_engine_best(), 1);
+	start(&rig, PEEL_LOAD_FORWARD, n, false, peel_aead_engine_best(), 1, false);
 	bench_sample(r, (double)peel_route_memory(rig.routes) / n);
 	relay_rig_prepare(&rig, 0);
 	relay_rig_work(&rig, 0); /* it is a table that works */
@@ -352,9 +362,10 @@ main(int argc, char **argv)
 				one_worker(&b, work, false, engine, false);
 		}
 	}
-	for (unsigned int work = 0; work <= PEEL_LOAD_BACKWARD && bench_cpus() >= 2; work++) {
-		if (wanted(&b, "case", "two workers"))
-			two_workers(&b, work, true, best);
+	if (bench_cpus() >= 2 && wanted(&b, "case", "two workers")) {
+		for (unsigned int work = 0; work <= PEEL_LOAD_RENDEZVOUS; work++)
+			two_workers(&b, work, false, best);
+		two_workers(&b, PEEL_LOAD_RENDEZVOUS, true, best);
 	}
 	if (wanted(&b, "case", "memory"))
 		memory(&b);

@@ -70,10 +70,12 @@ load_endpoint(const struct peel_port *p, uint32_t circuit)
 	return circuit + 1;
 }
 
+/* Pairs of one queue: its circuits are n_queues apart. */
 uint32_t
 load_joined(const struct peel_port *p, uint32_t circuit)
 {
-	uint32_t other = circuit ^ 1;
+	uint32_t n = p->conf.apart ? 1 : p->conf.n_queues,
+		 other = circuit / n % 2 == 0 ? circuit + n : circuit - n;
 
 	return other < p->conf.n_circuits ? other : circuit;
 }

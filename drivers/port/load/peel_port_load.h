@@ -33,7 +33,8 @@ enum peel_load_work {
 
 struct peel_load_conf {
 	enum peel_load_work work;
-	uint32_t n_circuits; /* at least n_queues; RENDEZVOUS joins neighbouring pairs */
+	uint32_t n_circuits; /* at least n_queues */
+	bool apart; /* RENDEZVOUS joins circuits of two queues, else of one; even n_queues */
 	uint16_t n_queues;
 	/* on either side, at least n_queues; a neighbour belongs to one queue */
 	uint16_t n_neighbours;

@@ -302,6 +302,31 @@ test_zipf_and_queues(void **state)
 	stop();
 }
 
+/* What is joined at a rendezvous leaves by the queue where it arrived, or by the other one. */
+static void
+test_joined_circuits_of_one_queue_or_two(void **state)
+{
+	(void)state;
+	for (unsigned int apart = 0; apart < 2; apart++) {
+		struct peel_load_conf conf = conf_of(PEEL_LOAD_RENDEZVOUS);
+
+		conf.n_queues = 2;
+		conf.apart = apart != 0;
+		start(conf, true);
+		assert_int_equal(peel_load_prepare(t.port, 0, BATCH), BATCH);
+		while (peel_load_left(t.port, 0) > 0) {
+			peel_worker_poll(t.worker);
+			/* A neighbour's number is its circuit's, modulo their even number. */
+			assert_int_equal(
+				peel_pkt(peel_load_last(t.port, 0))->remote.ip[3] % 2, apart);
+		}
+		peel_load_collect(t.port, 0);
+		assert_int_equal(peel_load_count(t.port, 0)->came, BATCH);
+		assert_int_equal(peel_load_count(t.port, 0)->wrong, 0);
+		stop();
+	}
+}
+
 static void
 test_pace(void **state)
 {
@@ -388,6 +413,7 @@ main(void)
 		cmocka_unit_test(test_pings_and_creates),
 		cmocka_unit_test(test_mistakes_are_noticed),
 		cmocka_unit_test(test_zipf_and_queues),
+		cmocka_unit_test(test_joined_circuits_of_one_queue_or_two),
 		cmocka_unit_test(test_pace),
 		cmocka_unit_test(test_crypto_alone),
 		cmocka_unit_test(test_refusals),
