@@ -9,6 +9,7 @@
 #include "lookups.h"
 
 #define LOOKUP_MAX_MS (60 * DHT_SECOND)
+#define FIND_MAX_MS (9 * DHT_SECOND) /* who asks for values waits no longer */
 #define ACT_TIMEOUT_MS 5000
 
 /* ---- which one ------------------------------------------------------------------------------- */
@@ -327,7 +328,7 @@ begin(struct peel_dht *dht, unsigned int first, unsigned int n, enum dht_goal go
 	l->generation = generation;
 	l->goal = (uint8_t)goal;
 	memcpy(l->target, target, sizeof(l->target));
-	l->until_ms = dht_now(dht) + LOOKUP_MAX_MS;
+	l->until_ms = dht_now(dht) + (goal == DHT_FIND_VALUES ? FIND_MAX_MS : LOOKUP_MAX_MS);
 	for (unsigned int f = 0; f < DHT_N_FAMILIES; f++)
 		known += dht_crawl_begin(dht, l, f);
 	if (known == 0)
@@ -434,4 +435,18 @@ peel_dht_connect_peer(struct peel_dht *dht, const uint8_t mid[PEEL_MID_LEN], pee
 		l->peer[i] = *peer[i];
 	dht_lookup_advance(dht, l);
 	return 0;
+}
+
+void
+peel_dht_cancel(struct peel_dht *dht, const uint8_t target[PEEL_DHT_KEY_LEN], peel_dht_done_fn fn,
+	const void *arg)
+{
+	for (unsigned int i = 0; i < DHT_LOOKUPS_OF_USERS; i++) {
+		struct dht_lookup *l = &dht->lookup[i];
+
+		/* One that is being told is over in a moment anyway. */
+		if (l->live && !l->told && l->fn == fn && l->arg == arg &&
+			memcmp(l->target, target, PEEL_DHT_KEY_LEN) == 0)
+			l->live = false;
+	}
 }

@@ -108,7 +108,8 @@ typedef void (*peel_dht_done_fn)(void *arg, uint64_t token, const struct peel_dh
 int peel_dht_find_nodes(struct peel_dht *dht, const uint8_t target[PEEL_DHT_KEY_LEN],
 	peel_dht_done_fn fn, void *arg, uint64_t token) PEEL_MUST_USE;
 /** The values under a key, of each node those after the first @p offset ones; what is stored here
- * counts. The closest node that did not have them gets them (21.6). */
+ * counts. The closest node that did not have them gets them (21.6). After 9 s it ends with what it
+ * has found by then, as who asks through a circuit waits for 10 (19). */
 int peel_dht_find(struct peel_dht *dht, const uint8_t key[PEEL_DHT_KEY_LEN], uint32_t offset,
 	peel_dht_done_fn fn, void *arg, uint64_t token) PEEL_MUST_USE;
 /** Store once; others forget it after an hour. @p version 0: unsigned; else signed with our key,
@@ -119,6 +120,10 @@ int peel_dht_store(struct peel_dht *dht, const uint8_t key[PEEL_DHT_KEY_LEN], st
 /** Where the peer with a member id is, and make it reachable for us (21.9). */
 int peel_dht_connect_peer(struct peel_dht *dht, const uint8_t mid[PEEL_MID_LEN],
 	peel_dht_done_fn fn, void *arg, uint64_t token) PEEL_MUST_USE;
+/** Nobody waits any more for look-ups of that target that were begun with these: they end without a
+ * word, and leave their places to others. May be called from a callback. */
+void peel_dht_cancel(struct peel_dht *dht, const uint8_t target[PEEL_DHT_KEY_LEN],
+	peel_dht_done_fn fn, const void *arg);
 
 /* ---- what is kept up ------------------------------------------------------------------------- */
 

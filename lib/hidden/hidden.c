@@ -133,6 +133,7 @@ peel_hidden_exit_gone(struct peel_hidden *h, uint32_t session)
 {
 	end_all(&h->introductions, session);
 	end_all(&h->rendezvous, session);
+	search_exit_gone(h, session);
 }
 
 uint64_t

@@ -81,7 +81,7 @@ struct search {
 	bool used, under_way;
 	struct peel_addr source; /* of who began it */
 	uint32_t session;	 /* the same */
-	uint64_t since_ms;	 /* when it was answered last */
+	uint64_t since_ms;	 /* when it began; or, when it is over, when it was answered */
 	uint32_t n_askers, n_found;
 	struct search_asker asker[SEARCH_ASKERS];
 	struct peel_dht_introduction found[PEEL_PEERS_MAX];
@@ -132,4 +132,6 @@ void peers_found(struct peel_hidden *h, const struct search *s, const struct sea
 /* Have the asker told, now or later, if it is not too much; its previous hop is at @p from. */
 void search_ask(struct peel_hidden *h, const uint8_t *info_hash, const struct search_asker *asker,
 	const struct peel_addr *from);
+/* The end of a circuit is none any more. */
+void search_exit_gone(struct peel_hidden *h, uint32_t session);
 uint32_t search_count(const struct peel_hidden *h);

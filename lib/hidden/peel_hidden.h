@@ -28,7 +28,7 @@ struct peel_hidden_conf {
 	/** Where others reach this node. false: not known, and then nothing is offered. */
 	bool (*public_address)(void *arg, struct peel_addr *out);
 	/*
-	 * The DHT. All three may be NULL; withdraw only together with announce.
+	 * The DHT. All may be NULL; withdraw only together with announce, and cancel with look_up.
 	 */
 	/** Somebody is reachable here: tell others, until withdrawn. last_seen is for the caller to
 	 * fill in. 0, or negative errno: tried again later. */
@@ -38,6 +38,8 @@ struct peel_hidden_conf {
 	/** Find what is stored under an info hash. 0: peel_hidden_found() is called later, once;
 	 * or negative errno. */
 	int (*look_up)(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN]);
+	/** Nobody waits for that look-up any more: peel_hidden_found() is not called for it. */
+	void (*cancel)(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN]);
 	void *arg;
 };
 

@@ -73,11 +73,39 @@ wait_for(struct peel_hidden *h, struct search *s, const struct search_asker *ask
 		s->n_askers++;
 }
 
-/* Among those under way there is room for one more of that circuit, neighbour and kind. */
-static bool
-has_room(const struct peel_hidden *h, bool known, uint32_t session, const struct peel_addr *source)
+/* ---- places ---------------------------------------------------------------------------------- */
+
+static uint32_t
+of_neighbour(const struct peel_hidden *h, const struct peel_addr *source)
 {
-	uint32_t all = 0, unknown = 0, of_neighbour = 0, of_circuit = 0;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < SEARCHES_MAX; i++) {
+		const struct search *s = &h->search[i];
+
+		n += s->used && s->under_way && peel_addr_equal(&s->source, source);
+	}
+	return n;
+}
+
+/* May that circuit and its neighbour begin one more? */
+static bool
+may_begin(const struct peel_hidden *h, uint32_t session, const struct peel_addr *source)
+{
+	uint32_t of_circuit = 0;
+
+	for (uint32_t i = 0; i < SEARCHES_MAX; i++) {
+		const struct search *s = &h->search[i];
+
+		of_circuit += s->used && s->under_way && s->session == session;
+	}
+	return of_circuit < UNDER_WAY_CIRCUIT && of_neighbour(h, source) < UNDER_WAY_NEIGHBOUR;
+}
+
+static bool
+has_place(const struct peel_hidden *h, bool known)
+{
+	uint32_t all = 0, unknown = 0;
 
 	for (uint32_t i = 0; i < SEARCHES_MAX; i++) {
 		const struct search *s = &h->search[i];
@@ -86,12 +114,61 @@ has_room(const struct peel_hidden *h, bool known, uint32_t session, const struct
 			continue;
 		all++;
 		unknown += s->n_found == 0;
-		of_neighbour += peel_addr_equal(&s->source, source);
-		of_circuit += s->session == session;
 	}
-	return all < UNDER_WAY_MAX && (known || unknown < UNDER_WAY_UNKNOWN) &&
-	       of_neighbour < UNDER_WAY_NEIGHBOUR && of_circuit < UNDER_WAY_CIRCUIT;
+	return all < UNDER_WAY_MAX && (known || unknown < UNDER_WAY_UNKNOWN);
 }
+
+static void
+abandon(struct peel_hidden *h, struct search *s)
+{
+	h->conf.cancel(h->conf.arg, s->info_hash);
+	s->under_way = false;
+	s->n_askers = 0;
+	/* What is known from earlier is old, but still shows that there is something. */
+	s->used = s->n_found > 0;
+	s->since_ms = 0;
+}
+
+/* All places are taken: who has none gets one of a neighbour that has several, of whose look-ups
+ * the one that takes longest ends. So a few neighbours never keep out the others. */
+static bool
+make_place(struct peel_hidden *h, bool known, const struct peel_addr *source)
+{
+	struct search *longest = NULL;
+
+	if (of_neighbour(h, source) > 0)
+		return false;
+	for (uint32_t i = 0; i < SEARCHES_MAX; i++) {
+		struct search *s = &h->search[i];
+
+		if (s->used && s->under_way && (known || s->n_found == 0) &&
+			(longest == NULL || s->since_ms < longest->since_ms) &&
+			of_neighbour(h, &s->source) > 1)
+			longest = s;
+	}
+	if (longest != NULL)
+		abandon(h, longest);
+	return longest != NULL;
+}
+
+void
+search_exit_gone(struct peel_hidden *h, uint32_t session)
+{
+	for (uint32_t i = 0; i < SEARCHES_MAX; i++) {
+		struct search *s = &h->search[i];
+
+		if (!s->used || !s->under_way)
+			continue;
+		for (uint32_t k = s->n_askers; k-- > 0;) {
+			if (s->asker[k].session == session)
+				s->asker[k] = s->asker[--s->n_askers];
+		}
+		if (s->n_askers == 0)
+			abandon(h, s);
+	}
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static void
 begin(struct peel_hidden *h, struct search *s, const struct search_asker *asker,
@@ -103,7 +180,9 @@ begin(struct peel_hidden *h, struct search *s, const struct search_asker *asker,
 	s->asker[0] = *asker;
 	s->under_way = h->conf.look_up(h->conf.arg, s->info_hash) == 0;
 	/* A failure is no answer: nothing is told, and the next one tries again. */
-	if (!s->under_way && s->n_found == 0)
+	if (s->under_way)
+		s->since_ms = peel_now_ms(h->conf.env);
+	else if (s->n_found == 0)
 		s->used = false;
 }
 
@@ -124,8 +203,10 @@ search_ask(struct peel_hidden *h, const uint8_t *info_hash, const struct search_
 		peers_found(h, s, asker);
 		return;
 	}
-	if (!has_room(h, s != NULL && s->n_found > 0, asker->session, &source) ||
-		!peel_rate_take(h->dht, from, 1)) {
+	bool is_known = s != NULL && s->n_found > 0;
+
+	if (!may_begin(h, asker->session, &source) || !peel_rate_take(h->dht, from, 1) ||
+		!(has_place(h, is_known) || make_place(h, is_known, &source))) {
 		peel_stats_add(h->conf.stats, PEEL_CONTROL_RATE, 1);
 		return;
 	}

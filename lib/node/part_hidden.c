@@ -63,6 +63,14 @@ cb_look_up(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN])
 	return peel_dht_find(node->dht, info_hash, 0, on_found, node, 0);
 }
 
+static void
+cb_cancel(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN])
+{
+	const struct peel_node *node = arg;
+
+	peel_dht_cancel(node->dht, info_hash, on_found, node);
+}
+
 int
 node_start_hidden(struct peel_node *node)
 {
@@ -77,6 +85,7 @@ node_start_hidden(struct peel_node *node)
 		.announce = cb_announce,
 		.withdraw = cb_withdraw,
 		.look_up = cb_look_up,
+		.cancel = cb_cancel,
 		.arg = node,
 	};
 

@@ -98,6 +98,7 @@ look_up(struct world *w, struct peel_reader *r)
 	static const uint8_t target[2][PEEL_DHT_KEY_LEN] = {{1}, {2}};
 	static const struct peel_span data = {target[0], 20};
 	uint8_t what = peel_read_u8(r), at = what >> 7;
+	struct peel_dht_count before, after;
 	uint32_t id;
 	int rc = -1;
 
@@ -120,6 +121,12 @@ look_up(struct world *w, struct peel_reader *r)
 		break;
 	case 5:
 		peel_dht_store_peer(w->dht, at == 1);
+		break;
+	case 6:
+		peel_dht_count(w->dht, &before);
+		peel_dht_cancel(w->dht, target[at], ended, w);
+		peel_dht_count(w->dht, &after);
+		w->n_done += before.lookups - after.lookups;
 		break;
 	default:
 		peel_dht_met(w->dht, &w->token_for, w->other.pk);

@@ -366,6 +366,50 @@ test_lookups_are_bounded(void **state)
 	net_free(net);
 }
 
+/* A look-up that nobody waits for any more leaves its place, and says nothing. */
+static void
+test_cancelled_lookups(void **state)
+{
+	struct net *net = network(10);
+	struct peel_dht *dht = net->node[0].dht;
+	uint8_t key[2][PEEL_DHT_KEY_LEN] = {{1}, {2}};
+	struct end end = {0}, other = {0};
+	struct peel_dht_count count;
+
+	(void)state;
+	for (unsigned int i = 0; i < DHT_LOOKUPS_OF_USERS - 2; i++)
+		assert_int_equal(peel_dht_find(dht, key[0], 0, ended, &end, i), 0);
+	assert_int_equal(peel_dht_find(dht, key[1], 0, ended, &end, 0), 0);
+	assert_int_equal(peel_dht_find(dht, key[0], 0, ended, &other, 0), 0);
+	peel_dht_cancel(dht, key[0], ended, &end);
+	peel_dht_count(dht, &count);
+	assert_int_equal(count.lookups, 2);
+	for (unsigned int i = 0; i < DHT_LOOKUPS_OF_USERS - 2; i++)
+		assert_int_equal(peel_dht_find(dht, key[1], 0, ended, &other, 0), 0);
+	assert_int_equal(peel_dht_find(dht, key[1], 0, ended, &other, 0), -ENOSPC);
+	net_run(net, 70 * 1000);
+	assert_int_equal(end.n, 1);
+	assert_int_equal(other.n, DHT_LOOKUPS_OF_USERS - 1);
+	net_free(net);
+}
+
+/* Who asks for values gets what was found in nine seconds, however many nodes are silent. */
+static void
+test_finds_end_in_time(void **state)
+{
+	struct net *net = network(30);
+	uint8_t key[PEEL_DHT_KEY_LEN] = {3};
+	struct end end = {0};
+
+	(void)state;
+	for (unsigned int i = 1; i < 30; i++)
+		net->node[i].down = true;
+	assert_int_equal(peel_dht_find(net->node[0].dht, key, 0, ended, &end, 0), 0);
+	net_run(net, 9500);
+	assert_int_equal(end.n, 1);
+	net_free(net);
+}
+
 /* ---- liars ----------------------------------------------------------------------------------- */
 
 /* Answers every find-request that came with these lists. */
@@ -494,6 +538,8 @@ main(void)
 		cmocka_unit_test(test_withdrawn_values_take_no_places),
 		cmocka_unit_test(test_peers_are_found_by_member_id),
 		cmocka_unit_test(test_lookups_are_bounded),
+		cmocka_unit_test(test_cancelled_lookups),
+		cmocka_unit_test(test_finds_end_in_time),
 		cmocka_unit_test(test_forged_values_are_not_told),
 		cmocka_unit_test(test_invented_nodes),
 	};

@@ -84,6 +84,14 @@ on_look_up(void *arg, const uint8_t *info_hash)
 }
 
 static void
+on_cancel(void *arg, const uint8_t *info_hash)
+{
+	(void)arg;
+	if (info_hash[0] % 4 == 0)
+		abort(); /* it did not begin */
+}
+
+static void
 on_exit_gone(void *arg, uint32_t session, uint32_t endpoint)
 {
 	struct peel_hidden **h = arg;
@@ -135,7 +143,8 @@ open_all(struct fuzz *f)
 		.public_address = on_public,
 		.announce = on_announce,
 		.withdraw = on_withdraw,
-		.look_up = on_look_up};
+		.look_up = on_look_up,
+		.cancel = on_cancel};
 
 	peel_or_settings_init(&oc.settings);
 	oc.settings.max_joined_circuits = 8;

@@ -16,9 +16,9 @@ struct scene {
 	struct peel_addr here; /* port 0: not known */
 	struct packet sent;    /* the last bare datagram */
 	unsigned int n_sent;
-	unsigned int n_look_ups, n_announced, n_withdrawn;
+	unsigned int n_look_ups, n_cancelled, n_announced, n_withdrawn;
 	int dht_result; /* what the DHT says to what it is asked */
-	uint8_t looked_up[PEEL_INFO_HASH_LEN];
+	uint8_t looked_up[PEEL_INFO_HASH_LEN], cancelled[PEEL_INFO_HASH_LEN];
 	uint8_t announced_hash[PEEL_INFO_HASH_LEN], announced_seeder[PEEL_PK_LEN];
 	size_t gone_seen;
 };
@@ -78,6 +78,15 @@ scene_look_up(void *arg, const uint8_t *info_hash)
 	return s->dht_result;
 }
 
+static inline void
+scene_cancel(void *arg, const uint8_t *info_hash)
+{
+	struct scene *s = arg;
+
+	memcpy(s->cancelled, info_hash, sizeof(s->cancelled));
+	s->n_cancelled++;
+}
+
 /* sk NULL: a random identity. */
 static inline void
 scene_open(struct scene *s, struct peel_addr here, const uint8_t *sk,
@@ -103,6 +112,7 @@ scene_open(struct scene *s, struct peel_addr here, const uint8_t *sk,
 		.announce = scene_announce,
 		.withdraw = scene_withdraw,
 		.look_up = scene_look_up,
+		.cancel = scene_cancel,
 		.arg = s,
 	};
 

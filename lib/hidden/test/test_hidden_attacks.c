@@ -145,11 +145,76 @@ test_flood_of_random_hashes(void **state)
 	assert_int_equal(s.n_look_ups, 3); /* of a neighbour */
 	for (uint32_t i = 0; i < 1000; i++)
 		assert_int_equal(say_peers_cell(&s, &circuits[i % 50], hash++), 0);
-	assert_int_equal(s.n_look_ups, 9); /* of all */
+	/* of all; two neighbours that had none got places of those with three */
+	assert_int_equal(s.n_look_ups - s.n_cancelled, 9);
+	assert_int_equal(s.n_cancelled, 2);
 	assert_int_equal(say_peers_cell(&s, &circuits[50], 1), 0);
-	assert_int_equal(s.n_look_ups, 10); /* what is known to exist */
+	assert_int_equal(s.n_look_ups - s.n_cancelled, 10); /* what is known to exist */
 	assert_int_equal(scene_count(&s).searches, 10);
 	assert_int_equal(s.n->n_sent, 0);
+	scene_close(&s);
+}
+
+/* Three neighbours whose look-ups never end do not keep another from one of its own. */
+static void
+test_slow_look_ups_give_way(void **state)
+{
+	uint8_t first[PEEL_INFO_HASH_LEN] = {0}, msg[PEEL_DATAGRAM_MAX];
+	uint32_t hash = 1000;
+	struct scene s;
+
+	(void)state;
+	open_scene(&s, 100);
+	for (uint32_t i = 0; i < 60; i++)
+		circuit(&s, &circuits[i], 1 + i / 10, 1 + i);
+	for (uint32_t i = 0; i < 30; i++) {
+		world_now += 100;
+		assert_int_equal(say_peers_cell(&s, &circuits[i], hash++), 0);
+	}
+	assert_int_equal(s.n_look_ups, 9);
+	drain(s.n);
+	assert_int_equal(say_peers_cell(&s, &circuits[50], 7), 0);
+	assert_int_equal(s.n_look_ups, 10);
+	assert_int_equal(s.n_cancelled, 1);
+	peel_put_be32(first, 1000);
+	assert_memory_equal(s.cancelled, first, sizeof(first));
+	/* Whose look-up that was is not told anything; the newcomer is. */
+	scene_found(&s, NULL, 0);
+	assert_int_equal(scene_answer(&s, &circuits[50], msg), 24);
+	assert_int_equal(s.n->n_sent, 0);
+	/* Those who have one already get no more of others' places. */
+	assert_int_equal(say_peers_cell(&s, &circuits[50], 8), 0);
+	assert_int_equal(say_peers_cell(&s, &circuits[51], 9), 0);
+	assert_int_equal(s.n_cancelled, 1);
+	assert_int_equal(scene_count(&s).searches, 9);
+	scene_close(&s);
+}
+
+/* A look-up ends with the last circuit that waits for it. */
+static void
+test_look_up_that_nobody_waits_for(void **state)
+{
+	uint8_t out[256];
+	struct scene s;
+
+	(void)state;
+	open_scene(&s, 100);
+	for (uint32_t i = 0; i < 2; i++) {
+		circuit(&s, &circuits[i], 1 + i, 1 + i);
+		assert_int_equal(say_peers_cell(&s, &circuits[i], 1), 0);
+	}
+	assert_int_equal(s.n_look_ups, 1);
+	for (uint32_t i = 0; i < 2; i++) {
+		size_t len =
+			destroy_build(&circuits[i].id, circuits[i].cid, PEEL_DESTROY_UNNEEDED, out);
+
+		assert_int_equal(s.n_cancelled, 0);
+		assert_int_equal(scene_count(&s).searches, 1);
+		assert_int_equal(node_input(s.n, &circuits[i].addr, out, len), 0);
+		scene_run(&s, 6000);
+	}
+	assert_int_equal(s.n_cancelled, 1);
+	assert_int_equal(scene_count(&s).searches, 0);
 	scene_close(&s);
 }
 
@@ -520,6 +585,8 @@ main(void)
 		cmocka_unit_test(test_limit_of_a_circuit),
 		cmocka_unit_test(test_flood_of_one_neighbour),
 		cmocka_unit_test(test_flood_of_random_hashes),
+		cmocka_unit_test(test_slow_look_ups_give_way),
+		cmocka_unit_test(test_look_up_that_nobody_waits_for),
 		cmocka_unit_test(test_flood_of_short_look_ups),
 		cmocka_unit_test(test_flood_of_announcements),
 		cmocka_unit_test(test_flood_of_create_e2e),
