@@ -14,13 +14,12 @@
 /* The direction that seals (or opens) a layer. A downloader uses the end-to-end keys the other way
  * round. */
 static inline struct peel_direction *
-direction_of(const struct peel_worker *w, const struct peel_path *path, unsigned int layer,
-	unsigned int n_layers, bool seal)
+direction_of(const struct peel_worker *w, unsigned int i, unsigned int layer, bool seal)
 {
-	struct peel_session *s = peel_session_at(w->conf.routes, path->session[layer]);
-	uint8_t flags = peel_path_flags(path);
-	bool reversed = layer + 1 == n_layers && (flags & (PEEL_PATH_E2E | PEEL_PATH_REVERSED)) ==
-							 (PEEL_PATH_E2E | PEEL_PATH_REVERSED);
+	const uint8_t downloader = PEEL_PATH_E2E | PEEL_PATH_REVERSED;
+	const struct origin_cells *o = &w->origin;
+	struct peel_session *s = peel_session_at(w->conf.routes, o->path[i]->session[layer]);
+	bool reversed = layer + 1u == o->n_layers[i] && (o->flags[i] & downloader) == downloader;
 
 	return seal != reversed ? &s->forward : &s->backward;
 }
@@ -40,6 +39,8 @@ stage_origin_queue(struct peel_worker *w, struct rte_mbuf *m, const struct peel_
 {
 	struct origin_cells *o = &w->origin;
 	const struct peel_path *path = peel_path_at(w->conf.paths, route->peer);
+	/* In this order: with the flag of an end-to-end layer, that layer is seen, too. */
+	uint8_t flags = peel_path_flags(path);
 	unsigned int n_layers = peel_path_n_layers(path);
 
 	/* W10: the route is there a moment before the first layer, and what nothing opened is no
@@ -51,11 +52,12 @@ stage_origin_queue(struct peel_worker *w, struct rte_mbuf *m, const struct peel_
 	o->m[o->n] = m;
 	o->path[o->n] = path;
 	o->index[o->n] = route->peer;
+	o->flags[o->n] = flags;
 	o->n_layers[o->n] = (uint8_t)n_layers;
 	o->fingerprint[o->n] = fingerprint;
+	for (unsigned int layer = 1; layer < n_layers; layer++)
+		rte_prefetch0(direction_of(w, o->n, layer, false));
 	o->n++;
-	for (unsigned int i = 1; i < n_layers; i++)
-		rte_prefetch0(direction_of(w, path, i, n_layers, false));
 	trim(m, PEEL_CELL_HEADER_LEN, 0);
 }
 
@@ -65,8 +67,7 @@ layer_opened(struct peel_worker *w, unsigned int i, unsigned int layer)
 {
 	struct origin_cells *o = &w->origin;
 	struct rte_mbuf *m = o->m[i];
-	struct peel_direction *direction =
-		direction_of(w, o->path[i], layer, o->n_layers[i], false);
+	struct peel_direction *direction = direction_of(w, i, layer, false);
 
 	if (layer > 0) {
 		peel_direction_seen(direction, w->now_s);
@@ -98,8 +99,8 @@ open_layer(struct peel_worker *w, unsigned int layer)
 			origin_drop(w, i, PEEL_DROP_SHORT);
 			continue;
 		}
-		set_op(&o->op[n], direction_of(w, o->path[i], layer, o->n_layers[i], false),
-			rte_pktmbuf_mtod(m, uint8_t *), m->data_len - PEEL_SEAL_SALT_LEN);
+		set_op(&o->op[n], direction_of(w, i, layer, false), rte_pktmbuf_mtod(m, uint8_t *),
+			m->data_len - PEEL_SEAL_SALT_LEN);
 		who[n++] = i;
 	}
 	if (n == 0)
@@ -167,16 +168,24 @@ may_come_out(uint8_t id, uint8_t flags)
 static void
 origin_data(struct peel_worker *w, unsigned int i, const uint8_t *d, uint32_t len)
 {
-	uint8_t flags = peel_path_flags(w->origin.path[i]);
+	uint8_t flags = w->origin.flags[i];
 	struct peel_msg_data data;
+	bool of_overlay;
 
-	if (peel_data_parse(d + 1, len - 1, &data) != 0)
+	if (peel_data_parse(d + 1, len - 1, &data) != 0) {
 		origin_drop(w, i, PEEL_DROP_MALFORMED);
-	else if ((flags & PEEL_PATH_E2E) != 0 || data.payload.len <= PEEL_PREFIX_LEN ||
-		 memcmp(data.payload.p, w->conf.prefix[0], PEEL_PREFIX_LEN) != 0)
-		hand_over(w, i, PEEL_CLASS_ORIGIN, PEEL_KIND_ORIGIN_DATA);
-	else if (may_come_out(data.payload.p[PEEL_PREFIX_LEN], flags))
+		return;
+	}
+	if ((flags & PEEL_PATH_E2E) != 0) {
+		hand_over(w, i, PEEL_CLASS_ORIGIN, PEEL_KIND_ORIGIN_PEER);
+		return;
+	}
+	of_overlay = data.payload.len > PEEL_PREFIX_LEN &&
+		     memcmp(data.payload.p, w->conf.prefix[0], PEEL_PREFIX_LEN) == 0;
+	if (of_overlay && may_come_out(data.payload.p[PEEL_PREFIX_LEN], flags))
 		hand_over(w, i, PEEL_CLASS_OR, PEEL_KIND_ORIGIN_HIDDEN);
+	else if (!of_overlay && (flags & PEEL_PATH_HIDDEN) == 0)
+		hand_over(w, i, PEEL_CLASS_ORIGIN, PEEL_KIND_ORIGIN_DATA);
 	else
 		origin_drop(w, i, PEEL_DROP_POLICY);
 }
@@ -240,9 +249,11 @@ take(struct peel_worker *w, struct rte_mbuf **mail, unsigned int n)
 		const struct peel_pkt *pkt = peel_pkt(mail[i]);
 		const struct peel_path *path;
 		unsigned int n_layers = 0;
+		uint8_t flags = 0;
 
 		if (peel_path_generation(w->conf.paths, pkt->session) == pkt->generation) {
 			path = peel_path_at(w->conf.paths, pkt->session);
+			flags = peel_path_flags(path);
 			n_layers = peel_path_n_layers(path);
 		}
 		if (n_layers == 0) {
@@ -257,12 +268,13 @@ take(struct peel_worker *w, struct rte_mbuf **mail, unsigned int n)
 			burst_free(w, mail[i], PEEL_DROP_OVERSIZE);
 			continue;
 		}
-		for (unsigned int k = 0; k < n_layers; k++)
-			rte_prefetch0(direction_of(w, path, k, n_layers, true));
 		o->m[o->n] = mail[i];
 		o->path[o->n] = path;
 		o->index[o->n] = pkt->session;
+		o->flags[o->n] = flags;
 		o->n_layers[o->n] = (uint8_t)n_layers;
+		for (unsigned int layer = 0; layer < n_layers; layer++)
+			rte_prefetch0(direction_of(w, o->n, layer, true));
 		o->n++;
 	}
 }
@@ -280,7 +292,7 @@ seal_layer(struct peel_worker *w, unsigned int nth)
 		if (o->n_layers[i] <= nth)
 			continue;
 		struct peel_direction *direction =
-			direction_of(w, o->path[i], o->n_layers[i] - 1 - nth, o->n_layers[i], true);
+			direction_of(w, i, o->n_layers[i] - 1 - nth, true);
 		uint8_t *salt = rte_pktmbuf_mtod(m, uint8_t *) - PEEL_SEAL_SALT_LEN;
 
 		peel_put_be64(salt, peel_direction_next(direction));
@@ -305,8 +317,7 @@ send_cell(struct peel_worker *w, unsigned int i)
 	peel_put_be32(head + PEEL_CELL_OFF_CID, path->cid);
 	head[PEEL_CELL_OFF_EARLY] =
 		peel_path_take_early(peel_path_at(w->conf.paths, w->origin.index[i]));
-	peel_direction_account(
-		direction_of(w, path, 0, w->origin.n_layers[i], true), w->now_s, m->data_len);
+	peel_direction_account(direction_of(w, i, 0, true), w->now_s, m->data_len);
 	burst_tx(w, m, &path->first, PEEL_ENDPOINT_MAIN);
 }
 

@@ -94,7 +94,7 @@ struct origin_cells {
 	const struct peel_path *path[BURST];
 	/* of the path */
 	uint32_t index[BURST];
-	uint8_t n_layers[BURST];
+	uint8_t flags[BURST], n_layers[BURST];
 	uint64_t fingerprint[BURST];
 	struct peel_aead_op op[BURST];
 	/* messages for control in this second, by path */

@@ -32,6 +32,7 @@ enum peel_msg_kind {
 	/* `data` (id and body) from the end of an own circuit: session and generation are the
 	 * path's */
 	PEEL_KIND_ORIGIN_DATA,
+	PEEL_KIND_ORIGIN_PEER,	  /* the same through an end-to-end layer: the peer's word */
 	PEEL_KIND_ORIGIN_MESSAGE, /* another message from there */
 	PEEL_KIND_ORIGIN_HIDDEN,  /* `data` with a hidden service datagram in it */
 };

@@ -154,6 +154,8 @@ origin_begin(struct peel_origin_circuits *t, const struct peel_origin_spec *spec
 		ret = origin_add(t, tn, &tn->build->target.addr);
 	if (ret != 0)
 		goto fail;
+	if (spec->type != PEEL_ORIGIN_DATA)
+		peel_path_set_flags(t->conf.paths, tn->path, PEEL_PATH_HIDDEN);
 	count(t, PEEL_OWN_BEGUN);
 	*out = tn;
 	if (send_create(t, tn) != 0)

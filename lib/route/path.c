@@ -114,7 +114,7 @@ peel_path_layer(struct peel_paths *t, uint32_t path, uint32_t session)
 void
 peel_path_set_flags(struct peel_paths *t, uint32_t path, uint8_t flags)
 {
-	__atomic_store_n(&peel_path_at(t, path)->flags, flags, __ATOMIC_RELAXED);
+	__atomic_store_n(&peel_path_at(t, path)->flags, flags, __ATOMIC_RELEASE);
 }
 
 static void

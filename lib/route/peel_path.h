@@ -28,6 +28,8 @@ enum peel_path_flag {
 	PEEL_PATH_REVERSED = 4,
 	/* leads to an introduction point: create-e2e may come out of data */
 	PEEL_PATH_INTRODUCTION = 8,
+	/* of a hidden service: the program's data travels on it end to end or not at all */
+	PEEL_PATH_HIDDEN = 16,
 };
 
 /** 64 bytes, one cache line. */
@@ -36,7 +38,7 @@ struct peel_path {
 	/* 20 */ uint32_t cid;
 	/* 24 */ uint32_t session[PEEL_PATH_LAYERS_MAX];
 	/* 60 */ uint8_t n_layers; /* release store, acquire load */
-	/* 61 */ uint8_t flags;	   /* enum peel_path_flag, relaxed atomic */
+	/* 61 */ uint8_t flags;	   /* enum peel_path_flag; release store, acquire load */
 	/* 62 */ uint8_t early;	   /* cells that still go out marked relay_early (relaxed atomic) */
 	/* 63 */ uint8_t zero;
 } __attribute__((aligned(64)));
@@ -68,7 +70,7 @@ void peel_path_set_first(struct peel_paths *t, uint32_t path, const struct peel_
 void peel_path_set_cid(struct peel_paths *t, uint32_t path, uint32_t cid);
 /** Add a layer, the innermost from now on. 0, or -ENOSPC beyond PEEL_PATH_LAYERS_MAX. */
 int peel_path_layer(struct peel_paths *t, uint32_t path, uint32_t session) PEEL_MUST_USE;
-/** Replace the flags. */
+/** Replace the flags. Who sees them also sees the layers added before. */
 void peel_path_set_flags(struct peel_paths *t, uint32_t path, uint8_t flags);
 /** Retire a path. Its generation changes at once; it is reused after a grace period. Retire its
  * route before it, its sessions afterwards. */
@@ -104,7 +106,7 @@ peel_path_at(const struct peel_paths *t, uint32_t path)
 static inline uint8_t
 peel_path_flags(const struct peel_path *p)
 {
-	return __atomic_load_n(&p->flags, __ATOMIC_RELAXED);
+	return __atomic_load_n(&p->flags, __ATOMIC_ACQUIRE);
 }
 
 static inline unsigned int

@@ -411,13 +411,37 @@ test_receive_hidden(void **state)
 			assert_true((m != NULL) == (round == 2 || hidden));
 			if (m != NULL)
 				assert_int_equal(
-					peel_pkt(m)->kind, round == 2 ? PEEL_KIND_ORIGIN_DATA
+					peel_pkt(m)->kind, round == 2 ? PEEL_KIND_ORIGIN_PEER
 								      : PEEL_KIND_ORIGIN_HIDDEN);
 			rte_pktmbuf_free(m);
 			assert_null(rig_pop(&rig, PEEL_CLASS_ORIGIN));
 		}
 		stop();
 	}
+}
+
+/* A node at the end of a service's circuit, or on it, has no data for the program. */
+static void
+test_receive_on_hidden(void **state)
+{
+	uint8_t msg[64];
+	size_t len = data_message(msg, "\x01payload", 8);
+
+	(void)state;
+	start(2, PEEL_PATH_READY | PEEL_PATH_HIDDEN);
+	feed(msg, len);
+	rig_poll(&rig);
+	assert_null(rig_pop(&rig, PEEL_CLASS_ORIGIN));
+	assert_int_equal(rig_count(&rig, PEEL_DROP_POLICY), 1);
+	peel_path_set_flags(rig.paths, c.path, PEEL_PATH_READY | PEEL_PATH_HIDDEN | PEEL_PATH_E2E);
+	feed(msg, len);
+	rig_poll(&rig);
+	struct rte_mbuf *m = rig_pop(&rig, PEEL_CLASS_ORIGIN);
+
+	assert_non_null(m);
+	assert_int_equal(peel_pkt(m)->kind, PEEL_KIND_ORIGIN_PEER);
+	rte_pktmbuf_free(m);
+	stop();
 }
 
 static void
@@ -567,6 +591,7 @@ main(void)
 		cmocka_unit_test(test_control_flood),
 		cmocka_unit_test(test_between_times),
 		cmocka_unit_test(test_receive_hidden),
+		cmocka_unit_test(test_receive_on_hidden),
 		cmocka_unit_test(test_send),
 		cmocka_unit_test(test_send_salts),
 		cmocka_unit_test(test_send_refuses),

@@ -474,9 +474,11 @@ test_types(void **state)
 	peel_origin_id id = world_circuit(PEEL_ORIGIN_RP_SEEDER, 1);
 
 	assert_int_equal(hop(id, 0)->node.flags, RELAY);
+	assert_int_equal(peel_path_flags(peel_path_at(world->client.paths, (uint32_t)id)),
+		PEEL_PATH_READY | PEEL_PATH_HIDDEN);
 	id = world_circuit(PEEL_ORIGIN_IP_SEEDER, 2);
-	assert_true(peel_path_flags(peel_path_at(world->client.paths, (uint32_t)id)) &
-		    PEEL_PATH_INTRODUCTION);
+	assert_int_equal(peel_path_flags(peel_path_at(world->client.paths, (uint32_t)id)),
+		PEEL_PATH_READY | PEEL_PATH_HIDDEN | PEEL_PATH_INTRODUCTION);
 	world_relays(1, EXIT);
 	id = world_circuit(PEEL_ORIGIN_IP_SEEDER, 1);
 	assert_int_equal(hop(id, 0)->node.flags, EXIT);
