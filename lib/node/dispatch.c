@@ -92,6 +92,7 @@ node_dispatch(struct peel_node *node)
 
 			for (unsigned int i = 0; i < n; i++)
 				dispatch_one(node, mail[i]);
+			node->mail_came |= n > 0;
 			more |= n == classes[c].quota;
 		}
 	}

@@ -12,6 +12,7 @@
 #define TICK_MAX_MS 500
 #define TICK_MIN_MS 5
 #define WATCH_MS 1000 /* between two checks of the port */
+#define NAP_NS 500000
 
 static uint64_t
 min_u64(uint64_t a, uint64_t b)
@@ -127,18 +128,42 @@ peel_node_timeout(struct peel_node *node)
 	return ms;
 }
 
+/*
+ * To wake this thread costs a worker a system call and an interrupt of another CPU, as much as tens
+ * of cells. So where mail comes often this thread looks by itself: after a round with mail it
+ * sleeps only for a moment, and workers need not wake it.
+ */
+static void
+nap(struct peel_node *node, struct pollfd *fd)
+{
+	const struct timespec moment = {.tv_nsec = NAP_NS};
+
+	__atomic_store_n(&node->napping, true, __ATOMIC_RELAXED);
+	ppoll(fd, 1, &moment, NULL);
+	__atomic_store_n(&node->napping, false, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with the one in cb_wake_control() */
+}
+
 /* The loop's own wait would hold the lock. So wait here, and let the loop only do what is due. */
 void
 peel_node_poll(struct peel_node *node, int timeout_ms)
 {
 	struct pollfd fd = {.fd = uv_backend_fd(&node->loop), .events = POLLIN};
 	int due = peel_node_timeout(node);
+	bool napped = false;
 
 	if (timeout_ms < 0 || (due >= 0 && due < timeout_ms))
 		timeout_ms = due;
-	if (timeout_ms != 0)
+	if (timeout_ms != 0 && node->mail_came) {
+		nap(node, &fd);
+		napped = true;
+	} else if (timeout_ms != 0) {
 		poll(&fd, 1, timeout_ms);
+	}
 	pthread_mutex_lock(&node->lock);
+	node->mail_came = false;
+	if (napped)
+		on_wake(&node->wake);
 	uv_run(&node->loop, UV_RUN_NOWAIT);
 	pthread_mutex_unlock(&node->lock);
 	bool more = node_deliver(node);

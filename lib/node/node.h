@@ -96,7 +96,9 @@ struct peel_node {
 	uv_async_t wake;  /* from workers: there is mail */
 	uv_async_t nudge; /* from other threads: state has changed, look at the timers */
 	uv_timer_t tick;
-	int failure; /* why the port cannot go on, -errno; has been logged */
+	bool mail_came; /* in this round */
+	bool napping;	/* written by the control thread, read by workers: it will look by itself */
+	int failure;	/* why the port cannot go on, -errno; has been logged */
 	uint64_t next_watch_ms;
 	bool stopping;
 	void (*on_ready)(void *arg);

@@ -123,7 +123,10 @@ cb_wake_control(void *arg)
 {
 	struct peel_node *node = arg;
 
-	uv_async_send(&node->wake);
+	/* The push comes first; pairs with the fence in nap(). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&node->napping, __ATOMIC_RELAXED))
+		uv_async_send(&node->wake);
 }
 
 int
