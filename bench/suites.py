@@ -61,6 +61,9 @@ SUITES = {
     "overload": Suite(
         "what a worker still does when up to ten times too much arrives; pings and creates among it",
         ("{build}/bench/bench_overload",)),
+    "services": Suite(
+        "a node that switches cells while it introduces a thousand hidden services: rate, control latency, memory",
+        ("{build}/bench/bench_services",)),
     "setup": Suite(
         "circuits joined, extended and destroyed per second, by control threads",
         ("{build}/bench/bench_setup",),
