@@ -144,11 +144,15 @@ origin_begin(struct peel_origin_circuits *t, const struct peel_origin_spec *spec
 	tn->type = (uint8_t)spec->type;
 	tn->goal = (uint8_t)spec->hops;
 	tn->pooled = pooled;
+	tn->isolated = spec->isolated;
 	tn->build->tries = budget(&t->conf.settings, spec->hops);
 	tn->build->exit_flags = spec->exit_flags;
 	tn->build->exit_required = spec->exit != NULL;
 	if (spec->exit != NULL)
 		tn->build->exit = *spec->exit;
+	tn->build->n_avoid = (unsigned int)spec->n_avoid;
+	if (spec->n_avoid > 0)
+		memcpy(tn->build->avoid, spec->avoid, spec->n_avoid * PEEL_PK_LEN);
 	ret = origin_choose_first(t, tn, &tn->build->target);
 	if (ret == 0)
 		ret = origin_add(t, tn, &tn->build->target.addr);

@@ -57,6 +57,22 @@ same_key(const uint8_t *a, const uint8_t *b)
 	return memcmp(a, b, PEEL_PK_LEN) == 0;
 }
 
+static bool
+is_last(const struct origin_circuit *tn)
+{
+	return tn->n_hops + 1 == tn->goal;
+}
+
+static bool
+is_avoided(const uint8_t (*avoid)[PEEL_PK_LEN], size_t n, const uint8_t *pk)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (same_key(pk, avoid[i]))
+			return true;
+	}
+	return false;
+}
+
 /* Exclude ourselves, nodes used or tried already, and nodes that lately did not answer; the
  * required exit has its place already. */
 static bool
@@ -67,7 +83,8 @@ key_excluded(
 
 	if (!peel_pk_valid((struct peel_span){pk, PEEL_PK_LEN}) ||
 		same_key(pk, t->conf.identity->pk) ||
-		(b->exit_required && same_key(pk, b->exit.pk)))
+		(b->exit_required && same_key(pk, b->exit.pk)) ||
+		(is_last(tn) && is_avoided(b->avoid, b->n_avoid, pk)))
 		return true;
 	for (unsigned int i = 0; i < b->n_tried; i++) { /* includes all hops */
 		if (same_key(pk, b->tried[i]))
@@ -82,12 +99,6 @@ target_excluded(const struct peel_origin_circuits *t, const struct origin_circui
 {
 	return !origin_usable(&target->addr) || key_excluded(t, tn, target->pk) ||
 	       near_a_hop(t, tn, &target->addr);
-}
-
-static bool
-is_last(const struct origin_circuit *tn)
-{
-	return tn->n_hops + 1 == tn->goal;
 }
 
 /* ---- the end, before it is chosen ------------------------------------------------------------ */
@@ -287,15 +298,32 @@ origin_choose_first(
 	return ask_first(t, tn, PEEL_FLAG_RELAY, 0, out);
 }
 
+static bool
+may_be_point(const struct peel_origin_circuits *t, const struct peel_origin_spec *spec,
+	const struct peel_target *target)
+{
+	return peel_pk_valid((struct peel_span){target->pk, PEEL_PK_LEN}) &&
+	       !same_key(target->pk, t->conf.identity->pk) && origin_usable(&target->addr) &&
+	       !is_avoided(spec->avoid, spec->n_avoid, target->pk);
+}
+
 int
-origin_choose_point(struct peel_origin_circuits *t, struct peel_target *out)
+origin_choose_point(struct peel_origin_circuits *t, const struct peel_origin_spec *spec,
+	struct peel_target *out)
 {
 	static const uint16_t flags[] = {PEEL_FLAG_EXIT_BT, PEEL_FLAG_EXIT_IPV8, PEEL_FLAG_RELAY};
+	struct peel_target list[CANDIDATES_ASKED];
 
 	for (size_t i = 0; i < PEEL_ARRAY_LEN(flags); i++) {
-		if (t->conf.candidates(t->conf.arg, flags[i], 0, out, 1) == 1 &&
-			peel_pk_valid((struct peel_span){out->pk, PEEL_PK_LEN}) &&
-			!same_key(out->pk, t->conf.identity->pk) && origin_usable(&out->addr))
+		size_t n = t->conf.candidates(t->conf.arg, flags[i], 0, list, CANDIDATES_ASKED);
+		uint32_t equals = 0;
+
+		for (size_t k = 0; k < n; k++) {
+			if (may_be_point(t, spec, &list[k]) &&
+				peel_random_below(t->env, ++equals) == 0)
+				*out = list[k];
+		}
+		if (equals > 0)
 			return 0;
 	}
 	return -EAGAIN;

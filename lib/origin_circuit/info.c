@@ -10,7 +10,7 @@
 static bool
 is_active(const struct origin_circuit *tn, unsigned int hops)
 {
-	return tn->state == PEEL_ORIGIN_READY && tn->type == PEEL_ORIGIN_DATA &&
+	return tn->state == PEEL_ORIGIN_READY && tn->type == PEEL_ORIGIN_DATA && !tn->isolated &&
 	       (hops == 0 || tn->goal == hops);
 }
 
@@ -89,6 +89,7 @@ fill_info(const struct peel_origin_circuits *t, const struct origin_circuit *tn,
 		.age_ms = now - tn->begun_ms,
 		.idle_ms = now - tn->active_ms,
 		.rtt_ms = tn->rtt_ms,
+		.e2e = has_e2e(t, tn),
 	};
 	for (unsigned int i = 0; i < tn->n_hops; i++) {
 		memcpy(out->hop[i].pk, tn->hop[i].pk, PEEL_PK_LEN);
@@ -108,6 +109,35 @@ peel_origin_info(
 	if (tn == NULL)
 		return -ENOENT;
 	fill_info(t, tn, out);
+	return 0;
+}
+
+uint32_t
+peel_origin_size(const struct peel_origin_circuits *t)
+{
+	return t->size;
+}
+
+unsigned int
+peel_origin_hops_max(const struct peel_origin_circuits *t)
+{
+	uint32_t early = t->conf.settings.max_relay_early;
+
+	return early < PEEL_HOPS_MAX ? early : PEEL_HOPS_MAX;
+}
+
+int
+peel_origin_end_key(
+	const struct peel_origin_circuits *t, peel_origin_id id, uint8_t out[PEEL_PK_LEN])
+{
+	const struct origin_circuit *tn = origin_by_id(t, id);
+
+	if (tn != NULL && tn->n_hops == tn->goal)
+		memcpy(out, tn->hop[tn->n_hops - 1].pk, PEEL_PK_LEN);
+	else if (tn != NULL && tn->build != NULL && tn->build->exit_required)
+		memcpy(out, tn->build->exit.pk, PEEL_PK_LEN);
+	else
+		return -ENOENT;
 	return 0;
 }
 

@@ -27,8 +27,7 @@ origin_pings(const struct peel_origin_circuits *t, const struct origin_circuit *
 	if (tn->n_hops == 0 || tn->state == PEEL_ORIGIN_CLOSING ||
 		tn->type == PEEL_ORIGIN_RP_SEEDER)
 		return false;
-	return tn->type != PEEL_ORIGIN_RP_DOWNLOADER ||
-	       (peel_path_flags(path_of(t, tn)) & PEEL_PATH_E2E) != 0;
+	return tn->type != PEEL_ORIGIN_RP_DOWNLOADER || has_e2e(t, tn);
 }
 
 void

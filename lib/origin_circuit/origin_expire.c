@@ -13,14 +13,16 @@ load64(const uint64_t *p)
 
 /*
  * Workers count cells and write times by a clock of their own, so only a change counts. Watch the
- * last hop's layer: the hops before it could keep a circuit alive that leads nowhere.
+ * innermost layer: the hops before it could keep a circuit alive that leads nowhere.
  */
 static void
 note_activity(const struct peel_origin_circuits *t, struct origin_circuit *tn, uint64_t now)
 {
 	const struct peel_path *path = path_of(t, tn);
 	const struct peel_direction *direction =
-		&peel_session_at(t->conf.routes, path->session[tn->n_hops - 1])->backward;
+		has_e2e(t, tn)
+			? origin_e2e_inward(t, tn)
+			: &peel_session_at(t->conf.routes, path->session[tn->n_hops - 1])->backward;
 	uint32_t seen_s = __atomic_load_n(&direction->last_seen_s, __ATOMIC_RELAXED);
 	uint64_t cells = load64(&direction->cells);
 

@@ -51,10 +51,11 @@ struct build {
 	unsigned int tries;	 /* remaining */
 	bool exit_required;	 /* by the spec */
 	struct peel_target exit; /* if required */
-	unsigned int n_tried, n_offered;
+	unsigned int n_tried, n_offered, n_avoid;
 	unsigned int n_own; /* our own candidates that the last hop was asked to extend to */
 	uint8_t tried[TRIES_MAX][PEEL_PK_LEN];
-	uint8_t offered[OFFERED_MAX][PEEL_PK_LEN]; /* by the last hop, for the next one */
+	uint8_t offered[OFFERED_MAX][PEEL_PK_LEN];	   /* by the last hop, for the next one */
+	uint8_t avoid[PEEL_ORIGIN_AVOID_MAX][PEEL_PK_LEN]; /* as last hop */
 };
 
 struct hop {
@@ -77,7 +78,7 @@ struct origin_circuit {
 	uint64_t look_ms;		/* when to check again: max_traffic may be near */
 	uint8_t type, state;		/* enum peel_origin_type, peel_origin_state */
 	uint8_t goal, n_hops;
-	bool pooled;
+	bool pooled, isolated;
 	bool retiring;	       /* a replacement is wanted */
 	uint64_t ping_ms;      /* when the next ping is due */
 	uint64_t ping_sent_ms; /* time of ping_identifier */
@@ -151,6 +152,12 @@ path_of(const struct peel_origin_circuits *t, const struct origin_circuit *tn)
 	return peel_path_at(t->conf.paths, tn->path);
 }
 
+static inline bool
+has_e2e(const struct peel_origin_circuits *t, const struct origin_circuit *tn)
+{
+	return (peel_path_flags(path_of(t, tn)) & PEEL_PATH_E2E) != 0;
+}
+
 /* The first hop's session, whose counters stand for the circuit. The circuit must have a hop. */
 static inline struct peel_session *
 session_of(const struct peel_origin_circuits *t, const struct origin_circuit *tn)
@@ -189,8 +196,10 @@ int origin_choose_first(struct peel_origin_circuits *t, const struct origin_circ
 /* Choose a further hop. *named: the last hop knows its address. 0 or -EAGAIN. */
 int origin_choose_next(struct peel_origin_circuits *t, const struct origin_circuit *tn,
 	struct peel_target *out, bool *named) PEEL_MUST_USE;
-/* The required exit of an introduction point's circuit (section 15.1). 0 or -EAGAIN. */
-int origin_choose_point(struct peel_origin_circuits *t, struct peel_target *out) PEEL_MUST_USE;
+/* The required exit of an introduction point's circuit (section 15.1), none of those to avoid. 0 or
+ * -EAGAIN. */
+int origin_choose_point(struct peel_origin_circuits *t, const struct peel_origin_spec *spec,
+	struct peel_target *out) PEEL_MUST_USE;
 /* Keep what the newest hop offers for the next one. */
 void origin_offered(struct origin_circuit *tn, const struct peel_candidates *list);
 /* The node failed as a first hop: for a while it is chosen last. */
@@ -209,6 +218,12 @@ int origin_created(
 	struct peel_origin_circuits *t, const struct peel_addr *from, const struct peel_cell *cell);
 int origin_extended(
 	struct peel_origin_circuits *t, struct origin_circuit *tn, const uint8_t *body, size_t len);
+
+/* origin_e2e.c */
+
+/* The direction that the other end of an end-to-end layer seals in. */
+struct peel_direction *origin_e2e_inward(
+	const struct peel_origin_circuits *t, const struct origin_circuit *tn);
 
 /* origin_send.c */
 

@@ -165,7 +165,14 @@ struct peel_origin_spec {
 	unsigned int hops;
 	uint16_t exit_flags; /* what the last hop must announce; 0: by type (section 15.1) */
 	const struct peel_target *exit; /* required last hop; NULL: any */
+	/* nodes that shall not be the last hop, at most PEEL_ORIGIN_AVOID_MAX; borrowed during the
+	 * call */
+	const uint8_t (*avoid)[PEEL_PK_LEN];
+	size_t n_avoid;
+	/* for one purpose only: peel_origin_active() and peel_origin_quotient() leave it out */
+	bool isolated;
 };
+#define PEEL_ORIGIN_AVOID_MAX 32
 /** Build one circuit beside the pools, which is not rebuilt when it ends. 0, -EINVAL (@p spec),
  * -EAGAIN (no candidate) or -ENOSPC (no free path). */
 int peel_origin_create(struct peel_origin_circuits *t, const struct peel_origin_spec *spec,
@@ -173,6 +180,26 @@ int peel_origin_create(struct peel_origin_circuits *t, const struct peel_origin_
 /** Close a circuit and send destroy (reason 4) to the first hop; its pool replaces it. 0 or
  * -ENOENT. */
 int peel_origin_close(struct peel_origin_circuits *t, peel_origin_id id);
+
+/**
+ * Add the end-to-end layer to a READY circuit of type RP_SEEDER or RP_DOWNLOADER (sections 13.1,
+ * 13.5): from now on it seals and opens with these keys, too, a seeder's with the forward and a
+ * downloader's with the backward key. A downloader's is pinged at once and from then on, which
+ * tells the seeder of the link. @p keys are copied; the caller wipes them. 0, -ENOENT (no such
+ * circuit, or not READY), -EINVAL (another type), -EEXIST (it has one) or -ENOSPC.
+ */
+int peel_origin_e2e(struct peel_origin_circuits *t, peel_origin_id id,
+	const struct peel_session_keys *keys) PEEL_MUST_USE;
+/** Whether anything authentic has come through the circuit's end-to-end layer. */
+bool peel_origin_e2e_heard(const struct peel_origin_circuits *t, peel_origin_id id);
+
+/** How many circuits there can be at a time, and how many hops they can have. */
+uint32_t peel_origin_size(const struct peel_origin_circuits *t);
+unsigned int peel_origin_hops_max(const struct peel_origin_circuits *t);
+/** The key of a circuit's end: its last hop, or the one it shall have. 0 or -ENOENT: that is open,
+ * or there is no such circuit. */
+int peel_origin_end_key(const struct peel_origin_circuits *t, peel_origin_id id,
+	uint8_t out[PEEL_PK_LEN]) PEEL_MUST_USE;
 
 /** List the READY DATA circuits of that length (@p hops 0: any length): first those that answer,
  * then those with an overdue pong, each group in random order. The first n are written. @return how
@@ -203,6 +230,7 @@ struct peel_origin_info {
 	uint64_t bytes_up, bytes_down, cells_up, cells_down;
 	uint32_t rtt_ms;     /* of the last ping, 0: none yet */
 	uint16_t exit_flags; /* of the last hop as far as known */
+	bool e2e;	     /* it has an end-to-end layer */
 };
 /** Describe a circuit. 0 or -ENOENT. */
 int peel_origin_info(const struct peel_origin_circuits *t, peel_origin_id id,

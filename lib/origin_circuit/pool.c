@@ -13,7 +13,7 @@
 static bool
 valid_hops(const struct peel_origin_circuits *t, unsigned int hops)
 {
-	return hops >= 1 && hops <= PEEL_HOPS_MAX && hops <= t->conf.settings.max_relay_early;
+	return hops >= 1 && hops <= peel_origin_hops_max(t);
 }
 
 uint32_t
@@ -190,7 +190,8 @@ peel_origin_stop(struct peel_origin_circuits *t, unsigned int hops)
 static int
 check(const struct peel_origin_circuits *t, const struct peel_origin_spec *spec)
 {
-	if (!valid_hops(t, spec->hops) || (unsigned int)spec->type > PEEL_ORIGIN_RP_DOWNLOADER)
+	if (!valid_hops(t, spec->hops) || (unsigned int)spec->type > PEEL_ORIGIN_RP_DOWNLOADER ||
+		spec->n_avoid > PEEL_ORIGIN_AVOID_MAX)
 		return -EINVAL;
 	if (spec->exit == NULL)
 		return spec->type == PEEL_ORIGIN_RP_DOWNLOADER ? -EINVAL : 0;
@@ -212,7 +213,7 @@ peel_origin_create(
 	if (ret != 0)
 		return ret;
 	if (s.exit == NULL && s.exit_flags == 0 && s.type == PEEL_ORIGIN_IP_SEEDER) {
-		ret = origin_choose_point(t, &exit);
+		ret = origin_choose_point(t, spec, &exit);
 		if (ret != 0)
 			return ret;
 		s.exit = &exit;

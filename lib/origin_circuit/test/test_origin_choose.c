@@ -684,6 +684,60 @@ test_choice_is_unpredictable(void **state)
 	world_free();
 }
 
+/* All but one exit shall not be the end, of whatever type and length the circuit is. */
+static void
+test_ends_to_avoid(void **state)
+{
+	static const enum peel_origin_type types[] = {
+		PEEL_ORIGIN_DATA, PEEL_ORIGIN_IP_SEEDER, PEEL_ORIGIN_RP_SEEDER};
+	uint8_t avoid[PEEL_ORIGIN_AVOID_MAX + 1][PEEL_PK_LEN] = {{0}}, end[PEEL_PK_LEN];
+	struct peel_origin_spec spec = {.avoid = (const uint8_t(*)[PEEL_PK_LEN])avoid};
+	peel_origin_id id;
+
+	(void)state;
+	world_new(NULL, 64);
+	world_relays(4, EXIT);
+	for (unsigned int i = 1; i < 4; i++)
+		memcpy(avoid[spec.n_avoid++], world->relay[i]->node.id.pk, PEEL_PK_LEN);
+	for (size_t i = 0; i < 3 * 3 * 4; i++) {
+		spec.type = types[i % 3];
+		spec.hops = 1 + (unsigned int)(i / 3 % 3);
+		id = begin(&spec);
+		world_run(1000);
+		if (failed(id))
+			continue; /* the only end was taken as an earlier hop */
+		assert_ptr_equal(hop(id, spec.hops - 1), world->relay[0]);
+		assert_int_equal(peel_origin_end_key(origin_circuits(), id, end), 0);
+		assert_memory_equal(end, world->relay[0]->node.id.pk, PEEL_PK_LEN);
+		(void)peel_origin_close(origin_circuits(), id);
+	}
+	assert_in_range(world_ends(-1), 20, 36);
+	memcpy(avoid[spec.n_avoid++], world->relay[0]->node.id.pk, PEEL_PK_LEN);
+	spec.type = PEEL_ORIGIN_IP_SEEDER;
+	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -EAGAIN);
+	spec.n_avoid = PEEL_ORIGIN_AVOID_MAX + 1;
+	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -EINVAL);
+	world_free();
+}
+
+static void
+test_isolated_serve_nobody_else(void **state)
+{
+	const struct peel_origin_spec spec = {
+		.type = PEEL_ORIGIN_DATA, .hops = 2, .isolated = true};
+	peel_origin_id id, active;
+
+	(void)state;
+	world_new(NULL, 64);
+	world_relays(4, EXIT);
+	id = begin(&spec);
+	world_run(1000);
+	assert_int_equal(world_info(id).state, PEEL_ORIGIN_READY);
+	assert_int_equal(peel_origin_active(origin_circuits(), 2, &active, 1), 0);
+	assert_true(peel_origin_quotient(origin_circuits(), 2) == 0);
+	world_free();
+}
+
 int
 main(void)
 {
@@ -706,6 +760,8 @@ main(void)
 		cmocka_unit_test(test_only_exit_is_for_the_end),
 		cmocka_unit_test(test_failed_first_hop_last),
 		cmocka_unit_test(test_choice_is_unpredictable),
+		cmocka_unit_test(test_ends_to_avoid),
+		cmocka_unit_test(test_isolated_serve_nobody_else),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -301,8 +301,12 @@ test_no_pings_at_rendezvous_points(void **state)
 	struct peel_target rp = world_target(world->relay[0]);
 	const struct peel_origin_spec spec = {
 		.type = PEEL_ORIGIN_RP_DOWNLOADER, .hops = 2, .exit = &rp};
-	peel_origin_id down, seed = world_circuit(PEEL_ORIGIN_RP_SEEDER, 1);
-	unsigned int cells = world->client.n_cells;
+	const struct peel_session_keys keys = {.forward = {{1}}, .backward = {{2}}};
+	peel_origin_id down;
+	unsigned int cells;
+
+	(void)world_circuit(PEEL_ORIGIN_RP_SEEDER, 1);
+	cells = world->client.n_cells;
 
 	world_run(15000);
 	assert_int_equal(world->client.n_cells, cells);
@@ -313,10 +317,72 @@ test_no_pings_at_rendezvous_points(void **state)
 	world_run(10000);
 	assert_int_equal(world->client.n_cells, cells);
 	assert_int_equal(active(0), 0);
-	peel_path_set_flags(world->client.paths, (uint32_t)down, PEEL_PATH_READY | PEEL_PATH_E2E);
-	world_run(8000); /* linked: its other end answers */
+	/* linked: its other end answers */
+	assert_int_equal(peel_origin_e2e(origin_circuits(), down, &keys), 0);
 	assert_int_equal(world->client.n_cells, cells + 1);
-	(void)seed;
+	world_run(8000);
+	assert_int_equal(world->client.n_cells, cells + 2);
+	world_free();
+}
+
+static void
+test_end_to_end_layer(void **state)
+{
+	const struct peel_session_keys keys = {.forward = {{1}}, .backward = {{2}}};
+	const struct peel_path *path;
+	peel_origin_id data, seed;
+
+	(void)state;
+	world_usual(NULL);
+	data = world_circuit(PEEL_ORIGIN_DATA, 1);
+	seed = world_circuit(PEEL_ORIGIN_RP_SEEDER, 2);
+	assert_int_equal(peel_origin_e2e(origin_circuits(), data, &keys), -EINVAL);
+	assert_int_equal(peel_origin_e2e(origin_circuits(), seed + 1, &keys), -ENOENT);
+	assert_false(world_info(seed).e2e);
+	assert_int_equal(peel_origin_e2e(origin_circuits(), seed, &keys), 0);
+	assert_int_equal(peel_origin_e2e(origin_circuits(), seed, &keys), -EEXIST);
+	assert_true(world_info(seed).e2e);
+	path = peel_path_at(world->client.paths, (uint32_t)seed);
+	assert_int_equal(peel_path_n_layers(path), 3);
+	struct peel_session *s = peel_session_at(world->client.node.routes, path->session[2]);
+
+	assert_memory_equal(&s->forward.key, &keys.forward, sizeof(keys.forward));
+	assert_int_not_equal(s->forward.seal, 0); /* W1 */
+	assert_int_not_equal(s->forward.seal, s->backward.seal);
+	/* Only what opens with it counts. */
+	assert_false(peel_origin_e2e_heard(origin_circuits(), seed));
+	peel_direction_seen(&peel_session_at(world->client.node.routes, path->session[1])->backward,
+		(uint32_t)(world->now_ms / 1000));
+	world_run(15000);
+	assert_false(peel_origin_e2e_heard(origin_circuits(), seed));
+	peel_direction_seen(&s->backward, (uint32_t)(world->now_ms / 1000));
+	assert_true(peel_origin_e2e_heard(origin_circuits(), seed));
+	world_run(15000);
+	assert_int_equal(world_info(seed).state, PEEL_ORIGIN_READY);
+	peel_direction_seen(&peel_session_at(world->client.node.routes, path->session[1])->backward,
+		(uint32_t)(world->now_ms / 1000));
+	world_run(10000);
+	assert_int_equal(world_ends(PEEL_ORIGIN_END_SILENT), 1);
+	assert_int_equal(peel_origin_e2e(origin_circuits(), seed, &keys), -ENOENT);
+	world_free();
+}
+
+/* W13: the first hop's counters stand for all layers, the end-to-end one included. */
+static void
+test_end_to_end_cell_limit(void **state)
+{
+	const struct peel_session_keys keys = {.forward = {{1}}, .backward = {{2}}};
+	peel_origin_id seed;
+
+	(void)state;
+	world_usual(NULL);
+	seed = world_circuit(PEEL_ORIGIN_RP_SEEDER, 1);
+	assert_int_equal(peel_origin_e2e(origin_circuits(), seed, &keys), 0);
+	const struct peel_path *path = peel_path_at(world->client.paths, (uint32_t)seed);
+
+	peel_session_at(world->client.node.routes, path->session[0])->backward.cells = UINT32_MAX;
+	world_run(1000);
+	assert_int_equal(world_ends(PEEL_ORIGIN_END_TRAFFIC), 1);
 	world_free();
 }
 
@@ -497,6 +563,8 @@ main(void)
 		cmocka_unit_test(test_ping_and_pong),
 		cmocka_unit_test(test_rhythm_of_pings),
 		cmocka_unit_test(test_no_pings_at_rendezvous_points),
+		cmocka_unit_test(test_end_to_end_layer),
+		cmocka_unit_test(test_end_to_end_cell_limit),
 		cmocka_unit_test(test_overdue_come_last),
 		cmocka_unit_test(test_destroy_received),
 		cmocka_unit_test(test_destroys_are_limited),
