@@ -126,6 +126,13 @@
 	X(HIDDEN_REFUSED, "hidden_refused",                                                        \
 		"messages of hidden services ignored (malformed, unknown key or cookie, too "      \
 		"many, ...)")                                                                      \
+	X(SWARM_INTRODUCTIONS, "swarm_introductions",                                              \
+		"introduction points of our own that were established")                            \
+	X(SWARM_LOOKUPS, "swarm_lookups", "look-ups for introduction points of services we use")   \
+	X(SWARM_PEERS, "swarm_peers", "peers that we were connected with end to end")              \
+	X(SWARM_REFUSED, "swarm_refused",                                                          \
+		"create-e2e to our services refused: a repeat, or too many")                       \
+	X(SWARM_FORGED, "swarm_forged", "created-e2e that its seeder has not made")                \
 	X(INTRO_REQUESTS, "intro_requests", "introduction requests answered")                      \
 	X(INTRO_RESPONSES, "intro_responses", "introduction responses that matched a request")     \
 	X(INTRO_UNSOLICITED, "intro_unsolicited",                                                  \

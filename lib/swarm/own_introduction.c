@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include "swarm_internal.h"
+
+/* A seeder's introduction points, section 19.2: kept up, each at another node. */
+
+#define POINT_FAILED_MS 120000 /* an old registration there is forgotten by then, too */
+/* create-e2e that one introduction point may bring: each costs a circuit */
+#define ASKED_BURST 10
+
+/* ---- who shall not be one -------------------------------------------------------------------- */
+
+void
+point_failed(struct peel_swarms *s, const uint8_t *pk)
+{
+	struct failed_point *f = &s->failed[s->failed_at++ % FAILED_POINTS_MAX];
+
+	memcpy(f->pk, pk, PEEL_PK_LEN);
+	f->until_ms = swarm_now(s) + POINT_FAILED_MS;
+}
+
+static size_t
+add_points(const struct swarm *w, size_t n, uint8_t out[PEEL_ORIGIN_AVOID_MAX][PEEL_PK_LEN])
+{
+	const struct tie *t;
+
+	LIST_FOREACH (t, &w->ties, of_swarm) {
+		if (t->kind == TIE_INTRODUCTION && t->stage != STAGE_OVER &&
+			n < PEEL_ORIGIN_AVOID_MAX)
+			memcpy(out[n++], t->point_pk, PEEL_PK_LEN);
+	}
+	return n;
+}
+
+size_t
+points_to_avoid(const struct swarm *w, bool others, uint8_t out[PEEL_ORIGIN_AVOID_MAX][PEEL_PK_LEN])
+{
+	const struct peel_swarms *s = w->all;
+	uint64_t now = swarm_now(s);
+	const struct swarm *other;
+	size_t n = add_points(w, 0, out);
+
+	for (size_t i = 0; others && i < FAILED_POINTS_MAX && n < PEEL_ORIGIN_AVOID_MAX; i++) {
+		if (s->failed[i].until_ms > now)
+			memcpy(out[n++], s->failed[i].pk, PEEL_PK_LEN);
+	}
+	if (!others)
+		return n;
+	LIST_FOREACH (other, &s->swarms, of_all) {
+		if (other != w)
+			n = add_points(other, n, out);
+	}
+	return n;
+}
+
+/* ---- keeping them ---------------------------------------------------------------------------- */
+
+/* Preferably at a node that is of use to no other swarm of ours. */
+static int
+build(struct tie *t)
+{
+	uint8_t avoid[PEEL_ORIGIN_AVOID_MAX][PEEL_PK_LEN];
+	struct peel_origin_spec spec = {.avoid = (const uint8_t(*)[PEEL_PK_LEN])avoid};
+	int ret = -EAGAIN;
+
+	for (int others = 1; ret == -EAGAIN && others >= 0; others--) {
+		spec.n_avoid = points_to_avoid(t->swarm, others == 1, avoid);
+		ret = tie_build(t, &spec);
+	}
+	return ret;
+}
+
+static void
+learn_point(struct tie *t)
+{
+	if (peel_origin_end_key(t->swarm->all->origin, t->circuit, t->point_pk) != 0)
+		memset(t->point_pk, 0, sizeof(t->point_pk));
+}
+
+void
+introductions_keep(struct swarm *w)
+{
+	struct peel_swarms *s = w->all;
+	unsigned int n = 0;
+	struct tie *t;
+
+	LIST_FOREACH (t, &w->ties, of_swarm)
+		n += t->kind == TIE_INTRODUCTION && t->stage != STAGE_OVER;
+	for (; n < INTRODUCTIONS && swarm_now(s) >= w->introduce.retry_ms; n++) {
+		t = tie_new(w, TIE_INTRODUCTION, STAGE_BUILDING);
+		if (t == NULL || build(t) != 0) {
+			if (t != NULL)
+				tie_free(t);
+			swarm_back_off(s, &w->introduce);
+			break;
+		}
+		learn_point(t);
+	}
+	if (n < INTRODUCTIONS)
+		swarm_due(s, w->introduce.retry_ms);
+}
+
+void
+introduction_ready(struct tie *t)
+{
+	struct swarm *w = t->swarm;
+	struct peel_msg_establish_intro m = {
+		.identifier = t->identifier = peel_random_u16(w->all->env),
+		.info_hash = w->info_hash,
+		.seeder_pk = {w->key->pk, PEEL_PK_LEN},
+	};
+	uint8_t msg[128];
+
+	learn_point(t);
+	t->due_ms = swarm_now(w->all) + REQUEST_MS;
+	tie_set_stage(t, STAGE_WAITING);
+	if (tie_send(t, msg, peel_establish_intro_build(msg, sizeof(msg), &m)) != 0)
+		t->due_ms = 0;
+}
+
+int
+introduction_established(struct tie *t, const uint8_t *body, size_t len)
+{
+	struct peel_swarms *s = t->swarm->all;
+	uint16_t identifier;
+
+	if (peel_identifier_parse(body, len, &identifier) != 0)
+		return swarm_refuse(s, PEEL_CONTROL_MALFORMED);
+	if (identifier != t->identifier)
+		return swarm_refuse(s, PEEL_CONTROL_UNKNOWN);
+	peel_bucket_init(&t->asked, ASKED_BURST, swarm_now(s));
+	t->swarm->introduce = (struct backoff){0};
+	peel_stats_add(s->conf.stats, PEEL_SWARM_INTRODUCTIONS, 1);
+	tie_up(t);
+	return 0;
+}
+
+void
+introduction_lost(struct tie *t)
+{
+	if (t->stage == STAGE_WAITING)
+		point_failed(t->swarm->all, t->point_pk);
+	swarm_back_off(t->swarm->all, &t->swarm->introduce);
+}
