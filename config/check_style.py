@@ -35,6 +35,7 @@ ALLOWED = {
     # One call of the kernel for a burst of datagrams.
     "drivers/port/socket/socket_rx.c": ("receive_flat", "receive_narrow", "receive_exits"),
     "drivers/port/socket/socket_tx.c": ("send_plain", "send_messages"),
+    "lib/datapath/listen.c": ("peel_listen_new", "peel_listen_free"),
     "lib/datapath/worker.c": ("peel_worker_new", "peel_worker_free"),
     "lib/policy/addr_set.c": ("peel_addr_set_new", "peel_addr_set_free"),
     # Its queue of what is to be freed belongs to the control thread.

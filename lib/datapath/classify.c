@@ -69,7 +69,10 @@ classify_other(struct peel_worker *w, struct rte_mbuf *m, const uint8_t *d)
 			return;
 		}
 	}
-	burst_drop(w, m, PEEL_DROP_PREFIX);
+	if (w->conf.listen != NULL && peel_listen_wants(w->conf.listen, d))
+		burst_punt(w, m, PEEL_CLASS_OVERLAY, PEEL_KIND_DATAGRAM);
+	else
+		burst_drop(w, m, PEEL_DROP_PREFIX);
 }
 
 static inline void

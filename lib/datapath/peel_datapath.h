@@ -10,6 +10,7 @@
  */
 
 #include "peel_fan.h"
+#include "peel_listen.h"
 #include "peel_msg.h"
 #include "peel_submit_queue.h"
 #include "peel_path.h"
@@ -45,6 +46,8 @@ struct peel_worker_conf {
 	/* [0]: tunnel overlay; the others go to control */
 	uint8_t prefix[PEEL_MAX_PREFIXES][PEEL_PREFIX_LEN];
 	unsigned int n_prefixes;
+	/* discovery messages of these overlays go to control, too; NULL: there are none */
+	const struct peel_listen *listen;
 	/* bytes of a speed test answer at most (W14), and answers per second, 0: no limit */
 	uint32_t test_response_max;
 	uint32_t test_rate;

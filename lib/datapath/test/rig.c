@@ -116,6 +116,7 @@ start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags,
 	assert_int_equal(peel_paths_new(16, rig->rcu, &rig->paths), 0);
 	assert_int_equal(peel_mailbox_new(64, &rig->mailbox), 0);
 	assert_int_equal(peel_submit_queue_new(128, &rig->submit_queue), 0);
+	assert_int_equal(peel_listen_new(&peel_env_system, &rig->listen), 0);
 	rig->policy.flags = flags;
 	memcpy(rig->policy.prefix, rig_prefix, PEEL_PREFIX_LEN);
 
@@ -133,6 +134,7 @@ start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags,
 		.stats = &rig->stats,
 		.policy = &rig->policy,
 		.n_prefixes = 2,
+		.listen = rig->listen,
 		.test_response_max = 1400,
 		.test_rate = 100,
 		.wake_control = rig_wake,
@@ -187,6 +189,7 @@ rig_stop(struct rig *rig)
 	assert_int_equal(rte_mempool_in_use_count(rig->pool), 0);
 	while (peel_rcu_poll(rig->rcu) > 0)
 		;
+	peel_listen_free(rig->listen);
 	peel_replay_free(rig->replay);
 	peel_paths_free(rig->paths);
 	peel_route_table_free(rig->routes);

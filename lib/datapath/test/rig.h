@@ -31,6 +31,7 @@ struct rig {
 	struct peel_submit_queue *submit_queue;
 	struct peel_stats stats;
 	struct peel_policy policy;
+	struct peel_listen *listen;
 	struct peel_worker *worker;
 	struct peel_fan *fan; /* with a second worker only */
 	struct peel_mailbox *mailbox2;

@@ -672,6 +672,68 @@ test_datagrams_reach_their_class(void **state)
 	stop();
 }
 
+static unsigned int
+n_to_control(const uint8_t d[64])
+{
+	struct rte_mbuf *m;
+	unsigned int n = 0;
+
+	rig_feed(&rig, &c.previous, d, 64);
+	rig_poll(&rig);
+	while ((m = rig_pop(&rig, PEEL_CLASS_OVERLAY)) != NULL) {
+		rte_pktmbuf_free(m);
+		n++;
+	}
+	return n;
+}
+
+/* Discovery messages of overlays that come and go: only while they run, and of others few. */
+static void
+test_listening(void **state)
+{
+	static const uint8_t ids[] = {231, 232, 233, 234, 245, 246, 249, 250};
+	uint8_t d[64] = {0}, other[64];
+	unsigned int passed = 0;
+
+	(void)state;
+	start(PEEL_ROUTE_EXIT, 0);
+	memcpy(d, rig_prefix, PEEL_PREFIX_LEN);
+	d[9] ^= 0x55;
+	for (unsigned int turn = 0; turn < 4; turn++) {
+		if (turn == 1 || turn == 2)
+			peel_listen_add(rig.listen, d);
+		for (unsigned int id = 0; id < 256; id++) {
+			d[PEEL_PREFIX_LEN] = (uint8_t)id;
+			bool wanted = memchr(ids, (int)id, sizeof(ids)) != NULL &&
+				      (turn == 1 || turn == 2);
+
+			assert_int_equal(n_to_control(d), wanted);
+		}
+		if (turn == 2) {
+			peel_listen_del(rig.listen, d);
+			d[PEEL_PREFIX_LEN] = ids[0];
+			assert_int_equal(n_to_control(d), 1); /* it was added twice */
+			peel_listen_del(rig.listen, d);
+			peel_listen_del(rig.listen, d);
+		}
+	}
+	for (uint32_t i = 0; i < 1000; i++) {
+		peel_put_be32(d + 2, i);
+		peel_listen_add(rig.listen, d);
+	}
+	memcpy(other, d, sizeof(other));
+	other[21] ^= 1;
+	other[PEEL_PREFIX_LEN] = d[PEEL_PREFIX_LEN] = ids[5];
+	for (uint32_t i = 0; i < 1000; i++) {
+		peel_put_be32(d + 2, i);
+		assert_int_equal(n_to_control(d), 1);
+		peel_put_be32(other + 2, i);
+		passed += n_to_control(other);
+	}
+	assert_in_range(passed, 0, 70);
+	stop();
+}
+
 static void
 test_full_mailbox_drops_and_counts(void **state)
 {
@@ -776,6 +838,7 @@ main(void)
 		cmocka_unit_test(test_who_is_vouched_for),
 		cmocka_unit_test(test_backward_too_large_is_dropped),
 		cmocka_unit_test(test_datagrams_reach_their_class),
+		cmocka_unit_test(test_listening),
 		cmocka_unit_test(test_full_mailbox_drops_and_counts),
 		cmocka_unit_test(test_mutated_bursts),
 	};
