@@ -10,14 +10,18 @@
 
 #define PICK_TRIES 16
 #define FAILURES_MAX 3
+#define INTRO_MAX 1280 /* with the keys of a PEX overlay, section 20 */
 
-static struct peel_span
-own_extra(const struct peel_overlay *ov, enum peel_community c, uint8_t flags[2])
+/* One of the node's own communities, as seen here. */
+static struct ov_community
+community_of(struct peel_overlay *ov, enum peel_community c)
 {
-	if (c != PEEL_COMMUNITY_TUNNEL)
-		return (struct peel_span){flags, 0};
-	peel_put_be16(flags, ov->conf.flags);
-	return (struct peel_span){flags, 2};
+	return (struct ov_community){
+		.prefix = ov->prefix[c],
+		.extra = {ov->own_flags, c == PEEL_COMMUNITY_TUNNEL ? sizeof(ov->own_flags) : 0},
+		.kind = (uint16_t)c,
+		.requests = &ov->requests,
+	};
 }
 
 /* @return false if the extra bytes carry no flags. */
@@ -40,20 +44,20 @@ fits(const struct peel_writer *w, size_t at_most)
 /* ---- asking ---------------------------------------------------------------------------------- */
 
 static bool
-remember(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *to,
+remember(struct peel_overlay *ov, const struct ov_community *c, const struct peel_addr *to,
 	uint16_t identifier, enum ov_asking why)
 {
 	uint64_t now = overlay_now(ov);
-	struct ov_requests *t = why == PEEL_ASK_STRANGER ? &ov->asked_back : &ov->requests;
+	struct ov_requests *t = why == PEEL_ASK_STRANGER ? &ov->asked_back : c->requests;
 
-	return overlay_requests_add(t, to, (uint8_t)c, identifier, why == PEEL_ASK_WALK, now) == 0;
+	return overlay_requests_add(t, to, c->kind, identifier, why == PEEL_ASK_WALK, now) == 0;
 }
 
 static struct peel_writer
-write_request(struct peel_overlay *ov, enum peel_community c, bool new_style,
+write_request(struct peel_overlay *ov, const struct ov_community *c, bool new_style,
 	const struct peel_intro_request *m, uint8_t *buffer, size_t size)
 {
-	struct peel_writer w = overlay_begin(ov, c,
+	struct peel_writer w = overlay_begin(ov, c->prefix,
 		new_style ? PEEL_MSG_INTRO_REQUEST_NEW : PEEL_MSG_INTRO_REQUEST,
 		++ov->clock & 0xffff, buffer, size);
 
@@ -62,17 +66,17 @@ write_request(struct peel_overlay *ov, enum peel_community c, bool new_style,
 }
 
 size_t
-overlay_intro_send(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *to,
-	bool new_style, enum ov_asking why, size_t at_most)
+overlay_community_ask(struct peel_overlay *ov, const struct ov_community *c,
+	const struct peel_addr *to, bool new_style, enum ov_asking why, size_t at_most)
 {
 	uint64_t now = overlay_now(ov);
-	uint8_t buffer[512], flags[2];
+	uint8_t buffer[INTRO_MAX];
 	struct peel_intro_request m = {
 		.dest = *to,
 		.src_lan = ov->conf.lan,
 		.src_wan = ov->public_address,
 		.identifier = peel_random_u16(ov->conf.env),
-		.extra = own_extra(ov, c, flags),
+		.extra = c->extra,
 	};
 
 	/*
@@ -82,8 +86,8 @@ overlay_intro_send(struct peel_overlay *ov, enum peel_community c, const struct 
 	 */
 	uint64_t pause = why == PEEL_ASK_WALK ? PEEL_OVERLAY_LOST_MS : PEEL_OVERLAY_REPEAT_MS;
 
-	if (overlay_requests_recent(&ov->requests, to, (uint8_t)c, now, pause) ||
-		overlay_requests_recent(&ov->asked_back, to, (uint8_t)c, now, pause))
+	if (overlay_requests_recent(c->requests, to, c->kind, now, pause) ||
+		overlay_requests_recent(&ov->asked_back, to, c->kind, now, pause))
 		return 0;
 	new_style |= to->family == PEEL_FAMILY_IPV6;
 	if (!new_style)
@@ -100,6 +104,15 @@ overlay_intro_send(struct peel_overlay *ov, enum peel_community c, const struct 
 	return (size_t)peel_writer_len(&w);
 }
 
+size_t
+overlay_intro_send(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *to,
+	bool new_style, enum ov_asking why, size_t at_most)
+{
+	const struct ov_community community = community_of(ov, c);
+
+	return overlay_community_ask(ov, &community, to, new_style, why, at_most);
+}
+
 void
 overlay_intro_probe(struct peel_overlay *ov, struct ov_peer *p, enum peel_community c, uint64_t now)
 {
@@ -110,17 +123,15 @@ overlay_intro_probe(struct peel_overlay *ov, struct ov_peer *p, enum peel_commun
 
 /* ---- answering ------------------------------------------------------------------------------- */
 
-static bool
-introducible(const struct peel_overlay *ov, const struct ov_peer *p, const struct peel_addr *to,
-	const uint8_t *pk, bool new_style)
+bool
+overlay_introducible(const struct peel_overlay *ov, const struct peel_addr *addr,
+	const struct peel_addr *to, bool new_style)
 {
-	if (peel_addr_equal(&p->addr, to) || memcmp(p->pk, pk, PEEL_PK_LEN) == 0)
-		return false;
-	if (!new_style && p->addr.family != PEEL_FAMILY_IPV4)
+	if (peel_addr_equal(addr, to) || (!new_style && addr->family != PEEL_FAMILY_IPV4))
 		return false;
 	/* From outside, a neighbour in our network is reachable only through our public address. */
-	if (peel_addr_is_local(&p->addr) && !peel_addr_is_local(to))
-		return ov->public_address.family == p->addr.family &&
+	if (peel_addr_is_local(addr) && !peel_addr_is_local(to))
+		return ov->public_address.family == addr->family &&
 		       !peel_addr_is_local(&ov->public_address);
 	return true;
 }
@@ -139,7 +150,8 @@ pick(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *to,
 	for (uint32_t i = 0; i < PICK_TRIES && i < n; i++) {
 		const struct ov_peer *p = &ov->peers.peer[ov->peers.list[c][(at + i) % n].slot];
 
-		if (introducible(ov, p, to, pk, new_style))
+		if (memcmp(p->pk, pk, PEEL_PK_LEN) != 0 &&
+			overlay_introducible(ov, &p->addr, to, new_style))
 			return p;
 	}
 	return NULL;
@@ -148,7 +160,7 @@ pick(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *to,
 /* The addresses at which the introduced peer can be reached. */
 static void
 fill_introduction(
-	const struct peel_overlay *ov, const struct ov_peer *p, struct peel_intro_response *m)
+	const struct peel_overlay *ov, const struct ov_contact *p, struct peel_intro_response *m)
 {
 	m->wan_intro = p->addr;
 	if (!peel_addr_is_local(&p->addr)) {
@@ -164,10 +176,10 @@ fill_introduction(
 }
 
 static struct peel_writer
-write_response(struct peel_overlay *ov, enum peel_community c, bool new_style,
+write_response(struct peel_overlay *ov, const struct ov_community *c, bool new_style,
 	const struct peel_intro_response *m, uint8_t *buffer, size_t size)
 {
-	struct peel_writer w = overlay_begin(ov, c,
+	struct peel_writer w = overlay_begin(ov, c->prefix,
 		new_style ? PEEL_MSG_INTRO_RESPONSE_NEW : PEEL_MSG_INTRO_RESPONSE,
 		++ov->clock & 0xffff, buffer, size);
 
@@ -177,8 +189,9 @@ write_response(struct peel_overlay *ov, enum peel_community c, bool new_style,
 
 /* The introduced peer's NAT has to let the walker in. */
 static void
-ask_for_puncture(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *walker,
-	const struct peel_intro_request *request, bool new_style, const struct ov_peer *introduced)
+ask_for_puncture(struct peel_overlay *ov, const struct ov_community *c,
+	const struct peel_addr *walker, const struct peel_intro_request *request, bool new_style,
+	const struct ov_contact *introduced)
 {
 	struct peel_puncture_request ask = {
 		.lan_walker =
@@ -187,23 +200,22 @@ ask_for_puncture(struct peel_overlay *ov, enum peel_community c, const struct pe
 		.identifier = request->identifier,
 	};
 
-	overlay_puncture_ask(ov, c, new_style, &introduced->addr, &ask);
+	overlay_puncture_ask(ov, c->prefix, new_style, &introduced->addr, &ask);
 }
 
-/* @return its length, or 0 if it would have been longer than @p at_most and was not sent. */
-static size_t
-answer(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
-	const struct peel_intro_request *request, bool new_style, const struct ov_peer *introduced,
-	size_t at_most)
+size_t
+overlay_community_answer(struct peel_overlay *ov, const struct ov_community *c,
+	const struct peel_addr *from, const struct peel_intro_request *request, bool new_style,
+	const struct ov_contact *introduced, size_t at_most)
 {
-	uint8_t buffer[512], flags[2];
+	uint8_t buffer[INTRO_MAX];
 	struct peel_intro_response m = {
 		.dest = *from,
 		.src_lan = ov->conf.lan,
 		.src_wan = ov->public_address,
 		.identifier = request->identifier,
 		.bits = new_style ? 0 : PEEL_BITS_RESPONSE_NEW_STYLE,
-		.extra = own_extra(ov, c, flags),
+		.extra = c->extra,
 	};
 
 	if (introduced != NULL) {
@@ -229,6 +241,21 @@ answer(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *f
 	overlay_send_signed(ov, from, &w);
 	peel_stats_add(ov->conf.stats, PEEL_INTRO_REQUESTS, 1);
 	return (size_t)peel_writer_len(&w);
+}
+
+static size_t
+answer(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
+	const struct peel_intro_request *request, bool new_style, const struct ov_peer *introduced,
+	size_t at_most)
+{
+	const struct ov_community community = community_of(ov, c);
+	struct ov_contact contact;
+
+	if (introduced != NULL)
+		contact = (struct ov_contact){
+			introduced->addr, introduced->lan, introduced->new_style};
+	return overlay_community_answer(ov, &community, from, request, new_style,
+		introduced != NULL ? &contact : NULL, at_most);
 }
 
 /* A bootstrap server checks that we are still there: answer, and keep it out of every table. */
@@ -278,56 +305,39 @@ may_move(const struct peel_overlay *ov, const struct ov_peer *p)
 	return p->weak || overlay_now(ov) - p->answered_ms >= PEEL_OVERLAY_STICKY_MS;
 }
 
-static size_t
-answer_stranger(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
-	const struct peel_signed *s, const struct peel_intro_request *m, bool new_style,
-	size_t at_most)
-{
-	const struct ov_peer *introduced = pick(ov, c, from, s->pk.p, new_style);
+/* A request of a node that is no peer yet. */
+struct visit {
+	struct peel_overlay *ov;
+	enum peel_community c;
+	const struct peel_addr *from;
+	const struct peel_signed *s;
+	const struct peel_intro_request *m;
+	bool speaks_new;
+};
 
-	if (introduced != NULL && !overlay_may_introduce(ov, from, false))
+static size_t
+answer_stranger(void *arg, size_t at_most)
+{
+	const struct visit *v = arg;
+	const struct ov_peer *introduced = pick(v->ov, v->c, v->from, v->s->pk.p, v->speaks_new);
+
+	if (introduced != NULL && !overlay_may_introduce(v->ov, v->from, false))
 		introduced = NULL;
-	return answer(ov, c, from, m, new_style, introduced, at_most);
+	return answer(v->ov, v->c, v->from, v->m, v->speaks_new, introduced, at_most);
 }
 
 static size_t
-ask_stranger(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
-	const struct peel_signed *s, size_t at_most)
+ask_stranger(void *arg, size_t at_most)
 {
-	const struct ov_peer *elsewhere = overlay_peers_by_key(&ov->peers, s->pk.p);
-	bool useful =
-		elsewhere != NULL ? may_move(ov, elsewhere) : overlay_peers_room(&ov->peers, from);
+	const struct visit *v = arg;
+	const struct ov_peer *elsewhere = overlay_peers_by_key(&v->ov->peers, v->s->pk.p);
+	bool useful = elsewhere != NULL ? may_move(v->ov, elsewhere)
+					: overlay_peers_room(&v->ov->peers, v->from);
 
-	if (!useful || !overlay_may_ask_back(ov, from))
+	if (!useful || !overlay_may_ask_back(v->ov, v->from))
 		return 0;
-	return overlay_intro_send(
-		ov, c, from, s->id == PEEL_MSG_INTRO_REQUEST_NEW, PEEL_ASK_STRANGER, at_most);
-}
-
-/*
- * A node becomes a peer only by its answer, so we remember nothing but the question. At first
- * contact our answer leaves room for a question as long as the request; afterwards questions and
- * answers take turns.
- */
-static void
-serve_stranger(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
-	const struct peel_signed *s, const struct peel_intro_request *m, bool speaks_new)
-{
-	size_t len = s->covered.len + s->signature.len, sent = 0;
-	struct ov_allowance may = overlay_strangers_came(&ov->strangers, from, len);
-
-	if (may.first_contact) {
-		sent = answer_stranger(ov, c, from, s, m, speaks_new, may.bytes - len);
-		sent += ask_stranger(ov, c, from, s, may.bytes - sent);
-	} else {
-		if (!*may.asked)
-			sent = ask_stranger(ov, c, from, s, may.bytes);
-		*may.asked = sent > 0;
-		if (sent == 0)
-			sent = answer_stranger(ov, c, from, s, m, speaks_new, may.bytes);
-	}
-	if (sent == 0)
-		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1);
+	return overlay_intro_send(v->ov, v->c, v->from, v->s->id == PEEL_MSG_INTRO_REQUEST_NEW,
+		PEEL_ASK_STRANGER, at_most);
 }
 
 int
@@ -354,24 +364,25 @@ overlay_intro_request(struct peel_overlay *ov, enum peel_community c, const stru
 
 	if (rc != 0)
 		return rc == -EAGAIN ? 0 : rc;
-	bool speaks_new = new_style || (m.bits & PEEL_BITS_REQUEST_NEW_STYLE) != 0 ||
-			  from->family == PEEL_FAMILY_IPV6;
+	struct visit visit = {ov, c, from, s, &m,
+		new_style || (m.bits & PEEL_BITS_REQUEST_NEW_STYLE) != 0 ||
+			from->family == PEEL_FAMILY_IPV6};
 
 	if (p != NULL)
-		serve_peer(ov, c, p, &m, speaks_new);
+		serve_peer(ov, c, p, &m, visit.speaks_new);
 	else
-		serve_stranger(ov, c, from, s, &m, speaks_new);
+		overlay_strangers_serve(ov, from, s->covered.len + s->signature.len,
+			&(struct ov_stranger_service){answer_stranger, ask_stranger, &visit});
 	return 0;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
 int
-overlay_intro_match(struct peel_overlay *ov, const struct peel_addr *from,
-	const struct peel_signed *s, uint8_t kind, uint16_t identifier, bool *found)
+overlay_intro_match(struct peel_overlay *ov, struct ov_requests *t, const struct peel_addr *from,
+	const struct peel_signed *s, uint16_t kind, uint16_t identifier, bool *found)
 {
 	uint64_t now = overlay_now(ov);
-	struct ov_requests *t = &ov->requests;
 	struct ov_request *r = overlay_requests_match(t, from, kind, identifier, now);
 	enum ov_trust trust = PEEL_TRUST_ASKED;
 
@@ -449,7 +460,7 @@ overlay_intro_response(struct peel_overlay *ov, enum peel_community c, const str
 
 	if (peel_intro_response_parse(s->body, new_style, &m) != 0)
 		return overlay_malformed(ov);
-	int rc = overlay_intro_match(ov, from, s, (uint8_t)c, m.identifier, &found);
+	int rc = overlay_intro_match(ov, &ov->requests, from, s, (uint16_t)c, m.identifier, &found);
 
 	if (!found)
 		return rc;

@@ -54,6 +54,7 @@ peel_overlay_new(const struct peel_overlay_conf *conf, struct peel_overlay **out
 	ov->public_address = conf->public_address;
 	if (peel_addr_same_ip(&conf->lan, &(struct peel_addr){.family = conf->lan.family}))
 		ov->conf.lan.port = 0; /* bound to all interfaces: others read it as "no address" */
+	peel_put_be16(ov->own_flags, conf->flags);
 	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++)
 		peel_prefix_build(ov->prefix[c], conf->community[c]);
 	rc = init_tables(ov);
@@ -152,12 +153,12 @@ overlay_authenticate(struct peel_overlay *ov, const struct peel_addr *from,
 }
 
 struct peel_writer
-overlay_begin(struct peel_overlay *ov, enum peel_community c, uint8_t id, uint64_t clock,
-	uint8_t *buffer, size_t size)
+overlay_begin(struct peel_overlay *ov, const uint8_t prefix[PEEL_PREFIX_LEN], uint8_t id,
+	uint64_t clock, uint8_t *buffer, size_t size)
 {
 	struct peel_writer w = peel_writer_init(buffer, size);
 
-	peel_signed_begin(&w, ov->prefix[c], id, ov->conf.identity->pk, true, clock);
+	peel_signed_begin(&w, prefix, id, ov->conf.identity->pk, true, clock);
 	return w;
 }
 
@@ -179,20 +180,30 @@ overlay_send_signed(struct peel_overlay *ov, const struct peel_addr *to, struct 
 
 /* ---- input ----------------------------------------------------------------------------------- */
 
+int
+overlay_split(struct peel_overlay *ov, const struct peel_addr *from, const uint8_t *data,
+	size_t len, struct peel_signed *out)
+{
+	if (peel_signed_parse(data, len, true, false, out) != 0) {
+		/* Legacy keys: bootstrap servers only. */
+		if (!overlay_is_bootstrap(ov, from) ||
+			peel_signed_parse(data, len, true, true, out) != 0)
+			return overlay_malformed(ov);
+	} else if (memcmp(out->pk.p, ov->conf.identity->pk, PEEL_PK_LEN) == 0) {
+		return overlay_malformed(ov); /* our own, reflected or replayed */
+	}
+	return 0;
+}
+
 static int
 on_signed(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
 	const uint8_t *data, size_t len, bool response)
 {
 	struct peel_signed s;
+	int rc = overlay_split(ov, from, data, len, &s);
 
-	if (peel_signed_parse(data, len, true, false, &s) != 0) {
-		/* Legacy keys: bootstrap servers only. */
-		if (!overlay_is_bootstrap(ov, from) ||
-			peel_signed_parse(data, len, true, true, &s) != 0)
-			return overlay_malformed(ov);
-	} else if (memcmp(s.pk.p, ov->conf.identity->pk, PEEL_PK_LEN) == 0) {
-		return overlay_malformed(ov); /* our own, reflected or replayed */
-	}
+	if (rc != 0)
+		return rc;
 	return response ? overlay_intro_response(ov, c, from, &s)
 			: overlay_intro_request(ov, c, from, &s);
 }
@@ -228,7 +239,9 @@ peel_overlay_input(
 		return on_signed(ov, c, from, data, len, true);
 	case PEEL_MSG_PUNCTURE_REQUEST:
 	case PEEL_MSG_PUNCTURE_REQUEST_NEW:
-		return overlay_puncture_request(ov, c, from, data, len);
+		return overlay_puncture_request(ov,
+			peel_overlay_proved(ov, from) || overlay_is_bootstrap(ov, from), from, data,
+			len);
 	case PEEL_MSG_PUNCTURE:
 	case PEEL_MSG_PUNCTURE_NEW:
 		/* It opened a NAT by arriving. Nothing in it is used, so its signature is not worth

@@ -54,6 +54,8 @@ int overlay_limits_init(
 	struct ov_limits *l, const struct peel_env *env, uint32_t n_sources) PEEL_MUST_USE;
 void overlay_limits_fini(struct ov_limits *l);
 
+struct peel_overlay;
+
 /* ---- peers.c --------------------------------------------------------------------------------- */
 
 enum ov_list {
@@ -129,11 +131,12 @@ void overlay_peers_flags(struct ov_peers *t, struct ov_peer *p, uint16_t flags);
 
 /* Kinds: the communities (introduction-requests), then: */
 #define PEEL_REQUEST_SIMILARITY PEEL_N_COMMUNITIES
+#define PEEL_REQUEST_PEX (PEEL_N_COMMUNITIES + 1) /* and the numbers of PEX overlays */
 
 struct ov_request {
 	struct peel_addr to;
 	uint16_t identifier;
-	uint8_t kind;
+	uint16_t kind;
 	uint8_t failures; /* answers with a wrong signature so far */
 	bool live;
 	bool walk; /* counts against the walk's limit */
@@ -156,16 +159,16 @@ int overlay_requests_init(
 	struct ov_requests *t, uint32_t n, bool gives_way, uint64_t seed) PEEL_MUST_USE;
 void overlay_requests_fini(struct ov_requests *t);
 /** Only requests of the walk (@p walk) may use the last quarter of the table. 0 or -ENOSPC. */
-int overlay_requests_add(struct ov_requests *t, const struct peel_addr *to, uint8_t kind,
+int overlay_requests_add(struct ov_requests *t, const struct peel_addr *to, uint16_t kind,
 	uint16_t identifier, bool walk, uint64_t now) PEEL_MUST_USE;
 struct ov_request *overlay_requests_match(struct ov_requests *t, const struct peel_addr *from,
-	uint8_t kind, uint16_t identifier, uint64_t now);
+	uint16_t kind, uint16_t identifier, uint64_t now);
 /** Whether this address was asked within that time. */
-bool overlay_requests_recent(const struct ov_requests *t, const struct peel_addr *to, uint8_t kind,
+bool overlay_requests_recent(const struct ov_requests *t, const struct peel_addr *to, uint16_t kind,
 	uint64_t now, uint64_t within_ms);
 void overlay_requests_del(struct ov_requests *t, struct ov_request *r);
 void overlay_requests_expire(struct ov_requests *t, uint64_t now);
-uint32_t overlay_requests_walking(const struct ov_requests *t, uint8_t kind, uint64_t now);
+uint32_t overlay_requests_walking(const struct ov_requests *t, uint16_t kind, uint64_t now);
 
 /* ---- strangers.c: addresses that have not answered yet --------------------------------------- */
 
@@ -195,6 +198,21 @@ void overlay_strangers_fini(struct ov_strangers *t);
 struct ov_allowance overlay_strangers_came(
 	struct ov_strangers *t, const struct peel_addr *from, size_t len);
 
+/** How a stranger's request is answered, and how it is asked something itself: both send at most
+ * that many bytes, and return how many. */
+struct ov_stranger_service {
+	size_t (*answer)(void *arg, size_t at_most);
+	size_t (*ask)(void *arg, size_t at_most);
+	void *arg;
+};
+/**
+ * Serve an authentic request of @p len bytes. A node becomes a peer only by its answer, so we
+ * remember nothing but the question. At first contact our answer leaves room for a question as long
+ * as the request; afterwards questions and answers take turns.
+ */
+void overlay_strangers_serve(struct peel_overlay *ov, const struct peel_addr *from, size_t len,
+	const struct ov_stranger_service *service);
+
 /* ---- the overlay ----------------------------------------------------------------------------- */
 
 struct ov_walkable {
@@ -221,7 +239,8 @@ struct ov_vote {
 struct peel_overlay {
 	struct peel_overlay_conf conf;
 	uint8_t prefix[PEEL_N_COMMUNITIES][PEEL_PREFIX_LEN];
-	uint64_t clock; /* of messages sent; may restart at 0 */
+	uint8_t own_flags[2]; /* as extra bytes */
+	uint64_t clock;	      /* of messages sent; may restart at 0 */
 	uint64_t seed;
 	uint64_t tick_at;
 	uint16_t port; /* our own */
@@ -256,8 +275,12 @@ enum ov_trust {
 int overlay_authenticate(struct peel_overlay *ov, const struct peel_addr *from,
 	const struct peel_signed *s, enum ov_trust trust) PEEL_MUST_USE;
 /** Begin a signed message; append the body, then overlay_send_signed(). */
-struct peel_writer overlay_begin(struct peel_overlay *ov, enum peel_community c, uint8_t id,
-	uint64_t clock, uint8_t *buffer, size_t size);
+struct peel_writer overlay_begin(struct peel_overlay *ov, const uint8_t prefix[PEEL_PREFIX_LEN],
+	uint8_t id, uint64_t clock, uint8_t *buffer, size_t size);
+/** Split an introduction. A legacy key only from a bootstrap address. 0, or -EBADMSG (counted):
+ * malformed, or our own. */
+int overlay_split(struct peel_overlay *ov, const struct peel_addr *from, const uint8_t *data,
+	size_t len, struct peel_signed *out) PEEL_MUST_USE;
 void overlay_send_signed(
 	struct peel_overlay *ov, const struct peel_addr *to, struct peel_writer *w);
 void overlay_send_unsigned(
@@ -286,6 +309,31 @@ enum ov_asking {
 	PEEL_ASK_STRANGER, /* because it contacted us */
 };
 
+/** What sets one overlay's introductions apart from another's. */
+struct ov_community {
+	const uint8_t *prefix;
+	struct peel_span extra;	      /* own extra bytes */
+	uint16_t kind;		      /* of its requests, */
+	struct ov_requests *requests; /* which are remembered here */
+};
+
+/** A peer to introduce. */
+struct ov_contact {
+	struct peel_addr addr, lan;
+	bool new_style;
+};
+
+/** Whether a node at @p addr can be introduced to one at @p to. */
+bool overlay_introducible(const struct peel_overlay *ov, const struct peel_addr *addr,
+	const struct peel_addr *to, bool new_style);
+/** overlay_intro_send() for any overlay. */
+size_t overlay_community_ask(struct peel_overlay *ov, const struct ov_community *c,
+	const struct peel_addr *to, bool new_style, enum ov_asking why, size_t at_most);
+/** Answer a request; @p introduced may be NULL. @return the length, or 0 if it would have been
+ * longer than @p at_most and was not sent. */
+size_t overlay_community_answer(struct peel_overlay *ov, const struct ov_community *c,
+	const struct peel_addr *from, const struct peel_intro_request *request, bool new_style,
+	const struct ov_contact *introduced, size_t at_most);
 /** Ask a node to introduce us, unless an answer from that address is still expected. @param at_most
  * bytes that the request may have. @return its length, or 0 if nothing was sent. */
 size_t overlay_intro_send(struct peel_overlay *ov, enum peel_community c,
@@ -293,11 +341,13 @@ size_t overlay_intro_send(struct peel_overlay *ov, enum peel_community c,
 /** Ask a peer for what is still missing: an answer from its address, or its flags. */
 void overlay_intro_probe(
 	struct peel_overlay *ov, struct ov_peer *p, enum peel_community c, uint64_t now);
-/** Find the request that an authentic answer belongs to, and use it up. 0: also if there is none
+/** Find the request that an authentic answer belongs to, in @p t or among those to strangers, and
+ * use it up. 0: also if there is none
  * (*found is false) or the answer is over a limit; -EBADMSG: wrong signature. All of these are
  * counted. */
-int overlay_intro_match(struct peel_overlay *ov, const struct peel_addr *from,
-	const struct peel_signed *s, uint8_t kind, uint16_t identifier, bool *found) PEEL_MUST_USE;
+int overlay_intro_match(struct peel_overlay *ov, struct ov_requests *t,
+	const struct peel_addr *from, const struct peel_signed *s, uint16_t kind,
+	uint16_t identifier, bool *found) PEEL_MUST_USE;
 
 /* limits.c */
 bool overlay_may_verify(
@@ -311,15 +361,20 @@ bool overlay_may_puncture(struct peel_overlay *ov, const struct peel_addr *from,
 bool overlay_puncture_due(struct peel_overlay *ov, const struct peel_addr *walker);
 
 /* puncture.c */
-int overlay_puncture_request(struct peel_overlay *ov, enum peel_community c,
-	const struct peel_addr *from, const uint8_t *data, size_t len);
-void overlay_puncture_ask(struct peel_overlay *ov, enum peel_community c, bool new_style,
+/** @p proved: a peer is at @p from. */
+int overlay_puncture_request(struct peel_overlay *ov, bool proved, const struct peel_addr *from,
+	const uint8_t *data, size_t len);
+void overlay_puncture_ask(struct peel_overlay *ov, const uint8_t *prefix, bool new_style,
 	const struct peel_addr *to, const struct peel_puncture_request *m);
 
 /* walk.c */
 /** An address worth asking. @p local_ok: its source may make us ask in local networks. */
 void overlay_walk_offer(struct peel_overlay *ov, enum peel_community c,
 	const struct peel_addr *addr, bool new_style, bool local_ok);
+#define PEEL_OVERLAY_INTRODUCED 3
+/** The addresses of an answer that we may ask, at most PEEL_OVERLAY_INTRODUCED. */
+size_t overlay_walk_introduced(const struct peel_overlay *ov, const struct peel_addr *from,
+	const struct peel_intro_response *m, bool new_style, struct ov_walkable *out);
 void overlay_walk_response(struct peel_overlay *ov, enum peel_community c,
 	const struct peel_addr *from, const struct peel_intro_response *m, bool new_style);
 void overlay_walk_tick(struct peel_overlay *ov, enum peel_community c, uint64_t now);
@@ -344,5 +399,8 @@ enum ov_dest {
  * shows whether the answer is for us. */
 enum ov_dest overlay_public_heard(struct peel_overlay *ov, const struct peel_addr *voter,
 	const struct peel_addr *seen, uint64_t now);
+/** Whether an answer from @p voter that names @p seen is for us; it has no vote. */
+enum ov_dest overlay_public_judge(
+	const struct peel_overlay *ov, const struct peel_addr *voter, const struct peel_addr *seen);
 /** Whether it is certain how peers like the one at @p peer see us. */
 bool overlay_public_settled(const struct peel_overlay *ov, const struct peel_addr *peer);

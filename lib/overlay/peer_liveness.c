@@ -84,7 +84,7 @@ overlay_similarity_send(struct peel_overlay *ov, const struct peel_addr *to)
 		overlay_requests_add(
 			&ov->requests, to, PEEL_REQUEST_SIMILARITY, m.identifier, false, now) != 0)
 		return;
-	struct peel_writer w = overlay_begin(ov, PEEL_COMMUNITY_DISCOVERY,
+	struct peel_writer w = overlay_begin(ov, ov->prefix[PEEL_COMMUNITY_DISCOVERY],
 		PEEL_MSG_SIMILARITY_REQUEST, ++ov->clock, buffer, sizeof(buffer));
 
 	peel_similarity_request_write(&w, &m);
@@ -123,7 +123,7 @@ on_similarity_request(
 		.identifier = m.identifier,
 		.communities = own_communities(ov),
 	};
-	struct peel_writer w = overlay_begin(ov, PEEL_COMMUNITY_DISCOVERY,
+	struct peel_writer w = overlay_begin(ov, ov->prefix[PEEL_COMMUNITY_DISCOVERY],
 		PEEL_MSG_SIMILARITY_RESPONSE, ++ov->clock, buffer, sizeof(buffer));
 
 	peel_similarity_response_write(&w, &response);
@@ -147,7 +147,8 @@ on_similarity_response(
 
 	if (peel_similarity_response_parse(s->body, &m) != 0)
 		return overlay_malformed(ov);
-	int rc = overlay_intro_match(ov, from, s, PEEL_REQUEST_SIMILARITY, m.identifier, &found);
+	int rc = overlay_intro_match(
+		ov, &ov->requests, from, s, PEEL_REQUEST_SIMILARITY, m.identifier, &found);
 
 	if (!found)
 		return rc;

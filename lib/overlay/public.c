@@ -153,9 +153,13 @@ overlay_public_settled(const struct peel_overlay *ov, const struct peel_addr *pe
 	return false;
 }
 
-static enum ov_dest
-judge(const struct peel_overlay *ov, const struct peel_addr *voter, const struct peel_addr *seen)
+enum ov_dest
+overlay_public_judge(
+	const struct peel_overlay *ov, const struct peel_addr *voter, const struct peel_addr *seen)
 {
+	/* The voter handed our question on: another node saw it come from the voter's address. */
+	if (!peel_addr_usable(seen) || peel_addr_equal(seen, voter))
+		return PEEL_DEST_FOREIGN;
 	if (peel_addr_equal(seen, &ov->conf.public_address) ||
 		peel_addr_equal(seen, &ov->conf.lan) || agreed_on(ov, seen))
 		return PEEL_DEST_OURS;
@@ -171,13 +175,11 @@ enum ov_dest
 overlay_public_heard(struct peel_overlay *ov, const struct peel_addr *voter,
 	const struct peel_addr *seen, uint64_t now)
 {
-	/* The voter handed our question on: another node saw it come from the voter's address. */
-	if (!peel_addr_usable(seen) || peel_addr_equal(seen, voter))
-		return PEEL_DEST_FOREIGN;
 	/* Nobody on the Internet sees us at a local address. */
-	if (!peel_addr_is_local(seen) || peel_addr_is_local(voter))
+	if (peel_addr_usable(seen) && !peel_addr_equal(seen, voter) &&
+		(!peel_addr_is_local(seen) || peel_addr_is_local(voter)))
 		vote(ov, voter, seen, now);
-	return judge(ov, voter, seen);
+	return overlay_public_judge(ov, voter, seen);
 }
 
 bool

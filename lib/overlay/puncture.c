@@ -8,7 +8,7 @@
 #include "overlay_internal.h"
 
 static void
-send_puncture(struct peel_overlay *ov, enum peel_community c, bool new_style,
+send_puncture(struct peel_overlay *ov, const uint8_t *prefix, bool new_style,
 	const struct peel_addr *walker, const struct peel_puncture_request *request)
 {
 	uint8_t buffer[512];
@@ -19,7 +19,7 @@ send_puncture(struct peel_overlay *ov, enum peel_community c, bool new_style,
 		.identifier = request->identifier,
 	};
 	struct peel_writer w =
-		overlay_begin(ov, c, new_style ? PEEL_MSG_PUNCTURE_NEW : PEEL_MSG_PUNCTURE,
+		overlay_begin(ov, prefix, new_style ? PEEL_MSG_PUNCTURE_NEW : PEEL_MSG_PUNCTURE,
 			++ov->clock, buffer, sizeof(buffer));
 
 	peel_puncture_write(&w, new_style, &m);
@@ -43,14 +43,13 @@ may_be_local(const struct peel_overlay *ov, const struct peel_addr *from,
 }
 
 int
-overlay_puncture_request(struct peel_overlay *ov, enum peel_community c,
-	const struct peel_addr *from, const uint8_t *data, size_t len)
+overlay_puncture_request(struct peel_overlay *ov, bool proved, const struct peel_addr *from,
+	const uint8_t *data, size_t len)
 {
 	struct peel_puncture_request m;
 
 	if (peel_puncture_request_parse(data, len, &m) != 0)
 		return overlay_malformed(ov);
-	bool proved = peel_overlay_proved(ov, from) || overlay_is_bootstrap(ov, from);
 	bool same_nat = ov->public_address.family != PEEL_FAMILY_NONE &&
 			peel_addr_same_ip(&m.wan_walker, &ov->public_address) &&
 			!peel_addr_is_local(&ov->public_address);
@@ -64,19 +63,19 @@ overlay_puncture_request(struct peel_overlay *ov, enum peel_community c,
 		return 0;
 	}
 	if (overlay_puncture_due(ov, walker))
-		send_puncture(
-			ov, c, data[PEEL_PREFIX_LEN] == PEEL_MSG_PUNCTURE_REQUEST_NEW, walker, &m);
+		send_puncture(ov, data, data[PEEL_PREFIX_LEN] == PEEL_MSG_PUNCTURE_REQUEST_NEW,
+			walker, &m);
 	return 0;
 }
 
 void
-overlay_puncture_ask(struct peel_overlay *ov, enum peel_community c, bool new_style,
+overlay_puncture_ask(struct peel_overlay *ov, const uint8_t *prefix, bool new_style,
 	const struct peel_addr *to, const struct peel_puncture_request *m)
 {
 	uint8_t buffer[128];
 	struct peel_writer w = peel_writer_init(buffer, sizeof(buffer));
 
-	peel_unsigned_begin(&w, ov->prefix[c],
+	peel_unsigned_begin(&w, prefix,
 		new_style ? PEEL_MSG_PUNCTURE_REQUEST_NEW : PEEL_MSG_PUNCTURE_REQUEST, ++ov->clock);
 	peel_puncture_request_write(&w, new_style, m);
 	overlay_send_unsigned(ov, to, &w);

@@ -27,13 +27,13 @@ overlay_requests_fini(struct ov_requests *t)
 }
 
 static uint64_t
-hash(const struct ov_requests *t, const struct peel_addr *to, uint8_t kind)
+hash(const struct ov_requests *t, const struct peel_addr *to, uint16_t kind)
 {
 	return peel_addr_hash(to, kind, t->seed);
 }
 
 int
-overlay_requests_add(struct ov_requests *t, const struct peel_addr *to, uint8_t kind,
+overlay_requests_add(struct ov_requests *t, const struct peel_addr *to, uint16_t kind,
 	uint16_t identifier, bool walk, uint64_t now)
 {
 	uint32_t n = t->mask + 1, limit = walk || t->gives_way ? n : n / 4 * 3;
@@ -59,7 +59,7 @@ overlay_requests_add(struct ov_requests *t, const struct peel_addr *to, uint8_t 
 }
 
 struct ov_request *
-overlay_requests_match(struct ov_requests *t, const struct peel_addr *from, uint8_t kind,
+overlay_requests_match(struct ov_requests *t, const struct peel_addr *from, uint16_t kind,
 	uint16_t identifier, uint64_t now)
 {
 	uint32_t slot;
@@ -76,7 +76,7 @@ overlay_requests_match(struct ov_requests *t, const struct peel_addr *from, uint
 }
 
 bool
-overlay_requests_recent(const struct ov_requests *t, const struct peel_addr *to, uint8_t kind,
+overlay_requests_recent(const struct ov_requests *t, const struct peel_addr *to, uint16_t kind,
 	uint64_t now, uint64_t within_ms)
 {
 	uint32_t slot;
@@ -115,7 +115,7 @@ overlay_requests_expire(struct ov_requests *t, uint64_t now)
 }
 
 uint32_t
-overlay_requests_walking(const struct ov_requests *t, uint8_t kind, uint64_t now)
+overlay_requests_walking(const struct ov_requests *t, uint16_t kind, uint64_t now)
 {
 	uint32_t n = 0;
 

@@ -62,3 +62,24 @@ overlay_strangers_came(struct ov_strangers *t, const struct peel_addr *from, siz
 		.first_contact = true,
 		.asked = &t->entry[slot].asked};
 }
+
+void
+overlay_strangers_serve(struct peel_overlay *ov, const struct peel_addr *from, size_t len,
+	const struct ov_stranger_service *service)
+{
+	struct ov_allowance may = overlay_strangers_came(&ov->strangers, from, len);
+	size_t sent = 0;
+
+	if (may.first_contact) {
+		sent = service->answer(service->arg, may.bytes - len);
+		sent += service->ask(service->arg, may.bytes - sent);
+	} else {
+		if (!*may.asked)
+			sent = service->ask(service->arg, may.bytes);
+		*may.asked = sent > 0;
+		if (sent == 0)
+			sent = service->answer(service->arg, may.bytes);
+	}
+	if (sent == 0)
+		peel_stats_add(ov->conf.stats, PEEL_CONTROL_RATE, 1);
+}

@@ -67,19 +67,23 @@ has_family(const struct peel_overlay *ov, uint8_t family)
 	return ov->conf.lan.family == family || ov->public_address.family == family;
 }
 
+/* A stranger on the Internet must not make us probe our own network (@p local_ok). */
+static bool
+worth_asking(const struct peel_overlay *ov, const struct peel_addr *addr, bool local_ok)
+{
+	return peel_addr_usable(addr) && has_family(ov, addr->family) &&
+	       !overlay_is_self(ov, addr) && !overlay_is_bootstrap(ov, addr) &&
+	       (local_ok || !peel_addr_is_local(addr));
+}
+
 void
 overlay_walk_offer(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *addr,
 	bool new_style, bool local_ok)
 {
 	struct ov_walk *w = &ov->walk[c];
 
-	if (!peel_addr_usable(addr) || !has_family(ov, addr->family) || overlay_is_self(ov, addr) ||
-		overlay_is_bootstrap(ov, addr))
-		return;
-	/* A stranger on the Internet must not make us probe our own network. */
-	if (peel_addr_is_local(addr) && !local_ok)
-		return;
-	if (known(ov, w, addr) || overlay_peers_member_at(&ov->peers, addr, c) != NULL)
+	if (!worth_asking(ov, addr, local_ok) || known(ov, w, addr) ||
+		overlay_peers_member_at(&ov->peers, addr, c) != NULL)
 		return;
 	if (w->n == PEEL_OVERLAY_WALKABLE)
 		take_out(ov, w, peel_random_below(ov->conf.env, w->n));
@@ -88,51 +92,66 @@ overlay_walk_offer(struct peel_overlay *ov, enum peel_community c, const struct 
 	w->n++;
 }
 
-/* The responder's address in another family: reachable once its other interface expects us. */
-static void
-offer_other_family(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
-	const struct peel_intro_response *m)
+/* The responder has an address in another family of ours. */
+static bool
+has_other_family(const struct peel_overlay *ov, const struct peel_addr *from,
+	const struct peel_intro_response *m, bool new_style)
 {
-	if (m->src_wan.family == from->family || !peel_addr_usable(&m->src_wan) ||
-		!has_family(ov, m->src_wan.family) || peel_addr_is_local(&m->src_wan))
-		return;
-	if (ov->public_address.family == m->src_wan.family) {
-		struct peel_puncture_request ask = {
-			.lan_walker = ov->conf.lan,
-			.wan_walker = ov->public_address,
-			.identifier = m->identifier,
-		};
+	return new_style && m->src_wan.family != from->family &&
+	       worth_asking(ov, &m->src_wan, false);
+}
 
-		overlay_puncture_ask(ov, c, true, from, &ask);
+size_t
+overlay_walk_introduced(const struct peel_overlay *ov, const struct peel_addr *from,
+	const struct peel_intro_response *m, bool new_style, struct ov_walkable *out)
+{
+	bool intro_new = (m->bits & (new_style ? PEEL_BITS_INTRO_NEW_233
+					       : PEEL_BITS_RESPONSE_INTRO_NEW)) != 0;
+	const struct peel_addr *lan = &m->lan_intro, *wan = &m->wan_intro;
+	bool local_ok = peel_addr_is_local(from), local_lan = local_ok;
+	struct peel_addr at_lan = *lan;
+	size_t n = 0;
+
+	if (ov->public_address.family != PEEL_FAMILY_NONE &&
+		peel_addr_same_ip(wan, &ov->public_address)) {
+		/* Local addresses make sense only behind our own NAT. */
+		local_lan = overlay_in_local_network(ov);
+		if (peel_addr_is_none(lan)) {
+			at_lan = ov->conf.lan;
+			at_lan.port = wan->port;
+		} else {
+			wan = NULL;
+		}
 	}
-	overlay_walk_offer(ov, c, &m->src_wan, true, false);
+	if (worth_asking(ov, &at_lan, local_lan))
+		out[n++] = (struct ov_walkable){.addr = at_lan, .new_style = intro_new};
+	if (wan != NULL && worth_asking(ov, wan, local_ok))
+		out[n++] = (struct ov_walkable){.addr = *wan, .new_style = intro_new};
+	if (has_other_family(ov, from, m, new_style))
+		out[n++] = (struct ov_walkable){.addr = m->src_wan, .new_style = true};
+	return n;
 }
 
 void
 overlay_walk_response(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
 	const struct peel_intro_response *m, bool new_style)
 {
-	bool intro_new = (m->bits & (new_style ? PEEL_BITS_INTRO_NEW_233
-					       : PEEL_BITS_RESPONSE_INTRO_NEW)) != 0;
-	const struct peel_addr *lan = &m->lan_intro, *wan = &m->wan_intro;
-	bool local_ok = peel_addr_is_local(from);
+	struct ov_walkable introduced[PEEL_OVERLAY_INTRODUCED];
+	size_t n = overlay_walk_introduced(ov, from, m, new_style, introduced);
 
-	if (ov->public_address.family == PEEL_FAMILY_NONE ||
-		!peel_addr_same_ip(wan, &ov->public_address)) {
-		overlay_walk_offer(ov, c, lan, intro_new, local_ok);
-		overlay_walk_offer(ov, c, wan, intro_new, local_ok);
-	} else if (!peel_addr_is_none(lan)) {
-		/* Local addresses make sense only behind our own NAT. */
-		overlay_walk_offer(ov, c, lan, intro_new, overlay_in_local_network(ov));
-	} else {
-		struct peel_addr at_lan = ov->conf.lan;
+	for (size_t i = 0; i < n; i++)
+		overlay_walk_offer(ov, c, &introduced[i].addr, introduced[i].new_style, true);
+	/* It is reachable there once its other interface expects us. */
+	if (has_other_family(ov, from, m, new_style) &&
+		ov->public_address.family == m->src_wan.family) {
+		struct peel_puncture_request ask = {
+			.lan_walker = ov->conf.lan,
+			.wan_walker = ov->public_address,
+			.identifier = m->identifier,
+		};
 
-		at_lan.port = wan->port;
-		overlay_walk_offer(ov, c, wan, intro_new, local_ok);
-		overlay_walk_offer(ov, c, &at_lan, intro_new, overlay_in_local_network(ov));
+		overlay_puncture_ask(ov, ov->prefix[c], true, from, &ask);
 	}
-	if (new_style)
-		offer_other_family(ov, c, from, m);
 }
 
 /* ---- walking --------------------------------------------------------------------------------- */
@@ -210,7 +229,7 @@ overlay_walk_tick(struct peel_overlay *ov, enum peel_community c, uint64_t now)
 		}
 		return;
 	}
-	if (overlay_requests_walking(&ov->requests, (uint8_t)c, now) >= OUTSTANDING_MAX)
+	if (overlay_requests_walking(&ov->requests, (uint16_t)c, now) >= OUTSTANDING_MAX)
 		return;
 	if (peel_random_below(env, 256) < WALKABLE_CHANCE && ask_walkable(ov, c))
 		return;

@@ -19,6 +19,7 @@
 #define PEEL_COOKIE_LEN 20
 #define PEEL_PEERS_MAX 7     /* introduction points in one peers-response */
 #define PEEL_PEX_KEYS_MAX 10 /* seeder keys in one introduction of a PEX overlay */
+#define PEEL_PEX_LIST_MAX 20 /* introduction points that a node of such an overlay keeps */
 
 struct peel_msg_establish_intro {
 	uint16_t identifier;

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * An overlay with a small peer table, driven by a script read from the input. Random bytes never
- * carry a good signature, so the target signs the bodies it reads with keys of its own, and can
- * answer what the overlay asked.
+ * An overlay with a small peer table and two PEX overlays, driven by a script read from the input.
+ * Random bytes never carry a good signature, so the target signs the bodies it reads with keys of
+ * its own, and can answer what the overlay asked.
  */
+#include <errno.h>
 #include <stdlib.h>
 
-#include "peel_overlay.h"
+#include "peel_pex.h"
 
 #define N_KEYS 4
 #define N_ADDRS 8
+#define N_PEX 2
 #define OPS_MAX 48
 
 enum op {
@@ -21,6 +23,7 @@ enum op {
 	OP_QUESTIONS,
 	OP_BOOTSTRAP,
 	OP_ANSWER_SIMILARITY,
+	OP_PEX,
 	N_OPS
 };
 
@@ -32,8 +35,9 @@ struct world {
 	struct peel_addr addr[N_ADDRS];
 	struct peel_stats stats;
 	struct peel_overlay *ov;
-	uint8_t prefix[PEEL_N_COMMUNITIES][PEEL_PREFIX_LEN];
-	uint8_t asked[512]; /* the last signed request it sent */
+	struct peel_pex *pex;
+	uint8_t prefix[PEEL_N_COMMUNITIES + N_PEX][PEEL_PREFIX_LEN];
+	uint8_t asked[1280]; /* the last signed request it sent */
 	size_t asked_len;
 	struct peel_addr asked_to;
 };
@@ -73,6 +77,40 @@ sent(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
 	memcpy(w->asked, data, len);
 	w->asked_len = len;
 	w->asked_to = *to;
+}
+
+/* As many as the first byte of the info hash says. */
+static void
+pex_keys(void *arg, const uint8_t *info_hash, struct peel_pex_keys *out)
+{
+	const struct world *w = arg;
+
+	out->n = info_hash[0] % (PEEL_PEX_KEYS_MAX + 1);
+	for (size_t i = 0; i < out->n; i++)
+		out->key[i] = (struct peel_span){w->key[i % N_KEYS].pk, PEEL_PK_LEN};
+}
+
+static void
+info_hash(uint8_t n, uint8_t out[PEEL_INFO_HASH_LEN])
+{
+	memset(out, 3 + n * 4, PEEL_INFO_HASH_LEN);
+}
+
+static void
+pex_init(struct world *w)
+{
+	const struct peel_pex_conf conf = {
+		.overlay = w->ov, .max = N_PEX, .keys = pex_keys, .arg = w};
+	uint8_t hash[PEEL_INFO_HASH_LEN], community[PEEL_COMMUNITY_LEN];
+
+	if (peel_pex_new(&conf, &w->pex) != 0)
+		abort();
+	for (uint8_t i = 0; i < N_PEX; i++) {
+		info_hash(i, hash);
+		if (!peel_pex_community(hash, community) || peel_pex_start(w->pex, hash) != 0)
+			abort();
+		peel_prefix_build(w->prefix[PEEL_N_COMMUNITIES + i], community);
+	}
 }
 
 static void
@@ -120,6 +158,7 @@ world_init(struct world *w, const struct peel_env *env)
 	conf.arg = w;
 	if (peel_overlay_new(&conf, &w->ov) != 0)
 		abort();
+	pex_init(w);
 }
 
 static void
@@ -134,7 +173,8 @@ input(struct world *w, const struct peel_addr *from, const struct peel_writer *m
 	if (copy == NULL)
 		abort();
 	memcpy(copy, message->start, (size_t)len);
-	(void)peel_overlay_input(w->ov, from, copy, (size_t)len);
+	if (peel_overlay_input(w->ov, from, copy, (size_t)len) == -ENOENT)
+		(void)peel_pex_input(w->pex, from, copy, (size_t)len);
 	free(copy);
 }
 
@@ -153,7 +193,7 @@ op_message(struct world *w, struct peel_reader *r, bool with_signature)
 {
 	uint8_t buffer[1024];
 	struct peel_writer m = peel_writer_init(buffer, sizeof(buffer));
-	const uint8_t *prefix = w->prefix[peel_read_u8(r) % PEEL_N_COMMUNITIES];
+	const uint8_t *prefix = w->prefix[peel_read_u8(r) % PEEL_ARRAY_LEN(w->prefix)];
 	uint8_t id = message_ids[peel_read_u8(r) % sizeof(message_ids)];
 	const struct peel_addr *from = &w->addr[peel_read_u8(r) % N_ADDRS];
 	const struct peel_identity *key = &w->key[peel_read_u8(r) % N_KEYS];
@@ -231,6 +271,33 @@ op_answer_similarity(struct world *w, struct peel_reader *r)
 	input(w, &w->asked_to, &m);
 }
 
+/* One of the overlays ends, or begins; its list stays within its bounds. */
+static void
+op_pex(struct world *w, struct peel_reader *r)
+{
+	struct peel_dht_introduction list[PEEL_PEX_LIST_MAX];
+	uint8_t hash[PEEL_INFO_HASH_LEN], what = peel_read_u8(r);
+	struct peel_pex_count count;
+
+	info_hash(what % N_PEX, hash);
+	size_t n = peel_pex_list(w->pex, hash, list);
+
+	peel_pex_count(w->pex, &count);
+	if (n > PEEL_PEX_LIST_MAX || n > count.listed || count.overlays > N_PEX)
+		abort();
+	for (size_t i = 0; i < n; i++) {
+		if (!peel_addr_usable(&list[i].address))
+			abort();
+	}
+	if (what < 128)
+		return;
+	peel_pex_stop(w->pex, hash);
+	if (peel_pex_list(w->pex, hash, list) != 0)
+		abort();
+	if (what < 192 && peel_pex_start(w->pex, hash) != 0)
+		abort();
+}
+
 static void
 count(void *arg, const struct peel_peer *peer)
 {
@@ -290,6 +357,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case OP_TICK:
 			w.now += (uint64_t)peel_read_u8(&r) * 250;
 			peel_overlay_tick(w.ov);
+			peel_pex_tick(w.pex);
+			break;
+		case OP_PEX:
+			op_pex(&w, &r);
 			break;
 		case OP_BOOTSTRAP:
 			peel_overlay_add_bootstrap(w.ov, &w.addr[peel_read_u8(&r) % N_ADDRS]);
@@ -299,6 +370,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 	}
 	op_questions(&w);
+	peel_pex_free(w.pex);
 	peel_overlay_free(w.ov);
 	return 0;
 }

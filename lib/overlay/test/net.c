@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -53,6 +54,7 @@ void
 net_free(struct net *net)
 {
 	for (size_t i = 0; i < net->n_nodes; i++) {
+		peel_pex_free(net->node[i].pex);
 		peel_overlay_free(net->node[i].ov);
 		free(net->node[i].inbox);
 	}
@@ -157,6 +159,57 @@ net_puppet_with_key(struct net *net, const struct peel_addr *addr, const struct 
 	return node;
 }
 
+/* ---- PEX overlays ---------------------------------------------------------------------------- */
+
+static void
+node_keys(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN], struct peel_pex_keys *out)
+{
+	const struct net_node *node = arg;
+
+	(void)info_hash;
+	out->n = 0;
+	for (size_t i = 0; i < node->n_keys && i < PEEL_PEX_KEYS_MAX; i++)
+		out->key[out->n++] = (struct peel_span){node->key[i], PEEL_PK_LEN};
+}
+
+static void
+node_listen(void *arg, const uint8_t prefix[PEEL_PREFIX_LEN], bool on)
+{
+	struct net_node *node = arg;
+
+	memcpy(node->listening, prefix, PEEL_PREFIX_LEN);
+	node->n_listening += on ? 1 : (size_t)-1;
+}
+
+void
+net_pex(struct net_node *node, uint32_t max)
+{
+	const struct peel_pex_conf conf = {.overlay = node->ov,
+		.max = max,
+		.keys = node_keys,
+		.listen = node_listen,
+		.arg = node};
+
+	if (peel_pex_new(&conf, &node->pex) != 0)
+		die("no PEX overlays");
+}
+
+void
+net_seeder_key(uint32_t key, uint8_t out[PEEL_PK_LEN])
+{
+	memset(out, 0x5e, PEEL_PK_LEN);
+	memcpy(out, "LibNaCLPK:", 10);
+	peel_put_be32(out + 10, key);
+}
+
+void
+net_introduces(struct net_node *node, uint32_t key)
+{
+	net_seeder_key(key, node->key[node->n_keys++]);
+}
+
+/* ---- the bus --------------------------------------------------------------------------------- */
+
 static void
 deliver(struct net *net, const struct net_datagram *d)
 {
@@ -176,7 +229,9 @@ deliver(struct net *net, const struct net_datagram *d)
 		if (copy == NULL)
 			die("no memory");
 		memcpy(copy, d->data, d->len);
-		(void)peel_overlay_input(node->ov, &d->from, copy, d->len);
+		if (peel_overlay_input(node->ov, &d->from, copy, d->len) == -ENOENT &&
+			node->pex != NULL)
+			(void)peel_pex_input(node->pex, &d->from, copy, d->len);
 		free(copy);
 	}
 }
@@ -199,6 +254,8 @@ net_run(struct net *net, uint64_t ms)
 			if (node->ov == NULL || node->down || net->now < node->tick_at)
 				continue;
 			node->tick_at = net->now + peel_overlay_tick(node->ov);
+			if (node->pex != NULL)
+				(void)peel_pex_tick(node->pex);
 		}
 	}
 }

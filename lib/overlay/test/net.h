@@ -9,11 +9,12 @@
  * reads what it received.
  */
 
-#include "peel_overlay.h"
+#include "peel_pex.h"
 
 #define NET_NODES 40
 #define NET_INBOX 4096
-#define NET_DATAGRAM 512
+#define NET_DATAGRAM 1280
+#define NET_KEYS 12
 
 struct net_datagram {
 	struct peel_addr from, to;
@@ -29,6 +30,12 @@ struct net_node {
 	struct peel_identity identity;
 	struct peel_addr addr;
 	struct peel_overlay *ov; /* NULL: a puppet */
+	struct peel_pex *pex;	 /* NULL: none */
+	/* seeder keys that it is introduction point for, under whatever info hash */
+	uint8_t key[NET_KEYS][PEEL_PK_LEN];
+	size_t n_keys;
+	uint8_t listening[PEEL_PREFIX_LEN]; /* the last prefix wanted */
+	size_t n_listening;
 	struct peel_stats stats;
 	struct peel_addr public_address; /* as told by the callback */
 	uint64_t tick_at;
@@ -60,6 +67,12 @@ struct net_node *net_add(struct net *net, const struct peel_addr *addr,
 /** A puppet with a known key. */
 struct net_node *net_puppet_with_key(
 	struct net *net, const struct peel_addr *addr, const struct peel_identity *id);
+/** Give a node PEX overlays. */
+void net_pex(struct net_node *node, uint32_t max);
+/** Make a node introduction point for a seeder with a key of this number. */
+void net_introduces(struct net_node *node, uint32_t key);
+/** The seeder key of this number. */
+void net_seeder_key(uint32_t key, uint8_t out[PEEL_PK_LEN]);
 void net_run(struct net *net, uint64_t ms);
 void net_post(struct net *net, const struct peel_addr *from, const struct peel_addr *to,
 	const uint8_t *data, size_t len);
