@@ -6,8 +6,7 @@
 
 #include "hidden_internal.h"
 
-#define COOKIES_MAX 4096       /* a circuit has one */
-#define INTRODUCTIONS_MAX 1024 /* the same; as many as lib/dht publishes */
+#define COOKIES_MAX 4096 /* a circuit has one */
 #define PER_CIRCUIT 4
 /* A downloader has its circuit within a minute of hearing the cookie. */
 #define COOKIE_LIFE_MS 120000
@@ -27,7 +26,7 @@ init(struct peel_hidden *h)
 	int ret;
 
 	ret = promises_init(&h->introductions, h->conf.env,
-		n < INTRODUCTIONS_MAX ? n : INTRODUCTIONS_MAX, PER_CIRCUIT);
+		n < PEEL_HIDDEN_INTRODUCTIONS_MAX ? n : PEEL_HIDDEN_INTRODUCTIONS_MAX, PER_CIRCUIT);
 	h->introductions.ended = introduction_ended;
 	h->introductions.arg = h;
 	if (ret == 0)
@@ -47,7 +46,8 @@ peel_hidden_new(const struct peel_hidden_conf *conf, struct peel_hidden **out)
 	struct peel_hidden *h;
 
 	if (conf->env == NULL || conf->identity == NULL || conf->stats == NULL ||
-		conf->or_circuits == NULL || conf->send == NULL || conf->public_address == NULL)
+		conf->or_circuits == NULL || conf->send == NULL || conf->public_address == NULL ||
+		(conf->pex_start == NULL) != (conf->pex_stop == NULL))
 		return -EINVAL;
 	h = calloc(1, sizeof(*h));
 	if (h == NULL)

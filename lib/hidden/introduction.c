@@ -38,6 +38,10 @@ introduction_ended(void *arg, struct promise *one)
 {
 	struct peel_hidden *h = arg;
 
+	/* It is still in the table, but not under its info hash any more. */
+	if (h->conf.pex_stop != NULL &&
+		promise_first_of_hash(&h->introductions, one->info_hash) == PEEL_NONE)
+		h->conf.pex_stop(h->conf.arg, one->info_hash);
 	if (!one->announced)
 		return;
 	one->announced = false;
@@ -77,14 +81,41 @@ register_key(struct peel_hidden *h, uint32_t session, uint32_t generation,
 
 	if (p == NULL)
 		return -ENOSPC;
+	bool first = promise_first_of_hash(&h->introductions, m->info_hash) == PEEL_NONE;
+	int ret = first && h->conf.pex_start != NULL ? h->conf.pex_start(h->conf.arg, m->info_hash)
+						     : 0;
+
+	/* A hash that is all ones, or whose overlay would be one of our own. */
+	if (ret == -EINVAL) {
+		promise_end(&h->introductions, p);
+		return ret;
+	}
 	memcpy(p->info_hash, m->info_hash, sizeof(p->info_hash));
 	promise_index_hash(&h->introductions, p);
 	peel_bucket_init(&p->asked, ASKED_BURST, peel_now_ms(h->conf.env));
-	int ret = peel_or_exit_introduction(h->conf.or_circuits, session, generation, true);
+	ret = peel_or_exit_introduction(h->conf.or_circuits, session, generation, true);
 
 	if (ret == 0)
 		announce(h, p, here, from);
 	return ret;
+}
+
+void
+peel_hidden_keys(const struct peel_hidden *h, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
+	struct peel_pex_keys *out)
+{
+	const struct promises *p = &h->introductions;
+	uint32_t slot = promise_first_of_hash(p, info_hash);
+
+	out->n = 0;
+	for (uint32_t seen = 1; slot != PEEL_NONE; seen++) {
+		size_t at = out->n < PEEL_PEX_KEYS_MAX ? out->n++
+						       : peel_random_below(h->conf.env, seen);
+
+		if (at < PEEL_PEX_KEYS_MAX)
+			out->key[at] = (struct peel_span){p->promise[slot].key, PEEL_PK_LEN};
+		slot = promise_next_of_hash(p, slot, info_hash);
+	}
 }
 
 int

@@ -15,6 +15,9 @@
 #include "peel_hidden_msg.h"
 #include "peel_or_circuit.h"
 
+/** Seeder keys registered at a time, at most: as many as lib/dht publishes. */
+#define PEEL_HIDDEN_INTRODUCTIONS_MAX 1024
+
 struct peel_hidden_conf {
 	const struct peel_env *env;
 	const struct peel_identity *identity;
@@ -38,6 +41,16 @@ struct peel_hidden_conf {
 	/** Find what is stored under an info hash. 0: peel_hidden_found() is called later, once;
 	 * or negative errno. */
 	int (*look_up)(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN]);
+	/*
+	 * PEX overlays, section 20. All three may be NULL.
+	 */
+	/** This node is introduction point for an info hash: take part in its overlay, until
+	 * pex_stop. -EINVAL: it can have none; other errors do not matter. */
+	int (*pex_start)(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN]);
+	void (*pex_stop)(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN]);
+	/** What others in that overlay introduce. @return how many. */
+	size_t (*pex_list)(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
+		struct peel_dht_introduction out[PEEL_PEX_LIST_MAX]);
 	/** Nobody waits for that look-up any more: peel_hidden_found() is not called for it. */
 	void (*cancel)(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN]);
 	void *arg;
@@ -67,6 +80,11 @@ void peel_hidden_found(struct peel_hidden *h, const uint8_t info_hash[PEEL_INFO_
 
 /** The end of a circuit is none any more (exit_gone of lib/or_circuit). */
 void peel_hidden_exit_gone(struct peel_hidden *h, uint32_t session);
+
+/** The seeder keys registered here under an info hash, any PEEL_PEX_KEYS_MAX of them. They are
+ * borrowed until the next call that changes something. */
+void peel_hidden_keys(const struct peel_hidden *h, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
+	struct peel_pex_keys *out);
 
 /** Forget what is due. @return milliseconds until it wants to be called again. */
 uint64_t peel_hidden_tick(struct peel_hidden *h);

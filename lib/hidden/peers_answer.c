@@ -14,27 +14,38 @@
 #define PEERS_PER_SECOND 50
 #define PEERS_BURST 100
 
-/* Those that this node is itself, any of them when they are too many. */
+/* One more of which seven are told, each with the same chance. */
 static void
-own_introductions(
-	struct peel_hidden *h, const struct peel_addr *here, struct peel_msg_peers_response *m)
+offer(struct peel_hidden *h, struct peel_msg_peers_response *m, uint32_t *seen,
+	const struct peel_addr *address, const uint8_t *pk, const uint8_t *seeder_pk)
+{
+	size_t at = *seen < PEEL_PEERS_MAX ? m->n++ : peel_random_below(h->conf.env, *seen + 1);
+
+	++*seen;
+	if (at < PEEL_PEERS_MAX)
+		m->peer[at] = (struct peel_introduction){
+			.address = *address,
+			.pk = {pk, PEEL_PK_LEN},
+			.seeder_pk = {seeder_pk, PEEL_PK_LEN},
+			.source = PEEL_SOURCE_PEX,
+		};
+}
+
+/* Those that this node is itself, and those that the PEX overlay knows. */
+static void
+known_introductions(struct peel_hidden *h, const struct peel_addr *here,
+	struct peel_dht_introduction others[PEEL_PEX_LIST_MAX], struct peel_msg_peers_response *m)
 {
 	const struct promises *p = &h->introductions;
-	uint32_t slot = promise_first_of_hash(p, m->info_hash);
+	uint32_t slot = promise_first_of_hash(p, m->info_hash), seen = 0;
+	size_t n =
+		h->conf.pex_list != NULL ? h->conf.pex_list(h->conf.arg, m->info_hash, others) : 0;
 
 	m->n = 0;
-	for (uint32_t seen = 1; slot != PEEL_NONE; seen++) {
-		size_t at = m->n < PEEL_PEERS_MAX ? m->n++ : peel_random_below(h->conf.env, seen);
-
-		if (at < PEEL_PEERS_MAX)
-			m->peer[at] = (struct peel_introduction){
-				.address = *here,
-				.pk = {h->conf.identity->pk, PEEL_PK_LEN},
-				.seeder_pk = {p->promise[slot].key, PEEL_PK_LEN},
-				.source = PEEL_SOURCE_PEX,
-			};
-		slot = promise_next_of_hash(p, slot, m->info_hash);
-	}
+	for (; slot != PEEL_NONE; slot = promise_next_of_hash(p, slot, m->info_hash))
+		offer(h, m, &seen, here, h->conf.identity->pk, p->promise[slot].key);
+	for (size_t i = 0; i < n; i++)
+		offer(h, m, &seen, &others[i].address, others[i].pk, others[i].seeder_pk);
 }
 
 static int
@@ -53,6 +64,7 @@ int
 peers_asked_by_cell(struct peel_hidden *h, uint32_t session, uint32_t generation,
 	const uint8_t *body, size_t len)
 {
+	struct peel_dht_introduction others[PEEL_PEX_LIST_MAX];
 	struct search_asker asker = {.session = session, .generation = generation};
 	struct peel_msg_peers_response response;
 	struct peel_msg_peers_request m;
@@ -66,7 +78,7 @@ peers_asked_by_cell(struct peel_hidden *h, uint32_t session, uint32_t generation
 	response.info_hash = m.info_hash;
 	if (promise_first_of_hash(&h->introductions, m.info_hash) != PEEL_NONE &&
 		h->conf.public_address(h->conf.arg, &here)) {
-		own_introductions(h, &here, &response);
+		known_introductions(h, &here, others, &response);
 		return answer_cell(h, session, &response);
 	}
 	asker.identifier = m.identifier;
@@ -97,6 +109,7 @@ int
 peers_asked_by_datagram(
 	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *body, size_t len)
 {
+	struct peel_dht_introduction others[PEEL_PEX_LIST_MAX];
 	uint8_t out[PEEL_DATAGRAM_MAX];
 	struct peel_msg_peers_response response;
 	struct peel_msg_peers_request m;
@@ -115,7 +128,7 @@ peers_asked_by_datagram(
 	response.cid = m.cid;
 	response.identifier = m.identifier;
 	response.info_hash = m.info_hash;
-	own_introductions(h, &here, &response);
+	known_introductions(h, &here, others, &response);
 	memcpy(out, h->conf.prefix, PEEL_PREFIX_LEN);
 	int n = peel_peers_response_build(
 		out + PEEL_PREFIX_LEN, sizeof(out) - PEEL_PREFIX_LEN, true, &response);

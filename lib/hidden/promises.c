@@ -174,10 +174,10 @@ promise_end(struct promises *p, struct promise *one)
 	if (one->hashed)
 		peel_chains_del(&p->by_hash, hash_of_hash(p, one->info_hash), slot);
 	peel_queue_del(&p->age, slot);
+	one->used = false;
 	if (p->ended != NULL)
 		p->ended(p->arg, one);
 	p->of_source[one->source]--;
-	one->used = false;
 	peel_slots_give(&p->slots, slot);
 }
 

@@ -37,6 +37,8 @@ datagram(struct peel_node *node, const struct peel_addr *from, const uint8_t *da
 	if (rc == -ENOENT)
 		rc = peel_overlay_input(node->overlay, from, data, len);
 	if (rc == -ENOENT)
+		rc = peel_pex_input(node->pex, from, data, len);
+	if (rc == -ENOENT)
 		peel_stats_add(&node->stats, PEEL_CONTROL_UNKNOWN, 1);
 }
 

@@ -19,6 +19,7 @@
 #include "peel_names.h"
 #include "peel_node.h"
 #include "peel_own_addresses.h"
+#include "peel_pex.h"
 #include "peel_submit_queue.h"
 
 struct node_worker {
@@ -65,6 +66,7 @@ struct peel_node {
 	struct peel_route_table *routes;
 	struct peel_paths *paths;   /* of origin circuits; NULL: this node only serves others */
 	struct peel_replay *replay; /* NULL: filter off */
+	struct peel_listen *listen; /* prefixes of PEX overlays */
 	struct peel_port *port;
 	struct peel_addr local;			  /* main address as bound */
 	struct peel_own_addresses *own_addresses; /* including the current exit policy */
@@ -75,6 +77,7 @@ struct peel_node {
 	struct peel_or_circuits *or_circuits;
 	struct peel_origin_circuits *origin_circuits; /* NULL: no origin circuits */
 	struct peel_hidden *hidden;
+	struct peel_pex *pex; /* of the info hashes we are introduction point for */
 	struct peel_dns *dns;
 	struct peel_names *names;
 	struct peel_bootstrap *bootstrap;

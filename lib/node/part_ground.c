@@ -70,7 +70,8 @@ node_start_tables(struct peel_node *node)
 			conf->tunnel.max_joined_circuits);
 		return rc;
 	}
-	if (conf->max_own_circuits > 0)
+	rc = peel_listen_new(node->env, &node->listen);
+	if (rc == 0 && conf->max_own_circuits > 0)
 		rc = peel_paths_new(conf->max_own_circuits, node->rcu, &node->paths);
 	if (rc != 0 || conf->replay_entries == 0)
 		return rc;
@@ -81,6 +82,7 @@ node_start_tables(struct peel_node *node)
 void
 node_stop_tables(struct peel_node *node)
 {
+	peel_listen_free(node->listen);
 	peel_replay_free(node->replay);
 	peel_paths_free(node->paths);
 	peel_route_table_free(node->routes);
@@ -165,6 +167,7 @@ node_start_workers(struct peel_node *node)
 			.stats = &nw->stats,
 			.policy = peel_own_addresses_policy(node->own_addresses),
 			.n_prefixes = PEEL_N_COMMUNITIES,
+			.listen = node->listen,
 			.test_response_max = conf->test_response_max,
 			.test_rate = conf->test_rate,
 			.sleep = sleep,

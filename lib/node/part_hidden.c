@@ -71,6 +71,52 @@ cb_cancel(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN])
 	peel_dht_cancel(node->dht, info_hash, on_found, node);
 }
 
+/* ---- PEX overlays, section 20 ---------------------------------------------------------------- */
+
+static int
+cb_pex_start(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN])
+{
+	const struct peel_node *node = arg;
+
+	return peel_pex_start(node->pex, info_hash);
+}
+
+static void
+cb_pex_stop(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN])
+{
+	const struct peel_node *node = arg;
+
+	peel_pex_stop(node->pex, info_hash);
+}
+
+static size_t
+cb_pex_list(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
+	struct peel_dht_introduction out[PEEL_PEX_LIST_MAX])
+{
+	const struct peel_node *node = arg;
+
+	return peel_pex_list(node->pex, info_hash, out);
+}
+
+static void
+cb_pex_keys(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN], struct peel_pex_keys *out)
+{
+	const struct peel_node *node = arg;
+
+	peel_hidden_keys(node->hidden, info_hash, out);
+}
+
+static void
+cb_pex_listen(void *arg, const uint8_t prefix[PEEL_PREFIX_LEN], bool on)
+{
+	const struct peel_node *node = arg;
+
+	if (on)
+		peel_listen_add(node->listen, prefix);
+	else
+		peel_listen_del(node->listen, prefix);
+}
+
 int
 node_start_hidden(struct peel_node *node)
 {
@@ -86,9 +132,22 @@ node_start_hidden(struct peel_node *node)
 		.withdraw = cb_withdraw,
 		.look_up = cb_look_up,
 		.cancel = cb_cancel,
+		.pex_start = cb_pex_start,
+		.pex_stop = cb_pex_stop,
+		.pex_list = cb_pex_list,
 		.arg = node,
 	};
+	const struct peel_pex_conf pc = {
+		.overlay = node->overlay,
+		.max = PEEL_HIDDEN_INTRODUCTIONS_MAX,
+		.keys = cb_pex_keys,
+		.listen = cb_pex_listen,
+		.arg = node,
+	};
+	int rc = peel_pex_new(&pc, &node->pex);
 
+	if (rc != 0)
+		return rc;
 	memcpy(hc.prefix, node->prefix[PEEL_COMMUNITY_TUNNEL], sizeof(hc.prefix));
 	return peel_hidden_new(&hc, &node->hidden);
 }
@@ -97,4 +156,5 @@ void
 node_stop_hidden(struct peel_node *node)
 {
 	peel_hidden_free(node->hidden);
+	peel_pex_free(node->pex);
 }

@@ -200,14 +200,17 @@ static json_t *
 hidden_counts(const struct peel_node *node)
 {
 	struct peel_hidden_count count;
+	struct peel_pex_count pex;
 
 	peel_hidden_count(node->hidden, &count);
+	peel_pex_count(node->pex, &pex);
 	return OBJECT({"offered", json_boolean(count.offered)},
 		{"why_not", count.offered ? json_null()
 					  : json_string("own public address not known yet")},
 		{"introductions", number(count.introductions)},
 		{"announced", number(count.announced)}, {"searches", number(count.searches)},
-		{"waiting_cookies", number(count.rendezvous)});
+		{"pex_overlays", number(pex.overlays)}, {"pex_peers", number(pex.peers)},
+		{"pex_listed", number(pex.listed)}, {"waiting_cookies", number(count.rendezvous)});
 }
 
 static const char *

@@ -8,11 +8,15 @@
 #include <errno.h>
 
 #include "peel_hidden.h"
+#include "peel_pex.h"
 #include "rules.h"
 
 struct scene {
 	struct node *n;
 	struct peel_hidden *h;
+	struct peel_overlay *overlay; /* with a puppet of the test as bootstrap server */
+	struct peel_pex *pex;
+	struct packet told;    /* the last datagram of an overlay */
 	struct peel_addr here; /* port 0: not known */
 	struct packet sent;    /* the last bare datagram */
 	unsigned int n_sent;
@@ -87,6 +91,123 @@ scene_cancel(void *arg, const uint8_t *info_hash)
 	s->n_cancelled++;
 }
 
+/* ---- PEX overlays ---------------------------------------------------------------------------- */
+
+static inline void
+scene_tell(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
+{
+	struct scene *s = arg;
+
+	s->told.to = *to;
+	s->told.len = len;
+	memcpy(s->told.data, data, len);
+}
+
+static inline void
+scene_keys(void *arg, const uint8_t *info_hash, struct peel_pex_keys *out)
+{
+	const struct scene *s = arg;
+
+	peel_hidden_keys(s->h, info_hash, out);
+}
+
+static inline int
+scene_pex_start(void *arg, const uint8_t *info_hash)
+{
+	const struct scene *s = arg;
+
+	return peel_pex_start(s->pex, info_hash);
+}
+
+static inline void
+scene_pex_stop(void *arg, const uint8_t *info_hash)
+{
+	const struct scene *s = arg;
+
+	peel_pex_stop(s->pex, info_hash);
+}
+
+static inline size_t
+scene_pex_list(void *arg, const uint8_t *info_hash, struct peel_dht_introduction *out)
+{
+	const struct scene *s = arg;
+
+	return peel_pex_list(s->pex, info_hash, out);
+}
+
+static inline struct peel_addr
+scene_puppet(void)
+{
+	return peel_addr_ipv4(203, 0, 113, 200, 8090);
+}
+
+static inline void
+scene_pex_open(struct scene *s)
+{
+	const struct peel_addr puppet = scene_puppet();
+	struct peel_overlay_conf oc = {
+		.env = &s->n->env,
+		.identity = &s->n->id,
+		.stats = &s->n->stats,
+		.max_peers = -1,
+		.peers_max = 16,
+		.strangers_max = 64,
+		.lan = s->here,
+		.bootstrap = &puppet,
+		.n_bootstrap = 1,
+		.send = scene_tell,
+		.arg = s,
+	};
+
+	for (unsigned int c = 0; c < PEEL_N_COMMUNITIES; c++)
+		memset(oc.community[c], 0xc0 + (int)c, PEEL_COMMUNITY_LEN);
+	assert_int_equal(peel_overlay_new(&oc, &s->overlay), 0);
+}
+
+static inline uint32_t
+scene_pex_overlays(const struct scene *s)
+{
+	struct peel_pex_count count;
+
+	peel_pex_count(s->pex, &count);
+	return count.overlays;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static inline void
+scene_serve(struct scene *s, const struct peel_or_settings *settings)
+{
+	struct peel_hidden_conf conf = {
+		.env = &s->n->env,
+		.identity = &s->n->id,
+		.stats = &s->n->stats,
+		.or_circuits = s->n->circuits,
+		.max_joined_circuits = settings->max_joined_circuits,
+		.send = scene_send,
+		.public_address = scene_public,
+		.announce = scene_announce,
+		.withdraw = scene_withdraw,
+		.look_up = scene_look_up,
+		.cancel = scene_cancel,
+		.pex_start = scene_pex_start,
+		.pex_stop = scene_pex_stop,
+		.pex_list = scene_pex_list,
+		.arg = s,
+	};
+
+	const struct peel_pex_conf pc = {
+		.overlay = s->overlay,
+		.max = PEEL_HIDDEN_INTRODUCTIONS_MAX,
+		.keys = scene_keys,
+		.arg = s,
+	};
+
+	assert_int_equal(peel_pex_new(&pc, &s->pex), 0);
+	memcpy(conf.prefix, world_prefix, PEEL_PREFIX_LEN);
+	assert_int_equal(peel_hidden_new(&conf, &s->h), 0);
+}
+
 /* sk NULL: a random identity. */
 static inline void
 scene_open(struct scene *s, struct peel_addr here, const uint8_t *sk,
@@ -101,29 +222,16 @@ scene_open(struct scene *s, struct peel_addr here, const uint8_t *sk,
 	s->here = here;
 	s->n = node_new(here, sk, settings, max_sessions);
 	s->n->reach_result = -ENOTSUP;
-	struct peel_hidden_conf conf = {
-		.env = &s->n->env,
-		.identity = &s->n->id,
-		.stats = &s->n->stats,
-		.or_circuits = s->n->circuits,
-		.max_joined_circuits = settings->max_joined_circuits,
-		.send = scene_send,
-		.public_address = scene_public,
-		.announce = scene_announce,
-		.withdraw = scene_withdraw,
-		.look_up = scene_look_up,
-		.cancel = scene_cancel,
-		.arg = s,
-	};
-
-	memcpy(conf.prefix, world_prefix, PEEL_PREFIX_LEN);
-	assert_int_equal(peel_hidden_new(&conf, &s->h), 0);
+	scene_pex_open(s);
+	scene_serve(s, settings);
 }
 
 static inline void
 scene_close(struct scene *s)
 {
 	peel_hidden_free(s->h);
+	peel_pex_free(s->pex);
+	peel_overlay_free(s->overlay);
 	node_free(s->n);
 }
 
@@ -215,17 +323,26 @@ seeder_key(uint32_t i, uint8_t out[PEEL_PK_LEN])
 }
 
 static inline int
-say_establish_intro(struct scene *s, const struct originator *o, uint32_t key, uint8_t hash)
+say_establish_intro_hash(
+	struct scene *s, const struct originator *o, uint32_t key, const uint8_t *info_hash)
 {
-	uint8_t pk[PEEL_PK_LEN], info_hash[PEEL_INFO_HASH_LEN], msg[256];
+	uint8_t pk[PEEL_PK_LEN], msg[256];
 	const struct peel_msg_establish_intro m = {
 		.identifier = 7, .info_hash = info_hash, .seeder_pk = {pk, sizeof(pk)}};
 
 	seeder_key(key, pk);
-	memset(info_hash, hash, sizeof(info_hash));
 	int len = peel_establish_intro_build(msg, sizeof(msg), &m);
 
 	return scene_message(s, o, msg, (size_t)len);
+}
+
+static inline int
+say_establish_intro(struct scene *s, const struct originator *o, uint32_t key, uint8_t hash)
+{
+	uint8_t info_hash[PEEL_INFO_HASH_LEN];
+
+	memset(info_hash, hash, sizeof(info_hash));
+	return say_establish_intro_hash(s, o, key, info_hash);
 }
 
 static inline int
