@@ -196,7 +196,7 @@ struct peel_settings {
 	const int *cores;
 	/** Idle workers spin instead of sleeping [no] */
 	bool poll;
-	/** Engine that encrypts: "auto", "avx512", "ipsec_mb", "sodium" ["auto"] */
+	/** Engine that encrypts: "auto", "avx512", "avx2", "ipsec_mb", "sodium" ["auto"] */
 	const char *engine;
 	/** Use hugepages; the first node of the process decides for all [no] */
 	bool hugepages;

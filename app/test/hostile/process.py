@@ -248,7 +248,7 @@ async def ask_peers(node):
 
 def engines(build):
     """The AEAD engines that work here."""
-    for name in ("avx512", "ipsec_mb", "sodium"):
+    for name in ("avx512", "avx2", "ipsec_mb", "sodium"):
         node = relay(build, {"aead": {"engine": name}})
         if subprocess.run([node.binary, "relay", "-c", node.config_path, "--check"], check=False,
                           capture_output=True).returncode == 0:

@@ -7,27 +7,14 @@
  */
 #pragma once
 
-#include "peel_aead.h"
+#include "peel_aead_cells.h"
 
-#define BLOCK_LEN 64
-/* of one cell */
-#define BLOCKS_MAX (1 + (PEEL_AEAD_TEXT_MAX + BLOCK_LEN - 1) / BLOCK_LEN)
+#define BLOCK_LEN PEEL_AEAD_BLOCK_LEN
 /* a vector's worth is written at once, and read from behind the end */
-#define BLOCKS_ROOM (BLOCKS_MAX + 16)
+#define BLOCKS_ROOM (PEEL_AEAD_BLOCKS_MAX + 16)
 
 /* What is left beside whole sixteens of blocks is computed in fours, up to so many. */
 #define FOURS_MAX 3
-
-struct cell {
-	const struct peel_key *key;
-	const uint8_t *nonce;
-	uint8_t *text;
-	/* without the tag */
-	uint32_t len;
-	/* its blocks: the one-time key of Poly1305, then one per 64 bytes of text */
-	uint32_t first;
-	uint32_t blocks;
-};
 
 struct cells {
 	/* Secrets stay here until the next burst overwrites them, or until the context is freed and
@@ -43,13 +30,7 @@ struct cells {
 	uint64_t power[9][3][8];
 	/* sums that are still spread over the lanes, by cell and limb */
 	uint64_t lanes[8][3][8];
-	/* computed */
-	uint8_t tag[PEEL_AEAD_BURST][PEEL_AEAD_TAG_LEN] __attribute__((aligned(64)));
-
-	/* at least one cell, and the blocks of all, up to BLOCKS_MAX */
-	unsigned int n;
-	uint32_t blocks;
-	struct cell cell[PEEL_AEAD_BURST];
+	struct peel_aead_cells burst;
 	/* once more for vectors: the bytes where the cells' blocks begin, and their lengths; behind
 	 * the last cell anything */
 	uint64_t first_at[PEEL_AEAD_BURST];

@@ -14,7 +14,7 @@
 
 /* The block that comes next. */
 struct cursor {
-	const struct cell *cell, *end;
+	const struct peel_aead_cell *cell, *end;
 	uint32_t counter;
 };
 
@@ -77,7 +77,7 @@ start_16(uint32_t state[16][16], struct cursor *at)
 	for (unsigned int i = 4; i < 16; i++)
 		x[i] = _mm512_setzero_si512();
 	while (from < 16 && at->cell < at->end) {
-		const struct cell *c = at->cell;
+		const struct peel_aead_cell *c = at->cell;
 		__m512i counter = _mm512_set1_epi32((int)(at->counter - from));
 		__mmask16 m = (__mmask16)(0xffffu << from);
 
@@ -171,7 +171,7 @@ start_rows(struct cursor *at, uint32_t n)
 	uint32_t from = 0;
 
 	while (from < n) {
-		const struct cell *c = at->cell;
+		const struct peel_aead_cell *c = at->cell;
 		__m512i counter = _mm512_set1_epi32((int)(at->counter - from));
 		__mmask16 m = (__mmask16)(0xffffu << 4 * from);
 
@@ -221,7 +221,7 @@ fours_alone(struct cells *c, struct cursor *at, unsigned int n)
 {
 	struct rows x[FOURS_MAX];
 
-	start_fours(c, at, c->blocks, x, n);
+	start_fours(c, at, c->burst.blocks, x, n);
 	for (unsigned int i = 0; i < 10; i++) {
 		rows_round(x, n, false);
 		rows_round(x, n, true);
@@ -307,9 +307,9 @@ further_16(struct cells *c, struct cursor *at, uint8_t *out, uint32_t sixteens)
 void
 chacha20_keystream(struct cells *c)
 {
-	struct cursor at = {.cell = c->cell, .end = c->cell + c->n};
-	uint32_t sixteens = (c->blocks + 3) / 16;
-	uint32_t rest = c->blocks > 16 * sixteens ? c->blocks - 16 * sixteens : 0;
+	struct cursor at = {.cell = c->burst.cell, .end = c->burst.cell + c->burst.n};
+	uint32_t sixteens = (c->burst.blocks + 3) / 16;
+	uint32_t rest = c->burst.blocks > 16 * sixteens ? c->burst.blocks - 16 * sixteens : 0;
 
 	if (sixteens == 0) {
 		if (rest > 8)

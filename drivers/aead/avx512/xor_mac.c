@@ -66,8 +66,9 @@ xor_64_any(const struct text *t, int32_t at, bool open)
 INLINE struct text
 text_of(const struct cells *c, unsigned int i)
 {
-	return (struct text){
-		c->cell[i].text, c->keystream[c->cell[i].first + 1], (int32_t)c->cell[i].len};
+	const struct peel_aead_cell *cell = &c->burst.cell[i];
+
+	return (struct text){cell->text, c->keystream[cell->first + 1], (int32_t)cell->len};
 }
 
 /* ---- keys and tags, a cell per lane ---------------------------------------------------------- */
@@ -107,8 +108,9 @@ store_tags(struct eight e, struct poly h)
 	lo = _mm512_add_epi64(lo, s);
 	hi = _mm512_add_epi64(hi, key_part(e, 3));
 	hi = _mm512_mask_add_epi64(hi, _mm512_cmplt_epu64_mask(lo, s), hi, poly_set1(1));
-	_mm512_store_si512(e.cells->tag[e.first], _mm512_permutex2var_epi64(lo, low_4, hi));
-	_mm512_store_si512(e.cells->tag[e.first + 4], _mm512_permutex2var_epi64(lo, high_4, hi));
+	_mm512_store_si512(e.cells->burst.tag[e.first], _mm512_permutex2var_epi64(lo, low_4, hi));
+	_mm512_store_si512(
+		e.cells->burst.tag[e.first + 4], _mm512_permutex2var_epi64(lo, high_4, hi));
 }
 
 /* ---- wide: eight blocks of a text side by side ----------------------------------------------- */
@@ -351,7 +353,7 @@ prefer_lanes(struct eight e)
 	uint32_t wide = 430, longest = 0;
 
 	for (unsigned int i = 0; i < e.n; i++) {
-		uint32_t len = e.cells->cell[e.first + i].len;
+		uint32_t len = e.cells->burst.cell[e.first + i].len;
 
 		wide += 40 + 20 * (len / WIDE_LEN);
 		longest = len > longest ? len : longest;
@@ -381,8 +383,8 @@ cells_xor_mac(struct cells *c, enum cells_hash how, bool open)
 {
 	struct eight e = {.cells = c};
 
-	for (; e.first < c->n; e.first += 8) {
-		e.n = c->n - e.first < 8 ? c->n - e.first : 8;
+	for (; e.first < c->burst.n; e.first += 8) {
+		e.n = c->burst.n - e.first < 8 ? c->burst.n - e.first : 8;
 		(open ? xor_open : xor_seal)(e,
 			how == CELLS_HASH_LANES || (how == CELLS_HASH_FASTER && prefer_lanes(e)));
 	}

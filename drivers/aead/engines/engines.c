@@ -8,6 +8,9 @@
 #ifdef PEEL_HAVE_AVX512
 #include "peel_aead_avx512.h"
 #endif
+#ifdef PEEL_HAVE_AVX2
+#include "peel_aead_avx2.h"
+#endif
 #ifdef PEEL_HAVE_IPSEC_MB
 #include "peel_aead_ipsec_mb.h"
 #endif
@@ -16,10 +19,20 @@ const struct peel_aead_engine *const peel_aead_engines[] = {
 #ifdef PEEL_HAVE_AVX512
 	&peel_aead_avx512,
 #endif
+#ifdef PEEL_HAVE_AVX2
+	&peel_aead_avx2,
+#endif
 #ifdef PEEL_HAVE_IPSEC_MB
 	&peel_aead_ipsec_mb,
 #endif
 	&peel_aead_sodium,
+	NULL,
+};
+
+const struct peel_aead_engine *const peel_aead_variants[] = {
+#ifdef PEEL_HAVE_IPSEC_MB
+	&peel_aead_ipsec_mb_avx2,
+#endif
 	NULL,
 };
 

@@ -9,6 +9,8 @@
 
 /** Ends with NULL. */
 extern const struct peel_aead_engine *const peel_aead_engines[];
+/** Variants that no configuration names, for comparisons. Ends with NULL. */
+extern const struct peel_aead_engine *const peel_aead_variants[];
 
 /** By its name in the configuration, e.g. "sodium"; NULL when this build has none of that name.
  * Thread: any. */

@@ -158,10 +158,10 @@ fill_ring(struct peel_aead *cx)
 }
 
 static int
-ipsec_mb_new(struct peel_aead **out)
+make(struct peel_aead **out, bool at_most_avx2)
 {
 	struct peel_aead *cx = calloc(1, sizeof(*cx));
-	IMB_ARCH arch = IMB_ARCH_NONE;
+	IMB_ARCH arch = at_most_avx2 ? IMB_ARCH_AVX2 : IMB_ARCH_NONE;
 	void *memory;
 	int rc = -ENOMEM;
 
@@ -174,7 +174,10 @@ ipsec_mb_new(struct peel_aead **out)
 		goto fail;
 	cx->mgr = imb_set_pointers_mb_mgr(memory, 0, 1);
 	rc = -ENOTSUP;
-	init_mb_mgr_auto(cx->mgr, &arch);
+	if (at_most_avx2)
+		init_mb_mgr_avx2(cx->mgr);
+	else
+		init_mb_mgr_auto(cx->mgr, &arch);
 	if (imb_get_errno(cx->mgr) != 0 || arch == IMB_ARCH_NONE)
 		goto fail;
 	rc = fill_ring(cx);
@@ -187,9 +190,31 @@ fail:
 	return rc;
 }
 
+static int
+ipsec_mb_new(struct peel_aead **out)
+{
+	return make(out, false);
+}
+
+static int
+ipsec_mb_avx2_new(struct peel_aead **out)
+{
+	*out = NULL;
+	__builtin_cpu_init();
+	return __builtin_cpu_supports("avx512f") ? make(out, true) : -ENOTSUP;
+}
+
 const struct peel_aead_engine peel_aead_ipsec_mb = {
 	.name = "ipsec_mb",
 	.new = ipsec_mb_new,
+	.free = ipsec_mb_free,
+	.seal = ipsec_mb_seal,
+	.open = ipsec_mb_open,
+};
+
+const struct peel_aead_engine peel_aead_ipsec_mb_avx2 = {
+	.name = "ipsec_mb, AVX2",
+	.new = ipsec_mb_avx2_new,
 	.free = ipsec_mb_free,
 	.seal = ipsec_mb_seal,
 	.open = ipsec_mb_open,

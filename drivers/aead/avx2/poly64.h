@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+/*
+ * Poly1305 (RFC 8439 section 2.5) on general registers. A number is h0 + h1 * 2^64 + h2 * 2^128. A
+ * chain hashes one cell's segments after another's, a block a step; two chains keep a core's
+ * multiplier busy, as the steps of one wait for each other.
+ *
+ * Bounds: r0 and r1 are below 2^60, as the key is clamped, and r1 is a multiple of four, so that
+ * s1 = 5/4 * r1 < 2^60.4 is what r1 counts when a product wraps around. A step leaves h2 <= 4, and
+ * the sum below 2^130 + 2^64; a block makes it h2 <= 6. Then h0 * r1 + h1 * r0 + h2 * s1 and the
+ * carry into it stay below 2^126, and the third limb of the product, h2 * r0 + 2^62, below 2^63, so
+ * that 5/4 of it fits 64 bits.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#define POLY64_INLINE static inline __attribute__((always_inline))
+#define POLY64_BLOCK 16
+
+typedef unsigned __int128 poly64_wide;
+
+/* Of one cell. */
+struct poly64_mac {
+	uint64_t h[3];
+	/* the key */
+	uint64_t r[2], s[2];
+	/* the end of the text, filled up with zeros, and the block of lengths; or that alone */
+	uint8_t tail[2 * POLY64_BLOCK];
+};
+
+/* Whole blocks of a cell. */
+struct poly64_segment {
+	const uint8_t *at;
+	uint64_t blocks;
+	struct poly64_mac *mac;
+	/* what the chain hashes next; the last one is followed by itself */
+	const struct poly64_segment *next;
+};
+
+/* What is being hashed. */
+struct poly64_chain {
+	uint64_t h0, h1, h2, r0, r1, s1;
+	const uint8_t *at;
+	uint64_t left;
+	const struct poly64_segment *segment;
+};
+
+POLY64_INLINE uint64_t
+poly64_load(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/** Begin a cell, whose first ChaCha20 block is @p key. */
+POLY64_INLINE void
+poly64_key(struct poly64_mac *m, const uint8_t *key)
+{
+	m->h[0] = 0;
+	m->h[1] = 0;
+	m->h[2] = 0;
+	m->r[0] = poly64_load(key) & 0x0ffffffc0fffffff;
+	m->r[1] = poly64_load(key + 8) & 0x0ffffffc0ffffffc;
+	m->s[0] = poly64_load(key + 16);
+	m->s[1] = poly64_load(key + 24);
+}
+
+/** Take up a segment. */
+POLY64_INLINE void
+poly64_enter(struct poly64_chain *c, const struct poly64_segment *s)
+{
+	const struct poly64_mac *m = s->mac;
+
+	c->segment = s;
+	c->at = s->at;
+	c->left = s->blocks;
+	c->h0 = m->h[0];
+	c->h1 = m->h[1];
+	c->h2 = m->h[2];
+	c->r0 = m->r[0];
+	c->r1 = m->r[1];
+	c->s1 = m->r[1] + (m->r[1] >> 2);
+}
+
+/** Put the hash so far back to its cell. */
+POLY64_INLINE void
+poly64_leave(const struct poly64_chain *c)
+{
+	struct poly64_mac *m = c->segment->mac;
+
+	m->h[0] = c->h0;
+	m->h[1] = c->h1;
+	m->h[2] = c->h2;
+}
+
+/** One block: h = (h + block + 2^128) * r. In assembly, as compilers keep sums of 128 bits in
+ * memory when registers are few. */
+POLY64_INLINE void
+poly64_step(struct poly64_chain *c)
+{
+	uint64_t d0, d1, t0, t1, t2;
+
+	__asm__("add (%[at]), %[h0]\n\t"
+		"adc 8(%[at]), %[h1]\n\t"
+		"mov %[r0], %%rdx\n\t"
+		"adc $1, %[h2]\n\t"
+		"mulx %[h0], %[d0], %[t0]\n\t" /* t0 d0 = h0 * r0 */
+		"mulx %[h1], %[d1], %[t1]\n\t" /* t1 d1 = h1 * r0 */
+		"mov %[r1], %%rdx\n\t"
+		"mulx %[h0], %[h0], %[t2]\n\t" /* + h0 * r1 */
+		"mov %[s1], %%rdx\n\t"
+		"add %[h0], %[d1]\n\t"
+		"adc %[t2], %[t1]\n\t"
+		"mulx %[h1], %[h0], %[h1]\n\t" /* t0 d0 += h1 * s1 */
+		"imul %[h2], %%rdx\n\t"
+		"imul %[r0], %[h2]\n\t"
+		"add %[h0], %[d0]\n\t"
+		"adc %[h1], %[t0]\n\t"
+		"add %%rdx, %[d1]\n\t" /* t1 d1 += h2 * s1 */
+		"adc $0, %[t1]\n\t"
+		"add %[t0], %[d1]\n\t"
+		"adc %[t1], %[h2]\n\t" /* h2 d1 d0: the product */
+		"mov %[h2], %%rdx\n\t"
+		"mov %[h2], %[t0]\n\t"
+		"and $-4, %%rdx\n\t" /* what is above 130 bits comes back five times */
+		"shr $2, %[t0]\n\t"
+		"and $3, %k[h2]\n\t"
+		"add %%rdx, %[t0]\n\t"
+		"mov %[d0], %[h0]\n\t"
+		"mov %[d1], %[h1]\n\t"
+		"add %[t0], %[h0]\n\t"
+		"adc $0, %[h1]\n\t"
+		"adc $0, %[h2]"
+		: [h0] "+&r"(c->h0), [h1] "+&r"(c->h1), [h2] "+&r"(c->h2), [d0] "=&r"(d0),
+		[d1] "=&r"(d1), [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2)
+		: [at] "r"(c->at), [r0] "m"(c->r0), [r1] "m"(c->r1), [s1] "m"(c->s1),
+		"m"(*(const uint8_t(*)[POLY64_BLOCK])c->at)
+		: "rdx", "cc");
+	c->at += POLY64_BLOCK;
+	if (__builtin_expect(--c->left == 0, 0)) {
+		poly64_leave(c);
+		poly64_enter(c, c->segment->next);
+	}
+}
+
+/** The tag: the canonical number below the prime, plus s. */
+POLY64_INLINE void
+poly64_tag(const struct poly64_mac *m, uint8_t tag[POLY64_BLOCK])
+{
+	/* h + 5 reaches 2^130 exactly when h is not below the prime; then h + 5 - 2^130 is what
+	 * remains. */
+	poly64_wide h = (poly64_wide)m->h[1] << 64 | m->h[0], g = h + 5;
+	poly64_wide s = (poly64_wide)m->s[1] << 64 | m->s[0];
+	poly64_wide above = (poly64_wide)0 - ((m->h[2] + (g < h)) >> 2);
+
+	h = ((h & ~above) | (g & above)) + s;
+	memcpy(tag, &h, POLY64_BLOCK);
+}
