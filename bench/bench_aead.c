@@ -3,6 +3,7 @@
  *
  * Cycles per cell of every AEAD engine: seal and open, by length and burst. Texts are warm, as
  * earlier stages leave them. Keys are warm as well, or drawn at random from 8,192 sessions.
+ * --engines names those to compare, separated by colons.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #define TEXT_MAX 1400
 #define TEXT_OFF 37 /* header and salt of a cell: no alignment to rely on */
 #define KEYS 8192
-#define ENGINES_MAX 4
+#define ENGINES_MAX 5
 #define LANES_PER_ENGINE 4 /* seal and open, hot and cold keys */
 #define LANES_MAX (ENGINES_MAX * LANES_PER_ENGINE)
 #define MIX 0 /* in place of a length: 64, 1400 and 512 bytes in turn, a third each */
@@ -176,11 +177,31 @@ compare(const struct bench_timed *group)
 	}
 }
 
+static bool
+wanted(const struct bench *b, const char *name)
+{
+	const char *list = bench_option(b, "engines");
+	size_t len = strlen(name);
+
+	for (const char *at = list; at != NULL && *at != '\0'; at += strspn(at, ":")) {
+		size_t n = strcspn(at, ":");
+
+		if (n == len && memcmp(at, name, n) == 0)
+			return true;
+		at += n;
+	}
+	return list == NULL;
+}
+
 static void
 add_engine(struct bench *b, const struct peel_aead_engine *engine)
 {
 	struct peel_aead *cx;
 
+	if (!wanted(b, engine->name))
+		return;
+	if (n_lanes + LANES_PER_ENGINE > LANES_MAX)
+		bench_fail("more engines than expected");
 	if (engine->new (&cx) != 0) {
 		bench_progress(b, "%s: not on this machine", engine->name);
 		return;
@@ -198,13 +219,18 @@ add_engine(struct bench *b, const struct peel_aead_engine *engine)
 int
 main(int argc, char **argv)
 {
+	static const char *const options[] = {"engines", NULL};
 	struct bench b;
 
-	bench_begin(&b, "aead", argc, argv, NULL);
+	bench_begin(&b, "aead", argc, argv, options);
 	for (unsigned int i = 0; i < KEYS; i++)
 		sessions[i].key = key_of(i);
-	for (unsigned int e = 0; e < ENGINES_MAX && peel_aead_engines[e] != NULL; e++)
+	for (unsigned int e = 0; peel_aead_engines[e] != NULL; e++)
 		add_engine(&b, peel_aead_engines[e]);
+	for (unsigned int e = 0; peel_aead_variants[e] != NULL; e++)
+		add_engine(&b, peel_aead_variants[e]);
+	if (n_lanes == 0)
+		bench_skip("none of the engines works here");
 	for (unsigned int i = 0; i < N_LENGTHS; i++) {
 		for (unsigned int k = 0; k < N_BURSTS; k++)
 			add_group(&b, lengths[i], bursts[k]);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Run the interoperation tests: python -m interop [--relay peel|python|rust] [-k TEXT] [--long] [--quick]
+                                   [--set SECTION.NAME=VALUE]
 
 `--relay` is the kind under test. With "python" or "rust" in its place the harness proves itself: what
 fails then is the test, not Peel.
@@ -9,7 +10,7 @@ import argparse
 import asyncio
 import sys
 
-from . import dht_cases, hidden_cases, http_cases, proxied, scenarios, special
+from . import dht_cases, hidden_cases, http_cases, peelproc, proxied, scenarios, special
 from .runner import Runner, raises
 from .supervise import supervised
 from .world import World
@@ -142,7 +143,13 @@ def main():
     parser.add_argument("--jobs", type=int, default=4, help="worlds at a time")
     parser.add_argument("--world", default="", help="only worlds whose name contains this text")
     parser.add_argument("-k", default="", help="only cases whose name contains this text")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.NAME=VALUE",
+                        help="a setting of all Peel relays, such as aead.engine=avx2")
     options = parser.parse_args()
+    for setting in options.set:
+        name, _, value = setting.partition("=")
+        section, _, name = name.partition(".")
+        peelproc.FOR_ALL.setdefault(section, {})[name] = value
     sys.exit(supervised("interop", lambda: run(options)))
 
 

@@ -29,6 +29,10 @@ def render(sections):
     return "\n".join(lines)
 
 
+# Of every node of this run: sections, merged on top of what the harness chooses.
+FOR_ALL = {}
+
+
 def configuration(directory, ip, port, flags, walk_to, community=DEFAULT_COMMUNITY, overrides=None):
     """The settings of one test relay, as sections. `overrides` are sections merged on top."""
     sections = {
@@ -44,8 +48,9 @@ def configuration(directory, ip, port, flags, walk_to, community=DEFAULT_COMMUNI
         "exit": {"policy": "standard", "allow_loopback": True, "allow_private": True},
         "log": {"level": "info"},
     }
-    for section, values in (overrides or {}).items():
-        sections.setdefault(section, {}).update(values)
+    for source in (FOR_ALL, overrides or {}):
+        for section, values in source.items():
+            sections.setdefault(section, {}).update(values)
     return sections
 
 
