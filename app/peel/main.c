@@ -105,6 +105,8 @@ main(int argc, char **argv)
 	const char *name = argc > 1 ? argv[1] : NULL;
 
 	privileges_no_core();
+	/* libuv 1.45 to 1.48 would add a kernel thread that polls. */
+	setenv("UV_USE_IO_URING", "0", 0);
 	if (name == NULL) {
 		help(stderr);
 		return EXIT_USAGE;

@@ -74,7 +74,7 @@ start(enum peel_route_kind kind, uint32_t endpoint)
 }
 
 static void
-stop(void)
+finish(void)
 {
 	engine->free(aead);
 	rig_stop(&rig);
@@ -174,7 +174,7 @@ test_exit_sends_payload_from_endpoint(void **state)
 	assert_memory_equal(rig.out[0].data, dht_payload, DHT_LEN);
 	assert_true(peel_addr_equal(&rig.out[1].remote, &v6));
 	assert_int_equal(rig_count(&rig, PEEL_CELLS_EXITED), 2);
-	stop();
+	finish();
 }
 
 static void
@@ -208,7 +208,7 @@ test_exit_refuses(void **state)
 		assert_int_equal(rig.n_out, 0);
 		assert_int_equal(rig_count(&rig, cases[i].reason), before + 1);
 	}
-	stop();
+	finish();
 }
 
 static void
@@ -233,7 +233,7 @@ test_exit_asks_control_for_names_and_endpoints(void **state)
 	assert_int_equal(*rte_pktmbuf_mtod(m, uint8_t *), PEEL_MSG_DATA);
 	assert_int_equal(rig.wakes, 1);
 	rte_pktmbuf_free(m);
-	stop();
+	finish();
 
 	start(PEEL_ROUTE_EXIT, PEEL_ENDPOINT_MAIN);
 	to = host(&c.outside);
@@ -242,7 +242,7 @@ test_exit_asks_control_for_names_and_endpoints(void **state)
 	m = rig_pop(&rig, PEEL_CLASS_EXIT);
 	assert_non_null(m);
 	rte_pktmbuf_free(m);
-	stop();
+	finish();
 }
 
 static void
@@ -279,7 +279,7 @@ test_return_is_sealed_into_the_circuit(void **state)
 	}
 	assert_int_equal(rig_count(&rig, PEEL_DROP_POLICY), 1);
 	assert_int_equal(rig_count(&rig, PEEL_DROP_UNKNOWN_CIRCUIT), 1);
-	stop();
+	finish();
 }
 
 /* Who answers from inside of a network would tell the circuit where its exit is. */
@@ -322,7 +322,7 @@ test_private_origins_are_not_told(void **state)
 		open.allow_own = true;
 		peel_worker_set_policy(rig.worker, &open);
 	}
-	stop();
+	finish();
 	peel_addr_set_free(own);
 }
 
@@ -356,7 +356,7 @@ test_speed_test_sizes(void **state)
 	feed_message(msg, 8, false);
 	rig_poll(&rig);
 	assert_int_equal(rig.n_out, 0);
-	stop();
+	finish();
 }
 
 static void
@@ -376,7 +376,7 @@ test_speed_test_rate(void **state)
 	 * clock's second turned over meanwhile */
 	assert_in_range(answered, 100, 300);
 	assert_int_equal(rig_count(&rig, PEEL_DROP_RATE), 400 - answered);
-	stop();
+	finish();
 }
 
 /* Another circuit, of the same keys, from the same neighbour. */
@@ -422,7 +422,7 @@ test_speed_test_share(void **state)
 	add_circuit(99);
 	assert_in_range(ask_speed_tests(98, 400), 100, 300);
 	assert_in_range(ask_speed_tests(99, 400), 50, 300);
-	stop();
+	finish();
 }
 
 /* Nor do many circuits that ask without end, and before the others do: each has its share. */
@@ -445,7 +445,7 @@ test_speed_test_share_among_many(void **state)
 		answered += ask_speed_tests(100 + n, 1);
 	}
 	assert_in_range(answered, 2 * share, 100);
-	stop();
+	finish();
 }
 
 static void
@@ -470,7 +470,7 @@ test_exact_duplicates_only_are_dropped(void **state)
 	rig_poll(&rig);
 	assert_int_equal(sent + rig.n_out, 2);
 	assert_int_equal(rig_count(&rig, PEEL_DROP_REPLAY), 2);
-	stop();
+	finish();
 }
 
 static void
@@ -498,7 +498,7 @@ test_forged_cells_change_nothing(void **state)
 	rig_poll(&rig);
 	assert_int_equal(rig.n_out, 1);
 	assert_int_equal(direction->cells, 1);
-	stop();
+	finish();
 }
 
 static void
@@ -519,7 +519,7 @@ test_early_cells_are_counted(void **state)
 	feed_message(msg, 3, false);
 	rig_poll(&rig);
 	assert_int_equal(rig.n_out, 1);
-	stop();
+	finish();
 }
 
 /* One circuit cannot keep the control thread from the others' extends. */
@@ -548,7 +548,7 @@ test_extends_are_limited(void **state)
 	m = rig_pop(&rig, PEEL_CLASS_EXIT);
 	assert_non_null(m);
 	rte_pktmbuf_free(m);
-	stop();
+	finish();
 }
 
 static void
@@ -571,7 +571,7 @@ test_backward_only_from_the_next_hop(void **state)
 	rig_poll(&rig);
 	assert_int_equal(rig.n_out, 1);
 	assert_int_equal(rig.out[0].len, sizeof(cell) + PEEL_SEAL_OVERHEAD);
-	stop();
+	finish();
 }
 
 /* Room for fragments is for senders whose address was proved: by a key, or by a circuit id of
@@ -607,7 +607,7 @@ test_who_is_vouched_for(void **state)
 	rig_poll(&rig);
 	assert_int_equal(rig.vouches, 2);
 	assert_true(peel_addr_equal(&rig.vouched, &c.next));
-	stop();
+	finish();
 }
 
 static void
@@ -624,7 +624,7 @@ test_backward_too_large_is_dropped(void **state)
 	assert_int_equal(rig.n_out, 1);
 	assert_int_equal(rig.out[0].len, PEEL_DATAGRAM_MAX);
 	assert_int_equal(rig_count(&rig, PEEL_DROP_OVERSIZE), 1);
-	stop();
+	finish();
 }
 
 static void
@@ -669,7 +669,7 @@ test_datagrams_reach_their_class(void **state)
 	assert_non_null(m);
 	rte_pktmbuf_free(m);
 	assert_int_equal(rig_count(&rig, PEEL_DROP_PREFIX), 1);
-	stop();
+	finish();
 }
 
 static unsigned int
@@ -731,7 +731,7 @@ test_listening(void **state)
 		passed += n_to_control(other);
 	}
 	assert_in_range(passed, 0, 70);
-	stop();
+	finish();
 }
 
 static void
@@ -762,7 +762,7 @@ test_full_mailbox_drops_and_counts(void **state)
 	m = rig_pop(&rig, PEEL_CLASS_ANSWER);
 	assert_non_null(m);
 	rte_pktmbuf_free(m);
-	stop();
+	finish();
 }
 
 /* Full bursts of random and mutated cells among good ones: nothing is lost, leaked or sent
@@ -814,7 +814,7 @@ test_mutated_bursts(void **state)
 	}
 	assert_true(sent >= good); /* a mutation may hit a byte that nobody reads */
 	assert_int_equal(sent + punted + rig_drops(&rig), fed);
-	stop();
+	finish();
 }
 
 int

@@ -70,7 +70,7 @@ start(unsigned int n_layers, uint8_t flags)
 }
 
 static void
-stop(void)
+finish(void)
 {
 	rig_stop(&rig);
 }
@@ -187,7 +187,7 @@ test_receive_data(void **state)
 		}
 		assert_int_equal(rig_drops(&rig), 0);
 		assert_int_equal(rig_count(&rig, PEEL_OWN_CELLS_RECEIVED), PEEL_ARRAY_LEN(sizes));
-		stop();
+		finish();
 	}
 }
 
@@ -219,7 +219,7 @@ test_receive_burst(void **state)
 		&peel_session_at(rig.routes, peel_path_at(rig.paths, c.path)->session[0])->backward;
 
 	assert_int_equal(h->cells, 60);
-	stop();
+	finish();
 }
 
 static void
@@ -262,7 +262,7 @@ test_receive_refuses(void **state)
 	feed(msg, 5); /* opens twice, and has no third layer */
 	rig_poll(&rig);
 	assert_int_equal(rig_count(&rig, PEEL_DROP_SHORT), 2);
-	stop();
+	finish();
 }
 
 static void
@@ -316,7 +316,7 @@ test_receive_messages(void **state)
 	rig_poll(&rig);
 	assert_null(rig_pop(&rig, PEEL_CLASS_ORIGIN));
 	assert_int_equal(rig.n_out, 0); /* nothing is ever answered by the worker */
-	stop();
+	finish();
 }
 
 /* One circuit's pings leave room for what others need. */
@@ -345,7 +345,7 @@ test_control_flood(void **state)
 	m = rig_pop(&rig, PEEL_CLASS_OR);
 	assert_non_null(m);
 	rte_pktmbuf_free(m);
-	stop();
+	finish();
 }
 
 /* W10: a route whose path has no layer yet, and a path that has just gone. */
@@ -373,7 +373,7 @@ test_between_times(void **state)
 	rig_poll(&rig);
 	assert_null(rig_pop(&rig, PEEL_CLASS_ORIGIN));
 	assert_int_equal(rig_count(&rig, PEEL_DROP_UNKNOWN_CIRCUIT), 1);
-	stop();
+	finish();
 
 	start(2, PEEL_PATH_READY);
 	peel_path_retire(rig.paths, c.path);
@@ -381,7 +381,7 @@ test_between_times(void **state)
 	rig_poll(&rig);
 	assert_null(rig_pop(&rig, PEEL_CLASS_ORIGIN));
 	assert_int_equal(rig_count(&rig, PEEL_DROP_UNKNOWN_CIRCUIT), 1);
-	stop();
+	finish();
 }
 
 /* W2: the overlay's own messages inside of data. */
@@ -416,7 +416,7 @@ test_receive_hidden(void **state)
 			rte_pktmbuf_free(m);
 			assert_null(rig_pop(&rig, PEEL_CLASS_ORIGIN));
 		}
-		stop();
+		finish();
 	}
 }
 
@@ -441,7 +441,7 @@ test_receive_on_hidden(void **state)
 	assert_non_null(m);
 	assert_int_equal(peel_pkt(m)->kind, PEEL_KIND_ORIGIN_PEER);
 	rte_pktmbuf_free(m);
-	stop();
+	finish();
 }
 
 static void
@@ -471,7 +471,7 @@ test_send(void **state)
 
 		assert_int_equal(h->cells, PEEL_ARRAY_LEN(sizes));
 		assert_int_equal(rig_count(&rig, PEEL_OWN_CELLS_SENT), PEEL_ARRAY_LEN(sizes));
-		stop();
+		finish();
 	}
 }
 
@@ -495,7 +495,7 @@ test_send_salts(void **state)
 		for (unsigned int k = 0; k < i; k++)
 			assert_true(seen[k] != seen[i]);
 	}
-	stop();
+	finish();
 }
 
 static void
@@ -522,7 +522,7 @@ test_send_refuses(void **state)
 	rig_poll(&rig);
 	assert_int_equal(rig.n_out, 0);
 	assert_int_equal(rig_count(&rig, PEEL_DROP_UNKNOWN_CIRCUIT), 2);
-	stop();
+	finish();
 }
 
 /* The end-to-end layer, from both ends. */
@@ -550,7 +550,7 @@ test_end_to_end(void **state)
 		assert_int_equal(rig.n_out, 1);
 		assert_int_equal(unwrap(&rig.out[0], got), len);
 		assert_memory_equal(got, msg, len);
-		stop();
+		finish();
 	}
 }
 
@@ -577,7 +577,7 @@ test_application_is_slow(void **state)
 
 	assert_non_null(m);
 	rte_pktmbuf_free(m);
-	stop();
+	finish();
 }
 
 int

@@ -174,7 +174,7 @@ start(bool password)
 
 /* All handles go, and everybody who opened is told. */
 static void
-stop(void)
+finish(void)
 {
 	struct peel_socks_counts counts;
 
@@ -223,7 +223,7 @@ cut(const uint8_t *data, size_t size, uint8_t how)
 		abort();
 	if (requests > t.requests - requests)
 		abort(); /* what leaves in one piece leaves in pieces */
-	stop();
+	finish();
 }
 
 /* ---- whatever happens ------------------------------------------------------------------------ */
@@ -343,7 +343,7 @@ play(const uint8_t *data, size_t size, bool password)
 			fake_turn(0);
 		}
 	}
-	stop();
+	finish();
 }
 
 int

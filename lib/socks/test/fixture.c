@@ -118,7 +118,7 @@ on_done(void *arg)
 }
 
 void
-stop(void)
+finish(void)
 {
 	peel_socks_close(t.socks, on_done, &t.done);
 	uv_run(&t.loop, UV_RUN_DEFAULT); /* ends: nothing of the server is left in the loop */

@@ -47,7 +47,7 @@ void start(struct peel_socks_conf *conf);
 /** On loopback, anything else as it is by default. */
 void start_default(void);
 /** Everything was told to the backend, and nothing is left in the loop. */
-void stop(void);
+void finish(void);
 
 void turn(void);
 /** Turn for a while in which nothing shall happen. */

@@ -52,7 +52,7 @@ test_refusals(void **state)
 	HEAR(fd, "\5\xff");
 	HEAR_END(fd);
 	close(fd);
-	stop();
+	finish();
 }
 
 static void
@@ -90,14 +90,14 @@ test_passwords(void **state)
 	TELL(fd, "\1\2me\6secret" CONNECT);
 	HEAR(fd, "\1\0\5\0\0\1\0\0\0\0\0\0");
 	close(fd);
-	stop();
+	finish();
 	/* Nobody is asked, but who answers anyway is let in. */
 	start_default();
 	fd = dial();
 	TELL(fd, "\5\1\2\1\1x\1y" CONNECT);
 	HEAR(fd, "\5\2\1\0\5\0\0\1\0\0\0\0\0\0");
 	close(fd);
-	stop();
+	finish();
 }
 
 static void
@@ -157,7 +157,7 @@ test_limits(void **state)
 	assert_int_equal(peel_stats_get(&t.stats, PEEL_SOCKS_FULL), 1);
 	assert_int_equal(counts.clients, 0);
 	assert_int_equal(counts.assocs, 0);
-	stop();
+	finish();
 }
 
 static void
@@ -180,7 +180,7 @@ test_closes_with_clients_in_every_state(void **state)
 	fd[7] = dial();
 	TELL(fd[7], "\5\1\0" CONNECT);
 	fd[8] = dial(); /* not even accepted yet */
-	stop();
+	finish();
 	for (int i = 0; i < 9; i++)
 		close(fd[i]);
 	close(udp);
@@ -210,7 +210,7 @@ test_only_loopback_without_a_password(void **state)
 	conf.listen = t.local;
 	assert_int_equal(peel_socks_new(&t.loop, &conf, &s, why, sizeof(why)), -EADDRINUSE);
 	assert_non_null(strstr(why, "127.0.0.1"));
-	stop();
+	finish();
 }
 
 int

@@ -36,7 +36,7 @@ test_connect_carries_a_request(void **state)
 	HEAR_END(fd);
 	peel_socks_answer(t.socks, t.id, "again", 5);
 	close(fd);
-	stop();
+	finish();
 }
 
 static void
@@ -56,7 +56,7 @@ test_connect_all_at_once(void **state)
 	HEAR(fd, "\5\0\5\0\0\1\0\0\0\0\0\0answer");
 	HEAR_END(fd);
 	close(fd);
-	stop();
+	finish();
 }
 
 /* A client that closes does not wait for an answer; a half-closed one does. */
@@ -87,7 +87,7 @@ test_hung_up(void **state)
 	HEAR(fd[0], "\5\0\5\0\0\1\0\0\0\0\0\0answer");
 	HEAR_END(fd[0]);
 	close(fd[0]);
-	stop();
+	finish();
 	assert_int_equal(t.gone, 0);
 }
 
@@ -115,7 +115,7 @@ test_connect_without_answer(void **state)
 		close(fd);
 	}
 	assert_int_equal(t.requests, 2);
-	stop();
+	finish();
 }
 
 static void
@@ -152,7 +152,7 @@ test_waits_for_circuits(void **state)
 	HEAR(fd, "\5\0\0\1\0\0\0\0\0\0");
 	wait_for(&t.requests, 1);
 	close(fd);
-	stop();
+	finish();
 }
 
 /* Whoever has said everything while it waits for its circuit has its answer; whoever has not is not
@@ -193,7 +193,7 @@ test_half_closed_while_waiting(void **state)
 	assert_int_equal(t.requests, 1);
 	close(fd[0]);
 	close(fd[1]);
-	stop();
+	finish();
 }
 
 int

@@ -49,7 +49,7 @@ test_datagrams_both_ways(void **state)
 	close(fd);
 	wait_for(&t.closed, 1);
 	close(udp);
-	stop();
+	finish();
 }
 
 static void
@@ -71,7 +71,7 @@ test_many_datagrams_at_once(void **state)
 	wait_for(&t.datagrams, 100);
 	close(fd);
 	close(udp);
-	stop();
+	finish();
 }
 
 static void
@@ -111,7 +111,7 @@ test_strangers_and_fragments_are_dropped(void **state)
 	close(fd);
 	close(udp);
 	close(other);
-	stop();
+	finish();
 }
 
 /* A process of another user sends a datagram. False: we may not become one. */
@@ -183,7 +183,7 @@ test_associations_of_their_user(void **state)
 	close(fd);
 	close(udp);
 	close(other);
-	stop();
+	finish();
 }
 
 /* A refusal is the last word for some programs: they never ask again. */
@@ -203,7 +203,7 @@ test_associates_without_circuits(void **state)
 	HEAR_END(fd);
 	close(fd);
 	close(udp);
-	stop();
+	finish();
 }
 
 int

@@ -117,7 +117,7 @@ start(struct peel_load_conf conf, bool filter)
 }
 
 static void
-stop(void)
+finish(void)
 {
 	peel_worker_free(t.worker);
 	peel_port_load.close(t.port);
@@ -155,7 +155,7 @@ test_all_work_comes_out_right(void **state)
 		assert_int_equal(n->checked, n->offered);
 		assert_int_equal(n->wrong, 0);
 		assert_int_equal(n->out_of_order, 0);
-		stop();
+		finish();
 	}
 }
 
@@ -177,7 +177,7 @@ test_disturbed_traffic(void **state)
 		assert_int_equal(n->wrong, 0);
 		assert_int_equal(n->came, n->expected + (sealed ? 0 : n->duplicates));
 		assert_int_equal(n->came_twice, sealed ? 0 : n->duplicates);
-		stop();
+		finish();
 	}
 }
 
@@ -195,7 +195,7 @@ test_without_filter_copies_come_out(void **state)
 	assert_int_equal(n->came, n->offered);
 	assert_int_equal(n->came_twice, n->duplicates);
 	assert_int_equal(n->wrong, 0);
-	stop();
+	finish();
 }
 
 static void
@@ -221,7 +221,7 @@ test_pings_and_creates(void **state)
 		creates++;
 	}
 	assert_int_equal(creates, n->creates);
-	stop();
+	finish();
 }
 
 /* Each kind of mistake a relay could make is noticed. */
@@ -265,7 +265,7 @@ test_mistakes_are_noticed(void **state)
 			peel_load_collect(t.port, 0);
 			assert_int_equal(peel_load_count(t.port, 0)->came, 1);
 			assert_int_equal(peel_load_count(t.port, 0)->wrong, 1);
-			stop();
+			finish();
 		}
 	}
 }
@@ -299,7 +299,7 @@ test_zipf_and_queues(void **state)
 	/* The first of 500 gets about a tenth, and most of the others something. */
 	assert_in_range(busiest, 20 * BATCH / 20, 20 * BATCH / 5);
 	assert_true(used > 250);
-	stop();
+	finish();
 }
 
 /* What is joined at a rendezvous leaves by the queue where it arrived, or by the other one. */
@@ -323,7 +323,7 @@ test_joined_circuits_of_one_queue_or_two(void **state)
 		peel_load_collect(t.port, 0);
 		assert_int_equal(peel_load_count(t.port, 0)->came, BATCH);
 		assert_int_equal(peel_load_count(t.port, 0)->wrong, 0);
-		stop();
+		finish();
 	}
 }
 
@@ -354,7 +354,7 @@ test_pace(void **state)
 		assert_true(i == 0 || r[i].arrival - r[i - 1].arrival - 999 <= 2);
 	}
 	peel_load_discard(t.port, 0);
-	stop();
+	finish();
 }
 
 static void
@@ -381,7 +381,7 @@ test_crypto_alone(void **state)
 		peel_load_crypto_free(c);
 		conf.engine->free(aead);
 		peel_load_discard(t.port, 0);
-		stop();
+		finish();
 	}
 }
 
