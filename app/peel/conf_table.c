@@ -21,6 +21,7 @@
 #define AT_tunnel(f) FIELD(node.tunnel.f)
 #define AT_both AT_tunnel /* and what a client needs of it goes to its own circuits */
 #define AT_originator(f) FIELD(node.originator.f)
+#define AT_swarm(f) FIELD(node.swarm.f)
 #define AT_program FIELD
 
 const struct conf_setting conf_settings[CONF_N] = {

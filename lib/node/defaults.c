@@ -24,6 +24,7 @@ peel_node_conf_init(struct peel_node_conf *conf)
 		conf->core[i] = -1;
 	peel_or_settings_init(&conf->tunnel);
 	peel_origin_settings_init(&conf->originator);
+	peel_swarm_settings_init(&conf->swarm);
 #define SET_node(field, value) conf->field = value;
 #define VALUE(section, name, owner, field, type, by_default, ...) SET_##owner(field, by_default)
 #define SWITCH(section, name, owner, field, by_default, about) SET_##owner(field, by_default)

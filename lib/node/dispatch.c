@@ -72,8 +72,8 @@ dispatch_one(struct peel_node *node, struct rte_mbuf *m)
 	case PEEL_KIND_ORIGIN_MESSAGE:
 		node_origin_message(node, m);
 		break;
-	case PEEL_KIND_ORIGIN_HIDDEN: /* no hidden services yet */
-		peel_stats_add(&node->stats, PEEL_CONTROL_UNKNOWN, 1);
+	case PEEL_KIND_ORIGIN_HIDDEN:
+		node_origin_hidden(node, m);
 		break;
 	default:
 		datagram(node, &pkt->remote, data, m->data_len);

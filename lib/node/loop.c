@@ -51,6 +51,7 @@ on_tick(uv_timer_t *timer)
 	next = min_u64(next, peel_hidden_tick(node->hidden));
 	if (node->origin_circuits != NULL) {
 		next = min_u64(next, peel_origin_tick(node->origin_circuits));
+		next = min_u64(next, peel_swarms_tick(node->swarms));
 		node_origin_report(node);
 	}
 	next = min_u64(next, peel_http_serve_tick(node->http_serve));
@@ -65,6 +66,20 @@ on_tick(uv_timer_t *timer)
 	uv_timer_start(timer, on_tick, next < TICK_MIN_MS ? TICK_MIN_MS : next, 0);
 }
 
+/* What came may complete a circuit of a service, and the other end waits for the next step. */
+static void
+swarms_next_step(struct peel_node *node)
+{
+	uint64_t next;
+
+	if (node->swarms == NULL)
+		return;
+	next = peel_swarms_tick(node->swarms);
+	node_wake_workers(node);
+	if (next < uv_timer_get_due_in(&node->tick))
+		uv_timer_start(&node->tick, on_tick, next, 0);
+}
+
 static void
 on_wake(uv_async_t *async)
 {
@@ -77,6 +92,7 @@ on_wake(uv_async_t *async)
 	 * a flood. */
 	if (node_dispatch(node))
 		uv_async_send(async);
+	swarms_next_step(node);
 }
 
 static void

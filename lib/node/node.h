@@ -21,6 +21,7 @@
 #include "peel_own_addresses.h"
 #include "peel_pex.h"
 #include "peel_submit_queue.h"
+#include "peel_swarm.h"
 
 struct node_worker {
 	struct peel_node *node;
@@ -36,8 +37,14 @@ struct node_worker {
 /* An event of an origin circuit to report to the program. */
 struct node_change {
 	peel_origin_id id;
-	bool ended;
+	enum {
+		NODE_CIRCUIT_READY,
+		NODE_CIRCUIT_ENDED, /* why */
+		NODE_PEER_CONNECTED,
+		NODE_PEER_GONE,
+	} what;
 	enum peel_origin_end why;
+	uint32_t swarm; /* of a peer */
 };
 
 /* What circuits of a length lack, so that it is logged once. */
@@ -77,7 +84,8 @@ struct peel_node {
 	struct peel_or_circuits *or_circuits;
 	struct peel_origin_circuits *origin_circuits; /* NULL: no origin circuits */
 	struct peel_hidden *hidden;
-	struct peel_pex *pex; /* of the info hashes we are introduction point for */
+	struct peel_pex *pex;	    /* of the info hashes we are introduction point for */
+	struct peel_swarms *swarms; /* NULL: no origin circuits */
 	struct peel_dns *dns;
 	struct peel_names *names;
 	struct peel_bootstrap *bootstrap;
@@ -157,6 +165,10 @@ bool node_dispatch(struct peel_node *node);
 int node_origin_new(struct peel_node *node, const struct peel_origin_conf *callbacks);
 /** A message from the end of an origin circuit, for lib/origin_circuit. Does not take the mbuf. */
 void node_origin_message(struct peel_node *node, const struct rte_mbuf *m);
+/** A datagram of a hidden service out of the data of an origin circuit. Does not take the mbuf. */
+void node_origin_hidden(struct peel_node *node, const struct rte_mbuf *m);
+/** A peer of a swarm can be talked to through that circuit, or no more. */
+void node_peer_changed(struct peel_node *node, uint32_t swarm, peel_origin_id id, bool connected);
 /** When what keeps origin circuits from being built has changed, log it. */
 void node_origin_report(struct peel_node *node);
 /** Hand the program what came back. Call it without the lock. @return true: something is left. */

@@ -15,10 +15,12 @@
 
 /* ---- up: from the program to a worker -------------------------------------------------------- */
 
-/* Make an empty mbuf addressed to a path. @p room is how long a message may be, so that it fits
- * into a datagram with all its layers. 0 or -errno. */
+/* Make an empty mbuf addressed to a path that has all flags of @p must and none of @p never. @p
+ * room is how long a message may be, so that it fits into a datagram with all its layers. 0 or
+ * -errno. */
 static int
-new_message(struct peel_node *node, peel_origin_id id, struct rte_mbuf **out, size_t *room)
+new_message(struct peel_node *node, peel_origin_id id, uint8_t must, uint8_t never,
+	struct rte_mbuf **out, size_t *room)
 {
 	uint32_t path = (uint32_t)id, generation = (uint32_t)(id >> 32);
 	unsigned int n_layers;
@@ -27,7 +29,8 @@ new_message(struct peel_node *node, peel_origin_id id, struct rte_mbuf **out, si
 	if (node->paths == NULL || generation == 0 ||
 		peel_path_generation(node->paths, path) != generation)
 		return -ENOENT;
-	if ((peel_path_flags(peel_path_at(node->paths, path)) & PEEL_PATH_READY) == 0)
+	must |= PEEL_PATH_READY;
+	if ((peel_path_flags(peel_path_at(node->paths, path)) & (must | never)) != must)
 		return -ENOTCONN;
 	n_layers = peel_path_n_layers(peel_path_at(node->paths, path));
 	*room = PEEL_DATAGRAM_MAX - PEEL_CELL_HEADER_LEN - n_layers * PEEL_SEAL_OVERHEAD;
@@ -56,22 +59,19 @@ queue(struct peel_node *node, struct rte_mbuf *m)
 	return 0;
 }
 
-int
-peel_node_send_data(struct peel_node *node, peel_origin_id id, const struct peel_host *destination,
-	const void *payload, size_t len)
+static const struct peel_host nowhere = {.type = PEEL_HOST_IPV4, .addr.family = PEEL_FAMILY_IPV4};
+
+static int
+send_data(struct peel_node *node, peel_origin_id id, uint8_t must, uint8_t never,
+	const struct peel_msg_data *data)
 {
-	struct peel_msg_data data = {
-		.destination = *destination,
-		.origin = {.type = PEEL_HOST_IPV4, .addr.family = PEEL_FAMILY_IPV4},
-		.payload = {payload, len},
-	};
 	struct rte_mbuf *m;
 	size_t room;
-	int rc = new_message(node, id, &m, &room);
+	int rc = new_message(node, id, must, never, &m, &room);
 
 	if (rc != 0)
 		return rc;
-	rc = peel_data_build(rte_pktmbuf_mtod(m, uint8_t *), room, &data);
+	rc = peel_data_build(rte_pktmbuf_mtod(m, uint8_t *), room, data);
 	if (rc < 0) {
 		rte_pktmbuf_free(m);
 		return rc == -ENOSPC ? -EMSGSIZE : rc;
@@ -79,6 +79,25 @@ peel_node_send_data(struct peel_node *node, peel_origin_id id, const struct peel
 	m->data_len = (uint16_t)rc;
 	m->pkt_len = m->data_len;
 	return queue(node, m);
+}
+
+int
+peel_node_send_data(struct peel_node *node, peel_origin_id id, const struct peel_host *destination,
+	const void *payload, size_t len)
+{
+	const struct peel_msg_data data = {
+		.destination = *destination, .origin = nowhere, .payload = {payload, len}};
+
+	return send_data(node, id, 0, PEEL_PATH_HIDDEN, &data);
+}
+
+int
+peel_node_send_peer(struct peel_node *node, peel_origin_id id, const void *payload, size_t len)
+{
+	const struct peel_msg_data data = {
+		.destination = nowhere, .origin = nowhere, .payload = {payload, len}};
+
+	return send_data(node, id, PEEL_PATH_E2E, 0, &data);
 }
 
 int
@@ -90,7 +109,7 @@ peel_node_send_message(struct peel_node *node, peel_origin_id id, const void *ms
 
 	if (len == 0 || *(const uint8_t *)msg == PEEL_MSG_DATA)
 		return -EINVAL;
-	rc = new_message(node, id, &m, &room);
+	rc = new_message(node, id, 0, PEEL_PATH_HIDDEN, &m, &room);
 	if (rc == 0 && len > room) {
 		rte_pktmbuf_free(m);
 		rc = -EMSGSIZE;
@@ -112,19 +131,55 @@ id_of(const struct rte_mbuf *m)
 }
 
 static void
+deliver_data(const struct peel_node_events *ev, const struct rte_mbuf *m)
+{
+	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
+	bool of_peer = peel_pkt((struct rte_mbuf *)(uintptr_t)m)->kind == PEEL_KIND_ORIGIN_PEER;
+	struct peel_msg_data data;
+
+	if (peel_data_parse(d + 1, m->data_len - 1u, &data) != 0)
+		return;
+	if (of_peer && ev->peer_data != NULL)
+		ev->peer_data(ev->arg, id_of(m), &data.payload);
+	else if (!of_peer && ev->data != NULL)
+		ev->data(ev->arg, id_of(m), &data);
+}
+
+static void
 deliver_one(struct peel_node *node, const struct peel_node_events *ev, const struct rte_mbuf *m)
 {
 	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
-	struct peel_msg_data data;
 
+	if (d[0] == PEEL_MSG_DATA) {
+		deliver_data(ev, m);
+		return;
+	}
 	if (d[0] == PEEL_MSG_HTTP_RESPONSE &&
 		peel_http_ask_response(node->http_ask, id_of(m), d, m->data_len) != -ENOENT)
 		return;
-	if (d[0] != PEEL_MSG_DATA) {
-		if (ev->message != NULL)
-			ev->message(ev->arg, id_of(m), d, m->data_len);
-	} else if (ev->data != NULL && peel_data_parse(d + 1, m->data_len - 1u, &data) == 0) {
-		ev->data(ev->arg, id_of(m), &data);
+	if (ev->message != NULL)
+		ev->message(ev->arg, id_of(m), d, m->data_len);
+}
+
+static void
+deliver_change(
+	struct peel_node *node, const struct peel_node_events *ev, const struct node_change *c)
+{
+	switch (c->what) {
+	case NODE_CIRCUIT_READY:
+		if (ev->ready != NULL)
+			ev->ready(ev->arg, c->id);
+		break;
+	case NODE_CIRCUIT_ENDED:
+		peel_http_ask_ended(node->http_ask, c->id);
+		if (ev->ended != NULL)
+			ev->ended(ev->arg, c->id, c->why);
+		break;
+	case NODE_PEER_CONNECTED:
+	case NODE_PEER_GONE:
+		if (ev->peer != NULL)
+			ev->peer(ev->arg, c->id, c->swarm, c->what == NODE_PEER_CONNECTED);
+		break;
 	}
 }
 
@@ -143,12 +198,7 @@ deliver_changes(struct peel_node *node, const struct peel_node_events *ev)
 		}
 		c = node->origin.change[node->origin.change_first++];
 		pthread_mutex_unlock(&node->lock);
-		if (c.ended)
-			peel_http_ask_ended(node->http_ask, c.id);
-		if (c.ended && ev->ended != NULL)
-			ev->ended(ev->arg, c.id, c.why);
-		else if (!c.ended && ev->ready != NULL)
-			ev->ready(ev->arg, c.id);
+		deliver_change(node, ev, &c);
 	}
 }
 
@@ -181,8 +231,24 @@ node_deliver(struct peel_node *node)
 void
 node_origin_message(struct peel_node *node, const struct rte_mbuf *m)
 {
-	if (peel_origin_message(node->origin_circuits, id_of(m),
-		    rte_pktmbuf_mtod(m, const uint8_t *), m->data_len) == -ENOENT)
+	const uint8_t *msg = rte_pktmbuf_mtod(m, const uint8_t *);
+	int rc = peel_origin_message(node->origin_circuits, id_of(m), msg, m->data_len);
+
+	if (rc == -ENOENT)
+		rc = peel_swarms_message(node->swarms, id_of(m), msg, m->data_len);
+	if (rc == -ENOENT)
+		peel_stats_add(&node->stats, PEEL_CONTROL_UNKNOWN, 1);
+}
+
+void
+node_origin_hidden(struct peel_node *node, const struct rte_mbuf *m)
+{
+	struct peel_msg_data data;
+
+	if (peel_data_parse(rte_pktmbuf_mtod(m, const uint8_t *) + 1, m->data_len - 1u, &data) !=
+			0 ||
+		peel_swarms_datagram(node->swarms, id_of(m), &data.origin, data.payload.p,
+			data.payload.len) == -ENOENT)
 		peel_stats_add(&node->stats, PEEL_CONTROL_UNKNOWN, 1);
 }
 
@@ -206,13 +272,29 @@ change(struct peel_node *node, const struct node_change *c)
 static void
 on_ready(void *arg, peel_origin_id id)
 {
-	change(arg, &(struct node_change){.id = id});
+	struct peel_node *node = arg;
+
+	change(node, &(struct node_change){.id = id, .what = NODE_CIRCUIT_READY});
+	if (node->swarms != NULL)
+		peel_swarms_circuit_ready(node->swarms, id);
 }
 
 static void
 on_ended(void *arg, peel_origin_id id, enum peel_origin_end why)
 {
-	change(arg, &(struct node_change){.id = id, .ended = true, .why = why});
+	struct peel_node *node = arg;
+
+	change(node, &(struct node_change){.id = id, .what = NODE_CIRCUIT_ENDED, .why = why});
+	if (node->swarms != NULL)
+		peel_swarms_circuit_ended(node->swarms, id);
+}
+
+void
+node_peer_changed(struct peel_node *node, uint32_t swarm, peel_origin_id id, bool connected)
+{
+	change(node, &(struct node_change){.id = id,
+			     .what = connected ? NODE_PEER_CONNECTED : NODE_PEER_GONE,
+			     .swarm = swarm});
 }
 
 int
@@ -266,6 +348,12 @@ struct peel_http_ask *
 peel_node_http(struct peel_node *node)
 {
 	return node->http_ask;
+}
+
+struct peel_swarms *
+peel_node_swarms(struct peel_node *node)
+{
+	return node->swarms;
 }
 
 struct peel_origin_circuits *

@@ -14,6 +14,7 @@
 	PART(workers)                                                                              \
 	PART(control)                                                                              \
 	PART(hidden)                                                                               \
+	PART(swarm)                                                                                \
 	PART(names)                                                                                \
 	PART(bootstrap)                                                                            \
 	PART(http)                                                                                 \

@@ -16,12 +16,13 @@
 #include "peel_policy.h"
 #include "peel_port.h"
 #include "peel_origin_circuit.h"
+#include "peel_swarm.h"
 
 #define PEEL_MAX_WORKERS PEEL_FAN_MAX
 #define PEEL_BOOTSTRAP_MAX 64
 #define PEEL_DNS_MAX 8
-/* origin circuits beyond the pools: for HTTP requests and the like */
-#define PEEL_OWN_EXTRA 32
+/* origin circuits beyond the pools: for services, HTTP requests and the like */
+#define PEEL_OWN_EXTRA 256
 
 /** What a worker does when nothing arrives. */
 enum peel_idle {
@@ -69,6 +70,7 @@ struct peel_node_conf {
 	/* total over all hop counts; 0: this node only serves others */
 	uint32_t max_own_circuits;
 	struct peel_origin_settings originator;
+	struct peel_swarm_settings swarm;
 	/* [exit] */
 	struct peel_policy policy; /* the node fills in flags, prefix and own networks */
 	struct peel_addr dns[PEEL_DNS_MAX];
@@ -130,6 +132,9 @@ void peel_node_unlock_unchanged(struct peel_node *node);
 
 /** The node's origin circuits, NULL if it has none. Thread: control, or any that holds the lock. */
 struct peel_origin_circuits *peel_node_origin(struct peel_node *node);
+/** The services that this node uses, NULL if it has no origin circuits. Thread: control, or any
+ * that holds the lock. */
+struct peel_swarms *peel_node_swarms(struct peel_node *node);
 /** HTTP requests over origin circuits. Thread: any. */
 struct peel_http_ask *peel_node_http(struct peel_node *node);
 /** Add a bootstrap server or peer, "HOST:PORT". Names are looked up, and again from time to time.
@@ -139,16 +144,24 @@ int peel_node_add_bootstrap(struct peel_node *node, const char *host_port);
 /**
  * Queue a data message for the end of an origin circuit. The payload is copied; there is no system
  * call unless the worker sleeps. 0; -ENOENT: gone; -ENOTCONN: not READY; -EAGAIN: ring full or no
- * buffer; -EMSGSIZE; -EINVAL: bad destination. Thread: any.
+ * buffer; -EMSGSIZE; -EINVAL: bad destination. Circuits of hidden services are never READY for
+ * this. Thread: any.
  */
 int peel_node_send_data(struct peel_node *node, peel_origin_id id,
 	const struct peel_host *destination, const void *payload, size_t len);
+/** The same for the peer at the other end of an end-to-end circuit; -ENOTCONN for all others. */
+int peel_node_send_peer(struct peel_node *node, peel_origin_id id, const void *payload, size_t len);
 /** The same for any other message (id and body), such as pings and test requests. Thread: any. */
 int peel_node_send_message(struct peel_node *node, peel_origin_id id, const void *msg, size_t len);
 
 struct peel_node_events {
 	/** Data came back: the parsed message, borrowed during the call. */
 	void (*data)(void *arg, peel_origin_id id, const struct peel_msg_data *data);
+	/** Data of the peer at the other end of an end-to-end circuit, perhaps before `peer`. */
+	void (*peer_data)(void *arg, peel_origin_id id, const struct peel_span *payload);
+	/** A peer of a swarm can be talked to through a circuit from now on, or no more. By now
+	 * that may have changed again: ask lib/swarm. */
+	void (*peer)(void *arg, peel_origin_id id, uint32_t swarm, bool connected);
 	/** Another message from the end of a circuit, of a kind that the node does not handle
 	 * itself. */
 	void (*message)(void *arg, peel_origin_id id, const uint8_t *msg, size_t len);

@@ -262,6 +262,38 @@ own_counts(const struct peel_node *node)
 		{"pools", pools});
 }
 
+static void
+service_row(void *arg, uint32_t swarm, const struct peel_swarm_info *info)
+{
+	(void)swarm;
+	json_array_append_new(arg,
+		OBJECT({"info_hash", hex(info->info_hash, sizeof(info->info_hash))},
+			{"hops", number(info->hops)}, {"seed", json_boolean(info->seed)},
+			{"find", json_boolean(info->find)}, {"peers", number(info->connections)},
+			{"connecting", number(info->pending)},
+			{"introduction_points", number(info->known)},
+			{"own_introduction_points", number(info->introductions)},
+			{"seeders", number(info->seeders)},
+			{"looked_up_ms_ago", info->looked_up_ms == UINT64_MAX
+						     ? json_null()
+						     : number(info->looked_up_ms)},
+			{"connected", number(info->connected)},
+			{"refused", number(info->refused)}));
+}
+
+/* Hidden services that this node uses itself. */
+static json_t *
+services(const struct peel_node *node)
+{
+	json_t *list;
+
+	if (node->swarms == NULL)
+		return NULL;
+	list = json_array();
+	peel_swarm_dump(node->swarms, service_row, list);
+	return list;
+}
+
 static json_t *
 peer_counts(const struct peel_node *node)
 {
@@ -405,10 +437,11 @@ status(struct peel_node *node)
 		{"driver", json_string(conf->port->name)},
 		{"engine", json_string(conf->engine->name)}, {"circuits", circuit_counts(node)},
 		{"hidden_services", hidden_counts(node)}, {"own_circuits", own_counts(node)},
-		{"peers", peer_counts(node)}, {"dht", dht_counts(node)},
-		{"candidates", candidate_counts(node)}, {"memory", memory(node)},
-		{"rates", rates(node)}, {"counters", counters(node)}, {"workers", workers(node)},
-		{"port", port(node)}, {"privileges", privileges(&node->status.privileges)});
+		{"services", services(node)}, {"peers", peer_counts(node)},
+		{"dht", dht_counts(node)}, {"candidates", candidate_counts(node)},
+		{"memory", memory(node)}, {"rates", rates(node)}, {"counters", counters(node)},
+		{"workers", workers(node)}, {"port", port(node)},
+		{"privileges", privileges(&node->status.privileges)});
 }
 
 /* ---- lists ----------------------------------------------------------------------------------- */
@@ -454,10 +487,18 @@ own_row(void *arg, peel_origin_id id, const struct peel_origin_info *info)
 		[PEEL_ORIGIN_READY] = "ready",
 		[PEEL_ORIGIN_CLOSING] = "closing",
 	};
+	static const char *const types[] = {
+		[PEEL_ORIGIN_DATA] = "data",
+		[PEEL_ORIGIN_IP_SEEDER] = "introduction",
+		[PEEL_ORIGIN_RP_SEEDER] = "rendezvous_seeder",
+		[PEEL_ORIGIN_RP_DOWNLOADER] = "rendezvous_downloader",
+	};
 	(void)id;
 	json_array_append_new(arg,
 		OBJECT({"kind", json_string("own")}, {"circuit_id", number(info->cid)},
-			{"state", json_string(states[info->state])}, {"goal", number(info->goal)},
+			{"state", json_string(states[info->state])},
+			{"type", json_string(types[info->type])},
+			{"end_to_end", json_boolean(info->e2e)}, {"goal", number(info->goal)},
 			{"hops", hops(info)}, {"age_ms", number(info->age_ms)},
 			{"rtt_ms", number(info->rtt_ms)}, {"cells_forward", number(info->cells_up)},
 			{"cells_backward", number(info->cells_down)},

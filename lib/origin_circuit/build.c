@@ -158,7 +158,7 @@ origin_begin(struct peel_origin_circuits *t, const struct peel_origin_spec *spec
 		ret = origin_add(t, tn, &tn->build->target.addr);
 	if (ret != 0)
 		goto fail;
-	if (spec->type != PEEL_ORIGIN_DATA)
+	if (spec->type != PEEL_ORIGIN_DATA || spec->isolated)
 		peel_path_set_flags(t->conf.paths, tn->path, PEEL_PATH_HIDDEN);
 	count(t, PEEL_OWN_BEGUN);
 	*out = tn;

@@ -128,6 +128,7 @@ convert_circuits(const struct peel_settings *s, struct peel_node_conf *c)
 	c->max_own_circuits = own < OWN_MAX ? own : OWN_MAX;
 #define SET_originator(field, value) o->field = value;
 #define SET_tunnel(field, value) t->field = value;
+#define SET_swarm(field, value) c->swarm.field = value;
 #define SET_both(field, value) o->field = t->field = value;
 #define SET_node(field, value) c->field = value;
 #define TAKE_ALL(owner, field, name) SET_##owner(field, s->name)

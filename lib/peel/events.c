@@ -6,21 +6,47 @@
 #include "handle.h"
 
 static void
-on_data(void *arg, peel_origin_id id, const struct peel_msg_data *data)
+tell_data(struct peel *p, peel_origin_id id, const struct peel_address *origin,
+	const struct peel_span *payload)
 {
-	struct peel *p = arg;
 	data_fn callback;
-	struct peel_address origin;
 	void *callback_arg;
 
 	pthread_mutex_lock(&p->lock);
 	callback = p->on_data;
 	callback_arg = p->data_arg;
 	pthread_mutex_unlock(&p->lock);
-	if (callback == NULL)
-		return;
+	if (callback != NULL)
+		callback(callback_arg, p, id, origin, payload->p, payload->len);
+}
+
+static void
+on_data(void *arg, peel_origin_id id, const struct peel_msg_data *data)
+{
+	struct peel_address origin;
+	struct peel *p = arg;
+
 	address_from_host(&data->origin, &origin);
-	callback(callback_arg, p, id, &origin, data->payload.p, data->payload.len);
+	if (peers_own(&origin)) /* an exit passes its own words off as a peer's */
+		peel_stats_add(peel_node_stats(p->node), PEEL_DROP_POLICY, 1);
+	else
+		tell_data(p, id, &origin, &data->payload);
+}
+
+static void
+on_peer_data(void *arg, peel_origin_id id, const struct peel_span *payload)
+{
+	struct peel_address origin;
+	struct peel *p = arg;
+
+	if (services_origin(p, id, &origin))
+		tell_data(p, id, &origin, payload);
+}
+
+static void
+on_peer(void *arg, peel_origin_id id, uint32_t swarm, bool connected)
+{
+	services_peer(arg, id, swarm, connected);
 }
 
 static void
@@ -66,6 +92,8 @@ void
 events_attach(struct peel *p)
 {
 	const struct peel_node_events events = {.data = on_data,
+		.peer_data = on_peer_data,
+		.peer = on_peer,
 		.message = on_message,
 		.ready = on_ready,
 		.ended = on_ended,

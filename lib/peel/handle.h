@@ -10,8 +10,10 @@
 
 #include "peel_internal.h"
 
-struct sticky; /* destinations and their circuits: sticky.c */
-struct tests;  /* speed tests under way: speedtest.c */
+struct sticky;	 /* destinations and their circuits: sticky.c */
+struct tests;	 /* speed tests under way: speedtest.c */
+struct services; /* hidden services: services.c */
+struct peers;	 /* their peers: service_peers.c */
 
 enum mode {
 	MODE_IDLE, /* nobody drives the node yet */
@@ -23,11 +25,14 @@ enum mode {
 typedef void (*data_fn)(void *arg, struct peel *p, peel_circuit circuit,
 	const struct peel_address *origin, const void *payload, size_t len);
 typedef void (*circuit_fn)(void *arg, struct peel *p, peel_circuit circuit, bool ready);
+typedef void (*peer_fn)(void *arg, struct peel *p, const struct peel_address *peer);
 
 struct peel {
 	struct peel_node *node;
 	struct sticky *sticky;
 	struct tests *tests;
+	struct services *services;
+	struct peers *peers;
 	/* Begun for HTTP requests, by hops; under the node's lock. */
 	struct {
 		peel_circuit circuit;
@@ -86,6 +91,32 @@ void signals_restore(const sigset_t *old);
 
 /* events.c */
 void events_attach(struct peel *p);
+
+/* services.c */
+int services_new(struct services **out) PEEL_MUST_USE;
+void services_free(struct services *s);
+/** lib/swarm tells of a peer. Called without locks by the thread that drives the node, as the next
+ * one. */
+void services_peer(struct peel *p, peel_circuit circuit, uint32_t swarm, bool connected);
+/** Whose data came through the end-to-end layer of a circuit; the program gets to know the peer
+ * before. @return false: nobody's (any more). */
+bool services_origin(struct peel *p, peel_circuit circuit, struct peel_address *out);
+
+/* service_peers.c: thread: any */
+/** @p circuits: how many there can be at a time. After an error, free it. */
+int peers_new(uint32_t circuits, struct peers **out) PEEL_MUST_USE;
+void peers_free(struct peers *t);
+/** Whether an address belongs to the network of peers, whether or not there is such a peer. */
+bool peers_own(const struct peel_address *a);
+/** Give the peer at the end of a circuit an address. @return false: it has one. */
+bool peers_add(struct peers *t, peel_circuit circuit, uint32_t swarm, struct peel_address *out);
+/** @return false: there was none. */
+bool peers_remove(struct peers *t, peel_circuit circuit, struct peel_address *out);
+void peers_remove_swarm(struct peers *t, uint32_t swarm);
+/** The address of the peer behind a circuit. @return false: there is none. */
+bool peers_address(struct peers *t, peel_circuit circuit, struct peel_address *out);
+/** The circuit to a peer, 0: there is no such peer. */
+peel_circuit peers_circuit(struct peers *t, const struct peel_address *a);
 
 /* sticky.c */
 int sticky_new(bool isolate, struct sticky **out) PEEL_MUST_USE;

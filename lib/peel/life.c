@@ -68,6 +68,8 @@ guard_end(const struct guard *g)
 static void
 release(struct peel *p)
 {
+	services_free(p->services);
+	peers_free(p->peers);
 	tests_free(p->tests);
 	sticky_free(p->sticky);
 	pthread_mutex_destroy(&p->lock);
@@ -108,6 +110,10 @@ open_with(struct peel_node_conf *conf, uint32_t memory_mib, bool isolate, struct
 	pthread_mutex_init(&p->lock, NULL);
 	sem_init(&p->started, 0, 0);
 	rc = sticky_new(isolate, &p->sticky);
+	if (rc == 0)
+		rc = services_new(&p->services);
+	if (rc == 0)
+		rc = peers_new(conf->max_own_circuits, &p->peers);
 	if (rc == 0)
 		rc = open_node(conf, memory_mib, p);
 	if (rc == 0)

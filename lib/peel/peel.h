@@ -361,7 +361,7 @@ PEEL_API int peel_tunnels_missing(struct peel *p, unsigned int hops, char *text,
  * and its address are two hosts. The 1024 hosts used last are remembered.
  * @param p the node
  * @param hops of the circuit
- * @param destination where data is to go
+ * @param destination where data is to go; a peer of a hidden service has its own circuit
  * @return the circuit; 0: none is ready
  */
 PEEL_API peel_circuit peel_circuit_for(
@@ -383,14 +383,16 @@ enum peel_message_type {
  * Send a payload through a circuit to a destination. A circuit keeps the order; delivery is not
  * guaranteed (it is UDP). Does not block.
  * @param p the node
- * @param circuit the circuit
- * @param destination where its exit sends the payload
+ * @param circuit the circuit; any, or 0, if the destination is a peer of a hidden service, which
+ *        has a circuit of its own
+ * @param destination where its exit sends the payload, or a peer of peel_join_service()
  * @param type PEEL_DATA
  * @param payload is copied
  * @param len bytes of @p payload
- * @return 0; -ENOENT: the circuit is gone; -ENOTCONN: it is not complete, or closing; -EAGAIN: the
- *         queue is full, try later; -EMSGSIZE: more than PEEL_PAYLOAD_MAX, or than fits a circuit
- *         of that many hops (less for long names); -EINVAL: destination or type
+ * @return 0; -ENOENT: the circuit or the peer is gone (an address of 127.192.0.0/10 is never sent
+ * to an exit); -ENOTCONN: the circuit is not complete, closing, or one of a hidden service;
+ *         -EAGAIN: the queue is full, try later; -EMSGSIZE: more than PEEL_PAYLOAD_MAX, or than
+ *         fits a circuit of that many hops (less for long names); -EINVAL: destination or type
  */
 PEEL_API int peel_tunnel_data(struct peel *p, peel_circuit circuit,
 	const struct peel_address *destination, enum peel_message_type type, const void *payload,
@@ -444,7 +446,7 @@ struct peel_circuit_info {
 PEEL_API int peel_circuit_info(struct peel *p, peel_circuit circuit, struct peel_circuit_info *out);
 /**
  * Set the callback for circuits that become ready, and for circuits that end, whether they were
- * ready or not.
+ * ready or not. Among them are those that hidden services need, if any were joined.
  * @param p the node
  * @param callback gets the circuit, and true if it is ready, false if it ended; NULL: no callback
  * @param arg its first argument
@@ -538,17 +540,134 @@ struct peel_dht_provider {
 		void (*found)(void *ctx, const struct peel_address *address), void *ctx);
 };
 
+/** Bytes of the identifier of a service. */
+#define PEEL_SERVICE_ID_LEN 20
+
 /**
- * Make end-to-end connections to a service. This version returns -ENOTSUP.
- * @param p the node
- * @param info_hash of the service
- * @param hops of its circuits
- * @param on_peer gets peers, to which peel_tunnel_data() can send
- * @param arg its first argument
- * @return 0 or -errno
+ * The identifier of a service from a name, its SHA-1. With py-ipv8 it is
+ * `hashlib.sha1(b"my service identifier").digest()`.
+ * @param name any text; who knows it can find the service
+ * @param id the identifier
  */
-PEEL_API int peel_register_service(struct peel *p, const uint8_t info_hash[20], unsigned int hops,
+PEEL_API void peel_service_id(const char *name, uint8_t id[PEEL_SERVICE_ID_LEN]);
+/**
+ * The identifier under which Tribler's users find each other for a torrent.
+ * @param info_hash of the torrent
+ * @param id the identifier
+ */
+PEEL_API void peel_tribler_service_id(const uint8_t info_hash[20], uint8_t id[PEEL_SERVICE_ID_LEN]);
+
+/**
+ * Find others that use the same service, and be found by them: peel_join_service() with the default
+ * options and without on_gone.
+ * @code
+ *	static void
+ *	on_peer(void *arg, struct peel *p, const struct peel_address *peer)
+ *	{
+ *		peel_tunnel_data(p, 0, peer, PEEL_DATA, "my message to this peer", 23);
+ *	}
+ *	...
+ *	peel_service_id("my service identifier", id);
+ *	peel_register_service(p, id, 1, on_peer, NULL);
+ * @endcode
+ * @param p the node
+ * @param id of the service
+ * @param hops of this node's circuits for it
+ * @param on_peer as in peel_join_service()
+ * @param arg its first argument
+ * @return as peel_join_service()
+ */
+PEEL_API int peel_register_service(struct peel *p, const uint8_t id[PEEL_SERVICE_ID_LEN],
+	unsigned int hops,
 	void (*on_peer)(void *arg, struct peel *p, const struct peel_address *peer), void *arg);
+
+/** How to use a service. Begin with peel_service_options_init(); later versions add fields at the
+ * end. Brackets hold the default. */
+struct peel_service_options {
+	/** Size of the structure the caller was compiled with; set by peel_service_options_init()
+	 */
+	size_t size;
+	/** Relays between this node and the meeting point of a connection [1] */
+	unsigned int hops;
+	/** Others can find this node: it keeps introduction points [yes] */
+	bool seed;
+	/** This node looks for others that can be found, and connects to them [yes] */
+	bool find;
+	/** File with the key by which others know this node again, if it seeds. It is made,
+	 * readable only by its owner, when it does not exist [NULL: a fresh key] */
+	const char *key_file;
+};
+/**
+ * Set every field to its default. Cannot fail.
+ * @param options filled by this call
+ */
+PEEL_API void peel_service_options_init(struct peel_service_options *options);
+/**
+ * Use a hidden service: make end-to-end connections to others that use the same one, without either
+ * side learning where the other is. The library does the rest: it builds circuits, keeps
+ * introduction points, looks for others every swarm_lookup_interval, connects to up to
+ * swarm_connection_limit of them, and replaces what is lost.
+ *
+ * A peer is an address of IPv4 in 127.192.0.0/10, port 1024, which means something to this node
+ * only: one for each connection, not given again until four million others were. Data for it goes
+ * to peel_tunnel_data() as for any destination; data from it comes to the callback of
+ * peel_on_data() with this address as its origin and the connection's circuit. It does not matter
+ * who speaks first. What an exit passes on never has such an origin.
+ * @param p the node
+ * @param id of the service
+ * @param options NULL: the defaults; borrowed during the call
+ * @param on_peer gets a peer to which data can be sent from now on
+ * @param on_gone gets a peer that is gone, once for each on_peer; NULL: no callback
+ * @param arg their first argument
+ * @return 0; -EINVAL: hops (one less than max_relay_early and PEEL_HOPS_LIMIT at most), or neither
+ *         seed nor find; -EEXIST: joined already; -ENOSPC: too many services; -ENOMEM; -EACCES,
+ *         -EPERM (others may read it), -EINVAL ...: the key file; -E2BIG: options of a newer
+ *         version
+ */
+PEEL_API int peel_join_service(struct peel *p, const uint8_t id[PEEL_SERVICE_ID_LEN],
+	const struct peel_service_options *options,
+	void (*on_peer)(void *arg, struct peel *p, const struct peel_address *peer),
+	void (*on_gone)(void *arg, struct peel *p, const struct peel_address *peer), void *arg);
+/**
+ * Use a service no longer: its connections are closed and its peers' addresses mean nothing from
+ * now on. A call of its callbacks that began before may still be under way in the thread that
+ * drives the node; no other follows.
+ * @param p the node
+ * @param id of the service
+ * @return 0; -ENOENT: it was not joined
+ */
+PEEL_API int peel_leave_service(struct peel *p, const uint8_t id[PEEL_SERVICE_ID_LEN]);
+
+/** What is known of a service that this node uses. */
+struct peel_service_info {
+	unsigned int hops;		  /**< as joined */
+	bool seed;			  /**< as joined */
+	bool find;			  /**< as joined */
+	uint32_t peers;			  /**< connected now */
+	uint32_t connecting;		  /**< connections being made */
+	uint32_t introduction_points;	  /**< known, where others can be asked for */
+	uint32_t own_introduction_points; /**< where this node can be asked for now */
+	uint32_t seeders;		  /**< others that can be found: an estimate */
+	int64_t looked_up_ms;		  /**< since the last look-up was begun; -1: none yet */
+	uint8_t key[PEEL_KEY_LEN]; /**< public key of this node as a seeder; zeroes if none */
+};
+/**
+ * Describe a service.
+ * @param p the node
+ * @param id of the service
+ * @param out what is known
+ * @return 0; -ENOENT: it was not joined
+ */
+PEEL_API int peel_service_info(
+	struct peel *p, const uint8_t id[PEEL_SERVICE_ID_LEN], struct peel_service_info *out);
+/**
+ * The circuit of a connection, for peel_circuit_info(), which describes this node's side of it, and
+ * for peel_close_circuit(), which ends it.
+ * @param p the node
+ * @param peer the peer
+ * @return the circuit; 0: there is no such peer (any more)
+ */
+PEEL_API peel_circuit peel_peer_circuit(struct peel *p, const struct peel_address *peer);
 
 #ifdef __cplusplus
 }

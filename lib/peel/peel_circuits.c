@@ -170,6 +170,30 @@ peel_begin_circuit(struct peel *p, unsigned int hops, peel_circuit *circuit)
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
+static int
+send_error(int rc)
+{
+	switch (rc) {
+	case -EAGAIN:
+		return error_text(rc, "more is queued than can be sent: try later");
+	case -EMSGSIZE:
+		return error_text(rc, "the payload is too long for a circuit of that many hops");
+	default:
+		return error_text(rc, NULL);
+	}
+}
+
+static int
+send_to_peer(struct peel *p, const struct peel_address *peer, const void *payload, size_t len)
+{
+	peel_circuit circuit = peers_circuit(p->peers, peer);
+	int rc = circuit == 0 ? -ENOENT : peel_node_send_peer(p->node, circuit, payload, len);
+
+	if (rc == -ENOENT || rc == -ENOTCONN)
+		return error_text(-ENOENT, "there is no such peer (any more)");
+	return rc == 0 ? 0 : send_error(rc);
+}
+
 int
 peel_tunnel_data(struct peel *p, peel_circuit circuit, const struct peel_address *destination,
 	enum peel_message_type type, const void *payload, size_t len)
@@ -184,6 +208,8 @@ peel_tunnel_data(struct peel *p, peel_circuit circuit, const struct peel_address
 	rc = address_to_host(destination, &host);
 	if (rc != 0)
 		return rc;
+	if (peers_own(destination))
+		return send_to_peer(p, destination, payload, len);
 	rc = peel_node_send_data(p->node, circuit, &host, payload, len);
 	switch (rc) {
 	case 0:
@@ -193,13 +219,10 @@ peel_tunnel_data(struct peel *p, peel_circuit circuit, const struct peel_address
 		return error_no_circuit();
 	case -ENOTCONN: /* a destination got it while it was ready, so it is closing now */
 		sticky_forget(p->sticky, circuit);
-		return error_text(rc, "the circuit is not complete yet, or closing");
-	case -EAGAIN:
-		return error_text(rc, "more is queued than can be sent: try later");
-	case -EMSGSIZE:
-		return error_text(rc, "the payload is too long for a circuit of that many hops");
+		return error_text(
+			rc, "the circuit is not complete yet, closing, or of a hidden service");
 	default:
-		return error_text(rc, NULL);
+		return send_error(rc);
 	}
 }
 

@@ -203,6 +203,8 @@ peel_circuit_for(struct peel *p, unsigned int hops, const struct peel_address *d
 	uint8_t digest[16];
 	size_t n;
 
+	if (peers_own(destination))
+		return peers_circuit(p->peers, destination);
 	digest_of(s, hops, destination, digest);
 	pthread_mutex_lock(&s->lock);
 	circuit = look_up(s, digest);

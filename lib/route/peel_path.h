@@ -28,7 +28,7 @@ enum peel_path_flag {
 	PEEL_PATH_REVERSED = 4,
 	/* leads to an introduction point: create-e2e may come out of data */
 	PEEL_PATH_INTRODUCTION = 8,
-	/* of a hidden service: the program's data travels on it end to end or not at all */
+	/* for hidden services: the program's data travels on it end to end or not at all */
 	PEEL_PATH_HIDDEN = 16,
 };
 

@@ -13,7 +13,10 @@
 void
 peel_swarm_settings_init(struct peel_swarm_settings *s)
 {
-	*s = (struct peel_swarm_settings){.lookup_interval = 30, .connection_limit = 15};
+	memset(s, 0, sizeof(*s));
+#define SET_swarm(field, value) s->field = value;
+#define VALUE(section, name, owner, field, type, by_default, ...) SET_##owner(field, by_default)
+#include "peel_settings.def"
 }
 
 int

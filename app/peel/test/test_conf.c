@@ -296,7 +296,7 @@ test_values_of_a_client(void **state)
 	assert_int_equal(o->max_time, 600);
 	assert_int_equal(o->max_traffic, 1 << 30);
 	assert_int_equal(o->next_hop_timeout, 7);
-	assert_int_equal(c.node.max_own_circuits, 32 + 2 * 2 * 3);
+	assert_int_equal(c.node.max_own_circuits, 256 + 2 * 2 * 3);
 	parse_client_ok(SOCKS, &c);
 	assert_int_equal(c.node.port_conf.listen.port, 0);
 	parse_ok(KEY, &c);

@@ -243,6 +243,8 @@ test_fields_arrive(void **state)
 	s.next_hop_timeout = 11;
 	s.max_relay_early = 7;
 	s.allow_same_network = true;
+	s.swarm_lookup_interval = 31;
+	s.swarm_connection_limit = 14;
 	s.max_joined_circuits = 33;
 	s.unstable_timeout = 44;
 	s.remove_tunnel_delay = 6;
@@ -270,6 +272,8 @@ test_fields_arrive(void **state)
 	assert_true(o->max_relay_early == 7 && t->max_relay_early == 7);
 	assert_true(o->remove_tunnel_delay == 6 && t->remove_tunnel_delay == 6);
 	assert_true(o->allow_same_network);
+	assert_int_equal(conf.swarm.lookup_interval, 31);
+	assert_int_equal(conf.swarm.connection_limit, 14);
 	assert_int_equal(t->max_joined_circuits, 33);
 	assert_int_equal(t->unstable_timeout, 44);
 	assert_true(conf.policy.allow_private && !conf.policy.allow_loopback);
