@@ -10,35 +10,25 @@
 
 /* The block that comes next. */
 struct cursor {
-	uint32_t cell, block;
+	const struct peel_aead_cell *cell;
+	uint32_t block;
 };
 
+/* Compiled once for each kind. */
 typedef void (*batch_fn)(
-	const struct lane lane[LANES], uint32_t start[12][LANES], struct poly64_chain chain[2]);
-
-static void __attribute__((noinline))
-seal_batch(const struct lane lane[LANES], uint32_t start[12][LANES], struct poly64_chain chain[2])
-{
-	batch(lane, start, chain, false, true);
-}
-
-static void __attribute__((noinline)) seal_batch_hash(
-	const struct lane lane[LANES], uint32_t start[12][LANES], struct poly64_chain chain[2])
-{
-	batch(lane, start, chain, true, true);
-}
-
-static void __attribute__((noinline))
-open_batch(const struct lane lane[LANES], uint32_t start[12][LANES], struct poly64_chain chain[2])
-{
-	batch(lane, start, chain, false, false);
-}
-
-static void __attribute__((noinline)) open_batch_hash(
-	const struct lane lane[LANES], uint32_t start[12][LANES], struct poly64_chain chain[2])
-{
-	batch(lane, start, chain, true, false);
-}
+	uint32_t start[16][LANES], uint8_t *const to[LANES], struct hashing *h, unsigned int first);
+#define BATCH(name, chains, xor)                                                                   \
+	static void __attribute__((noinline)) name(uint32_t start[16][LANES],                      \
+		uint8_t *const to[LANES], struct hashing *h, unsigned int first)                   \
+	{                                                                                          \
+		batch(start, to, h, first, chains, xor);                                           \
+	}
+BATCH(seal_alone, BATCH_NONE, true)
+BATCH(seal_hash_one, BATCH_ONE, true)
+BATCH(seal_hash_both, BATCH_BOTH, true)
+BATCH(open_alone, BATCH_NONE, false)
+BATCH(open_hash_one, BATCH_ONE, false)
+BATCH(open_hash_both, BATCH_BOTH, false)
 
 static void __attribute__((noinline)) hash_rest(struct hashing *h)
 {
@@ -73,85 +63,94 @@ copy_short(uint8_t *to, const uint8_t *from, uint32_t n)
 		to[at] = from[at];
 }
 
-INLINE uint8_t *
-text_of(const struct lanes *c, const struct lane *l)
+INLINE uint32_t
+number_of(const struct lanes *c, const struct peel_aead_cell *cell)
 {
-	return c->burst.cell[l->cell].text + (size_t)(l->block - 1) * BLOCK_LEN;
+	return (uint32_t)(cell - c->burst.cell);
+}
+
+INLINE uint8_t *
+text_of(const struct lane *l)
+{
+	return l->cell->text + (size_t)(l->block - 1) * BLOCK_LEN;
 }
 
 /* The next block. Sealing, one that is not whole is XORed in a slot. */
-INLINE void
-take(struct lanes *c, struct cursor *at, struct lane *l, uint8_t *slot, bool open)
+INLINE uint8_t *
+take(struct cursor *at, struct lane *l, uint8_t *slot, bool open)
 {
-	const struct peel_aead_cell *cell = &c->burst.cell[at->cell];
-	uint32_t done = (at->block - 1) * BLOCK_LEN;
+	const struct peel_aead_cell *cell = at->cell;
+	uint32_t left = cell->len - (at->block - 1) * BLOCK_LEN;
 
-	l->key = cell->key->b;
-	l->input[0] = at->block;
-	memcpy(&l->input[1], cell->nonce, PEEL_AEAD_NONCE_LEN);
-	l->cell = at->cell;
-	l->block = at->block;
-	l->to = slot;
-	l->len = 0;
-	if (at->block > 0)
-		l->len = cell->len - done < BLOCK_LEN ? cell->len - done : BLOCK_LEN;
-	if (!open) {
-		if (l->len == BLOCK_LEN) {
-			l->to = text_of(c, l);
-		} else {
-			memset(slot, 0, BLOCK_LEN);
-			if (l->len != 0)
-				copy_short(slot, text_of(c, l), l->len);
-		}
-	}
+	*l = (struct lane){cell, at->block, left < BLOCK_LEN ? left : BLOCK_LEN};
+	if (at->block == 0)
+		l->len = 0;
 	if (++at->block == cell->blocks) {
 		at->cell++;
 		at->block = 0;
 	}
+	if (open)
+		return slot;
+	if (l->len == BLOCK_LEN)
+		return text_of(l);
+	memset(slot, 0, BLOCK_LEN);
+	if (l->len != 0)
+		copy_short(slot, text_of(l), l->len);
+	return slot;
 }
 
-/* The blocks of a batch are ciphertext now: they are hashed next. */
+/* Behind @p at are eight whole blocks of one cell. */
+INLINE bool
+same_cell(const struct cursor *at)
+{
+	return at->block != 0 && at->block + LANES <= at->cell->len / BLOCK_LEN + 1;
+}
+
+/* So many bytes from block @p block on are ciphertext now. */
 INLINE void
-sealed(struct lanes *c, const struct lane lane[LANES], unsigned int n)
+hash_sealed(struct lanes *c, const struct peel_aead_cell *cell, const uint8_t *from, uint32_t len)
+{
+	if (len >= POLY64_BLOCK)
+		hashing_add(c, number_of(c, cell), from, len / POLY64_BLOCK);
+	if (from + len == cell->text + cell->len)
+		hashing_add_tail(c, number_of(c, cell));
+}
+
+INLINE void
+sealed(struct lanes *c, const struct lane lane[LANES], uint8_t *const to[LANES], unsigned int n)
 {
 	for (unsigned int i = 0; i < n;) {
-		const struct lane *l = &lane[i++];
-		const struct peel_aead_cell *cell = &c->burst.cell[l->cell];
+		const struct lane *l = &lane[i];
 		uint32_t len = 0;
-		uint8_t *from;
+		uint8_t *from = l->cell->text;
 
 		if (l->block == 0) {
-			hashing_add_cell(c, l->cell, l->to);
-			if (cell->len == 0)
-				hashing_add_tail(c, l->cell);
+			hashing_add_cell(c, number_of(c, l->cell), to[i++]);
+			if (l->cell->len == 0)
+				hashing_add_tail(c, number_of(c, l->cell));
 			continue;
 		}
-		from = text_of(c, l);
-		for (unsigned int k = i - 1; k < n && lane[k].cell == l->cell; i = ++k) {
-			if (lane[k].len < BLOCK_LEN)
-				copy_short(from + len, lane[k].to, lane[k].len);
-			len += lane[k].len;
+		from = text_of(l);
+		for (; i < n && lane[i].cell == l->cell; i++) {
+			if (lane[i].len < BLOCK_LEN)
+				copy_short(from + len, to[i], lane[i].len);
+			len += lane[i].len;
 		}
-		if (len >= POLY64_BLOCK)
-			hashing_add(c, l->cell, from, len / POLY64_BLOCK);
-		if (from + len == cell->text + cell->len)
-			hashing_add_tail(c, l->cell);
+		hash_sealed(c, l->cell, from, len);
 	}
 }
 
 /* Some keys are known: a ciphertext can be hashed as a whole. */
 INLINE void
-keys_known(struct lanes *c, const struct lane lane[LANES], unsigned int n)
+keys_known(struct lanes *c, const struct lane lane[LANES], uint8_t *const to[LANES], unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		const struct peel_aead_cell *cell = &c->burst.cell[lane[i].cell];
+		const struct peel_aead_cell *cell = lane[i].cell;
 
 		if (lane[i].block != 0)
 			continue;
-		hashing_add_cell(c, lane[i].cell, lane[i].to);
-		if (cell->len >= POLY64_BLOCK)
-			hashing_add(c, lane[i].cell, cell->text, cell->len / POLY64_BLOCK);
-		hashing_add_tail(c, lane[i].cell);
+		hashing_add_cell(c, number_of(c, cell), to[i]);
+		hash_sealed(c, cell, cell->text, cell->len);
 	}
 }
 
@@ -168,33 +167,68 @@ xor_text(const struct lanes *c, const struct peel_aead_cell *cell)
 		cell->text[at] ^= stream[at];
 }
 
+/* Eight blocks; by what there is to hash. */
 INLINE void
-crypt(struct lanes *c, bool open, batch_fn plain, batch_fn hash)
+compute(struct lanes *c, uint8_t *const to[LANES], const batch_fn kind[3])
 {
-	struct cursor at = {0, 0};
 	struct hashing *h = &c->hashing;
+	bool busy[2] = {hashing_busy(h, 0), hashing_busy(h, 1)};
 
-	hashing_begin(h);
+	if (busy[0] && busy[1]) {
+		kind[BATCH_BOTH](c->start, to, h, 0);
+		hashing_stepped(h, 0, BATCH_STEPS);
+		hashing_stepped(h, 1, BATCH_STEPS);
+	} else if (busy[0] || busy[1]) {
+		kind[BATCH_ONE](c->start, to, h, busy[1]);
+		hashing_stepped(h, busy[1], 2 * BATCH_STEPS);
+	} else {
+		kind[BATCH_NONE](c->start, to, h, 0);
+	}
+}
+
+INLINE void
+crypt(struct lanes *c, bool open, const batch_fn kind[3])
+{
+	struct cursor at = {c->burst.cell, 0};
+	uint8_t *to[LANES];
+
+	hashing_begin(&c->hashing);
+	batch_constants(c->start);
 	for (uint32_t row = 0; row < c->burst.blocks; row += LANES) {
 		unsigned int n = c->burst.blocks - row < LANES ? c->burst.blocks - row : LANES;
 		/* Opening, the keystream waits until everything is hashed. */
 		uint8_t(*slot)[BLOCK_LEN] = open ? &c->slot[row] : c->slot;
 		struct lane lane[LANES];
 
+		if (same_cell(&at)) {
+			const struct peel_aead_cell *cell = at.cell;
+			uint8_t *text = cell->text + (size_t)(at.block - 1) * BLOCK_LEN;
+
+			batch_start_same(c->start, cell, at.block);
+			for (unsigned int i = 0; i < LANES; i++)
+				to[i] = open ? slot[i] : text + (size_t)i * BLOCK_LEN;
+			at.block += LANES;
+			if (at.block == cell->blocks)
+				at = (struct cursor){cell + 1, 0};
+			compute(c, to, kind);
+			if (!open)
+				hash_sealed(c, cell, text, LANES * BLOCK_LEN);
+			continue;
+		}
 		for (unsigned int i = 0; i < n; i++)
-			take(c, &at, &lane[i], slot[i], open);
+			to[i] = take(&at, &lane[i], slot[i], open);
 		for (unsigned int i = n; i < LANES; i++) {
 			lane[i] = lane[0];
-			lane[i].to = slot[i];
+			to[i] = slot[i];
 		}
-		(hashing_busy(h, 0) || hashing_busy(h, 1) ? hash : plain)(lane, c->start, h->chain);
-		hashing_stepped(h);
+		batch_start(c->start, lane);
+		compute(c, to, kind);
 		if (open)
-			keys_known(c, lane, n);
+			keys_known(c, lane, to, n);
 		else
-			sealed(c, lane, n);
+			sealed(c, lane, to, n);
 	}
-	hash_rest(h);
+	hash_rest(&c->hashing);
 	for (unsigned int i = 0; i < c->burst.n; i++) {
 		if (open)
 			xor_text(c, &c->burst.cell[i]);
@@ -205,8 +239,11 @@ crypt(struct lanes *c, bool open, batch_fn plain, batch_fn hash)
 void
 lanes_crypt(struct lanes *c, bool open)
 {
+	static const batch_fn seal_kinds[3] = {seal_alone, seal_hash_one, seal_hash_both};
+	static const batch_fn open_kinds[3] = {open_alone, open_hash_one, open_hash_both};
+
 	if (open)
-		crypt(c, true, open_batch, open_batch_hash);
+		crypt(c, true, open_kinds);
 	else
-		crypt(c, false, seal_batch, seal_batch_hash);
+		crypt(c, false, seal_kinds);
 }

@@ -19,7 +19,7 @@ hashing_begin(struct hashing *h)
 	h->idle = (struct poly64_segment){zeros, BATCH_STEPS, &h->nobody, &h->idle};
 	h->n_segments = 0;
 	for (unsigned int i = 0; i < 2; i++) {
-		poly64_enter(&h->chain[i], &h->idle);
+		poly64_enter(&h->chain[i], &h->factor[i], &h->idle);
 		h->load[i] = 0;
 	}
 }
@@ -42,7 +42,7 @@ hashing_add(struct lanes *c, uint32_t cell, const uint8_t *at, uint64_t blocks)
 	if (hashing_busy(h, i))
 		h->last[i]->next = s;
 	else
-		poly64_enter(&h->chain[i], s);
+		poly64_enter(&h->chain[i], &h->factor[i], s);
 	h->last[i] = s;
 	h->load[i] += blocks;
 }
@@ -81,12 +81,11 @@ hashing_add_tail(struct lanes *c, uint32_t cell)
 	hashing_add(c, cell, tail, 2);
 }
 
-/* A batch is done, in which both chains took their steps. */
+/* A batch is done: chain @p i took so many steps. */
 BATCH_INLINE void
-hashing_stepped(struct hashing *h)
+hashing_stepped(struct hashing *h, unsigned int i, uint64_t steps)
 {
-	for (unsigned int i = 0; i < 2; i++)
-		h->load[i] = h->load[i] > BATCH_STEPS ? h->load[i] - BATCH_STEPS : 0;
+	h->load[i] = h->load[i] > steps ? h->load[i] - steps : 0;
 }
 
 /* Everything that is left. */
@@ -94,13 +93,14 @@ BATCH_INLINE void
 hashing_finish(struct hashing *h)
 {
 	struct poly64_chain p = h->chain[0], q = h->chain[1];
+	struct poly64_factor pr = h->factor[0], qr = h->factor[1];
 
 	while (p.segment != &h->idle && q.segment != &h->idle) {
-		poly64_step(&p);
-		poly64_step(&q);
+		poly64_step(&p, &pr);
+		poly64_step(&q, &qr);
 	}
 	while (p.segment != &h->idle)
-		poly64_step(&p);
+		poly64_step(&p, &pr);
 	while (q.segment != &h->idle)
-		poly64_step(&q);
+		poly64_step(&q, &qr);
 }

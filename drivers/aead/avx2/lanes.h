@@ -21,6 +21,7 @@
  * to do when the cell began. A chain whose list is empty hashes zeros for nobody. */
 struct hashing {
 	struct poly64_chain chain[2];
+	struct poly64_factor factor[2];
 	/* the last segment of each list, and blocks still to do */
 	struct poly64_segment *last[2];
 	uint64_t load[2];
@@ -36,8 +37,8 @@ struct lanes {
 	 * wiped. There are no others, but for what a compiler leaves in registers and on the
 	 * stack. */
 	uint8_t slot[BLOCKS_ROOM][BLOCK_LEN] __attribute__((aligned(64)));
-	/* ChaCha20 of eight blocks, by word and lane: the start but for the constants */
-	uint32_t start[12][LANES];
+	/* ChaCha20 of eight blocks, by word and lane: how it starts */
+	uint32_t start[16][LANES] __attribute__((aligned(32)));
 	struct poly64_mac mac[PEEL_AEAD_BURST];
 	struct hashing hashing;
 	struct peel_aead_cells burst;

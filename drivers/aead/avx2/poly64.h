@@ -44,10 +44,15 @@ struct poly64_segment {
 
 /* What is being hashed. */
 struct poly64_chain {
-	uint64_t h0, h1, h2, r0, r1, s1;
+	uint64_t h0, h1, h2;
 	const uint8_t *at;
 	uint64_t left;
 	const struct poly64_segment *segment;
+};
+
+/* Its key. On its own, so that a compiler keeps the chain in registers, and this in memory. */
+struct poly64_factor {
+	uint64_t r0, r1, s1;
 };
 
 POLY64_INLINE uint64_t
@@ -74,19 +79,14 @@ poly64_key(struct poly64_mac *m, const uint8_t *key)
 
 /** Take up a segment. */
 POLY64_INLINE void
-poly64_enter(struct poly64_chain *c, const struct poly64_segment *s)
+poly64_enter(struct poly64_chain *c, struct poly64_factor *r, const struct poly64_segment *s)
 {
 	const struct poly64_mac *m = s->mac;
 
-	c->segment = s;
-	c->at = s->at;
-	c->left = s->blocks;
-	c->h0 = m->h[0];
-	c->h1 = m->h[1];
-	c->h2 = m->h[2];
-	c->r0 = m->r[0];
-	c->r1 = m->r[1];
-	c->s1 = m->r[1] + (m->r[1] >> 2);
+	*c = (struct poly64_chain){m->h[0], m->h[1], m->h[2], s->at, s->blocks, s};
+	r->r0 = m->r[0];
+	r->r1 = m->r[1];
+	r->s1 = m->r[1] + (m->r[1] >> 2);
 }
 
 /** Put the hash so far back to its cell. */
@@ -103,50 +103,48 @@ poly64_leave(const struct poly64_chain *c)
 /** One block: h = (h + block + 2^128) * r. In assembly, as compilers keep sums of 128 bits in
  * memory when registers are few. */
 POLY64_INLINE void
-poly64_step(struct poly64_chain *c)
+poly64_step(struct poly64_chain *c, struct poly64_factor *r)
 {
-	uint64_t d0, d1, t0, t1, t2;
+	uint64_t h0 = c->h0, h1 = c->h1, d0, d1, t0, t1, t2;
 
 	__asm__("add (%[at]), %[h0]\n\t"
 		"adc 8(%[at]), %[h1]\n\t"
-		"mov %[r0], %%rdx\n\t"
+		"mov %[h0], %%rdx\n\t"
 		"adc $1, %[h2]\n\t"
-		"mulx %[h0], %[d0], %[t0]\n\t" /* t0 d0 = h0 * r0 */
-		"mulx %[h1], %[d1], %[t1]\n\t" /* t1 d1 = h1 * r0 */
-		"mov %[r1], %%rdx\n\t"
-		"mulx %[h0], %[h0], %[t2]\n\t" /* + h0 * r1 */
-		"mov %[s1], %%rdx\n\t"
+		"mulx %[r0], %[d0], %[t0]\n\t" /* t0 d0 = h0 * r0 */
+		"mulx %[r1], %[d1], %[t1]\n\t" /* t1 d1 = h0 * r1 */
+		"mov %[h1], %%rdx\n\t"
+		"mulx %[r0], %[h0], %[t2]\n\t" /* + h1 * r0 */
+		"mulx %[s1], %[h1], %%rdx\n\t" /* t0 d0 += h1 * s1 */
 		"add %[h0], %[d1]\n\t"
 		"adc %[t2], %[t1]\n\t"
-		"mulx %[h1], %[h0], %[h1]\n\t" /* t0 d0 += h1 * s1 */
-		"imul %[h2], %%rdx\n\t"
+		"add %[h1], %[d0]\n\t"
+		"adc %%rdx, %[t0]\n\t"
+		"mov %[h2], %%rdx\n\t"
+		"imul %[s1], %%rdx\n\t"
 		"imul %[r0], %[h2]\n\t"
-		"add %[h0], %[d0]\n\t"
-		"adc %[h1], %[t0]\n\t"
 		"add %%rdx, %[d1]\n\t" /* t1 d1 += h2 * s1 */
 		"adc $0, %[t1]\n\t"
 		"add %[t0], %[d1]\n\t"
 		"adc %[t1], %[h2]\n\t" /* h2 d1 d0: the product */
-		"mov %[h2], %%rdx\n\t"
 		"mov %[h2], %[t0]\n\t"
-		"and $-4, %%rdx\n\t" /* what is above 130 bits comes back five times */
-		"shr $2, %[t0]\n\t"
+		"shr $2, %[t0]\n\t" /* what is above 130 bits comes back five times */
 		"and $3, %k[h2]\n\t"
-		"add %%rdx, %[t0]\n\t"
-		"mov %[d0], %[h0]\n\t"
-		"mov %[d1], %[h1]\n\t"
-		"add %[t0], %[h0]\n\t"
-		"adc $0, %[h1]\n\t"
+		"lea (%[t0],%[t0],4), %[t0]\n\t"
+		"add %[t0], %[d0]\n\t"
+		"adc $0, %[d1]\n\t"
 		"adc $0, %[h2]"
-		: [h0] "+&r"(c->h0), [h1] "+&r"(c->h1), [h2] "+&r"(c->h2), [d0] "=&r"(d0),
-		[d1] "=&r"(d1), [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2)
-		: [at] "r"(c->at), [r0] "m"(c->r0), [r1] "m"(c->r1), [s1] "m"(c->s1),
+		: [h0] "+&r"(h0), [h1] "+&r"(h1), [h2] "+&r"(c->h2), [d0] "=&r"(d0), [d1] "=&r"(d1),
+		[t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2)
+		: [at] "r"(c->at), [r0] "m"(r->r0), [r1] "m"(r->r1), [s1] "m"(r->s1),
 		"m"(*(const uint8_t(*)[POLY64_BLOCK])c->at)
 		: "rdx", "cc");
+	c->h0 = d0;
+	c->h1 = d1;
 	c->at += POLY64_BLOCK;
 	if (__builtin_expect(--c->left == 0, 0)) {
 		poly64_leave(c);
-		poly64_enter(c, c->segment->next);
+		poly64_enter(c, r, c->segment->next);
 	}
 }
 

@@ -59,6 +59,7 @@ static void
 hash_both(struct two *t)
 {
 	struct poly64_chain chain[2];
+	struct poly64_factor factor[2];
 
 	t->idle = (struct poly64_segment){t->text[0], 1, &t->nobody, &t->idle};
 	memset(&t->nobody, 0, sizeof(t->nobody));
@@ -67,13 +68,13 @@ hash_both(struct two *t)
 
 		while (s->blocks == 0)
 			s = s->next;
-		poly64_enter(&chain[i], s);
+		poly64_enter(&chain[i], &factor[i], s);
 	}
 	while (chain[0].segment != &t->idle || chain[1].segment != &t->idle) {
 		for (unsigned int i = 0; i < 2; i++) {
 			if (chain[i].segment == &t->idle)
 				continue;
-			poly64_step(&chain[i]);
+			poly64_step(&chain[i], &factor[i]);
 			/* what the header promises */
 			assert_true(chain[i].h2 <= 4);
 			assert_true(chain[i].h2 < 4 || chain[i].h1 == 0);
