@@ -78,7 +78,7 @@ static void
 fill_info(const struct peel_origin_circuits *t, const struct origin_circuit *tn,
 	struct peel_origin_info *out)
 {
-	uint64_t now = origin_now(t);
+	uint64_t now = origin_now(t), end_ms = tn->begun_ms + origin_life_ms(t, tn);
 
 	*out = (struct peel_origin_info){
 		.type = (enum peel_origin_type)tn->type,
@@ -87,6 +87,7 @@ fill_info(const struct peel_origin_circuits *t, const struct origin_circuit *tn,
 		.hops = tn->n_hops,
 		.cid = tn->cid,
 		.age_ms = now - tn->begun_ms,
+		.left_ms = end_ms > now ? end_ms - now : 0,
 		.idle_ms = now - tn->active_ms,
 		.rtt_ms = tn->rtt_ms,
 		.e2e = has_e2e(t, tn),

@@ -33,8 +33,8 @@ note_activity(const struct peel_origin_circuits *t, struct origin_circuit *tn, u
 	tn->active_ms = now; /* the tick's time: a later one would make the silence negative */
 }
 
-static uint64_t
-life_ms(const struct peel_origin_circuits *t, const struct origin_circuit *tn)
+uint64_t
+origin_life_ms(const struct peel_origin_circuits *t, const struct origin_circuit *tn)
 {
 	const struct peel_origin_settings *s = &t->conf.settings;
 
@@ -86,7 +86,7 @@ note_traffic(const struct peel_origin_circuits *t, struct origin_circuit *tn, ui
 static bool
 near_end(const struct peel_origin_circuits *t, const struct origin_circuit *tn, uint64_t age_ms)
 {
-	uint64_t life = life_ms(t, tn), max = t->conf.settings.max_traffic;
+	uint64_t life = origin_life_ms(t, tn), max = t->conf.settings.max_traffic;
 	uint64_t margin = life / 10 < REPLACE_MS ? life / 10 : REPLACE_MS;
 
 	return age_ms + margin >= life || traffic(t, tn) >= replace_at(max) ||
@@ -106,7 +106,7 @@ check_limits(struct peel_origin_circuits *t, struct origin_circuit *tn, uint64_t
 			return;
 		}
 	}
-	if (age_ms > life_ms(t, tn)) {
+	if (age_ms > origin_life_ms(t, tn)) {
 		origin_close(t, tn, PEEL_ORIGIN_END_AGE, 0);
 		return;
 	}

@@ -231,6 +231,11 @@ struct peel_direction *origin_e2e_inward(
 int origin_seal(
 	struct peel_origin_circuits *t, struct origin_circuit *tn, const uint8_t *msg, size_t len);
 
+/* origin_expire.c */
+
+/* How old it may become. */
+uint64_t origin_life_ms(const struct peel_origin_circuits *t, const struct origin_circuit *tn);
+
 /* origin_destroy.c */
 
 int origin_destroy(struct peel_origin_circuits *t, const struct peel_addr *from,

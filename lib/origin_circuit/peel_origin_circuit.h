@@ -227,6 +227,7 @@ struct peel_origin_info {
 	struct peel_origin_hop hop[PEEL_HOPS_MAX];
 	uint32_t cid;
 	uint64_t age_ms, idle_ms; /* since it was begun; since something last came through it */
+	uint64_t left_ms;	  /* until it is too old (max_time, max_time_ip) */
 	uint64_t bytes_up, bytes_down, cells_up, cells_down;
 	uint32_t rtt_ms;     /* of the last ping, 0: none yet */
 	uint16_t exit_flags; /* of the last hop as far as known */

@@ -115,27 +115,30 @@ is_ours(const struct peel_swarms *s, const uint8_t *seeder_pk)
 	return false;
 }
 
-void
+bool
 known_add(struct swarm *w, const struct peel_introduction *p)
 {
 	if (!peel_addr_usable(&p->address) || !peel_pk_valid(p->pk) ||
 		!peel_pk_valid(p->seeder_pk) || is_ours(w->all, p->seeder_pk.p))
-		return;
+		return false;
 	struct known *k = known_get(w, &p->address, p->seeder_pk.p);
 
-	if (k == NULL) {
+	bool is_new = k == NULL;
+
+	if (is_new) {
 		if (n_alike(w, &p->address, same_sender) >= OF_SENDER_MAX ||
 			n_alike(w, &p->address, same_network) >= OF_NETWORK_MAX)
-			return;
+			return false;
 		k = find_room(w, &p->address);
 		if (k == NULL)
-			return;
+			return false;
 		*k = (struct known){.used = true, .addr = p->address};
 		memcpy(k->seeder_pk, p->seeder_pk.p, PEEL_PK_LEN);
 	}
 	memcpy(k->pk, p->pk.p, PEEL_PK_LEN);
 	k->source = p->source;
 	k->seen_ms = swarm_now(w->all);
+	return is_new;
 }
 
 void
@@ -197,19 +200,20 @@ draw(struct swarm *w, struct known **list, size_t n)
 	return found;
 }
 
-struct known *
-known_next(struct swarm *w, uint64_t *due_ms)
+/* Those that may be tried now, without @p end unless that is NULL, and of them the ones that failed
+ * least or just any. @return how many */
+static size_t
+eligible(struct swarm *w, const uint8_t *end, bool any, uint64_t *due_ms, struct known **list)
 {
-	bool any = peel_random_below(w->all->env, ANY_ORDER) == 0;
 	uint64_t now = swarm_now(w->all);
-	struct known *list[KNOWN_MAX];
 	uint32_t least = UINT32_MAX;
 	size_t n = 0;
 
 	for (size_t i = 0; i < KNOWN_MAX; i++) {
 		struct known *k = &w->known[i];
 
-		if (!k->used || known_is_connected(w, k->seeder_pk))
+		if (!k->used || known_is_connected(w, k->seeder_pk) ||
+			(end != NULL && memcmp(k->pk, end, PEEL_PK_LEN) == 0))
 			continue;
 		if (k->retry_ms > now) {
 			if (k->retry_ms < *due_ms)
@@ -223,10 +227,36 @@ known_next(struct swarm *w, uint64_t *due_ms)
 		if (any || k->failures == least)
 			list[n++] = k;
 	}
+	return n;
+}
+
+struct known *
+known_next(struct swarm *w, const uint8_t end[PEEL_PK_LEN], uint64_t *due_ms)
+{
+	bool any = peel_random_below(w->all->env, ANY_ORDER) == 0;
+	struct known *list[KNOWN_MAX];
+	size_t n = eligible(w, end, any, due_ms, list);
+
+	if (n == 0)
+		n = eligible(w, NULL, any, due_ms, list);
 	return n > 0 ? draw(w, list, n) : NULL;
 }
 
 /* ---- counting -------------------------------------------------------------------------------- */
+
+size_t
+known_keys(const struct swarm *w, uint8_t out[PEEL_ORIGIN_AVOID_MAX][PEEL_PK_LEN])
+{
+	size_t n = 0, k;
+
+	for (size_t i = 0; i < KNOWN_MAX && n < PEEL_ORIGIN_AVOID_MAX; i++) {
+		for (k = 0; k < n && memcmp(out[k], w->known[i].pk, PEEL_PK_LEN) != 0; k++)
+			;
+		if (w->known[i].used && k == n)
+			memcpy(out[n++], w->known[i].pk, PEEL_PK_LEN);
+	}
+	return n;
+}
 
 uint32_t
 known_count(const struct swarm *w)

@@ -8,6 +8,7 @@
 #define POINT_FAILED_MS 120000 /* an old registration there is forgotten by then, too */
 /* create-e2e that one introduction point may bring: each costs a circuit */
 #define ASKED_BURST 10
+#define SPREAD 4 /* the last quarter of a circuit's life is when it is replaced */
 
 /* ---- who shall not be one -------------------------------------------------------------------- */
 
@@ -20,8 +21,8 @@ point_failed(struct peel_swarms *s, const uint8_t *pk)
 	f->until_ms = swarm_now(s) + POINT_FAILED_MS;
 }
 
-static size_t
-add_points(const struct swarm *w, size_t n, uint8_t out[PEEL_ORIGIN_AVOID_MAX][PEEL_PK_LEN])
+size_t
+points_add(const struct swarm *w, size_t n, uint8_t out[PEEL_ORIGIN_AVOID_MAX][PEEL_PK_LEN])
 {
 	const struct tie *t;
 
@@ -39,7 +40,7 @@ points_to_avoid(const struct swarm *w, bool others, uint8_t out[PEEL_ORIGIN_AVOI
 	const struct peel_swarms *s = w->all;
 	uint64_t now = swarm_now(s);
 	const struct swarm *other;
-	size_t n = add_points(w, 0, out);
+	size_t n = points_add(w, 0, out);
 
 	for (size_t i = 0; others && i < FAILED_POINTS_MAX && n < PEEL_ORIGIN_AVOID_MAX; i++) {
 		if (s->failed[i].until_ms > now)
@@ -49,7 +50,7 @@ points_to_avoid(const struct swarm *w, bool others, uint8_t out[PEEL_ORIGIN_AVOI
 		return n;
 	LIST_FOREACH (other, &s->swarms, of_all) {
 		if (other != w)
-			n = add_points(other, n, out);
+			n = points_add(other, n, out);
 	}
 	return n;
 }
@@ -78,15 +79,31 @@ learn_point(struct tie *t)
 		memset(t->point_pk, 0, sizeof(t->point_pk));
 }
 
+static bool
+is_retiring(const struct tie *t)
+{
+	return t->stage == STAGE_UP && t->retire_ms <= swarm_now(t->swarm->all);
+}
+
+/* Those that can stay. */
+static unsigned int
+count(const struct swarm *w)
+{
+	unsigned int n = 0;
+	const struct tie *t;
+
+	LIST_FOREACH (t, &w->ties, of_swarm)
+		n += t->kind == TIE_INTRODUCTION && t->stage != STAGE_OVER && !is_retiring(t);
+	return n;
+}
+
 void
 introductions_keep(struct swarm *w)
 {
 	struct peel_swarms *s = w->all;
-	unsigned int n = 0;
+	unsigned int n = count(w);
 	struct tie *t;
 
-	LIST_FOREACH (t, &w->ties, of_swarm)
-		n += t->kind == TIE_INTRODUCTION && t->stage != STAGE_OVER;
 	for (; n < INTRODUCTIONS && swarm_now(s) >= w->introduce.retry_ms; n++) {
 		t = tie_new(w, TIE_INTRODUCTION, STAGE_BUILDING);
 		if (t == NULL || build(t) != 0) {
@@ -119,6 +136,38 @@ introduction_ready(struct tie *t)
 		t->due_ms = 0;
 }
 
+/* Their ends are spread, so that a seeder is never without any, nor all its circuits begin at one
+ * moment. */
+static void
+plan_end(struct tie *t)
+{
+	struct peel_swarms *s = t->swarm->all;
+	struct peel_origin_info info;
+
+	t->retire_ms = UINT64_MAX;
+	if (peel_origin_info(s->origin, t->circuit, &info) != 0)
+		return;
+	uint64_t spread = info.left_ms / SPREAD < UINT32_MAX ? info.left_ms / SPREAD : UINT32_MAX;
+
+	t->retire_ms = swarm_now(s) + info.left_ms - spread / 4 -
+		       peel_random_below(s->env, (uint32_t)spread + 1);
+}
+
+/* The replacement is there. */
+static void
+end_retiring(struct swarm *w)
+{
+	struct tie *t;
+
+	LIST_FOREACH (t, &w->ties, of_swarm) {
+		if (t->kind == TIE_INTRODUCTION && is_retiring(t)) {
+			point_failed(w->all, t->point_pk); /* not again so soon */
+			tie_end(t);
+			return;
+		}
+	}
+}
+
 int
 introduction_established(struct tie *t, const uint8_t *body, size_t len)
 {
@@ -133,13 +182,16 @@ introduction_established(struct tie *t, const uint8_t *body, size_t len)
 	t->swarm->introduce = (struct backoff){0};
 	peel_stats_add(s->conf.stats, PEEL_SWARM_INTRODUCTIONS, 1);
 	tie_up(t);
+	plan_end(t);
+	end_retiring(t->swarm);
 	return 0;
 }
 
 void
 introduction_lost(struct tie *t)
 {
-	if (t->stage == STAGE_WAITING)
+	/* If it was established, the node may remember it for some time, and refuse it again. */
+	if (t->stage == STAGE_WAITING || t->stage == STAGE_UP)
 		point_failed(t->swarm->all, t->point_pk);
 	swarm_back_off(t->swarm->all, &t->swarm->introduce);
 }

@@ -13,8 +13,9 @@
 #define ASKED_BURST 10
 #define ALL_PER_SECOND 10
 #define ALL_BURST 40
-#define PATIENCE_MS 5000 /* a downloader that is there is linked by then; others may make room */
-#define LINK_MS 30000	 /* the rendezvous point forgets the cookie after 20 s */
+#define FIRST_TRY_MS 4000 /* then another node is asked; the rest of REQUEST_MS is for that */
+#define PATIENCE_MS 5000  /* a downloader that is there is linked by then; others may make room */
+#define LINK_MS 30000	  /* the rendezvous point forgets the cookie after 20 s */
 
 /* ---- who may ask ----------------------------------------------------------------------------- */
 
@@ -109,10 +110,24 @@ refuse(struct swarm *w)
 /* ---- step by step ---------------------------------------------------------------------------- */
 
 static int
-begin(struct tie *introduction, const struct peel_addr *from, const struct peel_msg_create_e2e *m)
+build(struct tie *t)
 {
 	uint8_t avoid[PEEL_ORIGIN_AVOID_MAX][PEEL_PK_LEN];
 	struct peel_origin_spec spec = {.avoid = (const uint8_t(*)[PEEL_PK_LEN])avoid};
+
+	spec.n_avoid = points_to_avoid(t->swarm, true, avoid);
+	int ret = tie_build(t, &spec);
+
+	if (ret == -EAGAIN) {
+		spec.n_avoid = 0;
+		ret = tie_build(t, &spec);
+	}
+	return ret;
+}
+
+static int
+begin(struct tie *introduction, const struct peel_addr *from, const struct peel_msg_create_e2e *m)
+{
 	struct swarm *w = introduction->swarm;
 	struct tie *t = tie_new(w, TIE_SEEDER, STAGE_BUILDING);
 
@@ -120,18 +135,16 @@ begin(struct tie *introduction, const struct peel_addr *from, const struct peel_
 		return -ENOMEM;
 	t->via = introduction->circuit;
 	t->from = *from;
-	t->due_ms = swarm_now(w->all) + REQUEST_MS; /* nobody waits longer */
+	t->end_ms = t->since_ms + REQUEST_MS;
+	t->due_ms = t->since_ms + FIRST_TRY_MS;
 	t->identifier = m->identifier;
 	memcpy(t->x, m->x.p, sizeof(t->x));
-	spec.n_avoid = points_to_avoid(w, true, avoid);
-	int ret = tie_build(t, &spec);
+	int ret = build(t);
 
-	if (ret == -EAGAIN) {
-		spec.n_avoid = 0;
-		ret = tie_build(t, &spec);
-	}
 	if (ret != 0)
 		tie_free(t);
+	else
+		swarm_due(w->all, t->due_ms);
 	return ret;
 }
 
@@ -257,9 +270,18 @@ setup_established(struct tie *t, const uint8_t *body, size_t len)
 	return 0;
 }
 
-void
+bool
 setup_lost(struct tie *t)
 {
+	struct peel_swarms *s = t->swarm->all;
+	bool again = t->stage < STAGE_ANSWERED && t->due_ms < t->end_ms &&
+		     swarm_now(s) < t->end_ms && tie_of_circuit(s, t->via) != NULL;
+
 	if (t->stage == STAGE_WAITING)
-		point_failed(t->swarm->all, t->point_pk);
+		point_failed(s, t->point_pk);
+	if (!again)
+		return false;
+	t->due_ms = t->end_ms;
+	tie_close(t);
+	return build(t) == 0;
 }

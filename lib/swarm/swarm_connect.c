@@ -62,14 +62,24 @@ connect_tick(struct swarm *w)
 	uint32_t limit = w->all->conf.settings.connection_limit;
 	struct tie *questions = questions_of(w);
 	uint64_t due_ms = UINT64_MAX;
+	uint8_t end[PEEL_PK_LEN];
 
-	if (questions == NULL || questions->stage != STAGE_UP)
+	if (questions == NULL || questions->stage != STAGE_UP ||
+		peel_origin_end_key(w->all->origin, questions->circuit, end) != 0)
 		return;
 	while (w->n_finding < AT_A_TIME && w->n_finding + w->n_found < limit) {
-		struct known *k = known_next(w, &due_ms);
+		struct known *k = known_next(w, end, &due_ms);
 
 		if (k == NULL)
 			break;
+		if (memcmp(k->pk, end, PEEL_PK_LEN) != 0) {
+			w->cornered = false;
+		} else if (!w->cornered) {
+			/* Ask from elsewhere, unless there is no elsewhere. */
+			w->cornered = true;
+			questions_replace(w);
+			return;
+		}
 		if (begin(w, questions, k) != 0) {
 			known_failed(w, k);
 			break;

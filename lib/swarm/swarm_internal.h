@@ -73,9 +73,11 @@ struct tie {
 	uint16_t identifier;	/* of the request that waits for an answer */
 	uint64_t since_ms, due_ms;
 	/* INTRODUCTION */
+	uint64_t retire_ms; /* when a replacement is wanted, before it is too old */
 	struct peel_bucket asked;
 	uint8_t point_pk[PEEL_PK_LEN]; /* also the rendezvous point of SEEDER */
 	/* SEEDER */
+	uint64_t end_ms;       /* nobody waits for the answer any more */
 	struct peel_addr from; /* where created-e2e goes */
 	uint16_t cookie_identifier;
 	uint8_t x[PEEL_X_LEN], cookie[PEEL_COOKIE_LEN];
@@ -122,6 +124,7 @@ struct swarm {
 	struct backoff ask; /* for a circuit for questions */
 	unsigned int
 		useless; /* look-ups and requests in a row that led nowhere over this circuit */
+	bool cornered;	 /* this circuit, too, ends at the only introduction point there is */
 	struct known known[KNOWN_MAX];
 	struct question question[1 + ASKED_MAX];
 	uint64_t look_ms;   /* when to look up again */
@@ -180,6 +183,8 @@ int tie_build(struct tie *t, struct peel_origin_spec *spec) PEEL_MUST_USE;
 void tie_set_stage(struct tie *t, enum tie_stage stage);
 /* The other end can be talked to. */
 void tie_up(struct tie *t);
+/* Its circuit, with a destroy; it may get another one. */
+void tie_close(struct tie *t);
 /* Close what it has and let the next tick free it. Says that a peer is gone. */
 void tie_end(struct tie *t);
 /* At once. Only by the tick, and for one that has no circuit yet. */
@@ -198,6 +203,8 @@ void introduction_ready(struct tie *t);
 int introduction_established(struct tie *t, const uint8_t *body, size_t len);
 /* It ended by itself, or its request was not answered. */
 void introduction_lost(struct tie *t);
+/* Add the introduction points of this swarm to @p n keys. @return how many they are now */
+size_t points_add(const struct swarm *w, size_t n, uint8_t out[PEEL_ORIGIN_AVOID_MAX][PEEL_PK_LEN]);
 /* Keys that a circuit of this swarm should not end at. @return how many */
 size_t points_to_avoid(const struct swarm *w, bool used_by_others,
 	uint8_t out[PEEL_ORIGIN_AVOID_MAX][PEEL_PK_LEN]);
@@ -209,17 +216,22 @@ int setup_asked(
 	struct tie *introduction, const struct peel_host *from, const uint8_t *body, size_t len);
 void setup_ready(struct tie *t);
 int setup_established(struct tie *t, const uint8_t *body, size_t len);
-void setup_lost(struct tie *t);
+/* @return whether it is tried once more. */
+bool setup_lost(struct tie *t);
 
 /* ---- known_points.c -------------------------------------------------------------------------- */
 
-void known_add(struct swarm *w, const struct peel_introduction *p);
+/* @return whether it was not known */
+bool known_add(struct swarm *w, const struct peel_introduction *p);
 void known_expire(struct swarm *w);
 struct known *known_get(struct swarm *w, const struct peel_addr *addr, const uint8_t *seeder_pk);
 /* Nothing came from there, or nothing useful. */
 void known_failed(struct swarm *w, struct known *k);
-/* Of all seeders that are not connected, one to ask now. NULL: none. */
-struct known *known_next(struct swarm *w, uint64_t *due_ms);
+/* Of all seeders that are not connected, one to ask now; at @p end only if there is no other. NULL:
+ * none, and *due_ms is lowered to when there is. */
+struct known *known_next(struct swarm *w, const uint8_t end[PEEL_PK_LEN], uint64_t *due_ms);
+/* Their keys, each once. @return how many */
+size_t known_keys(const struct swarm *w, uint8_t out[PEEL_ORIGIN_AVOID_MAX][PEEL_PK_LEN]);
 uint32_t known_count(const struct swarm *w);
 /* Different seeder keys, among those connected to as well. */
 uint32_t known_seeders(const struct swarm *w);
@@ -232,6 +244,8 @@ struct tie *questions_of(struct swarm *w);
 int lookup_answered(struct tie *t, const uint8_t *body, size_t len, bool datagram);
 /* The circuit for questions led nowhere once more. */
 void questions_useless(struct swarm *w);
+/* Close it; the next one ends elsewhere if possible. What was asked over it is forgotten. */
+void questions_replace(struct swarm *w);
 
 /* ---- swarm_connect.c ------------------------------------------------------------------------- */
 

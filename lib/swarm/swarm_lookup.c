@@ -8,7 +8,7 @@
 #define DHT_MS 300000	     /* between two useful answers of the DHT */
 #define DHT_NOBODY_MS 120000 /* the same while no introduction point is known */
 #define USELESS_MAX 3	     /* then another circuit is built, with another end */
-#define USELESS_AGE_MS 30000 /* ... unless it is as young as this */
+#define USELESS_AGE_MS 60000 /* ... unless it is as young as this */
 
 struct tie *
 questions_of(struct swarm *w)
@@ -24,17 +24,37 @@ questions_of(struct swarm *w)
 
 /* ---- the circuit ----------------------------------------------------------------------------- */
 
+/* Not to an introduction point, if there is a choice: it may refuse to send to itself, and when it
+ * is asked, it tells of itself instead of asking the DHT. */
+static int
+build(struct tie *t)
+{
+	uint8_t avoid[PEEL_ORIGIN_AVOID_MAX][PEEL_PK_LEN];
+	struct peel_origin_spec spec = {
+		.avoid = (const uint8_t(*)[PEEL_PK_LEN])avoid,
+		.n_avoid = known_keys(t->swarm, avoid),
+	};
+
+	spec.n_avoid = points_add(t->swarm, spec.n_avoid, avoid);
+	int ret = tie_build(t, &spec);
+
+	if (ret == -EAGAIN) {
+		spec.n_avoid = 0;
+		ret = tie_build(t, &spec);
+	}
+	return ret;
+}
+
 static struct tie *
 keep_circuit(struct swarm *w)
 {
-	struct peel_origin_spec spec = {0};
 	struct tie *t = questions_of(w);
 
 	if (t != NULL)
 		return t;
 	if (swarm_now(w->all) >= w->ask.retry_ms) {
 		t = tie_new(w, TIE_QUESTIONS, STAGE_BUILDING);
-		if (t != NULL && tie_build(t, &spec) == 0)
+		if (t != NULL && build(t) == 0)
 			return t;
 		if (t != NULL)
 			tie_free(t);
@@ -42,6 +62,16 @@ keep_circuit(struct swarm *w)
 	}
 	swarm_due(w->all, w->ask.retry_ms);
 	return NULL;
+}
+
+void
+questions_replace(struct swarm *w)
+{
+	struct tie *t = questions_of(w);
+
+	connect_cut_off(w);
+	if (t != NULL)
+		tie_end(t);
 }
 
 void
@@ -57,8 +87,7 @@ questions_useless(struct swarm *w)
 		w->dht_ms = 0;
 		w->look_ms = 0;
 	}
-	connect_cut_off(w);
-	tie_end(t);
+	questions_replace(w);
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
@@ -214,7 +243,7 @@ lookup_answered(struct tie *t, const uint8_t *body, size_t len, bool datagram)
 {
 	struct swarm *w = t->swarm;
 	struct peel_msg_peers_response m;
-	bool from_dht = false;
+	bool useful = false, from_dht = false;
 
 	if (peel_peers_response_parse(body, len, datagram, &m) != 0)
 		return swarm_refuse(w->all, PEEL_CONTROL_MALFORMED);
@@ -224,13 +253,14 @@ lookup_answered(struct tie *t, const uint8_t *body, size_t len, bool datagram)
 		return swarm_refuse(w->all, PEEL_CONTROL_UNKNOWN);
 	q->used = false;
 	for (size_t i = 0; i < m.n; i++) {
-		known_add(w, &m.peer[i]);
+		useful |= known_add(w, &m.peer[i]);
 		from_dht |= m.peer[i].source == PEEL_SOURCE_DHT;
 	}
 	/* Only the circuit's end speaks for the DHT. */
 	if (q->dht && from_dht)
 		w->dht_ms = swarm_now(w->all);
-	if (q->dht && m.n == 0)
+	/* If that is an introduction point itself, it knows of nobody else. */
+	if (q->dht && !from_dht && !useful)
 		questions_useless(w);
 	w->all->noted = true;
 	return 0;

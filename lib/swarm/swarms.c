@@ -316,7 +316,8 @@ lost(struct tie *t)
 		introduction_lost(t);
 		break;
 	case TIE_SEEDER:
-		setup_lost(t);
+		if (setup_lost(t))
+			return;
 		break;
 	case TIE_DOWNLOADER:
 		connect_lost(t);

@@ -103,6 +103,21 @@ tie_up(struct tie *t)
 }
 
 void
+tie_close(struct tie *t)
+{
+	struct peel_swarms *s = t->swarm->all;
+
+	if (t->circuit == 0)
+		return;
+	if (s->by_path[(uint32_t)t->circuit] == t)
+		s->by_path[(uint32_t)t->circuit] = NULL;
+	if (!t->ended)
+		(void)peel_origin_close(s->origin, t->circuit);
+	t->circuit = 0;
+	t->ready = t->ended = false;
+}
+
+void
 tie_end(struct tie *t)
 {
 	struct peel_swarms *s = t->swarm->all;
@@ -114,15 +129,10 @@ tie_end(struct tie *t)
 	peel_secret_free(t->secret, sizeof(*t->secret));
 	t->secret = NULL;
 	peel_wipe(t->cookie, sizeof(t->cookie));
-	if (t->circuit != 0) {
-		if (s->by_path[(uint32_t)t->circuit] == t)
-			s->by_path[(uint32_t)t->circuit] = NULL;
-		if (!t->ended)
-			(void)peel_origin_close(s->origin, t->circuit);
-	}
 	s->noted = true;
 	if (peer)
 		tell(t, false);
+	tie_close(t);
 }
 
 void

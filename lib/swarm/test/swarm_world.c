@@ -583,6 +583,64 @@ net_data(struct user *u, const struct peer *p, const char *text)
 	assert_int_equal(peel_origin_send(u->origin, p->circuit, msg, (size_t)len), 0);
 }
 
+struct wanted {
+	struct user *u;
+	uint32_t swarm;
+	enum peel_origin_type type;
+	peel_origin_id *out;
+	unsigned int n, found;
+};
+
+static void
+collect(void *arg, peel_origin_id id, const struct peel_origin_info *info)
+{
+	struct wanted *w = arg;
+	bool peer;
+
+	if (info->type != w->type || info->state == PEEL_ORIGIN_CLOSING ||
+		peel_swarm_of_circuit(w->u->swarms, id, &peer) != w->swarm)
+		return;
+	if (w->found < w->n)
+		w->out[w->found] = id;
+	w->found++;
+}
+
+unsigned int
+net_circuits(struct user *u, uint32_t swarm, enum peel_origin_type type, peel_origin_id *out,
+	unsigned int n)
+{
+	struct wanted w = {u, swarm, type, out, n, 0};
+
+	peel_origin_dump(u->origin, collect, &w);
+	return w.found;
+}
+
+peel_origin_id
+net_questions(struct user *u, uint32_t swarm)
+{
+	struct peel_origin_info info;
+	peel_origin_id id = 0;
+
+	for (int i = 0; i < 1000; i++) {
+		if (net_circuits(u, swarm, PEEL_ORIGIN_DATA, &id, 1) == 1 &&
+			peel_origin_info(u->origin, id, &info) == 0 &&
+			info.state == PEEL_ORIGIN_READY)
+			return id;
+		net_run(10);
+	}
+	fail_msg("no circuit for questions");
+	return 0;
+}
+
+struct relay *
+net_end(struct user *u, peel_origin_id id)
+{
+	uint8_t pk[PEEL_PK_LEN];
+
+	assert_int_equal(peel_origin_end_key(u->origin, id, pk), 0);
+	return net_relay_with(pk);
+}
+
 uint64_t
 net_stat(const struct user *u, enum peel_counter c)
 {

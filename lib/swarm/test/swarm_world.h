@@ -101,6 +101,9 @@ struct net {
 	struct published dht[DHT_MAX];
 	unsigned int loss_percent, repeat_percent;
 	uint64_t delay_min_ms, delay_max_ms;
+	/* Looks at each message that reaches the end of a circuit. */
+	void (*at_end)(
+		struct relay *r, const struct peel_route *route, const uint8_t *msg, size_t len);
 	/* Looks at each datagram, and may change it. false: lost. */
 	bool (*tap)(struct flying *p);
 };
@@ -131,6 +134,13 @@ unsigned int net_peers(struct user *u, uint32_t swarm, struct peer **first);
 uint64_t net_wait_peers(struct user *u, uint32_t swarm, unsigned int n, uint64_t ms);
 /* Data to a peer, sealed as a worker would. */
 void net_data(struct user *u, const struct peer *p, const char *text);
+/* The circuits of a swarm of that type, closing ones left out. @return how many there are */
+unsigned int net_circuits(struct user *u, uint32_t swarm, enum peel_origin_type type,
+	peel_origin_id *out, unsigned int n);
+/* The one questions go over, READY. */
+peel_origin_id net_questions(struct user *u, uint32_t swarm);
+/* The relay at the end of a circuit. */
+struct relay *net_end(struct user *u, peel_origin_id id);
 uint64_t net_stat(const struct user *u, enum peel_counter c);
 /* All that a user says agrees with its circuits, paths and sessions. */
 void net_check(struct user *u);
