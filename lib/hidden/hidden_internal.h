@@ -94,10 +94,11 @@ struct peel_hidden {
 	struct promises introductions, rendezvous;
 	struct search search[SEARCHES_MAX];
 	uint32_t n_announced;
-	uint64_t announce_ms;	  /* when those not announced yet are looked at again */
-	struct peel_rate *asked;  /* what datagrams of one address may ask for */
-	struct peel_rate *dht;	  /* what one neighbour may let us do in the DHT */
-	struct peel_bucket peers; /* peers-responses to addresses that may be forged */
+	struct peel_addr announced_here; /* the address of ours that all of these name */
+	uint64_t announce_ms;		 /* when those not announced yet are looked at again */
+	struct peel_rate *asked;	 /* what datagrams of one address may ask for */
+	struct peel_rate *dht;		 /* what one neighbour may let us do in the DHT */
+	struct peel_bucket peers;	 /* peers-responses to addresses that may be forged */
 };
 
 /* Says no, and counts it. */

@@ -26,6 +26,7 @@ announce(struct peel_hidden *h, struct promise *p, const struct peel_addr *here,
 
 	if (h->conf.announce == NULL || !peel_rate_take(h->dht, from, 1))
 		return;
+	h->announced_here = *here;
 	memcpy(introduction.pk, h->conf.identity->pk, PEEL_PK_LEN);
 	memcpy(introduction.seeder_pk, p->key, PEEL_PK_LEN);
 	p->announced =
@@ -49,6 +50,21 @@ introduction_ended(void *arg, struct promise *one)
 	h->conf.withdraw(h->conf.arg, one->published);
 }
 
+/* Values that name an address that is not ours any more are withdrawn, and published anew in turn.
+ */
+static void
+follow_address(struct peel_hidden *h, const struct peel_addr *here)
+{
+	if (h->n_announced == 0 || peel_addr_equal(here, &h->announced_here))
+		return;
+	for (uint32_t i = 0; i < h->introductions.slots.n_high; i++) {
+		struct promise *p = &h->introductions.promise[i];
+
+		if (p->used)
+			introduction_ended(h, p);
+	}
+}
+
 void
 introduction_tick(struct peel_hidden *h)
 {
@@ -56,8 +72,11 @@ introduction_tick(struct peel_hidden *h)
 	struct peel_exit_info exit;
 	struct peel_addr here;
 
-	if (now < h->announce_ms || h->n_announced == h->introductions.slots.n ||
+	if (now < h->announce_ms || h->introductions.slots.n == 0 ||
 		!h->conf.public_address(h->conf.arg, &here))
+		return;
+	follow_address(h, &here);
+	if (h->n_announced == h->introductions.slots.n)
 		return;
 	h->announce_ms = now + ANNOUNCE_MS;
 	for (uint32_t i = 0; i < h->introductions.slots.n_high; i++) {
@@ -95,6 +114,7 @@ register_key(struct peel_hidden *h, uint32_t session, uint32_t generation,
 	peel_bucket_init(&p->asked, ASKED_BURST, peel_now_ms(h->conf.env));
 	ret = peel_or_exit_introduction(h->conf.or_circuits, session, generation, true);
 
+	follow_address(h, here);
 	if (ret == 0)
 		announce(h, p, here, from);
 	return ret;

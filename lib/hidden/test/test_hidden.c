@@ -342,6 +342,43 @@ test_announced_and_withdrawn(void **state)
 	scene_close(&s);
 }
 
+/* Values follow our address: with another one they are withdrawn and published anew; without one
+ * they stay until there is one again. */
+static void
+test_announced_at_another_address(void **state)
+{
+	struct originator seeder[3];
+	struct scene s;
+
+	(void)state;
+	scene_open(&s, *home(), NULL, NULL, 64);
+	for (uint32_t i = 0; i < 2; i++) {
+		circuit(&s, &seeder[i], 1 + i, 1 + i);
+		assert_int_equal(say_establish_intro(&s, &seeder[i], 1 + i, 0xaa), 0);
+	}
+	s.here.port = 0;
+	world_now += 1000;
+	peel_hidden_tick(s.h);
+	assert_int_equal(s.n_withdrawn, 0);
+	s.here = peel_addr_ipv4(192, 0, 2, 77, 7777); /* what scene_announce() expects, too */
+	world_now += 1000;
+	peel_hidden_tick(s.h);
+	assert_int_equal(s.n_withdrawn, 2);
+	assert_int_equal(s.n_announced, 4);
+	assert_int_equal(scene_count(&s).announced, 2);
+	/* A newcomer may be the first to tell. */
+	s.here.port = 7778;
+	circuit(&s, &seeder[2], 3, 3);
+	assert_int_equal(say_establish_intro(&s, &seeder[2], 3, 0xaa), 0);
+	assert_int_equal(s.n_withdrawn, 4);
+	assert_int_equal(s.n_announced, 5);
+	world_now += 1000;
+	peel_hidden_tick(s.h);
+	assert_int_equal(s.n_withdrawn, 4);
+	assert_int_equal(s.n_announced, 7);
+	scene_close(&s);
+}
+
 /* What this node does not know itself is looked up, and told if the circuit still is there. */
 static void
 test_look_up(void **state)
@@ -471,6 +508,7 @@ main(void)
 		cmocka_unit_test(test_said_twice),
 		cmocka_unit_test(test_peers_by_datagram),
 		cmocka_unit_test(test_announced_and_withdrawn),
+		cmocka_unit_test(test_announced_at_another_address),
 		cmocka_unit_test(test_look_up),
 		cmocka_unit_test(test_look_up_once_for_all),
 		cmocka_unit_test(test_not_for_us),
