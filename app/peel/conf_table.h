@@ -32,6 +32,7 @@ enum conf_type {
 	CONF_BOOTSTRAP,
 	CONF_DENY,
 	CONF_DNS,
+	CONF_PROVIDER,
 };
 
 struct conf_setting {

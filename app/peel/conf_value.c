@@ -252,6 +252,29 @@ add_dns(struct peel_node_conf *n, const char *value, char why[CONF_WHY_MAX])
 }
 
 static int
+add_provider(struct peel_node_conf *n, const char *value, char why[CONF_WHY_MAX])
+{
+	const struct peel_provider_ops *ops;
+
+	if (*value == '\0') {
+		memset(n->provider, 0, sizeof(n->provider));
+		n->n_providers = 0;
+		return 0;
+	}
+	ops = dht_provider_find(value);
+	if (ops == NULL)
+		return conf_refuse(why, "there is no DHT \"%.64s\" in this build", value);
+	for (size_t i = 0; i < n->n_providers; i++) {
+		if (n->provider[i] == ops)
+			return conf_refuse(why, "names %.64s twice", value);
+	}
+	if (n->n_providers == PEEL_PROVIDERS_MAX)
+		return conf_refuse(why, "names more than %d", PEEL_PROVIDERS_MAX);
+	n->provider[n->n_providers++] = ops;
+	return 0;
+}
+
+static int
 add_element(const struct conf_setting *k, struct conf *c, const char *value, char why[CONF_WHY_MAX])
 {
 	switch (k->type) {
@@ -261,6 +284,8 @@ add_element(const struct conf_setting *k, struct conf *c, const char *value, cha
 		return add_bootstrap(&c->node, value, why);
 	case CONF_DENY:
 		return add_deny(&c->node.policy, value, why);
+	case CONF_PROVIDER:
+		return add_provider(&c->node, value, why);
 	default:
 		return add_dns(&c->node, value, why);
 	}
@@ -322,6 +347,7 @@ conf_set(struct conf *c, enum conf_id id, const char *value, bool more, char why
 	case CONF_BOOTSTRAP:
 	case CONF_DENY:
 	case CONF_DNS:
+	case CONF_PROVIDER:
 		return set_list(k, c, value, more, why);
 	default:
 		return set_scalar(k, field, value, why);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The port drivers of this build.
+ * The port drivers and the DHTs of this build.
  */
 #include "drivers.h"
+#include "peel_dht_ipv8.h"
 #ifdef PEEL_HAVE_ETHDEV
 #include "peel_port_ethdev.h"
 #endif
@@ -29,4 +30,10 @@ port_find(const char *name)
 			return *p;
 	}
 	return NULL;
+}
+
+const struct peel_provider_ops *
+dht_provider_find(const char *name)
+{
+	return strcmp(name, peel_dht_ipv8.name) == 0 ? &peel_dht_ipv8 : NULL;
 }

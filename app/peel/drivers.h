@@ -3,12 +3,15 @@
  */
 #pragma once
 
-/* The port drivers of this program; those of the AEAD engines are in drivers/aead/engines. */
+/* The port drivers and DHTs of this program; the AEAD engines are in drivers/aead/engines. */
 
 #include "peel_port.h"
+#include "peel_provider.h"
 
 /** Ends with NULL; the first is the default. */
 extern const struct peel_port_ops *const port_drivers[];
 
 /** By its name in the configuration; NULL when there is none. Thread: any. */
 const struct peel_port_ops *port_find(const char *name);
+/** The same for a DHT. */
+const struct peel_provider_ops *dht_provider_find(const char *name);

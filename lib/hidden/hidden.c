@@ -11,7 +11,8 @@
 /* A downloader has its circuit within a minute of hearing the cookie. */
 #define COOKIE_LIFE_MS 120000
 #define TICK_MS 1000
-#define SOURCES 1024 /* addresses whose datagrams are counted apart */
+#define SEARCH_TICK_MS 250 /* while somebody waits */
+#define SOURCES 1024	   /* addresses whose datagrams are counted apart */
 #define ASKED_PER_SECOND 5
 #define ASKED_BURST 20
 #define PEERS_BURST 100
@@ -36,6 +37,8 @@ init(struct peel_hidden *h)
 		ret = peel_rate_new(h->conf.env, ASKED_PER_SECOND, ASKED_BURST, SOURCES, &h->asked);
 	if (ret == 0)
 		ret = peel_rate_new(h->conf.env, DHT_PER_SECOND, DHT_BURST, SOURCES, &h->dht);
+	if (ret == 0)
+		ret = point_asks_init(h);
 	peel_bucket_init(&h->peers, PEERS_BURST, peel_now_ms(h->conf.env));
 	return ret;
 }
@@ -72,6 +75,7 @@ peel_hidden_free(struct peel_hidden *h)
 	promises_fini(&h->rendezvous);
 	peel_rate_free(h->asked);
 	peel_rate_free(h->dht);
+	point_asks_fini(h);
 	free(h);
 }
 
@@ -114,6 +118,8 @@ peel_hidden_datagram(
 	case PEEL_MSG_PEERS_REQUEST:
 		return peers_asked_by_datagram(
 			h, from, data + PEEL_HEADER_LEN, len - PEEL_HEADER_LEN);
+	case PEEL_MSG_PEERS_RESPONSE:
+		return point_asks_answer(h, from, data + PEEL_HEADER_LEN, len - PEEL_HEADER_LEN);
 	default:
 		return -ENOENT;
 	}
@@ -141,7 +147,9 @@ peel_hidden_tick(struct peel_hidden *h)
 {
 	promises_expire(&h->rendezvous, COOKIE_LIFE_MS);
 	introduction_tick(h);
-	return TICK_MS;
+	point_asks_tick(h);
+	search_tick(h);
+	return search_count(h) > 0 ? SEARCH_TICK_MS : TICK_MS;
 }
 
 void
@@ -154,6 +162,7 @@ peel_hidden_count(const struct peel_hidden *h, struct peel_hidden_count *out)
 		.introductions = h->introductions.slots.n,
 		.announced = h->n_announced,
 		.searches = search_count(h),
+		.asked = point_asks_count(h),
 		.rendezvous = h->rendezvous.slots.n,
 	};
 }

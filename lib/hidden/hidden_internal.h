@@ -79,12 +79,32 @@ struct search_asker {
 struct search {
 	uint8_t info_hash[PEEL_INFO_HASH_LEN];
 	bool used, under_way;
+	bool told_all;		 /* nothing more comes from the DHT */
 	struct peel_addr source; /* of who began it */
 	uint32_t session;	 /* the same */
 	uint64_t since_ms;	 /* when it began; or, when it is over, when it was answered */
+	uint64_t first_ms;	 /* when the first point was found; 0: not yet */
 	uint32_t n_askers, n_found;
 	struct search_asker asker[SEARCH_ASKERS];
 	struct peel_dht_introduction found[PEEL_PEERS_MAX];
+	/* of the one under way */
+	uint32_t n_seen, n_new;	  /* points, and those of them that are kept */
+	uint32_t n_asks, n_asked; /* addresses that have not answered yet, and all */
+	struct peel_dht_introduction new[PEEL_PEERS_MAX];
+};
+
+/* ---- point_asks.c ---------------------------------------------------------------------------- */
+
+#define ASKS_MAX 64
+
+/* An address from the DHT that was asked for its introduction points. */
+struct point_ask {
+	bool used;
+	uint32_t search; /* its place */
+	struct peel_addr to;
+	uint32_t cid;
+	uint16_t identifier;
+	uint64_t until_ms;
 };
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -93,12 +113,15 @@ struct peel_hidden {
 	struct peel_hidden_conf conf;
 	struct promises introductions, rendezvous;
 	struct search search[SEARCHES_MAX];
+	struct point_ask ask[ASKS_MAX];
 	uint32_t n_announced;
 	struct peel_addr announced_here; /* the address of ours that all of these name */
 	uint64_t announce_ms;		 /* when those not announced yet are looked at again */
 	struct peel_rate *asked;	 /* what datagrams of one address may ask for */
 	struct peel_rate *dht;		 /* what one neighbour may let us do in the DHT */
 	struct peel_bucket peers;	 /* peers-responses to addresses that may be forged */
+	struct peel_rate *asks_of; /* questions to one address that somebody in a DHT has named */
+	struct peel_bucket asks;   /* to all of them */
 };
 
 /* Says no, and counts it. */
@@ -136,3 +159,22 @@ void search_ask(struct peel_hidden *h, const uint8_t *info_hash, const struct se
 /* The end of a circuit is none any more. */
 void search_exit_gone(struct peel_hidden *h, uint32_t session);
 uint32_t search_count(const struct peel_hidden *h);
+/* Keep a point that was found, unless it is there. */
+void search_take(
+	struct peel_hidden *h, struct search *s, const struct peel_dht_introduction *point);
+/* End it if it is time. */
+void search_advance(struct peel_hidden *h, struct search *s);
+void search_tick(struct peel_hidden *h);
+
+/* point_asks.c */
+int point_asks_init(struct peel_hidden *h);
+void point_asks_fini(struct peel_hidden *h);
+/* Ask an address, if that is not too much. */
+void point_ask(struct peel_hidden *h, struct search *s, const struct peel_addr *to);
+/* A peers-response as a datagram. */
+int point_asks_answer(
+	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *body, size_t len);
+/* A search is over: what is still to come for it does not count. */
+void point_asks_forget(struct peel_hidden *h, struct search *s);
+void point_asks_tick(struct peel_hidden *h);
+uint32_t point_asks_count(const struct peel_hidden *h);

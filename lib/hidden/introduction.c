@@ -34,6 +34,16 @@ announce(struct peel_hidden *h, struct promise *p, const struct peel_addr *here,
 	h->n_announced += p->announced;
 }
 
+static void
+withdraw(struct peel_hidden *h, struct promise *p)
+{
+	if (!p->announced)
+		return;
+	p->announced = false;
+	h->n_announced--;
+	h->conf.withdraw(h->conf.arg, p->published);
+}
+
 void
 introduction_ended(void *arg, struct promise *one)
 {
@@ -43,15 +53,10 @@ introduction_ended(void *arg, struct promise *one)
 	if (h->conf.pex_stop != NULL &&
 		promise_first_of_hash(&h->introductions, one->info_hash) == PEEL_NONE)
 		h->conf.pex_stop(h->conf.arg, one->info_hash);
-	if (!one->announced)
-		return;
-	one->announced = false;
-	h->n_announced--;
-	h->conf.withdraw(h->conf.arg, one->published);
+	withdraw(h, one);
 }
 
-/* Values that name an address that is not ours any more are withdrawn, and published anew in turn.
- */
+/* Values with an address that is not ours any more are withdrawn, and published anew in turn. */
 static void
 follow_address(struct peel_hidden *h, const struct peel_addr *here)
 {
@@ -61,7 +66,7 @@ follow_address(struct peel_hidden *h, const struct peel_addr *here)
 		struct promise *p = &h->introductions.promise[i];
 
 		if (p->used)
-			introduction_ended(h, p);
+			withdraw(h, p);
 	}
 }
 

@@ -38,9 +38,14 @@ struct peel_hidden_conf {
 	int (*announce)(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
 		const struct peel_dht_introduction *here, uint32_t *id);
 	void (*withdraw)(void *arg, uint32_t id);
-	/** Find what is stored under an info hash. 0: peel_hidden_found() is called later, once;
-	 * or negative errno. */
+	/** Find introduction points. 0: peel_hidden_found() and peel_hidden_addresses() may be
+	 * called later, any number of times, then peel_hidden_searched(); or negative errno. */
 	int (*look_up)(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN]);
+	/** Nobody waits for that look-up any more: nothing more is to be told. */
+	void (*cancel)(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN]);
+	/** May a node at that address, which somebody in a DHT has named, be sent a question? NULL:
+	 * none may. */
+	bool (*may_ask)(void *arg, const struct peel_addr *addr);
 	/*
 	 * PEX overlays, section 20. All three may be NULL.
 	 */
@@ -51,8 +56,6 @@ struct peel_hidden_conf {
 	/** What others in that overlay introduce. @return how many. */
 	size_t (*pex_list)(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
 		struct peel_dht_introduction out[PEEL_PEX_LIST_MAX]);
-	/** Nobody waits for that look-up any more: peel_hidden_found() is not called for it. */
-	void (*cancel)(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN]);
 	void *arg;
 };
 
@@ -73,10 +76,19 @@ int peel_hidden_message(struct peel_hidden *h, uint32_t session, uint32_t genera
 int peel_hidden_datagram(
 	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *data, size_t len);
 
-/** A look-up has ended. Values that are no introduction points are ignored; of more than
- * PEEL_PEERS_MAX, those to tell are drawn. */
+/*
+ * What a look-up tells, in any number of pieces. What nobody looks up, or waits for any more, is
+ * ignored.
+ */
+/** Introduction points. Of more than PEEL_PEERS_MAX, those to tell are drawn. */
 void peel_hidden_found(struct peel_hidden *h, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
-	const struct peel_dht_value *value, size_t n);
+	const struct peel_dht_introduction *point, size_t n);
+/** Addresses at which there may be introduction points: they are asked for their keys (14.9), as
+ * far as the limits allow. */
+void peel_hidden_addresses(struct peel_hidden *h, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
+	const struct peel_addr *addr, size_t n);
+/** There is nothing more to come. */
+void peel_hidden_searched(struct peel_hidden *h, const uint8_t info_hash[PEEL_INFO_HASH_LEN]);
 
 /** The end of a circuit is none any more (exit_gone of lib/or_circuit). */
 void peel_hidden_exit_gone(struct peel_hidden *h, uint32_t session);
@@ -95,5 +107,6 @@ struct peel_hidden_count {
 	uint32_t announced;	/* of these, in the DHT */
 	uint32_t rendezvous;	/* cookies that wait for their link */
 	uint32_t searches;	/* info hashes being looked up in the DHT */
+	uint32_t asked;		/* addresses from the DHT that have not answered yet */
 };
 void peel_hidden_count(const struct peel_hidden *h, struct peel_hidden_count *out);

@@ -16,6 +16,9 @@
 #define UNDER_WAY_CIRCUIT 2
 #define KEEP_FOUND_MS 30000
 #define KEEP_NOTHING_MS 10000
+/* Who asks waits for ten seconds. Once something is found, the slower DHTs have a little time. */
+#define SEARCH_MAX_MS 9000
+#define LINGER_MS 1500
 
 static struct search *
 by_hash(struct peel_hidden *h, const uint8_t *info_hash)
@@ -118,11 +121,20 @@ has_place(const struct peel_hidden *h, bool known)
 	return all < UNDER_WAY_MAX && (known || unknown < UNDER_WAY_UNKNOWN);
 }
 
+/* Nothing that comes from now on counts. */
+static void
+stop(struct peel_hidden *h, struct search *s)
+{
+	if (!s->told_all)
+		h->conf.cancel(h->conf.arg, s->info_hash);
+	s->under_way = false;
+	point_asks_forget(h, s);
+}
+
 static void
 abandon(struct peel_hidden *h, struct search *s)
 {
-	h->conf.cancel(h->conf.arg, s->info_hash);
-	s->under_way = false;
+	stop(h, s);
 	s->n_askers = 0;
 	/* What is known from earlier is old, but still shows that there is something. */
 	s->used = s->n_found > 0;
@@ -178,6 +190,9 @@ begin(struct peel_hidden *h, struct search *s, const struct search_asker *asker,
 	s->session = asker->session;
 	s->n_askers = 1;
 	s->asker[0] = *asker;
+	s->told_all = false;
+	s->first_ms = 0;
+	s->n_seen = s->n_new = s->n_asks = s->n_asked = 0;
 	s->under_way = h->conf.look_up(h->conf.arg, s->info_hash) == 0;
 	/* A failure is no answer: nothing is told, and the next one tries again. */
 	if (s->under_way)
@@ -219,32 +234,97 @@ search_ask(struct peel_hidden *h, const uint8_t *info_hash, const struct search_
 	begin(h, s, asker, &source);
 }
 
-void
-peel_hidden_found(struct peel_hidden *h, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
-	const struct peel_dht_value *value, size_t n)
+/* ---- what is found --------------------------------------------------------------------------- */
+
+static struct search *
+under_way(struct peel_hidden *h, const uint8_t *info_hash)
 {
 	struct search *s = by_hash(h, info_hash);
-	struct peel_dht_introduction one;
-	uint32_t n_seen = 0;
 
-	if (s == NULL || !s->under_way)
-		return;
-	s->n_found = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (peel_dht_introduction_parse(value[i].data, &one) != 0)
-			continue;
-		n_seen++;
-		uint32_t at = s->n_found < PEEL_PEERS_MAX ? s->n_found++
-							  : peel_random_below(h->conf.env, n_seen);
+	return s != NULL && s->under_way ? s : NULL;
+}
 
-		if (at < PEEL_PEERS_MAX)
-			s->found[at] = one;
-	}
-	s->under_way = false;
+static void
+finish(struct peel_hidden *h, struct search *s)
+{
+	stop(h, s);
+	s->n_found = s->n_new;
+	memcpy(s->found, s->new, sizeof(s->found));
 	s->since_ms = peel_now_ms(h->conf.env);
 	for (uint32_t i = 0; i < s->n_askers; i++)
 		peers_found(h, s, &s->asker[i]);
 	s->n_askers = 0;
+}
+
+void
+search_advance(struct peel_hidden *h, struct search *s)
+{
+	uint64_t now = peel_now_ms(h->conf.env);
+
+	if ((s->told_all && s->n_asks == 0) || now - s->since_ms >= SEARCH_MAX_MS ||
+		(s->first_ms != 0 && now - s->first_ms >= LINGER_MS))
+		finish(h, s);
+}
+
+void
+search_tick(struct peel_hidden *h)
+{
+	for (uint32_t i = 0; i < SEARCHES_MAX; i++) {
+		if (h->search[i].used && h->search[i].under_way)
+			search_advance(h, &h->search[i]);
+	}
+}
+
+void
+search_take(struct peel_hidden *h, struct search *s, const struct peel_dht_introduction *point)
+{
+	if (!peel_addr_usable(&point->address))
+		return;
+	/* Several may tell of the same one. */
+	for (uint32_t i = 0; i < s->n_new; i++) {
+		if (peel_addr_equal(&s->new[i].address, &point->address) &&
+			memcmp(s->new[i].seeder_pk, point->seeder_pk, PEEL_PK_LEN) == 0)
+			return;
+	}
+	s->n_seen++;
+	uint32_t at =
+		s->n_new < PEEL_PEERS_MAX ? s->n_new++ : peel_random_below(h->conf.env, s->n_seen);
+
+	if (at < PEEL_PEERS_MAX)
+		s->new[at] = *point;
+	if (s->first_ms == 0)
+		s->first_ms = peel_now_ms(h->conf.env);
+}
+
+void
+peel_hidden_found(struct peel_hidden *h, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
+	const struct peel_dht_introduction *point, size_t n)
+{
+	struct search *s = under_way(h, info_hash);
+
+	for (size_t i = 0; s != NULL && i < n; i++)
+		search_take(h, s, &point[i]);
+}
+
+void
+peel_hidden_addresses(struct peel_hidden *h, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
+	const struct peel_addr *addr, size_t n)
+{
+	struct search *s = under_way(h, info_hash);
+
+	for (size_t i = 0; s != NULL && i < n; i++)
+		point_ask(h, s, &addr[i]);
+}
+
+void
+peel_hidden_searched(struct peel_hidden *h, const uint8_t info_hash[PEEL_INFO_HASH_LEN])
+{
+	struct search *s = under_way(h, info_hash);
+
+	if (s == NULL)
+		return;
+	s->told_all = true;
+	search_advance(h, s);
 }
 
 uint32_t

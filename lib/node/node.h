@@ -83,6 +83,7 @@ struct peel_node {
 	struct peel_dht *dht;
 	struct peel_or_circuits *or_circuits;
 	struct peel_origin_circuits *origin_circuits; /* NULL: no origin circuits */
+	struct peel_providers *providers;	      /* of DHTs for services */
 	struct peel_hidden *hidden;
 	struct peel_pex *pex;	    /* of the info hashes we are introduction point for */
 	struct peel_swarms *swarms; /* NULL: no origin circuits */

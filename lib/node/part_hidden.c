@@ -3,8 +3,6 @@
  *
  * What this node does for hidden services of others.
  */
-#include <time.h>
-
 #include "parts.h"
 
 static void
@@ -21,21 +19,15 @@ cb_public_address(void *arg, struct peel_addr *out)
 	return peel_overlay_public(node->overlay, out);
 }
 
-/* ---- the DHT, sections 19.2, 19.3 and 21.8 --------------------------------------------------- */
+/* ---- DHTs, sections 19.2, 19.3 and 21.8 ------------------------------------------------------ */
 
 static int
 cb_announce(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
 	const struct peel_dht_introduction *here, uint32_t *id)
 {
 	const struct peel_node *node = arg;
-	struct peel_dht_introduction introduction = *here;
-	uint8_t data[PEEL_DHT_VALUE_MAX];
-	struct peel_writer w = peel_writer_init(data, sizeof(data));
 
-	introduction.last_seen = (uint32_t)time(NULL);
-	peel_dht_introduction_write(&w, &introduction);
-	return peel_dht_publish(
-		node->dht, info_hash, (struct peel_span){data, (size_t)peel_writer_len(&w)}, 0, id);
+	return peel_providers_announce(node->providers, info_hash, here, id);
 }
 
 static void
@@ -43,24 +35,15 @@ cb_withdraw(void *arg, uint32_t id)
 {
 	const struct peel_node *node = arg;
 
-	peel_dht_withdraw(node->dht, id);
-}
-
-static void
-on_found(void *arg, uint64_t token, const struct peel_dht_result *result)
-{
-	const struct peel_node *node = arg;
-
-	(void)token;
-	peel_hidden_found(node->hidden, result->target, result->value, result->n_values);
+	peel_providers_withdraw(node->providers, id);
 }
 
 static int
 cb_look_up(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN])
 {
-	struct peel_node *node = arg;
+	const struct peel_node *node = arg;
 
-	return peel_dht_find(node->dht, info_hash, 0, on_found, node, 0);
+	return peel_providers_look_up(node->providers, info_hash);
 }
 
 static void
@@ -68,7 +51,78 @@ cb_cancel(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN])
 {
 	const struct peel_node *node = arg;
 
-	peel_dht_cancel(node->dht, info_hash, on_found, node);
+	peel_providers_cancel(node->providers, info_hash);
+}
+
+/* Nobody makes us send where our exits would not: into networks of our own, to this machine. */
+static bool
+cb_may_ask(void *arg, const struct peel_addr *addr)
+{
+	const struct peel_node *node = arg;
+
+	return peel_policy_destination(peel_own_addresses_policy(node->own_addresses), addr) &&
+	       node->conf.port->can_reach(node->port, false, addr);
+}
+
+static void
+cb_found(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN],
+	const struct peel_dht_introduction *point, size_t n)
+{
+	const struct peel_node *node = arg;
+
+	peel_hidden_found(node->hidden, info_hash, point, n);
+}
+
+static void
+cb_addresses(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN], const struct peel_addr *addr,
+	size_t n)
+{
+	const struct peel_node *node = arg;
+
+	peel_hidden_addresses(node->hidden, info_hash, addr, n);
+}
+
+static void
+cb_ended(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN])
+{
+	const struct peel_node *node = arg;
+
+	peel_hidden_searched(node->hidden, info_hash);
+}
+
+static void
+cb_wake(void *arg)
+{
+	struct peel_node *node = arg;
+
+	uv_async_send(&node->nudge);
+}
+
+int
+node_start_providers(struct peel_node *node)
+{
+	struct peel_providers_conf pc = {
+		.env = node->env,
+		.n = node->conf.n_providers,
+		.each = {.env = node->env,
+			.dht = node->dht,
+			.program = node->conf.provider_program,
+			.wake = cb_wake,
+			.found = cb_found,
+			.addresses = cb_addresses,
+			.ended = cb_ended,
+			.arg = node},
+	};
+
+	memcpy(pc.ops, node->conf.provider, sizeof(pc.ops));
+	return peel_providers_new(
+		&pc, &node->providers, node->assembly.why, node->assembly.why_size);
+}
+
+void
+node_stop_providers(struct peel_node *node)
+{
+	peel_providers_free(node->providers);
 }
 
 /* ---- PEX overlays, section 20 ---------------------------------------------------------------- */
@@ -117,6 +171,8 @@ cb_pex_listen(void *arg, const uint8_t prefix[PEEL_PREFIX_LEN], bool on)
 		peel_listen_del(node->listen, prefix);
 }
 
+/* ---- life ------------------------------------------------------------------------------------ */
+
 int
 node_start_hidden(struct peel_node *node)
 {
@@ -135,6 +191,7 @@ node_start_hidden(struct peel_node *node)
 		.pex_start = cb_pex_start,
 		.pex_stop = cb_pex_stop,
 		.pex_list = cb_pex_list,
+		.may_ask = cb_may_ask,
 		.arg = node,
 	};
 	const struct peel_pex_conf pc = {
@@ -148,6 +205,10 @@ node_start_hidden(struct peel_node *node)
 
 	if (rc != 0)
 		return rc;
+	if (node->conf.n_providers == 0) {
+		hc.announce = NULL;
+		hc.look_up = NULL;
+	}
 	memcpy(hc.prefix, node->prefix[PEEL_COMMUNITY_TUNNEL], sizeof(hc.prefix));
 	return peel_hidden_new(&hc, &node->hidden);
 }

@@ -13,6 +13,7 @@
 	PART(own_addresses)                                                                        \
 	PART(workers)                                                                              \
 	PART(control)                                                                              \
+	PART(providers)                                                                            \
 	PART(hidden)                                                                               \
 	PART(swarm)                                                                                \
 	PART(names)                                                                                \

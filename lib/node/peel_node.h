@@ -15,6 +15,7 @@
 #include "peel_overlay.h"
 #include "peel_policy.h"
 #include "peel_port.h"
+#include "peel_providers.h"
 #include "peel_origin_circuit.h"
 #include "peel_swarm.h"
 
@@ -71,6 +72,10 @@ struct peel_node_conf {
 	uint32_t max_own_circuits;
 	struct peel_origin_settings originator;
 	struct peel_swarm_settings swarm;
+	/* [dht]: where services are looked up and announced */
+	const struct peel_provider_ops *provider[PEEL_PROVIDERS_MAX];
+	size_t n_providers;
+	const void *provider_program; /* what a program brings along, for its provider */
 	/* [exit] */
 	struct peel_policy policy; /* the node fills in flags, prefix and own networks */
 	struct peel_addr dns[PEEL_DNS_MAX];

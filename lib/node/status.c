@@ -209,8 +209,9 @@ hidden_counts(const struct peel_node *node)
 					  : json_string("own public address not known yet")},
 		{"introductions", number(count.introductions)},
 		{"announced", number(count.announced)}, {"searches", number(count.searches)},
-		{"pex_overlays", number(pex.overlays)}, {"pex_peers", number(pex.peers)},
-		{"pex_listed", number(pex.listed)}, {"waiting_cookies", number(count.rendezvous)});
+		{"asked", number(count.asked)}, {"pex_overlays", number(pex.overlays)},
+		{"pex_peers", number(pex.peers)}, {"pex_listed", number(pex.listed)},
+		{"waiting_cookies", number(count.rendezvous)});
 }
 
 static const char *
@@ -302,6 +303,22 @@ peer_counts(const struct peel_node *node)
 		{"dht", number(peel_overlay_count(node->overlay, PEEL_COMMUNITY_DHT))});
 }
 
+/* The DHTs in which services are looked up and announced. */
+static json_t *
+providers(const struct peel_node *node)
+{
+	struct peel_provider_count count;
+	json_t *list = json_array();
+	const char *name;
+
+	for (size_t i = 0; peel_providers_count(node->providers, i, &name, &count); i++)
+		json_array_append_new(
+			list, OBJECT({"name", json_string(name)}, {"nodes", number(count.nodes)},
+				      {"lookups", number(count.lookups)},
+				      {"announced", number(count.announced)}));
+	return list;
+}
+
 static json_t *
 dht_counts(const struct peel_node *node)
 {
@@ -311,7 +328,8 @@ dht_counts(const struct peel_node *node)
 	return OBJECT({"nodes_ipv4", number(count.nodes_ipv4)},
 		{"nodes_ipv6", number(count.nodes_ipv6)}, {"values", number(count.values)},
 		{"peers", number(count.peers)}, {"storers", number(count.storers)},
-		{"published", number(count.published)}, {"lookups", number(count.lookups)});
+		{"published", number(count.published)}, {"lookups", number(count.lookups)},
+		{"providers", providers(node)});
 }
 
 struct candidate_count {

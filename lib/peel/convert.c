@@ -11,6 +11,7 @@
 
 #include "handle.h"
 #include "peel_aead_engines.h"
+#include "peel_dht_ipv8.h"
 #include "peel_node_text.h"
 #include "peel_port_socket.h"
 
@@ -152,6 +153,7 @@ settings_convert(const struct peel_settings *s, struct peel_node_conf *c)
 
 	peel_node_conf_init(c);
 	c->port = &peel_port_socket;
+	c->provider[c->n_providers++] = &peel_dht_ipv8;
 	convert_circuits(s, c);
 	c->policy.allow_loopback = s->exit_loopback;
 	c->policy.allow_private = s->exit_private;

@@ -123,6 +123,7 @@
 		"cookies for which this node became a rendezvous point")                           \
 	X(HIDDEN_LINKED, "hidden_linked", "pairs of circuits joined at this node")                 \
 	X(HIDDEN_PEERS, "hidden_peers", "questions for introduction points answered")              \
+	X(HIDDEN_ASKED, "hidden_asked", "addresses from a DHT asked for introduction points")      \
 	X(HIDDEN_REFUSED, "hidden_refused",                                                        \
 		"messages of hidden services ignored (malformed, unknown key or cookie, too "      \
 		"many, ...)")                                                                      \

@@ -132,7 +132,10 @@ test_empty_lists_are_empty(void **state)
 	struct conf c;
 
 	(void)state;
-	parse_ok(KEY "[discovery]\nbootstrap =\n[workers]\ncores =\n[exit]\ndeny =\n", &c);
+	parse_ok(KEY "[discovery]\nbootstrap =\n[workers]\ncores =\n[exit]\ndeny =\n"
+		     "[dht]\nprovider =\n",
+		&c);
+	assert_int_equal(c.node.n_providers, 0);
 	assert_int_equal(c.node.n_bootstrap + c.node.n_bootstrap_names, 0);
 	assert_int_equal(c.node.n_workers, 1);
 	assert_int_equal(c.node.core[0], -1);

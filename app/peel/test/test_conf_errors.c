@@ -24,7 +24,7 @@ static const struct {
 		{KEY "[tunel]\nrelay = yes\nfoo = 1\n",
 			"f.ini:3: there is no section [tunel]; did you mean [tunnel]?; allowed: "
 			"node, port, "
-			"workers, aead, discovery, tunnel, exit, log\n"},
+			"workers, aead, discovery, dht, tunnel, exit, log\n"},
 		{KEY "[log]\n[node]\n", "f.ini:4: section [node] is there twice; put all its keys "
 					"under the first\n"},
 		{KEY "[log\nlevel = debug\n",
@@ -114,6 +114,11 @@ static const struct {
 			"f.ini:4: [discovery] bootstrap: \"1.2.3:5\" is not a server and a port; "
 			"allowed: ADDRESS:PORT "
 			"or NAME:PORT, up to 64; default; or nothing\n"},
+		{KEY "[dht]\nprovider = ipv8 ipv8\n",
+			"f.ini:4: [dht] provider: names ipv8 twice; allowed: ipv8, or nothing\n"},
+		{KEY "[dht]\nprovider = chord\n",
+			"f.ini:4: [dht] provider: there is no DHT \"chord\" in this build; "
+			"allowed: ipv8, or nothing\n"},
 		{KEY "[discovery]\npublic_address = 0.0.0.0:5\n",
 			"f.ini:4: [discovery] public_address: is the unspecified address; allowed: "
 			"ADDRESS:PORT as seen "
@@ -314,7 +319,7 @@ static const struct {
 		"f.ini:2: [socks] hops9: there is no such key; did you mean [socks] hops1?\n"},
 	{"[sock]\n",
 		"f.ini:1: there is no section [sock]; did you mean [socks]?; allowed: node, port, "
-		"workers, aead, discovery, tunnel, exit, client, socks, log\n"},
+		"workers, aead, discovery, dht, tunnel, exit, client, socks, log\n"},
 };
 
 static void

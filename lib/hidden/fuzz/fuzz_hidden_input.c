@@ -33,13 +33,30 @@ fuzz_random(void *arg, void *out, size_t len)
 
 static const struct peel_env env = {.now_ms = fuzz_now, .random = fuzz_random};
 
+/* The last question to an address from the DHT. */
+static uint8_t asked[128];
+static size_t asked_len;
+static struct peel_addr asked_at;
+
 static void
 on_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
 {
 	(void)arg;
-	(void)data;
 	if (len > PEEL_DATAGRAM_MAX || to->port == 0)
 		abort();
+	if (len > PEEL_PREFIX_LEN && len < sizeof(asked) &&
+		data[PEEL_PREFIX_LEN] == PEEL_MSG_PEERS_REQUEST) {
+		memcpy(asked, data, len);
+		asked_len = len;
+		asked_at = *to;
+	}
+}
+
+static bool
+on_may_ask(void *arg, const struct peel_addr *addr)
+{
+	(void)arg;
+	return addr->ip[3] % 4 != 0;
 }
 
 static bool
@@ -144,7 +161,8 @@ open_all(struct fuzz *f)
 		.announce = on_announce,
 		.withdraw = on_withdraw,
 		.look_up = on_look_up,
-		.cancel = on_cancel};
+		.cancel = on_cancel,
+		.may_ask = on_may_ask};
 
 	peel_or_settings_init(&oc.settings);
 	oc.settings.max_joined_circuits = 8;
@@ -169,17 +187,45 @@ message(struct fuzz *f, uint32_t session, const uint8_t *msg, size_t len)
 		f->hidden, session, peel_session_generation(f->routes, session), msg, len);
 }
 
+/* Points, addresses, or the end. */
+static void
+dht_says(struct fuzz *f, const uint8_t *p, size_t len)
+{
+	struct peel_dht_introduction point;
+	struct peel_addr addr = peel_addr_ipv4(203, 0, 113, len > 0 ? p[0] : 0, 7);
+
+	if (peel_dht_introduction_parse((struct peel_span){p, len}, &point) == 0)
+		peel_hidden_found(f->hidden, looked_up, &point, 1);
+	else if (len % 3 != 0)
+		peel_hidden_addresses(f->hidden, looked_up, &addr, 1);
+	else
+		peel_hidden_searched(f->hidden, looked_up);
+}
+
+/* With the identifiers of the last peers-request that was sent, or with others. */
+static void
+answer(struct fuzz *f, const uint8_t *p, size_t len)
+{
+	uint8_t d[PEEL_PREFIX_LEN + 512];
+
+	if (asked_len == 0)
+		return;
+	memcpy(d, asked, asked_len);
+	d[PEEL_PREFIX_LEN] = PEEL_MSG_PEERS_RESPONSE;
+	memcpy(d + asked_len, p, len);
+	peel_hidden_datagram(f->hidden, &asked_at, d, asked_len + len);
+}
+
 static void
 step(struct fuzz *f, uint8_t what, const uint8_t *p, size_t len)
 {
 	struct peel_addr from = peel_addr_ipv4(203, 0, 113, what, 7);
 	uint8_t d[PEEL_PREFIX_LEN + 256];
-	const struct peel_dht_value value = {.data = {p, len}};
 	struct peel_hidden_count count;
 
 	memcpy(d, prefix, PEEL_PREFIX_LEN);
 	memcpy(d + PEEL_PREFIX_LEN, p, len);
-	switch (what % 6) {
+	switch (what % 7) {
 	case 0 ... 2:
 		message(f, what % 3, p, len);
 		break;
@@ -189,16 +235,19 @@ step(struct fuzz *f, uint8_t what, const uint8_t *p, size_t len)
 	case 4:
 		peel_hidden_datagram(f->hidden, &from, p, len);
 		break;
+	case 5:
+		answer(f, p, len);
+		break;
 	default:
 		now_ms += 100 * (uint64_t)what;
 		peel_or_tick(f->or_circuits);
 		peel_hidden_tick(f->hidden);
-		peel_hidden_found(f->hidden, looked_up, &value, 1);
+		dht_says(f, p, len);
 		peel_rcu_poll(f->rcu);
 	}
 	peel_hidden_count(f->hidden, &count);
 	if (count.introductions > 8 || count.rendezvous > 8 || count.announced != n_published ||
-		count.searches > 12)
+		count.searches > 12 || count.asked > 64)
 		abort();
 }
 
@@ -210,6 +259,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	now_ms = 1000000;
 	random_state = 1;
 	n_published = 0;
+	asked_len = 0;
 	if (peel_keys_init() != 0 || peel_identity_generate(&env, &identity) != 0 ||
 		peel_rcu_new(1, &f.rcu) != 0)
 		abort();

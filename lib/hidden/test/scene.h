@@ -91,6 +91,14 @@ scene_cancel(void *arg, const uint8_t *info_hash)
 	s->n_cancelled++;
 }
 
+/* In these tests exits reach all but 10.0.0.0/8. */
+static inline bool
+scene_may_ask(void *arg, const struct peel_addr *addr)
+{
+	(void)arg;
+	return addr->ip[0] != 10;
+}
+
 /* ---- PEX overlays ---------------------------------------------------------------------------- */
 
 static inline void
@@ -190,6 +198,7 @@ scene_serve(struct scene *s, const struct peel_or_settings *settings)
 		.withdraw = scene_withdraw,
 		.look_up = scene_look_up,
 		.cancel = scene_cancel,
+		.may_ask = scene_may_ask,
 		.pex_start = scene_pex_start,
 		.pex_stop = scene_pex_stop,
 		.pex_list = scene_pex_list,
@@ -294,21 +303,12 @@ scene_count(const struct scene *s)
 	return count;
 }
 
-/* The last look-up has found these, among values that mean nothing. */
+/* The last look-up has found these, and that is all. */
 static inline void
 scene_found(struct scene *s, const struct peel_dht_introduction *found, size_t n)
 {
-	struct peel_dht_value value[32] = {{.data = {s->looked_up, 20}}};
-	uint8_t bytes[32][PEEL_DHT_VALUE_MAX];
-
-	assert_true(n < 32);
-	for (size_t i = 0; i < n; i++) {
-		struct peel_writer w = peel_writer_init(bytes[i], sizeof(bytes[i]));
-
-		peel_dht_introduction_write(&w, &found[i]);
-		value[1 + i].data = (struct peel_span){bytes[i], (size_t)peel_writer_len(&w)};
-	}
-	peel_hidden_found(s->h, s->looked_up, value, 1 + n);
+	peel_hidden_found(s->h, s->looked_up, found, n);
+	peel_hidden_searched(s->h, s->looked_up);
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */

@@ -136,29 +136,32 @@ on_look_up(void *arg, const uint8_t *info_hash)
 }
 
 static void
+on_cancel(void *arg, const uint8_t *info_hash)
+{
+	struct relay *r = arg;
+
+	assert_true(r->looking);
+	assert_memory_equal(r->looked_up, info_hash, PEEL_INFO_HASH_LEN);
+	r->looking = false;
+}
+
+static void
 dht_answer(struct relay *r)
 {
-	uint8_t bytes[DHT_MAX][PEEL_DHT_VALUE_MAX];
-	struct peel_dht_introduction found[PEEL_PEERS_MAX];
-	struct peel_dht_value value[DHT_MAX];
-	size_t n = 0, n_found = 0;
+	struct peel_dht_introduction found[DHT_MAX > PEEL_PEERS_MAX ? DHT_MAX : PEEL_PEERS_MAX];
+	size_t n = 0;
 
 	r->looking = false;
-	memset(value, 0, sizeof(value));
 	if (r->lie != NULL)
-		n_found = r->lie(r, r->looked_up, found);
-	for (size_t i = 0; i < (r->lie != NULL ? n_found : DHT_MAX); i++) {
+		n = r->lie(r, r->looked_up, found);
+	for (size_t i = 0; r->lie == NULL && i < DHT_MAX; i++) {
 		const struct published *p = &net->dht[i];
-		struct peel_writer w = peel_writer_init(bytes[n], sizeof(bytes[n]));
 
-		if (r->lie == NULL &&
-			(!p->used || memcmp(p->info_hash, r->looked_up, PEEL_INFO_HASH_LEN) != 0))
-			continue;
-		peel_dht_introduction_write(&w, r->lie != NULL ? &found[i] : &p->introduction);
-		value[n].data = (struct peel_span){bytes[n], (size_t)peel_writer_len(&w)};
-		n++;
+		if (p->used && memcmp(p->info_hash, r->looked_up, PEEL_INFO_HASH_LEN) == 0)
+			found[n++] = p->introduction;
 	}
-	peel_hidden_found(r->hidden, r->looked_up, value, n);
+	peel_hidden_found(r->hidden, r->looked_up, found, n);
+	peel_hidden_searched(r->hidden, r->looked_up);
 }
 
 /* ---- network --------------------------------------------------------------------------------- */
@@ -261,6 +264,7 @@ net_relay(struct peel_addr addr, uint16_t flags)
 		.announce = on_announce,
 		.withdraw = on_withdraw,
 		.look_up = on_look_up,
+		.cancel = on_cancel,
 		.arg = r};
 
 	memcpy(hc.prefix, net_prefix, PEEL_PREFIX_LEN);
