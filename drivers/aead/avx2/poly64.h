@@ -105,7 +105,7 @@ poly64_leave(const struct poly64_chain *c)
 POLY64_INLINE void
 poly64_step(struct poly64_chain *c, struct poly64_factor *r)
 {
-	uint64_t h0 = c->h0, h1 = c->h1, d0, d1, t0, t1, t2;
+	uint64_t d0, d1, t0, t1, t2;
 
 	__asm__("add (%[at]), %[h0]\n\t"
 		"adc 8(%[at]), %[h1]\n\t"
@@ -131,16 +131,16 @@ poly64_step(struct poly64_chain *c, struct poly64_factor *r)
 		"shr $2, %[t0]\n\t" /* what is above 130 bits comes back five times */
 		"and $3, %k[h2]\n\t"
 		"lea (%[t0],%[t0],4), %[t0]\n\t"
-		"add %[t0], %[d0]\n\t"
-		"adc $0, %[d1]\n\t"
+		"mov %[d0], %[h0]\n\t"
+		"mov %[d1], %[h1]\n\t"
+		"add %[t0], %[h0]\n\t"
+		"adc $0, %[h1]\n\t"
 		"adc $0, %[h2]"
-		: [h0] "+&r"(h0), [h1] "+&r"(h1), [h2] "+&r"(c->h2), [d0] "=&r"(d0), [d1] "=&r"(d1),
-		[t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2)
+		: [h0] "+&r"(c->h0), [h1] "+&r"(c->h1), [h2] "+&r"(c->h2), [d0] "=&r"(d0),
+		[d1] "=&r"(d1), [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2)
 		: [at] "r"(c->at), [r0] "m"(r->r0), [r1] "m"(r->r1), [s1] "m"(r->s1),
 		"m"(*(const uint8_t(*)[POLY64_BLOCK])c->at)
 		: "rdx", "cc");
-	c->h0 = d0;
-	c->h1 = d1;
 	c->at += POLY64_BLOCK;
 	if (__builtin_expect(--c->left == 0, 0)) {
 		poly64_leave(c);
