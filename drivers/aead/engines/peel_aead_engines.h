@@ -3,7 +3,7 @@
  */
 #pragma once
 
-/* The engines this build has, fastest first. */
+/* The engines this build has, on most CPUs the fastest first. */
 
 #include "peel_aead.h"
 
@@ -16,6 +16,6 @@ extern const struct peel_aead_engine *const peel_aead_variants[];
  * Thread: any. */
 const struct peel_aead_engine *peel_aead_engine_find(const char *name);
 
-/** The first engine of the table whose self-test passes on this CPU; NULL when none does. Thread:
- * any. */
+/** The fastest of those whose self-test passes on this CPU; NULL when there is none. The first call
+ * measures, which takes some milliseconds; all others return the same. Thread: any. */
 const struct peel_aead_engine *peel_aead_engine_best(void);

@@ -97,9 +97,20 @@ test_table_finds_by_name(void **state)
 	(void)state;
 	assert_ptr_equal(peel_aead_engine_find("sodium"), &peel_aead_sodium);
 	assert_null(peel_aead_engine_find("none such"));
-	assert_ptr_equal(peel_aead_engine_best(), engines[0].e);
 	for (unsigned int i = 0; i < n_engines; i++)
 		assert_ptr_equal(peel_aead_engine_find(engines[i].e->name), engines[i].e);
+}
+
+static void
+test_best_stays(void **state)
+{
+	const struct peel_aead_engine *best = peel_aead_engine_best();
+
+	(void)state;
+	assert_non_null(best);
+	assert_ptr_equal(peel_aead_engine_find(best->name), best);
+	assert_int_equal(peel_aead_self_test(best), 0);
+	assert_ptr_equal(peel_aead_engine_best(), best);
 }
 
 static void
@@ -666,6 +677,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table_finds_by_name),
+		cmocka_unit_test(test_best_stays),
 		cmocka_unit_test(test_self_test_passes),
 		cmocka_unit_test(test_self_test_notices_bad_engines),
 		cmocka_unit_test(test_vectors),
