@@ -168,6 +168,67 @@ async def one_service(world, hops, introduction, rendezvous, source=PEER_SOURCE_
             await end.stop()
 
 
+async def both_known(world, downloader, info_hash, hops, asked, wanted):
+    """Ask an introduction point until it tells of all those that are wanted."""
+    told = []
+
+    async def known():
+        told[:] = await downloader.find(info_hash, hops, downloader.point(world.keys[asked]))
+        return all(one in told for one in wanted)
+
+    try:
+        await until(known, 40.0, "not told of both")
+    except TimeoutError:
+        raise TimeoutError(f"{asked + 1} tells of {[point.to_dict() for point in told]}") from None
+    for point in told:
+        address = world.relays[[one.seeder_pk for one in wanted].index(point.seeder_pk)]
+        if point.source != PEER_SOURCE_PEX or point.peer.address != (address.ip, address.port):
+            raise AssertionError(f"told of {point.to_dict()}")
+    return told
+
+
+async def two_seeders(world, hops, rendezvous):
+    """Two seeders of one info hash at the first and the second relay, which tell of each other's."""
+    ports = free_ports(3)
+    walk_to = [(relay.ip, relay.port) for relay in world.relays]
+    info_hash = os.urandom(20)
+    ends = [Service("127.0.0.1", port, flags=(), walk_to=walk_to, settings={"max_circuits": 0})
+            for port in ports]
+    downloader = ends[2]
+    try:
+        for end in ends:
+            await end.start()
+
+        async def known():
+            lists = [await end.candidates() for end in ends]
+            return all(set(world.keys) <= set(known) for known in lists)
+
+        await until(known, 30.0, "the relays are no candidates")
+        wanted = [downloader.point(world.keys[i],
+                                   await ends[i].seed(info_hash, hops, world.keys[i], world.keys[rendezvous]))
+                  for i in range(2)]
+        downloader.tunnels.join_swarm(info_hash, hops, seeding=False)
+        for asked in range(2):
+            told = await both_known(world, downloader, info_hash, hops, asked, wanted)
+        # As told by the second one: the seeder at the first.
+        circuit = await downloader.connect(info_hash, told[told.index(wanted[0])])
+        complete(await downloader.exchange(circuit, [1, 1300] * 4))
+        if sorted(set(ends[0].sizes)) != [1, 1300] or ends[1].sizes:
+            raise AssertionError("not connected to the seeder that was asked for")
+        # A seeder that leaves is not introduced any more by its own introduction point.
+        await ends[0].stop()
+
+        async def forgotten():
+            points = [world.relays[0]] if world.relays[0].kind == "peel" else []
+            status = [(await relay.status())["hidden_services"] for relay in points]
+            return all(one["introductions"] == one["pex_overlays"] == 0 for one in status)
+
+        await until(forgotten, 20.0, "a PEX overlay outlived its seeder")
+    finally:
+        for end in ends:
+            await end.stop()
+
+
 def mixes(relay):
     """(kinds of the relays, (hops, who introduces, who joins, how it is found) of the services among them). The last
     relay is the end of downloaders' circuits, and asks the DHT."""
@@ -185,6 +246,7 @@ async def one_world(runner, binary, kinds, services):
     try:
         async with World(kinds, "python", binary, peel_overrides=workers) as world:
             await world.settle()
+            await runner.case(f"hidden services with two seeders among {' '.join(kinds)}: PEX", two_seeders, world, 1, 2)
             for hops, introduction, rendezvous, *source in services:
                 await runner.case(
                     f"hidden service over {hops} hops among {' '.join(kinds)}: {introduction + 1} introduces, "

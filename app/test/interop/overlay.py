@@ -5,8 +5,12 @@ Nothing that goes over the wire is changed: the subclass says which of the candi
 circuit is extended to, and hands arriving data to a callback. Both are local decisions in the protocol.
 """
 
+from ipv8.messaging.anonymization import hidden_services
 from ipv8.messaging.anonymization.hidden_services import HiddenTunnelCommunity
 from ipv8.messaging.anonymization.tunnel import CIRCUIT_TYPE_DATA, DESTROY_REASON_UNNEEDED, Circuit
+
+# PEX overlays know the bootstrap servers of the Internet only. Ours are told where to walk.
+hidden_services.DISPERSY_BOOTSTRAPPER = {"init": {"ip_addresses": [], "dns_addresses": []}}
 
 
 class SteeredTunnels(HiddenTunnelCommunity):

@@ -72,6 +72,7 @@ class Peer:
             override.set_exit_address((self.exit_ip, 0))
         self.discovery, self.dht, self.tunnels = self.ipv8.overlays
         self.tunnels.dht_provider = DHTCommunityProvider(self.dht, self.port)
+        self.tunnels.ipv8 = self.ipv8  # for PEX overlays
         self.walker = asyncio.ensure_future(self._walk())
         return self
 
@@ -100,7 +101,7 @@ class Peer:
     async def _walk(self):
         """Introduce ourselves to the given addresses until each of them answered in each overlay."""
         while True:
-            for overlay in self.ipv8.overlays:
+            for overlay in list(self.ipv8.overlays):
                 known = {tuple(peer.address[:2]) for peer in overlay.get_peers()}
                 for address in self.walk_to:
                     if address not in known:
