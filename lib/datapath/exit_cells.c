@@ -31,6 +31,17 @@ answer(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route
 	burst_seal(w, m, &session->backward, &route->out, route->out_cid, 0);
 }
 
+/* A datagram of the tunnel overlay to this machine: that is how a downloader whose exit is the
+ * introduction point asks for a seeder. */
+static bool
+is_inside(const struct peel_policy *policy, const struct peel_msg_data *data)
+{
+	return data->payload.len >= PEEL_HEADER_LEN &&
+	       memcmp(data->payload.p, policy->prefix, PEEL_PREFIX_LEN) == 0 &&
+	       data->destination.type != PEEL_HOST_NAME && policy->own != NULL &&
+	       peel_addr_set_has(policy->own, &data->destination.addr);
+}
+
 static void
 exit_data(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route,
 	const uint8_t *d, uint32_t len)
@@ -45,6 +56,8 @@ exit_data(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *ro
 		burst_drop(w, m, PEEL_DROP_MALFORMED);
 	} else if (!peel_policy_payload(policy, data.payload.p, data.payload.len)) {
 		burst_drop(w, m, PEEL_DROP_POLICY);
+	} else if (unlikely(is_inside(policy, &data))) {
+		punt_message(w, m, route, PEEL_CLASS_EXIT, PEEL_KIND_EXIT_INSIDE, false);
 	} else if (data.destination.type != PEEL_HOST_NAME &&
 		   !peel_policy_destination(policy, &data.destination.addr)) {
 		burst_drop(w, m, PEEL_DROP_DESTINATION);

@@ -87,6 +87,21 @@ hidden_refuse(struct peel_hidden *h)
 }
 
 int
+hidden_data(
+	uint8_t *out, size_t size, const struct peel_addr *from, const uint8_t *data, size_t len)
+{
+	const struct peel_msg_data m = {
+		.destination = {.type = PEEL_HOST_IPV4},
+		.origin = {.type = from->family == PEEL_FAMILY_IPV6 ? PEEL_HOST_IPV6
+								    : PEEL_HOST_IPV4,
+			.addr = *from},
+		.payload = {data, len},
+	};
+
+	return peel_data_build(out, size, &m);
+}
+
+int
 peel_hidden_message(struct peel_hidden *h, uint32_t session, uint32_t generation,
 	const uint8_t *msg, size_t len)
 {

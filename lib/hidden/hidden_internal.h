@@ -107,6 +107,18 @@ struct point_ask {
 	uint64_t until_ms;
 };
 
+/* ---- inside.c -------------------------------------------------------------------------------- */
+
+#define VISITS 1024 /* remembered; more take the places of the oldest */
+
+/* A create-e2e that a circuit ending here has sent to a seeder introduced here. */
+struct visit {
+	uint32_t session, generation;	    /* of who asked */
+	uint32_t seeder, seeder_generation; /* over which it was asked */
+	uint64_t since_ms;
+	bool open; /* not answered yet */
+};
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 struct peel_hidden {
@@ -114,6 +126,8 @@ struct peel_hidden {
 	struct promises introductions, rendezvous;
 	struct search search[SEARCHES_MAX];
 	struct point_ask ask[ASKS_MAX];
+	struct visit visit[VISITS];
+	uint32_t next_visit;
 	uint32_t n_announced;
 	struct peel_addr announced_here; /* the address of ours that all of these name */
 	uint64_t announce_ms;		 /* when those not announced yet are looked at again */
@@ -126,12 +140,23 @@ struct peel_hidden {
 
 /* Says no, and counts it. */
 int hidden_refuse(struct peel_hidden *h);
+/* A data message that brings a datagram from this address to the originator. @return its length, or
+ * -ENOSPC. */
+int hidden_data(
+	uint8_t *out, size_t size, const struct peel_addr *from, const uint8_t *data, size_t len);
 
 /* introduction.c */
 int introduction_establish(struct peel_hidden *h, uint32_t session, uint32_t generation,
 	const uint8_t *body, size_t len);
 int introduction_create_e2e(
 	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *data, size_t len);
+/* Whom a create-e2e is for; NULL: nobody here, or it is malformed. */
+struct promise *introduction_asked(struct peel_hidden *h, const uint8_t *data, size_t len);
+/* Whether that is not too much for @p source, whoever that is in place of the sender. */
+bool introduction_may_ask(struct peel_hidden *h, struct promise *p, const struct peel_addr *source);
+/* Give it to the seeder, as coming from @p origin. */
+int introduction_hand_on(struct peel_hidden *h, const struct promise *to,
+	const struct peel_addr *origin, const uint8_t *data);
 
 /* To tell the DHT of those it does not know of yet. */
 void introduction_tick(struct peel_hidden *h);
@@ -149,6 +174,10 @@ int peers_asked_by_cell(struct peel_hidden *h, uint32_t session, uint32_t genera
 	const uint8_t *body, size_t len);
 int peers_asked_by_datagram(
 	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *body, size_t len);
+/* The datagram that answers one, if that is not too much for @p source. @return its length; 0: too
+ * much; -EBADMSG: refused. */
+int peers_answer(struct peel_hidden *h, const struct peel_addr *source, const uint8_t *body,
+	size_t len, uint8_t *out, size_t size);
 /* Tell the end of a circuit what a search has found. */
 void peers_found(struct peel_hidden *h, const struct search *s, const struct search_asker *asker);
 

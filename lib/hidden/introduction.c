@@ -174,42 +174,49 @@ introduction_establish(struct peel_hidden *h, uint32_t session, uint32_t generat
 	return peel_or_answer(h->conf.or_circuits, session, answer, (size_t)n);
 }
 
-/* On the circuit, as data from where it came. */
-static int
-hand_on(struct peel_hidden *h, const struct promise *to, const struct peel_addr *from,
-	const uint8_t *data, size_t len)
+struct promise *
+introduction_asked(struct peel_hidden *h, const uint8_t *data, size_t len)
+{
+	struct peel_msg_create_e2e m;
+
+	if (peel_create_e2e_parse(data + PEEL_HEADER_LEN, len - PEEL_HEADER_LEN, &m) != 0)
+		return NULL;
+	struct promise *p = promise_get(&h->introductions, m.seeder_pk.p, m.seeder_pk.len);
+
+	return p != NULL && memcmp(p->info_hash, m.info_hash, sizeof(p->info_hash)) == 0 ? p : NULL;
+}
+
+bool
+introduction_may_ask(struct peel_hidden *h, struct promise *p, const struct peel_addr *source)
+{
+	if (peel_rate_take(h->asked, source, 1) &&
+		peel_bucket_take(
+			&p->asked, ASKED_PER_SECOND, ASKED_BURST, 1, peel_now_ms(h->conf.env)))
+		return true;
+	peel_stats_add(h->conf.stats, PEEL_CONTROL_RATE, 1);
+	return false;
+}
+
+int
+introduction_hand_on(struct peel_hidden *h, const struct promise *to,
+	const struct peel_addr *origin, const uint8_t *data)
 {
 	uint8_t out[CREATE_E2E_LEN + 64];
-	const struct peel_msg_data m = {
-		.destination = {.type = PEEL_HOST_IPV4},
-		.origin = {.type = PEEL_HOST_IPV4, .addr = *from},
-		.payload = {data, len},
-	};
-	int n = peel_data_build(out, sizeof(out), &m);
+	int n = hidden_data(out, sizeof(out), origin, data, CREATE_E2E_LEN);
 
-	return n < 0 ? n : peel_or_answer(h->conf.or_circuits, to->session, out, (size_t)n);
+	if (n < 0 || peel_or_answer(h->conf.or_circuits, to->session, out, (size_t)n) != 0)
+		return hidden_refuse(h);
+	peel_stats_add(h->conf.stats, PEEL_HIDDEN_CREATE_E2E, 1);
+	return 0;
 }
 
 int
 introduction_create_e2e(
 	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *data, size_t len)
 {
-	struct peel_msg_create_e2e m;
+	struct promise *p = introduction_asked(h, data, len);
 
-	if (peel_create_e2e_parse(data + PEEL_HEADER_LEN, len - PEEL_HEADER_LEN, &m) != 0)
+	if (p == NULL)
 		return hidden_refuse(h);
-	struct promise *p = promise_get(&h->introductions, m.seeder_pk.p, m.seeder_pk.len);
-
-	if (p == NULL || memcmp(p->info_hash, m.info_hash, sizeof(p->info_hash)) != 0)
-		return hidden_refuse(h);
-	if (!peel_rate_take(h->asked, from, 1) ||
-		!peel_bucket_take(
-			&p->asked, ASKED_PER_SECOND, ASKED_BURST, 1, peel_now_ms(h->conf.env))) {
-		peel_stats_add(h->conf.stats, PEEL_CONTROL_RATE, 1);
-		return 0;
-	}
-	if (hand_on(h, p, from, data, CREATE_E2E_LEN) != 0)
-		return hidden_refuse(h);
-	peel_stats_add(h->conf.stats, PEEL_HIDDEN_CREATE_E2E, 1);
-	return 0;
+	return introduction_may_ask(h, p, from) ? introduction_hand_on(h, p, from, data) : 0;
 }

@@ -76,6 +76,14 @@ int peel_hidden_message(struct peel_hidden *h, uint32_t session, uint32_t genera
 int peel_hidden_datagram(
 	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *data, size_t len);
 
+/**
+ * A data message (id and body) of an exit to one of this machine's addresses, with a datagram of
+ * the tunnel overlay that passes the policy: it goes to a service introduced here, or back to who
+ * asked for it. -ENOENT: neither is at that address; other results as above.
+ */
+int peel_hidden_inside(struct peel_hidden *h, uint32_t session, uint32_t generation,
+	const uint8_t *msg, size_t len);
+
 /*
  * What a look-up tells, in any number of pieces. What nobody looks up, or waits for any more, is
  * ignored.

@@ -106,20 +106,19 @@ peers_found(struct peel_hidden *h, const struct search *s, const struct search_a
 }
 
 int
-peers_asked_by_datagram(
-	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *body, size_t len)
+peers_answer(struct peel_hidden *h, const struct peel_addr *source, const uint8_t *body, size_t len,
+	uint8_t *out, size_t size)
 {
 	struct peel_dht_introduction others[PEEL_PEX_LIST_MAX];
-	uint8_t out[PEEL_DATAGRAM_MAX];
 	struct peel_msg_peers_response response;
 	struct peel_msg_peers_request m;
 	struct peel_addr here;
 
-	if (peel_peers_request_parse(body, len, true, &m) != 0 || from->port == 0 ||
+	if (peel_peers_request_parse(body, len, true, &m) != 0 ||
 		promise_first_of_hash(&h->introductions, m.info_hash) == PEEL_NONE ||
 		!h->conf.public_address(h->conf.arg, &here))
 		return hidden_refuse(h);
-	if (!peel_rate_take(h->asked, from, 1) ||
+	if (!peel_rate_take(h->asked, source, 1) ||
 		!peel_bucket_take(
 			&h->peers, PEERS_PER_SECOND, PEERS_BURST, 1, peel_now_ms(h->conf.env))) {
 		peel_stats_add(h->conf.stats, PEEL_CONTROL_RATE, 1);
@@ -131,11 +130,24 @@ peers_asked_by_datagram(
 	known_introductions(h, &here, others, &response);
 	memcpy(out, h->conf.prefix, PEEL_PREFIX_LEN);
 	int n = peel_peers_response_build(
-		out + PEEL_PREFIX_LEN, sizeof(out) - PEEL_PREFIX_LEN, true, &response);
+		out + PEEL_PREFIX_LEN, size - PEEL_PREFIX_LEN, true, &response);
 
 	if (n < 0)
 		return hidden_refuse(h); /* cannot be: 7 of 162 bytes */
-	h->conf.send(h->conf.arg, from, out, PEEL_PREFIX_LEN + (size_t)n);
 	peel_stats_add(h->conf.stats, PEEL_HIDDEN_PEERS, 1);
+	return PEEL_PREFIX_LEN + n;
+}
+
+int
+peers_asked_by_datagram(
+	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *body, size_t len)
+{
+	uint8_t out[PEEL_DATAGRAM_MAX];
+	int n = from->port != 0 ? peers_answer(h, from, body, len, out, sizeof(out))
+				: hidden_refuse(h);
+
+	if (n <= 0)
+		return n;
+	h->conf.send(h->conf.arg, from, out, (size_t)n);
 	return 0;
 }

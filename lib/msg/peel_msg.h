@@ -29,6 +29,8 @@ enum peel_msg_kind {
 	/* `data` message (id and body) that passed the payload policy but needs control: endpoint
 	 * not open yet, or a domain name. session/generation are set. */
 	PEEL_KIND_EXIT_DATA,
+	/* the same with a hidden service datagram to an address of this machine */
+	PEEL_KIND_EXIT_INSIDE,
 	/* `data` (id and body) from the end of an own circuit: session and generation are the
 	 * path's */
 	PEEL_KIND_ORIGIN_DATA,

@@ -66,6 +66,9 @@ dispatch_one(struct peel_node *node, struct rte_mbuf *m)
 	case PEEL_KIND_EXIT_DATA:
 		node_exit_data(node, m);
 		return;
+	case PEEL_KIND_EXIT_INSIDE:
+		node_exit_inside(node, m);
+		return;
 	case PEEL_KIND_MESSAGE:
 		message(node, pkt, data, m->data_len);
 		break;

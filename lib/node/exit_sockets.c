@@ -90,6 +90,25 @@ node_exit_data(struct peel_node *node, struct rte_mbuf *m)
 }
 
 void
+node_exit_inside(struct peel_node *node, struct rte_mbuf *m)
+{
+	const struct peel_policy *policy = peel_own_addresses_policy(node->own_addresses);
+	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
+	const struct peel_pkt *pkt = peel_pkt(m);
+	struct peel_msg_data data;
+	int rc = peel_hidden_inside(node->hidden, pkt->session, pkt->generation, d, m->data_len);
+
+	if (rc == -ENOENT && peel_data_parse(d + 1, m->data_len - 1u, &data) == 0 &&
+		peel_policy_destination(policy, &data.destination.addr)) {
+		node_exit_data(node, m); /* of a neighbour on this machine */
+		return;
+	}
+	if (rc == -ENOENT)
+		peel_stats_add(&node->stats, PEEL_DROP_DESTINATION, 1);
+	rte_pktmbuf_free(m);
+}
+
+void
 node_exit_send(void *arg, struct rte_mbuf *m)
 {
 	struct peel_node *node = arg;

@@ -178,6 +178,8 @@ bool node_deliver(struct peel_node *node);
 /* exit_sockets.c */
 /** Take a data message that waits for its exit's sockets or for a name, and its mbuf. */
 void node_exit_data(struct peel_node *node, struct rte_mbuf *m);
+/** Take a data message for one of our own addresses, and its mbuf. */
+void node_exit_inside(struct peel_node *node, struct rte_mbuf *m);
 /** Send it once lib/names knows its destination. */
 void node_exit_send(void *arg, struct rte_mbuf *m);
 void node_exit_gone(void *arg, uint32_t session, uint32_t endpoint);

@@ -14,7 +14,7 @@ from ipv8.messaging.anonymization.tunnel import (
 from ipv8.peer import Peer as Ipv8Peer
 
 from .client import EchoClient
-from .net import free_ports, until
+from .net import free_ports, own_address, until
 from .peer import Peer
 from .runner import raises
 from .scenarios import complete
@@ -128,10 +128,10 @@ async def find(world, downloader, info_hash, hops, introduction, key, source):
 
 async def one_service(world, hops, introduction, rendezvous, source=PEER_SOURCE_PEX):
     """Through the relays with these numbers: found, connected, data both ways, and the end seen by all."""
-    ports = free_ports(2)
+    ports = free_ports(2, world.ip)
     walk_to = [(relay.ip, relay.port) for relay in world.relays]
     info_hash = os.urandom(20)
-    ends = [Service("127.0.0.1", port, flags=(), walk_to=walk_to, settings={"max_circuits": 0})
+    ends = [Service(world.ip, port, flags=(), walk_to=walk_to, settings={"max_circuits": 0})
             for port in ports]
     seeder, downloader = ends
     try:
@@ -189,10 +189,10 @@ async def both_known(world, downloader, info_hash, hops, asked, wanted):
 
 async def two_seeders(world, hops, rendezvous):
     """Two seeders of one info hash at the first and the second relay, which tell of each other's."""
-    ports = free_ports(3)
+    ports = free_ports(3, world.ip)
     walk_to = [(relay.ip, relay.port) for relay in world.relays]
     info_hash = os.urandom(20)
-    ends = [Service("127.0.0.1", port, flags=(), walk_to=walk_to, settings={"max_circuits": 0})
+    ends = [Service(world.ip, port, flags=(), walk_to=walk_to, settings={"max_circuits": 0})
             for port in ports]
     downloader = ends[2]
     try:
@@ -240,21 +240,28 @@ def mixes(relay):
     yield [relay, "python", relay, "rust", relay], [(3, 0, 2)]
 
 
-async def one_world(runner, binary, kinds, services):
+async def one_world(runner, binary, kinds, services, ip="127.0.0.1"):
     # Two workers where all are alike: the two circuits of a rendezvous may be of different ones.
     workers = {"workers": {"count": 2 if len(set(kinds)) == 1 else 1}}
     try:
-        async with World(kinds, "python", binary, peel_overrides=workers) as world:
+        async with World(kinds, "python", binary, peel_overrides=workers, ip=ip) as world:
             await world.settle()
-            await runner.case(f"hidden services with two seeders among {' '.join(kinds)}: PEX", two_seeders, world, 1, 2)
+            if len(kinds) > 2:
+                await runner.case(f"hidden services with two seeders among {' '.join(kinds)}: PEX", two_seeders, world, 1,
+                                  2)
             for hops, introduction, rendezvous, *source in services:
                 await runner.case(
                     f"hidden service over {hops} hops among {' '.join(kinds)}: {introduction + 1} introduces, "
-                    f"{rendezvous + 1} joins" + (", found in the DHT" if source else ""),
+                    f"{rendezvous + 1} joins" + (", found in the DHT" if source else "")
+                    + ("" if ip == "127.0.0.1" else ", inside its own address"),
                     one_service, world, hops, introduction, rendezvous, *source)
     except Exception as error:
         await runner.case(f"hidden services among {' '.join(kinds)}: world", raises, error)
 
 
 def worlds(runner, relay, binary):
-    return [one_world(runner, binary, kinds, services) for kinds, services in mixes(relay)]
+    all_worlds = [one_world(runner, binary, kinds, services) for kinds, services in mixes(relay)]
+    # The exit is the introduction point and the rendezvous point, at an address that exits refuse.
+    if relay == "peel" and (ip := own_address()):
+        all_worlds.append(one_world(runner, binary, [relay] * 3, [(1, 2, 2), (2, 2, 2)], ip))
+    return all_worlds

@@ -36,6 +36,17 @@ def have_ipv6():
         return False
 
 
+def own_address():
+    """An IPv4 address of this machine beside loopback, or None. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("198.51.100.1", 9))
+        except OSError:
+            return None
+        ip = sock.getsockname()[0]
+    return None if ip.startswith("127.") else ip
+
+
 async def until(check, timeout, what, interval=0.1):
     """Wait until check() (a function, or a coroutine function) is true; its last value is the result."""
     end = time.monotonic() + timeout

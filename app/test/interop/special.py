@@ -8,7 +8,7 @@ import socket
 import time
 
 from .echo import EchoServer, payload
-from .net import until
+from .net import own_address, until
 from .peer import RELAY
 from .runner import Skipped
 from .scenarios import complete
@@ -152,20 +152,9 @@ async def _counters(relay):
     return table["rx_datagrams"], refused
 
 
-def _own_address():
-    """An IPv4 address of this machine beside loopback, or None. Nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        try:
-            sock.connect(("198.51.100.1", 9))
-        except OSError:
-            return None
-        ip = sock.getsockname()[0]
-    return None if ip.startswith("127.") else ip
-
-
 async def own_addresses(relay, origin, binary):
     """An exit does not send to the addresses of its own machine, of all its interfaces, unless it may."""
-    ip = _own_address()
+    ip = own_address()
     if ip is None:
         raise Skipped("no address but loopback")
     echo = await EchoServer().start(ip)

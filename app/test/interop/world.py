@@ -12,13 +12,13 @@ EXIT_FLAGS = (RELAY, EXIT_BT, EXIT_IPV8, SPEED_TEST)
 
 
 def make_relay(kind, port, flags, walk_to, binary=None, settings=None, overrides=None, deaf=False,
-               name=""):
-    """A relay of the given kind on loopback: "peel", "python" or "rust"."""
+               name="", ip="127.0.0.1"):
+    """A relay of the given kind on this machine: "peel", "python" or "rust"."""
     if kind == "peel":
-        return PeelNode("127.0.0.1", port, flags, walk_to, binary, overrides=overrides, name=name)
+        return PeelNode(ip, port, flags, walk_to, binary, overrides=overrides, name=name)
     # A Rust exit sends to loopback only when it is bound to loopback itself.
     exit_ip = "::" if kind == "rust" else "0.0.0.0"
-    return Peer("127.0.0.1", port, flags=flags, walk_to=walk_to, endpoint=kind, deaf=deaf,
+    return Peer(ip, port, flags=flags, walk_to=walk_to, endpoint=kind, deaf=deaf,
                 settings={"max_joined_circuits": 1000, **(settings or {})}, exit_ip=exit_ip, name=name)
 
 
@@ -26,9 +26,9 @@ class World:
     """Use as: async with World(["peel", "python", "rust"], "python") as world."""
 
     def __init__(self, kinds, origin, binary=None, relay_settings=None, origin_settings=None,
-                 peel_overrides=None, extra=(), exit_flags=EXIT_FLAGS):
+                 peel_overrides=None, extra=(), exit_flags=EXIT_FLAGS, ip="127.0.0.1"):
         """`extra`: more relays, as (kind, flags, deaf)."""
-        self.kinds, self.origin_kind = list(kinds), origin
+        self.kinds, self.origin_kind, self.ip = list(kinds), origin, ip
         self.binary = binary
         self.relay_settings, self.origin_settings = relay_settings, origin_settings or {}
         self.peel_overrides = peel_overrides or {}
@@ -55,19 +55,19 @@ class World:
         last = len(self.kinds) - 1
         plan = [(kind, self.exit_flags if i == last else RELAY_FLAGS, False)
                 for i, kind in enumerate(self.kinds)] + self.extra
-        ports = free_ports(len(plan) + 1)
-        addresses = [("127.0.0.1", port) for port in ports[:-1]]
+        ports = free_ports(len(plan) + 1, self.ip)
+        addresses = [(self.ip, port) for port in ports[:-1]]
         overrides = {"exit": {"dns_servers": "%s:%d" % self.dns.address}}
         for section, values in self.peel_overrides.items():
             overrides.setdefault(section, {}).update(values)
         for i, (kind, flags, deaf) in enumerate(plan):
             others = addresses[:i] + addresses[i + 1:]
             relay = make_relay(kind, ports[i], flags, others, self.binary, self.relay_settings,
-                               overrides, deaf, f"{kind} {i + 1}")
+                               overrides, deaf, f"{kind} {i + 1}", self.ip)
             self.started.append(relay)
             self.relays.append(await relay.start())
         self.keys = [(await relay.info())["key"] for relay in self.relays]
-        self.origin = Peer("127.0.0.1", ports[-1], flags=(), walk_to=addresses,
+        self.origin = Peer(self.ip, ports[-1], flags=(), walk_to=addresses,
                            endpoint=self.origin_kind, name="originator",
                            settings={"max_circuits": 0, **self.origin_settings})
         self.started.append(self.origin)

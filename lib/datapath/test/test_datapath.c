@@ -211,6 +211,53 @@ test_exit_refuses(void **state)
 	finish();
 }
 
+/* Hidden service datagrams to our own addresses go to control, whatever the port; nothing else of
+ * this machine is reachable. */
+static void
+test_exit_inside(void **state)
+{
+	const struct peel_network own[] = {{peel_addr_ipv4(198, 51, 100, 9, 0), 32}};
+	struct peel_addr here = peel_addr_ipv4(198, 51, 100, 9, 8090),
+			 there = peel_addr_ipv4(198, 51, 100, 10, 8090);
+	struct peel_host to = host(&here);
+	struct peel_addr_set *set;
+	char d[64] = {0};
+
+	(void)state;
+	assert_int_equal(peel_addr_set_new(own, 1, &set), 0);
+	start(PEEL_ROUTE_EXIT, ENDPOINT);
+	rig.policy.own = set;
+	memcpy(d, rig_prefix, PEEL_PREFIX_LEN);
+	for (unsigned int id = 0; id < 256; id++) {
+		bool hidden = id == 13 || id == 14 || id == 17 || id == 18;
+
+		d[PEEL_PREFIX_LEN] = (char)id;
+		feed_data(&to, d, sizeof(d));
+		rig_poll(&rig);
+		struct rte_mbuf *m = rig_pop(&rig, PEEL_CLASS_EXIT);
+
+		assert_int_equal(m != NULL, hidden);
+		if (m == NULL)
+			continue;
+		assert_int_equal(peel_pkt(m)->kind, PEEL_KIND_EXIT_INSIDE);
+		assert_int_equal(peel_pkt(m)->session, c.session);
+		rte_pktmbuf_free(m);
+	}
+	assert_int_equal(rig_count(&rig, PEEL_DROP_POLICY), 252);
+	feed_data(&to, dht_payload, DHT_LEN);
+	rig_poll(&rig);
+	assert_int_equal(rig.n_out, 0);
+	assert_int_equal(rig_count(&rig, PEEL_DROP_DESTINATION), 1);
+	/* Elsewhere they are sent. */
+	to = host(&there);
+	d[PEEL_PREFIX_LEN] = 13;
+	feed_data(&to, d, sizeof(d));
+	rig_poll(&rig);
+	assert_int_equal(rig.n_out, 1);
+	finish();
+	peel_addr_set_free(set);
+}
+
 static void
 test_exit_asks_control_for_names_and_endpoints(void **state)
 {
@@ -823,6 +870,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exit_sends_payload_from_endpoint),
 		cmocka_unit_test(test_exit_refuses),
+		cmocka_unit_test(test_exit_inside),
 		cmocka_unit_test(test_exit_asks_control_for_names_and_endpoints),
 		cmocka_unit_test(test_return_is_sealed_into_the_circuit),
 		cmocka_unit_test(test_private_origins_are_not_told),

@@ -216,6 +216,33 @@ answer(struct fuzz *f, const uint8_t *p, size_t len)
 	peel_hidden_datagram(f->hidden, &asked_at, d, asked_len + len);
 }
 
+/* A datagram to our own address, from one of the circuits. */
+static void
+inside(struct fuzz *f, uint8_t what, const uint8_t *datagram, size_t len)
+{
+	struct peel_msg_data m = {.destination = {.type = PEEL_HOST_IPV4},
+		.origin = {.type = PEEL_HOST_IPV4},
+		.payload = {datagram, len}};
+	uint32_t session = what % 3;
+	uint8_t out[PEEL_DATAGRAM_MAX];
+
+	(void)on_public(NULL, &m.destination.addr);
+	if ((what & 0x10) != 0) /* where one who asked is found */
+		m.destination.addr.port = 2048 + (what >> 5);
+	int n = peel_data_build(out, sizeof(out), &m);
+
+	if (n < 0)
+		abort();
+	uint8_t *exact = malloc((size_t)n);
+
+	if (exact == NULL)
+		abort();
+	memcpy(exact, out, (size_t)n);
+	(void)peel_hidden_inside(
+		f->hidden, session, peel_session_generation(f->routes, session), exact, (size_t)n);
+	free(exact);
+}
+
 static void
 step(struct fuzz *f, uint8_t what, const uint8_t *p, size_t len)
 {
@@ -233,7 +260,10 @@ step(struct fuzz *f, uint8_t what, const uint8_t *p, size_t len)
 		peel_hidden_datagram(f->hidden, &from, d, PEEL_PREFIX_LEN + len);
 		break;
 	case 4:
-		peel_hidden_datagram(f->hidden, &from, p, len);
+		if ((what & 8) != 0)
+			inside(f, what, d, PEEL_PREFIX_LEN + len);
+		else
+			peel_hidden_datagram(f->hidden, &from, p, len);
 		break;
 	case 5:
 		answer(f, p, len);
