@@ -73,6 +73,12 @@ is_avoided(const uint8_t (*avoid)[PEEL_PK_LEN], size_t n, const uint8_t *pk)
 	return false;
 }
 
+static bool
+to_avoid(const struct origin_circuit *tn, const uint8_t *pk)
+{
+	return is_avoided(tn->build->avoid, tn->build->n_avoid, pk);
+}
+
 /* Exclude ourselves, nodes used or tried already, and nodes that lately did not answer; the
  * required exit has its place already. */
 static bool
@@ -83,8 +89,7 @@ key_excluded(
 
 	if (!peel_pk_valid((struct peel_span){pk, PEEL_PK_LEN}) ||
 		same_key(pk, t->conf.identity->pk) ||
-		(b->exit_required && same_key(pk, b->exit.pk)) ||
-		(is_last(tn) && is_avoided(b->avoid, b->n_avoid, pk)))
+		(b->exit_required && same_key(pk, b->exit.pk)) || (is_last(tn) && to_avoid(tn, pk)))
 		return true;
 	for (unsigned int i = 0; i < b->n_tried; i++) { /* includes all hops */
 		if (same_key(pk, b->tried[i]))
@@ -130,9 +135,13 @@ find_ends(struct peel_origin_circuits *t, const struct origin_circuit *tn, struc
 	if (!is_last(tn) && !tn->build->exit_required)
 		n = t->conf.candidates(
 			t->conf.arg, end_flags(tn), 0, out->list, PEEL_ARRAY_LEN(out->list));
-	for (size_t i = 0; i < n; i++) {
-		if (!target_excluded(t, tn, &out->list[i]))
-			out->list[out->n++] = out->list[i];
+	/* Those to avoid are kept in mind only while there is no other. */
+	for (int avoid = 1; avoid >= 0 && out->n == 0; avoid--) {
+		for (size_t i = 0; i < n; i++) {
+			if (!target_excluded(t, tn, &out->list[i]) &&
+				!(avoid && to_avoid(tn, out->list[i].pk)))
+				out->list[out->n++] = out->list[i];
+		}
 	}
 }
 
@@ -494,19 +503,12 @@ pick_offered(
 	return equals > 0 ? 0 : -EAGAIN;
 }
 
-int
-origin_choose_next(struct peel_origin_circuits *t, const struct origin_circuit *tn,
+static int
+choose_next(struct peel_origin_circuits *t, const struct origin_circuit *tn,
 	struct peel_target *out, bool *named)
 {
 	const struct build *b = tn->build;
 
-	*named = false;
-	if (is_last(tn) && b->exit_required) {
-		*out = b->exit;
-		/* Only one attempt. */
-		return b->n_tried > 0 && same_key(b->tried[b->n_tried - 1], b->exit.pk) ? -EAGAIN
-											: 0;
-	}
 	if (choose_own(t, tn, out) == 0) {
 		*named = is_offered(b, out->pk);
 		return 0;
@@ -515,4 +517,25 @@ origin_choose_next(struct peel_origin_circuits *t, const struct origin_circuit *
 		return -EAGAIN;
 	*named = true;
 	return pick_offered(t, tn, out);
+}
+
+int
+origin_choose_next(struct peel_origin_circuits *t, const struct origin_circuit *tn,
+	struct peel_target *out, bool *named)
+{
+	struct build *b = tn->build;
+	int ret;
+
+	*named = false;
+	if (is_last(tn) && b->exit_required) {
+		*out = b->exit;
+		/* Only one attempt. */
+		return b->n_tried > 0 && same_key(b->tried[b->n_tried - 1], b->exit.pk) ? -EAGAIN
+											: 0;
+	}
+	ret = choose_next(t, tn, out, named);
+	if (ret == 0 || !is_last(tn) || b->n_avoid == 0)
+		return ret;
+	b->n_avoid = 0; /* there is no other */
+	return choose_next(t, tn, out, named);
 }

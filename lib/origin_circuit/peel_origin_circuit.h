@@ -166,7 +166,8 @@ struct peel_origin_spec {
 	uint16_t exit_flags; /* what the last hop must announce; 0: by type (section 15.1) */
 	const struct peel_target *exit; /* required last hop; NULL: any */
 	/* nodes that shall not be the last hop, at most PEEL_ORIGIN_AVOID_MAX; borrowed during the
-	 * call */
+	 * call. If it is the only one, or a new introduction point, there is none (-EAGAIN) when
+	 * nobody else is known; at the end of a longer circuit they are better than nobody. */
 	const uint8_t (*avoid)[PEEL_PK_LEN];
 	size_t n_avoid;
 	/* for one purpose only: peel_origin_active() and peel_origin_quotient() leave it out */
