@@ -8,24 +8,13 @@ bounds, which is as large as suits the contender best. What cannot run here is l
 
 import argparse
 import asyncio
-import contextlib
 import dataclasses
-import os
-import signal
 import statistics
-import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(HERE)
-PATHS = [HERE, os.path.join(ROOT, "app", "test")]
-sys.path[:0] = PATHS
-os.environ["PYTHONPATH"] = os.pathsep.join(PATHS)  # for nodes in processes of their own
-
-from circuit_nodes import HOPS, SETTINGS, Chain, Load, PeelClient  # noqa: E402
-from interop import proc  # noqa: E402
-from interop.net import free_ports, until  # noqa: E402
-from interop.remote import Remote  # noqa: E402
-from results import ratio, result, write  # noqa: E402
+from payload_rounds import Contender, Rounds, common_options, main, numbers, take_common
+from circuit_nodes import HOPS, SETTINGS, Chain, Load, PeelClient
+from interop.net import free_ports, until
+from interop.remote import Remote
 
 # Key: name, client, relays. All are compared with the first two.
 CONTENDERS = {
@@ -36,12 +25,6 @@ CONTENDERS = {
     "rust-peel": ("Rust to Peel", "rust", "peel"),
 }
 PUBLISHED = {1: 3.0, 20: 25.5}  # MB/s of py-ipv8 with the Rust endpoint, as its authors tell
-WINDOWS = (16, 32, 64, 96, 128, 256, 512, 1024, 2048, 4096, 8192)
-TOLERATED = 0.05  # share of datagrams that may get lost with a window that counts as suitable
-
-
-def say(text):
-    print(f"circuit: {text}", file=sys.stderr, flush=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,12 +36,21 @@ class Case:
     def text(self):
         return f"{self.circuits} circuits, {self.payload} bytes{', echo' if self.echo else ''}"
 
+    def lanes(self):
+        return self.circuits
 
-class Contender:
+    def order(self, window, ms):
+        return self.circuits, self.payload, window, ms, int(self.echo)
+
+
+class OnCircuits(Contender):
     def __init__(self, key, options):
-        self.key, (self.name, self.client_kind, self.relay_kind) = key, CONTENDERS[key]
-        self.options, self.windows, self.runs = options, {}, {}
-        self.chain = self.client = self.load = None
+        name, self.client_kind, relay_kind = CONTENDERS[key]
+        super().__init__(key, name, relay_kind, options)
+        self.client = None
+
+    def clients(self):
+        return [self.client] if self.client else []
 
     async def start(self, enter, chain):
         self.chain, most = chain, max(self.options.circuits)
@@ -95,195 +87,39 @@ class Contender:
                     raise
                 await asyncio.sleep(2)
 
-    async def run(self, case, window, ms):
-        """One run, and the CPU time it took whom; the circuits are made anew if they ended."""
-        await self.open()
-        client = self.client.process.pid if self.client else None
-        relays, own = self.chain.cpu_ns(), proc.cpu_nanoseconds(client) if client else 0
-        run = await self.load.ask("run", case.circuits, case.payload, window, ms, int(case.echo))
-        run["relays_ns"] = self.chain.cpu_ns() - relays
-        run["load_ns"] = run["sink_ns"]
-        if client:
-            run["client_ns"] = proc.cpu_nanoseconds(client) - own
-            run["load_ns"] = run["process_ns"]
-        else:
-            run["client_ns"] = run["process_ns"] - run["sink_ns"]
-        if run["bad"]:
-            raise RuntimeError(f"{self.name}: {run['bad']} datagrams came out changed")
-        run["rate"] = run["measured_bytes"] * 1e3 / run["wall_ns"]
-        run["lost"] = max(0, 1 - run["received"] / run["sent"]) if run["sent"] else 1
-        return run
 
-    async def search(self, case):
-        """The window that suits it best."""
-        tried = {}
-        for _ in range(self.options.search_runs):  # the better one counts: others may have disturbed the other
-            for window in self.options.windows:
-                run = await self.run(case, window, self.options.search_ms)
-                if window not in tried or run["rate"] > tried[window]["rate"]:
-                    tried[window] = run
-        quiet = {w: run for w, run in tried.items() if run["lost"] < TOLERATED} or tried
-        self.windows[case] = max(quiet, key=lambda w: quiet[w]["rate"])
-        say(f"{self.name}, {case.text()}: window {self.windows[case]}; " +
-            ", ".join(f"{w}: {run['rate']:.1f} MB/s {run['lost']:.1%} lost" for w, run in tried.items()))
-
-    async def measure(self, case):
-        run = await self.run(case, self.windows[case], self.options.ms)
-        if not run["measured_bytes"]:
-            raise RuntimeError(f"{self.name}: nothing came out of {case.text()}")
-        if run["exits"] < case.circuits:
-            say(f"{self.name}: only {run['exits']} of {case.circuits} circuits were used")
-        self.runs.setdefault(case, []).append(run)
-
-    def rates(self, case):
-        return [run["rate"] for run in self.runs[case]]
-
-
-class Circuits:
+class Circuits(Rounds):
     def __init__(self, options):
-        self.options, self.stack, self.contenders = options, contextlib.AsyncExitStack(), []
-        self.cases = [Case(circuits, payload, False) for payload in options.payloads for circuits in options.circuits]
-        self.cases += [Case(circuits, options.payloads[0], True) for circuits in options.circuits if options.echo]
+        cases = [Case(circuits, payload, False) for payload in options.payloads for circuits in options.circuits]
+        cases += [Case(circuits, options.payloads[0], True) for circuits in options.circuits if options.echo]
+        super().__init__(options, cases)
 
-    async def _enter(self, node):
-        self.stack.push_async_callback(node.stop)
-        return await node.start()
+    def contender(self, key):
+        return OnCircuits(key, self.options)
 
-    async def start(self):
-        chains = {}
-        for key in self.options.contenders:
-            contender = Contender(key, self.options)
-            kind = contender.relay_kind
-            try:
-                if kind not in chains:
-                    chain = Chain(kind, self.options)
-                    await chain.start(self._enter)
-                    chains[kind] = chain
-                await contender.start(self._enter, chains[kind])
-            except (OSError, RuntimeError, TimeoutError) as error:
-                if key == "peel":
-                    raise
-                say(f"skipped: {contender.name}: {error}")
-                continue
-            self.contenders.append(contender)
-            say(f"{contender.name}: {max(self.options.circuits)} circuits are ready")
+    def chain(self, kind):
+        return Chain(kind, self.options)
 
-    async def each(self, what, case):
-        """Of all contenders; one that fails twice in a row is out."""
-        for contender in list(self.contenders):
-            for last in (False, True):
-                try:
-                    await what(contender, case)
-                    break
-                except (RuntimeError, TimeoutError) as error:
-                    say(f"{contender.name}: {case.text()}: {error}")
-                    if last:
-                        self.contenders.remove(contender)
-
-    async def round(self):
-        for case in self.cases:
-            await self.each(Contender.measure, case)
-
-    async def run(self):
-        for case in self.cases:
-            await self.each(Contender.search, case)
-        for number in range(self.options.rounds):
-            say(f"round {number + 1} of {self.options.rounds}")
-            await self.round()
-        if not any(contender.key == "peel" for contender in self.contenders):
-            raise RuntimeError("Peel did not get through all rounds")
-
-    def results(self):
-        found = []
-        for case in self.cases:
-            for contender in self.contenders:
-                found += self._results(contender, case)
-        return found
-
-    def _results(self, contender, case):
-        params = {"path": contender.name, "circuits": case.circuits, "payload": case.payload}
-        runs, rates = contender.runs[case], contender.rates(case)
-        bases = [other for other in self.contenders if other is not contender and other.key in ("peel", "rust")]
-        vs = {other.name: ratio(rates, other.rates(case)) for other in bases}
+    def rows(self, contender, case):
+        bases = [other for other in self.contenders if other.key in ("peel", "rust")]
+        rows = list(contender.rows("circuit", "there and back" if case.echo else "there", case,
+                                   {"circuits": case.circuits, "payload": case.payload}, bases))
         if not case.echo:
-            vs["published"] = round(statistics.median(rates) / PUBLISHED.get(case.circuits, 3.0), 3)
-        direction = "there and back" if case.echo else "there"
-        yield result("circuit", f"payload, {direction}", params, "MB/s", rates, vs)
-        yield result("circuit", f"lost, {direction}", params, "% lost", [100 * run["lost"] for run in runs])
-        for who in ("client", "relays", "load"):
-            cost = [run[f"{who}_ns"] / max(run["bytes"], 1) for run in runs]
-            yield result("circuit", f"CPU time, {direction}", {**params, "of": who}, "s/GB", cost)
-
-
-def report(circuits):
-    print(f"{'payload':14} {'circuits':>8} {'bytes':>5}  {'path':24} {'MB/s':>7} {'lowest':>7} {'highest':>7} "
-          f"{'lost':>6}  {'CPU s/GB: client':>16} {'relays':>6} {'load':>6}  window  times as much as")
-    for case in circuits.cases:
-        for contender in circuits.contenders:
-            rows = list(circuits._results(contender, case))
-            rate, lost, *cpu = rows
-            client, relays, load = (row["median"] for row in cpu)
-            ratios = ", ".join(f"{name} {value:.2f}" for name, value in rate["vs"].items())
-            print(f"{rate['case'][9:]:14} {case.circuits:8} {case.payload:5}  {contender.name:24} {rate['median']:7.1f} "
-                  f"{rate['min']:7.1f} {rate['max']:7.1f} {lost['median']:5.1f}%  {client:16.2f} {relays:6.2f} "
-                  f"{load:6.2f}  {contender.windows[case]:6}  {ratios}")
-
-
-async def run(options):
-    circuits = Circuits(options)
-    # Told to end: by the way out, which ends all processes.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
-    try:
-        await circuits.start()
-        await circuits.run()
-    finally:
-        await circuits.stack.aclose()
-    if options.json != "-":
-        report(circuits)
-    if options.json:
-        write(options.json, circuits.results())
-
-
-def numbers(text):
-    return [int(part) for part in text.split(",")]
+            median = statistics.median(contender.rates(case))
+            rows[0]["vs"]["published"] = round(median / PUBLISHED.get(case.circuits, 3.0), 3)
+        return rows
 
 
 def parse():
     parser = argparse.ArgumentParser(prog="bench/circuit.py", description=__doc__)
-    parser.add_argument("--contenders", default=",".join(CONTENDERS), help="in this order")
+    common_options(parser, CONTENDERS)
     parser.add_argument("--circuits", type=numbers, default=[1, 20], help="at a time, 1 to 64")
-    parser.add_argument("--payloads", type=numbers, help="bytes, 24 to 1400 (1300,1024,64)")
     parser.add_argument("--no-echo", dest="echo", action="store_false", help="only there, not back")
-    parser.add_argument("--windows", type=numbers, default=WINDOWS, help="datagrams under way to choose from")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--ms", type=int, default=1000, help="of a run")
-    parser.add_argument("--search-ms", type=int, default=200, help="of a run with each window")
-    parser.add_argument("--search-runs", type=int, default=2)
-    parser.add_argument("--rust-threads", type=int, default=4, help="of each Rust endpoint; its own default is 4")
-    parser.add_argument("--quick", action="store_true", help="only see that it works")
-    parser.add_argument("--peel", default=os.path.join(ROOT, "build", "app", "peel", "peel"), help="the peel binary")
-    parser.add_argument("--load", default=os.path.join(ROOT, "build", "bench", "circuit", "circuit_load"),
-                        help="the load's binary")
-    parser.add_argument("--json", metavar="FILE", help="results as JSON, - for standard output")
     options = parser.parse_args()
-    options.contenders = options.contenders.split(",")
-    unknown = set(options.contenders) - set(CONTENDERS)
-    if unknown or "peel" not in options.contenders:
-        parser.error(f"contenders are {', '.join(CONTENDERS)}; peel must be among them")
-    if options.quick:
-        options.rounds, options.ms, options.search_ms, options.search_runs, options.windows = 1, 60, 30, 1, [64, 512]
-    options.payloads = options.payloads or ([1300] if options.quick else [1300, 1024, 64])
+    take_common(parser, options, CONTENDERS)
     return options
 
 
-def main():
-    try:
-        asyncio.run(run(parse()))
-    except (OSError, RuntimeError, TimeoutError) as error:
-        sys.exit(f"circuit: {error}")
-    except asyncio.CancelledError:
-        sys.exit("circuit: told to end")
-
-
 if __name__ == "__main__":
-    main()
+    OPTIONS = parse()
+    main("circuit", OPTIONS, Circuits(OPTIONS))

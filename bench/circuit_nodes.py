@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What takes part in the suite `circuit`: relays in a row, clients in front of them, and the load (bench/circuit)."""
+"""What takes part in the suites `circuit` and `hidden`: relays, clients, and the load (bench/circuit)."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ from interop.net import free_ports, until
 from interop.peelproc import PeelNode, render
 from interop.peer import EXIT_BT, RELAY, SPEED_TEST, Peer
 from interop.remote import Remote
+from interop.socks import SocksUdp
 
 HOPS = 3
 LASTING = 1 << 50  # bytes: the protocol's 10 GiB are gone in a minute
@@ -38,16 +39,63 @@ class RustClient(Peer):
         return self.tunnels.endpoint.create_socks5_server(0, HOPS)
 
 
-class Chain:
-    """Relays of one kind, the last of them an exit."""
+class RustEnd(Peer):
+    """One end of hidden services: a py-ipv8 node with the Rust endpoint, reached through SOCKS5 servers. Info hashes are
+    hexadecimal."""
 
-    def __init__(self, kind, options):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.servers, self.found, self.listeners, self.heard = {}, {}, {}, {}
+
+    async def server(self, hops):
+        """Port of the SOCKS5 server for services over that many hops."""
+        if hops not in self.servers:
+            self.servers[hops] = self.tunnels.endpoint.create_socks5_server(0, hops)
+        return self.servers[hops]
+
+    async def seed(self, info_hash, hops):
+        self.tunnels.join_swarm(bytes.fromhex(info_hash), hops)
+        await self.tunnels.create_introduction_point(bytes.fromhex(info_hash))
+
+    async def find(self, info_hash, hops):
+        self.tunnels.join_swarm(bytes.fromhex(info_hash), hops, seeding=False,
+                                callback=lambda address: self.found.setdefault(info_hash, address))
+
+    async def connected(self, info_hash):
+        """Address of the first peer."""
+        return self.found.get(info_hash)
+
+    async def leave(self, info_hash):
+        self.tunnels.leave_swarm(bytes.fromhex(info_hash))
+
+    async def listen(self, hops):
+        """For a greeting; once in front of it, so that the server knows where to send."""
+        self.heard[hops] = False
+        if hops in self.listeners:
+            self.listeners[hops].close()
+        listener = self.listeners[hops] = await SocksUdp().open(await self.server(hops))
+        listener.on_data = lambda _origin, _data: self.heard.__setitem__(hops, True)
+        listener.transport.sendto(b"\0", listener.relay)
+
+    async def greeted(self, hops):
+        return self.heard[hops]
+
+    async def greet(self, hops, ip, port):
+        await self.listen(hops)
+        self.listeners[hops].send(ip, port, b"hello")
+
+
+class Chain:
+    """Relays of one kind, the last `exits` of them exits with those flags."""
+
+    def __init__(self, kind, options, count=HOPS, exits=1, exit_flags=(EXIT_BT,)):
         self.kind, self.options, self.relays, self.keys = kind, options, [], []
-        self.addresses = [("127.0.0.1", port) for port in free_ports(HOPS)]
+        self.addresses = [("127.0.0.1", port) for port in free_ports(count)]
+        self.exits, self.exit_flags = exits, set(exit_flags)
 
     async def start(self, enter):
         for i, (ip, port) in enumerate(self.addresses):
-            flags = {RELAY, SPEED_TEST} | ({EXIT_BT} if i == HOPS - 1 else set())
+            flags = {RELAY, SPEED_TEST} | (self.exit_flags if i >= len(self.addresses) - self.exits else set())
             others = self.addresses[:i] + self.addresses[i + 1:]
             name = f"{self.kind} relay {i + 1}"
             if self.kind == "peel":
@@ -66,7 +114,7 @@ class Chain:
         for relay in self.relays:
             count = await relay.candidate_count() if self.kind == "peel" else \
                 len(set(self.keys) & set(await relay.candidates()))
-            if count < HOPS - 1:
+            if count < len(self.addresses) - 1:
                 return False
         return True
 

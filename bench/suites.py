@@ -81,7 +81,8 @@ SUITES = {
               cases=("relay",), where={"datagrams": "coalesced"}, bars=True, log_y=True),
          Plot("alone", "Relays: cells per CPU second, datagrams alone", "payload", ("relay",), cases=("relay",),
               where={"datagrams": "alone"}, bars=True, log_y=True)),
-        brief={"relay": ("Peel", "Tor middle relay", "wireguard-go")}),    "circuit": Suite(
+        brief={"relay": ("Peel", "Tor middle relay", "wireguard-go")}),
+    "circuit": Suite(
         "payload through one circuit of three hops and through twenty: libpeel beside py-ipv8 with the Rust endpoint",
         ("{python}", "-B", "{root}/bench/circuit.py", "--peel", "{build}/app/peel/peel",
          "--load", "{build}/bench/circuit/circuit_load"),
@@ -92,4 +93,9 @@ SUITES = {
          Plot("cpu", "One circuit of three hops: CPU time, 1300 bytes", "path", ("of",), cases=("CPU time, there",),
               where={"payload": 1300, "circuits": 1}, bars=True, log_y=True)),
         brief={"payload": (1300,), "of": ("client", "relays")}),
+    "hidden": Suite(
+        "payload between the ends of hidden services, and the time until the first byte: libpeel beside py-ipv8 with Rust",
+        ("{python}", "-B", "{root}/bench/hidden.py", "--peel", "{build}/app/peel/peel",
+         "--load", "{build}/bench/circuit/circuit_load"),
+        brief={"payload": (1300,), "of": ("client", "relays")}, seconds=5400, quick_seconds=400),
 }

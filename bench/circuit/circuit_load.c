@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The load of the suite `circuit`.
+ * The load of the suites `circuit` and `hidden`.
  *
  *   circuit_load peel HOPS CIRCUITS BOOTSTRAP...     through libpeel
  *   circuit_load socks PORT                          through a SOCKS5 server on 127.0.0.1
+ *   circuit_load socks-peer SINK PORT PEER PEERPORT  from one SOCKS5 server to another one's client
+ *   circuit_load service HOPS BOOTSTRAP...           from one node of libpeel to another one
  *
  * Then one command per line of standard input, one line of JSON for each; ends with its standard
  * input.
  *
  *   open LANES                                open lanes (again, where they ended)
  *   run LANES PAYLOAD WINDOW MS ECHO          load the first lanes for so long
+ *   first MS                                  meet anew, one of them so much later: time to the
+ *                                             first byte
  */
 
 #include <errno.h>
@@ -219,12 +223,39 @@ obey(const char *line)
 			printf("{\"lanes\":%u}\n", load.n_lanes);
 		return rc;
 	}
+	if (sscanf(line, "first %u", &o.ms) == 1 && load.sender->first != NULL) {
+		uint64_t ns;
+
+		rc = load.sender->first(&load, o.ms, &ns);
+		if (rc == 0)
+			printf("{\"ns\":%" PRIu64 "}\n", ns);
+		return rc;
+	}
 	if (sscanf(line, "run %u %u %u %u %u", &o.lanes, &o.payload, &o.window, &o.ms, &o.echo) ==
 			5 &&
 		o.lanes >= 1 && o.lanes <= load.n_lanes && o.payload >= PAYLOAD_MIN &&
 		o.payload <= PAYLOAD_MAX && o.window >= 2 && o.ms >= 1)
 		return run(&o);
 	return -EINVAL;
+}
+
+static int
+start(const char *way, char **argv)
+{
+	int rc = 0;
+
+	if (strcmp(way, "service") == 0)
+		return sender_service_new(&load, argv);
+	if (strcmp(way, "socks-peer") == 0) {
+		rc = sink_start_socks(&load, (uint16_t)atoi(argv[0]));
+		return rc != 0 ? rc : sender_socks_peer_new(&load, argv + 1);
+	}
+	rc = sink_start(&load);
+	if (rc != 0)
+		return rc;
+	if (strcmp(way, "peel") == 0)
+		return sender_peel_new(&load, argv);
+	return strcmp(way, "socks") == 0 ? sender_socks_new(&load, argv) : -EINVAL;
 }
 
 int
@@ -235,13 +266,8 @@ main(int argc, char **argv)
 
 	prctl(PR_SET_TIMERSLACK, 1000);
 	lanes_init();
-	if (argc > 2 && (rc = sink_start(&load)) == 0) {
-		rc = -EINVAL;
-		if (strcmp(argv[1], "peel") == 0)
-			rc = sender_peel_new(&load, argv + 2);
-		else if (strcmp(argv[1], "socks") == 0)
-			rc = sender_socks_new(&load, argv + 2);
-	}
+	if (argc > 2)
+		rc = start(argv[1], argv + 2);
 	if (rc != 0) {
 		fprintf(stderr, "circuit_load: %s\n", strerror(-rc));
 		return EXIT_FAILURE;

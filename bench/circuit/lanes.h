@@ -4,10 +4,10 @@
 #pragma once
 
 /*
- * The two ends of the suite `circuit`: a sender that fills lanes, and a sink that counts what comes
- * out of them. A lane is one circuit's worth of traffic: numbered datagrams to an address of the
- * sink. The sink, or with echo what comes back to the sender, says how far each lane has got; so
- * the sender knows how much is under way and keeps it below a window.
+ * The two ends of the suites `circuit` and `hidden`: a sender that fills lanes, and a sink that
+ * counts what comes out of them. A lane is one circuit's worth of traffic: numbered datagrams to an
+ * address of the sink. The sink, or with echo what comes back to the sender, says how far each lane
+ * has got; so the sender knows how much is under way and keeps it below a window.
  */
 
 #include <netinet/in.h>
@@ -57,6 +57,7 @@ struct load {
 	int sink;
 	uint16_t port; /* of the sink */
 	struct counted at_sink, at_back;
+	_Atomic bool greeted; /* the first byte has come */
 	/* this run */
 	_Atomic uint32_t run;
 	_Atomic bool echo;

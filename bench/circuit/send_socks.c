@@ -8,15 +8,14 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/time.h>
 #include <unistd.h>
 
+#include "association.h"
 #include "segments.h"
 #include "senders.h"
 
@@ -26,86 +25,24 @@
 #define PROBE_MS 150
 #define BATCH 16
 
-static struct sockaddr_in server;
-static int tcp[LANES_MAX];
+static uint16_t server_port;
+static struct association association[LANES_MAX];
 static int epoll_fd;
 static uint32_t next_host;
 static unsigned int n_spread; /* lanes with a destination */
 static pthread_t receiver;
 
-/* ---- handshake (RFC 1928) -------------------------------------------------------------------- */
-
-static int
-exchange(int s, const void *question, size_t len, uint8_t *answer, size_t answer_len)
-{
-	if (send(s, question, len, MSG_NOSIGNAL) != (ssize_t)len)
-		return -EIO;
-	return recv(s, answer, answer_len, MSG_WAITALL) == (ssize_t)answer_len ? 0 : -EIO;
-}
-
-/* The UDP address to send to. */
-static int
-associate(int s, struct sockaddr_in *relay)
-{
-	struct timeval patience = {.tv_sec = 5};
-	uint8_t answer[10];
-	int rc;
-
-	setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (connect(s, (struct sockaddr *)&server, sizeof(server)) != 0)
-		return -errno;
-	rc = exchange(s, "\x05\x01\x00", 3, answer, 2);
-	if (rc != 0 || answer[1] != 0)
-		return rc != 0 ? rc : -EACCES;
-	rc = exchange(s, "\x05\x03\x00\x01\0\0\0\0\0\0", 10, answer, sizeof(answer));
-	if (rc != 0 || answer[1] != 0 || answer[3] != 1)
-		return rc != 0 ? rc : -EPROTO;
-	*relay = server;
-	memcpy(&relay->sin_port, answer + 8, 2);
-	return 0;
-}
-
-static int
-open_sockets(unsigned int i, struct lane *lane)
-{
-	struct sockaddr_in relay,
-		own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct epoll_event event = {.events = EPOLLIN};
-	int rc, s;
-
-	tcp[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	s = lanes_socket();
-	lane->id = (uint64_t)s;
-	if (tcp[i] < 0 || s < 0)
-		return tcp[i] < 0 ? -errno : s;
-	rc = associate(tcp[i], &relay);
-	if (rc != 0)
-		return rc;
-	event.data.fd = s;
-	if (bind(s, (struct sockaddr *)&own, sizeof(own)) != 0 ||
-		connect(s, (struct sockaddr *)&relay, sizeof(relay)) != 0 ||
-		epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s, &event) != 0)
-		return -errno;
-	return 0;
-}
-
-static void
-close_lane(unsigned int i, const struct lane *lane)
-{
-	if ((int)lane->id >= 0)
-		close((int)lane->id);
-	if (tcp[i] >= 0)
-		close(tcp[i]);
-}
-
 static int
 open_lane(unsigned int i, struct lane *lane)
 {
-	int rc = open_sockets(i, lane);
+	struct epoll_event event = {.events = EPOLLIN};
+	int rc = association_open(&association[i], server_port);
 
 	if (rc != 0)
-		close_lane(i, lane);
-	return rc;
+		return rc;
+	lane->id = (uint64_t)association[i].udp;
+	event.data.fd = association[i].udp;
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, association[i].udp, &event) != 0 ? -errno : 0;
 }
 
 /* ---- back ------------------------------------------------------------------------------------ */
@@ -256,23 +193,61 @@ static void
 close_all(struct load *load)
 {
 	for (unsigned int i = 0; i < load->n_lanes; i++)
-		close_lane(i, &load->lane[i]);
+		association_close(&association[i]);
 }
 
 static const struct sender sender_socks = {
 	.open = open_lanes, .send = send_lane, .close = close_all};
+
+static int
+start(struct load *load, const char *port)
+{
+	server_port = (uint16_t)atoi(port);
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll_fd < 0)
+		return -errno;
+	return -pthread_create(&receiver, NULL, receive, load);
+}
 
 int
 sender_socks_new(struct load *load, char **argv)
 {
 	if (argv[0] == NULL)
 		return -EINVAL;
-	server = (struct sockaddr_in){.sin_family = AF_INET,
-		.sin_port = htons((uint16_t)atoi(argv[0])),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	load->sender = &sender_socks;
-	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (epoll_fd < 0)
-		return -errno;
-	return -pthread_create(&receiver, NULL, receive, load);
+	return start(load, argv[0]);
+}
+
+/* ---- to a peer ------------------------------------------------------------------------------- */
+
+/* Its address, and the way there, are the server's. */
+static int
+open_to_peer(struct load *load, unsigned int n)
+{
+	int rc;
+
+	if (n != 1)
+		return -EINVAL;
+	if (load->n_lanes == 1)
+		return 0;
+	rc = open_lane(0, &load->lane[0]);
+	load->n_lanes = rc == 0;
+	return rc;
+}
+
+static const struct sender sender_socks_peer = {
+	.open = open_to_peer, .send = send_lane, .close = close_all};
+
+int
+sender_socks_peer_new(struct load *load, char **argv)
+{
+	struct sockaddr_in *to = &load->lane[0].to;
+
+	*to = (struct sockaddr_in){.sin_family = AF_INET};
+	if (argv[0] == NULL || argv[1] == NULL || argv[2] == NULL ||
+		inet_pton(AF_INET, argv[1], &to->sin_addr) != 1)
+		return -EINVAL;
+	to->sin_port = htons((uint16_t)atoi(argv[2]));
+	load->sender = &sender_socks_peer;
+	return start(load, argv[0]);
 }

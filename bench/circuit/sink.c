@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "association.h"
 #include "segments.h"
 #include "sink.h"
 
@@ -14,6 +15,8 @@
 
 static uint8_t room[BATCH][65536];
 static pthread_t thread;
+static bool running;
+static size_t header; /* in front of each payload */
 
 /* The same again, to where it came from. What does not fit is lost, as in any network. */
 static void
@@ -37,9 +40,9 @@ took(struct load *load, struct msghdr *h, size_t len, const struct sockaddr_in *
 	size_t segment = segment_size(h, len);
 	const uint8_t *d = h->msg_iov->iov_base;
 
-	for (size_t at = 0; at < len; at += segment)
-		counted_datagram(load, &load->at_sink, d + at,
-			len - at < segment ? len - at : segment, ntohs(from->sin_port));
+	for (size_t at = 0; at + header < len; at += segment)
+		counted_datagram(load, &load->at_sink, d + at + header,
+			(len - at < segment ? len - at : segment) - header, ntohs(from->sin_port));
 	if (atomic_load_explicit(&load->echo, memory_order_relaxed))
 		send_back(load, h, len, segment);
 }
@@ -73,6 +76,15 @@ sink_run(void *arg)
 	return NULL;
 }
 
+static int
+run_thread(struct load *load)
+{
+	int rc = pthread_create(&thread, NULL, sink_run, load);
+
+	running = rc == 0;
+	return -rc;
+}
+
 int
 sink_start(struct load *load)
 {
@@ -86,7 +98,23 @@ sink_start(struct load *load)
 		getsockname(load->sink, (struct sockaddr *)&own, &len) != 0)
 		return -errno;
 	load->port = ntohs(own.sin_port);
-	return -pthread_create(&thread, NULL, sink_run, load);
+	return run_thread(load);
+}
+
+int
+sink_start_socks(struct load *load, uint16_t port)
+{
+	static struct association a;
+	int rc = association_open(&a, port);
+
+	if (rc != 0)
+		return rc;
+	header = SOCKS_HEADER;
+	load->sink = a.udp;
+	/* The server does not know where to send until something comes, whatever it is. */
+	if (send(a.udp, "", 1, 0) != 1)
+		return -errno;
+	return run_thread(load);
 }
 
 uint64_t
@@ -95,7 +123,7 @@ sink_cpu_ns(void)
 	struct timespec t;
 	clockid_t clock;
 
-	if (pthread_getcpuclockid(thread, &clock) != 0 || clock_gettime(clock, &t) != 0)
+	if (!running || pthread_getcpuclockid(thread, &clock) != 0 || clock_gettime(clock, &t) != 0)
 		return 0;
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
