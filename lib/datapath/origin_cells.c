@@ -61,6 +61,21 @@ stage_origin_queue(struct peel_worker *w, struct rte_mbuf *m, const struct peel_
 	trim(m, PEEL_CELL_HEADER_LEN, 0);
 }
 
+/* The innermost layer is what tells a cell: the hops before its maker can seal a copy of that
+ * anew. */
+static inline void
+prepare_innermost(struct peel_worker *w, unsigned int i, unsigned int layer)
+{
+	struct origin_cells *o = &w->origin;
+	const uint8_t *salt = rte_pktmbuf_mtod(o->m[i], const uint8_t *);
+
+	if (layer == 0 || layer + 1u != o->n_layers[i] || w->conf.replay == NULL)
+		return;
+	o->fingerprint[i] = peel_replay_fingerprint(w->conf.replay, o->path[i]->session[layer],
+		peel_get_be64(salt), salt + o->m[i]->data_len - PEEL_SEAL_TAG_LEN);
+	peel_replay_prefetch(w->conf.replay, o->fingerprint[i]);
+}
+
 /* One layer off: the salt in front and the tag behind. */
 static inline void
 layer_opened(struct peel_worker *w, unsigned int i, unsigned int layer)
@@ -69,16 +84,16 @@ layer_opened(struct peel_worker *w, unsigned int i, unsigned int layer)
 	struct rte_mbuf *m = o->m[i];
 	struct peel_direction *direction = direction_of(w, i, layer, false);
 
-	if (layer > 0) {
-		peel_direction_seen(direction, w->now_s);
-	} else {
-		/* Authentic by keys that only the first hop has. */
+	/* Authentic by keys that only the first hop has. */
+	if (layer == 0)
 		peel_direction_account(direction, w->now_s, m->data_len + PEEL_CELL_HEADER_LEN);
-		if (w->conf.replay != NULL && peel_replay_seen(w->conf.replay, o->fingerprint[i])) {
-			origin_drop(w, i, PEEL_DROP_REPLAY);
-			return;
-		}
+	if (layer + 1u == o->n_layers[i] && w->conf.replay != NULL &&
+		peel_replay_seen(w->conf.replay, o->fingerprint[i])) {
+		origin_drop(w, i, PEEL_DROP_REPLAY);
+		return;
 	}
+	if (layer > 0)
+		peel_direction_seen(direction, w->now_s);
 	trim(m, PEEL_SEAL_SALT_LEN, PEEL_SEAL_TAG_LEN);
 }
 
@@ -99,6 +114,7 @@ open_layer(struct peel_worker *w, unsigned int layer)
 			origin_drop(w, i, PEEL_DROP_SHORT);
 			continue;
 		}
+		prepare_innermost(w, i, layer);
 		set_op(&o->op[n], direction_of(w, i, layer, false), rte_pktmbuf_mtod(m, uint8_t *),
 			m->data_len - PEEL_SEAL_SALT_LEN);
 		who[n++] = i;

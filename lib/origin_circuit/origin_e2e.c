@@ -35,7 +35,7 @@ peel_origin_e2e(
 	struct peel_origin_circuits *t, peel_origin_id id, const struct peel_session_keys *keys)
 {
 	struct origin_circuit *tn = origin_by_id(t, id);
-	uint8_t flags = PEEL_PATH_E2E, before;
+	uint8_t flags = PEEL_PATH_E2E;
 	uint32_t session;
 
 	if (tn == NULL || tn->state != PEEL_ORIGIN_READY)
@@ -51,17 +51,14 @@ peel_origin_e2e(
 		return ret;
 	if (tn->type == PEEL_ORIGIN_RP_DOWNLOADER)
 		flags |= PEEL_PATH_REVERSED;
-	/* The flags first: whoever sees the layer must know which of its keys is whose. Until it
-	 * sees the layer, a worker may take the last hop's keys for it and drop a cell; nothing is
-	 * sent or expected yet. */
-	before = peel_path_flags(path_of(t, tn));
-	peel_path_set_flags(t->conf.paths, tn->path, before | flags);
+	/* The layer first: what comes without it must never be taken for what a peer sends. A
+	 * worker that does not see the flags yet drops a cell; nothing is sent or expected yet. */
 	ret = peel_path_layer(t->conf.paths, tn->path, session);
 	if (ret != 0) {
-		peel_path_set_flags(t->conf.paths, tn->path, before);
 		peel_session_retire(t->conf.routes, session);
 		return ret;
 	}
+	peel_path_set_flags(t->conf.paths, tn->path, peel_path_flags(path_of(t, tn)) | flags);
 	tn->seen_s = NEVER_S;
 	tn->seen_cells = 0;
 	tn->active_ms = origin_now(t);

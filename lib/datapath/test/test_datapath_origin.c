@@ -222,6 +222,38 @@ test_receive_burst(void **state)
 	finish();
 }
 
+/* Whoever is on the way seals a copy anew, up to the hop before the last: it is the same cell. */
+static void
+test_copies_sealed_anew(void **state)
+{
+	static const uint8_t flags[] = {PEEL_PATH_READY, PEEL_PATH_READY | PEEL_PATH_E2E,
+		PEEL_PATH_READY | PEEL_PATH_E2E | PEEL_PATH_REVERSED};
+	uint8_t msg[128];
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(flags); i++) {
+		start(3, flags[i]);
+		len = data_message(msg, "\x01payload", 8);
+		feed(msg, len);
+		for (uint64_t k = 1; k <= 3; k++) {
+			c.counter[2] -= 1; /* the end says nothing new */
+			feed(msg, len);
+			rig_poll(&rig);
+			assert_int_equal(rig_count(&rig, PEEL_DROP_REPLAY), k);
+		}
+		struct rte_mbuf *m = rig_pop(&rig, PEEL_CLASS_ORIGIN);
+
+		rte_pktmbuf_free(m);
+		assert_null(rig_pop(&rig, PEEL_CLASS_ORIGIN));
+		feed(msg, len); /* the same words again are something new */
+		rig_poll(&rig);
+		assert_int_equal(rig_count(&rig, PEEL_DROP_REPLAY), 3);
+		rte_pktmbuf_free(rig_pop(&rig, PEEL_CLASS_ORIGIN));
+		finish();
+	}
+}
+
 static void
 test_receive_refuses(void **state)
 {
@@ -586,6 +618,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_receive_data),
 		cmocka_unit_test(test_receive_burst),
+		cmocka_unit_test(test_copies_sealed_anew),
 		cmocka_unit_test(test_receive_refuses),
 		cmocka_unit_test(test_receive_messages),
 		cmocka_unit_test(test_control_flood),
