@@ -36,6 +36,18 @@ def public_key(private):
     return default_eccrypto.key_from_private_bin(private).pub().key_to_bin()
 
 
+class Errors(logging.Handler):
+    """Keeps what a node logs as an error."""
+
+    def __init__(self):
+        super().__init__(logging.ERROR)
+        self.texts = []
+
+    def emit(self, record):
+        if len(self.texts) < 100:
+            self.texts.append(logging.Formatter().format(record))
+
+
 class Peer:
     """One node. `endpoint` is "python" or "rust"; `flags` are the abilities it announces."""
 
@@ -54,19 +66,23 @@ class Peer:
         self.name = name or endpoint
         self.socks = {}
         self.walker = None
+        self.log = Errors()
 
     async def start(self):
         # py-ipv8 logs refused datagrams as errors, with a stack trace each: what the tests are full of.
         if "PEEL_TEST_LOG" not in os.environ:
-            logging.disable(logging.CRITICAL)
+            logging.disable(logging.WARNING)
+            logging.lastResort = None
         base = DeafTunnels if self.deaf else SteeredTunnels
-        tunnels = type("Tunnels", (base,), {"community_id": self.community})
+        tunnels = type(f"Tunnels{self.port}", (base,), {"community_id": self.community})
+        logger = logging.getLogger(tunnels.__name__)  # as py-ipv8 names it
+        logger.addHandler(self.log)
         override = None
         if self.kind == "rust":
             from ipv8_rust_tunnels import Endpoint
             override = Endpoint(self.port, self.ip, worker_threads=self.threads)
         self.ipv8 = IPv8(self._configuration(), endpoint_override=override,
-                         extra_communities={"Tunnels": tunnels})
+                         extra_communities={tunnels.__name__: tunnels})
         await self.ipv8.start()
         if override:
             override.set_exit_address((self.exit_ip, 0))
@@ -94,7 +110,7 @@ class Peer:
             "overlays": [
                 overlay("DiscoveryCommunity", walk + churn + similar),
                 overlay("DHTDiscoveryCommunity", walk),
-                overlay("Tunnels", walk, {"peer_flags": self.flags, **self.settings}),
+                overlay(f"Tunnels{self.port}", walk, {"peer_flags": self.flags, **self.settings}),
             ],
         }
 
@@ -115,6 +131,10 @@ class Peer:
         for socks in self.socks.values():
             socks.close()
         await self.ipv8.stop()
+
+    async def errors(self):
+        """What the tunnel overlay logged as errors."""
+        return self.log.texts
 
     async def info(self):
         return {"ip": self.ip, "port": self.port, "key": public_key(self.key).hex()}

@@ -48,7 +48,8 @@ def programs(build, source, library, folder):
         strict.append("-fsanitize=address,undefined")
         if "libasan" not in run("readelf", "-d", library):
             c, cplusplus = "clang", "clang++"
-    run(c, *strict, "-o", f"{folder}/send", f"{source}/app/examples/send.c", *flags)
+    for example in ("send", "service"):
+        run(c, *strict, "-o", f"{folder}/{example}", f"{source}/app/examples/{example}.c", *flags)
     with open(f"{folder}/open.cc", "w", encoding="utf-8") as file:
         file.write("""#include <peel.h>
             int main() {

@@ -178,6 +178,36 @@ join(struct end *end, const uint8_t id[PEEL_SERVICE_ID_LEN], unsigned int hops, 
 	assert_int_equal(peel_join_service(end->p, id, &options, on_peer, on_gone, end), 0);
 }
 
+/* Whether an introduction point has told the DHT: an exit that looked there before says for a while
+ * that there is nobody. */
+static bool
+is_announced(void *arg)
+{
+	static const char field[] = "\"announced\": ";
+	unsigned long n = 0;
+
+	(void)arg;
+	for (int i = 0; i < WORLD_RELAYS; i++) {
+		char *status = peel_status(world.relay[i]);
+		const char *at = strstr(status, field);
+
+		assert_non_null(at);
+		n += strtoul(at + sizeof(field) - 1, NULL, 10);
+		free(status);
+	}
+	return n > 0;
+}
+
+/* a seeds what b finds. */
+static void
+join_both(unsigned int hops, uint8_t id[PEEL_SERVICE_ID_LEN])
+{
+	next_id(id);
+	join(&a, id, hops, true, false);
+	wait_for(is_announced, NULL, "an introduction point in the DHT");
+	join(&b, id, hops, false, true);
+}
+
 /* ---- life of the world ----------------------------------------------------------------------- */
 
 static void
@@ -303,9 +333,7 @@ test_both_ways(void **state)
 		uint8_t id[PEEL_SERVICE_ID_LEN];
 
 		open_ends(NULL);
-		next_id(id);
-		join(&a, id, hops, true, false);
-		join(&b, id, hops, false, true);
+		join_both(hops, id);
 		wait_for(has_met, &b, "a seeder");
 		exchange(&b, &a);
 		/* Each end has one circuit to the other, which is for nothing else. */
@@ -350,9 +378,7 @@ test_who_speaks_first(void **state)
 
 		open_ends(NULL);
 		greeter->greets = true;
-		next_id(id);
-		join(&a, id, 1, true, false);
-		join(&b, id, 1, false, true);
+		join_both(1, id);
 		wait_for(was_greeted, other, "a greeting");
 		close_ends(NULL);
 	}

@@ -10,7 +10,7 @@ import os
 import sys
 
 from ..runner import Runner
-from . import clients, healing, install, likeness, networks, others, paths, services, settings
+from . import clients, healing, install, likeness, meetings, networks, others, paths, services, settings
 
 
 def worlds(options):
@@ -32,6 +32,7 @@ def worlds(options):
         yield "hundred", paths.hundred
         yield "services", services.one_world
         yield "clients", clients.one_world
+        yield from meetings.worlds()
     for kind in ("mix", "peel", "python", "rust"):
         yield f"paths {kind}", lambda runner, options, kind=kind: paths.one_world(runner, kind, options)
 

@@ -8,12 +8,14 @@ import os
 import re
 import tempfile
 
-from .libpeel import KEY_LEN, HOPS_LIMIT, LAYOUT, PAYLOAD_MAX
+from .libpeel import KEY_LEN, HOPS_LIMIT, LAYOUT, PAYLOAD_MAX, SERVICE_ID_LEN
 from .world import EXIT_FLAGS, RELAY_FLAGS, OriginWorld
 
 NODES = [("peel", RELAY_FLAGS), ("python", RELAY_FLAGS), ("peel", EXIT_FLAGS)]
+SERVICE_NODES = [("peel", RELAY_FLAGS), ("python", RELAY_FLAGS), ("peel", EXIT_FLAGS), ("peel", EXIT_FLAGS)]
 _EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../examples")
-_CONSTANTS = {"PEEL_KEY_LEN": KEY_LEN, "PEEL_HOPS_LIMIT": HOPS_LIMIT, "PEEL_PAYLOAD_MAX": PAYLOAD_MAX}
+_CONSTANTS = {"PEEL_KEY_LEN": KEY_LEN, "PEEL_HOPS_LIMIT": HOPS_LIMIT, "PEEL_PAYLOAD_MAX": PAYLOAD_MAX,
+              "PEEL_SERVICE_ID_LEN": SERVICE_ID_LEN}
 
 
 async def command(*words, env=None, timeout=60):
@@ -143,8 +145,23 @@ async def example(prefix, options):
                 raise AssertionError(f"{hops} hops: {out!r}")
 
 
+async def service_example(prefix, options):
+    """Two of the other example meet under a name and print what the other says."""
+    source = os.path.join(_EXAMPLES, "service.c")
+    program = await prefix.compile(source, "service")
+    async with OriginWorld(SERVICE_NODES, binary=options.peel) as world:
+        await world.settle()
+        entry = "%s:%d" % world.addresses[0]
+        outs = await asyncio.gather(*[command(program, "1", entry, "my service identifier", f"from {who}", timeout=110)
+                                      for who in ("here", "there")])
+        for out, said in zip(outs, ("from there", "from here")):
+            if not re.fullmatch(r"127\.\d+\.\d+\.\d+:1024: %s\n(.*\n)*" % said, out):
+                raise AssertionError(f"printed {out!r}, not {said!r}")
+
+
 async def one_world(runner, options):
     async with Prefix(options.build) as prefix:
         await runner.case("installed: layout of structures", layout, prefix)
         await runner.case("installed: a program in C++", cplusplus, prefix)
         await runner.case("installed: the example", example, prefix, options)
+        await runner.case("installed: the example of a service", service_example, prefix, options)

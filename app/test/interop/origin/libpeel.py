@@ -8,10 +8,10 @@ import ctypes
 import errno
 import ipaddress
 import os
-from ctypes import (CFUNCTYPE, POINTER, Structure, byref, c_bool, c_char, c_char_p, c_double, c_int, c_size_t,
-                    c_uint, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p)
+from ctypes import (CFUNCTYPE, POINTER, Structure, byref, c_bool, c_char, c_char_p, c_double, c_int, c_int64,
+                    c_size_t, c_uint, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p)
 
-HOPS_LIMIT, KEY_LEN, PAYLOAD_MAX = 8, 74, 1600
+HOPS_LIMIT, KEY_LEN, PAYLOAD_MAX, SERVICE_ID_LEN = 8, 74, 1600, 20
 ADDRESS_NONE, ADDRESS_IPV4, ADDRESS_IPV6, ADDRESS_DOMAIN = range(4)
 STATES = ("extending", "ready", "closing")
 DATA = 1
@@ -73,12 +73,24 @@ class Test(Structure):
     _fields_ = [("rust", c_bool), ("request_size", c_uint16), ("response_size", c_uint16)]
 
 
+class ServiceOptions(Structure):
+    _fields_ = [("size", c_size_t), ("hops", c_uint), ("seed", c_bool), ("find", c_bool), ("key_file", c_char_p)]
+
+
+class ServiceInfo(Structure):
+    _fields_ = [("hops", c_uint), ("seed", c_bool), ("find", c_bool), ("peers", c_uint32), ("connecting", c_uint32),
+                ("introduction_points", c_uint32), ("own_introduction_points", c_uint32), ("seeders", c_uint32),
+                ("looked_up_ms", c_int64), ("key", c_uint8 * KEY_LEN)]
+
+
 # Name in the header, and what it is here.
 LAYOUT = {"peel_address": Address, "peel_settings": Settings, "peel_circuit_hop": Hop,
-          "peel_circuit_info": Info, "peel_test": Test}
+          "peel_circuit_info": Info, "peel_test": Test, "peel_service_options": ServiceOptions,
+          "peel_service_info": ServiceInfo}
 
 ON_DATA = CFUNCTYPE(None, c_void_p, c_void_p, c_uint64, POINTER(Address), c_void_p, c_size_t)
 ON_CIRCUIT = CFUNCTYPE(None, c_void_p, c_void_p, c_uint64, c_bool)
+ON_PEER = CFUNCTYPE(None, c_void_p, c_void_p, POINTER(Address))
 HTTP_DONE = CFUNCTYPE(None, c_void_p, c_int, c_void_p, c_size_t)
 TEST_DONE = CFUNCTYPE(None, c_void_p, c_int, c_uint64, c_size_t)
 
@@ -111,6 +123,11 @@ _FUNCTIONS = {
     "peel_http_request": (c_int, c_void_p, c_uint64, POINTER(Address), c_char_p, c_size_t, HTTP_DONE, c_void_p),
     "peel_http_circuit": (c_uint64, c_void_p, c_uint),
     "peel_test_circuit": (c_int, c_void_p, c_uint64, POINTER(Test), TEST_DONE, c_void_p),
+    "peel_service_options_init": (None, POINTER(ServiceOptions)),
+    "peel_join_service": (c_int, c_void_p, c_char_p, POINTER(ServiceOptions), ON_PEER, ON_PEER, c_void_p),
+    "peel_leave_service": (c_int, c_void_p, c_char_p),
+    "peel_service_info": (c_int, c_void_p, c_char_p, POINTER(ServiceInfo)),
+    "peel_peer_circuit": (c_uint64, c_void_p, POINTER(Address)),
 }
 
 _library = None
@@ -219,6 +236,20 @@ class Node:
         """0 or the negative result."""
         return self.lib.peel_tunnel_data(self.handle, circuit, byref(Address.of(host, port)), DATA, payload,
                                          len(payload))
+
+    def join_service(self, service, hops, seed, find, on_peer, on_gone):
+        """on_peer((host, port)), on_gone((host, port))."""
+        options = ServiceOptions()
+        self.lib.peel_service_options_init(byref(options))
+        options.hops, options.seed, options.find = hops, seed, find
+        calls = [ON_PEER(lambda _arg, _peel, peer, call=call: call(peer.contents.pair())) for call in (on_peer, on_gone)]
+        self._kept["service", service] = calls
+        check(self.lib.peel_join_service(self.handle, service, byref(options), *calls, None))
+
+    def service_info(self, service):
+        info = ServiceInfo()
+        check(self.lib.peel_service_info(self.handle, service, byref(info)))
+        return info
 
     def status(self):
         """JSON text."""

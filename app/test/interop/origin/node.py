@@ -14,6 +14,14 @@ from ..status import flatten
 from .libpeel import STATES, Address, Node
 
 
+class Service:
+    """One that was joined: the peers there are now, and the lengths of what was echoed."""
+
+    def __init__(self, echoes):
+        self.echoes = echoes
+        self.peers, self.sizes = [], {}
+
+
 class Originator:
     """`settings` are fields of struct peel_settings; `poll`: driven by this loop instead of the library's thread."""
 
@@ -24,6 +32,7 @@ class Originator:
         self.settings = {"memory": 128, **settings}
         self.node = self.loop = self.timer = None
         self.clients = {}
+        self.services = {}
         self.log = []
         self.stray = 0
 
@@ -57,6 +66,12 @@ class Originator:
 
     # Callbacks of the library, in its thread.
 
+    def _on_peer(self, service, address):
+        self.loop.call_soon_threadsafe(service.peers.append, address)
+
+    def _on_gone(self, service, address):
+        self.loop.call_soon_threadsafe(service.peers.remove, address)
+
     def _on_data(self, circuit, origin, payload):
         self.loop.call_soon_threadsafe(self._data, circuit, origin, payload)
 
@@ -65,8 +80,12 @@ class Originator:
 
     def _data(self, circuit, origin, payload):
         client = self.clients.get(circuit)
+        service = next((s for s in self.services.values() if origin in s.peers), None)
         if client:
             client.on_data(origin, payload)
+        elif service and service.echoes:
+            service.sizes[len(payload)] = service.sizes.get(len(payload), 0) + 1
+            self.node.send(0, *origin, payload)
         else:
             self.stray += 1
 
@@ -178,6 +197,26 @@ class Originator:
                 raise OSError(-result, "test")
             results.append((rtt, size))
         return results
+
+    async def join_service(self, service, hops, seed=True, find=True, echoes=False):
+        """The identifier is hexadecimal. `echoes`: what peers send goes back to them."""
+        joined = self.services[service] = Service(echoes)
+        self.node.join_service(bytes.fromhex(service), hops, seed, find, functools.partial(self._on_peer, joined),
+                               functools.partial(self._on_gone, joined))
+
+    async def leave_service(self, service):
+        self.node.leave_service(bytes.fromhex(service))
+
+    async def service(self, service):
+        info = self.node.service_info(bytes.fromhex(service))
+        return {"peers": self.services[service].peers, "introduction_points": info.introduction_points,
+                "own_introduction_points": info.own_introduction_points, "key": bytes(info.key).hex(),
+                "seeders": info.seeders, "sizes": sorted(self.services[service].sizes)}
+
+    async def echo_peer(self, address, sizes, window=16, timeout=20.0):
+        """Echo datagrams of any shape with a peer."""
+        circuit = self.node.lib.peel_peer_circuit(self.node.handle, ctypes.byref(Address.of(*address)))
+        return await self.echo(circuit, *address, sizes, window, timeout, any_shape=True)
 
     async def http_circuit(self, hops):
         return self.node.http_circuit(hops)
