@@ -12,19 +12,21 @@ _Static_assert(crypto_auth_BYTES == 32, "auth on the wire is HMAC-SHA-512 cut to
 #define SECRET_LEN 64 /* K1 || K2 */
 #define OKM_LEN 72
 
-/* HKDF-Expand with SHA-256, protocol section 12.2: T(i) = HMAC(secret, T(i-1) || info || i). */
+/* HKDF-Expand with SHA-256, protocol section 12.2: T(i) = HMAC(secret, T(i-1) || info || i). The
+ * hash takes in the secret once. */
 static void
 expand(const uint8_t secret[SECRET_LEN], uint8_t okm[OKM_LEN])
 {
 	static const char info[] = "key_generation";
-	crypto_auth_hmacsha256_state hmac;
+	crypto_auth_hmacsha256_state keyed, hmac;
 	uint8_t block[crypto_auth_hmacsha256_BYTES];
 	uint8_t i = 1;
 
+	crypto_auth_hmacsha256_init(&keyed, secret, SECRET_LEN);
 	for (size_t at = 0; at < OKM_LEN; at += sizeof(block), i++) {
 		size_t n = OKM_LEN - at < sizeof(block) ? OKM_LEN - at : sizeof(block);
 
-		crypto_auth_hmacsha256_init(&hmac, secret, SECRET_LEN);
+		hmac = keyed;
 		if (i > 1)
 			crypto_auth_hmacsha256_update(&hmac, block, sizeof(block));
 		crypto_auth_hmacsha256_update(&hmac, (const uint8_t *)info, sizeof(info) - 1);
@@ -32,6 +34,7 @@ expand(const uint8_t secret[SECRET_LEN], uint8_t okm[OKM_LEN])
 		crypto_auth_hmacsha256_final(&hmac, block);
 		memcpy(okm + at, block, n);
 	}
+	peel_wipe(&keyed, sizeof(keyed));
 	peel_wipe(&hmac, sizeof(hmac));
 	peel_wipe(block, sizeof(block));
 }
@@ -49,15 +52,59 @@ derive(const uint8_t secret[SECRET_LEN], struct peel_session_keys *keys)
 	peel_wipe(okm, sizeof(okm));
 }
 
-/* K1 from the two ephemeral keys, K2 from the responder's long-term one; points of low order are
- * refused. */
-static int
-agree(uint8_t secret[SECRET_LEN], const uint8_t k1_sk[32], const uint8_t k1_pk[32],
-	const uint8_t k2_sk[32], const uint8_t k2_pk[32])
+/* ---- responder ------------------------------------------------------------------------------- */
+
+/* A responder's multiplications: its ephemeral key, K1 from that, K2 from its long-term key. */
+enum {
+	OP_Y,
+	OP_K1,
+	OP_K2,
+	N_OPS
+};
+
+struct responder {
+	uint8_t y_secret[PEEL_HANDSHAKES][32];
+	uint8_t secret[SECRET_LEN];
+	struct peel_x25519_op op[PEEL_HANDSHAKES][N_OPS];
+};
+
+static void
+answer(struct peel_handshake *h, const struct peel_x25519_op op[N_OPS], uint8_t secret[SECRET_LEN])
 {
-	if (x25519_agree(secret, k1_pk, k1_sk) != 0 || x25519_agree(secret + 32, k2_pk, k2_sk) != 0)
-		return -EBADMSG;
-	return 0;
+	h->ret = op[OP_K1].refused ? -EBADMSG : 0;
+	if (h->ret != 0)
+		return;
+	memcpy(h->y, op[OP_Y].out, 32);
+	memcpy(secret, op[OP_K1].out, 32);
+	memcpy(secret + 32, op[OP_K2].out, 32);
+	crypto_auth(h->auth, h->y, 32, secret);
+	derive(secret, &h->keys);
+}
+
+static void
+respond(const struct peel_env *env, const struct peel_identity *id, struct peel_handshake *h,
+	unsigned int n)
+{
+	struct responder r;
+
+	for (unsigned int i = 0; i < n; i++) {
+		peel_random(env, r.y_secret[i], 32);
+		r.op[i][OP_Y] = (struct peel_x25519_op){.scalar = r.y_secret[i]};
+		r.op[i][OP_K1] = (struct peel_x25519_op){.scalar = r.y_secret[i], .point = h[i].x};
+		r.op[i][OP_K2] = (struct peel_x25519_op){.scalar = id->x25519_sk, .point = h[i].x};
+	}
+	x25519_agree(&r.op[0][0], n * N_OPS);
+	for (unsigned int i = 0; i < n; i++)
+		answer(&h[i], r.op[i], r.secret);
+	peel_wipe(&r, sizeof(r));
+}
+
+void
+peel_handshake_respond_batch(const struct peel_env *env, const struct peel_identity *id,
+	struct peel_handshake *h, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i += PEEL_HANDSHAKES)
+		respond(env, id, &h[i], n - i < PEEL_HANDSHAKES ? n - i : PEEL_HANDSHAKES);
 }
 
 int
@@ -65,39 +112,53 @@ peel_handshake_respond(const struct peel_env *env, const struct peel_identity *i
 	const uint8_t x[32], uint8_t y_out[32], uint8_t auth_out[32],
 	struct peel_session_keys *keys)
 {
-	uint8_t y_secret[32], secret[SECRET_LEN];
-	int ret = peel_handshake_start(env, y_secret, y_out);
+	struct peel_handshake h;
 
-	if (ret == 0)
-		ret = agree(secret, y_secret, x, id->x25519_sk, x);
+	memcpy(h.x, x, sizeof(h.x));
+	respond(env, id, &h, 1);
+	int ret = h.ret;
+
 	if (ret == 0) {
-		crypto_auth(auth_out, y_out, 32, secret);
-		derive(secret, keys);
+		memcpy(y_out, h.y, sizeof(h.y));
+		memcpy(auth_out, h.auth, sizeof(h.auth));
+		*keys = h.keys;
 	}
-	peel_wipe(y_secret, sizeof(y_secret));
-	peel_wipe(secret, sizeof(secret));
+	peel_wipe(&h, sizeof(h));
 	return ret;
 }
+
+/* ---- initiator ------------------------------------------------------------------------------- */
 
 int
 peel_handshake_start(const struct peel_env *env, uint8_t x_secret[32], uint8_t x_public[32])
 {
+	struct peel_x25519_op op = {.scalar = x_secret};
+
 	peel_random(env, x_secret, 32);
-	return x25519_public(x_public, x_secret) == 0 ? 0 : -EBADMSG;
+	x25519_agree(&op, 1);
+	memcpy(x_public, op.out, 32);
+	return 0;
 }
 
 int
 peel_handshake_finish(const uint8_t x_secret[32], const uint8_t pk74[PEEL_PK_LEN],
 	const uint8_t y[32], const uint8_t auth[32], struct peel_session_keys *keys)
 {
+	struct peel_x25519_op op[2] = {
+		{.scalar = x_secret, .point = y},
+		{.scalar = x_secret, .point = pk74 + PEEL_PK_LEN - 64},
+	};
 	uint8_t secret[SECRET_LEN];
-	const uint8_t *b_public = pk74 + PEEL_PK_LEN - 64;
-	int ret = agree(secret, x_secret, y, x_secret, b_public);
+	int ret = 0;
 
-	if (ret == 0 && crypto_auth_verify(auth, y, 32, secret) != 0)
+	x25519_agree(op, 2);
+	memcpy(secret, op[0].out, 32);
+	memcpy(secret + 32, op[1].out, 32);
+	if (op[0].refused || op[1].refused || crypto_auth_verify(auth, y, 32, secret) != 0)
 		ret = -EBADMSG;
 	if (ret == 0)
 		derive(secret, keys);
+	peel_wipe(op, sizeof(op));
 	peel_wipe(secret, sizeof(secret));
 	return ret;
 }

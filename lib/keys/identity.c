@@ -49,10 +49,12 @@ static void
 derive(struct peel_identity *id, const uint8_t x25519_sk[32], const uint8_t seed[32])
 {
 	uint8_t *x25519_pk = id->pk + MAGIC_LEN, *ed25519_pk = x25519_pk + 32;
+	struct peel_x25519_op op = {.scalar = x25519_sk};
 
 	memcpy(id->pk, pk_magic, MAGIC_LEN);
 	memcpy(id->x25519_sk, x25519_sk, sizeof(id->x25519_sk));
-	x25519_public(x25519_pk, x25519_sk);
+	x25519_agree(&op, 1);
+	memcpy(x25519_pk, op.out, 32);
 	ed25519_keys(ed25519_pk, id->ed25519_sk, seed);
 	peel_mid(id->pk, sizeof(id->pk), id->mid);
 }

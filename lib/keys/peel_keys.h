@@ -57,6 +57,22 @@ void peel_destroy_build(uint8_t out[PEEL_DESTROY_LEN], const uint8_t prefix[PEEL
  *         source address with the configured servers first. */
 bool peel_signed_verify(const struct peel_signed *s);
 
+/* ---- X25519, RFC 7748 ------------------------------------------------------------------------ */
+
+/** One multiplication: a scalar, which is clamped, and a point of 32 bytes each. */
+struct peel_x25519_op {
+	const uint8_t *scalar;
+	const uint8_t *point; /* NULL: the base point */
+	uint8_t out[32];
+	bool refused; /* the point is of low order, and the result zeros */
+};
+
+/** Do @p n multiplications, any number of any kind: the results and refusals are libsodium's.
+ * Timing depends on @p n and on which points are NULL. The caller wipes the results. */
+void peel_x25519_batch(struct peel_x25519_op *op, unsigned int n);
+/** How many multiplications this CPU does side by side: fewer cost as much as so many. */
+unsigned int peel_x25519_lanes(void);
+
 /* ---- handshake, section 12 ------------------------------------------------------------------- */
 
 /** The keys that a hop shares with the originator. */
@@ -70,6 +86,19 @@ struct peel_session_keys {
 int peel_handshake_respond(const struct peel_env *env, const struct peel_identity *id,
 	const uint8_t x[32], uint8_t y_out[32], uint8_t auth_out[32],
 	struct peel_session_keys *keys) PEEL_MUST_USE;
+
+/** An X and its answer. */
+struct peel_handshake {
+	uint8_t x[32];
+	uint8_t y[32], auth[32];
+	struct peel_session_keys keys;
+	int ret; /* as of peel_handshake_respond() */
+};
+#define PEEL_HANDSHAKES 8 /* how many at a time cost least each */
+/** Responder: answer many at once, which costs less where peel_x25519_lanes() is above 1. Random
+ * numbers are drawn in their order. The caller wipes them. */
+void peel_handshake_respond_batch(const struct peel_env *env, const struct peel_identity *id,
+	struct peel_handshake *h, unsigned int n);
 
 /** Initiator, first half: fresh x and X = x*G. The caller wipes @p x_secret. */
 int peel_handshake_start(

@@ -5,19 +5,24 @@
 
 #include "primitives.h"
 
-_Static_assert(crypto_box_BEFORENMBYTES == 32, "what is agreed on is 32 bytes");
+_Static_assert(crypto_core_hsalsa20_OUTPUTBYTES == 32 && crypto_core_hsalsa20_KEYBYTES == 32,
+	"what is agreed on is 32 bytes");
 _Static_assert(crypto_sign_SECRETKEYBYTES == 64 && crypto_sign_BYTES == 64, "Ed25519");
 
-int
-x25519_public(uint8_t pk[32], const uint8_t sk[32])
+void
+x25519_agree(struct peel_x25519_op *op, unsigned int n)
 {
-	return crypto_scalarmult_base(pk, sk);
-}
+	static const uint8_t zeros[crypto_core_hsalsa20_INPUTBYTES];
+	uint8_t u[32];
 
-int
-x25519_agree(uint8_t shared[32], const uint8_t pk[32], const uint8_t sk[32])
-{
-	return crypto_box_beforenm(shared, pk, sk);
+	peel_x25519_batch(op, n);
+	for (unsigned int i = 0; i < n; i++) {
+		if (op[i].point == NULL)
+			continue;
+		memcpy(u, op[i].out, sizeof(u));
+		crypto_core_hsalsa20(op[i].out, zeros, u, NULL);
+	}
+	peel_wipe(u, sizeof(u));
 }
 
 void

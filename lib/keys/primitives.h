@@ -14,11 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** X25519: the public key of a secret. 0 or -1. */
-int x25519_public(uint8_t pk[32], const uint8_t sk[32]);
-/** HSalsa20 of the X25519 result (BN of section 12.1), the same from both sides. -1: the point is
- * of low order. */
-int x25519_agree(uint8_t shared[32], const uint8_t pk[32], const uint8_t sk[32]);
+#include "peel_keys.h"
+
+/**
+ * Many multiplications at once, as peel_x25519_batch(). Without a point the result is the scalar's
+ * public key. With one it is HSalsa20 of what X25519 gives (BN of section 12.1), the same from both
+ * sides.
+ */
+void x25519_agree(struct peel_x25519_op *op, unsigned int n);
 
 /** Ed25519: @p sk is the seed and the public key. */
 void ed25519_keys(uint8_t pk[32], uint8_t sk[64], const uint8_t seed[32]);

@@ -20,21 +20,17 @@ other_half(uint8_t out[32], const uint8_t in[32])
 		out[i] = in[i] ^ 0x5a;
 }
 
-int
-x25519_public(uint8_t pk[32], const uint8_t sk[32])
+void
+x25519_agree(struct peel_x25519_op *op, unsigned int n)
 {
-	other_half(pk, sk);
-	return 0;
-}
+	for (unsigned int i = 0; i < n; i++) {
+		const uint8_t *sk = op[i].scalar, *pk = op[i].point;
 
-int
-x25519_agree(uint8_t shared[32], const uint8_t pk[32], const uint8_t sk[32])
-{
-	if (sodium_is_zero(pk, 32))
-		return -1;
-	for (int i = 0; i < 32; i++)
-		shared[i] = pk[i] ^ 0x5a ^ sk[i];
-	return 0;
+		op[i].refused = pk != NULL && sodium_is_zero(pk, 32);
+		other_half(op[i].out, sk);
+		for (int k = 0; k < 32 && pk != NULL; k++)
+			op[i].out[k] ^= pk[k];
+	}
 }
 
 void

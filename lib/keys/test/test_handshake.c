@@ -141,6 +141,43 @@ test_responder_with_low_order_key(void **state)
 	json_decref(file);
 }
 
+/* Answers are the same as one by one, and the point of low order among them spoils no other. */
+static void
+test_batch(void **state)
+{
+	enum {
+		N = 2 * PEEL_HANDSHAKES + 3,
+		BAD = 5
+	};
+	struct peel_handshake h[N];
+	struct peel_session_keys keys;
+	struct peel_identity id;
+	uint8_t x_secret[N][32], y_secret[N][32], y[32], auth[32];
+	struct chosen_random random;
+
+	(void)state;
+	assert_int_equal(peel_identity_generate(&peel_env_system, &id), 0);
+	peel_random(&peel_env_system, y_secret, sizeof(y_secret));
+	for (unsigned int i = 0; i < N; i++)
+		assert_int_equal(peel_handshake_start(&peel_env_system, x_secret[i], h[i].x), 0);
+	memset(h[BAD].x, 0, sizeof(h[BAD].x));
+	chosen_random_init(&random, y_secret[0], sizeof(y_secret));
+	peel_handshake_respond_batch(&random.env, &id, h, N);
+	for (unsigned int i = 0; i < N; i++) {
+		chosen_random_init(&random, y_secret[i], sizeof(y_secret[i]));
+		assert_int_equal(h[i].ret, i == BAD ? -EBADMSG : 0);
+		assert_int_equal(
+			peel_handshake_respond(&random.env, &id, h[i].x, y, auth, &keys), h[i].ret);
+		if (i == BAD)
+			continue;
+		assert_memory_equal(h[i].y, y, sizeof(y));
+		assert_memory_equal(h[i].auth, auth, sizeof(auth));
+		assert_memory_equal(&h[i].keys, &keys, sizeof(keys));
+		assert_int_equal(peel_handshake_finish(x_secret[i], id.pk, y, auth, &keys), 0);
+		assert_memory_equal(&h[i].keys, &keys, sizeof(keys));
+	}
+}
+
 static void
 test_e2e_handshake(void **state)
 {
@@ -243,6 +280,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_handshake_vectors),
 		cmocka_unit_test(test_responder_with_low_order_key),
+		cmocka_unit_test(test_batch),
 		cmocka_unit_test(test_e2e_handshake),
 		cmocka_unit_test(test_aead_vectors),
 	};
