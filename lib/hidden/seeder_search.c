@@ -15,7 +15,7 @@
 #define UNDER_WAY_NEIGHBOUR 3
 #define UNDER_WAY_CIRCUIT 2
 #define KEEP_FOUND_MS 30000
-#define KEEP_NOTHING_MS 10000
+#define KEEP_NOTHING_MS 3000
 /* Who asks waits for ten seconds. Once something is found, the slower DHTs have a little time. */
 #define SEARCH_MAX_MS 9000
 #define LINGER_MS 1500

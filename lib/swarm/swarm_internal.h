@@ -129,6 +129,7 @@ struct swarm {
 	struct question question[1 + ASKED_MAX];
 	uint64_t look_ms;   /* when to look up again */
 	uint64_t looked_ms; /* last look-up; 0: none */
+	uint32_t n_looked;  /* look-ups so far */
 	uint64_t dht_ms;    /* last useful answer of the DHT; 0: none */
 };
 

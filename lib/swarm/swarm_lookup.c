@@ -170,14 +170,28 @@ ask_points(struct swarm *w, struct tie *t)
 	}
 }
 
+/* Until the next look-up. A swarm was just joined and nobody is known: perhaps the others have
+ * joined just now, too. Exits remember for some seconds that they found nothing. */
+static uint64_t
+interval_ms(const struct swarm *w, bool nobody)
+{
+	static const uint64_t early[] = {4000, 8000};
+	uint64_t interval = 1000ull * w->all->conf.settings.lookup_interval;
+
+	if (nobody && w->n_looked < PEEL_ARRAY_LEN(early) && early[w->n_looked] < interval)
+		return early[w->n_looked];
+	return interval;
+}
+
 static void
 look_up(struct swarm *w, struct tie *t, uint64_t now)
 {
-	uint64_t interval = 1000ull * w->all->conf.settings.lookup_interval;
 	uint64_t since = w->dht_ms == 0 ? UINT64_MAX : now - w->dht_ms;
 	bool nobody = known_count(w) == 0;
+	uint64_t interval = interval_ms(w, nobody);
 
 	w->looked_ms = now;
+	w->n_looked++;
 	/* Not the rhythm of other swarms: a bit later, never earlier. */
 	w->look_ms = now + interval + peel_random_below(w->all->env, (uint32_t)(interval / 10) + 1);
 	peel_stats_add(w->all->conf.stats, PEEL_SWARM_LOOKUPS, 1);

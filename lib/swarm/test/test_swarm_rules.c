@@ -153,11 +153,14 @@ look_ups_every(uint32_t interval)
 	assert_in_range(net_info(u, swarm).looked_up_ms, 0, 1000);
 	/* Nothing is found, so the circuit is replaced now and then, and then asks at once. */
 	net_run(10000ull * interval);
-	assert_in_range(n_asked, 9, 20);
+	assert_in_range(n_asked, 9, 22);
 	assert_int_equal(net_stat(u, PEEL_SWARM_LOOKUPS), n_asked);
-	for (unsigned int i = 2; i < 3; i++)
+	/* Twice early, as others may have joined just now, too. */
+	const uint64_t wanted[] = {4000, 8000, 1000 * interval};
+
+	for (unsigned int i = 0; i < PEEL_ARRAY_LEN(wanted); i++)
 		assert_in_range(
-			asked_ms[i] - asked_ms[i - 1], 1000 * interval, 1100 * interval + 100);
+			asked_ms[i + 1] - asked_ms[i], wanted[i], wanted[i] * 11 / 10 + 100);
 	net_free();
 }
 
