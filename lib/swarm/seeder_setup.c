@@ -11,10 +11,12 @@
 
 #define ASKED_PER_SECOND 2 /* per introduction point, after a burst */
 #define ASKED_BURST 10
-#define ALL_PER_SECOND 10
+#define OWN_PER_SECOND 1 /* of a swarm, whatever happens to others ... */
+#define OWN_BURST 5
+#define ALL_PER_SECOND 10 /* ... and what they share beyond that */
 #define ALL_BURST 40
 #define FIRST_TRY_MS 4000 /* then another node is asked; the rest of REQUEST_MS is for that */
-#define PATIENCE_MS 5000  /* a downloader that is there is linked by then; others may make room */
+#define PATIENCE_MS 8000  /* a downloader that is there is linked by then; others may make room */
 #define LINK_MS 30000	  /* the rendezvous point forgets the cookie after 20 s */
 
 /* ---- who may ask ----------------------------------------------------------------------------- */
@@ -33,22 +35,18 @@ is_repeat(struct swarm *w, const uint8_t *x)
 	return false;
 }
 
-/* Of those that wait for their downloader, the one that has waited longest; NULL: all may be
- * linked any moment. */
+/* Of those of a swarm that are not linked yet and came over one introduction point (0: any), the
+ * one begun first, if before @p before_ms. NULL: none. */
 static struct tie *
-most_patient(const struct peel_swarms *s, peel_origin_id via)
+oldest_waiting(struct swarm *w, peel_origin_id via, uint64_t before_ms)
 {
-	uint64_t before = swarm_now(s) - PATIENCE_MS;
 	struct tie *found = NULL, *t;
-	struct swarm *w;
 
-	LIST_FOREACH (w, &s->swarms, of_all) {
-		LIST_FOREACH (t, &w->ties, of_swarm) {
-			if (t->kind == TIE_SEEDER && t->stage == STAGE_ANSWERED &&
-				(via == 0 || t->via == via) && t->since_ms <= before &&
-				(found == NULL || t->since_ms < found->since_ms))
-				found = t;
-		}
+	LIST_FOREACH (t, &w->ties, of_swarm) {
+		if (t->kind == TIE_SEEDER && t->stage < STAGE_UP && (via == 0 || t->via == via) &&
+			t->begun_ms <= before_ms &&
+			(found == NULL || t->begun_ms < found->begun_ms))
+			found = t;
 	}
 	return found;
 }
@@ -65,26 +63,42 @@ n_waiting_via(const struct swarm *w, peel_origin_id via)
 }
 
 static bool
-make_room(struct peel_swarms *s, peel_origin_id via)
+make_room(struct swarm *w, peel_origin_id via, uint64_t before_ms)
 {
-	struct tie *t = most_patient(s, via);
+	struct tie *t = oldest_waiting(w, via, before_ms);
 
 	if (t != NULL)
 		tie_end(t);
 	return t != NULL;
 }
 
+/* When all places are taken, the swarm that has most of them gives way, unless that is the one that
+ * asks: then only somebody who has had time enough does. */
+static bool
+make_room_for(struct swarm *w)
+{
+	uint64_t now = swarm_now(w->all);
+	struct swarm *most = w, *other;
+
+	LIST_FOREACH (other, &w->all->swarms, of_all) {
+		if (other->n_waiting > most->n_waiting + 1)
+			most = other;
+	}
+	return make_room(most, 0, most != w ? now : now - PATIENCE_MS);
+}
+
 /* At most half of all circuits for peers that found us, and of these few that are not linked. */
 static bool
 has_room(const struct tie *introduction)
 {
-	struct peel_swarms *s = introduction->swarm->all;
+	struct swarm *w = introduction->swarm;
+	struct peel_swarms *s = w->all;
 	uint32_t most = s->size / 4 < WAITING_MAX ? s->size / 4 : WAITING_MAX;
 
-	if (n_waiting_via(introduction->swarm, introduction->circuit) >= WAITING_OF_POINT &&
-		!make_room(s, introduction->circuit))
+	if (n_waiting_via(w, introduction->circuit) >= WAITING_OF_POINT &&
+		!make_room(w, introduction->circuit, swarm_now(s) - PATIENCE_MS))
 		return false;
-	if (s->n_waiting >= most && !make_room(s, 0))
+	if (s->n_waiting >= most && !make_room_for(w))
 		return false;
 	return s->n_seeder_up + s->n_waiting < s->size / 2;
 }
@@ -96,7 +110,8 @@ may_ask(struct tie *introduction)
 	uint64_t now = swarm_now(s);
 
 	return peel_bucket_take(&introduction->asked, ASKED_PER_SECOND, ASKED_BURST, 1, now) &&
-	       peel_bucket_take(&s->asked, ALL_PER_SECOND, ALL_BURST, 1, now) &&
+	       (peel_bucket_take(&introduction->swarm->asked, OWN_PER_SECOND, OWN_BURST, 1, now) ||
+		       peel_bucket_take(&s->asked, ALL_PER_SECOND, ALL_BURST, 1, now)) &&
 	       has_room(introduction);
 }
 
@@ -135,8 +150,9 @@ begin(struct tie *introduction, const struct peel_addr *from, const struct peel_
 		return -ENOMEM;
 	t->via = introduction->circuit;
 	t->from = *from;
-	t->end_ms = t->since_ms + REQUEST_MS;
-	t->due_ms = t->since_ms + FIRST_TRY_MS;
+	t->begun_ms = t->since_ms;
+	t->end_ms = t->begun_ms + REQUEST_MS;
+	t->due_ms = t->begun_ms + FIRST_TRY_MS;
 	t->identifier = m->identifier;
 	memcpy(t->x, m->x.p, sizeof(t->x));
 	int ret = build(t);
@@ -264,8 +280,7 @@ setup_established(struct tie *t, const uint8_t *body, size_t len)
 		return 0;
 	}
 	tie_set_stage(t, STAGE_ANSWERED);
-	t->since_ms = swarm_now(s);
-	t->due_ms = t->since_ms + LINK_MS;
+	t->due_ms = swarm_now(s) + LINK_MS;
 	s->noted = true; /* it may be heard of soon */
 	return 0;
 }

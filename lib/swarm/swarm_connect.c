@@ -149,6 +149,7 @@ connect_created(struct tie *questions, const uint8_t *body, size_t len)
 		return swarm_refuse(s, PEEL_SWARM_FORGED);
 	peel_wipe(t->secret->x_secret, sizeof(t->secret->x_secret));
 	questions->swarm->useless = 0;
+	questions->swarm->patience = QUESTIONS_PATIENCE;
 	spec.exit = &rendezvous;
 	t->due_ms = swarm_now(s) + LINK_MS;
 	if (!peel_addr_usable(&rendezvous.addr) || tie_build(t, &spec) != 0) {

@@ -23,6 +23,7 @@
 #define ASKED_MAX 8	     /* introduction points asked in one look-up */
 #define WAITING_OF_POINT 8   /* set-ups that one introduction point may have brought */
 #define WAITING_MAX 64	     /* ... and in all; also at most a quarter of all circuits */
+#define QUESTIONS_PATIENCE 3 /* useless look-ups and requests over one circuit, at first */
 #define RECENT_MAX 64	     /* create-e2e remembered of a swarm */
 #define FAILED_POINTS_MAX 24 /* nodes that were of no use as introduction or rendezvous point */
 #define BACKOFF_MS 500	     /* after a failure, doubled ... */
@@ -77,6 +78,7 @@ struct tie {
 	struct peel_bucket asked;
 	uint8_t point_pk[PEEL_PK_LEN]; /* also the rendezvous point of SEEDER */
 	/* SEEDER */
+	uint64_t begun_ms;
 	uint64_t end_ms;       /* nobody waits for the answer any more */
 	struct peel_addr from; /* where created-e2e goes */
 	uint16_t cookie_identifier;
@@ -118,13 +120,14 @@ struct swarm {
 	uint64_t n_connected, n_refused;
 	/* seeder */
 	struct backoff introduce;
+	struct peel_bucket asked;    /* create-e2e that need no part of what all share */
 	uint64_t recent[RECENT_MAX]; /* keyed hashes of X */
 	uint32_t recent_at;
 	/* downloader */
-	struct backoff ask; /* for a circuit for questions */
-	unsigned int
-		useless; /* look-ups and requests in a row that led nowhere over this circuit */
-	bool cornered;	 /* this circuit, too, ends at the only introduction point there is */
+	struct backoff ask;    /* for a circuit for questions */
+	unsigned int useless;  /* questions in a row that led nowhere over this circuit */
+	unsigned int patience; /* ... until the circuit is replaced */
+	bool cornered;	       /* this circuit, too, ends at the only introduction point there is */
 	struct known known[KNOWN_MAX];
 	struct question question[1 + ASKED_MAX];
 	uint64_t look_ms;   /* when to look up again */
@@ -147,8 +150,9 @@ struct peel_swarms {
 	struct tie **by_path; /* [size] of lib/origin_circuit */
 	uint32_t size;
 	uint32_t n_waiting, n_seeder_up; /* of all swarms */
-	struct peel_bucket asked;	 /* create-e2e */
-	uint64_t seed;			 /* of hashes */
+	uint32_t n_circuits;	  /* of all swarms, at most three quarters of what there can be */
+	struct peel_bucket asked; /* create-e2e */
+	uint64_t seed;		  /* of hashes */
 	struct failed_point failed[FAILED_POINTS_MAX];
 	uint32_t failed_at;
 	uint64_t due_ms;

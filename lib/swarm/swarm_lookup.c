@@ -7,7 +7,7 @@
 
 #define DHT_MS 300000	     /* between two useful answers of the DHT */
 #define DHT_NOBODY_MS 120000 /* the same while no introduction point is known */
-#define USELESS_MAX 3	     /* then another circuit is built, with another end */
+#define PATIENCE_MAX 48	     /* a swarm that is empty is looked for over few circuits */
 #define USELESS_AGE_MS 60000 /* ... unless it is as young as this */
 
 struct tie *
@@ -79,9 +79,11 @@ questions_useless(struct swarm *w)
 {
 	struct tie *t = questions_of(w);
 
-	if (t == NULL || t->stage != STAGE_UP || ++w->useless < USELESS_MAX ||
+	if (t == NULL || t->stage != STAGE_UP || ++w->useless < w->patience ||
 		swarm_now(w->all) - t->since_ms < USELESS_AGE_MS)
 		return;
+	if (w->patience < PATIENCE_MAX)
+		w->patience *= 2;
 	/* Its end may be lying: another one is asked at once. */
 	if (w->n_found == 0) {
 		w->dht_ms = 0;

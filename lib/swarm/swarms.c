@@ -7,7 +7,6 @@
 
 #define TICK_MS 1000
 #define HEARD_MS 50 /* how soon a seeder notices that its peer is there */
-#define ASKED_PER_SECOND 10
 #define ASKED_BURST 40
 
 void
@@ -135,6 +134,8 @@ peel_swarm_join(struct peel_swarms *s, const struct peel_swarm_spec *spec, uint3
 	w->seed = spec->seed;
 	w->find = spec->find;
 	w->number = s->next_number++;
+	w->patience = QUESTIONS_PATIENCE;
+	peel_bucket_init(&w->asked, ASKED_BURST, swarm_now(s));
 	LIST_INIT(&w->ties);
 	LIST_INSERT_HEAD(&s->swarms, w, of_all);
 	s->n++;

@@ -67,6 +67,8 @@ tie_build(struct tie *t, struct peel_origin_spec *spec)
 	/* Those that lead to a node that others know have a hop more (section 15.1). */
 	bool longer = t->kind == TIE_INTRODUCTION || t->kind == TIE_DOWNLOADER;
 
+	if (s->n_circuits >= s->size - s->size / 4)
+		return -ENOSPC;
 	spec->type = types[t->kind];
 	spec->hops = t->swarm->hops + longer;
 	spec->isolated = true;
@@ -77,6 +79,7 @@ tie_build(struct tie *t, struct peel_origin_spec *spec)
 		return ret;
 	}
 	s->by_path[(uint32_t)t->circuit] = t;
+	s->n_circuits++;
 	tie_set_stage(t, STAGE_BUILDING);
 	return 0;
 }
@@ -113,6 +116,7 @@ tie_close(struct tie *t)
 		s->by_path[(uint32_t)t->circuit] = NULL;
 	if (!t->ended)
 		(void)peel_origin_close(s->origin, t->circuit);
+	s->n_circuits--;
 	t->circuit = 0;
 	t->ready = t->ended = false;
 }

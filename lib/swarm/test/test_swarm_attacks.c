@@ -360,13 +360,13 @@ test_repeated_create_e2e(void **state)
 
 /* From the introduction points themselves, which know no limit: straight into the seeder. */
 static int
-ask_seeder(peel_origin_id over, const uint8_t *seeder_pk)
+ask_seeder(peel_origin_id over, uint8_t hash, const uint8_t *seeder_pk)
 {
 	const struct peel_host from = {
 		.type = PEEL_HOST_IPV4, .addr = peel_addr_ipv4(20, 5, 3, 4, 20001)};
 	uint8_t x[PEEL_X_LEN], d[256];
 	const struct peel_msg_create_e2e m = {.identifier = 5,
-		.info_hash = net_hash(1),
+		.info_hash = net_hash(hash),
 		.seeder_pk = {seeder_pk, PEEL_PK_LEN},
 		.x = {x, sizeof(x)}};
 
@@ -399,7 +399,7 @@ test_flood_of_create_e2e(void **state)
 	/* One introduction point, a minute of 1000 a second. */
 	for (int i = 0; i < 600; i++) {
 		for (int k = 0; k < 100; k++)
-			(void)ask_seeder(id[0], info.seeder_pk);
+			(void)ask_seeder(id[0], 1, info.seeder_pk);
 		net_run(100);
 		unsigned int n = net_info(seeder, seeding).pending;
 
@@ -413,7 +413,7 @@ test_flood_of_create_e2e(void **state)
 
 	for (ms = 0; net_peers(late, swarm, NULL) == 0 && ms < 60000; ms += 100) {
 		for (int k = 0; k < 100; k++)
-			(void)ask_seeder(id[0], info.seeder_pk);
+			(void)ask_seeder(id[0], 1, info.seeder_pk);
 		net_run(100);
 	}
 	assert_int_equal(net_peers(late, swarm, NULL), 1);
@@ -422,7 +422,7 @@ test_flood_of_create_e2e(void **state)
 	most = 0;
 	for (int i = 0; i < 600; i++) {
 		for (int k = 0; k < 99; k++)
-			(void)ask_seeder(id[k % 3], info.seeder_pk);
+			(void)ask_seeder(id[k % 3], 1, info.seeder_pk);
 		net_run(100);
 		unsigned int n = net_info(seeder, seeding).pending;
 
@@ -440,28 +440,56 @@ test_flood_of_create_e2e(void **state)
 	net_free();
 }
 
-/* Another service of the same node has its share. */
+/* Another service of the same node has its share, while two of them are flooded over all their
+ * introduction points. */
 static void
 test_flood_leaves_other_services(void **state)
 {
-	peel_origin_id id[3];
+	struct peel_swarm_info info[2];
+	peel_origin_id id[6];
+	uint32_t other;
 
 	(void)state;
-	scene(24, 1);
-	uint32_t other = net_join(seeder, 2, 1, true, false);
-
+	scene(30, 1);
+	other = net_join(seeder, 2, 1, true, false);
+	net_join(seeder, 3, 1, true, false);
 	net_run(5000);
 	assert_int_equal(net_circuits(seeder, seeding, PEEL_ORIGIN_IP_SEEDER, id, 3), 3);
-	struct peel_swarm_info info = net_info(seeder, seeding);
-
+	assert_int_equal(net_circuits(seeder, other + 1, PEEL_ORIGIN_IP_SEEDER, id + 3, 3), 3);
+	info[0] = net_info(seeder, seeding);
+	info[1] = net_info(seeder, other + 1);
 	finding = net_join(downloader, 2, 1, false, true);
+	uint64_t since = net->now_ms;
+
 	for (int i = 0; i < 600 && net_peers(downloader, finding, NULL) == 0; i++) {
-		for (int k = 0; k < 99; k++)
-			(void)ask_seeder(id[k % 3], info.seeder_pk);
+		for (int k = 0; k < 120; k++)
+			(void)ask_seeder(id[k % 6], k % 6 < 3 ? 1 : 3, info[k % 6 / 3].seeder_pk);
 		net_run(100);
 	}
 	assert_int_equal(net_peers(downloader, finding, NULL), 1);
 	assert_int_equal(net_info(seeder, other).connections, 1);
+	report("connected beside floods at two other services", net->now_ms - since);
+	net_free();
+}
+
+/* Whatever swarms do, a quarter of all circuits is left to others. */
+static void
+test_room_for_ordinary_circuits(void **state)
+{
+	struct peel_origin_count count;
+
+	(void)state;
+	net_new(20);
+	struct user *u = net_user(NULL, NULL, 16);
+
+	for (uint8_t hash = 1; hash <= 8; hash++)
+		net_join(u, hash, 1, true, true);
+	net_run(60000);
+	peel_origin_count(u->origin, &count);
+	assert_in_range(count.ready + count.extending, 10, 12);
+	assert_int_equal(peel_origin_build(u->origin, 1), 0);
+	net_run(60000);
+	assert_true(peel_origin_active(u->origin, 1, NULL, 0) >= 4);
 	net_free();
 }
 
@@ -481,6 +509,7 @@ main(void)
 		cmocka_unit_test(test_repeated_create_e2e),
 		cmocka_unit_test(test_flood_of_create_e2e),
 		cmocka_unit_test(test_flood_leaves_other_services),
+		cmocka_unit_test(test_room_for_ordinary_circuits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
