@@ -161,7 +161,7 @@ static int
 make(struct peel_aead **out, bool at_most_avx2)
 {
 	struct peel_aead *cx = calloc(1, sizeof(*cx));
-	IMB_ARCH arch = at_most_avx2 ? IMB_ARCH_AVX2 : IMB_ARCH_NONE;
+	IMB_ARCH arch = IMB_ARCH_NONE;
 	void *memory;
 	int rc = -ENOMEM;
 
@@ -174,10 +174,12 @@ make(struct peel_aead **out, bool at_most_avx2)
 		goto fail;
 	cx->mgr = imb_set_pointers_mb_mgr(memory, 0, 1);
 	rc = -ENOTSUP;
-	if (at_most_avx2)
+	init_mb_mgr_auto(cx->mgr, &arch);
+	if (at_most_avx2) {
+		if (arch != IMB_ARCH_AVX512)
+			goto fail;
 		init_mb_mgr_avx2(cx->mgr);
-	else
-		init_mb_mgr_auto(cx->mgr, &arch);
+	}
 	if (imb_get_errno(cx->mgr) != 0 || arch == IMB_ARCH_NONE)
 		goto fail;
 	rc = fill_ring(cx);
@@ -199,9 +201,7 @@ ipsec_mb_new(struct peel_aead **out)
 static int
 ipsec_mb_avx2_new(struct peel_aead **out)
 {
-	*out = NULL;
-	__builtin_cpu_init();
-	return __builtin_cpu_supports("avx512f") ? make(out, true) : -ENOTSUP;
+	return make(out, true);
 }
 
 const struct peel_aead_engine peel_aead_ipsec_mb = {
