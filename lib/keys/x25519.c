@@ -36,40 +36,57 @@ struct places {
 	uint8_t (*out[TOGETHER_MAX])[32]; /* where the results will be */
 };
 
-/* Give places to the multiplications of one kind. Lanes that are left take the last one again. */
 static void
-place(struct places *p, const struct peel_x25519_op *op, unsigned int n, bool base)
+set_lane(struct x25519_group *g, unsigned int lane, const struct peel_x25519_op *op)
 {
+	static const uint8_t base_point[32] = {9};
+
+	memcpy(g->scalar[lane], op->scalar, 32);
+	if (!g->base)
+		memcpy(g->point[lane], op->point != NULL ? op->point : base_point, 32);
+}
+
+/* Give places to the multiplications of one kind, or of both. Lanes that are left take the last one
+ * again. */
+static void
+place(struct places *p, const struct peel_x25519_op *op, unsigned int n, bool points, bool bases)
+{
+	const struct peel_x25519_op *last = NULL;
 	struct x25519_group *g = NULL;
 	unsigned int lane = X25519_LANES;
 
 	for (unsigned int i = 0; i < n; i++) {
-		if ((op[i].point == NULL) != base)
+		if (op[i].point == NULL ? !bases : !points)
 			continue;
 		if (lane == X25519_LANES) {
 			g = &p->group[p->n++];
-			g->base = base;
+			g->base = !points;
 			lane = 0;
 		}
-		memcpy(g->scalar[lane], op[i].scalar, 32);
-		if (!base)
-			memcpy(g->point[lane], op[i].point, 32);
-		p->out[i] = &g->out[lane++];
+		last = &op[i];
+		p->out[i] = &g->out[lane];
+		set_lane(g, lane++, last);
 	}
-	for (; g != NULL && lane < X25519_LANES; lane++) {
-		memcpy(g->scalar[lane], g->scalar[lane - 1], 32);
-		if (!base)
-			memcpy(g->point[lane], g->point[lane - 1], 32);
-	}
+	for (; g != NULL && lane < X25519_LANES; lane++)
+		set_lane(g, lane, last);
 }
 
 static void
 together(struct peel_x25519_op *op, unsigned int n)
 {
 	struct places p = {.n = 0};
+	unsigned int bases = 0, spare;
 
-	place(&p, op, n, false);
-	place(&p, op, n, true);
+	for (unsigned int i = 0; i < n; i++)
+		bases += op[i].point == NULL;
+	spare = (X25519_LANES - (n - bases) % X25519_LANES) % X25519_LANES;
+	/* A group of the base point alone is faster, but none is needed if lanes are left. */
+	if (bases <= spare) {
+		place(&p, op, n, true, true);
+	} else {
+		place(&p, op, n, true, false);
+		place(&p, op, n, false, true);
+	}
 	x25519_lanes(p.group, p.n);
 	for (unsigned int i = 0; i < n; i++) {
 		memcpy(op[i].out, *p.out[i], 32);
