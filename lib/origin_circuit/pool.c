@@ -195,8 +195,11 @@ check(const struct peel_origin_circuits *t, const struct peel_origin_spec *spec)
 		return -EINVAL;
 	if (spec->exit == NULL)
 		return spec->type == PEEL_ORIGIN_RP_DOWNLOADER ? -EINVAL : 0;
-	if (!peel_pk_valid((struct peel_span){spec->exit->pk, PEEL_PK_LEN}) ||
-		memcmp(spec->exit->pk, t->conf.identity->pk, PEEL_PK_LEN) == 0)
+	if (!peel_pk_valid((struct peel_span){spec->exit->pk, PEEL_PK_LEN}))
+		return -EINVAL;
+	/* A seeder does not know whom it asks to meet it at a node that it has chosen. */
+	if (memcmp(spec->exit->pk, t->conf.identity->pk, PEEL_PK_LEN) == 0 &&
+		(spec->type != PEEL_ORIGIN_RP_DOWNLOADER || spec->hops == 1))
 		return -EINVAL;
 	return 0;
 }

@@ -441,10 +441,14 @@ test_arguments(void **state)
 	struct peel_target self = world_target(world->relay[0]);
 
 	memcpy(self.pk, world->client.node.id.pk, PEEL_PK_LEN);
-	spec = (struct peel_origin_spec){.hops = 1, .exit = &self};
+	spec = (struct peel_origin_spec){.hops = 2, .exit = &self};
+	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -EINVAL);
+	/* Whoever meets us does not know that it has chosen ourselves as the place. */
+	spec.type = PEEL_ORIGIN_RP_DOWNLOADER;
+	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), 0);
+	spec.hops = 1;
 	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -EINVAL);
 	spec = (struct peel_origin_spec){.hops = 1};
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), 0);
 	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), 0);
 	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -ENOSPC);
 	assert_int_equal(peel_origin_send(origin_circuits(), id, hello, sizeof(hello)), -ENOENT);
