@@ -140,6 +140,12 @@ peel_held_pop(struct peel_held *h, unsigned int user,
 }
 
 unsigned int
+peel_held_waiting(const struct peel_held *h, unsigned int user)
+{
+	return h->queue[user].n;
+}
+
+unsigned int
 peel_held_forget(struct peel_held *h, unsigned int user)
 {
 	unsigned int dropped = 0;

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "owner.h"
+#include "peel_owner.h"
 
 static void
 put_end(const struct peel_addr *a, __be32 ip[4], __be16 *port)
@@ -76,13 +76,13 @@ ask(int protocol, const struct peel_addr *source, const struct peel_addr *destin
 }
 
 int
-socks_owner_tcp(const struct peel_addr *peer, const struct peel_addr *own, uint32_t *uid)
+peel_owner_tcp(const struct peel_addr *peer, const struct peel_addr *own, uint32_t *uid)
 {
 	return ask(IPPROTO_TCP, peer, own, peer->port, uid);
 }
 
 int
-socks_owner_udp(const struct peel_addr *peer, const struct peel_addr *own, uint32_t *uid)
+peel_owner_udp(const struct peel_addr *peer, const struct peel_addr *own, uint32_t *uid)
 {
 	/* For UDP the kernel looks up which socket would receive a datagram, and takes the source
 	 * for the sender; kernels differ. */

@@ -32,6 +32,8 @@ bool peel_held_pop(struct peel_held *h, unsigned int user,
 	void (*fn)(void *arg, unsigned int user, const struct peel_socks_target *to,
 		const uint8_t *payload, size_t len),
 	void *arg, unsigned int *dropped);
+/** How many datagrams of a user wait. */
+unsigned int peel_held_waiting(const struct peel_held *h, unsigned int user);
 /** Drop all datagrams of a departing user. @return how many. */
 unsigned int peel_held_forget(struct peel_held *h, unsigned int user);
 /** Drop all datagrams that have waited too long. @return how many. */

@@ -89,6 +89,8 @@ void peel_socks_local(const struct peel_socks *s, struct peel_addr *out);
  * sent any, so its port is unknown; -EAGAIN: its socket is full; -EMSGSIZE. */
 int peel_socks_deliver(struct peel_socks_assoc *a, const struct peel_socks_target *origin,
 	const uint8_t *payload, size_t len);
+/** Whether the client's port is known: it announced it, or has sent a datagram. */
+bool peel_socks_reachable(const struct peel_socks_assoc *a);
 /** For the backend's own use. */
 void peel_socks_assoc_set(struct peel_socks_assoc *a, void *data);
 void *peel_socks_assoc_get(const struct peel_socks_assoc *a);

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "owner.h"
+#include "peel_owner.h"
 #include "socks.h"
 
 #define BURST 8			/* datagrams per system call */
@@ -41,7 +41,7 @@ is_of_user(struct peel_socks_assoc *a, const struct peel_addr *from)
 		return true;
 	if (a->refused_port == from->port && now - a->refused_ms < REFUSED_MS)
 		return false;
-	if (socks_owner_udp(from, &a->own, &uid) == 0 && (uid == a->uid || uid == 0))
+	if (peel_owner_udp(from, &a->own, &uid) == 0 && (uid == a->uid || uid == 0))
 		return true;
 	a->refused_port = from->port;
 	a->refused_ms = now;
@@ -138,7 +138,7 @@ ends(struct client *c, struct peel_addr *client, struct peel_addr *own)
 static void
 know_user(struct peel_socks_assoc *a, const struct peel_addr *own)
 {
-	a->uid_known = socks_owner_tcp(&a->from, own, &a->uid) == 0;
+	a->uid_known = peel_owner_tcp(&a->from, own, &a->uid) == 0;
 }
 
 static int
@@ -192,7 +192,7 @@ socks_udp_open(struct client *c, struct peel_addr *bound)
 	}
 	a->own = *bound;
 	/* Some kernels can only look up TCP sockets. They do not even find this one. */
-	a->uid_known = a->uid_known && socks_owner_udp(&a->own, &a->from, &own_uid) == 0;
+	a->uid_known = a->uid_known && peel_owner_udp(&a->own, &a->from, &own_uid) == 0;
 	c->assoc = a;
 	c->server->counts.assocs++;
 	return 0;
@@ -237,6 +237,12 @@ peel_socks_deliver(struct peel_socks_assoc *a, const struct peel_socks_target *o
 	peel_stats_add(s->conf.stats, PEEL_SOCKS_DOWN, 1);
 	a->last_ms = uv_now(s->loop);
 	return 0;
+}
+
+bool
+peel_socks_reachable(const struct peel_socks_assoc *a)
+{
+	return a->from.port != 0;
 }
 
 void

@@ -7,7 +7,7 @@
 #include <errno.h>
 
 #include "fake_uv.h"
-#include "owner.h"
+#include "peel_owner.h"
 #include "peel_flows.h"
 #include "peel_held.h"
 #include "peel_socks.h"
@@ -55,7 +55,7 @@ no_random(void *arg, void *bytes, size_t len)
 static const struct peel_env env = {.now_ms = now_ms, .random = no_random};
 
 int
-socks_owner_tcp(const struct peel_addr *peer, const struct peel_addr *own, uint32_t *uid)
+peel_owner_tcp(const struct peel_addr *peer, const struct peel_addr *own, uint32_t *uid)
 {
 	(void)own;
 	*uid = 1000;
@@ -63,7 +63,7 @@ socks_owner_tcp(const struct peel_addr *peer, const struct peel_addr *own, uint3
 }
 
 int
-socks_owner_udp(const struct peel_addr *peer, const struct peel_addr *own, uint32_t *uid)
+peel_owner_udp(const struct peel_addr *peer, const struct peel_addr *own, uint32_t *uid)
 {
 	(void)own;
 	*uid = 1000 + (peer->port & 1);

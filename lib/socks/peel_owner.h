@@ -13,9 +13,9 @@
 
 /** The owner of the TCP socket at the other end of a connection. -ENOENT: not a socket of this
  * machine; other errors: the kernel cannot say. */
-int socks_owner_tcp(
+int peel_owner_tcp(
 	const struct peel_addr *peer, const struct peel_addr *own, uint32_t *uid) PEEL_MUST_USE;
 /** The owner of the UDP socket that sent from @p peer to @p own. -ENOENT: not a socket of this
  * machine, already closed, or the kernel cannot say for UDP. */
-int socks_owner_udp(
+int peel_owner_udp(
 	const struct peel_addr *peer, const struct peel_addr *own, uint32_t *uid) PEEL_MUST_USE;
