@@ -102,7 +102,7 @@ on_limit(uv_timer_t *timer)
 static void
 client_answer(struct client *c)
 {
-	char *space = strchr(c->line, ' ');
+	char *space = strrchr(c->line, ' ');
 	bool pretty = space != NULL && strcmp(space, " pretty") == 0;
 	size_t len;
 	char *text;

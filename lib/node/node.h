@@ -131,6 +131,8 @@ struct peel_node {
 
 	/* status.c, stages.c */
 	struct {
+		char *(*on_request)(void *arg, const char *request, bool pretty);
+		void *request_arg;
 		uint64_t started_ms;
 		struct node_sample sample[2]; /* older one first */
 		/* the workers' stages are timed until then; 0: not timed */

@@ -188,6 +188,12 @@ struct peel_stats *peel_node_stats(struct peel_node *node);
  * NULL when out of memory. */
 char *peel_node_status(struct peel_node *node, bool pretty);
 
+/** Set a function that answers requests at the management socket which the node does not know. It
+ * returns JSON text, which the caller frees with free(), or NULL: not known either. The control
+ * thread calls it and holds the lock. Call it before start. */
+void peel_node_on_request(struct peel_node *node,
+	char *(*fn)(void *arg, const char *request, bool pretty), void *arg);
+
 /** Set a function that the control thread calls once, when workers run and the port answers. Call
  * it before start. */
 void peel_node_on_ready(struct peel_node *node, void (*fn)(void *arg), void *arg);

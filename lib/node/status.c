@@ -592,18 +592,32 @@ unknown(void)
 char *
 node_status_answer(void *arg, const char *what, bool pretty)
 {
+	struct peel_node *node = arg;
 	json_t *o = NULL;
 	char *text;
 
 	for (size_t i = 0; i < PEEL_ARRAY_LEN(requests) && o == NULL; i++) {
 		if (strcmp(what, requests[i].name) == 0)
-			o = requests[i].answer(arg);
+			o = requests[i].answer(node);
+	}
+	if (o == NULL && node->status.on_request != NULL) {
+		text = node->status.on_request(node->status.request_arg, what, pretty);
+		if (text != NULL)
+			return text;
 	}
 	if (o == NULL)
 		o = unknown();
 	text = json_dumps(o, JSON_REAL_PRECISION(9) | (pretty ? JSON_INDENT(2) : JSON_COMPACT));
 	json_decref(o);
 	return text;
+}
+
+void
+peel_node_on_request(
+	struct peel_node *node, char *(*fn)(void *arg, const char *request, bool pretty), void *arg)
+{
+	node->status.on_request = fn;
+	node->status.request_arg = arg;
 }
 
 char *
