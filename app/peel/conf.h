@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "peel_node.h"
+#include "service_name.h"
 
 enum hugepages {
 	HUGEPAGES_AUTO, /* when enough pages are free */
@@ -46,6 +47,8 @@ struct client_conf {
 	char user[256], password[256];
 	uint32_t max_clients;  /* per listener */
 	uint32_t idle_timeout; /* seconds */
+	/* hidden services: to connect to, and to be found at */
+	struct service_list join, publish;
 };
 
 struct conf {

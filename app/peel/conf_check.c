@@ -147,6 +147,25 @@ check_listener(const struct conf *c, unsigned int i, struct conf_errors *e)
 	}
 }
 
+/* A service's peers are reached through the listener of its length. */
+static void
+check_services(const struct conf *c, enum conf_id id, struct conf_errors *e)
+{
+	const struct service_list *join = &c->client.join, *publish = &c->client.publish;
+	const struct service_list *list = id == CONF_services_join ? join : publish;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct service_name *s = &list->item[i];
+		size_t other = service_find(join, s->text);
+
+		if (c->client.listen[s->hops - 1].family == PEEL_FAMILY_NONE)
+			conf_wrong(e, id, "%s has %u hops, and [socks] hops%u is not set", s->text,
+				s->hops, s->hops);
+		if (list == publish && other < SERVICES_MAX && join->item[other].hops != s->hops)
+			conf_wrong(e, id, "%s has other hops than in join", s->text);
+	}
+}
+
 static void
 check_client(const struct conf *c, struct conf_errors *e)
 {
@@ -169,6 +188,8 @@ check_client(const struct conf *c, struct conf_errors *e)
 	}
 	if (!any && c->use == CONF_FOR_CLIENT)
 		conf_error(e, 0, "socks", NULL, "names no listener: set one of hops1 to hops8");
+	check_services(c, CONF_services_join, e);
+	check_services(c, CONF_services_publish, e);
 	if ((cc->user[0] == '\0') != (cc->password[0] == '\0'))
 		conf_wrong(e, cc->user[0] == '\0' ? CONF_socks_user : CONF_socks_password,
 			"is missing: they belong together");

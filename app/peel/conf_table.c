@@ -73,9 +73,13 @@ conf_find(const char *section, const char *name)
 enum conf_use
 conf_section_use(const char *section)
 {
-	bool client = strcmp(section, "client") == 0 || strcmp(section, "socks") == 0;
+	static const char *const of_clients[] = {"client", "socks", "services"};
 
-	return client ? CONF_FOR_CLIENT : CONF_FOR_ANY;
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(of_clients); i++) {
+		if (strcmp(section, of_clients[i]) == 0)
+			return CONF_FOR_CLIENT;
+	}
+	return CONF_FOR_ANY;
 }
 
 /* Edit distance of two short words (swaps count as two); long ones are far from everything. */

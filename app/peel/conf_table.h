@@ -33,6 +33,7 @@ enum conf_type {
 	CONF_DENY,
 	CONF_DNS,
 	CONF_PROVIDER,
+	CONF_SERVICES,
 };
 
 struct conf_setting {

@@ -275,6 +275,27 @@ add_provider(struct peel_node_conf *n, const char *value, char why[CONF_WHY_MAX]
 }
 
 static int
+add_service(struct service_list *list, const char *value, char why[CONF_WHY_MAX])
+{
+	struct service_name s;
+	int rc;
+
+	if (*value == '\0') {
+		memset(list, 0, sizeof(*list));
+		return 0;
+	}
+	rc = service_parse(value, &s, why, CONF_WHY_MAX);
+	if (rc != 0)
+		return rc;
+	if (service_find(list, s.text) < SERVICES_MAX)
+		return conf_refuse(why, "names %s twice", s.text);
+	if (list->n == SERVICES_MAX)
+		return conf_refuse(why, "names more than %d services", SERVICES_MAX);
+	list->item[list->n++] = s;
+	return 0;
+}
+
+static int
 add_element(const struct conf_setting *k, struct conf *c, const char *value, char why[CONF_WHY_MAX])
 {
 	switch (k->type) {
@@ -286,6 +307,8 @@ add_element(const struct conf_setting *k, struct conf *c, const char *value, cha
 		return add_deny(&c->node.policy, value, why);
 	case CONF_PROVIDER:
 		return add_provider(&c->node, value, why);
+	case CONF_SERVICES:
+		return add_service((void *)((char *)c + k->offset), value, why);
 	default:
 		return add_dns(&c->node, value, why);
 	}
@@ -348,6 +371,7 @@ conf_set(struct conf *c, enum conf_id id, const char *value, bool more, char why
 	case CONF_DENY:
 	case CONF_DNS:
 	case CONF_PROVIDER:
+	case CONF_SERVICES:
 		return set_list(k, c, value, more, why);
 	default:
 		return set_scalar(k, field, value, why);

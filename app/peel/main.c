@@ -14,6 +14,7 @@
 static const struct command *const commands[] = {
 	&command_relay,
 	&command_client,
+	&command_service,
 	&command_send,
 	&command_speedtest,
 	&command_keygen,

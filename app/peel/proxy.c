@@ -12,7 +12,7 @@
 #include "peel_internal.h"
 #include "proxy.h"
 #include "proxy_http.h"
-#include "proxy_listener.h"
+#include "proxy_services.h"
 
 #define TICK_MS 1000
 
@@ -20,6 +20,8 @@ struct proxy {
 	struct session *session;
 	struct peel_stats *stats; /* of the loop's thread */
 	struct listener listener[PEEL_HOPS_LIMIT];
+	struct proxy_peers *peers;
+	struct proxy_services *services;
 	uv_timer_t timer;
 	unsigned int open; /* listeners that are not closed yet */
 	bool closing;
@@ -65,7 +67,8 @@ on_data(void *arg, struct peel *peel, peel_circuit circuit, const struct peel_ad
 	struct proxy *p = arg;
 
 	(void)peel;
-	if (p->closing || origin->type == PEEL_ADDRESS_NONE)
+	if (p->closing || origin->type == PEEL_ADDRESS_NONE ||
+		proxy_peers_take(p->peers, origin, payload, len))
 		return;
 	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++) {
 		struct listener *l = &p->listener[i];
@@ -115,6 +118,7 @@ open_listener(struct proxy *p, unsigned int hops, char *why, size_t why_size)
 	l->session = p->session;
 	l->stats = p->stats;
 	l->hops = hops;
+	l->peers = p->peers;
 	l->flows = peel_flows_new(&peel_env_system, p->stats, cc->isolate_destinations);
 	l->held = peel_held_new(&peel_env_system);
 	l->http = proxy_http_new(p->session, hops);
@@ -158,11 +162,15 @@ proxy_open(struct session *s, struct proxy **out, char *why, size_t why_size)
 		uv_timer_init(&s->loop, &p->timer);
 		p->timer.data = p;
 		uv_timer_start(&p->timer, on_tick, TICK_MS, TICK_MS);
+		p->peers = proxy_peers_new(p->listener, p->stats);
+		rc = p->peers != NULL ? 0 : -ENOMEM;
 	}
 	for (unsigned int hops = 1; hops <= PEEL_HOPS_LIMIT && rc == 0; hops++) {
 		if (s->conf.client.listen[hops - 1].family != PEEL_FAMILY_NONE)
 			rc = open_listener(p, hops, why, why_size);
 	}
+	if (rc == 0)
+		rc = proxy_services_new(s, p->peers, &p->services, why, why_size);
 	peel_wipe(s->conf.client.password, sizeof(s->conf.client.password));
 	if (rc == 0) {
 		peel_on_data(s->peel, on_data, p);
@@ -225,5 +233,7 @@ proxy_free(struct proxy *p)
 		peel_flows_free(p->listener[i].flows);
 		peel_held_free(p->listener[i].held);
 	}
+	proxy_services_free(p->services);
+	proxy_peers_free(p->peers);
 	free(p);
 }

@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #include "peel_internal.h"
-#include "proxy_listener.h"
+#include "proxy_peers.h"
 
 /* Between circuits for associations that have none; longer and longer while they fail. */
 #define EXTRA_MS 500
@@ -54,10 +54,12 @@ proxy_on_opened(void *arg, struct peel_socks_assoc *a)
 	int slot = peel_flows_join(l->flows);
 
 	/* As many slots as a listener has associations: there always is one. */
-	if (slot < 0)
+	if (slot < 0) {
 		slot = PEEL_FLOWS_USERS;
-	else
+	} else {
 		l->assoc[slot] = a;
+		l->opened[slot] = ++l->turn;
+	}
 	peel_socks_assoc_set(a, (void *)(uintptr_t)slot);
 }
 
@@ -68,6 +70,8 @@ proxy_on_closed(void *arg, struct peel_socks_assoc *a)
 
 	if (slot_of(a) >= PEEL_FLOWS_USERS)
 		return;
+	l->opened[slot_of(a)] = 0;
+	proxy_peers_closed(l, slot_of(a));
 	peel_flows_leave(l->flows, slot_of(a));
 	peel_stats_add(l->stats, PEEL_DROP_SOCKS_WAIT, peel_held_forget(l->held, slot_of(a)));
 }
@@ -129,9 +133,15 @@ proxy_on_datagram(void *arg, struct peel_socks_assoc *a, const struct peel_socks
 {
 	struct listener *l = arg;
 
-	if (slot_of(a) < PEEL_FLOWS_USERS && send_datagram(l, slot_of(a), to, payload, len) != 0)
+	unsigned int slot = slot_of(a);
+
+	if (slot >= PEEL_FLOWS_USERS)
+		return;
+	if (proxy_peers_has(to))
+		proxy_peers_send(l, slot, to, payload, len);
+	else if (send_datagram(l, slot, to, payload, len) != 0)
 		peel_stats_add(l->stats, PEEL_DROP_SOCKS_WAIT,
-			peel_held_push(l->held, slot_of(a), to, payload, len));
+			peel_held_push(l->held, slot, to, payload, len));
 }
 
 /* ---- circuits -------------------------------------------------------------------------------- */

@@ -19,12 +19,15 @@ struct listener {
 	unsigned int hops;
 	struct peel_socks *socks; /* NULL: none of this length, or closed */
 	struct proxy_http *http;
+	struct proxy_peers *peers; /* of hidden services; all listeners share it */
 	/* what follows is proxy_data.c's */
 	struct peel_flows *flows;
 	struct peel_held *held;				  /* while there is no circuit */
 	struct peel_socks_assoc *assoc[PEEL_FLOWS_USERS]; /* by slot of the flows */
-	bool ready;					  /* as last logged */
-	size_t n_circuits;				  /* that data goes through */
+	/* in which order they came; 0: there is none */
+	uint64_t opened[PEEL_FLOWS_USERS], turn;
+	bool ready;	    /* as last logged */
+	size_t n_circuits;  /* that data goes through */
 	peel_circuit extra; /* begun last beside the pool; when the next one may be: */
 	uint64_t extra_ms, extra_pause_ms;
 };

@@ -183,12 +183,13 @@ start(struct session *s, char *why, size_t why_size)
 		snprintf(why, why_size, "%s", peel_strerror(rc));
 		return rc;
 	}
-	rc = privileges_drop(c, &s->privileges, why, why_size);
-	if (rc != 0)
-		return rc;
 	rc = uv_loop_init(&s->loop);
 	s->with_loop = rc == 0;
-	return rc != 0 ? rc : fill_loop(s);
+	if (rc == 0)
+		rc = fill_loop(s);
+	if (rc == 0 && s->on_open != NULL)
+		rc = s->on_open(s->arg, why, why_size);
+	return rc != 0 ? rc : privileges_drop(c, &s->privileges, why, why_size);
 }
 
 int

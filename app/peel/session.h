@@ -28,6 +28,9 @@ struct session {
 	uv_signal_t term, interrupt, status;
 	bool interrupted; /* by a signal */
 	bool failed;	  /* the node cannot go on; logged */
+	/** The node and the loop are open, and the process still has the rights that it was started
+	 * with. 0, or -errno and why not. May be NULL. */
+	int (*on_open)(void *arg, char *why, size_t why_size);
 	/** A signal asked for the end. NULL: session_stop is called. */
 	void (*on_interrupt)(void *arg);
 	void *arg;

@@ -33,20 +33,27 @@ struct tool {
 /* Their options, to be put into the commands' own lists. */
 #define TOOL_SHORT "c:b:n:h"
 #define TOOL_LONG                                                                                  \
+	TOOL_LONG_NETWORK,                                                                         \
+	{                                                                                          \
+		"timeout", required_argument, NULL, 't'                                            \
+	}
+#define TOOL_HELP                                                                                  \
+	TOOL_HELP_NETWORK                                                                          \
+	"  -n, --hops N               length of the circuit, 1 to 8 (3)\n"                         \
+	"      --timeout SECONDS      how long to wait for a circuit (60)\n"
+/* Those of them that a command that lasts has as well. */
+#define TOOL_LONG_NETWORK                                                                          \
 	{"config", required_argument, NULL, 'c'}, {"bootstrap", required_argument, NULL, 'b'},     \
 		{"hops", required_argument, NULL, 'n'},                                            \
 		{"community", required_argument, NULL, 'C'},                                       \
-		{"timeout", required_argument, NULL, 't'},                                         \
 	{                                                                                          \
 		"help", no_argument, NULL, 'h'                                                     \
 	}
-#define TOOL_HELP                                                                                  \
+#define TOOL_HELP_NETWORK                                                                          \
 	"  -c, --config FILE          a client's configuration: overlay, servers, workers\n"       \
 	"  -b, --bootstrap HOST:PORT  a server or a peer to start from, instead of\n"              \
 	"                             those in FILE; may be repeated\n"                            \
-	"      --community ID         default, tribler, or 40 hexadecimal digits\n"                \
-	"  -n, --hops N               length of the circuit, 1 to 8 (3)\n"                         \
-	"      --timeout SECONDS      how long to wait for a circuit (60)\n"
+	"      --community ID         default, tribler, or 40 hexadecimal digits\n"
 
 void tool_init(struct tool *t, const struct command *command);
 /** One of TOOL_LONG, or what getopt_long could not read. EXIT_OK: go on; -1: end, all is said; else

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The program as an operator meets it: commands, errors, signals, the management socket. Usage: test_cli.py PEEL"""
 
+import hashlib
 import json
 import os
 import signal
@@ -44,7 +45,8 @@ class Folder(unittest.TestCase):
 class Commands(Folder):
     def test_help_and_version(self):
         for args in (["--help"], ["-h"], ["help"], ["relay", "--help"], ["keygen", "-h"], ["status", "--help"],
-                     ["client", "-h"], ["send", "--help"], ["speedtest", "-h"]):
+                     ["client", "-h"], ["send", "--help"], ["speedtest", "-h"], ["service", "-h"],
+                     ["service", "publish", "--help"], ["service", "join", "-h"]):
             result = peel(*args)
             self.assertEqual((result.returncode, result.stderr), (0, ""), args)
             self.assertIn("usage: peel", result.stdout)
@@ -63,7 +65,28 @@ class Commands(Folder):
                            (["send", "--wait", "-1", "a", "1", "x"], "3600"), (["speedtest", "x"], '"x"'),
                            (["send", "a", "1", "x" * 1601], "1600"), (["speedtest", "--size", "15"], "1400"),
                            (["speedtest", "--seconds", "0"], "600"), (["speedtest", "--community", "x"], "x"),
-                           (["speedtest", "-b", "a:1", "-c", "x"], "-c once")):
+                           (["speedtest", "-b", "a:1", "-c", "x"], "-c once"), (["service"], "publish"),
+                           (["service", "fly"], "publish"), (["service", "--name", "x"], "publish"),
+                           (["service", "publish", "--to", "127.0.0.1:1"], "--name or --info-hash"),
+                           (["service", "publish", "--name", "x", "--info-hash", "y"], "--name or --info-hash"),
+                           (["service", "publish", "--name", "", "--to", "127.0.0.1:1"], "empty"),
+                           (["service", "publish", "--name", "x"], "--to ADDRESS:PORT"),
+                           (["service", "publish", "--name", "x", "--to", "127.0.0.1"], "no port"),
+                           (["service", "publish", "--name", "x", "--to", "127.0.0.1:0"], "port 0"),
+                           (["service", "publish", "--name", "x", "--to", "here:1"], "here:1"),
+                           (["service", "publish", "--name", "x", "--listen", "127.0.0.1:1"], "--listen"),
+                           (["service", "publish", "--name", "x", "--to", "127.0.0.1:1", "y"], '"y"'),
+                           (["service", "publish", "--name", "x", "--to", "127.0.0.1:1", "--tribler"], "--tribler"),
+                           (["service", "connect", "--name", "x"], "--listen ADDRESS:PORT"),
+                           (["service", "connect", "--name", "x", "--to", "127.0.0.1:1"], "--to"),
+                           (["service", "connect", "--name", "x", "--key", "k"], "--key"),
+                           (["service", "connect", "--info-hash", "12", "--listen", "127.0.0.1:1"], "40 hexadecimal"),
+                           (["service", "connect", "--name", "x", "--hops", "8", "--listen", "127.0.0.1:1"], "1 to 7"),
+                           (["service", "connect", "--name", "x", "--idle", "0"], "86400"),
+                           (["service", "join", "-s", "y"], "one name"), (["service", "join", "x"], "-c FILE"),
+                           (["service", "join", "-s", "y", "a b"], "spaces"), (["service", "list", "x"], "no name"),
+                           (["service", "join", "-s", "y", "x/9"], "1 to 7"),
+                           (["service", "leave", "-s", "y", "--both", "x"], "--both")):
             result = peel(*args)
             self.assertEqual((result.returncode, result.stdout), (2, ""), args)
             self.assertIn(word, result.stderr, args)
@@ -210,11 +233,101 @@ hops3 = 127.0.0.1:0
         self.assertIn(f"SOCKS listener 127.0.0.1:{ports[1]}", second.stderr)
         self.stop(process)
 
+    def service(self, *args):
+        return peel("service", args[0], "-s", self.path("sock"), *args[1:])
+
+    def test_services(self):
+        process, _ = self.start("[services]\njoin = chat/1, files/3\npublish = files/3\n")
+        listed = json.loads(self.service("list").stdout)
+        self.assertEqual([(s["name"], s["hops"], s["find"], s["seed"], s["peers"]) for s in listed],
+                         [("chat", 1, True, False, []), ("files", 3, True, True, [])])
+        self.assertEqual(listed[0]["info_hash"], hashlib.sha1(b"chat").hexdigest())
+        torrent = "00112233445566778899aabbccddeeff00112233"
+        result = self.service("join", "--publish", f"torrent:{torrent}/1")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        joined = json.loads(result.stdout)[2]
+        self.assertEqual((joined["find"], joined["seed"]), (False, True))
+        self.assertEqual(joined["info_hash"], hashlib.sha1(b"tribler anonymous download" + torrent.encode()).hexdigest())
+        for args, word in ((["join", "chat/1"], "joined already"), (["leave", "other"], "not joined"),
+                           (["join", "other/2"], "hops2 is not set"),
+                           (["join", f"id:{joined['info_hash']}/1"], "joined already")):
+            result = self.service(*args)
+            self.assertEqual((result.returncode, result.stdout), (1, ""), args)
+            self.assertIn(word, result.stderr, args)
+        self.assertEqual(len(json.loads(self.service("leave", "chat").stdout)), 2)
+        self.assertEqual(len(json.loads(peel("status", "-s", self.path("sock")).stdout)["services"]), 2)
+        self.assertIn("unknown request", self.ask(b"service fly\n"))
+        self.stop(process)
+
+    def ask(self, request):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(10)
+            client.connect(self.path("sock"))
+            client.sendall(request)
+            return client.makefile().read()
+
     def test_nobody_to_build_with(self):
         for command in (["send", "192.0.2.1", "80", "hello"], ["speedtest"]):
             result = peel(command[0], "-b", "127.0.0.1:1", "--timeout", "1", "--hops", "2", *command[1:])
             self.assertEqual((result.returncode, result.stdout), (1, ""))
             self.assertIn("no circuit of 2 hops within 1 s", result.stderr)
+
+
+class Service(Folder):
+    """Nodes that nobody hears: how they begin, and how they end."""
+
+    def start(self, what, *args):
+        process = subprocess.Popen([PEEL, "service", what, "-b", "127.0.0.1:1", *args], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_connect(self):
+        process = self.start("connect", "--name", "chat", "--listen", "127.0.0.1:0", "--hops", "1")
+        line = process.stdout.readline()
+        self.assertRegex(line, r"^listening on 127\.0\.0\.1:[1-9]\d*\n$")
+        self.assertEqual(process.stdout.readline(), f"service {hashlib.sha1(b'chat').hexdigest()} over 1 hop\n")
+        # Nobody is there: what is sent waits a while, and is counted in the end.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect(("127.0.0.1", int(line.rsplit(":", 1)[1])))
+            for size in (0, 1, 1600, 1601, 1602):
+                client.send(bytes(size))
+            second = peel("service", "connect", "--name", "x", "-b", "127.0.0.1:1", "--listen", line.split()[-1])
+            self.assertEqual(second.returncode, 1)
+            self.assertIn(f"cannot listen on {line.split()[-1]}", second.stderr)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 0)
+        self.assertRegex(out, r"ended: .*too long 2\n$")
+        self.assertEqual(err.count("too long to be sent"), 1)
+
+    def test_publish(self):
+        key = self.path("service.key")
+        keys = []
+        for _ in range(2):
+            process = self.start("publish", "--name", "chat", "--to", "127.0.0.1:9", "--key", key)
+            self.assertIn(" over 3 hops", process.stdout.readline())
+            process.terminate()
+            process.communicate(timeout=30)
+            self.assertEqual(process.returncode, 0)
+            self.assertEqual((os.stat(key).st_mode & 0o777, os.stat(key).st_size), (0o600, 74))
+            keys.append(peel("keygen", "--show", key).stdout)
+        self.assertEqual(keys[0], keys[1])
+        os.chmod(key, 0o644)
+        process = self.start("publish", "--name", "chat", "--to", "127.0.0.1:9", "--key", key)
+        out, err = process.communicate(timeout=30)
+        self.assertEqual((process.returncode, out), (1, ""))
+        self.assertIn("service.key", err)
+
+    def test_quiet(self):
+        process = self.start("publish", "--name", "chat", "--to", "127.0.0.1:9", "--quiet")
+        time.sleep(1.0)
+        process.terminate()
+        out, _ = process.communicate(timeout=30)
+        self.assertEqual((process.returncode, out), (0, ""))
 
 
 class Relay(Folder):

@@ -275,15 +275,31 @@ test_values_of_a_client(void **state)
 
 	(void)state;
 	parse_client_ok(
-		"[socks]\nhops1 = [::1]:5\nhops8 = 192.0.2.1:5\nuser = a b\npassword = c;d\n"
+		"[socks]\nhops1 = [::1]:5\nhops7 = 192.0.2.1:5\nuser = a b\npassword = c;d\n"
 		"max_clients = 9\nidle_timeout = 10\n"
 		"[client]\nmin_circuits = 2\nmax_circuits = 3\ncircuit_timeout = 40\n"
 		"allow_same_network = yes\nisolate_destinations = yes\n"
+		"[services]\njoin = chat/1, torrent:000102030405060708090A0b0c0d0e0f10111213/7\n"
+		" id:ff000000000000000000000000000000000000fe/1\npublish = chat/1\n"
 		"[tunnel]\nmax_time = 600\nmax_traffic = 1G\nnext_hop_timeout = 7\nrelay = no\n",
 		&c);
+	const struct service_name *s = c.client.join.item;
+
+	assert_int_equal(c.client.join.n, 3);
+	assert_int_equal(s[0].kind, SERVICE_NAME);
+	assert_string_equal(s[0].text, "chat");
+	assert_int_equal(s[0].hops, 1);
+	assert_int_equal(s[1].kind, SERVICE_TORRENT);
+	assert_int_equal(s[1].hash[10], 0x0a);
+	assert_int_equal(s[1].hops, 7);
+	assert_int_equal(s[2].kind, SERVICE_ID);
+	assert_int_equal(s[2].hash[0], 0xff);
+	assert_int_equal(c.client.publish.n, 1);
+	assert_int_equal(service_find(&c.client.join, "chat"), 0);
+	assert_int_equal(service_find(&c.client.join, "cha"), SERVICES_MAX);
 	assert_addr(&c.client.listen[0], "[::1]:5");
 	assert_int_equal(c.client.listen[1].family, PEEL_FAMILY_NONE);
-	assert_addr(&c.client.listen[7], "192.0.2.1:5");
+	assert_addr(&c.client.listen[6], "192.0.2.1:5");
 	assert_string_equal(c.client.user, "a b");
 	assert_string_equal(c.client.password, "c;d");
 	assert_int_equal(c.client.max_clients, 9);

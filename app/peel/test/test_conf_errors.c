@@ -285,6 +285,9 @@ test_mistakes_of_ethdev_are_told(void **state)
 		expect_mistake(mistakes_ethdev[i].text, mistakes_ethdev[i].expected);
 }
 
+#define SERVICES                                                                                   \
+	"; allowed: NAME, id:HEX or torrent:HEX, each perhaps with /HOPS, up to 64, or nothing\n"
+
 static const struct {
 	const char *text, *expected;
 } client_mistakes[] = {
@@ -319,7 +322,24 @@ static const struct {
 		"f.ini:2: [socks] hops9: there is no such key; did you mean [socks] hops1?\n"},
 	{"[sock]\n",
 		"f.ini:1: there is no section [sock]; did you mean [socks]?; allowed: node, port, "
-		"workers, aead, discovery, dht, tunnel, exit, client, socks, log\n"},
+		"workers, aead, discovery, dht, tunnel, exit, client, socks, services, log\n"},
+	{"[socks]\nhops1 = 127.0.0.1:1\n[services]\njoin = chat\n",
+		"f.ini:4: [services] join: chat has 3 hops, and [socks] hops3 is not set" SERVICES},
+	{"[socks]\nhops1 = 127.0.0.1:1\n[services]\npublish = chat/1 chat/1\n",
+		"f.ini:4: [services] publish: names chat twice" SERVICES},
+	{"[socks]\nhops1 = 127.0.0.1:1\nhops2 = 127.0.0.1:2\n[services]\njoin = chat/1\n"
+	 "publish = chat/2\n",
+		"f.ini:6: [services] publish: chat has other hops than in join" SERVICES},
+	{"[socks]\nhops1 = 127.0.0.1:1\n[services]\njoin = chat/9\n",
+		"f.ini:4: [services] join: \"9\" is not a number of hops, 1 to 7" SERVICES},
+	{"[socks]\nhops1 = 127.0.0.1:1\n[services]\njoin = /1\n",
+		"f.ini:4: [services] join: a name has 1 to 63 characters" SERVICES},
+	{"[socks]\nhops1 = 127.0.0.1:1\n[services]\njoin = caf\xc3\xa9/1\n",
+		"f.ini:4: [services] join: a name here has no spaces, commas, or characters beyond "
+		"ASCII" SERVICES},
+	{"[socks]\nhops1 = 127.0.0.1:1\n[services]\njoin = torrent:0123/1\n",
+		"f.ini:4: [services] join: \"torrent:\" is not followed by 40 hexadecimal "
+		"digits" SERVICES},
 };
 
 static void

@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import sys
 
-from . import dht_cases, hidden_cases, http_cases, peelproc, proxied, scenarios, special
+from . import dht_cases, hidden_cases, http_cases, peelproc, proxied, scenarios, service_cases, special
 from .runner import Runner, raises
 from .supervise import supervised
 from .world import World
@@ -99,6 +99,8 @@ def worlds(runner, options):
                 yield one_world(runner, name, kinds, origin, options)
     if wanted("hidden services"):
         yield from hidden_cases.worlds(runner, options.relay, options.peel)
+    if options.relay == "peel" and wanted("services of peel"):
+        yield from service_cases.worlds(runner, options.peel)
     if not wanted("special"):
         return
 

@@ -23,6 +23,7 @@ class PeelClient(PeelNode):
         self.hops, self.ports = list(hops), {}
         self.process, self.cpu_total = None, 0.0
         sections = {
+            "node": {"management": os.path.join(self.directory.name, "peel.sock")},
             "port": {"listen": "127.0.0.1:0"},
             "discovery": {"bootstrap": [f"{a}:{p}" for a, p in walk_to]},
             "client": {"max_circuits": 4},

@@ -7,6 +7,7 @@ from ..net import until
 from ..peelclient import PeelClient
 from ..remote import Remote
 from ..runner import Skipped
+from ..service_cases import ask, peer_of
 from .torrent import DhtNode, UdpTracker
 from .world import EXIT_FLAGS, RELAY_FLAGS, OriginWorld
 
@@ -57,6 +58,47 @@ async def torrent(world, client, servers):
     return f"libtorrent {version}, {SIZE} bytes, {len(tracker.announced)} announces, DHT {dht.queries}"
 
 
+async def hidden_torrent(world, options):
+    """libtorrent seeds and downloads over uTP, both through hidden services of a `peel client`: no tracker, no DHT,
+    and neither knows an address of the other."""
+    clients, sessions = [], []
+    for name in ("seeding", "downloading"):
+        client = PeelClient(world.addresses, (1,), options.peel, name=f"{name} client",
+                            overrides={"client": {"swarm_lookup_interval": 3}})
+        world.started.append(client)
+        clients.append(await client.start())
+        session = Remote("interop.origin.torrent:Torrent", {"listen": f"{USER_IP}:0", "proxy": client.ports[1]},
+                         name=f"{name} libtorrent")
+        world.started.append(session)
+        sessions.append(await session.start())
+    seeder, user = sessions
+    version = await user.version()
+    if version is None:
+        raise Skipped("no libtorrent")
+    offered = await seeder.share(SIZE)
+    service = f"torrent:{await seeder.info_hash()}/1"
+    await user.fetch(offered)
+    await ask(clients[0], "join", "--publish", service)
+    await ask(clients[1], "join", service)
+    (address,) = await peer_of(clients[1])
+    host, port = address.split(":")
+
+    async def complete():
+        return (await user.progress())["progress"] >= 1.0
+
+    await user.add_peer(host, int(port))
+    try:
+        await until(complete, 60, "", 0.3)
+    except TimeoutError:
+        raise AssertionError(f"not downloaded: {await user.progress()}") from None
+    if not await user.content():
+        raise AssertionError("what was downloaded is not what was offered")
+    peers = await user.peers() + await seeder.peers()
+    if any(not peer.startswith("127.192.") for peer in peers):
+        raise AssertionError(f"connected to {peers}")
+    return f"libtorrent {version}, {SIZE} bytes from {address}"
+
+
 async def one_world(runner, options):
     exit_config = {"port": {"exit_address": EXIT_IP}}
     nodes = [("peel", RELAY_FLAGS), ("python", RELAY_FLAGS), ("rust", RELAY_FLAGS), ("peel", EXIT_FLAGS),
@@ -69,6 +111,7 @@ async def one_world(runner, options):
             world.started.append(client)
             await client.start()
             await runner.case("clients: libtorrent", torrent, world, client, servers)
+            await runner.case("clients: libtorrent, hidden", hidden_torrent, world, options)
     finally:
         for server in servers.values():
             server.close()

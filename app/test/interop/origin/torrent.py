@@ -63,7 +63,7 @@ class Torrent:
     async def port(self):
         return self.session.listen_port()
 
-    async def share(self, size, tracker):
+    async def share(self, size, tracker=None):
         """Offer a file of random bytes without announcing it; gives the torrent file, hexadecimal."""
         path = os.path.join(self.directory.name, NAME)
         with open(path, "wb") as file:
@@ -71,7 +71,8 @@ class Torrent:
         storage = self.lt.file_storage()
         self.lt.add_files(storage, path)
         torrent = self.lt.create_torrent(storage, 16384)
-        torrent.add_tracker(tracker)
+        if tracker:
+            torrent.add_tracker(tracker)
         self.lt.set_piece_hashes(torrent, self.directory.name)
         encoded = self.lt.bencode(torrent.generate())
         self._add(encoded, [])
@@ -79,6 +80,13 @@ class Torrent:
 
     async def fetch(self, torrent):
         self._add(bytes.fromhex(torrent))
+
+    async def info_hash(self):
+        """Of BitTorrent's first version, which Tribler's users share."""
+        return str(self.handle.info_hash())
+
+    async def add_peer(self, host, port):
+        self.handle.connect_peer((host, port))
 
     def _add(self, encoded, trackers=None):
         self.handle = self.session.add_torrent({"ti": self.lt.torrent_info(self.lt.bdecode(encoded)),

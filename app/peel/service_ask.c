@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "management_client.h"
+#include "service_ask.h"
+
+struct request {
+	const char *socket, *config;
+	const char *how; /* join, publish, both */
+	bool pretty;
+};
+
+/* EXIT_OK: go on; -1: end, all is said; else the exit code. */
+static int
+options(struct request *r, int argc, char **argv)
+{
+	static const struct option list[] = {{"config", required_argument, NULL, 'c'},
+		{"socket", required_argument, NULL, 's'}, {"publish", no_argument, NULL, 'P'},
+		{"both", no_argument, NULL, 'B'}, {"pretty", no_argument, NULL, 'p'},
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	int o;
+
+	while ((o = getopt_long(argc, argv, "c:s:ph", list, NULL)) != -1) {
+		switch (o) {
+		case 'c':
+			r->config = optarg;
+			break;
+		case 's':
+			r->socket = optarg;
+			break;
+		case 'P':
+			r->how = "publish";
+			break;
+		case 'B':
+			r->how = "both";
+			break;
+		case 'p':
+			r->pretty = true;
+			break;
+		case 'h':
+			command_help(stdout, &command_service);
+			return -1;
+		default:
+			return command_usage_error(&command_service);
+		}
+	}
+	return EXIT_OK;
+}
+
+/* What the client answered: on standard output, or on standard error if it refused. */
+static int
+tell(const char *answer)
+{
+	json_t *o = json_loads(answer, 0, NULL);
+	const char *error = json_string_value(json_object_get(o, "error"));
+
+	if (error != NULL)
+		fprintf(stderr, "peel service: %s\n", error);
+	else
+		fputs(answer, stdout);
+	json_decref(o);
+	return error != NULL ? EXIT_FAILED : EXIT_OK;
+}
+
+static int
+ask(const struct request *r, const char *line)
+{
+	char *answer = NULL;
+	size_t size;
+	FILE *f = open_memstream(&answer, &size);
+	int rc = f != NULL ? management_ask(r->socket, line, r->pretty, f) : -ENOMEM;
+
+	if (f != NULL)
+		fclose(f);
+	rc = rc == 0 ? tell(answer) : management_failed(&command_service, r->socket, rc);
+	free(answer);
+	return rc;
+}
+
+/* @p takes_name: an argument names the service. */
+static int
+run(const char *what, bool takes_name, int argc, char **argv)
+{
+	struct request r = {.how = what};
+	struct service_name name;
+	char line[SERVICE_TEXT_MAX + 32], why[256];
+	int rc = options(&r, argc, argv);
+
+	if (rc != EXIT_OK)
+		return rc < 0 ? EXIT_OK : rc;
+	if (strcmp(r.how, what) != 0 && strcmp(what, "join") != 0)
+		return command_wrong(&command_service, "--%s is for join", r.how);
+	if (argc - optind != (takes_name ? 1 : 0))
+		return command_wrong(
+			&command_service, takes_name ? "needs one name" : "list takes no name");
+	rc = management_find(&command_service, r.config, &r.socket);
+	if (rc != EXIT_OK)
+		return rc;
+	snprintf(line, sizeof(line), "service list");
+	if (takes_name) {
+		if (service_parse(argv[optind], &name, why, sizeof(why)) != 0)
+			return command_wrong(&command_service, "%s", why);
+		snprintf(line, sizeof(line), "service %s %s/%u", r.how, name.text, name.hops);
+	}
+	return ask(&r, line);
+}
+
+int
+service_ask_join(int argc, char **argv)
+{
+	return run("join", true, argc, argv);
+}
+
+int
+service_ask_leave(int argc, char **argv)
+{
+	return run("leave", true, argc, argv);
+}
+
+int
+service_ask_list(int argc, char **argv)
+{
+	return run("list", false, argc, argv);
+}
