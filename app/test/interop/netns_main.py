@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 
-from . import scenarios
+from . import netns_hidden, scenarios
 from .netns_world import NetnsWorld
 from .runner import Runner, raises
 
@@ -34,6 +34,15 @@ async def one_world(runner, name, kinds, device, binary):
         await runner.case(f"{name}: world", raises, error)
 
 
+async def two_workers(runner, relay, binary):
+    name = "net_af_packet, peel with two workers"
+    try:
+        async with NetnsWorld([relay] * 3, "net_af_packet", binary, 2) as world:
+            await runner.case(f"{name}: hidden services", netns_hidden.rendezvous, world, timeout=240.0)
+    except Exception as error:
+        await runner.case(f"{name}: world", raises, error)
+
+
 async def run(options):
     # The namespaces go away also when the run is ended from outside.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
@@ -41,9 +50,9 @@ async def run(options):
     relay = options.relay
     slots = asyncio.Semaphore(options.jobs)
 
-    async def in_slot(*args):
+    async def in_slot(world, *args):
         async with slots:
-            await one_world(runner, *args, options.peel)
+            await world(runner, *args, options.peel)
 
     worlds = []
     for device in options.devices.split(","):
@@ -51,7 +60,9 @@ async def run(options):
                              ("last", ["python", "rust", relay]), ("alone", [relay] * 3)):
             name = f"{device}, {relay} {place}"
             if options.world in name:
-                worlds.append(in_slot(name, kinds, device))
+                worlds.append(in_slot(one_world, name, kinds, device))
+    if relay == "peel" and "net_af_packet" in options.devices and options.world in "peel with two workers":
+        worlds.append(in_slot(two_workers, relay))
     await asyncio.gather(*worlds)
     return runner.summary()
 

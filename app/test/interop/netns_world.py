@@ -12,11 +12,12 @@ ORIGIN = 99
 
 
 class NetnsWorld(World):
-    """`device` names the DPDK driver of the Peel relays: net_af_packet or net_af_xdp."""
+    """`device` names the DPDK driver of the Peel relays: net_af_packet or net_af_xdp. Several workers need the former:
+    an interface of a namespace has one queue, and the kernel shares it among the sockets of net_af_packet."""
 
-    def __init__(self, kinds, device, binary=None):
+    def __init__(self, kinds, device, binary=None, workers=1):
         super().__init__(kinds, "python", binary)
-        self.device = device
+        self.device, self.workers = device, workers
         self.ethernet = Ethernet()
         self._echo_port = 0
         self.echo_ip = f"10.99.0.{ECHO}"
@@ -50,11 +51,12 @@ class NetnsWorld(World):
                                    "endpoint": kind, "exit_ip": "::" if kind == "rust" else "0.0.0.0",
                                    "settings": {"max_joined_circuits": 1000}}, prefix, name)
         prefix, ip4, ip6, _ = self.ethernet.add(number, kernel=False)
-        port = {"driver": "ethdev", "device": f"{self.device}0,iface=eth0", "address": f"{ip4}/24",
+        queues = f",qpairs={self.workers}" if self.workers > 1 else ""
+        port = {"driver": "ethdev", "device": f"{self.device}0,iface=eth0{queues}", "address": f"{ip4}/24",
                 "address6": f"{ip6}/64", "gateway": "10.99.0.254", "exit_ports": "20000-29999"}
         # Workers that spin would outnumber the CPUs of a small machine.
         return PeelNode(ip4, PORT, flags, others, self.binary, prefix,
-                        overrides={"port": port, "workers": {"idle": "sleep"}}, name=name)
+                        overrides={"port": port, "workers": {"idle": "sleep", "count": self.workers}}, name=name)
 
     @property
     def echo_port(self):
