@@ -48,6 +48,7 @@ create(void *arg)
 
 		n->failed += peel_or_datagram(n->circuits, &nb->addr, nb->create, CREATE_LEN) != 0;
 	}
+	peel_or_join(n->circuits);
 }
 
 static void

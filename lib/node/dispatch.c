@@ -90,8 +90,8 @@ node_dispatch(struct peel_node *node)
 	struct rte_mbuf *mail[QUOTA_MAX];
 	bool more = false;
 
-	for (unsigned int w = 0; w < node->conf.n_workers; w++) {
-		for (size_t c = 0; c < PEEL_ARRAY_LEN(classes); c++) {
+	for (size_t c = 0; c < PEEL_ARRAY_LEN(classes); c++) {
+		for (unsigned int w = 0; w < node->conf.n_workers; w++) {
 			unsigned int n = peel_mailbox_pop_control(
 				node->worker[w].mailbox, classes[c].cls, mail, classes[c].quota);
 
@@ -101,6 +101,7 @@ node_dispatch(struct peel_node *node)
 			more |= n == classes[c].quota;
 		}
 	}
+	peel_or_join(node->or_circuits); /* creates came last, and waited for no other class */
 	node_wake_workers(node);
 	return more;
 }

@@ -140,6 +140,7 @@ peel_or_shutdown(struct peel_or_circuits *c)
 	uint64_t until_ms = peel_now_ms(c->env) + SHUTDOWN_MS;
 	unsigned int n = 0;
 
+	c->n_joining = 0;
 	for (uint32_t i = 0; i < c->slots.n_high; i++) {
 		struct or_circuit *ci = circuit_at(c, i);
 

@@ -188,6 +188,7 @@ peel_or_tick(struct peel_or_circuits *c)
 	struct or_circuit *ci;
 	struct pending *p;
 
+	peel_or_join(c);
 	/* Former exits first: a circuit may end in the same tick as its exit. */
 	while ((ci = pop_due(c, DELAY_EXIT, now)) != NULL)
 		close_exit(c, ci);

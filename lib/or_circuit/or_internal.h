@@ -106,6 +106,17 @@ struct pending {
 	uint8_t x[PEEL_X_LEN];
 };
 
+/* A create that has passed the cheap checks and waits for its handshake. */
+struct joining {
+	struct peel_addr from;
+	uint32_t cid;
+	enum standing standing;
+	uint16_t identifier;
+	uint8_t pk[PEEL_PK_LEN];
+	uint8_t x[PEEL_X_LEN];
+};
+#define JOINING_MAX PEEL_HANDSHAKES
+
 /* ---- offers.c: candidate lists, kept while their circuits may still be extended -------------- */
 
 struct offer {
@@ -223,6 +234,9 @@ struct peel_or_circuits {
 	/* all live equally long, so the oldest ends first */
 	struct peel_queue pending_queue;
 	uint32_t pending_serial;
+
+	struct joining joining[JOINING_MAX];
+	uint32_t n_joining;
 
 	struct keys keys;
 	struct offers offers;

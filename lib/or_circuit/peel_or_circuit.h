@@ -81,7 +81,7 @@ void peel_or_free(struct peel_or_circuits *c);
  * Take a whole datagram of the tunnel overlay from the main port: a plaintext cell (create,
  * created) or a destroy. 0; -ENOENT: another message, also a created that no create of this library
  * asked for, and a destroy of a circuit id that only origin circuits use; -EBADMSG: refused
- * (counted by reason).
+ * (counted by reason). A create may wait for peel_or_join(), and be refused there.
  */
 int peel_or_datagram(
 	struct peel_or_circuits *c, const struct peel_addr *from, const uint8_t *data, size_t len);
@@ -93,6 +93,14 @@ int peel_or_datagram(
  */
 int peel_or_message(struct peel_or_circuits *c, uint32_t session, uint32_t generation, bool early,
 	const uint8_t *msg, size_t len);
+
+/**
+ * Join circuits whose creates wait, and answer them. Call it when all datagrams that have come are
+ * taken: handshakes cost less together (peel_handshake_respond_batch()). Creates wait for nothing
+ * else: when there are enough of them, and at a tick, it happens without this call. @return how
+ * many were joined.
+ */
+unsigned int peel_or_join(struct peel_or_circuits *c);
 
 /** The answer to `reach`. Unknown tokens are ignored. */
 void peel_or_reached(struct peel_or_circuits *c, uint64_t token);

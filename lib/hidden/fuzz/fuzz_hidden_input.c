@@ -138,6 +138,7 @@ make_exit(struct fuzz *f, uint8_t host)
 
 	if (peel_or_datagram(f->or_circuits, &from, out, PEEL_CELL_HEADER_LEN + (size_t)len) != 0)
 		abort();
+	peel_or_join(f->or_circuits);
 }
 
 static void

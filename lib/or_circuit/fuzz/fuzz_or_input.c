@@ -166,6 +166,7 @@ op_datagram(struct fuzz *f, size_t head_len, const uint8_t *head)
 	uint8_t *data = fuzz_bytes(f, head, head_len, &len);
 
 	peel_or_datagram(f->c, &from, data, len);
+	peel_or_join(f->c);
 	free(data);
 }
 
@@ -186,10 +187,14 @@ op_create(struct fuzz *f)
 	struct peel_msg_create m = {.identifier = 1, .x = {x, 32}};
 
 	peel_cell_header(out, prefix, fuzz_cid(f), true, true);
-	m.pk = (struct peel_span){keys[peel_read_u8(&f->in) % N_KEYS].pk, PEEL_PK_LEN};
+	uint8_t choice = peel_read_u8(&f->in);
+
+	m.pk = (struct peel_span){keys[choice % N_KEYS].pk, PEEL_PK_LEN};
 	int len = peel_create_build(out + PEEL_CELL_HEADER_LEN, 200, &m);
 
 	peel_or_datagram(f->c, &from, out, PEEL_CELL_HEADER_LEN + (size_t)len);
+	if (choice < 0x80)
+		peel_or_join(f->c); /* otherwise it waits for other steps */
 }
 
 static void

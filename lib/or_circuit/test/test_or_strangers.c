@@ -35,7 +35,7 @@ forge(struct node *n)
 	for (int i = 3; i > 0 && ++ip[i] == 0; i--)
 		;
 	peel_put_be32(forged + PEEL_CELL_OFF_CID, peel_random_u32(&n->env));
-	int ret = peel_or_datagram(n->circuits, &victim_of_forgery, forged, forged_len);
+	int ret = node_input(n, &victim_of_forgery, forged, forged_len);
 
 	drain(n);
 	return ret;

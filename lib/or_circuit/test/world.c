@@ -303,6 +303,19 @@ backward(struct node *n, struct peel_route *route, const struct peel_cell *cell)
 	return 0;
 }
 
+/* Creates that are taken are joined at once. */
+static int
+control_input(struct node *n, const struct peel_addr *from, const uint8_t *data, size_t len)
+{
+	int ret = peel_or_datagram(n->circuits, from, data, len);
+	bool waits = ret == 0 && data[PEEL_PREFIX_LEN] == PEEL_MSG_CELL &&
+		     data[PEEL_CELL_HEADER_LEN] == PEEL_MSG_CREATE;
+
+	if (waits && !n->joins_wait && peel_or_join(n->circuits) == 0)
+		return -EBADMSG;
+	return ret;
+}
+
 int
 node_input(struct node *n, const struct peel_addr *from, const uint8_t *data, size_t len)
 {
@@ -312,7 +325,7 @@ node_input(struct node *n, const struct peel_addr *from, const uint8_t *data, si
 	if (len < PEEL_CELL_MIN || data[PEEL_PREFIX_LEN] != PEEL_MSG_CELL ||
 		memcmp(data, world_prefix, PEEL_PREFIX_LEN) != 0 ||
 		peel_cell_parse(data, len, &cell) != 0 || cell.plain)
-		return peel_or_datagram(n->circuits, from, data, len);
+		return control_input(n, from, data, len);
 	uint32_t slot = node_route(n, from, cell.cid);
 
 	if (slot == PEEL_NONE)

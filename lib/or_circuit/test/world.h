@@ -48,7 +48,8 @@ struct node {
 	uint64_t sent_total;
 	struct peel_target relays[MAX_TARGETS], exits[MAX_TARGETS], peers[MAX_TARGETS];
 	size_t n_relays, n_exits, n_peers;
-	bool strangers; /* nobody has answered the overlay */
+	bool strangers;	 /* nobody has answered the overlay */
+	bool joins_wait; /* creates are not joined at once */
 	int reach_result;
 	bool reach_at_once; /* answer within the call */
 	uint64_t reach_token;

@@ -88,6 +88,7 @@ relay_input(struct relay *r, const struct packet *p)
 	r->n_created += p->data[PEEL_PREFIX_LEN] == PEEL_MSG_CELL && cell.plain &&
 			p->data[PEEL_CELL_HEADER_LEN] == PEEL_MSG_CREATED;
 	(void)peel_or_datagram(r->circuits, &p->from, p->data, p->len);
+	peel_or_join(r->circuits);
 }
 
 /* Every layer of the path, as many as there are. */

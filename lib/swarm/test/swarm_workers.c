@@ -155,6 +155,7 @@ relay_input(struct relay *r, const struct flying *p)
 	}
 	if (peel_or_datagram(r->circuits, &p->from, p->data, p->len) == -ENOENT)
 		(void)peel_hidden_datagram(r->hidden, &p->from, p->data, p->len);
+	peel_or_join(r->circuits);
 }
 
 /* ---- users ----------------------------------------------------------------------------------- */
