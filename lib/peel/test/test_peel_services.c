@@ -90,14 +90,15 @@ on_data(void *arg, struct peel *p, peel_circuit circuit, const struct peel_addre
 	const void *payload, size_t len)
 {
 	uint8_t expected[SIZES];
+	peel_circuit now = peel_peer_circuit(p, origin);
 	struct end *end = arg;
 	bool known = false;
 
 	pthread_mutex_lock(&end->lock);
 	for (unsigned int i = 0; i < end->met && i < PEERS; i++)
 		known |= same(&end->peer[i], origin);
-	/* Nobody speaks before on_peer has told of him. */
-	end->wrong += !known || peel_peer_circuit(p, origin) != circuit;
+	/* Nobody speaks before on_peer has told of him; the service may have been left since. */
+	end->wrong += !known || (now != circuit && now != 0);
 	if (len == 9 && memcmp(payload, "greetings", 9) == 0) {
 		snprintf(end->greeting, sizeof(end->greeting), "%.9s", (const char *)payload);
 	} else if (len <= SIZES) {
