@@ -254,6 +254,22 @@ find_question(struct swarm *w, uint16_t identifier, bool datagram)
 	return NULL;
 }
 
+/* py-ipv8's introduction points do not know their own address here: the end of the circuit may be
+ * one, and we know how we reach it. */
+static void
+fill_in_address(const struct tie *t, struct peel_introduction *p)
+{
+	struct peel_origin_info info;
+
+	if (peel_addr_usable(&p->address) || !peel_pk_valid(p->pk) ||
+		peel_origin_info(t->swarm->all->origin, t->circuit, &info) != 0 || info.hops == 0)
+		return;
+	const struct peel_origin_hop *end = &info.hop[info.hops - 1];
+
+	if (memcmp(end->pk, p->pk.p, PEEL_PK_LEN) == 0)
+		p->address = end->addr;
+}
+
 int
 lookup_answered(struct tie *t, const uint8_t *body, size_t len, bool datagram)
 {
@@ -269,6 +285,8 @@ lookup_answered(struct tie *t, const uint8_t *body, size_t len, bool datagram)
 		return swarm_refuse(w->all, PEEL_CONTROL_UNKNOWN);
 	q->used = false;
 	for (size_t i = 0; i < m.n; i++) {
+		if (q->dht)
+			fill_in_address(t, &m.peer[i]);
 		useful |= known_add(w, &m.peer[i]);
 		from_dht |= m.peer[i].source == PEEL_SOURCE_DHT;
 	}

@@ -435,6 +435,59 @@ test_input(void **state)
 	net_free();
 }
 
+/* An introduction point that does not know its own address is the only exit, and so the end of the
+ * circuit: it tells of itself, but not where it is. */
+static struct user *asking;
+static uint32_t asking_swarm;
+static uint8_t told_key[PEEL_PK_LEN];
+
+static void
+tell_of_itself(struct relay *r, const struct peel_route *route, const uint8_t *msg, size_t len)
+{
+	struct peel_msg_peers_request q;
+	uint8_t out[512];
+
+	(void)route;
+	if (len == 0 || msg[0] != PEEL_MSG_PEERS_REQUEST)
+		return;
+	assert_int_equal(peel_peers_request_parse(msg + 1, len - 1, false, &q), 0);
+	const struct peel_msg_peers_response m = {
+		.identifier = q.identifier,
+		.info_hash = q.info_hash,
+		.n = 1,
+		.peer[0] = {.address = peel_addr_ipv4(0, 0, 0, 0, 0),
+			.pk = {r->id.pk, PEEL_PK_LEN},
+			.seeder_pk = {told_key, PEEL_PK_LEN},
+			.source = PEEL_SOURCE_PEX},
+	};
+	int n = peel_peers_response_build(out, sizeof(out), false, &m);
+
+	assert_true(n > 0);
+	assert_int_equal(peel_swarms_message(asking->swarms, net_questions(asking, asking_swarm),
+				 out, (size_t)n),
+		0);
+}
+
+static void
+test_end_is_introduction_point(void **state)
+{
+	(void)state;
+	net_new(0);
+	net_relay(peel_addr_ipv4(20, 1, 3, 1, 8090), PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT);
+	for (uint8_t i = 2; i < 6; i++)
+		net_relay(peel_addr_ipv4((uint8_t)(20 + i), 1, 3, i, 8090), PEEL_FLAG_RELAY);
+	struct user *seeder = net_user(NULL, NULL, 64);
+	uint32_t seeding = net_join(seeder, 1, 1, true, false);
+
+	net_run(5000);
+	memcpy(told_key, net_info(seeder, seeding).seeder_pk, sizeof(told_key));
+	net->at_end = tell_of_itself;
+	asking = net_user(NULL, NULL, 64);
+	asking_swarm = net_join(asking, 1, 1, false, true);
+	net_wait_peers(asking, asking_swarm, 1, 10000);
+	net_free();
+}
+
 int
 main(void)
 {
@@ -451,6 +504,7 @@ main(void)
 		cmocka_unit_test(test_other_hash_other_swarm),
 		cmocka_unit_test(test_swarms_share_nothing),
 		cmocka_unit_test(test_input),
+		cmocka_unit_test(test_end_is_introduction_point),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,7 +43,10 @@ class PeelEnd:
         async def met():
             return (await self.node.service(service))["peers"]
 
-        self.peer = (await until(met, 60.0, "no peer found"))[0]
+        try:
+            self.peer = (await until(met, 60.0, "no peer found"))[0]
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}: {(await self.node.status())['services']}") from None
 
     async def key(self):
         return (await self.node.service(self.service))["key"]
