@@ -246,7 +246,7 @@ async def one_world(runner, binary, kinds, services, ip="127.0.0.1"):
     try:
         async with World(kinds, "python", binary, peel_overrides=workers, ip=ip) as world:
             await world.settle()
-            if len(kinds) > 2:
+            if ip == "127.0.0.1":  # an exit sends nothing to others at an address of its own
                 await runner.case(f"hidden services with two seeders among {' '.join(kinds)}: PEX", two_seeders, world, 1,
                                   2)
             for hops, introduction, rendezvous, *source in services:
