@@ -15,12 +15,15 @@
 static struct {
 	struct peel_port_conf conf;
 	struct peel_port *load;
-	uint32_t batch;
+	uint32_t batch, prepared;
 	/* the worker's */
 	struct mixed_script *script;
 	struct rte_mbuf *mail[PEEL_PORT_BURST]; /* of the script, for the next rx */
 	struct mixed_message *mail_of[PEEL_PORT_BURST];
 	uint16_t n_mail;
+	struct rte_mbuf *answer[4 * PEEL_PORT_BURST]; /* sent in this batch */
+	uint64_t answer_tsc[4 * PEEL_PORT_BURST];
+	uint16_t n_answers;
 	uint64_t begun;
 	long preempted;
 	/* the worker writes, others read */
@@ -79,22 +82,6 @@ mixed_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_
 	return mail + peel_port_load.rx(m.load, queue, pkts + mail, (uint16_t)(n - mail));
 }
 
-static void
-log_answer(struct rte_mbuf *pkt)
-{
-	const struct peel_addr *to = &peel_pkt(pkt)->remote;
-	struct mixed_script *s = m.script;
-	uint32_t n = s != NULL ? s->n_answers : 0;
-
-	if (s == NULL || n == s->answers_max || pkt->data_len > sizeof(s->answer[n].data))
-		return;
-	s->answer[n].sent = rte_rdtsc();
-	s->answer[n].neighbour = (uint32_t)to->ip[1] << 16 | (uint32_t)to->ip[2] << 8 | to->ip[3];
-	s->answer[n].len = pkt->data_len;
-	memcpy(s->answer[n].data, rte_pktmbuf_mtod(pkt, uint8_t *), pkt->data_len);
-	atomic_store_explicit(&s->n_answers, n + 1, memory_order_release);
-}
-
 /* The neighbours of the load are no strangers to it; to others the node has nothing to say. */
 static void
 mixed_tx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
@@ -110,14 +97,41 @@ mixed_tx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_
 			load[n_load++] = pkts[i];
 			continue;
 		}
-		if (net == MIXED_NET)
-			log_answer(pkts[i]);
-		rte_pktmbuf_free(pkts[i]);
+		if (net == MIXED_NET && m.n_answers < PEEL_ARRAY_LEN(m.answer)) {
+			m.answer_tsc[m.n_answers] = rte_rdtsc();
+			m.answer[m.n_answers++] = pkts[i];
+		} else {
+			rte_pktmbuf_free(pkts[i]);
+		}
 	}
 	peel_port_load.tx(m.load, queue, load, n_load);
 }
 
 /* ---- between two batches --------------------------------------------------------------------- */
+
+static void
+log_answer(struct mixed_script *s, struct rte_mbuf *pkt, uint64_t tsc)
+{
+	const struct peel_addr *to = &peel_pkt(pkt)->remote;
+	struct mixed_answer *answer = &s->answer[s->n_answers];
+
+	if (s->n_answers == s->answers_max || pkt->data_len > sizeof(answer->data))
+		return;
+	answer->sent = tsc;
+	answer->neighbour = (uint32_t)to->ip[1] << 16 | (uint32_t)to->ip[2] << 8 | to->ip[3];
+	answer->len = pkt->data_len;
+	memcpy(answer->data, rte_pktmbuf_mtod(pkt, uint8_t *), pkt->data_len);
+	atomic_fetch_add_explicit(&s->n_answers, 1, memory_order_release);
+}
+
+static void
+log_answers(void)
+{
+	for (uint16_t i = 0; m.script != NULL && i < m.n_answers; i++)
+		log_answer(m.script, m.answer[i], m.answer_tsc[i]);
+	rte_pktmbuf_free_bulk(m.answer, m.n_answers);
+	m.n_answers = 0;
+}
 
 static void
 take_mail(void)
@@ -152,16 +166,19 @@ mixed_flush(struct peel_port *port, uint16_t queue)
 		return;
 	preempted = relay_rig_preemptions();
 	if (m.begun != 0 && preempted == m.preempted) {
-		m.cells += m.batch;
+		m.cells += m.prepared;
 		m.cycles += now - m.begun;
 	}
 	peel_load_collect(m.load, queue);
+	log_answers();
 	if (m.n_mail == 0) {
 		m.script = atomic_load(&m.wanted);
 		atomic_store(&m.playing, m.script);
 	}
 	take_mail();
-	if (peel_load_prepare(m.load, queue, m.batch) < m.batch)
+	/* All batches are of one length, so that the worker's last group is no shorter. */
+	m.prepared = m.batch - m.n_mail;
+	if (peel_load_prepare(m.load, queue, m.prepared) < m.prepared)
 		bench_fail("no packet buffers");
 	m.preempted = relay_rig_preemptions();
 	m.begun = rte_rdtsc();
