@@ -509,6 +509,8 @@ test_close_in_flight(void **state)
 		join(&a, more, 2, true, true);
 		sleep_ms((unsigned int)i * 500);
 		assert_int_equal(peel_leave_service(a.p, more), 0);
+		if (i == 3)
+			wait_for(both_met, NULL, "each other");
 		close_ends(NULL);
 	}
 }

@@ -10,7 +10,7 @@ from ..net import free_ports, until
 from ..scenarios import complete
 from .world import EXIT_FLAGS, RELAY_FLAGS, OriginWorld, originator
 
-SIZES = [1, 2, 20, 100, 500, 999, 1200, 1300]
+SIZES = list(range(1, 1301))
 LOOKUP = {"swarm_lookup_interval": 1, "max_circuits": 1}
 
 
@@ -19,9 +19,9 @@ class PeelEnd:
 
     kind = "peel"
 
-    def __init__(self, world):
+    def __init__(self, world, settings=None, poll=False):
         self.world = world
-        self.node = originator(world.addresses, LOOKUP, name="end")
+        self.node = originator(world.addresses, LOOKUP if settings is None else settings, poll, "end")
 
     async def start(self):
         await self.node.start()
@@ -127,7 +127,14 @@ class PythonEnd:
 ENDS = {"peel": PeelEnd, "python": PythonEnd}
 
 
+def no_errors(relays, errors):
+    for relay, texts in zip(relays, errors):
+        if texts:
+            raise AssertionError(f"{relay.name} logged: {texts[0][-600:]}")
+
+
 async def meet(world, seeder_kind, downloader_kind, hops, introduction, rendezvous):
+    """`hops`: of the seeder and of the downloader."""
     service = os.urandom(20).hex()
     seeder, downloader = ENDS[seeder_kind](world), ENDS[downloader_kind](world)
     started = []
@@ -135,11 +142,11 @@ async def meet(world, seeder_kind, downloader_kind, hops, introduction, rendezvo
         for end in (seeder, downloader):
             started.append(end)
             await end.start()
-        await seeder.seed(service, hops, introduction, rendezvous)
+        await seeder.seed(service, hops[0], introduction, rendezvous)
         begin = time.monotonic()
-        await downloader.find(service, hops, introduction, await seeder.key())
+        await downloader.find(service, hops[1], introduction, await seeder.key())
         took = time.monotonic() - begin
-        complete(await downloader.exchange(SIZES * 4))
+        complete(await downloader.exchange(SIZES))
         if await seeder.sizes() != SIZES:
             raise AssertionError(f"the seeder got other sizes: {await seeder.sizes()}")
         await downloader.leave()
@@ -151,33 +158,68 @@ async def meet(world, seeder_kind, downloader_kind, hops, introduction, rendezvo
     finally:
         for end in reversed(started):
             await end.stop()
-    for relay in world.relays:
-        if relay.kind == "python" and (errors := await relay.errors()):
-            raise AssertionError(f"{relay.name} logged: {errors[0][-600:]}")
+    python = [relay for relay in world.relays if relay.kind == "python"]
+    no_errors(python, [await relay.errors() for relay in python])
     return f"connected after {took:.1f} s"
+
+
+async def together(world):
+    """Two that register the same service at the same time, with the services' settings as they are by default. One has
+    two workers, the other is driven by a loop of the program."""
+    service = os.urandom(20).hex()
+    ends = [PeelEnd(world, {"workers": 2}), PeelEnd(world, {}, poll=True)]
+    started = []
+    try:
+        for end in ends:
+            started.append(end)
+            await end.start()
+        begin = time.monotonic()
+        for end in ends:
+            await end.node.join_service(service, 1, echoes=end is ends[0])
+
+        async def met():
+            return (await ends[1].node.service(service))["peers"]
+
+        peer = (await until(met, 60.0, "no peer found", 0.01))[0]
+        complete(await ends[1].node.echo_peer(peer, [1]))
+        return f"first byte, and back, {time.monotonic() - begin:.2f} s after peel_register_service"
+    finally:
+        for end in reversed(started):
+            await end.stop()
+
+
+HOPS = [(seeder, downloader) for seeder in (1, 2, 3) for downloader in (1, 2, 3)]
 
 
 def mixes():
     """(kinds of two exits and three relays, [(seeder, downloader, hops, who introduces, who joins)]). Exits are where
-    libpeel has its introduction points and circuits for look-ups; with one hop, relays are its rendezvous points. What
-    py-ipv8 seeders have is said here."""
+    libpeel has its first introduction points and circuits for look-ups; with one hop, any relay is its rendezvous
+    point. What py-ipv8 seeders have is said here."""
+    nth = 0
     for exits in (("peel", "peel"), ("python", "python"), ("peel", "python")):
         for relays in (("peel", "peel", "peel"), ("python", "python", "python"), ("python", "peel", "python")):
-            services = [("peel", "peel", hops, 0, 2) for hops in (1, 2, 3)]
-            services += [("peel", "python", hops, 0, 2) for hops in (1, 2, 3)]
-            services += [("python", "peel", 1, 0, 2), ("python", "peel", 1, 1, 3), ("python", "peel", 2, 2, 0),
-                         ("python", "peel", 3, 3, 1)]
-            yield exits + relays, services
+            def hops(i, nth=nth):
+                return HOPS[(nth + i) % len(HOPS)]
+
+            yield exits + relays, [
+                ("peel", "peel", hops(0), None, None), ("peel", "peel", hops(3), None, None),
+                ("peel", "peel", hops(6), None, None), ("peel", "python", hops(1), None, None),
+                ("peel", "python", hops(5), None, None), ("python", "peel", hops(2), nth % 5, (nth + 2) % 5),
+                ("python", "peel", hops(7), (nth + 1) % 5, (nth + 4) % 5)]
+            nth += 1
 
 
 async def one_world(runner, options, kinds, services):
     flags = [EXIT_FLAGS, EXIT_FLAGS] + [RELAY_FLAGS] * (len(kinds) - 2)
+    among = " ".join(kinds)
     async with OriginWorld(list(zip(kinds, flags)), LOOKUP, binary=options.peel) as world:
         await world.settle()
         for seeder, downloader, hops, introduction, rendezvous in services:
-            await runner.case(f"service over {hops} hops among {' '.join(kinds)}: {seeder} seeds, {downloader} finds"
-                              + (f", {introduction + 1} introduces, {rendezvous + 1} joins" if seeder == "python" else ""),
-                              meet, world, seeder, downloader, hops, introduction, rendezvous)
+            name = f"service among {among}: {seeder} seeds over {hops[0]} hops, {downloader} finds over {hops[1]}"
+            if seeder == "python":
+                name += f"; {introduction + 1} introduces, {rendezvous + 1} joins"
+            await runner.case(name, meet, world, seeder, downloader, hops, introduction, rendezvous)
+        await runner.case(f"service among {among}: two register it", together, world)
 
 
 def worlds():
