@@ -145,7 +145,7 @@ proxy_peers_send(struct listener *l, unsigned int slot, const struct peel_socks_
 	struct peer *peer = i != PEEL_NONE ? &pp->peer[i] : NULL;
 	struct peel_address destination;
 
-	if (peer == NULL || peer->hops != l->hops) {
+	if (peer == NULL || peer->hops != l->hops || to->addr.port != SERVICE_PEER_PORT) {
 		peel_stats_add(pp->stats, PEEL_DROP_SOCKS_SEND, 1);
 		return;
 	}

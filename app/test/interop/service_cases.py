@@ -193,6 +193,35 @@ async def several(world, binary):
             server.close()
 
 
+async def serving_program(world, binary):
+    """The program that serves is not there, then it is; and a peer that was silent gets another port."""
+    async with Setting(world, binary) as setting:
+        port = free_ports(1)[0]
+        published = await setting.publish("serving", port, "--idle", "2")
+        connected = await setting.connect("serving")
+        udp = await LocalUdp().open(connected.local)
+        got = []
+        udp.on_data = lambda _, data: got.append(data)
+        for number in range(3):
+            udp.send(b"nobody %d" % number)
+            await asyncio.sleep(0.3)
+        await until(lambda: "does not take datagrams" in published.text(), 10, "nothing was said")
+        server = await Sources().start(port=port)
+        try:
+            udp.send(b"first")
+            await until(lambda: got == [b"first"], 10, "no answer")
+            await asyncio.sleep(4.0)
+            udp.send(b"second")
+            await until(lambda: got == [b"first", b"second"], 10, "no answer")
+            if len(server.ports) != 2:
+                raise AssertionError(f"the server saw {server.ports}")
+            if published.text().count("does not take datagrams") != 1:
+                raise AssertionError("it was said more than once")
+        finally:
+            server.close()
+            udp.close()
+
+
 async def comes_back(world, binary):
     """The publisher dies without a word, and is there again with the same key: what local programs send goes to the
     new peer."""
@@ -361,6 +390,7 @@ def worlds(runner, binary):
     """The last relay is an exit, which looks services up."""
     yield one_world(runner, binary, ["peel"] * 3, [
         ("UDP programs over 1 hop", udp_programs, 1), ("several nodes and programs", several),
+        ("the serving program", serving_program),
         ("the publisher dies and comes back", comes_back), ("peel client", through_clients),
         ("py-ipv8 downloads", ipv8_downloads), ("py-ipv8 seeds", ipv8_seeds)])
     yield one_world(runner, binary, ["peel", "python", "rust", "peel"], [("UDP programs over 2 hops", udp_programs, 2)])

@@ -67,8 +67,10 @@ async def hidden_torrent(world, options):
                             overrides={"client": {"swarm_lookup_interval": 3}})
         world.started.append(client)
         clients.append(await client.start())
-        session = Remote("interop.origin.torrent:Torrent", {"listen": f"{USER_IP}:0", "proxy": client.ports[1]},
-                         name=f"{name} libtorrent")
+        # The seeder has to send something before it can be handed anything: it looks for a DHT where there is none.
+        session = Remote("interop.origin.torrent:Torrent", {
+            "listen": f"{USER_IP}:0", "proxy": client.ports[1],
+            "dht_node": (USER_IP, 9) if name == "seeding" else None}, name=f"{name} libtorrent")
         world.started.append(session)
         sessions.append(await session.start())
     seeder, user = sessions
@@ -84,11 +86,13 @@ async def hidden_torrent(world, options):
     host, port = address.split(":")
 
     async def complete():
-        return (await user.progress())["progress"] >= 1.0
+        progress = await user.progress()
+        if not progress["peers"]:
+            await user.add_peer(host, int(port))
+        return progress["progress"] >= 1.0
 
-    await user.add_peer(host, int(port))
     try:
-        await until(complete, 60, "", 0.3)
+        await until(complete, 60, "", 1.0)
     except TimeoutError:
         raise AssertionError(f"not downloaded: {await user.progress()}") from None
     if not await user.content():
