@@ -166,6 +166,52 @@ check_services(const struct conf *c, enum conf_id id, struct conf_errors *e)
 	}
 }
 
+/* Each element of a list, for the mainline driver, which gets it as it is. */
+static void
+check_list(
+	struct conf_errors *e, enum conf_id id, const char *list, bool (*fits)(const char *element))
+{
+	char element[256];
+
+	while (*(list += strspn(list, ", \t")) != '\0') {
+		size_t len = strcspn(list, ", \t");
+
+		memcpy(element, list, len); /* shorter than the list, which has no more */
+		element[len] = '\0';
+		list += len;
+		if (!fits(element))
+			conf_wrong(e, id, "\"%.64s\" is not an address and a port", element);
+	}
+}
+
+static bool
+is_address(const char *element)
+{
+	struct peel_addr addr;
+
+	return peel_addr_parse(element, 0, &addr) == 0 && addr.port != 0;
+}
+
+static bool
+has_port(const char *element)
+{
+	const char *colon = strrchr(element, ':');
+	char rest;
+	unsigned int port;
+
+	return colon != NULL && colon > element && sscanf(colon + 1, "%5u%c", &port, &rest) == 1 &&
+	       port > 0 && port <= UINT16_MAX;
+}
+
+static void
+check_dht(const struct conf *c, struct conf_errors *e)
+{
+	if (c->node.mainline_listen[0] == '\0')
+		conf_wrong(e, CONF_dht_mainline_listen, "is empty");
+	check_list(e, CONF_dht_mainline_listen, c->node.mainline_listen, is_address);
+	check_list(e, CONF_dht_mainline_bootstrap, c->node.mainline_bootstrap, has_port);
+}
+
 static void
 check_client(const struct conf *c, struct conf_errors *e)
 {
@@ -219,6 +265,7 @@ conf_check(struct conf *c, struct conf_errors *e)
 	check_tunnel(c, e);
 	check_workers(c, e);
 	check_port(c, e);
+	check_dht(c, e);
 	if (c->use & CONF_FOR_CLIENT)
 		check_client(c, e);
 	if (c->use == CONF_FOR_CLIENT)

@@ -255,15 +255,16 @@ static int
 add_provider(struct peel_node_conf *n, const char *value, char why[CONF_WHY_MAX])
 {
 	const struct peel_provider_ops *ops;
+	const char *reason;
 
 	if (*value == '\0') {
 		memset(n->provider, 0, sizeof(n->provider));
 		n->n_providers = 0;
 		return 0;
 	}
-	ops = dht_provider_find(value);
+	ops = dht_provider_find(value, &reason);
 	if (ops == NULL)
-		return conf_refuse(why, "there is no DHT \"%.64s\" in this build", value);
+		return conf_refuse(why, "there is no DHT \"%.64s\": %.200s", value, reason);
 	for (size_t i = 0; i < n->n_providers; i++) {
 		if (n->provider[i] == ops)
 			return conf_refuse(why, "names %.64s twice", value);

@@ -3,8 +3,13 @@
  *
  * The port drivers and the DHTs of this build.
  */
+#include <dlfcn.h>
+
 #include "drivers.h"
 #include "peel_dht_ipv8.h"
+#ifdef PEEL_HAVE_MAINLINE
+#include "peel_dht_mainline.h"
+#endif
 #ifdef PEEL_HAVE_ETHDEV
 #include "peel_port_ethdev.h"
 #endif
@@ -32,8 +37,29 @@ port_find(const char *name)
 	return NULL;
 }
 
-const struct peel_provider_ops *
-dht_provider_find(const char *name)
+#ifdef PEEL_HAVE_MAINLINE
+/* Beside the program's build, or where it was installed (RUNPATH). It stays loaded. */
+static const struct peel_provider_ops *
+load_mainline(const char **why)
 {
-	return strcmp(name, peel_dht_ipv8.name) == 0 ? &peel_dht_ipv8 : NULL;
+	void *object = dlopen(PEEL_DHT_MAINLINE_OBJECT, RTLD_NOW | RTLD_LOCAL);
+	void *ops = object == NULL ? NULL : dlsym(object, PEEL_DHT_MAINLINE_SYMBOL);
+
+	if (ops == NULL)
+		*why = dlerror();
+	return ops;
+}
+#endif
+
+const struct peel_provider_ops *
+dht_provider_find(const char *name, const char **why)
+{
+	*why = "it is not in this build";
+	if (strcmp(name, peel_dht_ipv8.name) == 0)
+		return &peel_dht_ipv8;
+#ifdef PEEL_HAVE_MAINLINE
+	if (strcmp(name, "mainline") == 0)
+		return load_mainline(why);
+#endif
+	return NULL;
 }

@@ -13,5 +13,5 @@ extern const struct peel_port_ops *const port_drivers[];
 
 /** By its name in the configuration; NULL when there is none. Thread: any. */
 const struct peel_port_ops *port_find(const char *name);
-/** The same for a DHT. */
-const struct peel_provider_ops *dht_provider_find(const char *name);
+/** The same for a DHT, which may be loaded for that. NULL: not there, and why. */
+const struct peel_provider_ops *dht_provider_find(const char *name, const char **why);

@@ -106,7 +106,8 @@ point_ask(struct peel_hidden *h, struct search *s, const struct peel_addr *to)
 }
 
 static void
-take(struct peel_hidden *h, struct search *s, const struct peel_msg_peers_response *m)
+take(struct peel_hidden *h, struct search *s, const struct peel_addr *from,
+	const struct peel_msg_peers_response *m)
 {
 	struct peel_dht_introduction point = {.last_seen = 0};
 	unsigned int n = 0;
@@ -116,7 +117,12 @@ take(struct peel_hidden *h, struct search *s, const struct peel_msg_peers_respon
 
 		if (!peel_pk_valid(one->pk) || !peel_pk_valid(one->seeder_pk))
 			continue;
-		point.address = one->address;
+		/* A stock node that has met nobody in its PEX overlay does not know where others
+		 * see it. But we do. */
+		point.address = peel_addr_usable(&one->address) &&
+						h->conf.may_ask(h->conf.arg, &one->address)
+					? one->address
+					: *from;
 		memcpy(point.pk, one->pk.p, PEEL_PK_LEN);
 		memcpy(point.seeder_pk, one->seeder_pk.p, PEEL_PK_LEN);
 		search_take(h, s, &point);
@@ -145,7 +151,7 @@ point_asks_answer(
 		return hidden_refuse(h);
 	a->used = false;
 	s->n_asks--;
-	take(h, s, &m);
+	take(h, s, from, &m);
 	search_advance(h, s);
 	return 0;
 }

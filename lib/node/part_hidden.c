@@ -106,6 +106,8 @@ node_start_providers(struct peel_node *node)
 		.n = node->conf.n_providers,
 		.each = {.env = node->env,
 			.dht = node->dht,
+			.listen = node->conf.mainline_listen,
+			.bootstrap = node->conf.mainline_bootstrap,
 			.program = node->conf.provider_program,
 			.wake = cb_wake,
 			.found = cb_found,

@@ -421,6 +421,52 @@ hugepages = no
         self.assertEqual(peel("stats", "-s", self.path("none")).returncode, 1)
         self.stop(process)
 
+    def test_mainline_dht_is_loaded_where_it_is_configured(self):
+        """Other relays carry neither libtorrent nor C++; one with that DHT is confined all the same."""
+        def loaded(process):
+            with open(f"/proc/{process.pid}/maps", encoding="ascii") as maps:
+                text = maps.read()
+            return [word for word in ("torrent", "boost", "libstdc++") if word in text]
+
+        def dht():
+            status = json.loads(self.ask(b"status\n"))
+            return [provider["name"] for provider in status["dht"]["providers"]], status["privileges"]["system_calls"]
+
+        process = self.start()
+        self.assertEqual(loaded(process), [])
+        names, confined = dht()
+        self.assertEqual(names, ["ipv8"])
+        self.stop(process)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        settings = f"mainline_listen = 127.0.0.1:{port}\nmainline_bootstrap =\n"
+        check = peel("relay", "-c", self.config_with(f"[dht]\nprovider = mainline\n{settings}"), "--check")
+        if "there is no DHT" in check.stderr:
+            self.skipTest("this build has no libtorrent")
+        process = self.start(f"[dht]\nprovider = ipv8, mainline\n{settings}")
+        self.assertIn("torrent", loaded(process))
+        self.assertEqual(dht(), (["ipv8", "mainline"], confined))
+        # Its port is taken now: the next one says so, and ends.
+        other = self.config_with(f"[dht]\nprovider = mainline\n{settings}")
+        second = peel("relay", "-c", other)
+        self.assertEqual(second.returncode, 1)
+        self.assertIn(f"cannot listen on 127.0.0.1:{port}", second.stderr)
+        time.sleep(1)
+        self.stop(process)
+
+    def config_with(self, extra):
+        """Another relay's configuration, without a management socket."""
+        return self.write("other.ini", f"""[node]
+key = {self.path('k')}
+[port]
+listen = 127.0.0.1:0
+[discovery]
+bootstrap =
+[workers]
+hugepages = no
+{extra}""")
+
     def test_idle_relay_sleeps(self):
         process = self.start()
 

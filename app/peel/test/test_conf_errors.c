@@ -115,10 +115,20 @@ static const struct {
 			"allowed: ADDRESS:PORT "
 			"or NAME:PORT, up to 64; default; or nothing\n"},
 		{KEY "[dht]\nprovider = ipv8 ipv8\n",
-			"f.ini:4: [dht] provider: names ipv8 twice; allowed: ipv8, or nothing\n"},
+			"f.ini:4: [dht] provider: names ipv8 twice; allowed: ipv8, mainline, both, "
+			"or nothing\n"},
 		{KEY "[dht]\nprovider = chord\n",
-			"f.ini:4: [dht] provider: there is no DHT \"chord\" in this build; "
-			"allowed: ipv8, or nothing\n"},
+			"f.ini:4: [dht] provider: there is no DHT \"chord\": it is not in this "
+			"build; allowed: ipv8, mainline, both, or nothing\n"},
+		{KEY "[dht]\nmainline_listen = 0.0.0.0:6881, [::]\n", "f.ini:4: [dht] "
+								      "mainline_listen: \"[::]\" "
+								      "is not an address and a "
+								      "port; "}, /* ... */
+		{KEY "[dht]\nmainline_listen =\n", "f.ini:4: [dht] mainline_listen: is empty; "},
+		{KEY "[dht]\nmainline_bootstrap = a.example:0\n",
+			"f.ini:4: [dht] mainline_bootstrap: \"a.example:0\" is not an address and "
+			"a "
+			"port; "},
 		{KEY "[discovery]\npublic_address = 0.0.0.0:5\n",
 			"f.ini:4: [discovery] public_address: is the unspecified address; allowed: "
 			"ADDRESS:PORT as seen "

@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import sys
 
-from . import dht_cases, hidden_cases, http_cases, peelproc, proxied, scenarios, service_cases, special
+from . import dht_cases, hidden_cases, http_cases, mainline_cases, peelproc, proxied, scenarios, service_cases, special
 from .runner import Runner, raises
 from .supervise import supervised
 from .world import World
@@ -101,6 +101,8 @@ def worlds(runner, options):
         yield from hidden_cases.worlds(runner, options.relay, options.peel)
     if options.relay == "peel" and wanted("services of peel"):
         yield from service_cases.worlds(runner, options.peel)
+    if wanted("mainline DHT"):
+        yield from mainline_cases.worlds(runner, options.relay, options.peel)
     if not wanted("special"):
         return
 

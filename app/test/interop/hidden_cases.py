@@ -114,7 +114,9 @@ async def find(world, downloader, info_hash, hops, introduction, key, source):
     wanted = downloader.point(world.keys[introduction], key)
     is_peel = world.relays[introduction].kind == "peel"
     if source == PEER_SOURCE_DHT:
-        if is_peel:
+        if hasattr(world, "announced"):
+            await world.announced(introduction, info_hash)
+        elif is_peel:
             await announced(world.relays[introduction])
         found = await downloader.find(info_hash, hops, None, 60.0)
     elif is_peel:

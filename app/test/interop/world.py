@@ -57,10 +57,10 @@ class World:
                 for i, kind in enumerate(self.kinds)] + self.extra
         ports = free_ports(len(plan) + 1, self.ip)
         addresses = [(self.ip, port) for port in ports[:-1]]
-        overrides = {"exit": {"dns_servers": "%s:%d" % self.dns.address}}
-        for section, values in self.peel_overrides.items():
-            overrides.setdefault(section, {}).update(values)
         for i, (kind, flags, deaf) in enumerate(plan):
+            overrides = {"exit": {"dns_servers": "%s:%d" % self.dns.address}}
+            for section, values in (*self.peel_overrides.items(), *self.overrides_of(i).items()):
+                overrides.setdefault(section, {}).update(values)
             others = addresses[:i] + addresses[i + 1:]
             relay = make_relay(kind, ports[i], flags, others, self.binary, self.relay_settings,
                                overrides, deaf, f"{kind} {i + 1}", self.ip)
@@ -72,6 +72,10 @@ class World:
                            settings={"max_circuits": 0, **self.origin_settings})
         self.started.append(self.origin)
         await self.origin.start()
+
+    def overrides_of(self, _):
+        """Settings of one Peel relay alone."""
+        return {}
 
     async def settle(self, timeout=40.0):
         """Wait until the originator sees every relay with its flags, and the relays see each other."""

@@ -33,9 +33,11 @@ addresses(struct scene *s, const struct peel_addr *addr, size_t n)
 	peel_hidden_addresses(s->h, s->looked_up, addr, n);
 }
 
-/* To the last question: points @p first ... with the same key of the introduction point. */
+/* To the last question: points @p first ... with the same key of the introduction point, at @p at.
+ */
 static int
-answer(struct scene *s, const struct peel_addr *from, uint32_t first, size_t n)
+answer_at(struct scene *s, const struct peel_addr *from, const struct peel_addr *at, uint32_t first,
+	size_t n)
 {
 	uint8_t pk[PEEL_PK_LEN], seeder_pk[PEEL_PEERS_MAX][PEEL_PK_LEN], out[PEEL_DATAGRAM_MAX];
 	struct peel_msg_peers_request q;
@@ -49,7 +51,7 @@ answer(struct scene *s, const struct peel_addr *from, uint32_t first, size_t n)
 	seeder_key(7, pk);
 	for (size_t i = 0; i < n; i++) {
 		seeder_key(first + (uint32_t)i, seeder_pk[i]);
-		m.peer[i] = (struct peel_introduction){.address = *from,
+		m.peer[i] = (struct peel_introduction){.address = *at,
 			.pk = {pk, sizeof(pk)},
 			.seeder_pk = {seeder_pk[i], PEEL_PK_LEN},
 			.source = PEEL_SOURCE_PEX};
@@ -59,6 +61,12 @@ answer(struct scene *s, const struct peel_addr *from, uint32_t first, size_t n)
 		out + PEEL_PREFIX_LEN, sizeof(out) - PEEL_PREFIX_LEN, true, &m);
 
 	return peel_hidden_datagram(s->h, from, out, PEEL_PREFIX_LEN + (size_t)len);
+}
+
+static int
+answer(struct scene *s, const struct peel_addr *from, uint32_t first, size_t n)
+{
+	return answer_at(s, from, from, first, n);
 }
 
 static size_t
@@ -200,6 +208,30 @@ test_whose_answers_count(void **state)
 	scene_close(&s);
 }
 
+/* A stock node may not know its own address, or the one in its own network only: it is where it was
+ * asked. */
+static void
+test_point_without_address(void **state)
+{
+	const struct peel_addr at[] = {
+		peel_addr_ipv4(0, 0, 0, 0, 0), peel_addr_ipv4(10, 1, 2, 3, 4000)};
+	struct peel_addr point = host(1);
+	struct peel_msg_peers_response m;
+	struct scene s;
+
+	(void)state;
+	begin(&s);
+	for (uint32_t i = 0; i < PEEL_ARRAY_LEN(at); i++) {
+		assert_int_equal(say_peers_cell(&s, &downloader[0], 1 + i), 0);
+		addresses(&s, &point, 1);
+		assert_int_equal(answer_at(&s, &point, &at[i], 1, 1), 0);
+		peel_hidden_searched(s.h, s.looked_up);
+		assert_int_equal(told(&s, &m), 1);
+		assert_true(peel_addr_equal(&m.peer[0].address, &point));
+	}
+	scene_close(&s);
+}
+
 /* Silence takes three seconds; a DHT that does not end, nine; or a little when something is found.
  */
 static void
@@ -257,6 +289,7 @@ main(void)
 		cmocka_unit_test(test_who_is_asked),
 		cmocka_unit_test(test_no_flood_comes_of_it),
 		cmocka_unit_test(test_whose_answers_count),
+		cmocka_unit_test(test_point_without_address),
 		cmocka_unit_test(test_times),
 	};
 
