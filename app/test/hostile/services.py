@@ -185,10 +185,11 @@ class Rain:
 
     def __init__(self, relay, info_hash, count, rate):
         self.relay, self.count, self.rate, self.sent = relay, count, rate, 0
-        ids = (231, 232, 233, 234, 245, 246, 249, 250)
-        self.heads = [*(pex_prefix(info_hash) + bytes([i]) for i in ids), PREFIX + bytes([CREATE_E2E]),
-                      PREFIX + bytes([PEERS]), PREFIX + b"\x0e", PREFIX + b"\x12",
-                      *(DHT_PREFIX + bytes([i]) for i in range(1, 11))]
+        pex = [pex_prefix(info_hash) + bytes([i]) for i in (231, 232, 233, 234, 245, 246, 249, 250)]
+        dht = [DHT_PREFIX + bytes([i]) for i in range(1, 11)]
+        # As many at each entry, one after the other.
+        self.entries = [pex, [PREFIX + bytes([CREATE_E2E])], [PREFIX + bytes([PEERS])], dht,
+                        [PREFIX + b"\x0e", PREFIX + b"\x12"]]
         self.stop = threading.Event()
 
     def run(self):
@@ -202,7 +203,8 @@ class Rain:
             start = time.monotonic()
             while self.sent < self.count and not self.stop.is_set():
                 while self.sent < min(self.count, (time.monotonic() - start) * self.rate):
-                    head = self.heads[self.sent % len(self.heads)]
+                    entry = self.entries[self.sent * len(self.entries) // self.count]
+                    head = entry[self.sent % len(entry)]
                     # Every other one is well-formed as far as a key and a signature.
                     body = (b"\x00\x4a" + key if self.sent % 2 else b"") + os.urandom(self.sent % 300)
                     socks[self.sent % 100].sendto(head + body, self.relay)
@@ -210,8 +212,9 @@ class Rain:
                 self.stop.wait(0.002)
 
 
-async def random_datagrams(build, count=100_000, rate=12_500):
-    """At PEX prefix, create-e2e, peers-request and the DHT: nothing is learnt, little is answered, others are served."""
+async def random_datagrams(build, count=500_000, rate=20_000):
+    """A hundred thousand each at a PEX prefix, at create-e2e, peers-request and their answers, and at the DHT: nothing is
+    learnt, and others are served."""
     async with world(build) as w:
         service = Service(w, 80)
         if not await service.introduce():
