@@ -13,6 +13,7 @@
 #define OF_NETWORK_MAX 16
 #define RETRY_MS 1000	    /* after a failure, doubled ... */
 #define RETRY_MAX_MS 120000 /* ... up to this */
+#define ELSEWHERE_MS 3000   /* without an answer, another introduction point is asked, too */
 #define ANY_ORDER 4	    /* one in so many choices does not look at failures */
 
 struct known *
@@ -166,6 +167,28 @@ known_failed(struct swarm *w, struct known *k)
 	k->retry_ms = swarm_now(w->all) + ms;
 }
 
+/* Whether its seeder is connected or about to be: asked lately, or asked there. */
+static bool
+is_taken(const struct swarm *w, const struct known *k, uint64_t *due_ms)
+{
+	uint64_t now = swarm_now(w->all);
+	const struct tie *t;
+
+	LIST_FOREACH (t, &w->ties, of_swarm) {
+		if (t->kind != TIE_DOWNLOADER || t->stage == STAGE_OVER ||
+			memcmp(t->seeder_pk, k->seeder_pk, PEEL_PK_LEN) != 0)
+			continue;
+		if (t->stage != STAGE_ASKED || peel_addr_equal(&t->known_addr, &k->addr))
+			return true;
+		if (now - t->since_ms < ELSEWHERE_MS) {
+			if (t->since_ms + ELSEWHERE_MS < *due_ms)
+				*due_ms = t->since_ms + ELSEWHERE_MS;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* ---- choice ---------------------------------------------------------------------------------- */
 
 /* Whether this is the first one of its address in the list. */
@@ -212,7 +235,7 @@ eligible(struct swarm *w, const uint8_t *end, bool any, uint64_t *due_ms, struct
 	for (size_t i = 0; i < KNOWN_MAX; i++) {
 		struct known *k = &w->known[i];
 
-		if (!k->used || known_is_connected(w, k->seeder_pk) ||
+		if (!k->used || is_taken(w, k, due_ms) ||
 			(end != NULL && memcmp(k->pk, end, PEEL_PK_LEN) == 0))
 			continue;
 		if (k->retry_ms > now) {

@@ -129,6 +129,19 @@ verify(struct tie *t, const struct peel_msg_created *m, struct peel_target *rend
 	return ret;
 }
 
+/* The same seeder was asked elsewhere, too; one answer is enough. */
+static void
+end_other_questions(const struct tie *answered)
+{
+	struct tie *t;
+
+	LIST_FOREACH (t, &answered->swarm->ties, of_swarm) {
+		if (t != answered && t->kind == TIE_DOWNLOADER && t->stage == STAGE_ASKED &&
+			memcmp(t->seeder_pk, answered->seeder_pk, PEEL_PK_LEN) == 0)
+			tie_end(t);
+	}
+}
+
 int
 connect_created(struct tie *questions, const uint8_t *body, size_t len)
 {
@@ -150,6 +163,7 @@ connect_created(struct tie *questions, const uint8_t *body, size_t len)
 	peel_wipe(t->secret->x_secret, sizeof(t->secret->x_secret));
 	questions->swarm->useless = 0;
 	questions->swarm->patience = QUESTIONS_PATIENCE;
+	end_other_questions(t);
 	spec.exit = &rendezvous;
 	t->due_ms = swarm_now(s) + LINK_MS;
 	if (!peel_addr_usable(&rendezvous.addr) || tie_build(t, &spec) != 0) {

@@ -254,19 +254,19 @@ find_question(struct swarm *w, uint16_t identifier, bool datagram)
 	return NULL;
 }
 
-/* py-ipv8's introduction points do not know their own address here: the end of the circuit may be
- * one, and we know how we reach it. */
+/* The end of the circuit may be an introduction point itself. py-ipv8's do not know their own
+ * address here, or tell a local one; we know where it is. */
 static void
-fill_in_address(const struct tie *t, struct peel_introduction *p)
+correct_address(const struct tie *t, struct peel_introduction *p)
 {
 	struct peel_origin_info info;
 
-	if (peel_addr_usable(&p->address) || !peel_pk_valid(p->pk) ||
+	if (!peel_pk_valid(p->pk) ||
 		peel_origin_info(t->swarm->all->origin, t->circuit, &info) != 0 || info.hops == 0)
 		return;
 	const struct peel_origin_hop *end = &info.hop[info.hops - 1];
 
-	if (memcmp(end->pk, p->pk.p, PEEL_PK_LEN) == 0)
+	if (memcmp(end->pk, p->pk.p, PEEL_PK_LEN) == 0 && peel_addr_usable(&end->addr))
 		p->address = end->addr;
 }
 
@@ -286,7 +286,7 @@ lookup_answered(struct tie *t, const uint8_t *body, size_t len, bool datagram)
 	q->used = false;
 	for (size_t i = 0; i < m.n; i++) {
 		if (q->dht)
-			fill_in_address(t, &m.peer[i]);
+			correct_address(t, &m.peer[i]);
 		useful |= known_add(w, &m.peer[i]);
 		from_dht |= m.peer[i].source == PEEL_SOURCE_DHT;
 	}
