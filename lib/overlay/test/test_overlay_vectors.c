@@ -15,7 +15,7 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
-#include "peel_overlay.h"
+#include "peel_pex.h"
 #include "peel_vectors.h"
 
 #define SENT_MAX 64
@@ -81,8 +81,10 @@ community(const char *prefix_hex, uint8_t out[PEEL_COMMUNITY_LEN])
 	free(prefix);
 }
 
+#define TUNNEL "000281ded07332bdc775aa5a46f96de9f8f390bbc9f3"
+
 static struct node *
-node_new(const char *who, const char *lan, uint16_t flags, const char *bootstrap)
+node_in(const char *tunnel, const char *who, const char *lan, uint16_t flags, const char *bootstrap)
 {
 	struct node *n = calloc(1, sizeof(*n));
 	struct peel_overlay_conf conf = {.flags = flags, .max_peers = 30, .walk_target = 20};
@@ -100,8 +102,7 @@ node_new(const char *who, const char *lan, uint16_t flags, const char *bootstrap
 	conf.env = &n->env;
 	conf.identity = &n->identity;
 	conf.stats = &n->stats;
-	community("000281ded07332bdc775aa5a46f96de9f8f390bbc9f3",
-		conf.community[PEEL_COMMUNITY_TUNNEL]);
+	community(tunnel, conf.community[PEEL_COMMUNITY_TUNNEL]);
 	community("00027e313685c1912a141279f8248fc8db5899c5df5a",
 		conf.community[PEEL_COMMUNITY_DISCOVERY]);
 	community(
@@ -116,6 +117,12 @@ node_new(const char *who, const char *lan, uint16_t flags, const char *bootstrap
 	}
 	assert_int_equal(peel_overlay_new(&conf, &n->ov), 0);
 	return n;
+}
+
+static struct node *
+node_new(const char *who, const char *lan, uint16_t flags, const char *bootstrap)
+{
+	return node_in(TUNNEL, who, lan, flags, bootstrap);
 }
 
 static void
@@ -458,6 +465,76 @@ test_bootstrap_keep_alive_is_answered(void **state)
 }
 
 static void
+no_keys(void *arg, const uint8_t *info_hash, struct peel_pex_keys *out)
+{
+	(void)arg;
+	(void)info_hash;
+	out->n = 0;
+}
+
+/* A PEX overlay whose prefix is that of the recorded answers. */
+static struct peel_pex *
+pex_new(const struct node *n)
+{
+	const struct peel_pex_conf conf = {.overlay = n->ov, .max = 1, .keys = no_keys};
+	uint8_t info_hash[PEEL_INFO_HASH_LEN];
+	struct peel_pex *pex;
+
+	community(TUNNEL, info_hash);
+	info_hash[PEEL_INFO_HASH_LEN - 1]--;
+	assert_int_equal(peel_pex_new(&conf, &pex), 0);
+	assert_int_equal(peel_pex_start(pex, info_hash), 0);
+	return pex;
+}
+
+/* Servers know every prefix: whom they introduce in a PEX overlay is asked there, they themselves
+ * are no peers, and their keep-alive is answered. */
+static void
+test_bootstrap_of_pex(void **state)
+{
+	json_t *file = peel_vectors_load("tracker"), *v;
+	struct peel_addr introduced = addr("192.0.2.12:8092"), own, server = addr(SERVER);
+	struct peel_pex_count count;
+	uint8_t out[512];
+	size_t i;
+
+	(void)state;
+	peel_vectors_foreach (file, i, v) {
+		struct node *n = node_in("000200000000000000000000000000000000000000ff", "alice",
+			"192.168.1.10:8090", 9, SERVER);
+		struct peel_pex *pex = pex_new(n);
+		size_t len;
+		uint8_t *packet = peel_vec_hex(v, "packet", &len);
+
+		assert_int_equal(peel_pex_input(pex, &server, packet, len), 0);
+		assert_int_equal(peel_stats_get(&n->stats, PEEL_INTRO_UNSOLICITED), 1);
+		peel_pex_tick(pex);
+		assert_int_equal(n->n_sent, 1);
+		assert_int_equal(find_sent(n, &server, PEEL_MSG_INTRO_REQUEST), 0);
+		packet[len - 1] ^= 1;
+		assert_int_equal(peel_pex_input(pex, &server, packet, len), -EBADMSG);
+		packet[len - 1] ^= 1;
+		assert_int_equal(peel_pex_input(pex, &server, packet, len), 0);
+		assert_int_equal(peel_stats_get(&n->stats, PEEL_INTRO_RESPONSES), 1);
+		/* It is nobody's voice about our address. */
+		assert_false(peel_overlay_public(n->ov, &own));
+		n->now += 5000;
+		peel_pex_tick(pex);
+		assert_true(find_sent(n, &introduced, PEEL_MSG_INTRO_REQUEST) > 0);
+		peel_pex_count(pex, &count);
+		assert_int_equal(count.peers, 0);
+		len = keep_alive(n, out);
+		n->n_sent = 0;
+		assert_int_equal(peel_pex_input(pex, &server, out, len), 0);
+		assert_int_equal(find_sent(n, &server, PEEL_MSG_INTRO_RESPONSE), 0);
+		free(packet);
+		peel_pex_free(pex);
+		node_free(n);
+	}
+	json_decref(file);
+}
+
+static void
 test_bootstrap_is_asked_at_growing_intervals(void **state)
 {
 	struct node *n = node_new("alice", "192.168.1.10:8090", 9, SERVER);
@@ -484,6 +561,7 @@ main(void)
 		cmocka_unit_test(test_discovery),
 		cmocka_unit_test(test_bootstrap_answers),
 		cmocka_unit_test(test_bootstrap_keep_alive_is_answered),
+		cmocka_unit_test(test_bootstrap_of_pex),
 		cmocka_unit_test(test_bootstrap_is_asked_at_growing_intervals),
 	};
 
