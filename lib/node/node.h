@@ -61,6 +61,16 @@ struct node_sample {
 	uint64_t value[NODE_RATES];
 };
 
+#define NODE_REACHES 64
+
+/** A node that is pinged before a circuit is extended to it, and sought in DHTs meanwhile. */
+struct node_reach {
+	bool used;
+	uint64_t token; /* of the extension */
+	uint8_t mid[PEEL_MID_LEN];
+	struct peel_addr found; /* family NONE: nowhere yet */
+};
+
 struct peel_node {
 	struct peel_node_conf conf;
 	struct peel_identity identity;
@@ -126,6 +136,8 @@ struct peel_node {
 		struct node_lack lack[PEEL_HOPS_MAX + 1]; /* by number of hops */
 	} origin;
 
+	struct node_reach reach[NODE_REACHES]; /* reach.c */
+
 	/* exit_sockets.c */
 	uint64_t no_socket_ms; /* not before this time may the lack of sockets be logged again */
 
@@ -187,6 +199,14 @@ void node_exit_send(void *arg, struct rte_mbuf *m);
 void node_exit_gone(void *arg, uint32_t session, uint32_t endpoint);
 /** No socket for a circuit, for this reason (negative errno): count it, and warn now and then. */
 void node_no_socket(void *arg, int error);
+
+/* reach.c */
+/** Ping a node, and seek it in DHTs, then peel_or_reached(). 0, or -errno: that will not come. */
+int node_reach(struct peel_node *node, const struct peel_addr *to, const uint8_t pk[PEEL_PK_LEN],
+	uint64_t token);
+/** A DHT has found the node with a member id, or (NULL) has not. */
+void node_reach_found(
+	struct peel_node *node, const uint8_t mid[PEEL_MID_LEN], const struct peel_addr *addr);
 
 /* workers.c */
 int node_workers_start(struct peel_node *node);

@@ -86,21 +86,10 @@ cb_dht_proved(void *arg, const struct peel_addr *addr, const uint8_t pk[PEEL_PK_
 	return peel_overlay_find(node->overlay, pk, &peer) && peel_addr_equal(&peer.addr, addr);
 }
 
-static void
-cb_reached(void *arg, uint64_t token, bool answered)
-{
-	struct peel_node *node = arg;
-
-	(void)answered; /* the extension goes on in any case, section 21.9 */
-	peel_or_reached(node->or_circuits, token);
-}
-
 static int
-cb_reach(void *arg, const struct peel_addr *to, uint64_t token)
+cb_reach(void *arg, const struct peel_addr *to, const uint8_t pk[PEEL_PK_LEN], uint64_t token)
 {
-	struct peel_node *node = arg;
-
-	return peel_dht_ping(node->dht, to, cb_reached, node, token);
+	return node_reach(arg, to, pk, token);
 }
 
 int

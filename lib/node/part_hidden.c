@@ -91,6 +91,12 @@ cb_ended(void *arg, const uint8_t info_hash[PEEL_INFO_HASH_LEN])
 }
 
 static void
+cb_peer(void *arg, const uint8_t mid[PEEL_MID_LEN], const struct peel_addr *addr)
+{
+	node_reach_found(arg, mid, addr);
+}
+
+static void
 cb_wake(void *arg)
 {
 	struct peel_node *node = arg;
@@ -113,6 +119,7 @@ node_start_providers(struct peel_node *node)
 			.found = cb_found,
 			.addresses = cb_addresses,
 			.ended = cb_ended,
+			.peer = cb_peer,
 			.arg = node},
 	};
 

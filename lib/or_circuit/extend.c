@@ -143,13 +143,14 @@ or_extend(struct peel_or_circuits *c, struct or_circuit *ci, bool early, const u
 	 * from here on. */
 	uint64_t token = pending_token(c, p);
 
-	if (!reach || c->conf.reach == NULL || c->conf.reach(c->conf.arg, &addr, token) != 0)
-		peel_or_reached(c, token);
+	if (!reach || c->conf.reach == NULL ||
+		c->conf.reach(c->conf.arg, &addr, m.pk.p, token) != 0)
+		peel_or_reached(c, token, NULL);
 	return 0;
 }
 
 void
-peel_or_reached(struct peel_or_circuits *c, uint64_t token)
+peel_or_reached(struct peel_or_circuits *c, uint64_t token, const struct peel_addr *instead)
 {
 	struct pending *p = pending_by_token(c, token);
 
@@ -161,6 +162,8 @@ peel_or_reached(struct peel_or_circuits *c, uint64_t token)
 		pending_end(c, p); /* gone by now, or extended by another attempt */
 		return;
 	}
+	if (instead != NULL && is_destination(instead) && !trespasses(c, ci, instead))
+		p->addr = *instead;
 	send_create(c, p);
 }
 

@@ -65,7 +65,8 @@ struct peel_or_conf {
 	bool (*proved)(void *arg, const struct peel_addr *addr);
 	/** Make sure that a node hears us (DHT ping), then call peel_or_reached(token), answered or
 	 * not. 0, or -errno if that call will not come. */
-	int (*reach)(void *arg, const struct peel_addr *to, uint64_t token);
+	int (*reach)(void *arg, const struct peel_addr *to, const uint8_t pk[PEEL_PK_LEN],
+		uint64_t token);
 	/** An exit is gone: it was removed, or became a relay and its grace time is over. Close its
 	 * outside endpoint (may be 0). */
 	void (*exit_gone)(void *arg, uint32_t session, uint32_t endpoint);
@@ -102,8 +103,9 @@ int peel_or_message(struct peel_or_circuits *c, uint32_t session, uint32_t gener
  */
 unsigned int peel_or_join(struct peel_or_circuits *c);
 
-/** The answer to `reach`. Unknown tokens are ignored. */
-void peel_or_reached(struct peel_or_circuits *c, uint64_t token);
+/** The answer to `reach`. Unknown tokens are ignored. @p instead: the node did not answer, but was
+ * found at this address, which counts if a circuit may go there; NULL: nothing is known. */
+void peel_or_reached(struct peel_or_circuits *c, uint64_t token, const struct peel_addr *instead);
 
 /** Expire what is due. @return milliseconds until the next call is due. */
 uint64_t peel_or_tick(struct peel_or_circuits *c);

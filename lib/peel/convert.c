@@ -154,6 +154,10 @@ settings_convert(const struct peel_settings *s, struct peel_node_conf *c)
 	peel_node_conf_init(c);
 	c->port = &peel_port_socket;
 	c->provider[c->n_providers++] = &peel_dht_ipv8;
+	if (s->dht_provider != NULL) {
+		c->provider[c->n_providers++] = &program_provider;
+		c->provider_program = s->dht_provider;
+	}
 	convert_circuits(s, c);
 	c->policy.allow_loopback = s->exit_loopback;
 	c->policy.allow_private = s->exit_private;

@@ -75,6 +75,10 @@ int settings_check(const struct peel_settings *s) PEEL_MUST_USE;
 /** Copy what a caller, maybe of another version, gave: missing fields have their defaults. */
 int settings_take(const struct peel_settings *in, struct peel_settings *out) PEEL_MUST_USE;
 
+/* program_provider.c */
+/** The DHT of settings.dht_provider. */
+extern const struct peel_provider_ops program_provider;
+
 /* convert.c */
 int settings_convert(const struct peel_settings *s, struct peel_node_conf *conf) PEEL_MUST_USE;
 

@@ -169,7 +169,8 @@ struct peel_settings {
 	uint32_t swarm_lookup_interval;
 	/** Connections to a service [15] */
 	uint32_t swarm_connection_limit;
-	/** Where services are looked up; must outlive the node [NULL: none] */
+	/** Where services are looked up and announced besides IPv8's own DHT; must outlive the
+	 * node [NULL: nowhere] */
 	const struct peel_dht_provider *dht_provider;
 
 	/* the node */
@@ -522,20 +523,29 @@ struct peel_introduction_point {
 	uint8_t source;			  /**< who told: 0 unknown, 1 DHT, 2 peer exchange */
 };
 
-/** A DHT that finds services. The node calls it from the thread that drives the node; it may answer
- * at once or later, from any thread. Each call returns 0, or -errno if there will be no answer. */
+/**
+ * A DHT that a program brings along, for what the node does for others: it looks up services for
+ * circuits that end at the node, announces those that it introduces, and seeks nodes that do not
+ * answer where a circuit is to be extended to. What several DHTs find is merged.
+ *
+ * The node calls it from the thread that drives it, and holds its lock: do not wait there. Each
+ * function returns 0, or -errno if there will be no answer. Answers may come at once or later, from
+ * any thread, also after peel_close(), when they are ignored. Every question that was taken must
+ * get its last answer some time: it holds one of 32 places until then.
+ */
 struct peel_dht_provider {
 	/** First argument of every call. */
 	void *arg;
 	/** Find the introduction points of a service; @p found may be called many times, the last
-	 * time with NULL. */
+	 * time with NULL. Those who asked wait for ten seconds. */
 	int (*lookup)(void *arg, const uint8_t info_hash[20],
 		void (*found)(void *ctx, const struct peel_introduction_point *point), void *ctx);
-	/** Announce an introduction point. */
+	/** Announce an introduction point: this node, by the address that others see. Repeated
+	 * every 15 minutes as long as it holds. */
 	int (*announce)(void *arg, const uint8_t info_hash[20],
 		const struct peel_introduction_point *point);
 	/** Find the address of a node by the SHA-1 of its key; @p found is called once, NULL: not
-	 * found. */
+	 * found. After five seconds nobody waits any more. */
 	int (*peer_lookup)(void *arg, const uint8_t mid[20],
 		void (*found)(void *ctx, const struct peel_address *address), void *ctx);
 };

@@ -95,8 +95,9 @@ on_proved(void *arg, const struct peel_addr *addr)
 }
 
 static int
-on_reach(void *arg, const struct peel_addr *to, uint64_t token)
+on_reach(void *arg, const struct peel_addr *to, const uint8_t *pk, uint64_t token)
 {
+	(void)pk;
 	(void)arg;
 	(void)to;
 	reach_token = token;
@@ -335,7 +336,7 @@ step(struct fuzz *f)
 		peel_rcu_poll(f->rcu);
 		break;
 	case 8:
-		peel_or_reached(f->c, reach_token + peel_read_u8(&f->in) % 2);
+		peel_or_reached(f->c, reach_token + peel_read_u8(&f->in) % 2, NULL);
 		break;
 	case 9:
 		op_exit(f);

@@ -76,7 +76,8 @@ test_extend_addresses(void **state)
 {
 	struct node *n = node_with(NULL);
 	struct peel_addr given = peel_addr_ipv4(198, 51, 100, 1, 1),
-			 believed = peel_addr_ipv4(192, 0, 2, 41, 41);
+			 believed = peel_addr_ipv4(192, 0, 2, 41, 41),
+			 inside = peel_addr_ipv4(10, 0, 0, 1, 1);
 	struct originator o;
 	struct packet p;
 
@@ -109,25 +110,32 @@ test_extend_addresses(void **state)
 	assert_false(node_pop(n, &p));
 	assert_int_equal(n->n_reach, 1);
 	assert_true(peel_addr_equal(&n->reach_addr, &believed));
-	peel_or_reached(n->circuits, n->reach_token);
+	peel_or_reached(n->circuits, n->reach_token, NULL);
 	assert_true(node_pop(n, &p) && peel_addr_equal(&p.to, &believed));
 	n->peers[0].last_heard_ms = world_now; /* heard, but somewhere else */
 	assert_int_equal(try_extend(n, &o, x.pk, &given), 0);
 	assert_false(node_pop(n, &p));
 	assert_true(peel_addr_equal(&n->reach_addr, &given));
-	peel_or_reached(n->circuits, n->reach_token + 1); /* nobody's */
-	peel_or_reached(n->circuits, ~n->reach_token);
+	peel_or_reached(n->circuits, n->reach_token + 1, NULL); /* nobody's */
+	peel_or_reached(n->circuits, ~n->reach_token, NULL);
 	assert_false(node_pop(n, &p));
-	peel_or_reached(n->circuits, n->reach_token);
+	peel_or_reached(n->circuits, n->reach_token, NULL);
 	assert_true(node_pop(n, &p) && peel_addr_equal(&p.to, &given));
-	peel_or_reached(n->circuits, n->reach_token); /* once only */
+	peel_or_reached(n->circuits, n->reach_token, NULL); /* once only */
 	assert_false(node_pop(n, &p));
 	n->n_peers = 0; /* unknown: the same */
 	assert_int_equal(try_extend(n, &o, x.pk, &given), 0);
 	assert_false(node_pop(n, &p));
-	peel_or_reached(n->circuits, n->reach_token);
+	peel_or_reached(n->circuits, n->reach_token, NULL);
 	assert_true(node_pop(n, &p) && peel_addr_equal(&p.to, &given));
 	assert_int_equal(counts(n).pending, 6);
+	/* Found somewhere else: there, if circuits may go there. */
+	assert_int_equal(try_extend(n, &o, x.pk, &given), 0);
+	peel_or_reached(n->circuits, n->reach_token, &believed);
+	assert_true(node_pop(n, &p) && peel_addr_equal(&p.to, &believed));
+	assert_int_equal(try_extend(n, &o, x.pk, &given), 0);
+	peel_or_reached(n->circuits, n->reach_token, &inside);
+	assert_true(node_pop(n, &p) && peel_addr_equal(&p.to, &given));
 	node_free(n);
 }
 
@@ -173,13 +181,13 @@ test_extend_reach_never(void **state)
 	uint64_t token = n->reach_token;
 
 	node_run(n, 10000, 1000);
-	peel_or_reached(n->circuits, token);
+	peel_or_reached(n->circuits, token, NULL);
 	assert_int_equal(try_extend(n, &o, nobody_pk, &other), 0);
 	token = n->reach_token;
 	assert_int_equal(node_input(n, &alice, out, destroy_build(&o.id, 7, 4, out)), 0);
 	assert_int_equal(try_extend(n, &o, nobody_pk, &other), -EBADMSG); /* being removed */
 	node_run(n, 6000, 1000);
-	peel_or_reached(n->circuits, token);
+	peel_or_reached(n->circuits, token, NULL);
 	assert_false(node_pop(n, &p));
 	assert_int_equal(node_stat(n, PEEL_EXTEND_TIMEOUT), 0); /* nothing was sent */
 	node_free(n);

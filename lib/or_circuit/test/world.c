@@ -108,15 +108,16 @@ on_proved(void *arg, const struct peel_addr *addr)
 }
 
 static int
-on_reach(void *arg, const struct peel_addr *to, uint64_t token)
+on_reach(void *arg, const struct peel_addr *to, const uint8_t *pk, uint64_t token)
 {
+	(void)pk;
 	struct node *n = arg;
 
 	n->n_reach++;
 	n->reach_addr = *to;
 	n->reach_token = token;
 	if (n->reach_at_once)
-		peel_or_reached(n->circuits, token);
+		peel_or_reached(n->circuits, token, NULL);
 	return n->reach_result;
 }
 
