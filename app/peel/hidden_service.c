@@ -15,6 +15,7 @@
 
 #define TICK_MS 1000
 #define TRAFFIC_MS 10000 /* between two lines in which only bytes differ */
+#define ALONE_MS 15000	 /* before it is told that nothing happens */
 #define BURST 8		 /* datagrams per system call */
 #define SLOT (64 * 1024) /* libuv cuts the buffer into pieces of this size */
 #define SOCKET_BUFFER (1 << 20)
@@ -59,6 +60,40 @@ say_status(struct hidden_service *s, const struct peel_service_info *info)
 	s->told_ms = uv_now(&s->tool.session.loop);
 }
 
+/* Why nothing happens, in words; NULL: something may. */
+static const char *
+why_alone(const struct hidden_service *s, const struct peel_service_info *info)
+{
+	if (s->role->seed)
+		return info->own_introduction_points > 0 ? NULL
+							 : "nobody can find the service yet: no "
+							   "relay introduces it, too few answer";
+	if (info->peers > 0)
+		return NULL;
+	if (info->introduction_points > 0)
+		return "the service is known, but nobody answers there";
+	return info->looked_up_ms < 0 ? "no circuit yet to look the service up with: too few "
+					"relays and exits answer"
+				      : "nobody publishes the service, as far as can be seen";
+}
+
+static void
+say_alone(struct hidden_service *s, const struct peel_service_info *info)
+{
+	uint64_t now = uv_now(&s->tool.session.loop);
+	const char *why = why_alone(s, info);
+
+	if (why == NULL) {
+		s->alone_ms = 0;
+		s->told_alone = false;
+	} else if (s->alone_ms == 0) {
+		s->alone_ms = now;
+	} else if (!s->told_alone && now - s->alone_ms >= ALONE_MS) {
+		s->told_alone = true;
+		peel_log(PEEL_LOG_WARNING, "%s", why);
+	}
+}
+
 static void
 say_changes(struct hidden_service *s)
 {
@@ -68,6 +103,7 @@ say_changes(struct hidden_service *s)
 
 	if (peel_service_info(s->tool.session.peel, s->id, &info) != 0)
 		return;
+	say_alone(s, &info);
 	if (moved || info.peers != s->told.peers ||
 		info.introduction_points != s->told.introduction_points ||
 		info.own_introduction_points != s->told.own_introduction_points)

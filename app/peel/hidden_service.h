@@ -54,6 +54,8 @@ struct hidden_service {
 	/* what the last line of status said, and when */
 	struct peel_service_info told;
 	uint64_t told_bytes, told_ms;
+	uint64_t alone_ms; /* since when nobody can be talked to; 0: somebody can */
+	bool told_alone;
 };
 
 /** Join the service and run until a signal. The exit code. */
