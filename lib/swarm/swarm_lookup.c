@@ -8,7 +8,7 @@
 #define DHT_MS 300000	     /* between two useful answers of the DHT */
 #define DHT_NOBODY_MS 120000 /* the same while no introduction point is known */
 #define PATIENCE_MAX 48	     /* a swarm that is empty is looked for over few circuits */
-#define USELESS_AGE_MS 60000 /* ... unless it is as young as this */
+#define USELESS_AGE_MS 10000 /* ... unless it is as young as this */
 
 struct tie *
 questions_of(struct swarm *w)
@@ -84,8 +84,9 @@ questions_useless(struct swarm *w)
 		return;
 	if (w->patience < PATIENCE_MAX)
 		w->patience *= 2;
-	/* Its end may be lying: another one is asked at once. */
-	if (w->n_found == 0) {
+	/* Its end may have lied: another one is asked at once. If it said that there is nobody,
+	 * another one is asked when it is time. */
+	if (w->n_found == 0 && known_count(w) > 0) {
 		w->dht_ms = 0;
 		w->look_ms = 0;
 	}
