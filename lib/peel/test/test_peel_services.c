@@ -143,6 +143,19 @@ is_gone(void *arg)
 	return gone;
 }
 
+/* At least one, maybe not the last. */
+static bool
+has_gone(void *arg)
+{
+	struct end *end = arg;
+	bool gone;
+
+	pthread_mutex_lock(&end->lock);
+	gone = end->gone > 0;
+	pthread_mutex_unlock(&end->lock);
+	return gone;
+}
+
 static bool
 was_greeted(void *arg)
 {
@@ -385,6 +398,30 @@ test_who_speaks_first(void **state)
 	}
 }
 
+/* A circuit that ends takes its peer along, and is made anew; the peer is another one then. */
+static void
+test_hanging_up(void **state)
+{
+	uint8_t id[PEEL_SERVICE_ID_LEN];
+	struct peel_address peer, again;
+
+	(void)state;
+	join_both(1, id);
+	wait_for(has_met, &b, "a seeder");
+	a.echoes = true;
+	peer = last_peer(&b);
+	assert_int_equal(peel_tunnel_data(b.p, 0, &peer, PEEL_DATA, "greetings", 9), 0);
+	wait_for(was_greeted, &b, "an answer");
+	assert_int_equal(peel_close_circuit(b.p, peel_peer_circuit(b.p, &peer)), 0);
+	wait_for(has_gone, &b, "the end of the connection");
+	wait_for(has_gone, &a, "the end of the connection");
+	wait_for(has_met, &b, "the seeder again");
+	again = last_peer(&b);
+	assert_false(same(&peer, &again));
+	assert_int_equal(peel_tunnel_data(b.p, 0, &peer, PEEL_DATA, "x", 1), -ENOENT);
+	exchange(&b, &a);
+}
+
 static void
 on_peer_of_document(void *arg, struct peel *p, const struct peel_address *peer)
 {
@@ -524,6 +561,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_key_file, open_ends, close_ends),
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_who_speaks_first),
+		cmocka_unit_test_setup_teardown(test_hanging_up, open_ends, close_ends),
 		cmocka_unit_test_setup_teardown(test_as_in_the_document, open_ends, close_ends),
 		cmocka_unit_test(test_close_in_flight),
 	};
