@@ -173,7 +173,7 @@ struct peel_origin_spec {
 	/* for one purpose only: peel_origin_active() and peel_origin_quotient() leave it out */
 	bool isolated;
 };
-#define PEEL_ORIGIN_AVOID_MAX 32
+#define PEEL_ORIGIN_AVOID_MAX 64
 /** Build one circuit beside the pools, which is not rebuilt when it ends. 0, -EINVAL (@p spec),
  * -EAGAIN (no candidate) or -ENOSPC (no free path). */
 int peel_origin_create(struct peel_origin_circuits *t, const struct peel_origin_spec *spec,

@@ -35,19 +35,19 @@ points_add(const struct swarm *w, size_t n, uint8_t out[PEEL_ORIGIN_AVOID_MAX][P
 }
 
 size_t
-points_to_avoid(const struct swarm *w, bool others, uint8_t out[PEEL_ORIGIN_AVOID_MAX][PEEL_PK_LEN])
+points_to_avoid(const struct swarm *w, bool all, uint8_t out[PEEL_ORIGIN_AVOID_MAX][PEEL_PK_LEN])
 {
 	const struct peel_swarms *s = w->all;
 	uint64_t now = swarm_now(s);
 	const struct swarm *other;
 	size_t n = points_add(w, 0, out);
 
-	for (size_t i = 0; others && i < FAILED_POINTS_MAX && n < PEEL_ORIGIN_AVOID_MAX; i++) {
+	if (!all)
+		return n;
+	for (size_t i = 0; i < FAILED_POINTS_MAX && n < PEEL_ORIGIN_AVOID_MAX; i++) {
 		if (s->failed[i].until_ms > now)
 			memcpy(out[n++], s->failed[i].pk, PEEL_PK_LEN);
 	}
-	if (!others)
-		return n;
 	LIST_FOREACH (other, &s->swarms, of_all) {
 		if (other != w)
 			n = points_add(other, n, out);
@@ -65,8 +65,8 @@ build(struct tie *t)
 	struct peel_origin_spec spec = {.avoid = (const uint8_t(*)[PEEL_PK_LEN])avoid};
 	int ret = -EAGAIN;
 
-	for (int others = 1; ret == -EAGAIN && others >= 0; others--) {
-		spec.n_avoid = points_to_avoid(t->swarm, others == 1, avoid);
+	for (int all = 1; ret == -EAGAIN && all >= 0; all--) {
+		spec.n_avoid = points_to_avoid(t->swarm, all == 1, avoid);
 		ret = tie_build(t, &spec);
 	}
 	return ret;

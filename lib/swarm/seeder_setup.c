@@ -23,15 +23,12 @@
 
 /* The same create-e2e again, from the network or from whoever recorded it. */
 static bool
-is_repeat(struct swarm *w, const uint8_t *x)
+is_repeat(const struct swarm *w, uint64_t hash)
 {
-	uint64_t hash = peel_hash_bytes(x, PEEL_X_LEN, w->all->seed);
-
 	for (size_t i = 0; i < RECENT_MAX; i++) {
 		if (w->recent[i] == hash)
 			return true;
 	}
-	w->recent[w->recent_at++ % RECENT_MAX] = hash;
 	return false;
 }
 
@@ -44,8 +41,8 @@ oldest_waiting(struct swarm *w, peel_origin_id via, uint64_t before_ms)
 
 	LIST_FOREACH (t, &w->ties, of_swarm) {
 		if (t->kind == TIE_SEEDER && t->stage < STAGE_UP && (via == 0 || t->via == via) &&
-			t->begun_ms <= before_ms &&
-			(found == NULL || t->begun_ms < found->begun_ms))
+			t->since_ms <= before_ms &&
+			(found == NULL || t->since_ms < found->since_ms))
 			found = t;
 	}
 	return found;
@@ -150,9 +147,8 @@ begin(struct tie *introduction, const struct peel_addr *from, const struct peel_
 		return -ENOMEM;
 	t->via = introduction->circuit;
 	t->from = *from;
-	t->begun_ms = t->since_ms;
-	t->end_ms = t->begun_ms + REQUEST_MS;
-	t->due_ms = t->begun_ms + FIRST_TRY_MS;
+	t->end_ms = t->since_ms + REQUEST_MS;
+	t->due_ms = t->since_ms + FIRST_TRY_MS;
 	t->identifier = m->identifier;
 	memcpy(t->x, m->x.p, sizeof(t->x));
 	int ret = build(t);
@@ -176,9 +172,12 @@ setup_asked(struct tie *introduction, const struct peel_host *from, const uint8_
 		memcmp(m.seeder_pk.p, w->key->pk, PEEL_PK_LEN) != 0 ||
 		from->type == PEEL_HOST_NAME || !peel_addr_usable(&from->addr))
 		return swarm_refuse(w->all, PEEL_CONTROL_UNKNOWN);
-	if (is_repeat(w, m.x.p) || !may_ask(introduction) ||
+	uint64_t hash = peel_hash_bytes(m.x.p, PEEL_X_LEN, w->all->seed);
+
+	if (is_repeat(w, hash) || !may_ask(introduction) ||
 		begin(introduction, &from->addr, &m) != 0)
 		return refuse(w);
+	w->recent[w->recent_at++ % RECENT_MAX] = hash;
 	return 0;
 }
 
@@ -224,9 +223,6 @@ answer(struct tie *t, struct tie *introduction, const struct peel_addr *here,
 {
 	struct peel_swarms *s = t->swarm->all;
 	uint8_t y[PEEL_X_LEN], auth[PEEL_AUTH_LEN], info[192], msg[320];
-	const struct peel_host to = {
-		.type = t->from.family == PEEL_FAMILY_IPV6 ? PEEL_HOST_IPV6 : PEEL_HOST_IPV4,
-		.addr = t->from};
 	int ret = peel_handshake_respond(s->env, t->swarm->key, t->x, y, auth, keys);
 
 	if (ret != 0)
@@ -246,7 +242,7 @@ answer(struct tie *t, struct tie *introduction, const struct peel_addr *here,
 	ret = peel_origin_e2e(s->origin, t->circuit, keys);
 	if (ret != 0)
 		return ret;
-	return tie_send_datagram(introduction, &to, msg,
+	return tie_send_datagram(introduction, &t->from, msg,
 		peel_created_build(msg, sizeof(msg), PEEL_MSG_CREATED_E2E, &m));
 }
 

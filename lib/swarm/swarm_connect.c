@@ -18,9 +18,6 @@ send_create(struct tie *t, struct tie *questions, const struct known *k)
 {
 	struct peel_swarms *s = t->swarm->all;
 	uint8_t x[PEEL_X_LEN], msg[256];
-	const struct peel_host to = {
-		.type = k->addr.family == PEEL_FAMILY_IPV6 ? PEEL_HOST_IPV6 : PEEL_HOST_IPV4,
-		.addr = k->addr};
 	struct peel_msg_create_e2e m = {
 		.info_hash = t->swarm->info_hash,
 		.seeder_pk = {t->seeder_pk, PEEL_PK_LEN},
@@ -31,7 +28,8 @@ send_create(struct tie *t, struct tie *questions, const struct known *k)
 	if (ret != 0)
 		return ret;
 	m.identifier = t->identifier = peel_random_u16(s->env);
-	return tie_send_datagram(questions, &to, msg, peel_create_e2e_build(msg, sizeof(msg), &m));
+	return tie_send_datagram(
+		questions, &k->addr, msg, peel_create_e2e_build(msg, sizeof(msg), &m));
 }
 
 static int

@@ -62,7 +62,6 @@ peel_swarm_of_circuit(const struct peel_swarms *s, peel_origin_id id, bool *peer
 {
 	const struct tie *t = tie_of_circuit(s, id);
 
-	*peer = t != NULL && t->stage == STAGE_UP &&
-		(t->kind == TIE_SEEDER || t->kind == TIE_DOWNLOADER);
+	*peer = t != NULL && t->stage == STAGE_UP && tie_is_peers(t);
 	return t != NULL ? t->swarm->number : 0;
 }

@@ -6,7 +6,8 @@
 /*
  * Inside lib/swarm. A *tie* is one thing that a swarm keeps up or is setting up, with at most one
  * circuit: its circuit for questions, an introduction point of its own, a peer. It is found by its
- * circuit's path, and freed only by swarm_tick(), never under a caller. Thread: control, all of it.
+ * circuit's path, and freed only by peel_swarms_tick(), never under a caller. Thread: control, all
+ * of it.
  */
 
 #include <errno.h>
@@ -40,8 +41,7 @@ enum tie_stage {
 	STAGE_ASKED,	/* DOWNLOADER: create-e2e sent; no circuit yet */
 	STAGE_BUILDING, /* the circuit */
 	STAGE_WAITING,	/* for intro-established, rendezvous-established, linked-e2e */
-	STAGE_ANSWERED, /* SEEDER: created-e2e sent; nothing came through the end-to-end layer yet
-			 */
+	STAGE_ANSWERED, /* SEEDER: created-e2e sent; the peer has not been heard yet */
 	STAGE_UP,	/* in use */
 	STAGE_OVER,	/* freed with the next tick */
 };
@@ -78,7 +78,6 @@ struct tie {
 	struct peel_bucket asked;
 	uint8_t point_pk[PEEL_PK_LEN]; /* also the rendezvous point of SEEDER */
 	/* SEEDER */
-	uint64_t begun_ms;
 	uint64_t end_ms;       /* nobody waits for the answer any more */
 	struct peel_addr from; /* where created-e2e goes */
 	uint16_t cookie_identifier;
@@ -165,6 +164,13 @@ swarm_now(const struct peel_swarms *s)
 	return peel_now_ms(s->env);
 }
 
+/* Whether it leads to a peer, or shall. */
+static inline bool
+tie_is_peers(const struct tie *t)
+{
+	return t->kind == TIE_SEEDER || t->kind == TIE_DOWNLOADER;
+}
+
 static inline void
 swarm_due(struct peel_swarms *s, uint64_t at_ms)
 {
@@ -198,7 +204,7 @@ void tie_free(struct tie *t);
 int tie_send(struct tie *t, const uint8_t *msg, int len) PEEL_MUST_USE;
 /* A datagram of the tunnel overlay (id and body), as data to somebody beyond its circuit. */
 int tie_send_datagram(
-	struct tie *t, const struct peel_host *to, const uint8_t *msg, int len) PEEL_MUST_USE;
+	struct tie *t, const struct peel_addr *to, const uint8_t *msg, int len) PEEL_MUST_USE;
 
 /* ---- own_introduction.c ---------------------------------------------------------------------- */
 
@@ -210,9 +216,10 @@ int introduction_established(struct tie *t, const uint8_t *body, size_t len);
 void introduction_lost(struct tie *t);
 /* Add the introduction points of this swarm to @p n keys. @return how many they are now */
 size_t points_add(const struct swarm *w, size_t n, uint8_t out[PEEL_ORIGIN_AVOID_MAX][PEEL_PK_LEN]);
-/* Keys that a circuit of this swarm should not end at. @return how many */
-size_t points_to_avoid(const struct swarm *w, bool used_by_others,
-	uint8_t out[PEEL_ORIGIN_AVOID_MAX][PEEL_PK_LEN]);
+/* Keys that a circuit of this swarm should not end at: its own introduction points, and if @p all
+ * those of other swarms, and nodes that were of no use lately. @return how many */
+size_t points_to_avoid(
+	const struct swarm *w, bool all, uint8_t out[PEEL_ORIGIN_AVOID_MAX][PEEL_PK_LEN]);
 void point_failed(struct peel_swarms *s, const uint8_t *pk);
 
 /* ---- seeder_setup.c -------------------------------------------------------------------------- */

@@ -130,16 +130,10 @@ ask(struct swarm *w, struct tie *t, const struct known *k)
 
 	if (k != NULL)
 		q->addr = k->addr;
-	if (q->cell) {
+	if (q->cell)
 		ret = tie_send(t, msg, len);
-	} else {
-		const struct peel_host to = {.type = k->addr.family == PEEL_FAMILY_IPV6
-							     ? PEEL_HOST_IPV6
-							     : PEEL_HOST_IPV4,
-			.addr = k->addr};
-
-		ret = tie_send_datagram(t, &to, msg, len);
-	}
+	else
+		ret = tie_send_datagram(t, &k->addr, msg, len);
 	if (ret != 0)
 		q->used = false;
 }

@@ -6,8 +6,8 @@
 /* The table of swarms: joining and leaving, what comes in, and time. */
 
 #define TICK_MS 1000
-#define HEARD_MS 50 /* how soon a seeder notices that its peer is there */
-#define ASKED_BURST 40
+#define HEARD_MS 50    /* how soon a seeder notices that its peer is there */
+#define ASKED_BURST 40 /* create-e2e: each limit has its own, no larger one */
 
 void
 peel_swarm_settings_init(struct peel_swarm_settings *s)
@@ -260,7 +260,7 @@ peel_swarms_heard(struct peel_swarms *s, peel_origin_id id)
 {
 	struct tie *t = tie_of_circuit(s, id);
 
-	if (t == NULL || (t->kind != TIE_SEEDER && t->kind != TIE_DOWNLOADER) || t->ended)
+	if (t == NULL || !tie_is_peers(t) || t->ended)
 		return false;
 	if (t->stage == STAGE_ANSWERED && peel_origin_e2e_heard(s->origin, id))
 		tie_up(t);

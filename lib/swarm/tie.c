@@ -18,15 +18,16 @@ static void
 count(struct tie *t, int by)
 {
 	struct swarm *w = t->swarm;
-	bool seeder = t->kind == TIE_SEEDER, up = t->stage == STAGE_UP;
+	bool up = t->stage == STAGE_UP;
 
-	if (t->stage == STAGE_OVER || (!seeder && t->kind != TIE_DOWNLOADER))
+	if (t->stage == STAGE_OVER)
 		return;
-	*(seeder     ? up ? &w->n_seeder_up : &w->n_waiting
-		: up ? &w->n_found
-		     : &w->n_finding) += (uint32_t)by;
-	if (seeder)
+	if (t->kind == TIE_DOWNLOADER) {
+		*(up ? &w->n_found : &w->n_finding) += (uint32_t)by;
+	} else if (t->kind == TIE_SEEDER) {
+		*(up ? &w->n_seeder_up : &w->n_waiting) += (uint32_t)by;
 		*(up ? &w->all->n_seeder_up : &w->all->n_waiting) += (uint32_t)by;
+	}
 }
 
 void
@@ -97,7 +98,7 @@ tie_up(struct tie *t)
 {
 	tie_set_stage(t, STAGE_UP);
 	t->due_ms = UINT64_MAX;
-	if (t->kind != TIE_SEEDER && t->kind != TIE_DOWNLOADER)
+	if (!tie_is_peers(t))
 		return;
 	t->since_ms = swarm_now(t->swarm->all);
 	t->swarm->n_connected++;
@@ -125,7 +126,7 @@ void
 tie_end(struct tie *t)
 {
 	struct peel_swarms *s = t->swarm->all;
-	bool peer = t->stage == STAGE_UP && (t->kind == TIE_SEEDER || t->kind == TIE_DOWNLOADER);
+	bool peer = t->stage == STAGE_UP && tie_is_peers(t);
 
 	if (t->stage == STAGE_OVER)
 		return;
@@ -157,12 +158,14 @@ tie_send(struct tie *t, const uint8_t *msg, int len)
 }
 
 int
-tie_send_datagram(struct tie *t, const struct peel_host *to, const uint8_t *msg, int len)
+tie_send_datagram(struct tie *t, const struct peel_addr *to, const uint8_t *msg, int len)
 {
 	uint8_t out[PEEL_DATAGRAM_MAX], datagram[PEEL_DATAGRAM_MAX];
 	struct peel_swarms *s = t->swarm->all;
 	const struct peel_msg_data m = {
-		.destination = *to,
+		.destination = {.type = to->family == PEEL_FAMILY_IPV6 ? PEEL_HOST_IPV6
+								       : PEEL_HOST_IPV4,
+			.addr = *to},
 		.origin = {.type = PEEL_HOST_IPV4, .addr.family = PEEL_FAMILY_IPV4},
 		.payload = {datagram, PEEL_PREFIX_LEN + (size_t)len},
 	};
