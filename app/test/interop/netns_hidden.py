@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A rendezvous point on a DPDK port with two workers, which is the introduction point and the exit as well."""
+"""Hidden services through relays on DPDK ports: a rendezvous point with two workers, which is the introduction point
+and the exit as well; and libpeel at both ends."""
 
 import asyncio
 import os
@@ -7,12 +8,14 @@ import os
 from .hidden_cases import Service
 from .net import until
 from .netns_world import PORT
+from .origin.world import originator
 from .remote import Remote
 from .scenarios import complete
 
 SEEDERS, DOWNLOADERS = 50, 51
 PAIRS = 4
 SIZES = [1, 2, 20, 100, 500, 999, 1200, 1300]
+SIZES_ALL = list(range(1, 1301))
 
 
 class Ends:
@@ -98,3 +101,30 @@ async def rendezvous(world):
     finally:
         for host in hosts:
             await host.stop()
+
+
+async def libpeel(world, hops):
+    """A seeder and a downloader of libpeel, each on a machine of its own, over so many hops: every size both ways."""
+    addresses = [(relay.ip, relay.port) for relay in world.relays]
+    service = os.urandom(20).hex()
+    ends = []
+    try:
+        for i in range(2):
+            prefix, ip4, _, _ = world.ethernet.add(SEEDERS + 10 * hops + i)
+            ends.append(originator(addresses, {"listen": f"{ip4}:{PORT}", "swarm_lookup_interval": 1}, name="end",
+                                   prefix=prefix))
+            await ends[-1].start()
+        seeder, downloader = ends
+        await seeder.join_service(service, hops, seed=True, find=False, echoes=True)
+        await downloader.join_service(service, hops, seed=False, find=True)
+
+        async def met():
+            return (await downloader.service(service))["peers"]
+
+        peer = (await until(met, 60.0, "no peer found"))[0]
+        complete(await downloader.echo_peer(peer, SIZES_ALL))
+        if (await seeder.service(service))["sizes"] != SIZES_ALL:
+            raise AssertionError("the seeder got other sizes")
+    finally:
+        for end in ends:
+            await end.stop()

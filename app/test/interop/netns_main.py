@@ -23,6 +23,10 @@ async def one_world(runner, name, kinds, device, binary):
             await runner.case(f"{name}: circuit of three hops", three)
             if not circuits:
                 return
+            if len(set(kinds)) == 1:
+                for hops in (1, 2):
+                    await runner.case(f"{name}: hidden service of libpeel over {hops} hops", netns_hidden.libpeel,
+                                      world, hops)
             # 1400 bytes over three hops are 1516 bytes of UDP: fragments on a link of MTU 1500.
             await runner.case(f"{name}: echo", scenarios.echo, world, circuits[0], 17)
             await runner.case(f"{name}: exit policy", scenarios.policy, world, circuits[0])
