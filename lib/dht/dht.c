@@ -103,6 +103,7 @@ peel_dht_free(struct peel_dht *dht)
 	dht_peers_fini(&dht->peers);
 	dht_requests_fini(&dht->requests);
 	dht_publish_fini(&dht->publish);
+	dht_remembered_fini(&dht->remembered);
 	free(dht->lookup);
 	peel_wipe(&dht->tokens, sizeof(dht->tokens));
 	free(dht);
@@ -118,6 +119,7 @@ peel_dht_tick(struct peel_dht *dht)
 	dht_peers_tick(&dht->peers, now);
 	dht_requests_tick(dht, now);
 	dht_churn_tick(dht, now);
+	dht_remembered_tick(dht);
 	dht_refresh_tick(dht, now);
 	dht_storers_tick(dht, now);
 	dht_publish_tick(dht, now);
@@ -135,6 +137,7 @@ peel_dht_count(const struct peel_dht *dht, struct peel_dht_count *out)
 		.peers = dht->peers.n,
 		.storers = dht->storers.n,
 		.published = dht->publish.n,
+		.remembered = dht->remembered.n,
 	};
 	for (unsigned int i = 0; i < DHT_LOOKUPS_OF_USERS + DHT_LOOKUPS_OWN; i++)
 		out->lookups += dht->lookup[i].live;

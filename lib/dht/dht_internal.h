@@ -290,6 +290,16 @@ int dht_publish_init(struct dht_publish *t) PEEL_MUST_USE;
 void dht_publish_fini(struct dht_publish *t);
 void dht_publish_tick(struct peel_dht *dht, uint64_t now);
 
+/* ---- remember.c: nodes of an earlier run ----------------------------------------------------- */
+
+struct dht_remembered {
+	struct peel_dht_node *node; /* [n] not asked yet */
+	uint16_t n;
+};
+
+void dht_remembered_fini(struct dht_remembered *m);
+void dht_remembered_tick(struct peel_dht *dht);
+
 /* ---- the DHT --------------------------------------------------------------------------------- */
 
 enum {
@@ -321,6 +331,7 @@ struct peel_dht {
 	struct dht_lookup *lookup; /* those of users, then our own */
 	struct dht_storers storers;
 	struct dht_publish publish;
+	struct dht_remembered remembered;
 	uint64_t refresh_ms;
 	/* met before we knew our own place, a ring */
 	struct peel_dht_node waiting[DHT_WAITING_MAX];

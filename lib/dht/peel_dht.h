@@ -137,6 +137,22 @@ void peel_dht_withdraw(struct peel_dht *dht, uint32_t id);
  * anybody finds us; or, when off, nobody is asked to any more. */
 void peel_dht_store_peer(struct peel_dht *dht, bool on);
 
+/* ---- over a restart -------------------------------------------------------------------------- */
+
+#define PEEL_DHT_STATE_NODES 512 /* as many as the routing tables hold */
+#define PEEL_DHT_STATE_MAX 49152 /* bytes */
+
+/** The nodes of the routing tables as bytes; @p sequence tells an older state from a newer one.
+ * @return the length. */
+size_t peel_dht_save(
+	const struct peel_dht *dht, uint64_t sequence, uint8_t out[PEEL_DHT_STATE_MAX]);
+/** Whether these bytes begin with a whole state, and its sequence. 0 or -EBADMSG. */
+int peel_dht_state_sequence(const uint8_t *data, size_t len, uint64_t *sequence) PEEL_MUST_USE;
+/** Ask the nodes of a state, as if they had come by themselves: those that answer enter the routing
+ * tables. What is behind the state is ignored. 0, -ENOMEM; -EBADMSG: not a whole state, and nothing
+ * is taken of it. */
+int peel_dht_load(struct peel_dht *dht, const uint8_t *data, size_t len) PEEL_MUST_USE;
+
 /* ---- status ---------------------------------------------------------------------------------- */
 
 struct peel_dht_count {
@@ -146,5 +162,6 @@ struct peel_dht_count {
 	size_t storers;		       /* that tell others ours */
 	size_t published;	       /* values of our own */
 	size_t lookups;		       /* under way */
+	size_t remembered;	       /* nodes of an earlier state, not asked yet */
 };
 void peel_dht_count(const struct peel_dht *dht, struct peel_dht_count *out);

@@ -47,6 +47,7 @@ on_tick(uv_timer_t *timer)
 	next = min_u64(next, peel_overlay_tick(node->overlay));
 	next = min_u64(next, peel_pex_tick(node->pex));
 	next = min_u64(next, peel_dht_tick(node->dht));
+	next = min_u64(next, node_dht_state_tick(node));
 	next = min_u64(next, peel_providers_tick(node->providers));
 	next = min_u64(next, peel_or_tick(node->or_circuits));
 	next = min_u64(next, peel_hidden_tick(node->hidden));

@@ -30,6 +30,7 @@ peel_node_new(const struct peel_node_conf *conf, struct peel_node **out, char *w
 	if (node == NULL)
 		return -ENOMEM;
 	node->conf = *conf;
+	node->dht_state.fd = -1;
 	node->env = &peel_env_system;
 	node->status.started_ms = peel_now_ms(node->env);
 	for (int i = 0; i < PEEL_N_COMMUNITIES; i++)

@@ -138,6 +138,13 @@ struct peel_node {
 
 	struct node_reach reach[NODE_REACHES]; /* reach.c */
 
+	/* dht_state.c */
+	struct {
+		int fd;		   /* -1: none */
+		uint64_t sequence; /* of the state written last */
+		uint64_t due_ms;   /* when the next one is written */
+	} dht_state;
+
 	/* exit_sockets.c */
 	uint64_t no_socket_ms; /* not before this time may the lack of sockets be logged again */
 
@@ -199,6 +206,15 @@ void node_exit_send(void *arg, struct rte_mbuf *m);
 void node_exit_gone(void *arg, uint32_t session, uint32_t endpoint);
 /** No socket for a circuit, for this reason (negative errno): count it, and warn now and then. */
 void node_no_socket(void *arg, int error);
+
+/* dht_state.c */
+/** Open the file, and have lib/dht ask the nodes in it. One that cannot be used is reported, and is
+ * no failure. */
+void node_dht_state_open(struct peel_node *node);
+/** Write the state when it is time. @return milliseconds until the next time. */
+uint64_t node_dht_state_tick(struct peel_node *node);
+/** Write it for the last time. */
+void node_dht_state_close(struct peel_node *node);
 
 /* reach.c */
 /** Ping a node, and seek it in DHTs, then peel_or_reached(). 0, or -errno: that will not come. */

@@ -159,6 +159,8 @@ node_start_control(struct peel_node *node)
 		rc = peel_dht_new(&dc, &node->dht);
 	if (rc == 0 && conf->public_address.family != PEEL_FAMILY_NONE)
 		peel_dht_address(node->dht, &conf->public_address);
+	if (rc == 0)
+		node_dht_state_open(node);
 	/* A node that is asked to extend to us finds us by our member id, even behind a NAT. */
 	if (rc == 0)
 		peel_dht_store_peer(node->dht, (conf->tunnel.peer_flags & PEEL_FLAG_RELAY) != 0);
@@ -174,6 +176,7 @@ node_stop_control(struct peel_node *node)
 {
 	peel_origin_free(node->origin_circuits);
 	peel_or_free(node->or_circuits);
+	node_dht_state_close(node);
 	peel_dht_free(node->dht);
 	peel_overlay_free(node->overlay);
 }

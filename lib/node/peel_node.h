@@ -75,6 +75,7 @@ struct peel_node_conf {
 	/* [dht]: where services are looked up and announced */
 	const struct peel_provider_ops *provider[PEEL_PROVIDERS_MAX];
 	size_t n_providers;
+	char dht_state[256]; /* file that keeps lib/dht's routing tables; empty: none */
 	char mainline_listen[256], mainline_bootstrap[256]; /* of the mainline driver */
 	const void *provider_program; /* what a program brings along, for its provider */
 	/* [exit] */

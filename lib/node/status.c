@@ -329,7 +329,7 @@ dht_counts(const struct peel_node *node)
 		{"nodes_ipv6", number(count.nodes_ipv6)}, {"values", number(count.values)},
 		{"peers", number(count.peers)}, {"storers", number(count.storers)},
 		{"published", number(count.published)}, {"lookups", number(count.lookups)},
-		{"providers", providers(node)});
+		{"remembered", number(count.remembered)}, {"providers", providers(node)});
 }
 
 struct candidate_count {

@@ -37,6 +37,7 @@ SPECIAL_DHT = (
     ("dht peers", dht_cases.peers),
 )
 SPECIAL_PEEL = (
+    ("dht nodes are remembered", dht_cases.remembered),
     ("http answers", http_cases.answers),
     ("http limits", http_cases.limits),
     ("http refusals", http_cases.refusals),

@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import tempfile
 
 from ipv8.dht.routing import NODE_STATUS_GOOD, Node
 
@@ -108,3 +109,40 @@ async def peers(relay, _origin, binary):
         if relay == "peel":
             await relay_is_found(world)
         return str(await world.count()) if relay == "peel" else None
+
+
+async def remembered(_relay, _origin, binary):
+    """A relay that starts again knows the nodes of its last run; with a file that is damaged it starts all the same."""
+    (port, *ports) = free_ports(3)
+    relay = make_relay("peel", port, (RELAY,), [], binary, name="relay")
+    with tempfile.TemporaryDirectory(prefix="peel-test-") as folder:
+        path = os.path.join(folder, "dht")
+        relay.configure({"dht": {"state": path}, "discovery": {"public_address": f"127.0.0.1:{port}"}})
+        peers = [Peer("127.0.0.1", p, flags=(), walk_to=[("127.0.0.1", port)]) for p in ports]
+
+        async def known():
+            return (await relay.status())["dht"]["nodes_ipv4"] >= len(peers)
+
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(relay.stop)
+            for node in (relay, *peers):
+                await node.start()
+            for peer in peers:
+                stack.push_async_callback(peer.stop)
+            await until(known, 30.0, "the others did not become nodes of the relay's")
+            for peer in peers:
+                peer.walk_to.clear()
+            await relay.stop()
+            await relay.start()
+            # The peers ask after it on their own only every 25 s.
+            await until(known, 10.0, "the relay did not remember its nodes")
+            await relay.stop()
+            size = os.path.getsize(path)
+            with open(path, "r+b") as file:
+                for at in range(30, size, 49152):
+                    file.seek(at)
+                    file.write(b"damaged")
+            await relay.start()
+            if (await relay.status())["dht"]["remembered"]:
+                raise AssertionError("a damaged file was believed")
+            return f"{size} bytes"

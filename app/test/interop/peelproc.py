@@ -73,9 +73,14 @@ class PeelNode:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             file.write(self.key)
         self.config_path = os.path.join(self.directory.name, "relay.ini")
+        self.walk_to, self.community = walk_to, community
+        self.configure(overrides)
+
+    def configure(self, overrides):
+        """For the next start."""
         with open(self.config_path, "w", encoding="utf-8") as file:
-            file.write(render(configuration(self.directory.name, ip, port, self.flags, walk_to,
-                                            community, overrides)))
+            file.write(render(configuration(self.directory.name, self.ip, self.port, self.flags, self.walk_to,
+                                            self.community, overrides)))
 
     async def start(self, timeout=20.0):
         # A session of its own: an interrupt from the keyboard is for us, who then stop it in order.
