@@ -11,7 +11,7 @@
  * Bounds: r0 and r1 are below 2^60, as the key is clamped, and r1 is a multiple of four, so that
  * s1 = 5/4 * r1 < 2^60.4 is what r1 counts when a product wraps around. A step leaves h2 <= 4, and
  * the sum below 2^130 + 2^64; a block makes it h2 <= 6. Then h0 * r1 + h1 * r0 + h2 * s1 and the
- * carry into it stay below 2^126, and the third limb of the product, h2 * r0 + 2^62, below 2^63, so
+ * carry into it stay below 2^126, and the third limb of the product, h2 * r0 + 2^61, below 2^63, so
  * that 5/4 of it fits 64 bits.
  */
 
