@@ -3,11 +3,13 @@
  *
  * Circuits that a control thread joins per second (create in, created out), extends (extend and
  * created in, create and extended out) and destroys (signature checked), beside the bare handshake.
- * Creates come from distinct neighbours; the limits are off. With more threads each has a node of
- * its own, on a core of its own.
+ * Creates come from distinct neighbours; the limits are off. They come sixteen at once, or alone.
+ * With more threads each has a node of its own, on a core of its own. `lanes` says how many
+ * multiplications of X25519 are done side by side (suite `x25519`); 1 is libsodium.
  */
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench.h"
 #include "setup_node.h"
@@ -49,6 +51,19 @@ create(void *arg)
 		n->failed += peel_or_datagram(n->circuits, &nb->addr, nb->create, CREATE_LEN) != 0;
 	}
 	peel_or_join(n->circuits);
+}
+
+static void
+create_alone(void *arg)
+{
+	struct node *n = arg;
+
+	for (unsigned int i = 0; i < CHUNK; i++) {
+		const struct neighbour *nb = &n->neighbour[i];
+
+		n->failed += peel_or_datagram(n->circuits, &nb->addr, nb->create, CREATE_LEN) != 0;
+		n->failed += peel_or_join(n->circuits) != 1;
+	}
 }
 
 static void
@@ -116,28 +131,37 @@ static void
 handshake(void *arg)
 {
 	struct node *n = arg;
+	struct peel_handshake h[CHUNK];
 
-	for (unsigned int i = 0; i < CHUNK; i++) {
-		uint8_t y[PEEL_X_LEN], auth[PEEL_AUTH_LEN];
-		struct peel_session_keys keys;
-
-		n->failed += peel_handshake_respond(
-				     &n->env, &n->id, setup_points[i], y, auth, &keys) != 0;
-	}
+	for (unsigned int i = 0; i < CHUNK; i++)
+		memcpy(h[i].x, setup_points[i], sizeof(h[i].x));
+	peel_handshake_respond_batch(&n->env, &n->id, h, CHUNK);
+	for (unsigned int i = 0; i < CHUNK; i++)
+		n->failed += h[i].ret != 0;
 }
 
-struct kind {
+static const struct kind {
 	const char *name, *unit;
 	void (*prepare)(void *), (*run)(void *);
-};
-
-static const struct kind kinds[] = {
-	{"create", "circuits/s", new_neighbours, create},
-	{"bare handshake", "handshakes/s", NULL, handshake},
-	{"extend", "extends/s", join, extend},
-	{"destroy", "destroys/s", join_and_sign, destroy},
+	bool by_lanes;
+} kinds[] = {
+	{"create", "circuits/s", new_neighbours, create, true},
+	{"bare handshake", "handshakes/s", NULL, handshake, true},
+	{"create alone", "circuits/s", new_neighbours, create_alone, true},
+	{"extend", "extends/s", join, extend, false},
+	{"destroy", "destroys/s", join_and_sign, destroy, false},
 };
 #define N_KINDS PEEL_ARRAY_LEN(kinds)
+
+static const unsigned int lanes[] = {8, 4, 1};
+#define N_LANES PEEL_ARRAY_LEN(lanes)
+
+/* What is measured: a kind with a number of threads and of lanes. */
+struct measured {
+	const struct kind *kind;
+	unsigned int threads, lanes;
+	struct bench_result *result;
+};
 
 /* ---- threads --------------------------------------------------------------------------------- */
 
@@ -161,14 +185,17 @@ control_main(void *arg)
 	return NULL;
 }
 
-/* Runs @p n threads at once, each with its own node. @return what they do per second together. */
+/* Runs the threads at once, each with its own node. @return what they do per second together. */
 static double
-together(const struct bench *b, const struct kind *k, struct node *nodes, unsigned int n)
+together(const struct bench *b, const struct measured *m, struct node *nodes)
 {
+	const struct kind *k = m->kind;
+	unsigned int n = m->threads;
 	struct control control[THREADS_MAX];
 	pthread_barrier_t barrier;
 	double rate = 0;
 
+	peel_x25519_limit(m->lanes);
 	bench_must(pthread_barrier_init(&barrier, NULL, n), "barrier");
 	for (unsigned int i = 0; i < n; i++) {
 		control[i] = (struct control){.bench = b, .barrier = &barrier, .number = i};
@@ -184,33 +211,69 @@ together(const struct bench *b, const struct kind *k, struct node *nodes, unsign
 	return rate;
 }
 
+static struct measured measured[N_KINDS * N_LANES * THREADS_MAX];
+static size_t n_measured;
+
+static void
+add(struct bench *b, const struct kind *k, unsigned int by, unsigned int threads)
+{
+	for (unsigned int t = 1; t <= threads; t++) {
+		struct measured *m = &measured[n_measured++];
+
+		*m = (struct measured){k, t, by, NULL};
+		m->result = k->by_lanes
+				    ? bench_result(b, k->name, k->unit, "{s:i,s:i}", "threads",
+					      (int)t, "lanes", (int)by)
+				    : bench_result(b, k->name, k->unit, "{s:i}", "threads", (int)t);
+	}
+}
+
+static void
+add_all(struct bench *b, unsigned int threads)
+{
+	for (size_t k = 0; k < N_KINDS; k++) {
+		if (!kinds[k].by_lanes) {
+			add(b, &kinds[k], lanes[0], threads);
+			continue;
+		}
+		for (size_t l = 0; l < N_LANES; l++) {
+			peel_x25519_limit(lanes[l]);
+			if (peel_x25519_lanes() == lanes[l])
+				add(b, &kinds[k], lanes[l], threads);
+		}
+	}
+}
+
+static void
+compare(const struct measured *m)
+{
+	for (const struct measured *o = measured; o < &measured[n_measured]; o++) {
+		bool same_lanes = o->lanes == m->lanes, same_threads = o->threads == m->threads;
+
+		if (o->kind == m->kind && same_lanes && m->threads > 1 && o->threads == 1)
+			bench_vs(m->result, "1 thread", o->result);
+		if (o->kind == m->kind && same_threads && m->lanes > 1 && o->lanes == 1)
+			bench_vs(m->result, "1 lane", o->result);
+		if (m->kind == &kinds[0] && o->kind == &kinds[1] && same_lanes && same_threads)
+			bench_vs(m->result, "bare handshake", o->result);
+	}
+}
+
 static void
 rounds(struct bench *b, struct node *nodes, unsigned int threads)
 {
-	struct bench_result *result[N_KINDS][THREADS_MAX];
-
-	for (unsigned int k = 0; k < N_KINDS; k++) {
-		for (unsigned int t = 0; t < threads; t++)
-			result[k][t] = bench_result(
-				b, kinds[k].name, kinds[k].unit, "{s:i}", "threads", (int)t + 1);
-	}
+	add_all(b, threads);
 	for (unsigned int round = 0; round <= b->rounds; round++) {
 		bench_progress(b, "round %u of %u", round, b->rounds);
-		for (unsigned int k = 0; k < N_KINDS; k++) {
-			for (unsigned int t = 0; t < threads; t++) {
-				double rate = together(b, &kinds[k], nodes, t + 1);
+		for (size_t i = 0; i < n_measured; i++) {
+			double rate = together(b, &measured[i], nodes);
 
-				if (round > 0)
-					bench_sample(result[k][t], rate);
-			}
+			if (round > 0)
+				bench_sample(measured[i].result, rate);
 		}
 	}
-	for (unsigned int k = 0; k < N_KINDS; k++) {
-		for (unsigned int t = 1; t < threads; t++)
-			bench_vs(result[k][t], "1 thread", result[k][0]);
-	}
-	for (unsigned int t = 0; t < threads; t++)
-		bench_vs(result[0][t], "bare handshake", result[1][t]);
+	for (size_t i = 0; i < n_measured; i++)
+		compare(&measured[i]);
 }
 
 int

@@ -67,7 +67,11 @@ SUITES = {
     "setup": Suite(
         "circuits joined, extended and destroyed per second, by control threads",
         ("{build}/bench/bench_setup",),
-        (Plot("threads", "Joining circuits, by control threads", "threads", cases=("create",)),)),
+        (Plot("threads", "Joining circuits, by control threads", "threads", ("lanes",), cases=("create",)),)),
+    "x25519": Suite(
+        "cycles per multiplication of X25519, side by side and by libsodium, by how many there are",
+        ("{build}/bench/bench_x25519",),
+        (Plot("join", "X25519 for joins: cycles per multiplication", "together", ("lanes",), cases=("join",)),)),
     "io": Suite(
         "CPU time per datagram of every port driver: receive and send back, no crypto",
         ("{build}/bench/bench_io",),

@@ -70,8 +70,11 @@ struct peel_x25519_op {
 /** Do @p n multiplications, any number of any kind: the results and refusals are libsodium's.
  * Timing depends on @p n and on which points are NULL. The caller wipes the results. */
 void peel_x25519_batch(struct peel_x25519_op *op, unsigned int n);
-/** How many multiplications this CPU does side by side: fewer cost as much as so many. */
+/** How many multiplications this CPU does side by side: 8 (AVX-512 IFMA), 4 (AVX2) or 1. */
 unsigned int peel_x25519_lanes(void);
+/** Use no more than so many from now on. For tests and benchmarks: no other thread may be in this
+ * library. */
+void peel_x25519_limit(unsigned int lanes);
 
 /* ---- handshake, section 12 ------------------------------------------------------------------- */
 

@@ -1,236 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * X25519 with a multiplication per lane. No branch or address depends on scalars or points. Without
- * IFMA the same code works, a hundred times slower: tests use that.
- *
- * Numbers modulo p = 2^255 - 19 have five limbs of 52 bits, the width of IFMA's multiply-add.
- *
- * Bounds. The multiply-add reads the low 52 bits of its factors. So of a factor (struct fe) the low
- * 52 bits of the limbs count, and what is above them was carried already; the highest limb has
- * nothing above, and is below 2^47 + 2^12. Products and sums (struct sum) have limbs of up to 64
- * bits. A limb of a product is the sum of at most nine products of 52 bits and of what is folded
- * back, so it is below 11 * 2^52. Before something is subtracted, 1024 p is added, whose limbs are
- * between 2^57 - 2^10 and 2^62: more than the sum of two products, and below 2^63 with it. Carries
- * take limbs below 2^63 (2^59 in the highest).
+ * X25519 with a multiplication per lane: Montgomery's ladder for points, another one for the base
+ * point. No branch or address depends on scalars or points. It is compiled for each kind of CPU
+ * under a name of its own, X25519_NAME, and with the limbs that suit it.
  */
 #include <string.h>
-#ifdef __AVX512IFMA__
-#include <immintrin.h>
-#endif
 
 #include "peel_base.h"
 #include "x25519_lanes.h"
+#ifdef X25519_TEN_LIMBS
+#include "x25519_ten.h"
+#else
+#include "x25519_five.h"
+#endif
 #include "x25519_multiples.h"
 
-#define INLINE static inline __attribute__((always_inline))
-#define LIMBS 5
-#define LIMB_BITS 52
-#define LIMB_MASK ((UINT64_C(1) << LIMB_BITS) - 1)
-#define TOP_BITS (255 - 4 * LIMB_BITS)
-#define TOP_MASK ((UINT64_C(1) << TOP_BITS) - 1)
-#define FOLD 608	  /* 2^260 modulo p */
-#define A24 121665	  /* (486662 - 2) / 4 */
 #define LOW_BITS 3	  /* of scalars, always zero */
 #define HIGH_BIT 254	  /* of scalars, always one */
 #define STEPS BASE_POWERS /* of both ladders: scalars have so many bits */
 _Static_assert(STEPS == HIGH_BIT - LOW_BITS + 1, "a step for each bit");
 
-typedef uint64_t vec __attribute__((vector_size(8 * X25519_LANES)));
+/* of a group, which are worked on separately */
+#define PARTS (X25519_LANES / LANES)
+#define WORKS_MAX (X25519_GROUPS_MAX * PARTS)
 
-/* A factor. */
-struct fe {
-	vec l[LIMBS];
-};
-
-struct sum {
-	vec l[LIMBS];
-};
-
-INLINE vec
-set(uint64_t v)
-{
-	return (vec){v, v, v, v, v, v, v, v};
-}
-
-#ifdef __AVX512IFMA__
-/* acc + the low 52 bits of a * b */
-INLINE vec
-low(vec acc, vec a, vec b)
-{
-	return (vec)_mm512_madd52lo_epu64((__m512i)acc, (__m512i)a, (__m512i)b);
-}
-
-/* acc + the bits of a * b above the low 52 */
-INLINE vec
-high(vec acc, vec a, vec b)
-{
-	return (vec)_mm512_madd52hi_epu64((__m512i)acc, (__m512i)a, (__m512i)b);
-}
-#else
-INLINE vec
-low(vec acc, vec a, vec b)
-{
-	for (int i = 0; i < X25519_LANES; i++)
-		acc[i] += (a[i] & LIMB_MASK) * (b[i] & LIMB_MASK) & LIMB_MASK;
-	return acc;
-}
-
-INLINE vec
-high(vec acc, vec a, vec b)
-{
-	for (int i = 0; i < X25519_LANES; i++) {
-		__extension__ unsigned __int128 product =
-			(unsigned __int128)(a[i] & LIMB_MASK) * (b[i] & LIMB_MASK);
-
-		acc[i] += (uint64_t)(product >> LIMB_BITS);
-	}
-	return acc;
-}
-#endif
-
-/* a, or b in the lanes where @p m has all bits. */
-INLINE vec
-pick(vec m, vec a, vec b)
-{
-	return (a & ~m) | (b & m);
-}
-
-/* ---- numbers modulo p ------------------------------------------------------------------------ */
-
-/* Carry, first from bit 255 to bit 0, then upwards. */
-INLINE struct fe
-carry(struct sum s)
-{
-	struct fe r;
-
-	r.l[0] = low(s.l[0], s.l[4] >> TOP_BITS, set(19));
-	for (int i = 1; i < 4; i++)
-		r.l[i] = s.l[i] + (r.l[i - 1] >> LIMB_BITS);
-	r.l[4] = (s.l[4] & TOP_MASK) + (r.l[3] >> LIMB_BITS);
-	return r;
-}
-
-/* Without what was carried already. */
-INLINE struct sum
-masked(struct fe a)
-{
-	struct sum r;
-
-	for (int i = 0; i < 4; i++)
-		r.l[i] = a.l[i] & LIMB_MASK;
-	r.l[4] = a.l[4];
-	return r;
-}
-
-INLINE struct sum
-add(struct sum a, struct sum b)
-{
-	for (int i = 0; i < LIMBS; i++)
-		a.l[i] += b.l[i];
-	return a;
-}
-
-INLINE struct sum
-sub(struct sum a, struct sum b)
-{
-	for (int i = 0; i < LIMBS; i++) {
-		uint64_t p = (i == 4 ? TOP_MASK : LIMB_MASK) - (i == 0 ? 18 : 0);
-
-		a.l[i] += (p << 10) - b.l[i];
-	}
-	return a;
-}
-
-/* Ten limbs to five. The highest is the upper part of the product of two highest ones: less than
- * 2^42 + 2^8, so FOLD times it is below 2^52. */
-INLINE struct sum
-fold(const vec t[2 * LIMBS])
-{
-	struct sum r;
-
-	for (int i = 0; i < LIMBS; i++)
-		r.l[i] = low(t[i], t[i + LIMBS], set(FOLD));
-	for (int i = 1; i < LIMBS; i++) {
-		r.l[i] = high(r.l[i], t[i + LIMBS - 1], set(FOLD));
-		r.l[i] = low(r.l[i], t[i + LIMBS - 1] >> LIMB_BITS, set(FOLD));
-	}
-	return r;
-}
-
-INLINE struct sum
-mul(struct fe a, struct fe b)
-{
-	vec t[2 * LIMBS];
-
-	for (int i = 0; i < 2 * LIMBS; i++)
-		t[i] = set(0);
-	for (int i = 0; i < LIMBS; i++) {
-		for (int j = 0; j < LIMBS; j++)
-			t[i + j] = low(t[i + j], a.l[i], b.l[j]);
-		for (int j = 0; j < LIMBS; j++)
-			t[i + j + 1] = high(t[i + j + 1], a.l[i], b.l[j]);
-	}
-	return fold(t);
-}
-
-INLINE struct sum
-square(struct fe a)
-{
-	vec t[2 * LIMBS];
-
-	for (int i = 0; i < 2 * LIMBS; i++)
-		t[i] = set(0);
-	for (int i = 0; i < LIMBS; i++) {
-		for (int j = i + 1; j < LIMBS; j++)
-			t[i + j] = low(t[i + j], a.l[i], a.l[j]);
-		for (int j = i + 1; j < LIMBS; j++)
-			t[i + j + 1] = high(t[i + j + 1], a.l[i], a.l[j]);
-	}
-	for (int i = 0; i < LIMBS; i++) {
-		t[2 * i] = low(t[2 * i] + t[2 * i], a.l[i], a.l[i]);
-		t[2 * i + 1] = high(t[2 * i + 1] + t[2 * i + 1], a.l[i], a.l[i]);
-	}
-	return fold(t);
-}
-
-/* s + A24 * a */
-INLINE struct sum
-add_a24(struct sum s, struct fe a)
-{
-	vec over = high(set(0), a.l[4], set(A24));
-
-	for (int i = 0; i < LIMBS; i++)
-		s.l[i] = low(s.l[i], a.l[i], set(A24));
-	for (int i = 1; i < LIMBS; i++)
-		s.l[i] = high(s.l[i], a.l[i - 1], set(A24));
-	s.l[0] = low(s.l[0], over, set(FOLD));
-	return s;
-}
-
-INLINE struct fe
-choose(vec m, struct fe a, struct fe b)
-{
-	for (int i = 0; i < LIMBS; i++)
-		a.l[i] = pick(m, a.l[i], b.l[i]);
-	return a;
-}
-
-INLINE struct fe
-constant(const uint64_t limbs[LIMBS])
-{
-	struct fe r;
-
-	for (int i = 0; i < LIMBS; i++)
-		r.l[i] = set(limbs[i]);
-	return r;
-}
-
-INLINE struct fe
-small(uint64_t v)
-{
-	return constant((const uint64_t[LIMBS]){v});
-}
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 INLINE struct fe
 times(struct fe a, struct fe b)
@@ -274,13 +69,13 @@ canonical(struct fe a)
 	vec c = set(19);
 
 	for (int i = 0; i < LIMBS; i++)
-		c = (r.l[i] + c) >> (i == 4 ? TOP_BITS : LIMB_BITS);
-	r.l[0] = low(r.l[0], c, set(19));
-	for (int i = 1; i < LIMBS; i++) {
-		r.l[i] += r.l[i - 1] >> LIMB_BITS;
-		r.l[i - 1] &= LIMB_MASK;
+		c = (r.l[i] + c) >> limb_bits(i);
+	r.l[0] += -c & 19;
+	for (int i = 0; i < LIMBS; i++) {
+		if (i < LIMBS - 1)
+			r.l[i + 1] += r.l[i] >> limb_bits(i);
+		r.l[i] &= limb_mask(i);
 	}
-	r.l[4] &= TOP_MASK;
 	return r;
 }
 
@@ -306,50 +101,53 @@ struct words {
 };
 
 static void
-words_load(struct words *out, const uint8_t in[X25519_LANES][32])
+words_load(struct words *out, uint8_t (*in)[32])
 {
-	for (int lane = 0; lane < X25519_LANES; lane++) {
+	for (int lane = 0; lane < LANES; lane++) {
 		for (int i = 0; i < WORDS; i++)
 			memcpy((uint8_t *)&out->w[i] + 8 * lane, in[lane] + 8 * i, 8);
 	}
 }
 
-/* The low 64 bits of (upper : lower) >> n. */
-INLINE vec
-shifted(vec upper, vec lower, int n)
-{
-	return lower >> n | upper << (64 - n);
-}
-
 /* The highest bit is ignored, and numbers from p on stand for what is left of them. */
 static void
-number_load(struct fe *out, const uint8_t in[X25519_LANES][32])
+number_load(struct fe *out, uint8_t (*in)[32])
 {
 	struct words w;
 
 	words_load(&w, in);
-	out->l[0] = w.w[0];
-	for (int i = 1; i < 4; i++)
-		out->l[i] = shifted(w.w[i], w.w[i - 1], 64 - 12 * i);
-	out->l[4] = w.w[3] >> 16 & TOP_MASK;
+	for (int i = 0; i < LIMBS; i++) {
+		int word = limb_at(i) / 64, at = limb_at(i) % 64;
+		vec limb = w.w[word] >> at;
+
+		if (at + limb_bits(i) > 64)
+			limb |= w.w[word + 1] << (64 - at);
+		out->l[i] = limb & limb_mask(i);
+	}
 }
 
 static void
-number_store(uint8_t out[X25519_LANES][32], struct fe *a)
+number_store(uint8_t (*out)[32], const struct fe *a)
 {
 	struct sum s = canonical(*a);
+	struct words w = {{{0}}};
 
-	for (int i = 0; i < WORDS; i++) {
-		vec word = s.l[i] >> 12 * i | s.l[i + 1] << (52 - 12 * i);
+	for (int i = 0; i < LIMBS; i++) {
+		int word = limb_at(i) / 64, at = limb_at(i) % 64;
 
-		for (int lane = 0; lane < X25519_LANES; lane++)
-			memcpy(out[lane] + 8 * i, (uint8_t *)&word + 8 * lane, 8);
+		w.w[word] |= s.l[i] << at;
+		if (at + limb_bits(i) > 64)
+			w.w[word + 1] |= s.l[i] >> (64 - at);
+	}
+	for (int lane = 0; lane < LANES; lane++) {
+		for (int i = 0; i < WORDS; i++)
+			memcpy(out[lane] + 8 * i, (uint8_t *)&w.w[i] + 8 * lane, 8);
 	}
 }
 
 /* Clamped, RFC 7748 section 5. */
 static void
-scalar_load(struct words *out, const uint8_t in[X25519_LANES][32])
+scalar_load(struct words *out, uint8_t (*in)[32])
 {
 	words_load(out, in);
 	out->w[0] &= ~(uint64_t)((1 << LOW_BITS) - 1);
@@ -369,7 +167,7 @@ static void
 changes(struct words *w)
 {
 	for (int i = 0; i < WORDS - 1; i++)
-		w->w[i] ^= shifted(w->w[i + 1], w->w[i], 1);
+		w->w[i] ^= w->w[i] >> 1 | w->w[i + 1] << 63;
 	w->w[3] ^= w->w[3] >> 1;
 }
 
@@ -380,7 +178,7 @@ struct point {
 	struct sum x, z;
 };
 
-/* A group's multiplication under way. */
+/* A group's multiplications under way, or a part of them. */
 struct work {
 	struct words k;
 	struct point p, q;
@@ -388,6 +186,7 @@ struct work {
 	struct fe u;
 	vec lowest;
 	bool base;
+	uint8_t (*out)[32];
 };
 
 INLINE struct point
@@ -448,28 +247,27 @@ base_step(struct work *w, int step)
 }
 
 static void
-begin(struct work *w, const struct x25519_group *g)
+begin(struct work *w, struct x25519_group *g, unsigned int lane)
 {
 	struct sum one = masked(small(1));
 
-	scalar_load(&w->k, g->scalar);
+	scalar_load(&w->k, &g->scalar[lane]);
+	w->out = &g->out[lane];
 	w->base = g->base;
 	if (w->base) {
 		w->p = (struct point){one, one};
 		w->q = (struct point){masked(constant(base_minus_s)), one};
 		return;
 	}
-	number_load(&w->u, g->point);
+	number_load(&w->u, &g->point[lane]);
 	w->p = (struct point){one, masked(small(0))};
 	w->q = (struct point){masked(w->u), one};
 	w->lowest = bit(&w->k, LOW_BITS);
 	changes(&w->k);
 }
 
-/* Groups take steps in turn, so that the CPU works on one while the results of another are still
- * on their way. */
 static void
-multiply(struct work *w, unsigned int n)
+steps(struct work *w, unsigned int n)
 {
 	for (int step = 0; step < STEPS; step++) {
 		for (unsigned int i = 0; i < n; i++) {
@@ -492,13 +290,25 @@ multiply(struct work *w, unsigned int n)
 	}
 }
 
-/* One inversion serves all groups: of the product of all z. Those that are zero would make it zero,
- * so they are one meanwhile, and their x is zero, as is libsodium's result. */
+/* With few limbs all take steps in turn, so that the CPU works on one while results of another are
+ * on their way. With many limbs it has enough to do, and would not keep the code of two kinds of
+ * steps at hand. */
 static void
-divide(const struct work *w, struct x25519_group *g, unsigned int n)
+multiply(struct work *w, unsigned int n)
+{
+	unsigned int together = LANES == X25519_LANES ? n : 1;
+
+	for (unsigned int i = 0; i < n; i += together)
+		steps(&w[i], together);
+}
+
+/* One inversion serves all: of the product of all z. Those that are zero would make it zero, so
+ * they are one meanwhile, and their x is zero, as is libsodium's result. */
+static void
+divide(const struct work *w, unsigned int n)
 {
 	struct {
-		struct fe x[X25519_GROUPS_MAX], z[X25519_GROUPS_MAX], product[X25519_GROUPS_MAX];
+		struct fe x[WORKS_MAX], z[WORKS_MAX], product[WORKS_MAX];
 		struct fe rest, quotient;
 	} s;
 
@@ -516,20 +326,23 @@ divide(const struct work *w, struct x25519_group *g, unsigned int n)
 		struct fe inverse = i == 0 ? s.rest : times(s.rest, s.product[i - 1]);
 
 		s.quotient = times(s.x[i], inverse);
-		number_store(g[i].out, &s.quotient);
+		number_store(w[i].out, &s.quotient);
 		s.rest = times(s.rest, s.z[i]);
 	}
 	peel_wipe(&s, sizeof(s));
 }
 
 void
-x25519_lanes(struct x25519_group *g, unsigned int n)
+X25519_NAME(struct x25519_group *g, unsigned int n)
 {
-	struct work w[X25519_GROUPS_MAX];
+	struct work w[WORKS_MAX];
+	unsigned int n_works = 0;
 
-	for (unsigned int i = 0; i < n; i++)
-		begin(&w[i], &g[i]);
-	multiply(w, n);
-	divide(w, g, n);
-	peel_wipe(w, sizeof(w));
+	for (unsigned int i = 0; i < n; i++) {
+		for (unsigned int lane = 0; lane < g[i].n; lane += LANES)
+			begin(&w[n_works++], &g[i], lane);
+	}
+	multiply(w, n_works);
+	divide(w, n_works);
+	peel_wipe(w, n_works * sizeof(w[0]));
 }

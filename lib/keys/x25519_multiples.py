@@ -36,24 +36,39 @@ def base_minus_s():
     return (slope * slope - A - 9 - 1) % P
 
 
-def limbs(x):
-    return ", ".join(f"{x >> 52 * i & 2**52 - 1:#x}" for i in range(5))
+def limbs(x, at):
+    ends = at[1:] + [256]
+    return ", ".join(f"{(x >> begin) % 2 ** (end - begin):#x}" for begin, end in zip(at, ends))
+
+
+def table(at, powers):
+    """The constants in limbs that begin at these bits."""
+    return [
+        "/* u of B - S */",
+        f"static const uint64_t base_minus_s[{len(at)}] = {{{limbs(base_minus_s(), at)}}};",
+        "/* (u + 1) / (u - 1) of 2^i B */",
+        f"static const uint64_t base_power[BASE_POWERS][{len(at)}] = {{",
+        *(f"\t{{{limbs(x, at)}}}," for x in powers),
+        "};",
+    ]
 
 
 def main():
+    powers = []
+    u = 9
+    for _ in range(POWERS):
+        powers.append((u + 1) * inverse(u - 1) % P)
+        u = double(u)
     lines = [
         "/* Made by x25519_multiples.py. */",
         f"#define BASE_POWERS {POWERS}",
-        "/* u of B - S */",
-        f"static const uint64_t base_minus_s[5] = {{{limbs(base_minus_s())}}};",
-        "/* (u + 1) / (u - 1) of 2^i B */",
-        "static const uint64_t base_power[BASE_POWERS][5] = {",
+        "#ifdef X25519_TEN_LIMBS",
+        *table([(51 * i + 1) // 2 for i in range(10)], powers),
+        "#else",
+        *table([52 * i for i in range(5)], powers),
+        "#endif",
+        "",
     ]
-    u = 9
-    for _ in range(POWERS):
-        lines.append(f"\t{{{limbs((u + 1) * inverse(u - 1) % P)}}},")
-        u = double(u)
-    lines.append("};\n")
     with open(sys.argv[1], "w", encoding="ascii") as out:
         out.write("\n".join(lines))
 

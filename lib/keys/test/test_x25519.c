@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* X25519 in batches against RFC 7748, Wycheproof and libsodium: of the library as this CPU runs
- * it, and of the vector code as every CPU runs it. */
+/* X25519 in batches against RFC 7748, Wycheproof and libsodium: by each engine that this CPU has,
+ * and by the vector code as every CPU runs it. */
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -11,24 +11,26 @@
 #include <cmocka.h>
 
 #include "fixture.h"
-#include "x25519_lanes.h"
+#include "x25519_portable.h"
 
 #define BATCH_MAX 64
 #define PER_KIND (X25519_GROUPS_MAX / 2 * X25519_LANES)
 
-/* x25519_lanes.c once more, without flags for a CPU. */
-void x25519_lanes_portable(struct x25519_group *g, unsigned int n);
+typedef void (*group_fn)(struct x25519_group *g, unsigned int n);
 
 /* Lanes without an operation multiply the point 0, which is of low order. */
 static void
-portable(struct peel_x25519_op *op, unsigned int n)
+by_groups(group_fn multiply, struct peel_x25519_op *op, unsigned int n)
 {
 	while (n > 0) {
-		struct x25519_group g[X25519_GROUPS_MAX] = {
-			{.base = false}, {.base = true}, {.base = false}, {.base = true}};
+		struct x25519_group g[X25519_GROUPS_MAX] = {0};
 		uint8_t(*out[2 * PER_KIND])[32];
 		unsigned int taken[2] = {0}, done;
 
+		for (unsigned int i = 0; i < X25519_GROUPS_MAX; i++) {
+			g[i].n = X25519_LANES;
+			g[i].base = i % 2 == 1;
+		}
 		for (done = 0; done < n; done++) {
 			bool base = op[done].point == NULL;
 			unsigned int k = taken[base]++;
@@ -43,7 +45,7 @@ portable(struct peel_x25519_op *op, unsigned int n)
 				memcpy(mine->point[lane], op[done].point, 32);
 			out[done] = &mine->out[lane];
 		}
-		x25519_lanes_portable(g, X25519_GROUPS_MAX);
+		multiply(g, X25519_GROUPS_MAX);
 		for (unsigned int i = 0; i < done; i++) {
 			memcpy(op[i].out, *out[i], 32);
 			op[i].refused = sodium_is_zero(op[i].out, 32);
@@ -55,12 +57,40 @@ portable(struct peel_x25519_op *op, unsigned int n)
 
 static const struct engine {
 	const char *name;
-	void (*multiply)(struct peel_x25519_op *op, unsigned int n);
+	unsigned int lanes; /* the library's; 0: not the library's */
+	group_fn portable;
 	unsigned int rounds; /* of the tests that take long */
 } engines[] = {
-	{"the library's", peel_x25519_batch, 1000},
-	{"portable", portable, 60},
+	{"AVX-512 IFMA", 8, NULL, 1000},
+	{"AVX2", 4, NULL, 1000},
+	{"libsodium", 1, NULL, 100},
+	{"portable, five limbs", 0, x25519_portable5, 60},
+	{"portable, ten limbs", 0, x25519_portable10, 60},
 };
+
+static void
+multiply(const struct engine *e, struct peel_x25519_op *op, unsigned int n)
+{
+	if (e->portable != NULL) {
+		by_groups(e->portable, op, n);
+		return;
+	}
+	peel_x25519_limit(e->lanes);
+	peel_x25519_batch(op, n);
+}
+
+static int
+choose(void **state)
+{
+	const struct engine *e = *state;
+
+	peel_x25519_limit(e->lanes);
+	if (e->lanes > 0 && peel_x25519_lanes() != e->lanes)
+		printf("this CPU has no %s: others stand in for it\n", e->name);
+	else
+		printf("%s\n", e->name);
+	return 0;
+}
 
 /* ---- vectors --------------------------------------------------------------------------------- */
 
@@ -101,7 +131,7 @@ test_rfc_vectors(void **state)
 		from_hex(point[i], vectors[i][1]);
 		op[i].point = point[i];
 	}
-	e->multiply(op, PEEL_ARRAY_LEN(op));
+	multiply(e, op, PEEL_ARRAY_LEN(op));
 	for (size_t i = 0; i < PEEL_ARRAY_LEN(op); i++) {
 		from_hex(want, vectors[i][2]);
 		expect_bytes("RFC 7748", op[i].out, want, sizeof(want));
@@ -118,13 +148,16 @@ test_rfc_iterated(void **state)
 	uint8_t k[32] = {9}, u[32] = {9}, want[32], by_sodium[32];
 
 	for (unsigned int i = 1; i <= e->rounds; i++) {
-		struct peel_x25519_op op = {.scalar = k, .point = u};
+		struct peel_x25519_op op[4]; /* enough for vectors to pay */
 
+		for (unsigned int lane = 0; lane < PEEL_ARRAY_LEN(op); lane++)
+			op[lane] = (struct peel_x25519_op){.scalar = k, .point = u};
 		assert_int_equal(crypto_scalarmult(by_sodium, k, u), 0);
-		e->multiply(&op, 1);
-		expect_bytes("iterated", op.out, by_sodium, 32);
+		multiply(e, op, PEEL_ARRAY_LEN(op));
+		for (unsigned int lane = 0; lane < PEEL_ARRAY_LEN(op); lane++)
+			expect_bytes("iterated", op[lane].out, by_sodium, 32);
 		memcpy(u, k, sizeof(u));
-		memcpy(k, op.out, sizeof(k));
+		memcpy(k, by_sodium, sizeof(k));
 		if (i != 1 && i != 1000)
 			continue;
 		from_hex(want,
@@ -154,7 +187,7 @@ test_wycheproof(void **state)
 		peel_vec_bytes(v, "public", point[i], 32);
 		op[i] = (struct peel_x25519_op){.scalar = scalar[i], .point = point[i]};
 	}
-	e->multiply(op, N);
+	multiply(e, op, N);
 	peel_vectors_foreach (file, i, v) {
 		expect_field(v, "shared", op[i].out, 32);
 		assert_int_equal(op[i].refused, sodium_is_zero(op[i].out, 32));
@@ -237,7 +270,7 @@ test_like_sodium(void **state)
 	uint8_t scalar[BATCH_MAX][32], point[BATCH_MAX][32];
 
 	seed = randombytes_random();
-	printf("%s code, seed %llu\n", e->name, (unsigned long long)seed);
+	printf("seed %llu\n", (unsigned long long)seed);
 	for (unsigned int round = 0; round < e->rounds; round++) {
 		unsigned int n = (unsigned int)(peel_splitmix(&seed) % (BATCH_MAX + 1));
 		uint64_t kinds = peel_splitmix(&seed);
@@ -252,30 +285,31 @@ test_like_sodium(void **state)
 				.point = kinds >> i & 1 ? point[i] : NULL,
 				.refused = i % 2};
 		}
-		e->multiply(op, n);
+		multiply(e, op, n);
 		for (unsigned int i = 0; i < n; i++)
 			check_like_sodium(&op[i]);
 	}
 }
 
-#define TESTS_OF(engine)                                                                           \
-	cmocka_unit_test_prestate(test_rfc_vectors, (void *)(engine)),                             \
-		cmocka_unit_test_prestate(test_rfc_iterated, (void *)(engine)),                    \
-		cmocka_unit_test_prestate(test_wycheproof, (void *)(engine)),                      \
-		cmocka_unit_test_prestate(test_like_sodium, (void *)(engine))
+#define TEST(function, i)                                                                          \
+	{                                                                                          \
+#function, function, choose, NULL, (void *)&engines[i]                             \
+	}
+#define TESTS(i)                                                                                   \
+	TEST(test_rfc_vectors, i), TEST(test_rfc_iterated, i), TEST(test_wycheproof, i),           \
+		TEST(test_like_sodium, i)
 
 static int
 init(void **state)
 {
 	(void)state;
-	printf("the library's multiplications side by side: %u\n", peel_x25519_lanes());
 	return peel_keys_init();
 }
 
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {TESTS_OF(&engines[0]), TESTS_OF(&engines[1])};
+	const struct CMUnitTest tests[] = {TESTS(0), TESTS(1), TESTS(2), TESTS(3), TESTS(4)};
 
 	return cmocka_run_group_tests(tests, init, NULL);
 }
