@@ -20,7 +20,6 @@ from results import ratio, result
 
 CONTENDERS = {"peel": "Peel", "rust": "py-ipv8 + Rust"}
 RELAYS = 6  # four hops of the seeder's or of the other one's circuits, and a choice
-CONNECT_SECONDS = 120  # what takes longer counts as much
 MEETINGS = {"both join": 0, "service is there": 10}  # seconds between the seeder and the other one
 
 
@@ -51,7 +50,7 @@ class Pair(Contender):
 
     async def open(self):
         for load in self.loads.values():
-            await load.ask("open", 1, timeout=2 * CONNECT_SECONDS)
+            await load.ask("open", 1, timeout=240)
 
     async def first(self, hops, later):
         """Seconds to the first byte from the moment when the second one joins."""
@@ -67,7 +66,7 @@ class PeelPair(Pair):
         await self.open()
 
     async def first(self, hops, later):
-        answer = await self.loads[hops].ask("first", 1000 * later, timeout=2 * CONNECT_SECONDS)
+        answer = await self.loads[hops].ask("first", 1000 * later, timeout=240)
         return answer["ns"] / 1e9
 
 
@@ -104,10 +103,11 @@ class RustPair(Pair):
             joined = time.monotonic()
         await self.finder.find(info_hash, hops)
         what = f"{self.name}: no connection"
-        return await until(lambda: self.finder.connected(info_hash), CONNECT_SECONDS, what, 0.02), joined
+        return await until(lambda: self.finder.connected(info_hash), self.options.patience, what, 0.02), joined
 
-    async def meet_at_last(self, hops, tries=3):
+    async def meet_at_last(self, hops):
         """It may fail: nobody replaces an introduction point that could not be reached."""
+        tries = 1 if self.options.quick else 3
         while True:
             info_hash, tries = os.urandom(20).hex(), tries - 1
             try:
@@ -143,10 +143,10 @@ class Services(Rounds):
 
     async def first(self, contender, how, hops):
         try:
-            took = await asyncio.wait_for(contender.first(hops, MEETINGS[how]), CONNECT_SECONDS + MEETINGS[how] + 10)
+            took = await asyncio.wait_for(contender.first(hops, MEETINGS[how]), self.options.patience + MEETINGS[how] + 10)
         except (RuntimeError, TimeoutError) as error:
             say(f"{contender.name}: {error}")
-            took = CONNECT_SECONDS
+            took = self.options.patience  # at least
         contender.firsts.setdefault((how, hops), []).append(took)
         say(f"{contender.name}, {hops}+{hops} hops, {how}: first byte after {took:.2f} s")
 
@@ -186,12 +186,14 @@ def show(services):
 def parse():
     parser = argparse.ArgumentParser(prog="bench/hidden.py", description=__doc__)
     common_options(parser, CONTENDERS)
-    parser.add_argument("--hops", type=numbers, default=[1, 3], help="of each side")
+    parser.add_argument("--hops", type=numbers, help="of each side (1,3)")
     parser.add_argument("--firsts", type=int, help="times that a first byte is waited for (20)")
     options = parser.parse_args()
     take_common(parser, options, CONTENDERS)
+    options.hops = options.hops or ([1] if options.quick else [1, 3])
     if options.firsts is None:
         options.firsts = 1 if options.quick else 20
+    options.patience = 60 if options.quick else 120  # seconds for a meeting, and what counts if nothing came of it
     return options
 
 
