@@ -402,8 +402,8 @@ PEEL_API int peel_tunnel_data(struct peel *p, peel_circuit circuit,
  * Set the callback for incoming data. A call of the previous callback that began before this
  * function returned may still be under way in the thread that drives the node.
  * @param p the node
- * @param callback gets the origin of the payload, as told by the exit, and the payload (both
- *         borrowed during the call); NULL: no callback
+ * @param callback gets the origin of the payload, as told by the exit, or the peer of a hidden
+ *         service, and the payload (both borrowed during the call); NULL: no callback
  * @param arg its first argument
  */
 PEEL_API void peel_on_data(struct peel *p,

@@ -4,6 +4,7 @@
  * Hidden services between nodes of this process: two ends, which meet through relays of this
  * process, too.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -492,6 +493,85 @@ test_errors(void **state)
 	assert_int_equal(peel_tunnel_data(a.p, circuit, &nobody, PEEL_DATA, "x", 1), 0);
 }
 
+/* ---- an exit that claims to be a peer ---- */
+
+static struct {
+	unsigned int honest, pretended;
+} heard;
+
+static void
+on_data_of_exit(void *arg, struct peel *p, peel_circuit circuit, const struct peel_address *origin,
+	const void *payload, size_t len)
+{
+	(void)arg;
+	(void)p;
+	(void)circuit;
+	(void)payload;
+	(void)len;
+	__atomic_add_fetch(
+		origin->ip[1] >= 192 ? &heard.pretended : &heard.honest, 1, __ATOMIC_RELAXED);
+}
+
+static bool
+heard_honest(void *arg)
+{
+	(void)arg;
+	return __atomic_load_n(&heard.honest, __ATOMIC_RELAXED) > 0;
+}
+
+static int
+udp_socket(const char *ip, uint16_t port, struct sockaddr_in *address)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	socklen_t size = sizeof(*address);
+	struct timeval second = {.tv_sec = 1};
+
+	*address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
+	inet_pton(AF_INET, ip, &address->sin_addr);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)address, size), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)address, &size), 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
+	return fd;
+}
+
+static bool
+has_circuit(void *arg)
+{
+	return peel_active_data_circuits(a.p, arg, 1) > 0;
+}
+
+/* Whatever an exit says: nothing that it passes on comes from a peer. */
+static void
+test_exits_have_no_peers(void **state)
+{
+	struct sockaddr_in honest, pretender, exit;
+	int fd = udp_socket("127.0.0.1", 0, &honest);
+	int other = udp_socket("127.192.0.1", 0, &pretender);
+	socklen_t size = sizeof(exit);
+	struct peel_address to;
+	peel_circuit circuit;
+	ssize_t got = -1;
+	char data[16];
+
+	(void)state;
+	peel_on_data(a.p, on_data_of_exit, NULL);
+	assert_int_equal(peel_build_tunnels(a.p, 1), 0);
+	wait_for(has_circuit, &circuit, "a circuit");
+	assert_int_equal(peel_address_set(&to, "127.0.0.1", ntohs(honest.sin_port)), 0);
+	for (int i = 0; i < 30 && got != 5; i++) {
+		assert_int_equal(peel_tunnel_data(a.p, circuit, &to, PEEL_DATA, "hello", 5), 0);
+		got = recvfrom(fd, data, sizeof(data), 0, (struct sockaddr *)&exit, &size);
+	}
+	assert_int_equal(got, 5);
+	assert_int_equal(sendto(other, "I!", 2, 0, (struct sockaddr *)&exit, size), 2);
+	assert_int_equal(sendto(fd, "I!", 2, 0, (struct sockaddr *)&exit, size), 2);
+	wait_for(heard_honest, NULL, "an answer");
+	assert_int_equal(heard.pretended, 0);
+	close(fd);
+	close(other);
+}
+
 /* A key that lasts. */
 static void
 test_key_file(void **state)
@@ -558,6 +638,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_identifiers),
 		cmocka_unit_test_setup_teardown(test_errors, open_ends, close_ends),
+		cmocka_unit_test_setup_teardown(test_exits_have_no_peers, open_ends, close_ends),
 		cmocka_unit_test_setup_teardown(test_key_file, open_ends, close_ends),
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_who_speaks_first),
