@@ -467,6 +467,13 @@ async def dht_values(build):
         found = await w.ask(second, target)
         if found != [new]:
             raise AssertionError(f"{len(found or [])} values at the relay: {found}")
+        # A token is for the address and key that got it.
+        target = os.urandom(20)
+        first.dht.tokens[w.node.id] = second.dht.tokens[w.node.id]
+        with contextlib.suppress(DHTError):
+            await first.dht.store_on_nodes(target, [first.dht.serialize_value(b"plain")], [w.node])
+        if found := await w.ask(second, target):
+            raise AssertionError(f"stored with another's token: {found}")
 
 
 # ---- joined circuits ------------------------------------------------------------------------------------------------

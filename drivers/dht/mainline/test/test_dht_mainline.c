@@ -233,6 +233,52 @@ test_cannot_listen(void **state)
 	assert_true(open_node(&n, why, sizeof(why)) < 0);
 }
 
+/* With addresses of both families there is a DHT of each (BEP 32); what is found in one is not
+ * known in the other. */
+static void
+test_ipv6(void **state)
+{
+	const struct peel_dht_introduction point = {.address = {.port = 7777}};
+	uint64_t until = real_now(NULL) + PATIENCE_MS;
+	uint8_t hash[PEEL_INFO_HASH_LEN];
+	struct node *old = malloc(sizeof(nodes));
+	struct peel_addr want;
+	char why[256] = "";
+	uint32_t id;
+
+	(void)state;
+	assert_non_null(old);
+	memcpy(old, nodes, sizeof(nodes));
+	memset(hash, 3, sizeof(hash));
+	for (size_t i = 0; i < N; i++) {
+		struct node *n = &nodes[i];
+
+		*n = (struct node){.port = free_port()};
+		snprintf(n->listen, sizeof(n->listen), "127.0.0.1:%u, [::1]:%u", n->port, n->port);
+		snprintf(n->bootstrap, sizeof(n->bootstrap), i == 0 ? "" : "[::1]:%u",
+			nodes[0].port);
+		if (open_node(n, why, sizeof(why)) == 0)
+			continue;
+		/* No IPv6 on this machine. */
+		memcpy(nodes, old, sizeof(nodes));
+		free(old);
+		skip();
+	}
+	assert_int_equal(peel_addr_parse("[::1]:7777", 0, &want), 0);
+	do {
+		assert_int_equal(peel_dht_mainline.announce(nodes[1].self, hash, &point, &id), 0);
+		for (int i = 0; i < 25; i++)
+			tick_all();
+		look_up(&nodes[2], 3);
+	} while (nodes[2].n_found == 0 && real_now(NULL) < until);
+	assert_true(nodes[2].n_found > 0);
+	assert_true(peel_addr_equal(&nodes[2].found[0], &want));
+	for (size_t i = 0; i < N; i++)
+		peel_dht_mainline.close(nodes[i].self);
+	memcpy(nodes, old, sizeof(nodes));
+	free(old);
+}
+
 /* libtorrent opens a TCP port, too; whoever connects there is sent away. */
 static void
 test_no_bittorrent(void **state)
@@ -260,6 +306,7 @@ main(void)
 		cmocka_unit_test(test_nothing_is_found),
 		cmocka_unit_test(test_cancelled_and_bounded),
 		cmocka_unit_test(test_cannot_listen),
+		cmocka_unit_test(test_ipv6),
 		cmocka_unit_test(test_no_bittorrent),
 	};
 
