@@ -8,6 +8,7 @@
 #define POINT_FAILED_MS 120000 /* an old registration there is forgotten by then, too */
 /* create-e2e that one introduction point may bring: each costs a circuit */
 #define ASKED_BURST 10
+#define AGAIN_MS 3000
 #define SPREAD 4 /* the last quarter of a circuit's life is when it is replaced */
 
 /* ---- who shall not be one -------------------------------------------------------------------- */
@@ -118,22 +119,38 @@ introductions_keep(struct swarm *w)
 		swarm_due(s, w->introduce.retry_ms);
 }
 
-void
-introduction_ready(struct tie *t)
+static int
+establish(struct tie *t)
 {
 	struct swarm *w = t->swarm;
-	struct peel_msg_establish_intro m = {
-		.identifier = t->identifier = peel_random_u16(w->all->env),
+	const struct peel_msg_establish_intro m = {
+		.identifier = t->identifier,
 		.info_hash = w->info_hash,
 		.seeder_pk = {w->key->pk, PEEL_PK_LEN},
 	};
 	uint8_t msg[128];
 
+	t->again_ms = swarm_now(w->all) + AGAIN_MS;
+	return tie_send(t, msg, peel_establish_intro_build(msg, sizeof(msg), &m));
+}
+
+void
+introduction_ready(struct tie *t)
+{
+	struct peel_swarms *s = t->swarm->all;
+
 	learn_point(t);
-	t->due_ms = swarm_now(w->all) + REQUEST_MS;
+	t->identifier = peel_random_u16(s->env);
+	t->due_ms = swarm_now(s) + REQUEST_MS;
 	tie_set_stage(t, STAGE_WAITING);
-	if (tie_send(t, msg, peel_establish_intro_build(msg, sizeof(msg), &m)) != 0)
+	if (establish(t) != 0)
 		t->due_ms = 0;
+}
+
+void
+introduction_again(struct tie *t)
+{
+	(void)establish(t);
 }
 
 /* Their ends are spread, so that a seeder is never without any, nor all its circuits begin at one

@@ -17,17 +17,38 @@
 #define ALL_BURST 40
 #define FIRST_TRY_MS 4000 /* then another node is asked; the rest of REQUEST_MS is for that */
 #define PATIENCE_MS 8000  /* a downloader that is there is linked by then; others may make room */
+#define AGAIN_MS 1500	  /* establish-rendezvous */
+#define ANSWERS_MAX 3	  /* how often created-e2e is sent again */
 #define LINK_MS 30000	  /* the rendezvous point forgets the cookie after 20 s */
 
 /* ---- who may ask ----------------------------------------------------------------------------- */
 
-/* The same create-e2e again, from the network or from whoever recorded it. */
+/* The same create-e2e again, from the network, from who did not get the answer, or from whoever
+ * recorded it. */
 static bool
 is_repeat(const struct swarm *w, uint64_t hash)
 {
 	for (size_t i = 0; i < RECENT_MAX; i++) {
 		if (w->recent[i] == hash)
 			return true;
+	}
+	return false;
+}
+
+/* A repeat gets the answer that was given, if that was lately. @return whether it did. */
+static bool
+answer_again(struct tie *introduction, const uint8_t *x)
+{
+	struct tie *t;
+
+	LIST_FOREACH (t, &introduction->swarm->ties, of_swarm) {
+		if (t->kind == TIE_SEEDER && t->stage == STAGE_ANSWERED &&
+			t->n_said < ANSWERS_MAX && t->via == introduction->circuit &&
+			memcmp(t->x, x, sizeof(t->x)) == 0) {
+			t->n_said++;
+			return tie_send_datagram(
+				       introduction, &t->from, t->answer, (int)t->answer_len) == 0;
+		}
 	}
 	return false;
 }
@@ -174,28 +195,41 @@ setup_asked(struct tie *introduction, const struct peel_host *from, const uint8_
 		return swarm_refuse(w->all, PEEL_CONTROL_UNKNOWN);
 	uint64_t hash = peel_hash_bytes(m.x.p, PEEL_X_LEN, w->all->seed);
 
-	if (is_repeat(w, hash) || !may_ask(introduction) ||
-		begin(introduction, &from->addr, &m) != 0)
+	if (is_repeat(w, hash))
+		return answer_again(introduction, m.x.p) ? 0 : refuse(w);
+	if (!may_ask(introduction) || begin(introduction, &from->addr, &m) != 0)
 		return refuse(w);
 	w->recent[w->recent_at++ % RECENT_MAX] = hash;
 	return 0;
+}
+
+static int
+establish(struct tie *t)
+{
+	const struct peel_msg_cookie m = {.identifier = t->cookie_identifier, .cookie = t->cookie};
+	uint8_t msg[32];
+
+	t->again_ms = swarm_now(t->swarm->all) + AGAIN_MS;
+	return tie_send(
+		t, msg, peel_cookie_build(msg, sizeof(msg), PEEL_MSG_ESTABLISH_RENDEZVOUS, &m));
 }
 
 void
 setup_ready(struct tie *t)
 {
 	struct peel_swarms *s = t->swarm->all;
-	struct peel_msg_cookie m = {.cookie = t->cookie};
-	uint8_t msg[32];
 
 	peel_random(s->env, t->cookie, sizeof(t->cookie));
-	m.identifier = t->cookie_identifier = peel_random_u16(s->env);
+	t->cookie_identifier = peel_random_u16(s->env);
 	tie_set_stage(t, STAGE_WAITING);
-	if (peel_origin_end_key(s->origin, t->circuit, t->point_pk) != 0 ||
-		tie_send(t, msg,
-			peel_cookie_build(msg, sizeof(msg), PEEL_MSG_ESTABLISH_RENDEZVOUS, &m)) !=
-			0)
+	if (peel_origin_end_key(s->origin, t->circuit, t->point_pk) != 0 || establish(t) != 0)
 		t->due_ms = 0;
+}
+
+void
+setup_again(struct tie *t)
+{
+	(void)establish(t);
 }
 
 /* Where the rendezvous is, for nobody but the downloader. The session that gets the key counts its
@@ -222,7 +256,7 @@ answer(struct tie *t, struct tie *introduction, const struct peel_addr *here,
 	struct peel_session_keys *keys)
 {
 	struct peel_swarms *s = t->swarm->all;
-	uint8_t y[PEEL_X_LEN], auth[PEEL_AUTH_LEN], info[192], msg[320];
+	uint8_t y[PEEL_X_LEN], auth[PEEL_AUTH_LEN], info[PEEL_SEAL_OVERHEAD + 128];
 	int ret = peel_handshake_respond(s->env, t->swarm->key, t->x, y, auth, keys);
 
 	if (ret != 0)
@@ -242,8 +276,11 @@ answer(struct tie *t, struct tie *introduction, const struct peel_addr *here,
 	ret = peel_origin_e2e(s->origin, t->circuit, keys);
 	if (ret != 0)
 		return ret;
-	return tie_send_datagram(introduction, &t->from, msg,
-		peel_created_build(msg, sizeof(msg), PEEL_MSG_CREATED_E2E, &m));
+	len = peel_created_build(t->answer, sizeof(t->answer), PEEL_MSG_CREATED_E2E, &m);
+	if (len < 0)
+		return len;
+	t->answer_len = (size_t)len;
+	return tie_send_datagram(introduction, &t->from, t->answer, len);
 }
 
 int
@@ -276,6 +313,8 @@ setup_established(struct tie *t, const uint8_t *body, size_t len)
 		return 0;
 	}
 	tie_set_stage(t, STAGE_ANSWERED);
+	t->again_ms = UINT64_MAX;
+	t->n_said = 0;
 	t->due_ms = swarm_now(s) + LINK_MS;
 	s->noted = true; /* it may be heard of soon */
 	return 0;
@@ -293,6 +332,7 @@ setup_lost(struct tie *t)
 	if (!again)
 		return false;
 	t->due_ms = t->end_ms;
+	t->again_ms = UINT64_MAX;
 	tie_close(t);
 	return build(t) == 0;
 }

@@ -6,36 +6,37 @@
 /* The downloader's half of a connection, sections 19.4 and 19.5: create-e2e to a seeder's
  * introduction point, created-e2e back, a circuit to the rendezvous point, link-e2e. */
 
-#define AT_A_TIME 8	/* connections being made in a swarm */
-#define VERIFIED_MAX 8	/* created-e2e that are looked at as the answer to one create-e2e */
+#define AT_A_TIME 8	     /* connections being made in a swarm */
+#define VERIFIED_MAX 8	     /* created-e2e that are looked at as the answer to one create-e2e */
+#define CREATE_AGAIN_MS 5000 /* seeders of py-ipv8 take it for another one: not too soon */
+#define LINK_AGAIN_MS 2500
+#define LINKS_MAX 3	/* then it may be the answer that gets lost */
+#define COOKIE_MS 15000 /* for which the cookie is surely remembered */
 #define LINK_MS 30000	/* for the circuit: the seeder's half does not wait longer */
 #define LASTED_MS 60000 /* what lived as long is rebuilt at once */
 
 /* ---- create-e2e ------------------------------------------------------------------------------ */
 
 static int
-send_create(struct tie *t, struct tie *questions, const struct known *k)
+send_create(struct tie *t, struct tie *questions)
 {
-	struct peel_swarms *s = t->swarm->all;
-	uint8_t x[PEEL_X_LEN], msg[256];
-	struct peel_msg_create_e2e m = {
+	const struct peel_msg_create_e2e m = {
+		.identifier = t->identifier,
 		.info_hash = t->swarm->info_hash,
 		.seeder_pk = {t->seeder_pk, PEEL_PK_LEN},
-		.x = {x, sizeof(x)},
+		.x = {t->x, sizeof(t->x)},
 	};
-	int ret = peel_handshake_start(s->env, t->secret->x_secret, x);
+	uint8_t msg[256];
 
-	if (ret != 0)
-		return ret;
-	m.identifier = t->identifier = peel_random_u16(s->env);
 	return tie_send_datagram(
-		questions, &k->addr, msg, peel_create_e2e_build(msg, sizeof(msg), &m));
+		questions, &t->known_addr, msg, peel_create_e2e_build(msg, sizeof(msg), &m));
 }
 
 static int
 begin(struct swarm *w, struct tie *questions, const struct known *k)
 {
 	struct tie *t = tie_new(w, TIE_DOWNLOADER, STAGE_ASKED);
+	const struct peel_env *env = w->all->env;
 	int ret = -ENOMEM;
 
 	if (t == NULL)
@@ -43,14 +44,18 @@ begin(struct swarm *w, struct tie *questions, const struct known *k)
 	t->via = questions->circuit;
 	t->known_addr = k->addr;
 	memcpy(t->seeder_pk, k->seeder_pk, PEEL_PK_LEN);
-	t->due_ms = swarm_now(w->all) + REQUEST_MS;
+	t->due_ms = t->since_ms + REQUEST_MS;
+	t->again_ms = t->since_ms + CREATE_AGAIN_MS;
 	t->secret = peel_secret_alloc(sizeof(*t->secret));
 	if (t->secret != NULL)
-		ret = send_create(t, questions, k);
+		ret = peel_handshake_start(env, t->secret->x_secret, t->x);
+	t->identifier = peel_random_u16(env);
+	if (ret == 0)
+		ret = send_create(t, questions);
 	if (ret != 0)
 		tie_free(t);
 	else
-		swarm_due(w->all, t->due_ms);
+		swarm_due(w->all, t->again_ms);
 	return ret;
 }
 
@@ -103,7 +108,7 @@ asked_by(struct tie *questions, uint16_t identifier)
 
 /* The authenticator alone proves nothing (W9): what was sealed opens only with the seeder's key. */
 static int
-verify(struct tie *t, const struct peel_msg_created *m, struct peel_target *rendezvous)
+verify(struct tie *t, const struct peel_msg_created *m)
 {
 	struct tie_secret *x = t->secret;
 	struct peel_rendezvous_info info;
@@ -120,8 +125,8 @@ verify(struct tie *t, const struct peel_msg_created *m, struct peel_target *rend
 		ret = peel_rendezvous_info_parse(plain, (size_t)ret, &info);
 	if (ret == 0) {
 		memcpy(x->cookie, info.cookie, sizeof(x->cookie));
-		*rendezvous = (struct peel_target){.addr = info.address};
-		memcpy(rendezvous->pk, info.pk.p, PEEL_PK_LEN);
+		x->rendezvous = (struct peel_target){.addr = info.address};
+		memcpy(x->rendezvous.pk, info.pk.p, PEEL_PK_LEN);
 	}
 	peel_wipe(plain, sizeof(plain));
 	return ret;
@@ -140,12 +145,20 @@ end_other_questions(const struct tie *answered)
 	}
 }
 
+static int
+build(struct tie *t)
+{
+	const struct peel_target *rendezvous = &t->secret->rendezvous;
+	struct peel_origin_spec spec = {.exit = rendezvous};
+
+	t->again_ms = UINT64_MAX;
+	return peel_addr_usable(&rendezvous->addr) ? tie_build(t, &spec) : -EINVAL;
+}
+
 int
 connect_created(struct tie *questions, const uint8_t *body, size_t len)
 {
 	struct peel_swarms *s = questions->swarm->all;
-	struct peel_origin_spec spec = {0};
-	struct peel_target rendezvous;
 	struct peel_msg_created m;
 
 	if (peel_created_parse(body, len, &m) != 0)
@@ -156,16 +169,16 @@ connect_created(struct tie *questions, const uint8_t *body, size_t len)
 	if (t == NULL || t->n_verified >= VERIFIED_MAX)
 		return swarm_refuse(s, PEEL_CONTROL_UNKNOWN);
 	t->n_verified++;
-	if (verify(t, &m, &rendezvous) != 0)
+	if (verify(t, &m) != 0)
 		return swarm_refuse(s, PEEL_SWARM_FORGED);
 	peel_wipe(t->secret->x_secret, sizeof(t->secret->x_secret));
 	questions->swarm->useless = 0;
 	questions->swarm->patience = QUESTIONS_PATIENCE;
 	end_other_questions(t);
-	spec.exit = &rendezvous;
+	t->end_ms = swarm_now(s) + COOKIE_MS;
 	t->due_ms = swarm_now(s) + LINK_MS;
-	if (!peel_addr_usable(&rendezvous.addr) || tie_build(t, &spec) != 0) {
-		connect_lost(t);
+	if (build(t) != 0) {
+		(void)connect_lost(t);
 		tie_end(t);
 	}
 	swarm_due(s, t->due_ms);
@@ -174,61 +187,113 @@ connect_created(struct tie *questions, const uint8_t *body, size_t len)
 
 /* ---- link-e2e -------------------------------------------------------------------------------- */
 
+static int
+send_link(struct tie *t)
+{
+	const struct peel_msg_cookie m = {.identifier = t->identifier, .cookie = t->secret->cookie};
+	uint8_t msg[32];
+
+	t->again_ms = swarm_now(t->swarm->all) + LINK_AGAIN_MS;
+	return tie_send(t, msg, peel_cookie_build(msg, sizeof(msg), PEEL_MSG_LINK_E2E, &m));
+}
+
 void
 connect_ready(struct tie *t)
 {
 	struct peel_swarms *s = t->swarm->all;
-	struct peel_msg_cookie m = {.cookie = t->secret->cookie};
-	uint8_t msg[32];
 
-	m.identifier = t->identifier = peel_random_u16(s->env);
+	t->identifier = peel_random_u16(s->env);
+	t->n_said = 0;
 	tie_set_stage(t, STAGE_WAITING);
 	t->due_ms = swarm_now(s) + REQUEST_MS;
-	if (tie_send(t, msg, peel_cookie_build(msg, sizeof(msg), PEEL_MSG_LINK_E2E, &m)) != 0)
+	if (send_link(t) != 0)
 		t->due_ms = 0;
+}
+
+/* The layer on, and the pings with it. */
+static int
+open_layer(struct tie *t)
+{
+	int ret = peel_origin_e2e(t->swarm->all->origin, t->circuit, &t->secret->keys);
+
+	peel_secret_free(t->secret, sizeof(*t->secret));
+	t->secret = NULL;
+	return ret;
+}
+
+void
+connect_again(struct tie *t)
+{
+	struct peel_swarms *s = t->swarm->all;
+	struct tie *questions;
+
+	if (t->stage == STAGE_ASKED) {
+		questions = tie_of_circuit(s, t->via);
+		if (questions != NULL)
+			(void)send_create(t, questions);
+	} else if (t->stage == STAGE_WAITING && t->n_said < LINKS_MAX) {
+		(void)send_link(t);
+	} else if (t->stage == STAGE_WAITING) {
+		/* Perhaps it is only the answer that was lost: then the seeder answers pings. */
+		tie_set_stage(t, STAGE_ANSWERED);
+		t->due_ms = swarm_now(s) + REQUEST_MS;
+		if (open_layer(t) != 0)
+			t->due_ms = 0;
+	}
+}
+
+void
+connect_up(struct tie *t)
+{
+	struct known *k = known_get(t->swarm, &t->known_addr, t->seeder_pk);
+
+	if (k != NULL)
+		k->failures = 0;
+	tie_up(t);
 }
 
 int
 connect_linked(struct tie *t, const uint8_t *body, size_t len)
 {
 	struct peel_swarms *s = t->swarm->all;
-	struct known *k = known_get(t->swarm, &t->known_addr, t->seeder_pk);
 	uint16_t identifier;
 
 	if (peel_identifier_parse(body, len, &identifier) != 0)
 		return swarm_refuse(s, PEEL_CONTROL_MALFORMED);
 	if (identifier != t->identifier)
 		return swarm_refuse(s, PEEL_CONTROL_UNKNOWN);
-	int ret = peel_origin_e2e(s->origin, t->circuit, &t->secret->keys);
-
-	peel_secret_free(t->secret, sizeof(*t->secret));
-	t->secret = NULL;
-	if (ret != 0) {
-		connect_lost(t);
+	if (open_layer(t) == 0) {
+		connect_up(t);
+	} else {
+		(void)connect_lost(t);
 		tie_end(t);
-		return 0;
 	}
-	if (k != NULL)
-		k->failures = 0;
-	tie_up(t);
 	return 0;
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-void
+bool
 connect_lost(struct tie *t)
 {
 	struct swarm *w = t->swarm;
 	struct known *k = known_get(w, &t->known_addr, t->seeder_pk);
-	bool lasted = t->stage == STAGE_UP && swarm_now(w->all) - t->since_ms >= LASTED_MS;
+	uint64_t now = swarm_now(w->all);
+	bool lasted = t->stage == STAGE_UP && now - t->since_ms >= LASTED_MS;
 
+	/* The cookie is still good for another circuit. */
+	if (t->stage == STAGE_BUILDING && t->circuit != 0 && now < t->end_ms) {
+		tie_close(t);
+		if (build(t) == 0)
+			return true;
+	}
 	if (k != NULL && !lasted)
 		known_failed(w, k);
 	if (k != NULL && lasted)
-		k->seen_ms = swarm_now(w->all); /* it was there until now */
+		k->seen_ms = now; /* it was there until now */
 	if (t->stage == STAGE_ASKED)
 		questions_useless(w);
+	return false;
 }
 
 void

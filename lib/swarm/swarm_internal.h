@@ -25,6 +25,7 @@
 #define WAITING_OF_POINT 8   /* set-ups that one introduction point may have brought */
 #define WAITING_MAX 64	     /* ... and in all; also at most a quarter of all circuits */
 #define QUESTIONS_PATIENCE 3 /* useless look-ups and requests over one circuit, at first */
+#define ANSWER_MAX 224	     /* created-e2e has at most 210 bytes */
 #define RECENT_MAX 64	     /* create-e2e remembered of a swarm */
 #define FAILED_POINTS_MAX 24 /* nodes that were of no use as introduction or rendezvous point */
 #define BACKOFF_MS 500	     /* after a failure, doubled ... */
@@ -51,6 +52,7 @@ struct tie_secret {
 	uint8_t x_secret[32];
 	struct peel_session_keys keys;
 	uint8_t cookie[PEEL_COOKIE_LEN];
+	struct peel_target rendezvous;
 };
 
 /* Where a seeder can be asked for. */
@@ -73,6 +75,8 @@ struct tie {
 	bool ready, ended;	/* said by lib/origin_circuit, not yet acted on */
 	uint16_t identifier;	/* of the request that waits for an answer */
 	uint64_t since_ms, due_ms;
+	uint64_t again_ms;   /* when the request is sent again, as it may have been lost */
+	unsigned int n_said; /* how often something was sent again */
 	/* INTRODUCTION */
 	uint64_t retire_ms; /* when a replacement is wanted, before it is too old */
 	struct peel_bucket asked;
@@ -81,7 +85,10 @@ struct tie {
 	uint64_t end_ms;       /* nobody waits for the answer any more */
 	struct peel_addr from; /* where created-e2e goes */
 	uint16_t cookie_identifier;
-	uint8_t x[PEEL_X_LEN], cookie[PEEL_COOKIE_LEN];
+	uint8_t x[PEEL_X_LEN]; /* also of DOWNLOADER */
+	uint8_t cookie[PEEL_COOKIE_LEN];
+	uint8_t answer[ANSWER_MAX]; /* created-e2e, for who did not get it */
+	size_t answer_len;
 	/* DOWNLOADER */
 	struct tie_secret *secret;
 	struct peel_addr known_addr;
@@ -211,6 +218,8 @@ int tie_send_datagram(
 /* Keep as many as a seeder should have. */
 void introductions_keep(struct swarm *w);
 void introduction_ready(struct tie *t);
+/* Say again what may have been lost. */
+void introduction_again(struct tie *t);
 int introduction_established(struct tie *t, const uint8_t *body, size_t len);
 /* It ended by itself, or its request was not answered. */
 void introduction_lost(struct tie *t);
@@ -227,6 +236,7 @@ void point_failed(struct peel_swarms *s, const uint8_t *pk);
 int setup_asked(
 	struct tie *introduction, const struct peel_host *from, const uint8_t *body, size_t len);
 void setup_ready(struct tie *t);
+void setup_again(struct tie *t);
 int setup_established(struct tie *t, const uint8_t *body, size_t len);
 /* @return whether it is tried once more. */
 bool setup_lost(struct tie *t);
@@ -264,8 +274,12 @@ void questions_replace(struct swarm *w);
 void connect_tick(struct swarm *w);
 int connect_created(struct tie *questions, const uint8_t *body, size_t len);
 void connect_ready(struct tie *t);
+void connect_again(struct tie *t);
+/* The seeder was heard through the end-to-end layer, or the rendezvous point says that it can be.
+ */
+void connect_up(struct tie *t);
 int connect_linked(struct tie *t, const uint8_t *body, size_t len);
-/* It ended, linked or not. */
-void connect_lost(struct tie *t);
+/* It ended, linked or not. @return whether it is tried once more. */
+bool connect_lost(struct tie *t);
 /* The circuit that create-e2e went through has ended: nobody else is to blame. */
 void connect_cut_off(struct swarm *w);

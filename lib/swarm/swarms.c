@@ -262,8 +262,12 @@ peel_swarms_heard(struct peel_swarms *s, peel_origin_id id)
 
 	if (t == NULL || !tie_is_peers(t) || t->ended)
 		return false;
-	if (t->stage == STAGE_ANSWERED && peel_origin_e2e_heard(s->origin, id))
-		tie_up(t);
+	if (t->stage == STAGE_ANSWERED && peel_origin_e2e_heard(s->origin, id)) {
+		if (t->kind == TIE_DOWNLOADER)
+			connect_up(t);
+		else
+			tie_up(t);
+	}
 	return t->stage == STAGE_UP;
 }
 
@@ -321,10 +325,31 @@ lost(struct tie *t)
 			return;
 		break;
 	case TIE_DOWNLOADER:
-		connect_lost(t);
+		if (connect_lost(t))
+			return;
 		break;
 	}
 	tie_end(t);
+}
+
+static void
+say_again(struct tie *t)
+{
+	t->again_ms = UINT64_MAX;
+	t->n_said++;
+	switch (t->kind) {
+	case TIE_INTRODUCTION:
+		introduction_again(t);
+		break;
+	case TIE_SEEDER:
+		setup_again(t);
+		break;
+	case TIE_DOWNLOADER:
+		connect_again(t);
+		break;
+	default:
+		break;
+	}
 }
 
 static void
@@ -338,12 +363,14 @@ examine(struct tie *t, uint64_t now)
 		became_ready(t);
 	if (t->stage == STAGE_ANSWERED && !t->ended)
 		(void)peel_swarms_heard(s, t->circuit);
+	if (t->again_ms <= now && !t->ended)
+		say_again(t);
 	if (t->stage != STAGE_OVER && (t->ended || t->due_ms <= now))
 		lost(t);
 	if (t->stage == STAGE_ANSWERED)
 		swarm_due(s, now + HEARD_MS);
 	if (t->stage != STAGE_OVER)
-		swarm_due(s, t->due_ms);
+		swarm_due(s, t->due_ms < t->again_ms ? t->due_ms : t->again_ms);
 }
 
 static void

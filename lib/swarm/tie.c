@@ -49,7 +49,7 @@ tie_new(struct swarm *w, enum tie_kind kind, enum tie_stage stage)
 	t->kind = kind;
 	t->stage = stage;
 	t->since_ms = swarm_now(w->all);
-	t->due_ms = UINT64_MAX;
+	t->due_ms = t->again_ms = UINT64_MAX;
 	count(t, 1);
 	LIST_INSERT_HEAD(&w->ties, t, of_swarm);
 	return t;
@@ -97,7 +97,7 @@ void
 tie_up(struct tie *t)
 {
 	tie_set_stage(t, STAGE_UP);
-	t->due_ms = UINT64_MAX;
+	t->due_ms = t->again_ms = UINT64_MAX;
 	if (!tie_is_peers(t))
 		return;
 	t->since_ms = swarm_now(t->swarm->all);

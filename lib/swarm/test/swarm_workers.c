@@ -51,8 +51,8 @@ at_exit(struct relay *r, const struct peel_route *route, bool early, const uint8
 
 	if (len == 0)
 		return;
-	if (net->at_end != NULL)
-		net->at_end(r, route, msg, len);
+	if (net->at_end != NULL && !net->at_end(r, route, msg, len))
+		return;
 	r->n_establish +=
 		msg[0] == PEEL_MSG_ESTABLISH_INTRO || msg[0] == PEEL_MSG_ESTABLISH_RENDEZVOUS;
 	r->n_peers_request += msg[0] == PEEL_MSG_PEERS_REQUEST;

@@ -101,8 +101,8 @@ struct net {
 	struct published dht[DHT_MAX];
 	unsigned int loss_percent, repeat_percent;
 	uint64_t delay_min_ms, delay_max_ms;
-	/* Looks at each message that reaches the end of a circuit. */
-	void (*at_end)(
+	/* Looks at each message that reaches the end of a circuit. false: lost. */
+	bool (*at_end)(
 		struct relay *r, const struct peel_route *route, const uint8_t *msg, size_t len);
 	/* Looks at each datagram, and may change it. false: lost. */
 	bool (*tap)(struct flying *p);

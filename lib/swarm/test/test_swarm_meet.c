@@ -58,11 +58,65 @@ test_meet(void **state)
 		meet_over(hops);
 }
 
+/* Until it has arrived: cells get lost on the way. */
+static void
+say(struct user *from, struct peer *to, const struct peer *there, const char *text)
+{
+	for (int i = 0; i < 100; i++) {
+		net_data(from, to, text);
+		net_run(300);
+		if (there->data_len == strlen(text) &&
+			memcmp(there->data, text, there->data_len) == 0)
+			return;
+	}
+	fail_msg("%s did not arrive", text);
+}
+
+static void
+meet_in_bad_weather(unsigned int hops, unsigned int other_hops, unsigned int loss)
+{
+	struct peer *there = NULL, *here = NULL;
+
+	net_new(16);
+	net->loss_percent = loss;
+	net->repeat_percent = 10;
+	net->delay_max_ms = 150;
+	struct user *seeder = net_user(NULL, NULL, 64), *downloader = net_user(NULL, NULL, 64);
+	uint32_t seeding = net_join(seeder, 1, hops, true, false);
+	uint32_t finding = net_join(downloader, 1, other_hops, false, true);
+
+	for (int i = 0; i < 600 && (here == NULL || there == NULL); i++) {
+		net_run(500);
+		here = there = NULL;
+		net_peers(downloader, finding, &there);
+		net_peers(seeder, seeding, &here);
+	}
+	assert_non_null(here);
+	assert_non_null(there);
+	say(downloader, there, here, "hello");
+	say(seeder, here, there, "welcome");
+	say(downloader, there, here, "goodbye");
+	net_check(seeder);
+	net_check(downloader);
+	net_free();
+}
+
+static void
+test_meet_in_bad_weather(void **state)
+{
+	(void)state;
+	for (unsigned int hops = 1; hops <= 3; hops++) {
+		for (unsigned int other_hops = 1; other_hops <= 3; other_hops++)
+			meet_in_bad_weather(hops, other_hops, hops + other_hops);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_meet),
+		cmocka_unit_test(test_meet_in_bad_weather),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,8 @@
 #define N_HASHES 3
 
 static uint32_t joined[N_USERS][N_HASHES];
+static uint64_t n_words;
+static const char *const names[N_HASHES] = {"first", "second", "third"};
 
 static uint32_t
 below(uint32_t n)
@@ -77,7 +79,7 @@ random_data(void)
 	struct peer *p;
 
 	if (net_peers(net->user[who], joined[who][hash], &p) > 0)
-		net_data(net->user[who], p, "something");
+		net_data(net->user[who], p, names[hash]);
 }
 
 static void
@@ -96,6 +98,21 @@ random_step(void)
 		break;
 	default:
 		random_data();
+	}
+}
+
+/* What peers say is about their service: nobody meets others than those of the same. */
+static void
+check_words(const struct user *u, uint32_t swarm, const char *name)
+{
+	for (unsigned int i = 0; i < u->n_peers; i++) {
+		const struct peer *p = &u->peer[i];
+
+		if (p->swarm != swarm || p->n_data == 0)
+			continue;
+		assert_int_equal(p->data_len, strlen(name));
+		assert_memory_equal(p->data, name, p->data_len);
+		n_words++;
 	}
 }
 
@@ -123,6 +140,7 @@ check_all(void)
 				continue;
 			struct peel_swarm_info info = net_info(u, joined[who][hash]);
 
+			check_words(u, joined[who][hash], names[hash]);
 			assert_int_equal(info.connections, net_peers(u, joined[who][hash], NULL));
 			assert_true(info.introductions <= 3);
 			assert_true(info.seeders <= info.known);
@@ -199,6 +217,7 @@ test_bad_network(void **state)
 		net_free();
 	}
 	assert_true(connected > 100);
+	assert_true(n_words > 1000);
 }
 
 int

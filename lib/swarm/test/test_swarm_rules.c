@@ -127,14 +127,15 @@ test_leaving_closes_everything(void **state)
 static unsigned int n_asked;
 static uint64_t asked_ms[64];
 
-static void
+static bool
 note_requests(struct relay *r, const struct peel_route *route, const uint8_t *msg, size_t len)
 {
 	(void)r;
 	(void)route;
 	if (len == 0 || msg[0] != PEEL_MSG_PEERS_REQUEST || n_asked == 64)
-		return;
+		return true;
 	asked_ms[n_asked++] = net->now_ms;
+	return true;
 }
 
 static void
@@ -322,21 +323,22 @@ hash_in(const uint8_t *msg, size_t len)
 	return NULL;
 }
 
-static void
+static bool
 note_use(struct relay *r, const struct peel_route *route, const uint8_t *msg, size_t len)
 {
 	const uint8_t *hash = hash_in(msg, len);
 
 	if (hash == NULL)
-		return;
+		return true;
 	for (unsigned int i = 0; i < n_uses; i++) {
 		if (uses[i].relay == r && uses[i].session == route->session) {
 			assert_int_equal(uses[i].hash, hash[0]);
-			return;
+			return true;
 		}
 	}
 	assert_true(n_uses < PEEL_ARRAY_LEN(uses));
 	uses[n_uses++] = (struct use){r, route->session, hash[0]};
+	return true;
 }
 
 static void
@@ -375,6 +377,102 @@ test_swarms_share_nothing(void **state)
 	for (unsigned int i = 0; i < n; i++)
 		assert_int_equal(peel_swarm_of_circuit(u->swarms, ordinary[i], &peer), 0);
 	net_free();
+}
+
+/* ---- what gets lost -------------------------------------------------------------------------- */
+
+static uint8_t losing; /* this message, or its answer */
+static bool losing_answer;
+static unsigned int to_lose; /* how many more */
+static struct relay *muted;  /* what it sends next is lost */
+
+static bool
+lose_message(struct relay *r, const struct peel_route *route, const uint8_t *msg, size_t len)
+{
+	(void)route;
+	if (len == 0 || msg[0] != losing || to_lose == 0)
+		return true;
+	to_lose--;
+	if (losing_answer)
+		muted = r;
+	return losing_answer;
+}
+
+static bool
+lose_datagram(struct flying *p)
+{
+	if (muted != NULL && peel_addr_equal(&p->from, &muted->addr)) {
+		muted = NULL;
+		return false;
+	}
+	if (p->data[PEEL_PREFIX_LEN] != losing || to_lose == 0)
+		return true;
+	to_lose--;
+	return false;
+}
+
+/* Lost so often, everything takes so much longer. */
+static void
+test_lost_messages(void **state)
+{
+	static const struct {
+		uint8_t id;
+		bool answer;
+		unsigned int n;
+		uint64_t at_least_ms, at_most_ms; /* after the seeder has joined */
+	} cases[] = {
+		{PEEL_MSG_CELL, false, 0, 0, 5600}, /* nothing */
+		{PEEL_MSG_ESTABLISH_RENDEZVOUS, false, 1, 6500, 7200},
+		{PEEL_MSG_ESTABLISH_RENDEZVOUS, true, 1, 6500, 7200},
+		{PEEL_MSG_ESTABLISH_RENDEZVOUS, false, 3, 8000, 8700}, /* asked elsewhere */
+		{PEEL_MSG_LINK_E2E, false, 1, 7500, 8200},
+		{PEEL_MSG_LINK_E2E, false, 2, 10000, 10700},
+		{PEEL_MSG_LINK_E2E, true, 1, 12500, 13200},  /* pings tell */
+		{PEEL_MSG_CREATE_E2E, false, 1, 8000, 8700}, /* another introduction point */
+		{PEEL_MSG_CREATED_E2E, false, 1, 8000, 8700},
+		{PEEL_MSG_CREATED_E2E, false, 2, 10000, 10700},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(cases); i++) {
+		net_new(16);
+		net->at_end = lose_message;
+		net->tap = lose_datagram;
+		losing = cases[i].id;
+		losing_answer = cases[i].answer;
+		to_lose = cases[i].n;
+		struct user *seeder = net_user(NULL, NULL, 64), *u = net_user(NULL, NULL, 64);
+		uint64_t since = net->now_ms;
+
+		net_join(seeder, 1, 1, true, false);
+		net_run(5000);
+		net_wait_peers(u, net_join(u, 1, 1, false, true), 1, 30000);
+		assert_in_range(net->now_ms - since, cases[i].at_least_ms, cases[i].at_most_ms);
+		assert_int_equal(to_lose, 0);
+		net_free();
+	}
+}
+
+static void
+test_lost_introductions(void **state)
+{
+	(void)state;
+	for (int answer = 0; answer < 2; answer++) {
+		net_new(16);
+		net->at_end = lose_message;
+		net->tap = lose_datagram;
+		losing = PEEL_MSG_ESTABLISH_INTRO;
+		losing_answer = answer;
+		to_lose = 3;
+		struct user *u = net_user(NULL, NULL, 64);
+		uint32_t swarm = net_join(u, 1, 1, true, false);
+
+		net_run(2500);
+		assert_int_equal(net_info(u, swarm).introductions, 0);
+		net_run(1500);
+		assert_int_equal(net_info(u, swarm).introductions, 3);
+		net_free();
+	}
 }
 
 /* ---- what is taken --------------------------------------------------------------------------- */
@@ -441,7 +539,7 @@ static struct user *asking;
 static uint32_t asking_swarm;
 static uint8_t told_key[PEEL_PK_LEN];
 
-static void
+static bool
 tell_of_itself(struct relay *r, const struct peel_route *route, const uint8_t *msg, size_t len)
 {
 	struct peel_msg_peers_request q;
@@ -449,7 +547,7 @@ tell_of_itself(struct relay *r, const struct peel_route *route, const uint8_t *m
 
 	(void)route;
 	if (len == 0 || msg[0] != PEEL_MSG_PEERS_REQUEST)
-		return;
+		return true;
 	assert_int_equal(peel_peers_request_parse(msg + 1, len - 1, false, &q), 0);
 	const struct peel_msg_peers_response m = {
 		.identifier = q.identifier,
@@ -466,6 +564,7 @@ tell_of_itself(struct relay *r, const struct peel_route *route, const uint8_t *m
 	assert_int_equal(peel_swarms_message(asking->swarms, net_questions(asking, asking_swarm),
 				 out, (size_t)n),
 		0);
+	return true;
 }
 
 static void
@@ -503,6 +602,8 @@ main(void)
 		cmocka_unit_test(test_both_find_each_other),
 		cmocka_unit_test(test_other_hash_other_swarm),
 		cmocka_unit_test(test_swarms_share_nothing),
+		cmocka_unit_test(test_lost_messages),
+		cmocka_unit_test(test_lost_introductions),
 		cmocka_unit_test(test_input),
 		cmocka_unit_test(test_end_is_introduction_point),
 	};
