@@ -242,6 +242,7 @@ hops3 = 127.0.0.1:0
         self.assertEqual([(s["name"], s["hops"], s["find"], s["seed"], s["peers"]) for s in listed],
                          [("chat", 1, True, False, []), ("files", 3, True, True, [])])
         self.assertEqual(listed[0]["info_hash"], hashlib.sha1(b"chat").hexdigest())
+        self.assertEqual(json.loads(self.service("list", "--pretty").stdout), listed)
         torrent = "00112233445566778899aabbccddeeff00112233"
         result = self.service("join", "--publish", f"torrent:{torrent}/1")
         self.assertEqual((result.returncode, result.stderr), (0, ""))

@@ -70,7 +70,9 @@ test_in_order_and_each_its_own(void **state)
 		assert_int_equal(push(h, 1, i), 0);
 		assert_int_equal(push(h, 2, 100 + i), 0);
 	}
+	assert_int_equal(peel_held_waiting(h, 1), 3);
 	assert_int_equal(pop_all(h, 1, &s), 0);
+	assert_int_equal(peel_held_waiting(h, 1), 0);
 	assert_true(s.n == 3 && s.first == 0 && s.last == 2 && s.user == 1 && s.len == 1);
 	assert_int_equal(pop_all(h, 1, &s), 0);
 	assert_int_equal(s.n, 0);

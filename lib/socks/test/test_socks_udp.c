@@ -26,6 +26,7 @@ test_datagrams_both_ways(void **state)
 	port = ASSOCIATE(fd);
 	assert_int_equal(t.opened, 1);
 	assert_int_equal(peel_socks_deliver(t.assoc, &from, (uint8_t *)"early", 5), -ENOTCONN);
+	assert_false(peel_socks_reachable(t.assoc));
 	THROW(udp, port, HELLO);
 	wait_for(&t.datagrams, 1);
 	assert_int_equal(t.len, 5);
@@ -37,6 +38,7 @@ test_datagrams_both_ways(void **state)
 	wait_for(&t.datagrams, 2);
 	assert_string_equal(t.to.name, "a.example");
 	assert_int_equal(t.len, 0);
+	assert_true(peel_socks_reachable(t.assoc));
 	assert_int_equal(peel_socks_deliver(t.assoc, &from, (uint8_t *)"world", 5), 0);
 	HEAR(udp, "\0\0\0\1\xc0\0\2\7\x1b\x58world");
 	assert_int_equal(peel_socks_deliver(t.assoc, &six, (uint8_t *)"6", 1), 0);
