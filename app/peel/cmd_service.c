@@ -126,6 +126,8 @@ run_node(const struct service_role *role, const struct option *long_options,
 	rc = take_service(&a);
 	if (rc == EXIT_OK)
 		rc = take_local(&a, local_option, !role->seed);
+	if (a.service.quiet && session->conf.log_level > PEEL_LOG_WARNING)
+		session->conf.log_level = PEEL_LOG_WARNING;
 	return rc != EXIT_OK ? rc : service_run(&a.service);
 }
 
