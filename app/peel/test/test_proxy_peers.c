@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "proxy_peers.h"
+
+static struct {
+	struct peel_stats stats;
+	struct session session;
+	struct listener listener[PEEL_HOPS_LIMIT];
+	struct proxy_peers *peers;
+	uint8_t sent_to;	/* last byte of the peer's address */
+	unsigned int n_sent;	/* ... and how often something was sent */
+	uintptr_t delivered_to; /* number of the association */
+	unsigned int n_delivered;
+	uint64_t unreachable; /* a bit for each association */
+} t;
+
+/* ---- what would be the library's --------------------------------------------------------------
+ */
+
+int
+peel_tunnel_data(struct peel *p, peel_circuit circuit, const struct peel_address *destination,
+	enum peel_message_type type, const void *payload, size_t len)
+{
+	(void)p;
+	(void)payload;
+	assert_int_equal(circuit, 0);
+	assert_int_equal(type, PEEL_DATA);
+	assert_int_equal(destination->port, 1024);
+	assert_true(len > 0);
+	t.sent_to = destination->ip[3];
+	t.n_sent++;
+	return 0;
+}
+
+bool
+peel_socks_reachable(const struct peel_socks_assoc *a)
+{
+	return (t.unreachable >> (uintptr_t)a & 1) == 0;
+}
+
+int
+peel_socks_deliver(struct peel_socks_assoc *a, const struct peel_socks_target *origin,
+	const uint8_t *payload, size_t len)
+{
+	(void)payload;
+	(void)len;
+	assert_int_equal(origin->addr.port, 1024);
+	t.delivered_to = (uintptr_t)a;
+	t.n_delivered++;
+	return 0;
+}
+
+/* ---- helpers --------------------------------------------------------------------------------- */
+
+static int
+setup(void **state)
+{
+	(void)state;
+	memset(&t, 0, sizeof(t));
+	t.peers = proxy_peers_new(t.listener, &t.stats);
+	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++) {
+		t.listener[i].hops = i + 1;
+		t.listener[i].session = &t.session;
+		t.listener[i].peers = t.peers;
+	}
+	return t.peers != NULL ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	proxy_peers_free(t.peers);
+	return 0;
+}
+
+/* An association begins at the listener of that many hops; its number and its slot are the same. */
+static void
+open_association(unsigned int hops, unsigned int slot)
+{
+	struct listener *l = &t.listener[hops - 1];
+
+	l->assoc[slot] = (struct peel_socks_assoc *)(uintptr_t)slot;
+	l->opened[slot] = ++l->turn;
+}
+
+static void
+close_association(unsigned int hops, unsigned int slot)
+{
+	t.listener[hops - 1].opened[slot] = 0;
+	proxy_peers_closed(&t.listener[hops - 1], slot);
+}
+
+static struct peel_address
+address(uint8_t number)
+{
+	return (struct peel_address){
+		.type = PEEL_ADDRESS_IPV4, .port = 1024, .ip = {127, 192, 0, number}};
+}
+
+static void
+add(uint8_t number, unsigned int hops, unsigned int service)
+{
+	struct peel_address a = address(number);
+
+	proxy_peers_add(t.peers, &a, hops, service);
+}
+
+/* Whether what an association sends to a peer is sent on. */
+static bool
+sends(unsigned int hops, unsigned int slot, uint8_t number, uint16_t port)
+{
+	struct peel_socks_target to = {.addr = peel_addr_ipv4(127, 192, 0, number, port)};
+	unsigned int before = t.n_sent;
+
+	assert_true(proxy_peers_has(&to));
+	proxy_peers_send(&t.listener[hops - 1], slot, &to, (const uint8_t *)"x", 1);
+	if (t.n_sent == before)
+		return false;
+	assert_int_equal(t.sent_to, number);
+	return true;
+}
+
+/* The association that gets what a peer sends; -1: none. */
+static int
+receiver(uint8_t number)
+{
+	struct peel_address a = address(number);
+	unsigned int before = t.n_delivered;
+
+	assert_true(proxy_peers_take(t.peers, &a, "x", 1));
+	return t.n_delivered == before ? -1 : (int)t.delivered_to;
+}
+
+/* ---- tests ----------------------------------------------------------------------------------- */
+
+static void
+test_who_sends_first_keeps_the_peer(void **state)
+{
+	(void)state;
+	open_association(1, 4);
+	open_association(1, 5);
+	add(1, 1, 0);
+	assert_true(sends(1, 5, 1, 1024));
+	assert_int_equal(receiver(1), 5);
+	assert_false(sends(1, 4, 1, 1024));
+	assert_int_equal(peel_stats_get(&t.stats, PEEL_DROP_SOCKS_SHARED), 1);
+	assert_int_equal(receiver(1), 5);
+	close_association(1, 5);
+	assert_int_equal(receiver(1), 4);
+	assert_true(sends(1, 4, 1, 1024));
+}
+
+static void
+test_what_comes_unasked(void **state)
+{
+	(void)state;
+	add(1, 1, 0);
+	add(2, 1, 0);
+	add(3, 1, 1);
+	assert_int_equal(receiver(1), -1);
+	assert_int_equal(peel_stats_get(&t.stats, PEEL_DROP_SOCKS_WHOSE), 1);
+	open_association(1, 9);
+	open_association(1, 4);
+	open_association(1, 5);
+	/* The oldest one that can be reached. */
+	t.unreachable = 1 << 9;
+	assert_int_equal(receiver(1), 4);
+	/* Nobody has sent to it, so it may still become another one's. */
+	assert_true(sends(1, 5, 1, 1024));
+	assert_int_equal(receiver(1), 5);
+	/* Other peers of the service follow, those of other services do not. */
+	assert_int_equal(receiver(2), 5);
+	assert_int_equal(receiver(3), 4);
+}
+
+static void
+test_peers_belong_to_a_length(void **state)
+{
+	(void)state;
+	open_association(1, 4);
+	open_association(2, 6);
+	add(1, 2, 0);
+	assert_false(sends(1, 4, 1, 1024));
+	assert_false(sends(2, 6, 1, 1025));
+	assert_false(sends(2, 6, 2, 1024));
+	assert_int_equal(peel_stats_get(&t.stats, PEEL_DROP_SOCKS_SEND), 3);
+	assert_int_equal(receiver(1), 6);
+	assert_true(sends(2, 6, 1, 1024));
+	/* The same slot of another listener is somebody else. */
+	open_association(1, 6);
+	close_association(1, 6);
+	assert_int_equal(receiver(1), 6);
+}
+
+static void
+count_one(void *arg, const struct peel_address *peer)
+{
+	unsigned int *n = arg;
+
+	assert_int_equal(peer->ip[0], 127);
+	(*n)++;
+}
+
+static unsigned int
+count(unsigned int service)
+{
+	unsigned int n = 0;
+
+	proxy_peers_dump(t.peers, service, count_one, &n);
+	return n;
+}
+
+static void
+test_peers_go(void **state)
+{
+	struct peel_address first = address(1);
+	const struct peel_address exit = {.type = PEEL_ADDRESS_IPV4, .ip = {192, 0, 2, 1}};
+
+	(void)state;
+	open_association(1, 4);
+	add(1, 1, 0);
+	add(2, 1, 0);
+	add(3, 1, 1);
+	assert_int_equal(count(0), 2);
+	proxy_peers_del(t.peers, &first);
+	proxy_peers_del(t.peers, &first);
+	assert_int_equal(count(0), 1);
+	assert_false(sends(1, 4, 1, 1024));
+	assert_int_equal(receiver(1), -1);
+	proxy_peers_forget(t.peers, 0);
+	assert_int_equal(count(0), 0);
+	assert_int_equal(count(1), 1);
+	assert_int_equal(receiver(3), 4);
+	assert_false(proxy_peers_take(t.peers, &exit, "x", 1));
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			test_who_sends_first_keeps_the_peer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_comes_unasked, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_peers_belong_to_a_length, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_peers_go, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
