@@ -10,10 +10,11 @@
 #define VERIFIED_MAX 8	     /* created-e2e that are looked at as the answer to one create-e2e */
 #define CREATE_AGAIN_MS 5000 /* seeders of py-ipv8 take it for another one: not too soon */
 #define LINK_AGAIN_MS 2500
-#define LINKS_MAX 3	/* then it may be the answer that gets lost */
-#define COOKIE_MS 15000 /* for which the cookie is surely remembered */
-#define LINK_MS 30000	/* for the circuit: the seeder's half does not wait longer */
-#define LASTED_MS 60000 /* what lived as long is rebuilt at once */
+#define LINKS_MAX 3	   /* then it may be the answer that gets lost */
+#define COOKIE_MS 15000	   /* for which the cookie is surely remembered */
+#define LINK_MS 30000	   /* for the circuit: the seeder's half does not wait longer */
+#define LASTED_MS 60000	   /* what lived as long is rebuilt at once */
+#define ELSEWHERE_MS 60000 /* before another circuit is tried again for the same reason */
 
 /* ---- create-e2e ------------------------------------------------------------------------------ */
 
@@ -59,12 +60,25 @@ begin(struct swarm *w, struct tie *questions, const struct known *k)
 	return ret;
 }
 
+/* Whether an answer to create-e2e may still come over the circuit for questions. */
+static bool
+is_waiting(const struct swarm *w)
+{
+	const struct tie *t;
+
+	LIST_FOREACH (t, &w->ties, of_swarm) {
+		if (t->kind == TIE_DOWNLOADER && t->stage == STAGE_ASKED)
+			return true;
+	}
+	return false;
+}
+
 void
 connect_tick(struct swarm *w)
 {
 	uint32_t limit = w->all->conf.settings.connection_limit;
 	struct tie *questions = questions_of(w);
-	uint64_t due_ms = UINT64_MAX;
+	uint64_t due_ms = UINT64_MAX, now = swarm_now(w->all);
 	uint8_t end[PEEL_PK_LEN];
 
 	if (questions == NULL || questions->stage != STAGE_UP ||
@@ -75,11 +89,12 @@ connect_tick(struct swarm *w)
 
 		if (k == NULL)
 			break;
-		if (memcmp(k->pk, end, PEEL_PK_LEN) != 0) {
-			w->cornered = false;
-		} else if (!w->cornered) {
-			/* Ask from elsewhere, unless there is no elsewhere. */
-			w->cornered = true;
+		/* It may refuse to send to itself: ask from elsewhere, unless there is no
+		 * elsewhere. But others that were asked must be able to answer. */
+		if (memcmp(k->pk, end, PEEL_PK_LEN) == 0 && now >= w->elsewhere_ms) {
+			if (is_waiting(w))
+				break;
+			w->elsewhere_ms = now + ELSEWHERE_MS;
 			questions_replace(w);
 			return;
 		}

@@ -133,7 +133,8 @@ struct swarm {
 	struct backoff ask;    /* for a circuit for questions */
 	unsigned int useless;  /* questions in a row that led nowhere over this circuit */
 	unsigned int patience; /* ... until the circuit is replaced */
-	bool cornered;	       /* this circuit, too, ends at the only introduction point there is */
+	/* when the circuit may be replaced because its end is the introduction point to be asked */
+	uint64_t elsewhere_ms;
 	struct known known[KNOWN_MAX];
 	struct question question[1 + ASKED_MAX];
 	uint64_t look_ms;   /* when to look up again */

@@ -587,6 +587,72 @@ test_end_is_introduction_point(void **state)
 	net_free();
 }
 
+static uint8_t other_key[PEEL_PK_LEN];
+static const struct relay *other_point;
+
+/* Of a seeder that it introduces itself, and of one that another relay introduces. */
+static bool
+tell_of_two(struct relay *r, const struct peel_route *route, const uint8_t *msg, size_t len)
+{
+	struct peel_msg_peers_request q;
+	uint8_t out[1024];
+
+	(void)route;
+	if (len == 0 || msg[0] != PEEL_MSG_PEERS_REQUEST)
+		return true;
+	assert_int_equal(peel_peers_request_parse(msg + 1, len - 1, false, &q), 0);
+	const struct peel_msg_peers_response m = {
+		.identifier = q.identifier,
+		.info_hash = q.info_hash,
+		.n = 2,
+		.peer = {{.address = r->addr,
+				 .pk = {r->id.pk, PEEL_PK_LEN},
+				 .seeder_pk = {told_key, PEEL_PK_LEN},
+				 .source = PEEL_SOURCE_PEX},
+			{.address = other_point->addr,
+				.pk = {other_point->id.pk, PEEL_PK_LEN},
+				.seeder_pk = {other_key, PEEL_PK_LEN},
+				.source = PEEL_SOURCE_PEX}},
+	};
+	int n = peel_peers_response_build(out, sizeof(out), false, &m);
+
+	assert_true(n > 0);
+	(void)peel_swarms_message(
+		asking->swarms, net_questions(asking, asking_swarm), out, (size_t)n);
+	return true;
+}
+
+/* The circuit is not replaced again and again because its end introduces one of the seeders, and
+ * not while another one may still answer. */
+static void
+test_end_introduces_one_of_two(void **state)
+{
+	peel_origin_id id[3];
+
+	(void)state;
+	net_new(0);
+	net_relay(peel_addr_ipv4(20, 1, 3, 1, 8090), PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT);
+	for (uint8_t i = 2; i < 6; i++)
+		net_relay(peel_addr_ipv4((uint8_t)(20 + i), 1, 3, i, 8090), PEEL_FLAG_RELAY);
+	struct user *seeder = net_user(NULL, NULL, 64), *other = net_user(NULL, NULL, 64);
+	uint32_t seeding = net_join(seeder, 1, 1, true, false);
+	uint32_t other_seeding = net_join(other, 1, 1, true, false);
+
+	net_run(5000);
+	memcpy(told_key, net_info(seeder, seeding).seeder_pk, sizeof(told_key));
+	memcpy(other_key, net_info(other, other_seeding).seeder_pk, sizeof(other_key));
+	assert_int_equal(net_circuits(other, other_seeding, PEEL_ORIGIN_IP_SEEDER, id, 3), 3);
+	other_point = net_end(other, id[0]);
+	if (other_point == net->relay[0])
+		other_point = net_end(other, id[1]);
+	net->at_end = tell_of_two;
+	asking = net_user(NULL, NULL, 64);
+	asking_swarm = net_join(asking, 1, 1, false, true);
+	net_wait_peers(asking, asking_swarm, 2, 20000);
+	assert_in_range(net_stat(asking, PEEL_OWN_BEGUN), 3, 10);
+	net_free();
+}
+
 int
 main(void)
 {
@@ -606,6 +672,7 @@ main(void)
 		cmocka_unit_test(test_lost_introductions),
 		cmocka_unit_test(test_input),
 		cmocka_unit_test(test_end_is_introduction_point),
+		cmocka_unit_test(test_end_introduces_one_of_two),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
