@@ -222,6 +222,37 @@ async def serving_program(world, binary):
             udp.close()
 
 
+async def moves_on(world, binary):
+    """A service that two nodes publish: a conversation stays with one of them, and goes on with the other one when that
+    one ends."""
+    async with Setting(world, binary) as setting:
+        servers = [await Sources().start() for _ in range(2)]
+        try:
+            # They do not relay, or the end of one could be that of the other's circuits.
+            config = {"tunnel": {"relay": False}}
+            published = [await setting.publish("both", server.port, name=f"publish {i}", config=config)
+                         for i, server in enumerate(servers)]
+            connected = await setting.connect("both", config=config)
+            await connected.connected(2)
+            udp = await LocalUdp().open(connected.local)
+            client = EchoClient(udp.send)
+            udp.on_data = client.on_data
+            complete(await client.run([100] * 20, 4, 20.0, True))
+            counts = [server.received for server in servers]
+            if sorted(counts) != [0, 20]:
+                raise AssertionError(f"not with one of them: {counts}")
+            first = connected.talks[udp.port]
+            await published[counts.index(20)].stop()
+            await connected.until(lambda: first not in connected.peers, 30, "the peer is still there")
+            complete(await client.run([100] * 20, 4, 20.0, True, 100))
+            if [server.received for server in servers] != [20, 20] or connected.talks[udp.port] == first:
+                raise AssertionError("it did not go on with the other one")
+            udp.close()
+        finally:
+            for server in servers:
+                server.close()
+
+
 async def comes_back(world, binary):
     """The publisher dies without a word, and is there again with the same key: what local programs send goes to the
     new peer."""
@@ -390,7 +421,7 @@ def worlds(runner, binary):
     """The last relay is an exit, which looks services up."""
     yield one_world(runner, binary, ["peel"] * 3, [
         ("UDP programs over 1 hop", udp_programs, 1), ("several nodes and programs", several),
-        ("the serving program", serving_program),
+        ("the serving program", serving_program), ("two publishers", moves_on),
         ("the publisher dies and comes back", comes_back), ("peel client", through_clients),
         ("py-ipv8 downloads", ipv8_downloads), ("py-ipv8 seeds", ipv8_seeds)])
     yield one_world(runner, binary, ["peel", "python", "rust", "peel"], [("UDP programs over 2 hops", udp_programs, 2)])
