@@ -51,6 +51,12 @@ struct client_conf {
 	struct service_list join, publish;
 };
 
+/* HTTP for metrics. */
+struct metrics_conf {
+	struct peel_addr listen; /* family NONE: none */
+	char key[128];		 /* empty: none is asked for */
+};
+
 struct conf {
 	enum conf_use use;
 	struct peel_node_conf node; /* engine NULL: the best one of this CPU */
@@ -62,6 +68,7 @@ struct conf {
 	bool become_exitnode;
 	enum peel_log_level log_level;
 	bool log_timestamps;
+	struct metrics_conf metrics;
 	struct client_conf client;
 	unsigned int line[CONF_N]; /* of each setting, 0: not given */
 };

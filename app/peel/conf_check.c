@@ -258,6 +258,23 @@ share(struct conf *c)
 	}
 }
 
+static void
+check_metrics(const struct conf *c, struct conf_errors *e)
+{
+	const struct peel_addr *a = &c->metrics.listen;
+
+	if (a->family == PEEL_FAMILY_NONE)
+		return;
+	if (c->metrics.key[0] == '\0' && !peel_addr_is_loopback(a))
+		conf_wrong(e, CONF_metrics_listen, "other machines reach this address: set key");
+	for (const char *k = c->metrics.key; *k != '\0'; k++) {
+		if (*k <= ' ' || *k > '~') {
+			conf_wrong(e, CONF_metrics_key, "has characters that no header can carry");
+			break;
+		}
+	}
+}
+
 void
 conf_check(struct conf *c, struct conf_errors *e)
 {
@@ -266,6 +283,7 @@ conf_check(struct conf *c, struct conf_errors *e)
 	check_workers(c, e);
 	check_port(c, e);
 	check_dht(c, e);
+	check_metrics(c, e);
 	if (c->use & CONF_FOR_CLIENT)
 		check_client(c, e);
 	if (c->use == CONF_FOR_CLIENT)

@@ -12,6 +12,7 @@
 #include "await.h"
 #include "eal_plan.h"
 #include "log_output.h"
+#include "metrics_server.h"
 #include "output.h"
 #include "peel_aead_engines.h"
 #include "peel_internal.h"
@@ -187,6 +188,8 @@ start(struct session *s, char *why, size_t why_size)
 	s->with_loop = rc == 0;
 	if (rc == 0)
 		rc = fill_loop(s);
+	if (rc == 0 && c->metrics.listen.family != PEEL_FAMILY_NONE)
+		rc = metrics_server_start(&c->metrics, s->peel, &s->metrics, why, why_size);
 	if (rc == 0 && s->on_open != NULL)
 		rc = s->on_open(s->arg, why, why_size);
 	return rc != 0 ? rc : privileges_drop(c, &s->privileges, why, why_size);
@@ -248,6 +251,8 @@ close_handle(uv_handle_t *handle, void *arg)
 void
 session_close(struct session *s)
 {
+	metrics_server_stop(s->metrics);
+	s->metrics = NULL;
 	if (s->with_loop) {
 		uv_walk(&s->loop, close_handle, NULL);
 		while (uv_run(&s->loop, UV_RUN_DEFAULT) != 0)

@@ -620,6 +620,12 @@ peel_node_on_request(
 	node->status.request_arg = arg;
 }
 
+json_t *
+peel_node_document(struct peel_node *node)
+{
+	return status(node);
+}
+
 char *
 peel_node_status(struct peel_node *node, bool pretty)
 {

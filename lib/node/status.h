@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "node.h"
+#include "peel_node_document.h"
 
 /** Sample the counters that have rates, once a second. @return milliseconds until the next. */
 uint64_t node_rates_tick(struct peel_node *node);

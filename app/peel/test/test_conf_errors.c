@@ -24,7 +24,7 @@ static const struct {
 		{KEY "[tunel]\nrelay = yes\nfoo = 1\n",
 			"f.ini:3: there is no section [tunel]; did you mean [tunnel]?; allowed: "
 			"node, port, "
-			"workers, aead, discovery, dht, tunnel, exit, log\n"},
+			"workers, aead, discovery, dht, tunnel, exit, log, metrics\n"},
 		{KEY "[log]\n[node]\n", "f.ini:4: section [node] is there twice; put all its keys "
 					"under the first\n"},
 		{KEY "[log\nlevel = debug\n",
@@ -38,6 +38,12 @@ static const struct {
 				 "the next line\n"},
 		{KEY "user = me # not you\n", "f.ini:3: [node]: a comment behind a value begins "
 					      "with ';', not with '#'\n"},
+		{KEY "[metrics]\nlisten = 192.0.2.1:80\n",
+			"f.ini:4: [metrics] listen: other machines reach this address: set key; "
+			"allowed: ADDRESS:PORT, such as 127.0.0.1:9469, or nothing\n"},
+		{KEY "[metrics]\nlisten = 127.0.0.1:80\nkey = a b\n",
+			"f.ini:5: [metrics] key: has characters that no header can carry; allowed: "
+			"up to 127 characters, or nothing\n"},
 		/* every kind of value */
 		{KEY "community = xyz\n", "f.ini:3: [node] community: \"xyz\" has 3 characters, "
 					  "not 40; allowed: default, tribler, or 40 "
@@ -332,7 +338,8 @@ static const struct {
 		"f.ini:2: [socks] hops9: there is no such key; did you mean [socks] hops1?\n"},
 	{"[sock]\n",
 		"f.ini:1: there is no section [sock]; did you mean [socks]?; allowed: node, port, "
-		"workers, aead, discovery, dht, tunnel, exit, client, socks, services, log\n"},
+		"workers, aead, discovery, dht, tunnel, exit, client, socks, services, log, "
+		"metrics\n"},
 	{"[socks]\nhops1 = 127.0.0.1:1\n[services]\njoin = chat\n",
 		"f.ini:4: [services] join: chat has 3 hops, and [socks] hops3 is not set" SERVICES},
 	{"[socks]\nhops1 = 127.0.0.1:1\n[services]\npublish = chat/1 chat/1\n",

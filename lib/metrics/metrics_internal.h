@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#pragma once
+
+#include <stdio.h>
+
+#include "peel_metrics.h"
+
+/* A family: samples of one name. */
+struct metrics_family {
+	const char *name; /* without the suffix _total, _info */
+	const char *type; /* as OpenMetrics names it */
+	const char *help;
+};
+
+/** What stands before the samples of a family. */
+void metrics_head(FILE *out, enum peel_metrics_form form, const struct metrics_family *f);
+/** One sample; @p labels: `a="b",c="d"`, or "". */
+void metrics_sample(FILE *out, const char *name, const char *suffix, const char *labels, double v);
+
+/** All counters of the table in lib/stats. @p counters: as in the status, drops in a group. */
+void metrics_counters(FILE *out, enum peel_metrics_form form, const json_t *counters);
