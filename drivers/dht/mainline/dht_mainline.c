@@ -9,6 +9,9 @@
 #include "peel_dht_mainline.h"
 
 #define LOOKUPS_MAX 16
+/* libtorrent goes on with those that nobody waits for any more: so many a second, and at once. */
+#define LOOKUPS_PER_SECOND 4
+#define LOOKUPS_BURST 16
 #define LOOKUP_MAX_MS 8000 /* who asks waits for ten seconds in all */
 #define ASK_MS 250	   /* for the state while something is looked up ... */
 #define ASK_IDLE_MS 10000  /* ... and else, for the status */
@@ -29,6 +32,7 @@ struct driver {
 	char listen[LIST_MAX], bootstrap[LIST_MAX];
 	struct lookup lookup[LOOKUPS_MAX];
 	size_t n_lookups, n_nodes, n_announced;
+	uint64_t budget_ms; /* for look-ups: full when it is now */
 	uint64_t asked_ms;
 	bool asking; /* for the state, which has not come yet */
 };
@@ -63,6 +67,20 @@ end(struct driver *d, struct lookup *l)
 	d->conf.ended(d->conf.arg, info_hash);
 }
 
+static bool
+take_budget(struct driver *d)
+{
+	const uint64_t each = 1000 / LOOKUPS_PER_SECOND;
+	uint64_t now = peel_now_ms(d->conf.env);
+
+	if (d->budget_ms < now)
+		d->budget_ms = now;
+	if (d->budget_ms + each > now + LOOKUPS_BURST * each)
+		return false;
+	d->budget_ms += each;
+	return true;
+}
+
 static int
 mainline_look_up(void *self, const uint8_t info_hash[PEEL_INFO_HASH_LEN])
 {
@@ -71,7 +89,7 @@ mainline_look_up(void *self, const uint8_t info_hash[PEEL_INFO_HASH_LEN])
 
 	while (l < d->lookup + LOOKUPS_MAX && l->used)
 		l++;
-	if (l == d->lookup + LOOKUPS_MAX)
+	if (l == d->lookup + LOOKUPS_MAX || !take_budget(d))
 		return -ENOSPC;
 	int rc = mainline_get_peers(d->session, info_hash);
 
