@@ -246,10 +246,85 @@ end_close(struct end *end)
 	pthread_mutex_destroy(&end->lock);
 }
 
+/* ---- a DHT of the program, which all relays share -------------------------------------------- */
+
+#define ANNOUNCED_MAX 256
+
+static struct {
+	pthread_mutex_t lock;
+	uint8_t hash[ANNOUNCED_MAX][20];
+	struct peel_introduction_point point[ANNOUNCED_MAX];
+	unsigned int n, n_looked_up, n_found;
+} dht = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static int
+dht_announce(void *arg, const uint8_t info_hash[20], const struct peel_introduction_point *point)
+{
+	(void)arg;
+	pthread_mutex_lock(&dht.lock);
+	if (dht.n < ANNOUNCED_MAX) {
+		memcpy(dht.hash[dht.n], info_hash, 20);
+		dht.point[dht.n++] = *point;
+	}
+	pthread_mutex_unlock(&dht.lock);
+	return 0;
+}
+
+static int
+dht_lookup(void *arg, const uint8_t info_hash[20],
+	void (*found)(void *ctx, const struct peel_introduction_point *point), void *ctx)
+{
+	(void)arg;
+	pthread_mutex_lock(&dht.lock);
+	dht.n_looked_up++;
+	for (unsigned int i = 0; i < dht.n; i++) {
+		if (memcmp(dht.hash[i], info_hash, 20) != 0)
+			continue;
+		found(ctx, &dht.point[i]);
+		dht.n_found++;
+	}
+	pthread_mutex_unlock(&dht.lock);
+	found(ctx, NULL);
+	return 0;
+}
+
+static int
+dht_peer_lookup(void *arg, const uint8_t mid[20],
+	void (*found)(void *ctx, const struct peel_address *address), void *ctx)
+{
+	(void)arg;
+	(void)mid;
+	found(ctx, NULL);
+	return 0;
+}
+
+static const struct peel_dht_provider provider = {
+	.lookup = dht_lookup, .announce = dht_announce, .peer_lookup = dht_peer_lookup};
+
+/* It was told of the introduction points of the services so far, by their public addresses, and
+ * asked for them by the ends of circuits. */
+static void
+test_own_dht_was_asked(void **state)
+{
+	(void)state;
+	pthread_mutex_lock(&dht.lock);
+	assert_true(dht.n > 0);
+	for (unsigned int i = 0; i < dht.n; i++) {
+		assert_int_equal(dht.point[i].address.type, PEEL_ADDRESS_IPV4);
+		assert_int_not_equal(dht.point[i].address.port, 0);
+		assert_memory_equal(dht.point[i].key, "LibNaCLPK:", 10);
+		assert_memory_equal(dht.point[i].seeder_key, "LibNaCLPK:", 10);
+	}
+	assert_true(dht.n_looked_up > 0);
+	assert_true(dht.n_found > 0);
+	pthread_mutex_unlock(&dht.lock);
+}
+
 static int
 setup(void **state)
 {
 	(void)state;
+	world.dht = &provider;
 	world_start(&world);
 	return 0;
 }
@@ -645,6 +720,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_hanging_up, open_ends, close_ends),
 		cmocka_unit_test_setup_teardown(test_as_in_the_document, open_ends, close_ends),
 		cmocka_unit_test(test_close_in_flight),
+		cmocka_unit_test(test_own_dht_was_asked),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -87,7 +87,7 @@ echo_stop(struct world *w)
 void
 world_start(struct world *w)
 {
-	memset(w, 0, sizeof(*w));
+	*w = (struct world){.dht = w->dht};
 	echo_start(w);
 	for (int i = 0; i < WORLD_RELAYS; i++) {
 		struct peel_address local;
@@ -95,6 +95,7 @@ world_start(struct world *w)
 		int rc;
 
 		peel_settings_init(&s);
+		s.dht_provider = w->dht;
 		s.listen = "127.0.0.1:0";
 		s.bootstrap = w->bootstrap; /* the first has none */
 		s.become_exitnode = s.exit_any_payload = s.exit_loopback = true;

@@ -18,6 +18,7 @@
 #define WORLD_RELAYS 4
 
 struct world {
+	const struct peel_dht_provider *dht; /* of every relay, NULL: none; set before the start */
 	struct peel *relay[WORLD_RELAYS];
 	char first[64]; /* HOST:PORT of the first, to start from */
 	const char *bootstrap[2];
