@@ -27,12 +27,24 @@ SETTINGS = {"swarm_lookup_interval": 5, "min_circuits": 1, "max_circuits": 2}
 SEEDERS = VISITORS = 2  # one of each stays
 HOPS = (1, 2)  # of each service
 REACHED_S = 90  # a service that is there is reached within that time, whatever goes
-RSS_SHARE, RSS_BYTES, FILES = 0.05, 4 << 20, 8  # may come on top
+RSS_SHARE, RSS_BYTES, FILES = 0.02, 4 << 20, 8  # may come on top
+BUFFERS = 512  # that a worker may keep at hand
 EMPTY_S = 90  # until relays have forgotten what was left
 
 
 def identifier(text):
     return hashlib.sha1(text.encode()).hexdigest()
+
+
+def places_taken(status):
+    """Of a relay's tables, by circuits of others and what these left; name -> how many."""
+    hidden, circuits = status["hidden_services"], status["circuits"]
+    taken = {name: hidden[name] for name in ("introductions", "announced", "searches", "asked", "pex_overlays",
+                                             "waiting_cookies")}
+    taken |= {name: circuits[name] for name in ("exits", "relays", "rendezvous", "pending", "removing")}
+    taken |= {"published": status["dht"]["published"], "exit endpoints": status["port"]["exit_endpoints"],
+              "buffers": max(0, status["memory"]["buffers_in_use"] - BUFFERS)}
+    return {name: count for name, count in taken.items() if count}
 
 
 class Seeder:
@@ -228,10 +240,7 @@ class Soak:
         async def empty():
             kept.clear()
             for relay in self.world.relays[:STEADY]:
-                status = await relay.status()
-                here = {k: v for k, v in status["hidden_services"].items() if k in ("introductions", "rendezvous", "announced")}
-                here["rendezvous circuits"] = status["circuits"]["rendezvous"]
-                if any(here.values()):
+                if here := places_taken(await relay.status()):
                     kept[relay.name] = here
             return not kept
 
