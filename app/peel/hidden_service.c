@@ -322,8 +322,8 @@ service_run(struct hidden_service *s)
 		rc = session_run(session);
 		if (rc == 0)
 			say_end(s);
+		session_close(session);
 	}
-	session_close(session);
 	s->role->close(s);
 	free(s->rx);
 	return rc == 0 && !s->tool.failed && session->interrupted ? EXIT_OK : EXIT_FAILED;

@@ -25,7 +25,7 @@ struct service_role {
 	void (*data)(struct hidden_service *s, uint32_t peer, const void *payload, size_t len);
 	/** Called every second. */
 	void (*tick)(struct hidden_service *s);
-	/** Free what open() made. Handles of the loop are closed later. */
+	/** Free what open() made, or tried to make. The loop has let go of all handles. */
 	void (*close)(struct hidden_service *s);
 };
 
@@ -37,7 +37,6 @@ struct service_count {
 struct hidden_service {
 	struct tool tool; /* options, session */
 	/* what the command line says */
-	const char *name; /* for people: a name, or hexadecimal digits */
 	uint8_t id[PEEL_SERVICE_ID_LEN];
 	const char *key_file;
 	struct peel_addr local; /* --to, --listen */
@@ -49,7 +48,7 @@ struct hidden_service {
 	uv_timer_t timer;
 	uint8_t *rx;		       /* receive buffer of all sockets, one burst at a time */
 	struct service_count up, down; /* to peers, from peers */
-	uint64_t too_long, dropped;    /* datagrams of local programs */
+	uint64_t too_long, dropped;    /* datagrams, either way */
 	bool told_too_long;
 	/* what the last line of status said, and when */
 	struct peel_service_info told;

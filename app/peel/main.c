@@ -42,7 +42,8 @@ help(FILE *to)
 	      "  peel relay -c relay.ini              run\n"
 	      "  peel status -c relay.ini --pretty    show what it is doing\n"
 	      "  peel client -c client.ini            SOCKS5 into circuits, for other programs\n"
-	      "  peel speedtest --hops 3              measure how fast a circuit is\n",
+	      "  peel speedtest --hops 3              measure how fast a circuit is\n"
+	      "  peel service --help                  hidden services: UDP programs, by name\n",
 		to);
 }
 
