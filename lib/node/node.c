@@ -87,11 +87,13 @@ peel_node_start(struct peel_node *node)
 void
 peel_node_finish(struct peel_node *node)
 {
+	pthread_mutex_lock(&node->lock); /* who asked for the end may still be inside */
 	node->stopping = true;
 	if (node->origin_circuits != NULL)
 		peel_origin_shutdown(node->origin_circuits);
 	peel_or_shutdown(node->or_circuits);
 	node_wake_workers(node);
+	pthread_mutex_unlock(&node->lock);
 	node_workers_stop(node);
 }
 
