@@ -401,9 +401,11 @@ receive(struct flow *f, const json_t *v)
 static uint8_t *
 said_to_other(const struct flow *f, size_t i, size_t *len)
 {
-	while (!is_at(step(f, i), f->other) || message_of(step(f, i), len) == NULL)
-		i++;
-	return message_of(step(f, i), len);
+	uint8_t *msg = NULL;
+
+	for (; msg == NULL; i++)
+		msg = is_at(step(f, i), f->other) ? message_of(step(f, i), len) : NULL;
+	return msg;
 }
 
 /* The last layer of the recording's keys is the end-to-end one. */
