@@ -12,8 +12,6 @@
  * bit 255 on: less than 192 * 2^52, which is below 2^60. Before something is subtracted, 2^36 p is
  * added, whose limbs are between 2^61 - 2^36 and 2^62: more than the sum of two products, and below
  * 2^63 with it. Carries take limbs below 2^63.
- *
- * Loops are unrolled, as compilers would keep limbs in memory otherwise.
  */
 
 #ifdef __AVX2__
@@ -21,6 +19,14 @@
 #endif
 
 #include "x25519_limbs.h"
+
+/* Unrolled, as compilers would keep limbs in memory otherwise. Tests have no use for that, and
+ * sanitizers would take a minute to compile it. */
+#ifdef X25519_ROLLED
+#define EACH_LIMB(i, from) for (int i = (from); i < LIMBS; i++)
+#else
+#define EACH_LIMB(i, from) _Pragma("GCC unroll 10") for (int i = (from); i < LIMBS; i++)
+#endif
 
 /* Of the low 32 bits. */
 INLINE vec
@@ -52,18 +58,25 @@ carry_one(struct sum *s, int i)
 		s->l[i + 1] += c;
 }
 
-/* From two limbs at a time, as the CPU can do both. */
+/* From two limbs in turn, as the CPU can do both. */
 INLINE struct fe
 carry(struct sum s)
 {
-	static const uint8_t order[] = {0, 5, 1, 6, 2, 7, 3, 8, 4, 9, 5, 0};
 	struct fe r;
 
-#pragma GCC unroll 16
-	for (unsigned int i = 0; i < sizeof(order); i++)
-		carry_one(&s, order[i]);
-#pragma GCC unroll 16
-	for (int i = 0; i < LIMBS; i++)
+	carry_one(&s, 0);
+	carry_one(&s, 5);
+	carry_one(&s, 1);
+	carry_one(&s, 6);
+	carry_one(&s, 2);
+	carry_one(&s, 7);
+	carry_one(&s, 3);
+	carry_one(&s, 8);
+	carry_one(&s, 4);
+	carry_one(&s, 9);
+	carry_one(&s, 5);
+	carry_one(&s, 0);
+	EACH_LIMB (i, 0)
 		r.l[i] = s.l[i];
 	return r;
 }
@@ -74,8 +87,7 @@ masked(struct fe a)
 {
 	struct sum r;
 
-#pragma GCC unroll 16
-	for (int i = 0; i < LIMBS; i++)
+	EACH_LIMB (i, 0)
 		r.l[i] = a.l[i];
 	return r;
 }
@@ -83,8 +95,7 @@ masked(struct fe a)
 INLINE struct sum
 sub(struct sum a, struct sum b)
 {
-#pragma GCC unroll 16
-	for (int i = 0; i < LIMBS; i++)
+	EACH_LIMB (i, 0)
 		a.l[i] += ((limb_mask(i) - (i == 0 ? 18 : 0)) << 36) - b.l[i];
 	return a;
 }
@@ -95,16 +106,13 @@ mul(struct fe a, struct fe b)
 	vec twice[LIMBS], b19[LIMBS];
 	struct sum r;
 
-#pragma GCC unroll 16
-	for (int i = 0; i < LIMBS; i++) {
+	EACH_LIMB (i, 0) {
 		twice[i] = a.l[i] + a.l[i];
 		b19[i] = times_19(b.l[i]);
 		r.l[i] = set(0);
 	}
-#pragma GCC unroll 16
-	for (int i = 0; i < LIMBS; i++) {
-#pragma GCC unroll 16
-		for (int j = 0; j < LIMBS; j++)
+	EACH_LIMB (i, 0) {
+		EACH_LIMB (j, 0)
 			r.l[(i + j) % LIMBS] += product(i % 2 + j % 2 == 2 ? twice[i] : a.l[i],
 				i + j < LIMBS ? b.l[j] : b19[j]);
 	}
@@ -117,16 +125,13 @@ square(struct fe a)
 	vec twice[LIMBS], a19[LIMBS];
 	struct sum r;
 
-#pragma GCC unroll 16
-	for (int i = 0; i < LIMBS; i++) {
+	EACH_LIMB (i, 0) {
 		twice[i] = a.l[i] + a.l[i];
 		a19[i] = times_19(a.l[i]);
 		r.l[i] = set(0);
 	}
-#pragma GCC unroll 16
-	for (int i = 0; i < LIMBS; i++) {
-#pragma GCC unroll 16
-		for (int j = i; j < LIMBS; j++) {
+	EACH_LIMB (i, 0) {
+		EACH_LIMB (j, i) {
 			bool odd = i % 2 + j % 2 == 2;
 			vec x = i == j ? a.l[i] : twice[i];
 
@@ -141,8 +146,7 @@ square(struct fe a)
 INLINE struct sum
 add_a24(struct sum s, struct fe a)
 {
-#pragma GCC unroll 16
-	for (int i = 0; i < LIMBS; i++)
+	EACH_LIMB (i, 0)
 		s.l[i] += product(a.l[i], set(A24));
 	return s;
 }

@@ -5,5 +5,6 @@
  */
 #define X25519_NAME x25519_portable10
 #define X25519_TEN_LIMBS
+#define X25519_ROLLED
 #include "x25519_portable.h"
 #include "x25519_lanes.c"
