@@ -102,6 +102,10 @@ void peel_worker_time(struct peel_worker *w, bool on);
 /** TSC cycles per stage so far. Thread: any. */
 void peel_worker_times(const struct peel_worker *w, uint64_t cycles[PEEL_N_STAGES]);
 
+/** TSC cycles of all rounds that had work. Always counted: it costs one store a round. Thread: any.
+ */
+uint64_t peel_worker_busy(const struct peel_worker *w);
+
 /** The cookie that exit_open gets for an exit's endpoint. */
 static inline uint64_t
 peel_exit_cookie(uint32_t route, uint32_t session)

@@ -200,13 +200,27 @@ receive_and_work(struct peel_worker *w)
 	return received;
 }
 
+/* A round ends where the next one begins: one look at the clock serves both. Before a sleep there
+ * is always a round without work. */
+static inline void
+begin_round(struct peel_worker *w)
+{
+	uint64_t now = rte_rdtsc();
+
+	if (w->worked)
+		__atomic_store_n(
+			&w->busy_cycles, w->busy_cycles + now - w->round_tsc, __ATOMIC_RELAXED);
+	w->round_tsc = now;
+	if (unlikely(now >= w->next_second_tsc))
+		set_clock(w);
+}
+
 unsigned int
 peel_worker_poll(struct peel_worker *w)
 {
 	unsigned int n_mail, n_submitted = 0, n;
 
-	if (unlikely(rte_rdtsc() >= w->next_second_tsc))
-		set_clock(w);
+	begin_round(w);
 	w->timing = __atomic_load_n(&w->want_timing, __ATOMIC_RELAXED);
 	if (unlikely(w->timing))
 		w->stage_tsc = rte_rdtsc();
@@ -218,6 +232,7 @@ peel_worker_poll(struct peel_worker *w)
 		finish_round(w);
 	w->conf.ops->flush(w->conf.port, (uint16_t)w->conf.id);
 	stage_done(w, n + n_mail + n_submitted > 0 ? PEEL_STAGE_TX : PEEL_STAGE_IDLE);
+	w->worked = n + n_mail + n_submitted > 0;
 	return n + n_mail + n_submitted;
 }
 
@@ -294,6 +309,12 @@ peel_worker_times(const struct peel_worker *w, uint64_t cycles[PEEL_N_STAGES])
 {
 	for (int i = 0; i < PEEL_N_STAGES; i++)
 		cycles[i] = __atomic_load_n(&w->stage_cycles[i], __ATOMIC_RELAXED);
+}
+
+uint64_t
+peel_worker_busy(const struct peel_worker *w)
+{
+	return __atomic_load_n(&w->busy_cycles, __ATOMIC_RELAXED);
 }
 
 void

@@ -144,6 +144,11 @@ static const struct row {
 	{"dht.storers", "peel_dht_storers", "", NUMBER, "gauge", "Nodes that tell its own"},
 	{"dht.published", "peel_dht_published", "", NUMBER, "gauge", "Own values kept in the DHT"},
 	{"dht.lookups", "peel_dht_lookups_running", "", NUMBER, "gauge", "Look-ups under way"},
+	{"tables.routes", "peel_routes", "", NUMBER, "gauge", "Routes in the switching table"},
+	{"tables.sessions", "peel_sessions", "", NUMBER, "gauge", "Sessions of circuits"},
+	{"tables.sessions_max", "peel_sessions_max", "", NUMBER, "gauge", "Limit of sessions"},
+	{"tables.ring_size", "peel_ring_size", "", NUMBER, "gauge",
+		"Messages that a ring between a worker and the control thread holds"},
 	{"memory.table_bytes", "peel_table_bytes", "", NUMBER, "gauge",
 		"Memory of the switching tables"},
 	{"memory.buffers", "peel_buffers", "", NUMBER, "gauge", "Packet buffers"},
@@ -242,6 +247,90 @@ info(FILE *out, enum peel_metrics_form form, const json_t *status)
 	metrics_sample(out, f.name, "_info", labels, 1);
 }
 
+/* ---- workers --------------------------------------------------------------------------------- */
+
+static void
+worker_family(FILE *out, enum peel_metrics_form form, const json_t *workers, const char *field,
+	const struct metrics_family *f)
+{
+	char labels[32];
+	size_t i;
+	json_t *w;
+
+	metrics_head(out, form, f);
+	json_array_foreach ((json_t *)(uintptr_t)workers, i, w) {
+		snprintf(labels, sizeof(labels), "worker=\"%zu\"", i);
+		metrics_sample(out, f->name, suffix(f->type), labels,
+			json_number_value(json_object_get(w, field)));
+	}
+}
+
+static void
+rings(FILE *out, enum peel_metrics_form form, const json_t *workers)
+{
+	const struct metrics_family f = {"peel_ring_messages", "gauge",
+		"Messages in the rings between workers and the control thread, by class; worker: "
+		"to "
+		"the worker"};
+	char labels[128];
+	const char *name;
+	size_t i;
+	json_t *w, *v;
+
+	metrics_head(out, form, &f);
+	json_array_foreach ((json_t *)(uintptr_t)workers, i, w) {
+		json_object_foreach (json_object_get(w, "rings"), name, v) {
+			snprintf(labels, sizeof(labels), "worker=\"%zu\",class=\"%s\"", i, name);
+			metrics_sample(out, f.name, "", labels, json_number_value(v));
+		}
+	}
+}
+
+static void
+workers(FILE *out, enum peel_metrics_form form, const json_t *list)
+{
+	if (json_array_size(list) == 0)
+		return;
+	worker_family(out, form, list, "busy_seconds",
+		&(struct metrics_family){"peel_worker_busy_seconds", "counter",
+			"Time that a worker had work; its rate is the load"});
+	worker_family(out, form, list, "busy_cycles",
+		&(struct metrics_family){"peel_worker_busy_cycles", "counter",
+			"The same in cycles of the CPU's clock"});
+	worker_family(out, form, list, "cells",
+		&(struct metrics_family){
+			"peel_worker_cells", "counter", "Cells of others passed on by a worker"});
+	rings(out, form, list);
+}
+
+/* ---- histograms ------------------------------------------------------------------------------ */
+
+static void
+histogram(
+	FILE *out, enum peel_metrics_form form, const json_t *h, const char *name, const char *help)
+{
+	const struct metrics_family f = {name, "histogram", help};
+	double count = json_number_value(json_object_get(h, "count"));
+	char labels[64];
+	size_t i;
+	json_t *row;
+
+	if (h == NULL)
+		return;
+	metrics_head(out, form, &f);
+	json_array_foreach (json_object_get(h, "upto"), i, row) {
+		snprintf(labels, sizeof(labels), "le=\"%g\"",
+			json_number_value(json_array_get(row, 0)));
+		metrics_sample(
+			out, name, "_bucket", labels, json_number_value(json_array_get(row, 1)));
+	}
+	metrics_sample(out, name, "_bucket", "le=\"+Inf\"", count);
+	metrics_sample(out, name, "_sum", "", json_number_value(json_object_get(h, "sum_seconds")));
+	metrics_sample(out, name, "_count", "", count);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
 /* Drivers say what they count under names of their own; whether it can fall, they do not say. */
 static void
 port(FILE *out, enum peel_metrics_form form, const json_t *values)
@@ -272,6 +361,11 @@ peel_metrics_text(const json_t *status, enum peel_metrics_form form)
 	info(out, form, status);
 	metrics_counters(out, form, json_object_get(status, "counters"));
 	figures(out, form, status);
+	workers(out, form, json_object_get(status, "workers"));
+	histogram(out, form, at(status, "durations.handshakes"), "peel_handshake_seconds",
+		"Time of the control thread for each handshake of a joining circuit");
+	histogram(out, form, at(status, "durations.tick_delay"), "peel_tick_delay_seconds",
+		"How late the control thread served its timer");
 	port(out, form, json_object_get(status, "port"));
 	if (form == PEEL_METRICS_OPENMETRICS)
 		fputs("# EOF\n", out);

@@ -60,6 +60,21 @@ peel_mailbox_pop_control(
 	return rte_ring_sc_dequeue_burst(mb->control[cls], (void **)m, n, NULL);
 }
 
+const char *const peel_msg_class_name[PEEL_N_CLASSES] = {
+	[PEEL_CLASS_OR] = "or",
+	[PEEL_CLASS_EXIT] = "exit",
+	[PEEL_CLASS_ANSWER] = "answer",
+	[PEEL_CLASS_CREATE] = "create",
+	[PEEL_CLASS_OVERLAY] = "overlay",
+	[PEEL_CLASS_ORIGIN] = "origin",
+};
+
+unsigned int
+peel_mailbox_fill(const struct peel_mailbox *mb, unsigned int cls)
+{
+	return ring_fill(cls < PEEL_N_CLASSES ? mb->control[cls] : mb->worker);
+}
+
 int
 peel_mailbox_push_worker(struct peel_mailbox *mb, struct rte_mbuf *m)
 {

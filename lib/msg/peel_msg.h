@@ -54,6 +54,11 @@ int peel_mailbox_push_control(
 unsigned int peel_mailbox_pop_control(
 	struct peel_mailbox *mb, enum peel_msg_class cls, struct rte_mbuf **m, unsigned int n);
 
+extern const char *const peel_msg_class_name[PEEL_N_CLASSES];
+/** How many messages of a class wait for control; PEEL_N_CLASSES: datagrams for the worker. Thread:
+ * any. */
+unsigned int peel_mailbox_fill(const struct peel_mailbox *mb, unsigned int cls);
+
 /** Push a datagram that the worker shall send (remote and endpoint are set). 0 or -ENOSPC. Thread:
  * control. */
 int peel_mailbox_push_worker(struct peel_mailbox *mb, struct rte_mbuf *m) PEEL_MUST_USE;

@@ -14,6 +14,15 @@ struct rte_ring *ring_new(unsigned int size, unsigned int flags);
 /** With what is still inside. NULL is fine. */
 void ring_free(struct rte_ring *r);
 
+/** How many there are to pop, as seen by a thread that need not be at either end. */
+static inline unsigned int
+ring_fill(const struct rte_ring *r)
+{
+	return (__atomic_load_n(&r->prod.tail, __ATOMIC_RELAXED) -
+		       __atomic_load_n(&r->cons.tail, __ATOMIC_RELAXED)) &
+	       r->mask;
+}
+
 /**
  * Is there nothing to pop? As rte_ring_empty(), which reads places that other threads write as if
  * nobody did; the caller's fence gives the order.

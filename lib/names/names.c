@@ -259,6 +259,8 @@ on_answer(void *arg, enum peel_dns_result result, const struct peel_addr *addr)
 	struct names_share *share = &names->share[name->session];
 	uint64_t now = now_ms(names);
 
+	if (result == PEEL_DNS_FAILED)
+		peel_stats_add(names->conf.stats, PEEL_NAME_FAILURES, 1);
 	if (share->generation == name->generation)
 		names_share_done(share, result != PEEL_DNS_FAILED);
 	name->fresh_ms = now + (result == PEEL_DNS_FOUND ? FRESH_MS : FAILURE_MS);
@@ -283,6 +285,7 @@ ask(struct name *name, uint32_t session, uint32_t generation)
 	name->session = session;
 	name->generation = generation;
 	TAILQ_REMOVE(&name->names->used, name, used);
+	peel_stats_add(name->names->conf.stats, PEEL_NAME_LOOKUPS, 1);
 	/* May call back at once, from the hosts file. */
 	peel_dns_resolve(name->names->conf.dns, name->text, is_usable, on_answer, name);
 }

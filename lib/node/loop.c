@@ -38,10 +38,27 @@ watch_port(struct peel_node *node)
 	return WATCH_MS;
 }
 
+static void on_timer(uv_timer_t *timer);
+
 static void
-on_tick(uv_timer_t *timer)
+set_timer(struct peel_node *node, uint64_t ms)
 {
-	struct peel_node *node = timer->data;
+	uv_timer_start(&node->tick, on_timer, ms, 0);
+	node->tick_due_ns = uv_hrtime() + ms * 1000000;
+}
+
+/* The timer counts from the start of the loop's round, so it may be a little early. */
+static void
+note_delay(struct peel_node *node)
+{
+	uint64_t now = uv_hrtime(), due = node->tick_due_ns;
+
+	peel_histogram_add(&node->status.tick_delay, now > due ? now - due : 0, 1);
+}
+
+static void
+tick(struct peel_node *node)
+{
 	uint64_t next = TICK_MAX_MS;
 
 	next = min_u64(next, peel_overlay_tick(node->overlay));
@@ -65,7 +82,16 @@ on_tick(uv_timer_t *timer)
 	next = min_u64(next, node_rates_tick(node));
 	node_stages_tick(node);
 	node_wake_workers(node);
-	uv_timer_start(timer, on_tick, next < TICK_MIN_MS ? TICK_MIN_MS : next, 0);
+	set_timer(node, next < TICK_MIN_MS ? TICK_MIN_MS : next);
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+	struct peel_node *node = timer->data;
+
+	note_delay(node);
+	tick(node);
 }
 
 /* What came may complete a circuit of a service, and the other end waits for the next step. */
@@ -79,7 +105,7 @@ swarms_next_step(struct peel_node *node)
 	next = peel_swarms_tick(node->swarms);
 	node_wake_workers(node);
 	if (next < uv_timer_get_due_in(&node->tick))
-		uv_timer_start(&node->tick, on_tick, next, 0);
+		set_timer(node, next);
 }
 
 static void
@@ -100,9 +126,7 @@ on_wake(uv_async_t *async)
 static void
 on_nudge(uv_async_t *async)
 {
-	struct peel_node *node = async->data;
-
-	on_tick(&node->tick);
+	tick(async->data);
 }
 
 int
@@ -116,7 +140,7 @@ node_loop_init(struct peel_node *node)
 	uv_async_init(&node->loop, &node->nudge, on_nudge);
 	uv_timer_init(&node->loop, &node->tick);
 	node->wake.data = node->nudge.data = node->tick.data = node;
-	uv_timer_start(&node->tick, on_tick, 1, 0);
+	set_timer(node, 1);
 	return 0;
 }
 

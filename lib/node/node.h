@@ -118,9 +118,10 @@ struct peel_node {
 	uv_async_t wake;  /* from workers: there is mail */
 	uv_async_t nudge; /* from other threads: state has changed, look at the timers */
 	uv_timer_t tick;
-	bool mail_came; /* in this round */
-	bool napping;	/* written by the control thread, read by workers: it will look by itself */
-	int failure;	/* why the port cannot go on, -errno; has been logged */
+	uint64_t tick_due_ns; /* by uv_hrtime() */
+	bool mail_came;	      /* in this round */
+	bool napping; /* written by the control thread, read by workers: it will look by itself */
+	int failure;  /* why the port cannot go on, -errno; has been logged */
 	uint64_t next_watch_ms;
 	bool stopping;
 	void (*on_ready)(void *arg);
@@ -153,7 +154,9 @@ struct peel_node {
 		char *(*on_request)(void *arg, const char *request, bool pretty);
 		void *request_arg;
 		uint64_t started_ms;
-		struct node_sample sample[2]; /* older one first */
+		struct peel_histogram handshakes; /* time of each */
+		struct peel_histogram tick_delay; /* how late timers are served */
+		struct node_sample sample[2];	  /* older one first */
 		/* the workers' stages are timed until then; 0: not timed */
 		uint64_t stages_until_ms;
 		struct peel_node_privileges privileges; /* of the program; no user: unknown */

@@ -92,6 +92,12 @@ cb_reach(void *arg, const struct peel_addr *to, const uint8_t pk[PEEL_PK_LEN], u
 	return node_reach(arg, to, pk, token);
 }
 
+static uint64_t
+cb_clock_ns(void)
+{
+	return uv_hrtime();
+}
+
 int
 node_start_control(struct peel_node *node)
 {
@@ -128,6 +134,8 @@ node_start_control(struct peel_node *node)
 		.env = node->env,
 		.identity = &node->identity,
 		.stats = &node->stats,
+		.handshakes = &node->status.handshakes,
+		.clock_ns = cb_clock_ns,
 		.routes = node->routes,
 		.settings = conf->tunnel,
 		.send = cb_send,

@@ -38,6 +38,17 @@ cells(const struct peel_stats *stats)
 	return sum;
 }
 
+void
+node_load(const struct node_worker *worker, json_t *row)
+{
+	uint64_t busy = peel_worker_busy(worker->worker);
+
+	json_object_set_new(
+		row, "busy_seconds", json_real((double)busy / (double)rte_get_tsc_hz()));
+	json_object_set_new(row, "busy_cycles", json_integer((json_int_t)busy));
+	json_object_set_new(row, "cells", json_integer((json_int_t)cells(&worker->stats)));
+}
+
 json_t *
 node_stages(struct peel_node *node)
 {

@@ -140,11 +140,14 @@ workers(const struct peel_node *node)
 
 	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
 		int core = node->conf.core[i];
-		json_array_append_new(
-			list, OBJECT({"id", number(i)},
-				      {"core", core >= 0 ? number((uint64_t)core) : json_null()},
-				      {"running", json_boolean(node->worker[i].running)},
-				      {"counters", block_counters(&node->worker[i].stats)}));
+		json_t *row = OBJECT({"id", number(i)},
+			{"core", core >= 0 ? number((uint64_t)core) : json_null()},
+			{"running", json_boolean(node->worker[i].running)},
+			{"rings", node_rings(node, i)},
+			{"counters", block_counters(&node->worker[i].stats)});
+
+		node_load(&node->worker[i], row);
+		json_array_append_new(list, row);
 	}
 	return list;
 }
@@ -458,7 +461,8 @@ status(struct peel_node *node)
 		{"services", services(node)}, {"peers", peer_counts(node)},
 		{"dht", dht_counts(node)}, {"candidates", candidate_counts(node)},
 		{"memory", memory(node)}, {"rates", rates(node)}, {"counters", counters(node)},
-		{"workers", workers(node)}, {"port", port(node)},
+		{"workers", workers(node)}, {"tables", node_tables(node)},
+		{"durations", node_durations(node)}, {"port", port(node)},
 		{"privileges", privileges(&node->status.privileges)});
 }
 

@@ -16,8 +16,15 @@ uint64_t node_rates_tick(struct peel_node *node);
 /** Cycles per stage of each worker so far, and how many cells they cover. Goes on measuring for
  * some seconds. */
 json_t *node_stages(struct peel_node *node);
+/** How long a worker had work so far, and the cells it passed on: put into its @p row. */
+void node_load(const struct node_worker *worker, json_t *row);
 /** Stop measuring when nobody has asked for a while. */
 void node_stages_tick(struct peel_node *node);
+
+/** Messages in the rings of a worker; sizes and fill of the tables; histograms. */
+json_t *node_rings(const struct peel_node *node, unsigned int worker);
+json_t *node_tables(const struct peel_node *node);
+json_t *node_durations(const struct peel_node *node);
 
 /**
  * Answer a request to a node (@p arg): "status", "circuits", "peers", "stats" or "stages", as JSON

@@ -224,6 +224,17 @@ join(struct peel_or_circuits *c, const struct joining *j, const struct peel_hand
 	return PEEL_CREATE_ACCEPTED;
 }
 
+static void
+handshakes(struct peel_or_circuits *c, struct peel_handshake *h, uint32_t n)
+{
+	const struct peel_or_conf *conf = &c->conf;
+	uint64_t begun = conf->handshakes != NULL ? conf->clock_ns() : 0;
+
+	peel_handshake_respond_batch(c->env, conf->identity, h, n);
+	if (conf->handshakes != NULL)
+		peel_histogram_add(conf->handshakes, (conf->clock_ns() - begun) / n, n);
+}
+
 unsigned int
 peel_or_join(struct peel_or_circuits *c)
 {
@@ -239,7 +250,7 @@ peel_or_join(struct peel_or_circuits *c)
 	c->n_joining = 0;
 	for (uint32_t i = 0; i < n; i++)
 		memcpy(h[i].x, joining[i].x, sizeof(h[i].x));
-	peel_handshake_respond_batch(c->env, c->conf.identity, h, n);
+	handshakes(c, h, n);
 	for (uint32_t i = 0; i < n; i++) {
 		enum peel_counter result = join(c, &joining[i], &h[i]);
 

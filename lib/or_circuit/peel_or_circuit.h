@@ -12,6 +12,7 @@
  */
 
 #include "peel_cell.h"
+#include "peel_histogram.h"
 #include "peel_keys.h"
 #include "peel_route.h"
 #include "peel_stats.h"
@@ -48,6 +49,11 @@ struct peel_or_conf {
 	const struct peel_env *env;
 	const struct peel_identity *identity;
 	struct peel_stats *stats;
+	/* how long handshakes take, each its share of those computed together; NULL: not measured
+	 */
+	struct peel_histogram *handshakes;
+	/** Nanoseconds since any time, for that. */
+	uint64_t (*clock_ns)(void);
 	struct peel_route_table *routes;
 	struct peel_or_settings settings;
 	uint8_t prefix[PEEL_PREFIX_LEN]; /* of the tunnel overlay */

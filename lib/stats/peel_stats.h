@@ -147,6 +147,8 @@
 	X(DHT_LOOKUPS, "dht_lookups", "look-ups of our own in the DHT, stores included")           \
 	X(DHT_REFUSED, "dht_refused",                                                              \
 		"requests to store in the DHT refused: bad token, too long, or too many")          \
+	X(NAME_LOOKUPS, "name_lookups", "domain names that resolvers were asked for")              \
+	X(NAME_FAILURES, "name_failures", "of these, without an answer from any resolver")         \
 	X(BAD_SIGNATURE, "bad_signature", "signed messages that did not verify")                   \
 	X(CONTROL_MALFORMED, "control_malformed", "control messages that did not parse")           \
 	X(CONTROL_RATE, "control_rate", "control messages dropped by a rate limit")                \

@@ -160,6 +160,28 @@ test_stages_are_timed_on_request(void **state)
 	rig_stop(&rig);
 }
 
+static void
+test_load_is_the_time_with_work(void **state)
+{
+	uint64_t before, after;
+
+	(void)state;
+	start(false);
+	rig_poll(&rig);
+	rig_poll(&rig);
+	assert_int_equal(peel_worker_busy(rig.worker), 0); /* nothing to do */
+	feed(1);
+	rig_poll(&rig);
+	rig_poll(&rig);
+	before = peel_worker_busy(rig.worker);
+	assert_true(before > 0);
+	rig_poll(&rig);
+	rig_poll(&rig);
+	after = peel_worker_busy(rig.worker);
+	assert_int_equal(before, after);
+	rig_stop(&rig);
+}
+
 int
 main(void)
 {
@@ -169,6 +191,7 @@ main(void)
 		cmocka_unit_test(test_full_ring_loses_nothing),
 		cmocka_unit_test(test_sleeper_is_woken),
 		cmocka_unit_test(test_stages_are_timed_on_request),
+		cmocka_unit_test(test_load_is_the_time_with_work),
 	};
 
 	return rig_eal(NULL) != 0 || cmocka_run_group_tests(tests, NULL, NULL) != 0;

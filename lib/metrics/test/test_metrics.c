@@ -20,6 +20,10 @@ static const char document[] =
 	" \"memory\": {\"rss_bytes\": 4096, \"buffers\": 12287},"
 	" \"counters\": {\"rx_bytes\": 18446744073, \"cells_forward\": 5,"
 	"  \"create_refused_rate\": 7, \"drops\": {\"drop_auth\": 9}},"
+	" \"workers\": [{\"busy_seconds\": 1.5, \"busy_cycles\": 3000, \"cells\": 7,"
+	"  \"rings\": {\"or\": 2, \"worker\": 0}}, {\"busy_seconds\": 0.5}],"
+	" \"durations\": {\"handshakes\": {\"upto\": [[0.00001, 1], [0.25, 5]], \"count\": 6,"
+	"  \"sum_seconds\": 1.25}},"
 	" \"port\": {\"rx_kernel_drops\": 4}}";
 
 static char *
@@ -77,6 +81,17 @@ test_prometheus(void **state)
 			   "process_cpu_seconds_total 0.25\n");
 	assert_lines(text, "# TYPE peel_port_rx_kernel_drops untyped\n"
 			   "peel_port_rx_kernel_drops 4\n");
+	assert_lines(text, "# TYPE peel_worker_busy_seconds_total counter\n"
+			   "peel_worker_busy_seconds_total{worker=\"0\"} 1.5\n"
+			   "peel_worker_busy_seconds_total{worker=\"1\"} 0.5\n");
+	assert_lines(text, "peel_worker_cells_total{worker=\"0\"} 7\n");
+	assert_lines(text, "peel_ring_messages{worker=\"0\",class=\"or\"} 2\n");
+	assert_lines(text, "# TYPE peel_handshake_seconds histogram\n"
+			   "peel_handshake_seconds_bucket{le=\"1e-05\"} 1\n"
+			   "peel_handshake_seconds_bucket{le=\"0.25\"} 5\n"
+			   "peel_handshake_seconds_bucket{le=\"+Inf\"} 6\n"
+			   "peel_handshake_seconds_sum 1.25\n"
+			   "peel_handshake_seconds_count 6\n");
 	assert_null(strstr(text, "# EOF"));
 	assert_null(strstr(text, "peel_own_circuits{")); /* a relay has none */
 	free(text);

@@ -56,9 +56,14 @@ test_classes_are_apart_and_bounded(void **state)
 		m = tagged(n);
 	}
 	assert_in_range(n, 1, RING);
+	assert_int_equal(peel_mailbox_fill(mb, PEEL_CLASS_CREATE), n);
+	assert_int_equal(peel_mailbox_fill(mb, PEEL_CLASS_OR), 0);
+	assert_int_equal(peel_mailbox_fill(mb, PEEL_N_CLASSES), 0);
 	/* a flood of one class leaves the others and the way back free */
 	assert_int_equal(peel_mailbox_push_control(mb, PEEL_CLASS_OR, m), 0);
 	assert_int_equal(peel_mailbox_push_worker(mb, tagged(99)), 0);
+	assert_int_equal(peel_mailbox_fill(mb, PEEL_CLASS_OR), 1);
+	assert_int_equal(peel_mailbox_fill(mb, PEEL_N_CLASSES), 1);
 	assert_int_equal(peel_mailbox_pop_control(other, PEEL_CLASS_CREATE, out, RING), 0);
 	assert_int_equal(peel_mailbox_pop_control(mb, PEEL_CLASS_CREATE, out, RING), n);
 	for (unsigned int i = 0; i < n; i++) {

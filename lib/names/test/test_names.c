@@ -287,6 +287,8 @@ test_resolver_away(void **state)
 	pass(w, 5000);
 	assert_int_equal(w->sent[1], 1 + sent);
 	assert_int_equal(count(w, PEEL_DROP_RESOLVE), 1);
+	assert_int_equal(count(w, PEEL_NAME_LOOKUPS), w->asked);
+	assert_int_equal(count(w, PEEL_NAME_FAILURES), w->asked - 1);
 }
 
 static void
@@ -303,6 +305,7 @@ test_name_is_gone(void **state)
 	send_to(w, 1, "tracker.test");
 	assert_int_equal(w->sent[1], 2);
 	assert_int_equal(count(w, PEEL_DROP_RESOLVE), 1);
+	assert_int_equal(count(w, PEEL_NAME_FAILURES), 0);
 }
 
 static void
