@@ -12,6 +12,7 @@ from .hidden_cases import one_service
 from .net import free_ports, until
 from .origin.torrent import load
 from .runner import Skipped, raises
+from .service_cases import udp_programs
 from .world import World
 
 
@@ -103,6 +104,8 @@ async def one_world(runner, binary, kinds, services):
                 await runner.case(
                     f"{name}: hidden service over {hops} hops, {introduction + 1} introduces, {rendezvous + 1} joins",
                     one_service, world, hops, introduction, rendezvous, PEER_SOURCE_DHT)
+            if kinds[0] == "peel":
+                await runner.case(f"{name}: peel service at both ends", udp_programs, world, binary, 1, timeout=200)
             await runner.case(f"{name}: who asks", nothing_is_told, world)
     except Exception as error:
         await runner.case(f"{name}: world", raises, error)
