@@ -326,5 +326,5 @@ service_run(struct hidden_service *s)
 	}
 	s->role->close(s);
 	free(s->rx);
-	return rc == 0 && !s->tool.failed && session->interrupted ? EXIT_OK : EXIT_FAILED;
+	return rc == 0 && session->interrupted ? EXIT_OK : EXIT_FAILED;
 }
