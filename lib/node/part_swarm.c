@@ -19,6 +19,7 @@ node_start_swarm(struct peel_node *node)
 		.stats = &node->stats,
 		.origin_circuits = node->origin_circuits,
 		.settings = node->conf.swarm,
+		.identity = &node->identity,
 		.peer = cb_peer,
 		.arg = node,
 	};

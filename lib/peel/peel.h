@@ -604,7 +604,8 @@ struct peel_service_options {
 	/** This node looks for others that can be found, and connects to them [yes] */
 	bool find;
 	/** File with the key by which others know this node again, if it seeds. It is made,
-	 * readable only by its owner, when it does not exist [NULL: a fresh key] */
+	 * readable only by its owner, when it does not exist. Each service needs one of its own
+	 * [NULL: a fresh key] */
 	const char *key_file;
 };
 /**
@@ -631,7 +632,8 @@ PEEL_API void peel_service_options_init(struct peel_service_options *options);
  * @param arg their first argument
  * @return 0; -EINVAL: hops (one less than max_relay_early and PEEL_HOPS_LIMIT at most), or neither
  *         seed nor find; -EEXIST: joined already; -ENOSPC: too many services; -ENOMEM; -EACCES,
- *         -EPERM (others may read it), -EINVAL ...: the key file; -E2BIG: options of a newer
+ *         -EPERM (others may read it), -EKEYREJECTED (it is the node's own or another service's),
+ *         -EINVAL ...: the key file; -E2BIG: options of a newer
  *         version
  */
 PEEL_API int peel_join_service(struct peel *p, const uint8_t id[PEEL_SERVICE_ID_LEN],

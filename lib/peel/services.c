@@ -136,6 +136,10 @@ join(struct peel *p, const struct peel_swarm_spec *spec, const struct service *c
 			PEEL_HOPS_LIMIT - 1, spec->hops);
 	case -EEXIST:
 		return error_text(rc, "this service was joined already");
+	case -EKEYREJECTED:
+		return error_text(rc,
+			"options.key_file: this is the key of the node or of another service, and "
+			"everybody could see that they belong together");
 	case -ENOSPC:
 		return error_format(rc, "a node has at most %d services", PEEL_SWARMS_MAX);
 	default:

@@ -104,8 +104,8 @@ find_room(struct swarm *w, const struct peel_addr *addr)
 	return found;
 }
 
-static bool
-is_ours(const struct peel_swarms *s, const uint8_t *seeder_pk)
+bool
+known_is_ours(const struct peel_swarms *s, const uint8_t *seeder_pk)
 {
 	const struct swarm *w;
 
@@ -120,7 +120,7 @@ bool
 known_add(struct swarm *w, const struct peel_introduction *p)
 {
 	if (!peel_addr_usable(&p->address) || !peel_pk_valid(p->pk) ||
-		!peel_pk_valid(p->seeder_pk) || is_ours(w->all, p->seeder_pk.p))
+		!peel_pk_valid(p->seeder_pk) || known_is_ours(w->all, p->seeder_pk.p))
 		return false;
 	struct known *k = known_get(w, &p->address, p->seeder_pk.p);
 

@@ -244,6 +244,8 @@ bool setup_lost(struct tie *t);
 
 /* ---- known_points.c -------------------------------------------------------------------------- */
 
+/* Whether one of our swarms has this seeder key. */
+bool known_is_ours(const struct peel_swarms *s, const uint8_t *seeder_pk);
 /* @return whether it was not known */
 bool known_add(struct swarm *w, const struct peel_introduction *p);
 void known_expire(struct swarm *w);

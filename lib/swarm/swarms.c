@@ -24,8 +24,8 @@ peel_swarms_new(const struct peel_swarms_conf *conf, struct peel_swarms **out)
 	struct peel_swarms *s;
 
 	if (conf->env == NULL || conf->stats == NULL || conf->origin_circuits == NULL ||
-		conf->peer == NULL || conf->settings.lookup_interval == 0 ||
-		conf->settings.connection_limit == 0)
+		conf->identity == NULL || conf->peer == NULL ||
+		conf->settings.lookup_interval == 0 || conf->settings.connection_limit == 0)
 		return -EINVAL;
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
@@ -125,6 +125,10 @@ peel_swarm_join(struct peel_swarms *s, const struct peel_swarm_spec *spec, uint3
 		return -EEXIST;
 	if (s->n >= PEEL_SWARMS_MAX)
 		return -ENOSPC;
+	if (spec->seed && spec->key != NULL &&
+		(memcmp(spec->key->pk, s->conf.identity->pk, PEEL_PK_LEN) == 0 ||
+			known_is_ours(s, spec->key->pk)))
+		return -EKEYREJECTED;
 	w = calloc(1, sizeof(*w));
 	if (w == NULL)
 		return -ENOMEM;

@@ -654,7 +654,7 @@ test_key_file(void **state)
 	char path[] = "/tmp/peel-test-XXXXXX", file[64];
 	struct peel_service_options options;
 	struct peel_service_info first, again;
-	uint8_t id[PEEL_SERVICE_ID_LEN];
+	uint8_t id[PEEL_SERVICE_ID_LEN], other[PEEL_SERVICE_ID_LEN];
 	struct stat st;
 
 	(void)state;
@@ -670,6 +670,9 @@ test_key_file(void **state)
 	assert_int_equal(peel_join_service(b.p, id, &options, NULL, NULL, NULL), 0);
 	assert_int_equal(peel_service_info(b.p, id, &again), 0);
 	assert_memory_equal(first.key, again.key, sizeof(first.key));
+	/* A key names one service. */
+	next_id(other);
+	assert_int_equal(peel_join_service(b.p, other, &options, NULL, NULL, NULL), -EKEYREJECTED);
 	/* Without a file it is another one each time. */
 	assert_int_equal(peel_leave_service(b.p, id), 0);
 	assert_int_equal(peel_join_service(b.p, id, NULL, NULL, NULL, NULL), 0);

@@ -410,7 +410,8 @@ open_all(void)
 		.find_peer = on_find_peer,
 		.ready = on_ready,
 		.ended = on_ended};
-	struct peel_swarms_conf sc = {.env = &env, .stats = &stats, .peer = on_peer};
+	struct peel_swarms_conf sc = {
+		.env = &env, .identity = &me, .stats = &stats, .peer = on_peer};
 
 	memcpy(oc.prefix, prefix, sizeof(prefix));
 	memcpy(sc.prefix, prefix, sizeof(prefix));

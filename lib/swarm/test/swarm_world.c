@@ -351,6 +351,7 @@ net_user(const struct peel_swarm_settings *swarm, const struct peel_origin_setti
 		oc.settings = *origin;
 	assert_int_equal(peel_origin_new(&oc, &u->origin), 0);
 	struct peel_swarms_conf sc = {.env = &u->env,
+		.identity = &u->id,
 		.stats = &u->stats,
 		.origin_circuits = u->origin,
 		.peer = on_peer,

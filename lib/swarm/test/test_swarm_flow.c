@@ -545,6 +545,7 @@ open_all(struct flow *f, const struct peel_env *env)
 		.ended = on_ended,
 		.arg = f};
 	struct peel_swarms_conf sc = {.env = env,
+		.identity = &f->id,
 		.stats = &f->stats,
 		.peer = on_peer,
 		.settings = {.lookup_interval = 1, .connection_limit = 15},

@@ -70,6 +70,30 @@ test_given_key_is_kept(void **state)
 	net_free();
 }
 
+/* Whoever sees a key in two places knows that it is one node. */
+static void
+test_key_of_another(void **state)
+{
+	struct peel_swarm_spec spec = spec_of(1, 1, true, false);
+	struct peel_identity key;
+	uint32_t swarm, other;
+
+	(void)state;
+	net_new(8);
+	struct user *u = net_user(NULL, NULL, 64);
+
+	spec.key = &u->id;
+	assert_int_equal(peel_swarm_join(u->swarms, &spec, &swarm), -EKEYREJECTED);
+	assert_int_equal(peel_identity_generate(&u->env, &key), 0);
+	spec.key = &key;
+	assert_int_equal(peel_swarm_join(u->swarms, &spec, &swarm), 0);
+	memcpy(spec.info_hash, net_hash(2), PEEL_INFO_HASH_LEN);
+	assert_int_equal(peel_swarm_join(u->swarms, &spec, &other), -EKEYREJECTED);
+	assert_int_equal(peel_swarm_leave(u->swarms, swarm), 0);
+	assert_int_equal(peel_swarm_join(u->swarms, &spec, &other), 0);
+	net_free();
+}
+
 /* Fresh keys differ, and none is the node's own. */
 static void
 test_fresh_keys(void **state)
@@ -659,6 +683,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_join),
 		cmocka_unit_test(test_given_key_is_kept),
+		cmocka_unit_test(test_key_of_another),
 		cmocka_unit_test(test_fresh_keys),
 		cmocka_unit_test(test_leaving_closes_everything),
 		cmocka_unit_test(test_lookup_interval),
