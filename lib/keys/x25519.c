@@ -91,6 +91,15 @@ place(struct places *p, const struct engine *e, const struct peel_x25519_op *op,
 	}
 }
 
+/* Compilers keep limbs on the stack, too: wipe where the call before had its own. */
+static __attribute__((noinline)) void
+wipe_stack(void)
+{
+	uint8_t below[32768];
+
+	peel_wipe(below, sizeof(below));
+}
+
 static void
 together(const struct engine *e, struct peel_x25519_op *op, unsigned int n)
 {
@@ -98,8 +107,10 @@ together(const struct engine *e, struct peel_x25519_op *op, unsigned int n)
 
 	place(&p, e, op, n, false);
 	place(&p, e, op, n, true);
-	if (p.n > 0)
+	if (p.n > 0) {
 		e->multiply(p.group, p.n);
+		wipe_stack();
+	}
 	for (unsigned int i = 0; i < n; i++) {
 		if (p.out[i] == NULL) {
 			one_by_one(&op[i], 1);
