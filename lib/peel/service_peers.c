@@ -65,7 +65,24 @@ peers_free(struct peers *t)
 
 /* ---- addresses ------------------------------------------------------------------------------- */
 
-/* The four bytes of an IPv4 address, also of one that is written as IPv6; 0: another address. */
+static uint32_t ipv4_of(const struct peel_address *a);
+
+/* 0: a name, and no address in its place. */
+static uint32_t
+ipv4_in_name(const struct peel_address *a)
+{
+	struct peel_addr addr;
+	struct peel_address same;
+
+	if (memchr(a->domain, '\0', sizeof(a->domain)) == NULL ||
+		peel_addr_parse(a->domain, 0, &addr) != 0)
+		return 0;
+	peel_address_from_addr(&addr, &same);
+	return ipv4_of(&same);
+}
+
+/* The four bytes of an IPv4 address, also of one that is written as IPv6 or as a name; 0: another
+ * address. */
 static uint32_t
 ipv4_of(const struct peel_address *a)
 {
@@ -75,7 +92,7 @@ ipv4_of(const struct peel_address *a)
 		return peel_get_be32(a->ip);
 	if (a->type == PEEL_ADDRESS_IPV6 && memcmp(a->ip, mapped, sizeof(mapped)) == 0)
 		return peel_get_be32(a->ip + sizeof(mapped));
-	return 0;
+	return a->type == PEEL_ADDRESS_DOMAIN ? ipv4_in_name(a) : 0;
 }
 
 bool

@@ -563,6 +563,13 @@ test_errors(void **state)
 		assert_true(peel_circuit_for(a.p, hops, &nobody) == 0);
 		assert_true(peel_peer_circuit(a.p, &nobody) == 0);
 	}
+	/* Nor as a name, which exits would resolve. */
+	nobody = (struct peel_address){.type = PEEL_ADDRESS_DOMAIN, .port = 1024};
+	for (int i = 0; i < 2; i++) {
+		strcpy(nobody.domain, i == 0 ? "127.192.0.1" : "::ffff:127.255.255.255");
+		assert_int_equal(
+			peel_tunnel_data(a.p, circuit, &nobody, PEEL_DATA, "x", 1), -ENOENT);
+	}
 	/* Its neighbours are addresses like others. */
 	assert_int_equal(peel_address_set(&nobody, "127.191.255.255", 1024), 0);
 	assert_int_equal(peel_tunnel_data(a.p, circuit, &nobody, PEEL_DATA, "x", 1), 0);

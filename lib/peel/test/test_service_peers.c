@@ -125,7 +125,28 @@ test_network(void **state)
 		assert_int_equal(peel_address_set(&a, cases[i].host, 1024), 0);
 		assert_int_equal(peers_own(&a), cases[i].own);
 		assert_true(peers_circuit(peers, &a) == 0);
+		/* The same as a name: programs may compare text, and exits would resolve it. */
+		a = (struct peel_address){.type = PEEL_ADDRESS_DOMAIN, .port = 1024};
+		strcpy(a.domain, cases[i].host);
+		assert_int_equal(peers_own(&a), cases[i].own);
 	}
+	memset(a.domain, '1', sizeof(a.domain)); /* without an end */
+	assert_false(peers_own(&a));
+}
+
+/* A peer is found by its address in any form. */
+static void
+test_forms(void **state)
+{
+	struct peel_address a, same = {.type = PEEL_ADDRESS_DOMAIN, .port = 1024};
+
+	(void)state;
+	assert_true(peers_add(peers, circuit_at(1, 1), 1, &a));
+	peel_address_text(&a, same.domain, sizeof(same.domain));
+	*strchr(same.domain, ':') = '\0';
+	assert_true(peers_circuit(peers, &same) == circuit_at(1, 1));
+	same.port++;
+	assert_true(peers_circuit(peers, &same) == 0);
 }
 
 int
@@ -135,6 +156,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_one_by_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_range_wraps, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_network, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_forms, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
