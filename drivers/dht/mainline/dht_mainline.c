@@ -34,7 +34,7 @@ struct driver {
 	size_t n_lookups, n_nodes, n_announced;
 	uint64_t budget_ms; /* for look-ups: full when it is now */
 	uint64_t asked_ms;
-	bool asking; /* for the state, which has not come yet */
+	unsigned int n_asking; /* for the state, which has not come yet */
 };
 
 /* ---- look-ups -------------------------------------------------------------------------------- */
@@ -81,6 +81,13 @@ take_budget(struct driver *d)
 	return true;
 }
 
+static void
+ask(struct driver *d)
+{
+	d->asked_ms = peel_now_ms(d->conf.env);
+	d->n_asking += mainline_ask(d->session) == 0;
+}
+
 static int
 mainline_look_up(void *self, const uint8_t info_hash[PEEL_INFO_HASH_LEN])
 {
@@ -98,10 +105,7 @@ mainline_look_up(void *self, const uint8_t info_hash[PEEL_INFO_HASH_LEN])
 	*l = (struct lookup){.used = true, .since_ms = peel_now_ms(d->conf.env)};
 	memcpy(l->info_hash, info_hash, sizeof(l->info_hash));
 	d->n_lookups++;
-	/* A state that was asked for before does not show it. */
-	d->asking = true;
-	d->asked_ms = l->since_ms;
-	mainline_ask(d->session);
+	ask(d); /* a state that was asked for before does not show it */
 	return 0;
 }
 
@@ -151,13 +155,14 @@ cb_state(void *arg, size_t n_nodes, const uint8_t (*hash)[MAINLINE_HASH_LEN], si
 	struct driver *d = arg;
 
 	d->n_nodes = n_nodes;
-	d->asking = false;
+	/* Each look-up asks for the state as it begins: only the newest one shows them all. */
+	if (d->n_asking > 0 && --d->n_asking > 0)
+		return;
 	for (size_t i = 0; i < LOOKUPS_MAX; i++) {
 		struct lookup *l = &d->lookup[i];
 		size_t k = 0;
 
-		/* One that began after the question may not be in the answer. */
-		if (!l->used || l->since_ms > d->asked_ms)
+		if (!l->used)
 			continue;
 		while (k < n && memcmp(hash[k], l->info_hash, PEEL_INFO_HASH_LEN) != 0)
 			k++;
@@ -180,11 +185,10 @@ mainline_tick(void *self)
 	uint64_t wait = d->n_lookups > 0 ? ASK_MS : ASK_IDLE_MS;
 
 	/* An answer that is lost does not keep us from asking again. */
-	if ((!d->asking && now - d->asked_ms >= wait) || now - d->asked_ms >= ASK_IDLE_MS) {
-		d->asking = true;
-		d->asked_ms = now;
-		mainline_ask(d->session);
-	}
+	if (now - d->asked_ms >= ASK_IDLE_MS)
+		d->n_asking = 0;
+	if (d->n_asking == 0 && now - d->asked_ms >= wait)
+		ask(d);
 	return wait;
 }
 

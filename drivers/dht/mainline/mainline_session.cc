@@ -28,6 +28,10 @@ using pack = lt::settings_pack;
 struct mainline {
 	mainline_conf conf;
 	std::unique_ptr<lt::session> session;
+	/* the state that is being told: of each address family there is a DHT, which tells its own
+	 */
+	size_t n_nodes = 0;
+	std::vector<std::array<uint8_t, MAINLINE_HASH_LEN>> under_way;
 };
 
 /* Answers to strangers: as much as a slow line, from small tables. */
@@ -202,13 +206,16 @@ mainline_announce(mainline *m, const uint8_t *hash, uint16_t port)
 	}
 }
 
-void
+int
 mainline_ask(mainline *m)
 {
 	try {
 		m->session->post_dht_stats();
+		/* What comes of this shows that all DHTs have told. */
+		m->session->post_session_stats();
+		return 0;
 	} catch (const std::exception &) {
-		/* asked again soon */
+		return -EIO;
 	}
 }
 
@@ -245,19 +252,24 @@ tell_peers(const mainline &m, const lt::dht_get_peers_reply_alert &a)
 }
 
 static void
-tell_state(const mainline &m, const lt::dht_stats_alert &a)
+add_state(mainline &m, const lt::dht_stats_alert &a)
 {
-	std::vector<std::array<uint8_t, MAINLINE_HASH_LEN>> hash;
-	size_t n_nodes = 0;
-
 	for (const auto &bucket : a.routing_table)
-		n_nodes += static_cast<size_t>(bucket.num_nodes);
+		m.n_nodes += static_cast<size_t>(bucket.num_nodes);
 	for (const auto &l : a.active_requests) {
-		hash.emplace_back();
-		std::memcpy(hash.back().data(), l.target.data(), MAINLINE_HASH_LEN);
+		m.under_way.emplace_back();
+		std::memcpy(m.under_way.back().data(), l.target.data(), MAINLINE_HASH_LEN);
 	}
-	m.conf.state(m.conf.arg, n_nodes,
-		reinterpret_cast<const uint8_t(*)[MAINLINE_HASH_LEN]>(hash.data()), hash.size());
+}
+
+static void
+tell_state(mainline &m)
+{
+	m.conf.state(m.conf.arg, m.n_nodes,
+		reinterpret_cast<const uint8_t(*)[MAINLINE_HASH_LEN]>(m.under_way.data()),
+		m.under_way.size());
+	m.n_nodes = 0;
+	m.under_way.clear();
 }
 
 void
@@ -271,7 +283,9 @@ mainline_poll(mainline *m)
 			if (const auto *p = lt::alert_cast<lt::dht_get_peers_reply_alert>(a))
 				tell_peers(*m, *p);
 			else if (const auto *s = lt::alert_cast<lt::dht_stats_alert>(a))
-				tell_state(*m, *s);
+				add_state(*m, *s);
+			else if (lt::alert_cast<lt::session_stats_alert>(a) != nullptr)
+				tell_state(*m);
 		}
 	} catch (const std::exception &) {
 		/* no memory: what was found is lost */

@@ -30,7 +30,8 @@ struct mainline_conf {
 	void (*wake)(void *arg);
 	/* From mainline_poll(): */
 	void (*peers)(void *arg, const uint8_t *hash, const struct mainline_address *a, size_t n);
-	/* what mainline_ask() asked for: nodes in the routing tables, look-ups under way */
+	/* what mainline_ask() asked for, once for each time and in that order: nodes in the routing
+	 * tables, look-ups under way */
 	void (*state)(
 		void *arg, size_t n_nodes, const uint8_t (*hash)[MAINLINE_HASH_LEN], size_t n);
 	void *arg;
@@ -47,7 +48,8 @@ void mainline_close(struct mainline *m);
 int mainline_get_peers(struct mainline *m, const uint8_t *hash);
 /* Announce this host, with that port, once. 0 or -EIO. */
 int mainline_announce(struct mainline *m, const uint8_t *hash, uint16_t port);
-void mainline_ask(struct mainline *m);
+/* Ask for the state. 0 or -EIO: none comes. */
+int mainline_ask(struct mainline *m);
 void mainline_poll(struct mainline *m);
 
 #ifdef __cplusplus
