@@ -39,15 +39,15 @@ class Progress:
               flush=True)
 
 
-async def start_relays(stack, exits, any_payload):
-    """Three relays that know each other; `exits` are the indices of those that exit data."""
+async def start_relays(stack, exits):
+    """Three relays that know each other; `exits` are the indices of those that exit data, of any kind."""
     ports = free_ports(3)
     addresses = [("127.0.0.1", port) for port in ports]
     relays = []
     for i, port in enumerate(ports):
         flags = (RELAY, EXIT_BT, EXIT_IPV8, SPEED_TEST) if i in exits else (RELAY, SPEED_TEST)
         # Room for clients that try what a relay can take, all from one address.
-        policy = {"exit": {"policy": "any" if any_payload and i in exits else "standard", "allow_loopback": True},
+        policy = {"exit": {"policy": "any" if i in exits else "standard", "allow_loopback": True},
                   "tunnel": {"max_joined_circuits": 10000, "create_rate_per_source": 1000}}
         relay = PeelNode("127.0.0.1", port, flags, addresses[:i] + addresses[i + 1:], overrides=policy,
                          name=f"relay {i + 1}")
@@ -131,7 +131,7 @@ async def demo(kind):
     async with contextlib.AsyncExitStack() as stack:
         echo = await EchoServer().start()
         stack.callback(echo.close)
-        relays = await start_relays(stack, {2}, True)
+        relays = await start_relays(stack, {2})
         print("relays: " + ", ".join(f"{r.ip}:{r.port}" for r in relays) + " (the last one exits)")
 
         async def acquainted():
@@ -186,7 +186,7 @@ async def hold():
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-        relays = await start_relays(stack, {0, 1, 2}, False)
+        relays = await start_relays(stack, {0, 1, 2})
         print("ready " + " ".join(f"{r.ip}:{r.port}" for r in relays), flush=True)
         ends = [asyncio.ensure_future(relay.process.wait()) for relay in relays]
         waits = [asyncio.ensure_future(stopped.wait()), *ends]

@@ -111,6 +111,7 @@ run_node(const struct service_role *role, const struct option *long_options,
 	int o, rc = EXIT_OK;
 
 	tool_init(&a.service.tool, &command_service);
+	a.service.tool.hops_max = SERVICE_HOPS_MAX;
 	session->conf.log_level = PEEL_LOG_WARNING;
 	a.service.role = role;
 	a.service.idle = 300;
@@ -120,9 +121,6 @@ run_node(const struct service_role *role, const struct option *long_options,
 		return rc < 0 ? EXIT_OK : rc;
 	if (optind != argc)
 		return command_wrong(&command_service, "\"%s\" is not understood", argv[optind]);
-	if (a.service.tool.hops > SERVICE_HOPS_MAX)
-		return command_wrong(
-			&command_service, "--hops takes a number from 1 to %d", SERVICE_HOPS_MAX);
 	rc = take_service(&a);
 	if (rc == EXIT_OK)
 		rc = take_local(&a, local_option, !role->seed);
@@ -214,8 +212,9 @@ const struct command command_service = {
 		"                             is forgotten after this time (300)\n"
 		"      --quiet                only errors and warnings\n" TOOL_HELP_NETWORK "\n"
 		"join, leave and list tell a running `peel client` what to do. NAME may also be\n"
-		"id:HEX or torrent:HEX. Peers get addresses in 127.192.0.0/10, to which programs\n"
-		"send through the SOCKS5 listener of HOPS hops (3).\n\n"
+		"id:HEX, with the digits that publish prints (a name with spaces must), or\n"
+		"torrent:HEX. Peers get addresses in 127.192.0.0/10, to which programs send\n"
+		"through the SOCKS5 listener of HOPS hops (3).\n\n"
 		"options of join, leave and list:\n"
 		"  -c, --config FILE          the configuration the client runs with\n"
 		"  -s, --socket SOCKET        its management socket, instead of -c\n"

@@ -85,7 +85,8 @@ service_parse(const char *text, struct service_name *out, char *why, size_t why_
 	memcpy(out->text, text, len);
 	if (!is_plain(out->text)) {
 		snprintf(why, why_size,
-			"a name here has no spaces, commas, or characters beyond ASCII");
+			"a name here has no spaces, commas, or characters beyond ASCII; write "
+			"others as id:HEX, with the digits that `peel service publish` prints");
 		return -EINVAL;
 	}
 	return parse_kind(out, why, why_size);

@@ -18,6 +18,7 @@ tool_init(struct tool *t, const struct command *command)
 	memset(t, 0, sizeof(*t));
 	t->command = command;
 	t->hops = 3;
+	t->hops_max = PEEL_HOPS_LIMIT;
 	t->patience = 60;
 	conf_init(&t->session.conf, CONF_FOR_CLIENT);
 	t->session.conf.log_level = PEEL_LOG_ERROR;
@@ -57,7 +58,7 @@ tool_option(struct tool *t, int o, const char *value)
 	case 'C':
 		return set(t, "--community", CONF_node_community, value, false);
 	case 'n':
-		return command_number(t->command, "--hops", value, 1, PEEL_HOPS_LIMIT, &t->hops);
+		return command_number(t->command, "--hops", value, 1, t->hops_max, &t->hops);
 	case 't':
 		return command_number(t->command, "--timeout", value, 1, 3600, &t->patience);
 	case 'h':

@@ -17,7 +17,7 @@
 struct tool {
 	struct session session;
 	const struct command *command;
-	unsigned int hops;
+	unsigned int hops, hops_max;
 	unsigned int patience; /* seconds to wait for a circuit */
 	bool with_config, with_bootstrap;
 	uv_timer_t deadline;

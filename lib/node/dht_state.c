@@ -62,8 +62,9 @@ node_dht_state_open(struct peel_node *node)
 		return;
 	node->dht_state.fd = open_file(path);
 	if (node->dht_state.fd < 0) {
-		peel_log(PEEL_LOG_WARNING, "[dht] state: cannot use %s: %s", path,
-			strerror(-node->dht_state.fd));
+		peel_log(PEEL_LOG_WARNING, "[dht] state: cannot use %s: %s%s", path,
+			strerror(-node->dht_state.fd),
+			node->dht_state.fd == -ENOENT ? " (its folder must exist)" : "");
 		return;
 	}
 	load(node);

@@ -353,7 +353,8 @@ static const struct {
 		"f.ini:4: [services] join: a name has 1 to 63 characters" SERVICES},
 	{"[socks]\nhops1 = 127.0.0.1:1\n[services]\njoin = caf\xc3\xa9/1\n",
 		"f.ini:4: [services] join: a name here has no spaces, commas, or characters beyond "
-		"ASCII" SERVICES},
+		"ASCII; write others as id:HEX, with the digits that `peel service publish` "
+		"prints" SERVICES},
 	{"[socks]\nhops1 = 127.0.0.1:1\n[services]\njoin = torrent:0123/1\n",
 		"f.ini:4: [services] join: \"torrent:\" is not followed by 40 hexadecimal "
 		"digits" SERVICES},
