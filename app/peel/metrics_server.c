@@ -16,10 +16,12 @@
 #include "peel_internal.h"
 #include "peel_metrics.h"
 #include "peel_node_document.h"
+#include "peel_rest.h"
 #include "process_figures.h"
 
 #define IDLE_S 20 /* a connection ends after so long without a byte; Prometheus asks every 15 s */
 #define BACKLOG 64
+#define REPLY_BYTES 8192		     /* of an answer in parts at a time */
 #define CONNECTION_BYTES ((size_t)16 * 1024) /* headers and the like */
 #define STACK_BYTES ((size_t)512 * 1024)
 
@@ -33,20 +35,12 @@ struct metrics_server {
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-/* @p text: NULL: out of memory. Takes it. */
+/* Takes the response. */
 static enum MHD_Result
-answer(struct MHD_Connection *c, unsigned int status, const char *type, char *text)
+queue(struct MHD_Connection *c, unsigned int status, const char *type, struct MHD_Response *r)
 {
-	struct MHD_Response *r;
 	enum MHD_Result result;
 
-	if (text == NULL)
-		return MHD_NO;
-	r = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
-	if (r == NULL) {
-		free(text);
-		return MHD_NO;
-	}
 	(void)MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	(void)MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	(void)MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
@@ -56,6 +50,22 @@ answer(struct MHD_Connection *c, unsigned int status, const char *type, char *te
 	result = MHD_queue_response(c, status, r);
 	MHD_destroy_response(r);
 	return result;
+}
+
+/* @p text: NULL: out of memory. Takes it. */
+static enum MHD_Result
+answer(struct MHD_Connection *c, unsigned int status, const char *type, char *text)
+{
+	struct MHD_Response *r;
+
+	if (text == NULL)
+		return MHD_NO;
+	r = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+	if (r == NULL) {
+		free(text);
+		return MHD_NO;
+	}
+	return queue(c, status, type, r);
 }
 
 static enum MHD_Result
@@ -83,6 +93,68 @@ metrics(struct metrics_server *s, struct MHD_Connection *c)
 	text = peel_metrics_text(status, form);
 	json_decref(status);
 	return answer(c, MHD_HTTP_OK, peel_metrics_type[form], text);
+}
+
+/* An answer in parts: made while the reader takes it. */
+struct reply {
+	struct peel_rest *rest;
+	char *text; /* a part, of which `at` bytes are gone */
+	size_t at, len;
+};
+
+static ssize_t
+on_read(void *arg, uint64_t position, char *out, size_t size)
+{
+	struct reply *reply = arg;
+	int rc;
+
+	(void)position;
+	while (reply->at == reply->len) {
+		free(reply->text);
+		reply->text = NULL;
+		reply->at = reply->len = 0;
+		rc = peel_rest_next(reply->rest, &reply->text);
+		if (rc <= 0)
+			return rc == 0 ? MHD_CONTENT_READER_END_OF_STREAM
+				       : MHD_CONTENT_READER_END_WITH_ERROR;
+		reply->len = strlen(reply->text);
+	}
+	if (size > reply->len - reply->at)
+		size = reply->len - reply->at;
+	memcpy(out, reply->text + reply->at, size);
+	reply->at += size;
+	return (ssize_t)size;
+}
+
+static void
+on_reply_end(void *arg)
+{
+	struct reply *reply = arg;
+
+	peel_rest_close(reply->rest);
+	free(reply->text);
+	free(reply);
+}
+
+static enum MHD_Result
+rest(struct metrics_server *s, struct MHD_Connection *c, const char *path)
+{
+	struct reply *reply = calloc(1, sizeof(*reply));
+	struct MHD_Response *r;
+	int rc = reply == NULL ? -ENOMEM
+			       : peel_rest_open(s->node, path, process_wall_clock(), &reply->rest);
+
+	if (rc != 0) {
+		free(reply);
+		return rc == -ENOENT ? refuse(c, MHD_HTTP_NOT_FOUND, "not found") : MHD_NO;
+	}
+	r = MHD_create_response_from_callback(
+		MHD_SIZE_UNKNOWN, REPLY_BYTES, on_read, reply, on_reply_end);
+	if (r == NULL) {
+		on_reply_end(reply);
+		return MHD_NO;
+	}
+	return queue(c, MHD_HTTP_OK, "application/json", r);
 }
 
 /* ---- who may ask ----------------------------------------------------------------------------- */
@@ -148,7 +220,7 @@ on_request(void *arg, struct MHD_Connection *c, const char *path, const char *me
 		return refuse(c, MHD_HTTP_UNAUTHORIZED, "Unauthorized access");
 	if (strcmp(path, "/metrics") == 0)
 		return metrics(s, c);
-	return refuse(c, MHD_HTTP_NOT_FOUND, "not found");
+	return rest(s, c, path);
 }
 
 /* ---- connections ----------------------------------------------------------------------------- */

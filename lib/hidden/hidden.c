@@ -167,6 +167,12 @@ peel_hidden_tick(struct peel_hidden *h)
 	return search_count(h) > 0 ? SEARCH_TICK_MS : TICK_MS;
 }
 
+bool
+peel_hidden_waits(const struct peel_hidden *h, uint32_t session)
+{
+	return promise_of_session(&h->rendezvous, session) != NULL;
+}
+
 void
 peel_hidden_count(const struct peel_hidden *h, struct peel_hidden_count *out)
 {

@@ -117,4 +117,6 @@ struct peel_hidden_count {
 	uint32_t searches;	/* info hashes being looked up in the DHT */
 	uint32_t asked;		/* addresses from the DHT that have not answered yet */
 };
+/** Whether the circuit with that session waits here as a rendezvous that is not joined yet. */
+bool peel_hidden_waits(const struct peel_hidden *h, uint32_t session);
 void peel_hidden_count(const struct peel_hidden *h, struct peel_hidden_count *out);

@@ -5,6 +5,22 @@
  */
 #include "status.h"
 
+void
+peel_node_view(const struct peel_node *node, struct peel_node_view *out)
+{
+	*out = (struct peel_node_view){
+		.conf = &node->conf,
+		.pk = node->identity.pk,
+		.local = node->local,
+		.overlay = node->overlay,
+		.or_circuits = node->or_circuits,
+		.hidden = node->hidden,
+		.origin_circuits = node->origin_circuits,
+		.swarms = node->swarms,
+	};
+	(void)peel_overlay_public(node->overlay, &out->public_address);
+}
+
 #define NUMBER(v) json_integer((json_int_t)(v))
 
 json_t *

@@ -27,35 +27,53 @@ add_traffic(const struct peel_or_circuits *c, const struct or_circuit *ci, struc
 	row->bytes_backward = __atomic_load_n(&s->backward.bytes, __ATOMIC_RELAXED);
 }
 
+static void
+fill(const struct peel_or_circuits *c, const struct or_circuit *ci, struct peel_or_row *row)
+{
+	static const char *const kind_name[] = {
+		[KIND_EXIT] = "exit", [KIND_RELAY] = "relay", [KIND_RENDEZVOUS] = "rendezvous"};
+
+	*row = (struct peel_or_row){
+		.kind = kind_name[ci->kind],
+		.cid = ci->cid[PREVIOUS],
+		.previous = *or_addr(c, ci, PREVIOUS),
+		.age_ms = peel_now_ms(c->env) - ci->joined_ms,
+		.session = ci->session,
+		.opened = ci->kind == KIND_EXIT && ci->endpoint != 0,
+		.introduction = ci->introduction,
+	};
+	if (ci->kind == KIND_RELAY) {
+		row->next_cid = ci->cid[NEXT];
+		row->next = *or_addr(c, ci, NEXT);
+	}
+	if (ci->kind == KIND_RENDEZVOUS) {
+		row->next_cid = or_partner(c, ci)->cid[PREVIOUS];
+		row->next = *or_addr(c, or_partner(c, ci), PREVIOUS);
+	}
+	add_traffic(c, ci, row);
+}
+
+uint32_t
+peel_or_dump_some(const struct peel_or_circuits *c, uint32_t from, uint32_t n,
+	void (*fn)(void *arg, const struct peel_or_row *row), void *arg)
+{
+	struct peel_or_row row;
+	uint32_t end = c->slots.n_high;
+
+	for (; from < end && n > 0; from++, n--) {
+		const struct or_circuit *ci = circuit_at(c, from);
+
+		if (ci->kind == KIND_FREE)
+			continue;
+		fill(c, ci, &row);
+		fn(arg, &row);
+	}
+	return from < end ? from : 0;
+}
+
 void
 peel_or_dump(const struct peel_or_circuits *c, void (*fn)(void *arg, const struct peel_or_row *row),
 	void *arg)
 {
-	static const char *const kind_name[] = {
-		[KIND_EXIT] = "exit", [KIND_RELAY] = "relay", [KIND_RENDEZVOUS] = "rendezvous"};
-	uint64_t now = peel_now_ms(c->env);
-
-	for (uint32_t i = 0; i < c->slots.n_high; i++) {
-		const struct or_circuit *ci = circuit_at(c, i);
-
-		if (ci->kind == KIND_FREE)
-			continue;
-		struct peel_or_row row = {
-			.kind = kind_name[ci->kind],
-			.cid = ci->cid[PREVIOUS],
-			.previous = *or_addr(c, ci, PREVIOUS),
-			.age_ms = now - ci->joined_ms,
-		};
-
-		if (ci->kind == KIND_RELAY) {
-			row.next_cid = ci->cid[NEXT];
-			row.next = *or_addr(c, ci, NEXT);
-		}
-		if (ci->kind == KIND_RENDEZVOUS) {
-			row.next_cid = or_partner(c, ci)->cid[PREVIOUS];
-			row.next = *or_addr(c, or_partner(c, ci), PREVIOUS);
-		}
-		add_traffic(c, ci, &row);
-		fn(arg, &row);
-	}
+	(void)peel_or_dump_some(c, 0, UINT32_MAX, fn, arg);
 }

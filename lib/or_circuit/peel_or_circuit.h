@@ -170,7 +170,14 @@ struct peel_or_row {
 	uint32_t cid, next_cid; /* next: the previous hop of the circuit it is joined to */
 	struct peel_addr previous, next;
 	uint64_t age_ms, cells_forward, cells_backward, bytes_forward, bytes_backward;
+	uint32_t session;
+	bool opened;	   /* an exit with an outside endpoint */
+	bool introduction; /* the end of an introduction point's circuit */
 };
+/** Call fn for the circuits of @p n places from @p from on, 0 at first: a part of a long list.
+ * Between two calls others may come and go. @return where to go on, 0: that was the end. */
+uint32_t peel_or_dump_some(const struct peel_or_circuits *c, uint32_t from, uint32_t n,
+	void (*fn)(void *arg, const struct peel_or_row *row), void *arg);
 /** Call fn for every circuit, for the status. */
 void peel_or_dump(const struct peel_or_circuits *c,
 	void (*fn)(void *arg, const struct peel_or_row *row), void *arg);

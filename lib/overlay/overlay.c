@@ -278,6 +278,7 @@ static void export(const struct ov_peer *p, struct peel_peer *out)
 	memcpy(out->mid, p->mid, sizeof(out->mid));
 	out->addr = p->addr;
 	out->flags = p->flags;
+	out->member = p->member;
 	out->candidate = p->flags_known && (p->member & 1 << PEEL_COMMUNITY_TUNNEL) != 0;
 	out->last_heard_ms = p->answered_ms;
 }
@@ -345,14 +346,24 @@ peel_overlay_count(const struct peel_overlay *ov, enum peel_community c)
 	return ov->peers.n[c];
 }
 
+uint32_t
+peel_overlay_dump_some(const struct peel_overlay *ov, uint32_t from, uint32_t n,
+	void (*fn)(void *arg, const struct peel_peer *peer), void *arg)
+{
+	uint32_t end = ov->peers.n[PEEL_LIST_ALL];
+
+	for (; from < end && n > 0; from++, n--) {
+		struct peel_peer peer;
+
+		export(&ov->peers.peer[ov->peers.list[PEEL_LIST_ALL][from].slot], &peer);
+		fn(arg, &peer);
+	}
+	return from < end ? from : 0;
+}
+
 void
 peel_overlay_dump(
 	const struct peel_overlay *ov, void (*fn)(void *arg, const struct peel_peer *), void *arg)
 {
-	for (uint32_t i = 0; i < ov->peers.n[PEEL_LIST_ALL]; i++) {
-		struct peel_peer peer;
-
-		export(&ov->peers.peer[ov->peers.list[PEEL_LIST_ALL][i].slot], &peer);
-		fn(arg, &peer);
-	}
+	(void)peel_overlay_dump_some(ov, 0, UINT32_MAX, fn, arg);
 }

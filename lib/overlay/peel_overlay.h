@@ -56,6 +56,7 @@ struct peel_peer {
 	struct peel_addr addr;
 	uint16_t flags; /* as announced in the tunnel community; unknown bits kept */
 	bool candidate; /* in the tunnel community, and its flags are known from an answer (W8) */
+	uint8_t member; /* bit per community (1 << enum peel_community) that it is known in */
 	/* its last answer to a question or ping of ours; nothing else counts */
 	uint64_t last_heard_ms;
 };
@@ -102,6 +103,11 @@ bool peel_overlay_proved(const struct peel_overlay *ov, const struct peel_addr *
 size_t peel_overlay_count(const struct peel_overlay *ov, enum peel_community c);
 /** Our own public address, configured or learnt. @return false if neither. */
 bool peel_overlay_public(const struct peel_overlay *ov, struct peel_addr *out);
+/** Call fn for up to @p n peers, the first of them number @p from: a part of a long list. A peer
+ * that leaves between two calls may hide another one from them. @return where to go on, 0: that was
+ * the end. fn must not call back into the library. */
+uint32_t peel_overlay_dump_some(const struct peel_overlay *ov, uint32_t from, uint32_t n,
+	void (*fn)(void *arg, const struct peel_peer *peer), void *arg);
 /** Call fn for every peer, for the status. fn must not call back into the library. */
 void peel_overlay_dump(const struct peel_overlay *ov,
 	void (*fn)(void *arg, const struct peel_peer *peer), void *arg);

@@ -103,6 +103,21 @@ class Server(unittest.TestCase):
                                  check=False)
         self.assertEqual((checked.returncode, checked.stderr, checked.stdout), (0, "", ""))
 
+    def test_rest(self):
+        self.ready(self.start())
+        for path, name, kind in (("settings", "settings", dict), ("circuits", "circuits", list),
+                                 ("relays", "relays", list), ("exits", "exits", list), ("swarms", "swarms", list),
+                                 ("peers", "peers", list)):
+            answer, text = self.get(f"/tunnel/{path}")
+            self.assertEqual((answer.status, answer.headers["Content-Type"]), (200, "application/json"))
+            body = json.loads(text)
+            self.assertEqual((list(body), type(body[name])), ([name], kind))
+        self.assertEqual(json.loads(self.get("/network")[1]), {"peers": {}})
+        self.assertEqual([row["peers"] for row in json.loads(self.get("/overlays")[1])["overlays"]], [[], [], []])
+        self.assertEqual(self.get("/tunnel/relays", method="HEAD")[1], "")
+        for path in ("/tunnel", "/tunnel/", "/tunnel/relays/", "/tunnel/circuits/test", "/asyncio", "/../network"):
+            self.assertEqual(self.get(path)[0].status, 404, path)
+
     def test_only_reading(self):
         self.ready(self.start())
         for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):

@@ -10,7 +10,18 @@ import argparse
 import asyncio
 import sys
 
-from . import dht_cases, hidden_cases, http_cases, mainline_cases, peelproc, proxied, scenarios, service_cases, special
+from . import (
+    dht_cases,
+    hidden_cases,
+    http_cases,
+    mainline_cases,
+    peelproc,
+    proxied,
+    rest_cases,
+    scenarios,
+    service_cases,
+    special,
+)
 from .runner import Runner, raises
 from .supervise import supervised
 from .world import World
@@ -47,6 +58,7 @@ SPECIAL_PEEL = (
     ("slow names", special.slow_names),
     ("names of all", special.names_of_all),
     ("full relay", special.full_relay),
+    ("REST", rest_cases.rest),
 )
 
 

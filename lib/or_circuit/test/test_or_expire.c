@@ -299,6 +299,14 @@ test_shutdown(void **state)
 	peel_or_dump(n->circuits, count_row, rows);
 	assert_int_equal(rows[0], 1);
 	assert_int_equal(rows[1], 1);
+	/* The same in parts. */
+	uint32_t next = peel_or_dump_some(n->circuits, 0, 1, count_row, rows);
+
+	assert_int_equal(rows[0] + rows[1], 3);
+	assert_int_equal(peel_or_dump_some(n->circuits, next, 1000, count_row, rows), 0);
+	assert_int_equal(rows[0], 2);
+	assert_int_equal(rows[1], 2);
+	assert_int_equal(peel_or_dump_some(n->circuits, 100000, 1, count_row, rows), 0);
 	assert_int_equal(peel_or_shutdown(n->circuits), 3);
 	assert_true(node_pop(n, &p) && is_destroy(&p, &alice, 7, PEEL_DESTROY_SHUTDOWN));
 	assert_true(node_pop(n, &p) && is_destroy(&p, &alice, 8, PEEL_DESTROY_SHUTDOWN));
