@@ -3,7 +3,8 @@
  *
  * Circuits that a control thread joins per second (create in, created out), extends (extend and
  * created in, create and extended out) and destroys (signature checked), beside the bare handshake.
- * Creates come from distinct neighbours; the limits are off. They come sixteen at once, or alone.
+ * Creates come from distinct neighbours; the limits are off. They come sixteen at once, or alone;
+ * with key pairs that are ready or not.
  * With more threads each has a node of its own, on a core of its own. `lanes` says how many
  * multiplications of X25519 are done side by side (suite `x25519`); 1 is libsodium.
  */
@@ -51,6 +52,16 @@ create(void *arg)
 		n->failed += peel_or_datagram(n->circuits, &nb->addr, nb->create, CREATE_LEN) != 0;
 	}
 	peel_or_join(n->circuits);
+}
+
+static void
+make_ready(void *arg)
+{
+	struct node *n = arg;
+
+	new_neighbours(n);
+	while (peel_or_prepare(n->circuits))
+		;
 }
 
 static void
@@ -135,7 +146,7 @@ handshake(void *arg)
 
 	for (unsigned int i = 0; i < CHUNK; i++)
 		memcpy(h[i].x, setup_points[i], sizeof(h[i].x));
-	peel_handshake_respond_batch(&n->env, &n->id, h, CHUNK);
+	peel_handshake_respond_batch(&n->env, &n->id, NULL, h, CHUNK);
 	for (unsigned int i = 0; i < CHUNK; i++)
 		n->failed += h[i].ret != 0;
 }
@@ -148,6 +159,8 @@ static const struct kind {
 	{"create", "circuits/s", new_neighbours, create, true},
 	{"bare handshake", "handshakes/s", NULL, handshake, true},
 	{"create alone", "circuits/s", new_neighbours, create_alone, true},
+	{"create, keys ready", "circuits/s", make_ready, create, true},
+	{"create alone, keys ready", "circuits/s", make_ready, create_alone, true},
 	{"extend", "extends/s", join, extend, false},
 	{"destroy", "destroys/s", join_and_sign, destroy, false},
 };

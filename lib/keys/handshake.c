@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <sodium.h>
 
-#include "peel_keys.h"
+#include "key_pairs.h"
 #include "primitives.h"
 
 _Static_assert(crypto_auth_BYTES == 32, "auth on the wire is HMAC-SHA-512 cut to 32 bytes");
@@ -54,57 +54,61 @@ derive(const uint8_t secret[SECRET_LEN], struct peel_session_keys *keys)
 
 /* ---- responder ------------------------------------------------------------------------------- */
 
-/* A responder's multiplications: its ephemeral key, K1 from that, K2 from its long-term key. */
-enum {
-	OP_Y,
-	OP_K1,
-	OP_K2,
-	N_OPS
-};
+#define OPS_MAX 3 /* K1, K2, and perhaps its ephemeral key */
 
 struct responder {
 	uint8_t y_secret[PEEL_HANDSHAKES][32];
+	bool made[PEEL_HANDSHAKES]; /* the ephemeral key; otherwise it was ready */
 	uint8_t secret[SECRET_LEN];
-	struct peel_x25519_op op[PEEL_HANDSHAKES][N_OPS];
+	struct peel_x25519_op op[PEEL_HANDSHAKES * OPS_MAX];
 };
 
 static void
-answer(struct peel_handshake *h, const struct peel_x25519_op op[N_OPS], uint8_t secret[SECRET_LEN])
+answer(struct peel_handshake *h, const struct peel_x25519_op k[2], uint8_t secret[SECRET_LEN])
 {
-	h->ret = op[OP_K1].refused ? -EBADMSG : 0;
+	h->ret = k[0].refused ? -EBADMSG : 0;
 	if (h->ret != 0)
 		return;
-	memcpy(h->y, op[OP_Y].out, 32);
-	memcpy(secret, op[OP_K1].out, 32);
-	memcpy(secret + 32, op[OP_K2].out, 32);
+	memcpy(secret, k[0].out, 32);
+	memcpy(secret + 32, k[1].out, 32);
 	crypto_auth(h->auth, h->y, 32, secret);
 	derive(secret, &h->keys);
 }
 
 static void
-respond(const struct peel_env *env, const struct peel_identity *id, struct peel_handshake *h,
-	unsigned int n)
+respond(const struct peel_env *env, const struct peel_identity *id, struct peel_key_pairs *pairs,
+	struct peel_handshake *h, unsigned int n)
 {
 	struct responder r;
+	struct peel_x25519_op *made = &r.op[2 * n];
 
 	for (unsigned int i = 0; i < n; i++) {
-		peel_random(env, r.y_secret[i], 32);
-		r.op[i][OP_Y] = (struct peel_x25519_op){.scalar = r.y_secret[i]};
-		r.op[i][OP_K1] = (struct peel_x25519_op){.scalar = r.y_secret[i], .point = h[i].x};
-		r.op[i][OP_K2] = (struct peel_x25519_op){.scalar = id->x25519_sk, .point = h[i].x};
+		const uint8_t *x = h[i].x, *y_secret = r.y_secret[i];
+
+		r.made[i] = !key_pairs_take(pairs, r.y_secret[i], h[i].y);
+		if (r.made[i]) {
+			peel_random(env, r.y_secret[i], 32);
+			*made++ = (struct peel_x25519_op){.scalar = y_secret};
+		}
+		r.op[2 * i] = (struct peel_x25519_op){.scalar = y_secret, .point = x};
+		r.op[2 * i + 1] = (struct peel_x25519_op){.scalar = id->x25519_sk, .point = x};
 	}
-	x25519_agree(&r.op[0][0], n * N_OPS);
-	for (unsigned int i = 0; i < n; i++)
-		answer(&h[i], r.op[i], r.secret);
+	x25519_agree(r.op, (unsigned int)(made - r.op));
+	made = &r.op[2 * n];
+	for (unsigned int i = 0; i < n; i++) {
+		if (r.made[i])
+			memcpy(h[i].y, (made++)->out, sizeof(h[i].y));
+		answer(&h[i], &r.op[2 * i], r.secret);
+	}
 	peel_wipe(&r, sizeof(r));
 }
 
 void
 peel_handshake_respond_batch(const struct peel_env *env, const struct peel_identity *id,
-	struct peel_handshake *h, unsigned int n)
+	struct peel_key_pairs *pairs, struct peel_handshake *h, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i += PEEL_HANDSHAKES)
-		respond(env, id, &h[i], n - i < PEEL_HANDSHAKES ? n - i : PEEL_HANDSHAKES);
+		respond(env, id, pairs, &h[i], n - i < PEEL_HANDSHAKES ? n - i : PEEL_HANDSHAKES);
 }
 
 int
@@ -115,7 +119,7 @@ peel_handshake_respond(const struct peel_env *env, const struct peel_identity *i
 	struct peel_handshake h;
 
 	memcpy(h.x, x, sizeof(h.x));
-	respond(env, id, &h, 1);
+	respond(env, id, NULL, &h, 1);
 	int ret = h.ret;
 
 	if (ret == 0) {

@@ -98,10 +98,20 @@ struct peel_handshake {
 	int ret; /* as of peel_handshake_respond() */
 };
 #define PEEL_HANDSHAKES 8 /* how many at a time cost least each */
-/** Responder: answer many at once, which costs less where peel_x25519_lanes() is above 1. Random
- * numbers are drawn in their order. The caller wipes them. */
+/** A few ephemeral key pairs that a responder makes when there is nothing else to do: in locked
+ * memory, each used once and wiped. Thread: one, its owner's. */
+struct peel_key_pairs;
+int peel_key_pairs_new(struct peel_key_pairs **out) PEEL_MUST_USE;
+/** NULL is fine. */
+void peel_key_pairs_free(struct peel_key_pairs *p);
+/** Make as many as are made at once, if there is room. @return whether there is room for more. */
+bool peel_key_pairs_fill(struct peel_key_pairs *p, const struct peel_env *env);
+
+/** Responder: answer many at once, which costs less where peel_x25519_lanes() is above 1, and still
+ * less with key pairs from @p pairs (may be NULL). Random numbers are drawn in their order. The
+ * caller wipes @p h. */
 void peel_handshake_respond_batch(const struct peel_env *env, const struct peel_identity *id,
-	struct peel_handshake *h, unsigned int n);
+	struct peel_key_pairs *pairs, struct peel_handshake *h, unsigned int n);
 
 /** Initiator, first half: fresh x and X = x*G. The caller wipes @p x_secret. */
 int peel_handshake_start(

@@ -118,7 +118,7 @@ on_wake(uv_async_t *async)
 	peel_rcu_poll(node->rcu);
 	/* One round, then back to the loop: timers and the management socket get their turn even in
 	 * a flood. */
-	if (node_dispatch(node))
+	if (node_dispatch(node) || peel_or_prepare(node->or_circuits))
 		uv_async_send(async);
 	swarms_next_step(node);
 }

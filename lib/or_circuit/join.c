@@ -230,7 +230,7 @@ handshakes(struct peel_or_circuits *c, struct peel_handshake *h, uint32_t n)
 	const struct peel_or_conf *conf = &c->conf;
 	uint64_t begun = conf->handshakes != NULL ? conf->clock_ns() : 0;
 
-	peel_handshake_respond_batch(c->env, conf->identity, h, n);
+	peel_handshake_respond_batch(c->env, conf->identity, c->key_pairs, h, n);
 	if (conf->handshakes != NULL)
 		peel_histogram_add(conf->handshakes, (conf->clock_ns() - begun) / n, n);
 }
@@ -259,6 +259,12 @@ peel_or_join(struct peel_or_circuits *c)
 	}
 	peel_wipe(h, n * sizeof(h[0]));
 	return n_joined;
+}
+
+bool
+peel_or_prepare(struct peel_or_circuits *c)
+{
+	return c->conf.settings.peer_flags != 0 && peel_key_pairs_fill(c->key_pairs, c->env);
 }
 
 int

@@ -100,6 +100,8 @@ init(struct peel_or_circuits *c)
 		ret = pending_init(c);
 	if (ret == 0)
 		ret = sources_init(&c->sources, c->env);
+	if (ret == 0)
+		ret = peel_key_pairs_new(&c->key_pairs);
 	unproved_init(c);
 	for (int i = 0; i < N_POOLS && ret == 0; i++)
 		ret = init_budget(c, (enum standing)i);
@@ -142,6 +144,7 @@ peel_or_free(struct peel_or_circuits *c)
 	for (int i = 0; i < N_POOLS; i++)
 		peel_rate_free(c->pool[i].rate);
 	sources_fini(&c->sources);
+	peel_key_pairs_free(c->key_pairs);
 	pending_fini(c);
 	recent_fini(&c->recent);
 	or_offers_fini(&c->offers);

@@ -108,6 +108,9 @@ int peel_or_message(struct peel_or_circuits *c, uint32_t session, uint32_t gener
  * many were joined.
  */
 unsigned int peel_or_join(struct peel_or_circuits *c);
+/** There is nothing to do: make some key pairs for joins to come. @return whether there is room for
+ * more. */
+bool peel_or_prepare(struct peel_or_circuits *c);
 
 /** The answer to `reach`. Unknown tokens are ignored. @p instead: the node did not answer, but was
  * found at this address, which counts if a circuit may go there; NULL: nothing is known. */

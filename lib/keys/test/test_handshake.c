@@ -162,7 +162,7 @@ test_batch(void **state)
 		assert_int_equal(peel_handshake_start(&peel_env_system, x_secret[i], h[i].x), 0);
 	memset(h[BAD].x, 0, sizeof(h[BAD].x));
 	chosen_random_init(&random, y_secret[0], sizeof(y_secret));
-	peel_handshake_respond_batch(&random.env, &id, h, N);
+	peel_handshake_respond_batch(&random.env, &id, NULL, h, N);
 	for (unsigned int i = 0; i < N; i++) {
 		chosen_random_init(&random, y_secret[i], sizeof(y_secret[i]));
 		assert_int_equal(h[i].ret, i == BAD ? -EBADMSG : 0);
@@ -176,6 +176,42 @@ test_batch(void **state)
 		assert_int_equal(peel_handshake_finish(x_secret[i], id.pk, y, auth, &keys), 0);
 		assert_memory_equal(&h[i].keys, &keys, sizeof(keys));
 	}
+}
+
+/* Key pairs that are ready are used, each once, and new ones after them. */
+static void
+test_key_pairs(void **state)
+{
+	enum {
+		N = 80
+	}; /* more than there are */
+	static struct peel_handshake h[N];
+	struct peel_session_keys keys;
+	struct peel_key_pairs *pairs;
+	struct chosen_random none;
+	struct peel_identity id;
+	uint8_t x_secret[N][32];
+
+	(void)state;
+	assert_int_equal(peel_identity_generate(&peel_env_system, &id), 0);
+	assert_int_equal(peel_key_pairs_new(&pairs), 0);
+	while (peel_key_pairs_fill(pairs, &peel_env_system))
+		;
+	assert_false(peel_key_pairs_fill(pairs, &peel_env_system));
+	for (unsigned int i = 0; i < N; i++)
+		assert_int_equal(peel_handshake_start(&peel_env_system, x_secret[i], h[i].x), 0);
+	chosen_random_init(&none, NULL, 0);
+	peel_handshake_respond_batch(&none.env, &id, pairs, h, N / 2);
+	peel_handshake_respond_batch(&peel_env_system, &id, pairs, &h[N / 2], N / 2);
+	for (unsigned int i = 0; i < N; i++) {
+		assert_int_equal(h[i].ret, 0);
+		assert_int_equal(
+			peel_handshake_finish(x_secret[i], id.pk, h[i].y, h[i].auth, &keys), 0);
+		assert_memory_equal(&keys, &h[i].keys, sizeof(keys));
+		for (unsigned int k = 0; k < i; k++)
+			assert_memory_not_equal(h[k].y, h[i].y, sizeof(h[i].y));
+	}
+	peel_key_pairs_free(pairs);
 }
 
 static void
@@ -281,6 +317,7 @@ main(void)
 		cmocka_unit_test(test_handshake_vectors),
 		cmocka_unit_test(test_responder_with_low_order_key),
 		cmocka_unit_test(test_batch),
+		cmocka_unit_test(test_key_pairs),
 		cmocka_unit_test(test_e2e_handshake),
 		cmocka_unit_test(test_aead_vectors),
 	};

@@ -125,6 +125,30 @@ test_low_order_among_others(void **state)
 	node_free(n);
 }
 
+/* Key pairs made ahead of time serve joins; a node that takes part in nothing makes none. */
+static void
+test_keys_ready(void **state)
+{
+	struct peel_or_settings s;
+	struct node *n = node_waiting(NULL);
+	unsigned int n_turns = 1;
+
+	(void)state;
+	while (peel_or_prepare(n->circuits))
+		n_turns++;
+	assert_in_range(n_turns, 2, 1000);
+	for (unsigned int i = 0; i < TOGETHER; i++)
+		assert_int_equal(try_create(n, &originators[i], 7 + i), 0);
+	for (unsigned int i = 0; i < TOGETHER; i++)
+		expect_created(n, &originators[i]);
+	node_free(n);
+	peel_or_settings_init(&s);
+	s.peer_flags = 0;
+	n = node_waiting(&s);
+	assert_false(peel_or_prepare(n->circuits));
+	node_free(n);
+}
+
 /* Those that wait together take no more places than there are: of the node, or of a source. */
 static void
 test_places(void **state)
@@ -172,6 +196,7 @@ main(void)
 		cmocka_unit_test(test_shutdown_answers_nobody),
 		cmocka_unit_test(test_same_pair),
 		cmocka_unit_test(test_low_order_among_others),
+		cmocka_unit_test(test_keys_ready),
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_rate),
 	};
