@@ -16,6 +16,7 @@
 #include "peel_port_socket.h"
 
 #define OWN_MAX 16384
+#define OWN_MIN (4 * PEEL_SWARMS_MAX) /* half of them are enough for all services */
 #define EXIT_SOCKETS_MAX 4096
 
 /* "settings.NAME: what is wrong" */
@@ -126,6 +127,8 @@ convert_circuits(const struct peel_settings *s, struct peel_node_conf *c)
 	struct peel_or_settings *t = &c->tunnel;
 	uint32_t own = s->max_circuits * PEEL_HOPS_MAX + PEEL_OWN_EXTRA;
 
+	if (own < OWN_MIN)
+		own = OWN_MIN;
 	c->max_own_circuits = own < OWN_MAX ? own : OWN_MAX;
 #define SET_originator(field, value) o->field = value;
 #define SET_tunnel(field, value) t->field = value;

@@ -98,14 +98,31 @@ count(const struct swarm *w)
 	return n;
 }
 
+/* More swarms share the places now: one of too many ends, if possible one that is not in use. */
+static void
+end_surplus(struct swarm *w)
+{
+	struct tie *found = NULL, *t;
+
+	LIST_FOREACH (t, &w->ties, of_swarm) {
+		if (t->kind == TIE_INTRODUCTION && t->stage != STAGE_OVER && !is_retiring(t) &&
+			(found == NULL || t->stage < found->stage))
+			found = t;
+	}
+	if (found != NULL)
+		tie_end(found);
+}
+
 void
 introductions_keep(struct swarm *w)
 {
 	struct peel_swarms *s = w->all;
-	unsigned int n = count(w);
+	unsigned int n = count(w), wanted = room_introductions(s);
 	struct tie *t;
 
-	for (; n < INTRODUCTIONS && swarm_now(s) >= w->introduce.retry_ms; n++) {
+	if (n > wanted)
+		end_surplus(w);
+	for (; n < wanted && swarm_now(s) >= w->introduce.retry_ms; n++) {
 		t = tie_new(w, TIE_INTRODUCTION, STAGE_BUILDING);
 		if (t == NULL || build(t) != 0) {
 			if (t != NULL)
@@ -115,7 +132,7 @@ introductions_keep(struct swarm *w)
 		}
 		learn_point(t);
 	}
-	if (n < INTRODUCTIONS)
+	if (n < wanted)
 		swarm_due(s, w->introduce.retry_ms);
 }
 

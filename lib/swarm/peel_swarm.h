@@ -60,9 +60,9 @@ struct peel_swarm_spec {
  * Join a swarm. With both seed and find, two nodes that do the same find each other; a node never
  * connects to its own seeder key. 0; -EINVAL: hops is 0 or more than circuits of one hop more
  * allow, or neither seed nor find; -EEXIST: the info hash is joined already; -ENOSPC: too many
- * swarms; -EKEYREJECTED: the key is the node's own or another swarm's, so that everybody could see
- * that they belong together; -ENOMEM. @p swarm then names the swarm; it is never 0 and not used
- * again.
+ * swarms, or too few circuits for one more, which needs one to be found and one to find;
+ * -EKEYREJECTED: the key is the node's own or another swarm's, so that everybody could see that
+ * they belong together; -ENOMEM. @p swarm then names the swarm; it is never 0 and not used again.
  */
 int peel_swarm_join(
 	struct peel_swarms *s, const struct peel_swarm_spec *spec, uint32_t *swarm) PEEL_MUST_USE;

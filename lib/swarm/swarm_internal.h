@@ -157,9 +157,10 @@ struct peel_swarms {
 	struct tie **by_path; /* [size] of lib/origin_circuit */
 	uint32_t size;
 	uint32_t n_waiting, n_seeder_up; /* of all swarms */
-	uint32_t n_circuits;	  /* of all swarms, at most three quarters of what there can be */
-	struct peel_bucket asked; /* create-e2e */
-	uint64_t seed;		  /* of hashes */
+	uint32_t n_circuits, n_upkeep;	 /* of all swarms; of these, those that lead to no peers */
+	uint32_t n_seed, n_find;	 /* swarms */
+	struct peel_bucket asked;	 /* create-e2e */
+	uint64_t seed;			 /* of hashes */
 	struct failed_point failed[FAILED_POINTS_MAX];
 	uint32_t failed_at;
 	uint64_t due_ms;
@@ -213,6 +214,14 @@ int tie_send(struct tie *t, const uint8_t *msg, int len) PEEL_MUST_USE;
 /* A datagram of the tunnel overlay (id and body), as data to somebody beyond its circuit. */
 int tie_send_datagram(
 	struct tie *t, const struct peel_addr *to, const uint8_t *msg, int len) PEEL_MUST_USE;
+
+/* ---- swarm_room.c ---------------------------------------------------------------------------- */
+
+/* Circuits of swarms have three quarters of all places. */
+bool room_for_swarm(const struct peel_swarms *s, bool seed, bool find);
+bool room_for_circuit(const struct peel_swarms *s, enum tie_kind kind);
+/* Introduction points that each seeder keeps. */
+unsigned int room_introductions(const struct peel_swarms *s);
 
 /* ---- own_introduction.c ---------------------------------------------------------------------- */
 

@@ -56,6 +56,8 @@ swarm_free(struct swarm *w)
 		tie_free(t);
 	LIST_REMOVE(w, of_all);
 	w->all->n--;
+	w->all->n_seed -= w->seed;
+	w->all->n_find -= w->find;
 	peel_secret_free(w->key, sizeof(*w->key));
 	peel_wipe(w, sizeof(*w)); /* which service it was */
 	free(w);
@@ -123,7 +125,7 @@ peel_swarm_join(struct peel_swarms *s, const struct peel_swarm_spec *spec, uint3
 		return -EINVAL;
 	if (by_hash(s, spec->info_hash) != NULL)
 		return -EEXIST;
-	if (s->n >= PEEL_SWARMS_MAX)
+	if (s->n >= PEEL_SWARMS_MAX || !room_for_swarm(s, spec->seed, spec->find))
 		return -ENOSPC;
 	if (spec->seed && spec->key != NULL &&
 		(memcmp(spec->key->pk, s->conf.identity->pk, PEEL_PK_LEN) == 0 ||
@@ -143,6 +145,8 @@ peel_swarm_join(struct peel_swarms *s, const struct peel_swarm_spec *spec, uint3
 	LIST_INIT(&w->ties);
 	LIST_INSERT_HEAD(&s->swarms, w, of_all);
 	s->n++;
+	s->n_seed += w->seed;
+	s->n_find += w->find;
 	if (w->seed)
 		ret = take_key(w, spec->key);
 	if (ret != 0) {

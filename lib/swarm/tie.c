@@ -68,7 +68,7 @@ tie_build(struct tie *t, struct peel_origin_spec *spec)
 	/* Those that lead to a node that others know have a hop more (section 15.1). */
 	bool longer = t->kind == TIE_INTRODUCTION || t->kind == TIE_DOWNLOADER;
 
-	if (s->n_circuits >= s->size - s->size / 4)
+	if (!room_for_circuit(s, t->kind))
 		return -ENOSPC;
 	spec->type = types[t->kind];
 	spec->hops = t->swarm->hops + longer;
@@ -81,6 +81,7 @@ tie_build(struct tie *t, struct peel_origin_spec *spec)
 	}
 	s->by_path[(uint32_t)t->circuit] = t;
 	s->n_circuits++;
+	s->n_upkeep += !tie_is_peers(t);
 	tie_set_stage(t, STAGE_BUILDING);
 	return 0;
 }
@@ -118,6 +119,7 @@ tie_close(struct tie *t)
 	if (!t->ended)
 		(void)peel_origin_close(s->origin, t->circuit);
 	s->n_circuits--;
+	s->n_upkeep -= !tie_is_peers(t);
 	t->circuit = 0;
 	t->ready = t->ended = false;
 }

@@ -55,7 +55,7 @@ test_defaults(void **state)
 	assert_int_equal(conf.tunnel.peer_flags, PEEL_RELAY | PEEL_SPEED_TEST);
 	assert_int_equal(conf.n_bootstrap, 13);
 	assert_int_equal(conf.port_conf.listen.port, 0);
-	assert_true(conf.max_own_circuits >= 64);
+	assert_true(conf.max_own_circuits >= 4 * PEEL_SWARMS_MAX);
 	assert_string_equal(conf.key_file, "");
 	assert_false(
 		conf.policy.any_payload || conf.policy.allow_loopback || conf.policy.allow_private);

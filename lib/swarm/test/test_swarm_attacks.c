@@ -471,21 +471,33 @@ test_flood_leaves_other_services(void **state)
 	net_free();
 }
 
-/* Whatever swarms do, a quarter of all circuits is left to others. */
+/* Whatever swarms do and however many peers come, a quarter of all circuits is left to others, and
+ * each swarm has what it needs. */
 static void
 test_room_for_ordinary_circuits(void **state)
 {
 	struct peel_origin_count count;
+	struct user *others[3];
+	uint32_t swarm[4];
 
 	(void)state;
 	net_new(20);
 	struct user *u = net_user(NULL, NULL, 16);
 
-	for (uint8_t hash = 1; hash <= 8; hash++)
-		net_join(u, hash, 1, true, true);
+	for (unsigned int i = 0; i < 3; i++)
+		others[i] = net_user(NULL, NULL, 256);
+	for (uint8_t i = 0; i < 4; i++) {
+		swarm[i] = net_join(u, i, 1, true, true);
+		for (unsigned int k = 0; k < 3; k++)
+			net_join(others[k], i, 1, true, true);
+	}
 	net_run(60000);
 	peel_origin_count(u->origin, &count);
 	assert_in_range(count.ready + count.extending, 10, 12);
+	for (unsigned int i = 0; i < 4; i++) {
+		assert_int_equal(net_info(u, swarm[i]).introductions, 1);
+		assert_int_not_equal(net_info(u, swarm[i]).looked_up_ms, UINT64_MAX);
+	}
 	assert_int_equal(peel_origin_build(u->origin, 1), 0);
 	net_run(60000);
 	assert_true(peel_origin_active(u->origin, 1, NULL, 0) >= 4);

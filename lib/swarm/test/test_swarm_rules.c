@@ -25,7 +25,7 @@ test_join(void **state)
 
 	(void)state;
 	net_new(8);
-	struct user *u = net_user(NULL, NULL, 64);
+	struct user *u = net_user(NULL, NULL, 1024);
 
 	spec = spec_of(1, 0, true, true);
 	assert_int_equal(peel_swarm_join(u->swarms, &spec, &swarm), -EINVAL);
@@ -314,6 +314,47 @@ test_other_hash_other_swarm(void **state)
 	net_run(60000);
 	assert_int_equal(net_info(b, swarm).known, 0);
 	assert_int_equal(net_peers(b, swarm, NULL), 0);
+	net_free();
+}
+
+/* However many services there are, each can be found, finds others and has peers; one more than
+ * that is refused. */
+static void
+test_many_services(void **state)
+{
+	struct peel_swarm_spec spec = spec_of(1, 1, true, true);
+	uint32_t swarm[16], other[16];
+
+	(void)state;
+	net_new(30);
+	struct user *u = net_user(NULL, NULL, 64), *v = net_user(NULL, NULL, 1024);
+
+	for (uint8_t i = 0; i < 16; i++)
+		swarm[i] = net_join(u, i, 1, true, true);
+	memcpy(spec.info_hash, net_hash(16), PEEL_INFO_HASH_LEN);
+	assert_int_equal(peel_swarm_join(u->swarms, &spec, &other[0]), -ENOSPC);
+	spec.find = false;
+	assert_int_equal(peel_swarm_join(u->swarms, &spec, &other[0]), -ENOSPC);
+	net_run(20000);
+	for (unsigned int i = 0; i < 16; i++) {
+		assert_int_equal(net_info(u, swarm[i]).introductions, 1);
+		assert_int_not_equal(net_info(u, swarm[i]).looked_up_ms, UINT64_MAX);
+	}
+	for (uint8_t i = 0; i < 16; i += 5)
+		other[i] = net_join(v, i, 1, false, true);
+	for (unsigned int i = 0; i < 16; i += 5)
+		net_wait_peers(v, other[i], 1, 60000);
+	/* Those that stay share what the others leave, and give it back. */
+	for (unsigned int i = 1; i < 16; i++)
+		assert_int_equal(peel_swarm_leave(u->swarms, swarm[i]), 0);
+	net_run(5000);
+	assert_int_equal(net_info(u, swarm[0]).introductions, 3);
+	for (uint8_t i = 1; i < 16; i++)
+		net_join(u, i, 1, true, true);
+	net_run(20000);
+	for (uint32_t i = swarm[15] + 1; i <= swarm[15] + 15; i++)
+		assert_int_equal(net_info(u, i).introductions, 1);
+	assert_int_equal(net_info(u, swarm[0]).introductions, 1);
 	net_free();
 }
 
@@ -692,6 +733,7 @@ main(void)
 		cmocka_unit_test(test_never_to_oneself),
 		cmocka_unit_test(test_both_find_each_other),
 		cmocka_unit_test(test_other_hash_other_swarm),
+		cmocka_unit_test(test_many_services),
 		cmocka_unit_test(test_swarms_share_nothing),
 		cmocka_unit_test(test_lost_messages),
 		cmocka_unit_test(test_lost_introductions),
