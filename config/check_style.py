@@ -9,6 +9,7 @@ import sys
 
 MAX_FILE = 700
 MAX_FUNCTION = 100
+MAX_PAGE_COLUMN = 120
 # Where cells pass: folders, and the files of a port that a packet sees on its way.
 HOT = ("lib/datapath/", "lib/policy/", "lib/rcu/", "lib/route/", "lib/wire/", "drivers/aead/",
        *(f"drivers/port/ethdev/{name}.c"
@@ -158,10 +159,18 @@ def check(path):
         yield from hot_path(str(path), lines)
 
 
+def wide_lines(path):
+    """Lines of a page that do not fit; a row of a table cannot be broken."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if len(line) > MAX_PAGE_COLUMN and not line.startswith("|"):
+            yield path, number, f"{len(line)} columns: at most {MAX_PAGE_COLUMN}"
+
+
 def main():
     paths = [p for p in tracked("*.c", "*.h", "*.py", "meson.build", "*/meson.build")
              if p.exists() and p.name != "__init__.py"]
     found = [(path, *what) for path in paths for what in check(path)] + list(same_names(paths))
+    found += [what for page in tracked("*.md") for what in wide_lines(page)]
     for path, number, what in found:
         print(f"{path}:{number}: {what}")
     sys.exit(1 if found else 0)

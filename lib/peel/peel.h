@@ -391,7 +391,7 @@ enum peel_message_type {
  * @param payload is copied
  * @param len bytes of @p payload
  * @return 0; -ENOENT: the circuit or the peer is gone (an address of 127.192.0.0/10 is never sent
- * to an exit); -ENOTCONN: the circuit is not complete, closing, or one of a hidden service;
+ *         to an exit); -ENOTCONN: the circuit is not complete, closing, or one of a hidden service;
  *         -EAGAIN: the queue is full, try later; -EMSGSIZE: more than PEEL_PAYLOAD_MAX, or than
  *         fits a circuit of that many hops (less for long names); -EINVAL: destination or type
  */
@@ -628,13 +628,13 @@ PEEL_API void peel_service_options_init(struct peel_service_options *options);
  * @param id of the service
  * @param options NULL: the defaults; borrowed during the call
  * @param on_peer gets a peer to which data can be sent from now on
- * @param on_gone gets a peer that is gone, once for each on_peer; NULL: no callback
+ * @param on_gone gets a peer that is gone, once for each on_peer, but not those that
+ *        peel_leave_service() and peel_close() end; NULL: no callback
  * @param arg their first argument
  * @return 0; -EINVAL: hops (one less than max_relay_early and PEEL_HOPS_LIMIT at most), or neither
  *         seed nor find; -EEXIST: joined already; -ENOSPC: too many services; -ENOMEM; -EACCES,
- *         -EPERM (others may read it), -EKEYREJECTED (it is the node's own or another service's),
- *         -EINVAL ...: the key file; -E2BIG: options of a newer
- *         version
+ *         -ENOENT (its folder), -EPERM (others may read it), -EKEYREJECTED (it is the node's own
+ *         or another service's), -EINVAL ...: the key file; -E2BIG: options of a newer version
  */
 PEEL_API int peel_join_service(struct peel *p, const uint8_t id[PEEL_SERVICE_ID_LEN],
 	const struct peel_service_options *options,
