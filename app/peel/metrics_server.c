@@ -11,151 +11,23 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "metrics_answers.h"
 #include "metrics_places.h"
 #include "metrics_server.h"
 #include "peel_internal.h"
-#include "peel_metrics.h"
-#include "peel_node_document.h"
-#include "peel_rest.h"
 #include "process_figures.h"
 
 #define IDLE_S 20 /* a connection ends after so long without a byte; Prometheus asks every 15 s */
 #define BACKLOG 64
-#define REPLY_BYTES 8192		     /* of an answer in parts at a time */
 #define CONNECTION_BYTES ((size_t)16 * 1024) /* headers and the like */
 #define STACK_BYTES ((size_t)512 * 1024)
 
 struct metrics_server {
 	struct metrics_conf conf;
-	struct peel_node *node;
+	struct metrics_source source;
 	struct MHD_Daemon *daemon;
-	double started;
 	struct metrics_places places;
 };
-
-/* ---- answers --------------------------------------------------------------------------------- */
-
-/* Takes the response. */
-static enum MHD_Result
-queue(struct MHD_Connection *c, unsigned int status, const char *type, struct MHD_Response *r)
-{
-	enum MHD_Result result;
-
-	(void)MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	(void)MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	(void)MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
-	(void)MHD_add_response_header(r, "Content-Security-Policy", "default-src 'none'");
-	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		(void)MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-	result = MHD_queue_response(c, status, r);
-	MHD_destroy_response(r);
-	return result;
-}
-
-/* @p text: NULL: out of memory. Takes it. */
-static enum MHD_Result
-answer(struct MHD_Connection *c, unsigned int status, const char *type, char *text)
-{
-	struct MHD_Response *r;
-
-	if (text == NULL)
-		return MHD_NO;
-	r = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
-	if (r == NULL) {
-		free(text);
-		return MHD_NO;
-	}
-	return queue(c, status, type, r);
-}
-
-static enum MHD_Result
-refuse(struct MHD_Connection *c, unsigned int status, const char *why)
-{
-	char text[128];
-
-	snprintf(text, sizeof(text), "{\"error\": \"%s\"}", why);
-	return answer(c, status, "application/json", strdup(text));
-}
-
-static enum MHD_Result
-metrics(struct metrics_server *s, struct MHD_Connection *c)
-{
-	enum peel_metrics_form form = peel_metrics_accepted(
-		MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT));
-	json_t *status, *process = process_figures();
-	char *text;
-
-	peel_node_lock(s->node);
-	status = peel_node_document(s->node);
-	peel_node_unlock_unchanged(s->node);
-	json_object_set_new(process, "start_time_seconds", json_real(s->started));
-	json_object_set_new(status, "process", process);
-	text = peel_metrics_text(status, form);
-	json_decref(status);
-	return answer(c, MHD_HTTP_OK, peel_metrics_type[form], text);
-}
-
-/* An answer in parts: made while the reader takes it. */
-struct reply {
-	struct peel_rest *rest;
-	char *text; /* a part, of which `at` bytes are gone */
-	size_t at, len;
-};
-
-static ssize_t
-on_read(void *arg, uint64_t position, char *out, size_t size)
-{
-	struct reply *reply = arg;
-	int rc;
-
-	(void)position;
-	while (reply->at == reply->len) {
-		free(reply->text);
-		reply->text = NULL;
-		reply->at = reply->len = 0;
-		rc = peel_rest_next(reply->rest, &reply->text);
-		if (rc <= 0)
-			return rc == 0 ? MHD_CONTENT_READER_END_OF_STREAM
-				       : MHD_CONTENT_READER_END_WITH_ERROR;
-		reply->len = strlen(reply->text);
-	}
-	if (size > reply->len - reply->at)
-		size = reply->len - reply->at;
-	memcpy(out, reply->text + reply->at, size);
-	reply->at += size;
-	return (ssize_t)size;
-}
-
-static void
-on_reply_end(void *arg)
-{
-	struct reply *reply = arg;
-
-	peel_rest_close(reply->rest);
-	free(reply->text);
-	free(reply);
-}
-
-static enum MHD_Result
-rest(struct metrics_server *s, struct MHD_Connection *c, const char *path)
-{
-	struct reply *reply = calloc(1, sizeof(*reply));
-	struct MHD_Response *r;
-	int rc = reply == NULL ? -ENOMEM
-			       : peel_rest_open(s->node, path, process_wall_clock(), &reply->rest);
-
-	if (rc != 0) {
-		free(reply);
-		return rc == -ENOENT ? refuse(c, MHD_HTTP_NOT_FOUND, "not found") : MHD_NO;
-	}
-	r = MHD_create_response_from_callback(
-		MHD_SIZE_UNKNOWN, REPLY_BYTES, on_read, reply, on_reply_end);
-	if (r == NULL) {
-		on_reply_end(reply);
-		return MHD_NO;
-	}
-	return queue(c, MHD_HTTP_OK, "application/json", r);
-}
 
 /* ---- who may ask ----------------------------------------------------------------------------- */
 
@@ -205,22 +77,23 @@ on_request(void *arg, struct MHD_Connection *c, const char *path, const char *me
 	const char *version, const char *body, size_t *body_len, void **request)
 {
 	struct metrics_server *s = arg;
+	enum MHD_Result result;
 
 	(void)version;
 	(void)body;
 	(void)body_len;
 	(void)request;
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-		return refuse(c, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD");
+		return metrics_refuse(c, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD");
 	if (has_body(c))
-		return refuse(c, MHD_HTTP_BAD_REQUEST, "a body is not expected");
+		return metrics_refuse(c, MHD_HTTP_BAD_REQUEST, "a body is not expected");
+	if (metrics_page(c, path, &result))
+		return result;
 	if (s->conf.key[0] != '\0' ? !has_key(s, c)
 				   : !names_this_machine(MHD_lookup_connection_value(
 					     c, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST)))
-		return refuse(c, MHD_HTTP_UNAUTHORIZED, "Unauthorized access");
-	if (strcmp(path, "/metrics") == 0)
-		return metrics(s, c);
-	return rest(s, c, path);
+		return metrics_refuse(c, MHD_HTTP_UNAUTHORIZED, "Unauthorized access");
+	return metrics_answer(&s->source, c, path);
 }
 
 /* ---- connections ----------------------------------------------------------------------------- */
@@ -297,8 +170,8 @@ metrics_server_start(const struct metrics_conf *conf, struct peel *peel,
 	if (s == NULL)
 		return -ENOMEM;
 	s->conf = *conf;
-	s->node = peel_get_node(peel);
-	s->started = process_wall_clock();
+	s->source.node = peel_get_node(peel);
+	s->source.started = process_wall_clock();
 	metrics_places_init(&s->places);
 	fd = listen_at(&conf->listen);
 	if (fd >= 0) {

@@ -52,6 +52,6 @@ process_figures(void)
 	struct rlimit files = {0};
 
 	(void)getrlimit(RLIMIT_NOFILE, &files);
-	return json_pack("{s:I, s:I, s:I}", "open_fds", open_files(), "max_fds",
-		(json_int_t)files.rlim_cur, "virtual_memory_bytes", virtual_bytes());
+	return json_pack("{s:I, s:f, s:I}", "open_fds", open_files(), "max_fds",
+		(double)files.rlim_cur, "virtual_memory_bytes", virtual_bytes());
 }
