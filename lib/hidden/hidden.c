@@ -15,10 +15,34 @@
 #define SOURCES 1024	   /* addresses whose datagrams are counted apart */
 #define ASKED_PER_SECOND 5
 #define ASKED_BURST 20
+/* Of these, what may be about one seeder: a part of what that one is asked by all. */
+#define OF_SEEDER_PER_SECOND 1
+#define OF_SEEDER_BURST 5
+/* Peers-requests of one circuit, as cells. */
+#define CELLS_PER_SECOND 1
+#define CELLS_BURST 10
 #define PEERS_BURST 100
 /* What one neighbour may let us announce and look up: at most 24 questions each. */
 #define DHT_PER_SECOND 1
 #define DHT_BURST 10
+
+static int
+limits_init(const struct peel_hidden *h, struct asked_limits *l)
+{
+	int ret = peel_rate_new(h->conf.env, ASKED_PER_SECOND, ASKED_BURST, SOURCES, &l->all);
+
+	if (ret == 0)
+		ret = peel_rate_new(
+			h->conf.env, OF_SEEDER_PER_SECOND, OF_SEEDER_BURST, SOURCES, &l->of_seeder);
+	return ret;
+}
+
+static void
+limits_fini(struct asked_limits *l)
+{
+	peel_rate_free(l->all);
+	peel_rate_free(l->of_seeder);
+}
 
 static int
 init(struct peel_hidden *h)
@@ -34,7 +58,11 @@ init(struct peel_hidden *h)
 		ret = promises_init(&h->rendezvous, h->conf.env, n < COOKIES_MAX ? n : COOKIES_MAX,
 			PER_CIRCUIT);
 	if (ret == 0)
-		ret = peel_rate_new(h->conf.env, ASKED_PER_SECOND, ASKED_BURST, SOURCES, &h->asked);
+		ret = limits_init(h, &h->datagrams);
+	if (ret == 0)
+		ret = limits_init(h, &h->inside);
+	if (ret == 0)
+		ret = peel_rate_new(h->conf.env, CELLS_PER_SECOND, CELLS_BURST, SOURCES, &h->cells);
 	if (ret == 0)
 		ret = peel_rate_new(h->conf.env, DHT_PER_SECOND, DHT_BURST, SOURCES, &h->dht);
 	if (ret == 0)
@@ -73,7 +101,9 @@ peel_hidden_free(struct peel_hidden *h)
 		return;
 	promises_fini(&h->introductions);
 	promises_fini(&h->rendezvous);
-	peel_rate_free(h->asked);
+	limits_fini(&h->datagrams);
+	limits_fini(&h->inside);
+	peel_rate_free(h->cells);
 	peel_rate_free(h->dht);
 	point_asks_fini(h);
 	free(h);

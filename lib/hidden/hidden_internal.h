@@ -119,6 +119,13 @@ struct visit {
 	bool open; /* not answered yet */
 };
 
+/* ---- what may be asked for, by where it comes from ------------------------------------------- */
+
+struct asked_limits {
+	struct peel_rate *all;	     /* of one address */
+	struct peel_rate *of_seeder; /* of one address and one seeder */
+};
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 struct peel_hidden {
@@ -131,7 +138,9 @@ struct peel_hidden {
 	uint32_t n_announced;
 	struct peel_addr announced_here; /* the address of ours that all of these name */
 	uint64_t announce_ms;		 /* when those not announced yet are looked at again */
-	struct peel_rate *asked;	 /* what datagrams of one address may ask for */
+	struct asked_limits datagrams;	 /* whose addresses may be forged */
+	struct asked_limits inside;	 /* circuits that end here, by their neighbours */
+	struct peel_rate *cells;	 /* peers-requests of one circuit */
 	struct peel_rate *dht;		 /* what one neighbour may let us do in the DHT */
 	struct peel_bucket peers;	 /* peers-responses to addresses that may be forged */
 	struct peel_rate *asks_of; /* questions to one address that somebody in a DHT has named */
@@ -153,7 +162,8 @@ int introduction_create_e2e(
 /* Whom a create-e2e is for; NULL: nobody here, or it is malformed. */
 struct promise *introduction_asked(struct peel_hidden *h, const uint8_t *data, size_t len);
 /* Whether that is not too much for @p source, whoever that is in place of the sender. */
-bool introduction_may_ask(struct peel_hidden *h, struct promise *p, const struct peel_addr *source);
+bool introduction_may_ask(struct peel_hidden *h, struct promise *p,
+	const struct asked_limits *limits, const struct peel_addr *source);
 /* Give it to the seeder, as coming from @p origin. */
 int introduction_hand_on(struct peel_hidden *h, const struct promise *to,
 	const struct peel_addr *origin, const uint8_t *data);
@@ -176,8 +186,8 @@ int peers_asked_by_datagram(
 	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *body, size_t len);
 /* The datagram that answers one, if that is not too much for @p source. @return its length; 0: too
  * much; -EBADMSG: refused. */
-int peers_answer(struct peel_hidden *h, const struct peel_addr *source, const uint8_t *body,
-	size_t len, uint8_t *out, size_t size);
+int peers_answer(struct peel_hidden *h, const struct asked_limits *limits,
+	const struct peel_addr *source, const uint8_t *body, size_t len, uint8_t *out, size_t size);
 /* Tell the end of a circuit what a search has found. */
 void peers_found(struct peel_hidden *h, const struct search *s, const struct search_asker *asker);
 

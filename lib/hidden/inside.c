@@ -60,7 +60,7 @@ create_e2e(struct peel_hidden *h, uint32_t session, uint32_t generation,
 
 	if (p == NULL || p->session == session)
 		return hidden_refuse(h);
-	if (!introduction_may_ask(h, p, previous))
+	if (!introduction_may_ask(h, p, &h->inside, previous))
 		return 0;
 	origin.port = visit_port(h, session, generation, p);
 	return introduction_hand_on(h, p, &origin, datagram.p);
@@ -91,7 +91,7 @@ peers_request(struct peel_hidden *h, uint32_t session, const struct peel_addr *h
 	const struct peel_addr *previous, struct peel_span datagram)
 {
 	uint8_t out[PEEL_DATAGRAM_MAX];
-	int n = peers_answer(h, previous, datagram.p + PEEL_HEADER_LEN,
+	int n = peers_answer(h, &h->inside, previous, datagram.p + PEEL_HEADER_LEN,
 		datagram.len - PEEL_HEADER_LEN, out, sizeof(out));
 
 	if (n <= 0)

@@ -54,6 +54,11 @@ introduction_ended(void *arg, struct promise *one)
 		promise_first_of_hash(&h->introductions, one->info_hash) == PEEL_NONE)
 		h->conf.pex_stop(h->conf.arg, one->info_hash);
 	withdraw(h, one);
+	/* One that had to make room does not keep its circuit alive: its seeder finds another. */
+	if (promise_of_session(&h->introductions, one->session) == NULL &&
+		peel_or_exit_introduction(
+			h->conf.or_circuits, one->session, one->generation, false) != 0)
+		return; /* it has ended */
 }
 
 /* Values with an address that is not ours any more are withdrawn, and published anew in turn. */
@@ -187,9 +192,15 @@ introduction_asked(struct peel_hidden *h, const uint8_t *data, size_t len)
 }
 
 bool
-introduction_may_ask(struct peel_hidden *h, struct promise *p, const struct peel_addr *source)
+introduction_may_ask(struct peel_hidden *h, struct promise *p, const struct asked_limits *limits,
+	const struct peel_addr *source)
 {
-	if (peel_rate_take(h->asked, source, 1) &&
+	struct peel_addr about = *source;
+
+	/* Nobody alone may ask as much as the seeder hears: others would not be heard. */
+	about.port = (uint16_t)(p - h->introductions.promise);
+	if (peel_rate_take_port(limits->of_seeder, &about, 1) &&
+		peel_rate_take(limits->all, source, 1) &&
 		peel_bucket_take(
 			&p->asked, ASKED_PER_SECOND, ASKED_BURST, 1, peel_now_ms(h->conf.env)))
 		return true;
@@ -218,5 +229,7 @@ introduction_create_e2e(
 
 	if (p == NULL)
 		return hidden_refuse(h);
-	return introduction_may_ask(h, p, from) ? introduction_hand_on(h, p, from, data) : 0;
+	return introduction_may_ask(h, p, &h->datagrams, from)
+		       ? introduction_hand_on(h, p, from, data)
+		       : 0;
 }

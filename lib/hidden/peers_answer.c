@@ -60,6 +60,16 @@ answer_cell(struct peel_hidden *h, uint32_t session, const struct peel_msg_peers
 	return 0;
 }
 
+/* An answer is as much longer than the question over a circuit, too, and costs relays that. */
+static bool
+may_ask_by_cell(struct peel_hidden *h, uint32_t session, const struct peel_addr *previous)
+{
+	struct peel_addr circuit = *previous;
+
+	circuit.port = (uint16_t)session;
+	return peel_rate_take_port(h->cells, &circuit, 1);
+}
+
 int
 peers_asked_by_cell(struct peel_hidden *h, uint32_t session, uint32_t generation,
 	const uint8_t *body, size_t len)
@@ -74,6 +84,10 @@ peers_asked_by_cell(struct peel_hidden *h, uint32_t session, uint32_t generation
 	if (peel_peers_request_parse(body, len, false, &m) != 0 ||
 		peel_or_exit(h->conf.or_circuits, session, generation, &exit) != 0)
 		return hidden_refuse(h);
+	if (!may_ask_by_cell(h, session, &exit.previous)) {
+		peel_stats_add(h->conf.stats, PEEL_CONTROL_RATE, 1);
+		return 0;
+	}
 	response.identifier = m.identifier;
 	response.info_hash = m.info_hash;
 	if (promise_first_of_hash(&h->introductions, m.info_hash) != PEEL_NONE &&
@@ -106,8 +120,8 @@ peers_found(struct peel_hidden *h, const struct search *s, const struct search_a
 }
 
 int
-peers_answer(struct peel_hidden *h, const struct peel_addr *source, const uint8_t *body, size_t len,
-	uint8_t *out, size_t size)
+peers_answer(struct peel_hidden *h, const struct asked_limits *limits,
+	const struct peel_addr *source, const uint8_t *body, size_t len, uint8_t *out, size_t size)
 {
 	struct peel_dht_introduction others[PEEL_PEX_LIST_MAX];
 	struct peel_msg_peers_response response;
@@ -118,9 +132,9 @@ peers_answer(struct peel_hidden *h, const struct peel_addr *source, const uint8_
 		promise_first_of_hash(&h->introductions, m.info_hash) == PEEL_NONE ||
 		!h->conf.public_address(h->conf.arg, &here))
 		return hidden_refuse(h);
-	if (!peel_rate_take(h->asked, source, 1) ||
-		!peel_bucket_take(
-			&h->peers, PEERS_PER_SECOND, PEERS_BURST, 1, peel_now_ms(h->conf.env))) {
+	if (!peel_rate_take(limits->all, source, 1) ||
+		(limits == &h->datagrams && !peel_bucket_take(&h->peers, PEERS_PER_SECOND,
+						    PEERS_BURST, 1, peel_now_ms(h->conf.env)))) {
 		peel_stats_add(h->conf.stats, PEEL_CONTROL_RATE, 1);
 		return 0;
 	}
@@ -143,7 +157,7 @@ peers_asked_by_datagram(
 	struct peel_hidden *h, const struct peel_addr *from, const uint8_t *body, size_t len)
 {
 	uint8_t out[PEEL_DATAGRAM_MAX];
-	int n = from->port != 0 ? peers_answer(h, from, body, len, out, sizeof(out))
+	int n = from->port != 0 ? peers_answer(h, &h->datagrams, from, body, len, out, sizeof(out))
 				: hidden_refuse(h);
 
 	if (n <= 0)

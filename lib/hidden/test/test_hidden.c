@@ -161,6 +161,42 @@ test_ages(void **state)
 	scene_close(&s);
 }
 
+/* One that had to make room is an ordinary circuit again. */
+static void
+test_age_of_who_made_room(void **state)
+{
+	struct originator rich[3], poor;
+	struct peel_or_settings settings;
+	struct scene s;
+
+	(void)state;
+	peel_or_settings_init(&settings);
+	settings.max_time = 100;
+	settings.max_time_ip = 300;
+	settings.max_joined_circuits = 6;
+	scene_open(&s, *home(), NULL, &settings, 64);
+	for (uint32_t i = 0; i < 3; i++)
+		circuit(&s, &rich[i], 1, i + 1);
+	circuit(&s, &poor, 2, 9);
+	for (uint32_t key = 0; key < 6; key++)
+		assert_int_equal(say_establish_intro(&s,
+					 &rich[key == 0	   ? 0
+						 : key < 5 ? 1
+							   : 2],
+					 key, 1),
+			0);
+	assert_int_equal(say_establish_intro(&s, &poor, 10, 1), 0);
+	assert_int_equal(scene_count(&s).introductions, 6);
+	for (int i = 0; i < 11; i++) {
+		for (int k = 0; k < 3; k++)
+			touch(s.n, &rich[k]);
+		keep_alive(&s, &poor);
+	}
+	assert_int_equal(counts(s.n).exits, 3);
+	assert_int_equal(scene_count(&s).introductions, 6);
+	scene_close(&s);
+}
+
 static void
 test_link(void **state)
 {
@@ -506,6 +542,7 @@ main(void)
 		cmocka_unit_test(test_without_public_address),
 		cmocka_unit_test(test_introduction_ends),
 		cmocka_unit_test(test_ages),
+		cmocka_unit_test(test_age_of_who_made_room),
 		cmocka_unit_test(test_link),
 		cmocka_unit_test(test_no_link_after_data),
 		cmocka_unit_test(test_cookies_age),

@@ -300,6 +300,61 @@ test_flood_of_create_e2e(void **state)
 	scene_close(&s);
 }
 
+/* Whoever asks without end from one address leaves others what they need of a seeder. */
+static void
+test_one_address_does_not_use_up_a_seeder(void **state)
+{
+	struct peel_addr loud = peel_addr_ipv4(203, 0, 113, 5, 40000);
+	unsigned int heard = 0;
+	struct scene s;
+
+	(void)state;
+	open_scene(&s, 100);
+	circuit(&s, &circuits[0], 1, 1);
+	assert_int_equal(say_establish_intro(&s, &circuits[0], 1, 1), 0);
+	for (uint32_t i = 0; i < 60000; i++) {
+		world_now++;
+		loud.port = (uint16_t)(1 + i % 1000);
+		assert_int_equal(say_create_e2e(&s, &loud, 1, 1), 0);
+		if (i % 2000 != 1999)
+			continue;
+		struct peel_addr quiet = peel_addr_ipv4(198, 18, 0, 1, 8090);
+		uint64_t before = s.n->sent_total;
+
+		assert_int_equal(say_create_e2e(&s, &quiet, 1, 1), 0);
+		heard += s.n->sent_total > before;
+	}
+	assert_int_equal(heard, 30);
+	scene_close(&s);
+}
+
+/* A circuit that asks without end costs relays before us no more than a few answers; another one of
+ * the same neighbour is heard. */
+static void
+test_flood_of_peers_cells(void **state)
+{
+	uint64_t before;
+	struct scene s;
+
+	(void)state;
+	open_scene(&s, 100);
+	for (uint32_t i = 0; i < 3; i++)
+		circuit(&s, &circuits[i], 1 + i / 2, i + 1);
+	uint8_t hash[PEEL_INFO_HASH_LEN] = {0, 0, 0, 1};
+
+	assert_int_equal(say_establish_intro_hash(&s, &circuits[2], 1, hash), 0);
+	before = s.n->sent_total;
+	for (uint32_t i = 0; i < 10000; i++) {
+		world_now += i % 2;
+		assert_int_equal(say_peers_cell(&s, &circuits[0], 1), 0);
+	}
+	assert_in_range(s.n->sent_total - before, 10, 16); /* 5 s: 10 and 1 a second */
+	before = s.n->sent_total;
+	assert_int_equal(say_peers_cell(&s, &circuits[1], 1), 0);
+	assert_int_equal(s.n->sent_total, before + 1);
+	scene_close(&s);
+}
+
 /* Answers that go to an address which may be forged: few for each, bounded for all. */
 static void
 test_flood_of_peers_requests(void **state)
@@ -590,6 +645,8 @@ main(void)
 		cmocka_unit_test(test_flood_of_short_look_ups),
 		cmocka_unit_test(test_flood_of_announcements),
 		cmocka_unit_test(test_flood_of_create_e2e),
+		cmocka_unit_test(test_one_address_does_not_use_up_a_seeder),
+		cmocka_unit_test(test_flood_of_peers_cells),
 		cmocka_unit_test(test_flood_of_peers_requests),
 		cmocka_unit_test(test_only_what_belongs_is_handed_on),
 		cmocka_unit_test(test_random_input),

@@ -247,7 +247,7 @@ test_opens_nothing_else(void **state)
 	scene_close(&s);
 }
 
-/* A circuit that asks without end is heard 20 times at once and 5 times a second. */
+/* A circuit that asks without end is heard five times at once and once a second. */
 static void
 test_rate(void **state)
 {
@@ -262,7 +262,36 @@ test_rate(void **state)
 		assert_int_equal(say_inside(&s, &asker, &s.here, ask, n), 0);
 		world_now += 10;
 	}
-	assert_in_range(peel_stats_get(&s.n->stats, PEEL_HIDDEN_CREATE_E2E), 20, 20 + 5 * 10 + 1);
+	assert_in_range(peel_stats_get(&s.n->stats, PEEL_HIDDEN_CREATE_E2E), 5, 5 + 10 + 1);
+	scene_close(&s);
+}
+
+/* Datagrams in the name of a neighbour, and of all the world, take nothing from its circuits. */
+static void
+test_forged_datagrams(void **state)
+{
+	uint8_t info_hash[PEEL_INFO_HASH_LEN], ask[64], msg[PEEL_DATAGRAM_MAX];
+	const struct peel_msg_peers_request m = {
+		.cid = 0x01020304, .identifier = 5, .info_hash = info_hash};
+	struct originator seeder, asker;
+	struct peel_addr from;
+	struct scene s;
+
+	(void)state;
+	open_scene(&s, &seeder, &asker);
+	memset(info_hash, 7, sizeof(info_hash));
+	memcpy(ask, world_prefix, PEEL_PREFIX_LEN);
+	int len = peel_peers_request_build(
+		ask + PEEL_PREFIX_LEN, sizeof(ask) - PEEL_PREFIX_LEN, true, &m);
+
+	for (uint32_t i = 0; i < 1000; i++) {
+		from = i < 100 ? asker.addr
+			       : peel_addr_ipv4(203, (uint8_t)(i >> 8), (uint8_t)i, 5, 40000);
+		assert_int_equal(say_peers_request(&s, &from, 7), 0);
+	}
+	assert_int_equal(s.n_sent, 100);
+	assert_int_equal(say_inside(&s, &asker, &s.here, ask, PEEL_PREFIX_LEN + (size_t)len), 0);
+	assert_true(scene_answer(&s, &asker, msg) > 0);
 	scene_close(&s);
 }
 
@@ -297,6 +326,7 @@ main(void)
 		cmocka_unit_test(test_peers),
 		cmocka_unit_test(test_opens_nothing_else),
 		cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_forged_datagrams),
 		cmocka_unit_test(test_random),
 	};
 
