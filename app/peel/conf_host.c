@@ -34,29 +34,44 @@ check_key(const struct conf *c, struct conf_errors *e)
 	peel_identity_wipe(&id);
 }
 
+/* @return 0, or -errno if files cannot be made in the folder of @p path, which becomes @p folder */
+static int
+reach_folder(const char *path, char *folder, size_t size)
+{
+	char *slash;
+
+	snprintf(folder, size, "%s", path);
+	slash = strrchr(folder, '/');
+	if (slash == NULL)
+		snprintf(folder, size, ".");
+	else
+		slash[slash == folder] = '\0';
+	return access(folder, W_OK | X_OK) == 0 ? 0 : -errno;
+}
+
+static void
+note_folder(struct conf_errors *e, enum conf_id id, const char *what, const char *folder, int rc)
+{
+	conf_note(e, id, "%s %s: %s%s%s%s", what, folder, strerror(-rc),
+		rc == -ENOENT ? " (`install -d -m 700 " : "", rc == -ENOENT ? folder : "",
+		rc == -ENOENT ? "` makes the folder)" : "");
+}
+
 static void
 check_management(const struct conf *c, struct conf_errors *e)
 {
 	char folder[sizeof(c->node.management)];
 	struct stat st;
-	char *slash;
+	int rc;
 
 	if (c->node.management[0] == '\0')
 		return;
 	if (lstat(c->node.management, &st) == 0 && !S_ISSOCK(st.st_mode))
 		conf_wrong(e, CONF_node_management,
 			"%s exists and is no socket: it will not be replaced", c->node.management);
-	memcpy(folder, c->node.management, sizeof(folder));
-	slash = strrchr(folder, '/');
-	if (slash == NULL)
-		snprintf(folder, sizeof(folder), ".");
-	else
-		slash[slash == folder] = '\0';
-	if (access(folder, W_OK | X_OK) != 0)
-		conf_note(e, CONF_node_management, "cannot make a socket in %s: %s%s%s%s", folder,
-			strerror(errno), errno == ENOENT ? " (`install -d -m 700 " : "",
-			errno == ENOENT ? folder : "",
-			errno == ENOENT ? "` makes the folder)" : "");
+	rc = reach_folder(c->node.management, folder, sizeof(folder));
+	if (rc != 0)
+		note_folder(e, CONF_node_management, "cannot make a socket in", folder, rc);
 }
 
 static void
@@ -200,6 +215,20 @@ note_address(struct conf_errors *e, const struct peel_network *own, const struct
 		conf_note(e, id, "nobody is reached from a network of one host without a gateway");
 }
 
+/* Without it a node starts, too, so this is no mistake. */
+static void
+note_state(struct conf_errors *e, const struct conf *c)
+{
+	char folder[sizeof(c->node.dht_state)];
+	int rc;
+
+	if (c->node.dht_state[0] == '\0')
+		return;
+	rc = reach_folder(c->node.dht_state, folder, sizeof(folder));
+	if (rc != 0)
+		note_folder(e, CONF_dht_state, "no nodes will be remembered in", folder, rc);
+}
+
 void
 conf_notes(const char *name, const struct conf *conf, conf_error_fn fn, void *arg)
 {
@@ -222,6 +251,7 @@ conf_notes(const char *name, const struct conf *conf, conf_error_fn fn, void *ar
 		note_gateway(&e, &conf->address, &p->gateway, CONF_port_gateway);
 		note_gateway(&e, &conf->address6, &p->gateway6, CONF_port_gateway6);
 	}
+	note_state(&e, conf);
 	if (eal_plan(conf, &plan, text, sizeof(text)) == 0 && plan.refused)
 		conf_error(&e, 0, NULL, NULL, "%s", eal_plan_text(&plan, text, sizeof(text)));
 }

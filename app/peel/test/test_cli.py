@@ -122,6 +122,17 @@ class Commands(Folder):
         self.assertEqual(result.returncode, 2)
         self.assertIn(f"{good}:2: [node] key: ", result.stderr)
 
+    def test_check_notes_that_nodes_would_not_be_remembered(self):
+        folder = self.path("none")
+        client = self.write("client.ini", "[port]\nlisten = 127.0.0.1:0\n[socks]\nhops1 = 127.0.0.1:0\n"
+                                          f"[dht]\nstate = {folder}/dht\n")
+        result = peel("client", "-c", client, "--check")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertTrue(result.stdout.startswith(f"{client}:6: [dht] state: "))
+        self.assertIn(f"`install -d -m 700 {folder}`", result.stdout)
+        os.mkdir(folder)
+        self.assertEqual(peel("client", "-c", client, "--check").stdout, valid(client))
+
     def test_status_of_nobody(self):
         result = peel("status", "-s", self.path("none"))
         self.assertEqual(result.returncode, 1)
