@@ -41,18 +41,20 @@ class Progress:
 
 async def start_relays(stack, exits):
     """Three relays that know each other; `exits` are the indices of those that exit data, of any kind."""
-    ports = free_ports(3)
+    ports, metrics = free_ports(3), free_ports(3)
     addresses = [("127.0.0.1", port) for port in ports]
     relays = []
     for i, port in enumerate(ports):
         flags = (RELAY, EXIT_BT, EXIT_IPV8, SPEED_TEST) if i in exits else (RELAY, SPEED_TEST)
         # Room for clients that try what a relay can take, all from one address.
         policy = {"exit": {"policy": "any" if i in exits else "standard", "allow_loopback": True},
-                  "tunnel": {"max_joined_circuits": 10000, "create_rate_per_source": 1000}}
+                  "tunnel": {"max_joined_circuits": 10000, "create_rate_per_source": 1000},
+                  "metrics": {"listen": f"127.0.0.1:{metrics[i]}"}}
         relay = PeelNode("127.0.0.1", port, flags, addresses[:i] + addresses[i + 1:], overrides=policy,
                          name=f"relay {i + 1}")
         stack.push_async_callback(relay.stop)
         relays.append(await relay.start())
+        relay.page = f"http://127.0.0.1:{metrics[i]}/"
     return relays
 
 
@@ -187,6 +189,7 @@ async def hold():
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         relays = await start_relays(stack, {0, 1, 2})
+        print("live in a browser, and /metrics: " + " ".join(relay.page for relay in relays))
         print("ready " + " ".join(f"{r.ip}:{r.port}" for r in relays), flush=True)
         ends = [asyncio.ensure_future(relay.process.wait()) for relay in relays]
         waits = [asyncio.ensure_future(stopped.wait()), *ends]

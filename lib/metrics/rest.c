@@ -241,7 +241,7 @@ static int
 write_part(struct peel_rest *r, const json_t *rows, char **out)
 {
 	size_t n = r->path->object ? json_object_size(rows) : json_array_size(rows);
-	char *text = json_dumps(rows, JSON_REAL_PRECISION(15)), *inside = text + 1;
+	char *text = json_dumps(rows, JSON_REAL_PRECISION(15));
 	char head[64] = "", tail[4] = "";
 	FILE *f;
 	size_t len;
@@ -256,7 +256,7 @@ write_part(struct peel_rest *r, const json_t *rows, char **out)
 		snprintf(tail, sizeof(tail), "%c}", r->path->object ? '}' : ']');
 	f = open_memstream(out, &len);
 	if (f != NULL) {
-		fprintf(f, "%s%s%s%s", head, r->any && n > 0 ? ", " : "", inside, tail);
+		fprintf(f, "%s%s%s%s", head, r->any && n > 0 ? ", " : "", text + 1, tail);
 		if (fclose(f) != 0) {
 			free(*out);
 			f = NULL;

@@ -92,6 +92,17 @@ async def rest(relay, origin, binary):
             short = await world.origin.build(world.keys[:2])
             complete(await world.origin.echo(circuit, world.echo_ip, world.echo_port, [1000] * 50))
 
+            async with http.get(f"http://127.0.0.1:{first}/metrics") as answer:
+                told = dict(line.rsplit(" ", 1) for line in (await answer.text()).splitlines() if line[0] != "#")
+            equal("circuits in the metrics", [float(told[f'peel_circuits{{kind="{kind}"}}'])
+                                              for kind in ("relay", "exit", "rendezvous")], [2, 0, 0])
+            equal("handshakes", float(told["peel_handshake_seconds_count"]), float(told["peel_create_accepted_total"]))
+            equal("handshakes take time", float(told["peel_handshake_seconds_sum"]) > 2e-6, True)
+            cells = float(told['peel_worker_cells_total{worker="0"}'])
+            equal("cells", cells > 100 and cells == sum(
+                float(value) for name, value in told.items() if name.startswith("peel_cells_total{")), True)
+            equal("work", float(told['peel_worker_busy_seconds_total{worker="0"}']) > 1e-4, True)
+
             ours, other = [await get(port, "/tunnel/relays", "relays") for port in (first, theirs)]
             same_shape("relays", ours, other)
             mine = {row["direction"]: row for row in ours if circuit in (row["circuit_from"], row["circuit_to"])}
