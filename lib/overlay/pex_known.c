@@ -49,12 +49,43 @@ pex_peer_at(const struct pex_overlay *o, const struct peel_addr *addr)
 	return NULL;
 }
 
+static uint32_t
+n_peers_of(const struct pex_known *k, const struct peel_addr *source)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < k->n_peers; i++)
+		n += same_source(&k->peer[i].addr, source);
+	return n;
+}
+
+/* When all places are taken, whose is for a newcomer: that of the source with most which has not
+ * answered for longest, if that source has more then, all the same. So a few addresses never keep
+ * all others out, and many do not push out those that have one place each. NULL: nobody's. */
+static struct pex_peer *
+spare(struct pex_known *k, const struct peel_addr *source)
+{
+	uint32_t most = n_peers_of(k, source) + 1;
+	struct pex_peer *found = NULL;
+
+	for (uint32_t i = 0; i < k->n_peers; i++) {
+		struct pex_peer *p = &k->peer[i];
+		uint32_t n = n_peers_of(k, &p->addr);
+
+		if (n > most ||
+			(n == most && found != NULL && p->answered_ms < found->answered_ms)) {
+			most = n;
+			found = p;
+		}
+	}
+	return found;
+}
+
 bool
 pex_peer_welcome(const struct pex_overlay *o, const struct peel_addr *addr,
 	const uint8_t pk[PEEL_PK_LEN], uint64_t now)
 {
 	const struct pex_peer *p = pex_peer_by_key(o, pk);
-	uint32_t n = 0;
 
 	/* A peer that answers at its address is not moved by somebody in the middle. */
 	if (p != NULL)
@@ -62,9 +93,9 @@ pex_peer_welcome(const struct pex_overlay *o, const struct peel_addr *addr,
 		       now - p->answered_ms >= PEEL_OVERLAY_STICKY_MS;
 	if (o->known == NULL || pex_peer_at(o, addr) != NULL)
 		return true;
-	for (uint32_t i = 0; i < o->known->n_peers; i++)
-		n += !peel_addr_is_local(addr) && same_source(&o->known->peer[i].addr, addr);
-	return o->known->n_peers < PEX_PEERS && n < PEX_PER_IP;
+	if (!peel_addr_is_local(addr) && n_peers_of(o->known, addr) >= PEX_PER_IP)
+		return false;
+	return o->known->n_peers < PEX_PEERS || spare(o->known, addr) != NULL;
 }
 
 struct pex_peer *
@@ -80,7 +111,8 @@ pex_peer_confirm(struct pex_overlay *o, const struct peel_addr *addr, const uint
 		*there = o->known->peer[--o->known->n_peers];
 	p = pex_peer_by_key(o, pk);
 	if (p == NULL) {
-		p = &o->known->peer[o->known->n_peers++];
+		p = o->known->n_peers < PEX_PEERS ? &o->known->peer[o->known->n_peers++]
+						  : spare(o->known, addr);
 		memset(p, 0, sizeof(*p));
 	}
 	memcpy(p->pk, pk, PEEL_PK_LEN);

@@ -479,6 +479,46 @@ test_list_is_shared(void **state)
 	net_free(net);
 }
 
+/* A few addresses do not take all places of peers; who comes from elsewhere has one, and keeps it.
+ */
+static void
+test_peers_are_shared(void **state)
+{
+	struct net *net = net_new();
+	struct net_node *node = add_point(net, 0, 1), *puppet, *late;
+	struct peel_addr addr;
+	int patience = 100;
+
+	(void)state;
+	for (unsigned int i = 0; i < 32; i++) {
+		addr = net_at(1 + i % 8, 1);
+		addr.port = (uint16_t)(1000 + i);
+		puppet = net_add(net, &addr, NULL);
+		do { /* of one address, not every question is asked back */
+			say_request(puppet, false, 500 + i, 1);
+			net_run(net, 500);
+		} while (!say_response(puppet, &node->addr, NULL, 500 + i, 1) && --patience > 0);
+		net_run(net, 50);
+	}
+	assert_int_equal(count(node).peers, 32);
+	addr = net_at(20, 1);
+	late = confirmed(net, &addr, 900, 1);
+	assert_int_equal(count(node).peers, 32);
+	assert_true(tells(node, late, 900));
+	for (unsigned int i = 0; i < 4; i++) {
+		addr = net_at(1, 1);
+		addr.port = (uint16_t)(2000 + i);
+		puppet = net_add(net, &addr, NULL);
+		say_request(puppet, false, 600 + i, 1);
+		net_run(net, 500);
+		(void)say_response(puppet, &node->addr, NULL, 600 + i, 1);
+		net_run(net, 50);
+	}
+	assert_int_equal(count(node).peers, 32);
+	assert_true(tells(node, late, 900));
+	net_free(net);
+}
+
 /* A stranger is sent about twice its first datagram, and as much as its later ones; never all our
  * keys for a question without any. */
 static void
@@ -612,6 +652,7 @@ main(void)
 		cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_punctures),
 		cmocka_unit_test(test_list_is_shared),
+		cmocka_unit_test(test_peers_are_shared),
 		cmocka_unit_test(test_no_amplification),
 		cmocka_unit_test(test_random_datagrams),
 		cmocka_unit_test(test_budget_of_questions),
