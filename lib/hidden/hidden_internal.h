@@ -66,7 +66,8 @@ uint32_t promise_next_of_hash(const struct promises *p, uint32_t slot, const uin
 
 /* ---- seeder_search.c ------------------------------------------------------------------------- */
 
-#define SEARCHES_MAX 128 /* under way or answered not long ago */
+#define SEARCHES_MAX 128      /* under way or answered not long ago */
+#define SEARCHES_UNDER_WAY 12 /* at a time, of 16 that the DHT does for its users */
 #define SEARCH_ASKERS 8
 
 /* Who waits for the end of a search. */
@@ -95,7 +96,8 @@ struct search {
 
 /* ---- point_asks.c ---------------------------------------------------------------------------- */
 
-#define ASKS_MAX 64
+#define ASKS_OF_SEARCH 16 /* addresses, of different sources */
+#define ASKS_MAX (SEARCHES_UNDER_WAY * ASKS_OF_SEARCH)
 
 /* An address from the DHT that was asked for its introduction points. */
 struct point_ask {
@@ -144,7 +146,8 @@ struct peel_hidden {
 	struct peel_rate *dht;		 /* what one neighbour may let us do in the DHT */
 	struct peel_bucket peers;	 /* peers-responses to addresses that may be forged */
 	struct peel_rate *asks_of; /* questions to one address that somebody in a DHT has named */
-	struct peel_bucket asks;   /* to all of them */
+	/* to all of them: the first few of each search, and those behind */
+	struct peel_bucket first_asks, more_asks;
 };
 
 /* Says no, and counts it. */

@@ -13,10 +13,12 @@
  */
 
 #define TIMEOUT_MS 3000
-#define OF_SEARCH_MAX 16 /* addresses, of different sources */
-#define OF_ANSWER_MAX 4	 /* points that one of them may tell of */
-#define PER_SECOND 50	 /* 49 bytes each */
-#define BURST 100
+#define OF_ANSWER_MAX 4 /* points that one of them may tell of */
+/* 49 bytes each. Who lists many addresses, behind which nobody answers, leaves those who look up
+ * something else their first ones. */
+#define FIRST_OF_SEARCH 4
+#define PER_SECOND 25
+#define BURST 50
 #define TO_ONE_PER_SECOND 1 /* whatever the info hash */
 #define TO_ONE_BURST 4
 #define SOURCES 1024
@@ -24,7 +26,8 @@
 int
 point_asks_init(struct peel_hidden *h)
 {
-	peel_bucket_init(&h->asks, BURST, peel_now_ms(h->conf.env));
+	peel_bucket_init(&h->first_asks, BURST, peel_now_ms(h->conf.env));
+	peel_bucket_init(&h->more_asks, BURST, peel_now_ms(h->conf.env));
 	return peel_rate_new(h->conf.env, TO_ONE_PER_SECOND, TO_ONE_BURST, SOURCES, &h->asks_of);
 }
 
@@ -77,13 +80,14 @@ point_ask(struct peel_hidden *h, struct search *s, const struct peel_addr *to)
 {
 	uint8_t out[PEEL_PREFIX_LEN + 64];
 	struct peel_msg_peers_request m = {.info_hash = s->info_hash};
+	struct peel_bucket *asks = s->n_asked < FIRST_OF_SEARCH ? &h->first_asks : &h->more_asks;
 	struct point_ask *a;
 
-	if (s->n_asked >= OF_SEARCH_MAX || !may_ask(h, s, to))
+	if (s->n_asked >= ASKS_OF_SEARCH || !may_ask(h, s, to))
 		return;
 	a = free_place(h);
 	if (a == NULL || !peel_rate_take(h->asks_of, to, 1) ||
-		!peel_bucket_take(&h->asks, PER_SECOND, BURST, 1, peel_now_ms(h->conf.env))) {
+		!peel_bucket_take(asks, PER_SECOND, BURST, 1, peel_now_ms(h->conf.env))) {
 		peel_stats_add(h->conf.stats, PEEL_CONTROL_RATE, 1);
 		return;
 	}

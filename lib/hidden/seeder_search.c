@@ -9,8 +9,7 @@
  * Anybody can invent hashes: those under which nothing was ever found leave room for the others.
  */
 
-/* Under way at a time, of 16 that the DHT does for its users. */
-#define UNDER_WAY_MAX 12
+/* Of those under way: */
 #define UNDER_WAY_UNKNOWN 9 /* for hashes under which nothing was found yet */
 #define UNDER_WAY_NEIGHBOUR 3
 #define UNDER_WAY_CIRCUIT 2
@@ -118,7 +117,7 @@ has_place(const struct peel_hidden *h, bool known)
 		all++;
 		unknown += s->n_found == 0;
 	}
-	return all < UNDER_WAY_MAX && (known || unknown < UNDER_WAY_UNKNOWN);
+	return all < SEARCHES_UNDER_WAY && (known || unknown < UNDER_WAY_UNKNOWN);
 }
 
 /* Nothing that comes from now on counts. */

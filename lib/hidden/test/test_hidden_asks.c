@@ -184,6 +184,34 @@ test_no_flood_comes_of_it(void **state)
 	scene_close(&s);
 }
 
+/* Who puts addresses of nobody into a DHT, and has them looked up, does not keep others from
+ * asking. */
+static void
+test_dead_addresses_leave_room(void **state)
+{
+	struct peel_addr addr[16], point = host(500);
+	struct scene s;
+
+	(void)state;
+	begin(&s);
+	for (uint32_t i = 1; i < 9; i++) {
+		originator_init(
+			&downloader[i], peel_addr_ipv4(198, 51, 100, (uint8_t)(1 + i), 8090), 1);
+		exit_make(s.n, &downloader[i], 1 + i);
+		assert_int_equal(say_peers_cell(&s, &downloader[i], 1 + i), 0);
+		for (uint32_t k = 0; k < 16; k++)
+			addr[k] = host(16 * i + k);
+		if (i < 8)
+			addresses(&s, addr, 16);
+	}
+	unsigned int before = s.n_sent;
+
+	addresses(&s, &point, 1);
+	assert_int_equal(s.n_sent, before + 1);
+	assert_true(peel_addr_equal(&s.sent.to, &point));
+	scene_close(&s);
+}
+
 /* Answers count from whom was asked, with the identifiers of the question, and are a part only. */
 static void
 test_whose_answers_count(void **state)
@@ -287,6 +315,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_address_is_asked),
 		cmocka_unit_test(test_who_is_asked),
+		cmocka_unit_test(test_dead_addresses_leave_room),
 		cmocka_unit_test(test_no_flood_comes_of_it),
 		cmocka_unit_test(test_whose_answers_count),
 		cmocka_unit_test(test_point_without_address),
