@@ -105,7 +105,7 @@ make_room_for(struct swarm *w)
 	return make_room(most, 0, most != w ? now : now - PATIENCE_MS);
 }
 
-/* At most half of all circuits for peers that found us, and of these few that are not linked. */
+/* Of the circuits for peers that found us, few are for those that are not linked. */
 static bool
 has_room(const struct tie *introduction)
 {
@@ -118,7 +118,7 @@ has_room(const struct tie *introduction)
 		return false;
 	if (s->n_waiting >= most && !make_room_for(w))
 		return false;
-	return s->n_seeder_up + s->n_waiting < s->size / 2;
+	return room_for_visitor(w);
 }
 
 static bool

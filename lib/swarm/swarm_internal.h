@@ -220,6 +220,9 @@ int tie_send_datagram(
 /* Circuits of swarms have three quarters of all places. */
 bool room_for_swarm(const struct peel_swarms *s, bool seed, bool find);
 bool room_for_circuit(const struct peel_swarms *s, enum tie_kind kind);
+/* Whether one more peer may find this swarm. Two thirds of what is left to peers are for those, and
+ * the last quarter of that for swarms that have few. */
+bool room_for_visitor(const struct swarm *w);
 /* Introduction points that each seeder keeps. */
 unsigned int room_introductions(const struct peel_swarms *s);
 

@@ -472,6 +472,30 @@ test_flood_leaves_other_services(void **state)
 	net_free();
 }
 
+/* Connections that somebody keeps to one service leave others a place. */
+static void
+test_visitors_leave_other_services(void **state)
+{
+	struct user *visitor;
+
+	(void)state;
+	net_new(16);
+	seeder = net_user(NULL, NULL, 16);
+	uint32_t crowded = net_join(seeder, 1, 1, true, false);
+
+	seeding = net_join(seeder, 2, 1, true, false);
+	for (unsigned int i = 0; i < 6; i++) {
+		visitor = net_user(NULL, NULL, 64);
+		net_join(visitor, 1, 1, false, true);
+	}
+	net_run(60000);
+	assert_int_equal(net_info(seeder, crowded).connections, 3);
+	visitor = net_user(NULL, NULL, 64);
+	finding = net_join(visitor, 2, 1, false, true);
+	net_wait_peers(visitor, finding, 1, 60000);
+	net_free();
+}
+
 /* Whatever swarms do and however many peers come, a quarter of all circuits is left to others, and
  * each swarm has what it needs. */
 static void
@@ -521,6 +545,7 @@ main(void)
 		cmocka_unit_test(test_repeated_create_e2e),
 		cmocka_unit_test(test_flood_of_create_e2e),
 		cmocka_unit_test(test_flood_leaves_other_services),
+		cmocka_unit_test(test_visitors_leave_other_services),
 		cmocka_unit_test(test_room_for_ordinary_circuits),
 	};
 
