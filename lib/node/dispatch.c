@@ -19,6 +19,7 @@ static const struct {
 	{PEEL_CLASS_CREATE, 16},
 };
 #define QUOTA_MAX 64
+#define NAPS 4 /* in a row that bring nothing; then the control thread sleeps */
 
 static void
 datagram(struct peel_node *node, const struct peel_addr *from, const uint8_t *data, size_t len)
@@ -97,7 +98,8 @@ node_dispatch(struct peel_node *node)
 
 			for (unsigned int i = 0; i < n; i++)
 				dispatch_one(node, mail[i]);
-			node->mail_came |= n > 0;
+			if (n > 0)
+				node->naps = NAPS;
 			more |= n == classes[c].quota;
 		}
 	}

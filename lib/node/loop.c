@@ -174,7 +174,7 @@ peel_node_timeout(struct peel_node *node)
 /*
  * To wake this thread costs a worker a system call and an interrupt of another CPU, as much as tens
  * of cells. So where mail comes often this thread looks by itself: after a round with mail it
- * sleeps only for a moment, and workers need not wake it.
+ * sleeps only for moments, and workers need not wake it.
  */
 static void
 nap(struct peel_node *node, struct pollfd *fd)
@@ -197,14 +197,14 @@ peel_node_poll(struct peel_node *node, int timeout_ms)
 
 	if (timeout_ms < 0 || (due >= 0 && due < timeout_ms))
 		timeout_ms = due;
-	if (timeout_ms != 0 && node->mail_came) {
+	if (timeout_ms != 0 && node->naps > 0) {
+		node->naps--;
 		nap(node, &fd);
 		napped = true;
 	} else if (timeout_ms != 0) {
 		poll(&fd, 1, timeout_ms);
 	}
 	pthread_mutex_lock(&node->lock);
-	node->mail_came = false;
 	if (napped)
 		on_wake(&node->wake);
 	uv_run(&node->loop, UV_RUN_NOWAIT);

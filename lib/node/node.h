@@ -119,7 +119,7 @@ struct peel_node {
 	uv_async_t nudge; /* from other threads: state has changed, look at the timers */
 	uv_timer_t tick;
 	uint64_t tick_due_ns; /* by uv_hrtime() */
-	bool mail_came;	      /* in this round */
+	unsigned int naps;    /* left until the control thread sleeps, unless mail comes */
 	bool napping; /* written by the control thread, read by workers: it will look by itself */
 	int failure;  /* why the port cannot go on, -errno; has been logged */
 	uint64_t next_watch_ms;
