@@ -623,7 +623,8 @@ PEEL_API void peel_service_options_init(struct peel_service_options *options);
  * only: one for each connection, not given again until four million others were. Data for it goes
  * to peel_tunnel_data() as for any destination; data from it comes to the callback of
  * peel_on_data() with this address as its origin and the connection's circuit. It does not matter
- * who speaks first. What an exit passes on never has such an origin.
+ * who speaks first. What an exit passes on never has such an origin. Two nodes that both seed and
+ * find may each connect to the other: then each is two peers to the other.
  * @param p the node
  * @param id of the service
  * @param options NULL: the defaults; borrowed during the call
