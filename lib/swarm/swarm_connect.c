@@ -84,7 +84,8 @@ connect_tick(struct swarm *w)
 	if (questions == NULL || questions->stage != STAGE_UP ||
 		peel_origin_end_key(w->all->origin, questions->circuit, end) != 0)
 		return;
-	while (w->n_finding < AT_A_TIME && w->n_finding + w->n_found < limit) {
+	while (w->n_finding < AT_A_TIME && w->n_finding + w->n_found < limit &&
+		room_for_connection(w)) {
 		struct known *k = known_next(w, end, &due_ms);
 
 		if (k == NULL)

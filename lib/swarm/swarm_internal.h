@@ -219,7 +219,9 @@ int tie_send_datagram(
 
 /* Circuits of swarms have three quarters of all places. */
 bool room_for_swarm(const struct peel_swarms *s, bool seed, bool find);
-bool room_for_circuit(const struct peel_swarms *s, enum tie_kind kind);
+bool room_for_circuit(const struct swarm *w, enum tie_kind kind);
+/* Whether this swarm may connect to one more. */
+bool room_for_connection(const struct swarm *w);
 /* Whether one more peer may find this swarm. Two thirds of what is left to peers are for those, and
  * the last quarter of that for swarms that have few. */
 bool room_for_visitor(const struct swarm *w);

@@ -41,21 +41,44 @@ limit_peers(const struct peel_swarms *s)
 }
 
 bool
-room_for_circuit(const struct peel_swarms *s, enum tie_kind kind)
+room_for_circuit(const struct swarm *w, enum tie_kind kind)
 {
-	if (kind == TIE_SEEDER || kind == TIE_DOWNLOADER)
+	const struct peel_swarms *s = w->all;
+
+	if (kind == TIE_DOWNLOADER)
+		return room_for_connection(w);
+	if (kind == TIE_SEEDER)
 		return s->n_circuits - s->n_upkeep < limit_peers(s);
 	return s->n_circuits < limit(s);
+}
+
+/* The last quarter of most places is for swarms that have none, or less than an equal part of it.
+ */
+static bool
+has_share(uint32_t most, uint32_t all, uint32_t own, uint32_t n_swarms)
+{
+	uint32_t kept = n_swarms > 1 ? most / 4 : 0;
+
+	return all < most - kept || (all < most && (own == 0 || own < kept / n_swarms));
+}
+
+bool
+room_for_connection(const struct swarm *w)
+{
+	const struct peel_swarms *s = w->all;
+	const struct tie *t;
+	uint32_t own = 0;
+
+	LIST_FOREACH (t, &w->ties, of_swarm)
+		own += t->kind == TIE_DOWNLOADER && t->circuit != 0;
+	return has_share(limit_peers(s), s->n_circuits - s->n_upkeep, own, s->n_find);
 }
 
 bool
 room_for_visitor(const struct swarm *w)
 {
 	const struct peel_swarms *s = w->all;
-	uint32_t most = limit_peers(s) - limit_peers(s) / 3;
-	uint32_t kept = s->n_seed > 1 ? most / 4 : 0;
-	uint32_t share = s->n_seed > 1 ? kept / s->n_seed : 0;
-	uint32_t all = s->n_seeder_up + s->n_waiting, own = w->n_seeder_up + w->n_waiting;
 
-	return all < most - kept || (all < most && (own == 0 || own < share));
+	return has_share(limit_peers(s) - limit_peers(s) / 3, s->n_seeder_up + s->n_waiting,
+		w->n_seeder_up + w->n_waiting, s->n_seed);
 }

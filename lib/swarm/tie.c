@@ -68,7 +68,7 @@ tie_build(struct tie *t, struct peel_origin_spec *spec)
 	/* Those that lead to a node that others know have a hop more (section 15.1). */
 	bool longer = t->kind == TIE_INTRODUCTION || t->kind == TIE_DOWNLOADER;
 
-	if (!room_for_circuit(s, t->kind))
+	if (!room_for_circuit(t->swarm, t->kind))
 		return -ENOSPC;
 	spec->type = types[t->kind];
 	spec->hops = t->swarm->hops + longer;

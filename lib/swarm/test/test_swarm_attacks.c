@@ -496,6 +496,29 @@ test_visitors_leave_other_services(void **state)
 	net_free();
 }
 
+/* The same for those that this node finds. */
+static void
+test_connections_leave_other_services(void **state)
+{
+	(void)state;
+	net_new(16);
+	downloader = net_user(NULL, NULL, 8);
+	uint32_t crowded = net_join(downloader, 1, 1, false, true);
+
+	finding = net_join(downloader, 2, 1, false, true);
+	for (unsigned int i = 0; i < 5; i++) {
+		seeder = net_user(NULL, NULL, 64);
+		net_join(seeder, 1, 1, true, false);
+	}
+	net_run(120000);
+	assert_int_equal(net_info(downloader, crowded).connections, 3);
+	seeder = net_user(NULL, NULL, 64);
+	net_join(seeder, 2, 1, true, false);
+	net_wait_peers(downloader, finding, 1, 120000);
+	assert_int_equal(net_info(downloader, crowded).connections, 3);
+	net_free();
+}
+
 /* Whatever swarms do and however many peers come, a quarter of all circuits is left to others, and
  * each swarm has what it needs. */
 static void
@@ -546,6 +569,7 @@ main(void)
 		cmocka_unit_test(test_flood_of_create_e2e),
 		cmocka_unit_test(test_flood_leaves_other_services),
 		cmocka_unit_test(test_visitors_leave_other_services),
+		cmocka_unit_test(test_connections_leave_other_services),
 		cmocka_unit_test(test_room_for_ordinary_circuits),
 	};
 
