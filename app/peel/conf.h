@@ -61,7 +61,8 @@ struct conf {
 	enum conf_use use;
 	struct peel_node_conf node; /* engine NULL: the best one of this CPU */
 	/* What the program itself needs. */
-	char user[64]; /* to become after start; empty: no change */
+	char user[64];		/* to become after start; empty: no change */
+	uint32_t shutdown_wait; /* seconds; 0: a signal ends the node at once */
 	enum hugepages hugepages;
 	uint32_t memory_mib;		       /* without hugepages; 0: computed */
 	struct peel_network address, address6; /* ethdev: own addresses and on-link networks */

@@ -4,6 +4,8 @@
  * One question, one answer, over the management socket of a node.
  */
 #include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -72,6 +74,36 @@ management_failed(const struct command *command, const char *socket_path, int er
 	fprintf(stderr, "peel %s: %s: %s%s\n", command->name, socket_path, strerror(-error),
 		error == -ENOENT || error == -ECONNREFUSED ? " (does the node run?)" : "");
 	return EXIT_FAILED;
+}
+
+static int
+print(const struct command *command, const char *answer)
+{
+	json_t *o = json_loads(answer, 0, NULL);
+	const char *error = json_string_value(json_object_get(o, "error"));
+
+	if (error != NULL)
+		fprintf(stderr, "peel %s: %s\n", command->name, error);
+	else
+		fputs(answer, stdout);
+	json_decref(o);
+	return error != NULL ? EXIT_FAILED : EXIT_OK;
+}
+
+int
+management_tell(
+	const struct command *command, const char *socket_path, const char *what, bool pretty)
+{
+	char *answer = NULL;
+	size_t size;
+	FILE *f = open_memstream(&answer, &size);
+	int rc = f != NULL ? management_ask(socket_path, what, pretty, f) : -ENOMEM;
+
+	if (f != NULL)
+		fclose(f);
+	rc = rc == 0 ? print(command, answer) : management_failed(command, socket_path, rc);
+	free(answer);
+	return rc;
 }
 
 int

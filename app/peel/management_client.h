@@ -13,5 +13,8 @@
 int management_find(const struct command *command, const char *config, const char **socket_path);
 /** Ask, and copy the answer to @p out. 0 or -errno; never waits for more than some seconds. */
 int management_ask(const char *socket_path, const char *what, bool pretty, FILE *out);
+/** Ask, and print the answer; one with an `error` goes to standard error. @return the exit code. */
+int management_tell(
+	const struct command *command, const char *socket_path, const char *what, bool pretty);
 /** Say on stderr why asking failed; @return the exit code. */
 int management_failed(const struct command *command, const char *socket_path, int error);

@@ -235,7 +235,8 @@ proxy_services_new(struct session *s, struct proxy_peers *peers, struct proxy_se
 		return -ENOMEM;
 	ps->session = s;
 	ps->peers = peers;
-	peel_node_on_request(peel_get_node(s->peel), on_request, ps);
+	s->on_request = on_request;
+	s->request_arg = ps;
 	return join_configured(ps, why, why_size);
 }
 

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-#include <errno.h>
 #include <getopt.h>
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "management_client.h"
@@ -54,36 +51,6 @@ options(struct request *r, int argc, char **argv)
 	return EXIT_OK;
 }
 
-/* What the client answered: on standard output, or on standard error if it refused. */
-static int
-tell(const char *answer)
-{
-	json_t *o = json_loads(answer, 0, NULL);
-	const char *error = json_string_value(json_object_get(o, "error"));
-
-	if (error != NULL)
-		fprintf(stderr, "peel service: %s\n", error);
-	else
-		fputs(answer, stdout);
-	json_decref(o);
-	return error != NULL ? EXIT_FAILED : EXIT_OK;
-}
-
-static int
-ask(const struct request *r, const char *line)
-{
-	char *answer = NULL;
-	size_t size;
-	FILE *f = open_memstream(&answer, &size);
-	int rc = f != NULL ? management_ask(r->socket, line, r->pretty, f) : -ENOMEM;
-
-	if (f != NULL)
-		fclose(f);
-	rc = rc == 0 ? tell(answer) : management_failed(&command_service, r->socket, rc);
-	free(answer);
-	return rc;
-}
-
 /* @p takes_name: an argument names the service. */
 static int
 run(const char *what, bool takes_name, int argc, char **argv)
@@ -109,7 +76,7 @@ run(const char *what, bool takes_name, int argc, char **argv)
 			return command_wrong(&command_service, "%s", why);
 		snprintf(line, sizeof(line), "service %s %s/%u", r.how, name.text, name.hops);
 	}
-	return ask(&r, line);
+	return management_tell(&command_service, r.socket, line, r.pretty);
 }
 
 int

@@ -5,6 +5,7 @@
  * the order of start(), and session_close undoes it.
  */
 #include <errno.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "peel_internal.h"
 #include "privileges.h"
 #include "session.h"
+#include "steering.h"
 
 /* How long the end of a lasting node waits for readers of its last lines; a command in a pipe waits
  * until it has one. */
@@ -25,6 +27,21 @@
 #define TIMER_MS 500 /* where the node names no time */
 
 /* ---- the node in our loop -------------------------------------------------------------------- */
+
+/* A second signal is not watched any more and has its default effect: it ends the program at once.
+ */
+static void
+finish(struct session *s)
+{
+	uv_signal_stop(&s->term);
+	uv_signal_stop(&s->interrupt);
+	s->interrupted = true;
+	peel_log(PEEL_LOG_INFO, "stopping");
+	if (s->on_interrupt != NULL)
+		s->on_interrupt(s->arg);
+	else
+		session_stop(s);
+}
 
 static void
 drive(struct session *s)
@@ -35,6 +52,8 @@ drive(struct session *s)
 		peel_log(PEEL_LOG_ERROR, "%s", peel_strerror(rc));
 		s->failed = true;
 		uv_stop(&s->loop);
+	} else if (!s->interrupted && peel_node_drained(peel_get_node(s->peel))) {
+		finish(s);
 	}
 }
 
@@ -65,18 +84,31 @@ static void
 on_signal(uv_signal_t *handle, int number)
 {
 	struct session *s = handle->data;
+	struct peel_node *node = peel_get_node(s->peel);
 
 	(void)number;
-	/* A second signal is not watched any more and has its default effect: it ends the program
-	 * at once. */
-	uv_signal_stop(&s->term);
-	uv_signal_stop(&s->interrupt);
-	s->interrupted = true;
-	peel_log(PEEL_LOG_INFO, "stopping");
-	if (s->on_interrupt != NULL)
-		s->on_interrupt(s->arg);
-	else
-		session_stop(s);
+	if (s->lasting && s->conf.shutdown_wait > 0 && !peel_node_draining(node)) {
+		peel_node_lock(node);
+		peel_node_drain(node, (uint64_t)s->conf.shutdown_wait * 1000);
+		peel_node_unlock(node);
+	} else {
+		finish(s);
+	}
+}
+
+static char *
+on_request(void *arg, const char *request, bool pretty)
+{
+	struct session *s = arg;
+	json_t *answer = steering_answer(s, request);
+	char *text;
+
+	if (answer == NULL)
+		return s->on_request != NULL ? s->on_request(s->request_arg, request, pretty)
+					     : NULL;
+	text = json_dumps(answer, pretty ? JSON_INDENT(2) : JSON_COMPACT);
+	json_decref(answer);
+	return text;
 }
 
 static void
@@ -184,6 +216,7 @@ start(struct session *s, char *why, size_t why_size)
 		snprintf(why, why_size, "%s", peel_strerror(rc));
 		return rc;
 	}
+	peel_node_on_request(peel_get_node(s->peel), on_request, s);
 	rc = uv_loop_init(&s->loop);
 	s->with_loop = rc == 0;
 	if (rc == 0)

@@ -95,6 +95,12 @@ peel_hidden_new(const struct peel_hidden_conf *conf, struct peel_hidden **out)
 }
 
 void
+peel_hidden_drain(struct peel_hidden *h, bool drain)
+{
+	h->draining = drain;
+}
+
+void
 peel_hidden_free(struct peel_hidden *h)
 {
 	if (h == NULL)

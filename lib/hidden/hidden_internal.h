@@ -137,6 +137,7 @@ struct peel_hidden {
 	struct point_ask ask[ASKS_MAX];
 	struct visit visit[VISITS];
 	uint32_t next_visit;
+	bool draining; /* no new introductions */
 	uint32_t n_announced;
 	struct peel_addr announced_here; /* the address of ours that all of these name */
 	uint64_t announce_ms;		 /* when those not announced yet are looked at again */

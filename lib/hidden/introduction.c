@@ -169,7 +169,8 @@ introduction_establish(struct peel_hidden *h, uint32_t session, uint32_t generat
 		if (there->session != session || there->generation != generation)
 			return hidden_refuse(h);
 	} else {
-		if (register_key(h, session, generation, &m, &here, &exit.previous) != 0)
+		if (h->draining ||
+			register_key(h, session, generation, &m, &here, &exit.previous) != 0)
 			return hidden_refuse(h);
 		peel_stats_add(h->conf.stats, PEEL_HIDDEN_INTRODUCTIONS, 1);
 	}

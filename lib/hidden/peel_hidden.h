@@ -98,6 +98,10 @@ void peel_hidden_addresses(struct peel_hidden *h, const uint8_t info_hash[PEEL_I
 /** There is nothing more to come. */
 void peel_hidden_searched(struct peel_hidden *h, const uint8_t info_hash[PEEL_INFO_HASH_LEN]);
 
+/** Become introduction point of no more services, or (false) of all that ask again. Those that are
+ * introduced here stay so. */
+void peel_hidden_drain(struct peel_hidden *h, bool drain);
+
 /** The end of a circuit is none any more (exit_gone of lib/or_circuit). */
 void peel_hidden_exit_gone(struct peel_hidden *h, uint32_t session);
 

@@ -149,6 +149,13 @@ struct peel_node {
 	/* exit_sockets.c */
 	uint64_t no_socket_ms; /* not before this time may the lack of sockets be logged again */
 
+	/* drain.c */
+	struct {
+		bool on;   /* circuits of others may end, and no new ones begin */
+		bool over; /* they have ended, or have had their time */
+		uint64_t until_ms;
+	} drain;
+
 	/* status.c, stages.c */
 	struct {
 		char *(*on_request)(void *arg, const char *request, bool pretty);

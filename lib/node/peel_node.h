@@ -116,6 +116,19 @@ int peel_node_start(struct peel_node *node) PEEL_MUST_USE;
 void peel_node_poll(struct peel_node *node, int timeout_ms);
 /** Send destroy to all neighbours and stop the workers. */
 void peel_node_finish(struct peel_node *node);
+/**
+ * Let the circuits of others end: no more are joined, and the node announces no flags and is
+ * introduction point of no more services. Own circuits are not touched. Again: only the limit
+ * changes. @return the number of circuits of others that are left. Thread: control, or any that
+ * holds the lock, here and for the next three.
+ */
+uint32_t peel_node_drain(struct peel_node *node, uint64_t limit_ms);
+/** Go on as before. 0, or -ENOENT: it does not drain. */
+int peel_node_drain_cancel(struct peel_node *node);
+bool peel_node_draining(const struct peel_node *node);
+/** Whether a drain is over: nothing is left, or the limit is reached. Then finish the node. */
+bool peel_node_drained(const struct peel_node *node);
+
 /** Why the node can no longer send and receive: -errno, which has been logged; 0: it can. Thread:
  * control. */
 int peel_node_failure(const struct peel_node *node);

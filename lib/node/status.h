@@ -21,6 +21,11 @@ void node_load(const struct node_worker *worker, json_t *row);
 /** Stop measuring when nobody has asked for a while. */
 void node_stages_tick(struct peel_node *node);
 
+/** End a drain that is over. @return milliseconds until the next look. */
+uint64_t node_drain_tick(struct peel_node *node);
+/** What is left of a drain; null: there is none. */
+json_t *node_drain_status(const struct peel_node *node);
+
 /** Messages in the rings of a worker; sizes and fill of the tables; histograms. */
 json_t *node_rings(const struct peel_node *node, unsigned int worker);
 json_t *node_tables(const struct peel_node *node);

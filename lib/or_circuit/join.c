@@ -192,6 +192,8 @@ check(struct peel_or_circuits *c, const struct peel_addr *from, const struct pee
 {
 	const struct peel_or_settings *s = &c->conf.settings;
 
+	if (c->draining)
+		return PEEL_CREATE_REFUSED_DRAIN;
 	/* Without flags the node takes part in nothing. Without early cells it would drop every
 	 * cell (section 13.6). */
 	if (s->peer_flags == 0 || s->max_relay_early == 0)
@@ -289,4 +291,10 @@ or_join(struct peel_or_circuits *c, const struct peel_addr *from, const struct p
 	if (c->n_joining == JOINING_MAX)
 		peel_or_join(c);
 	return 0;
+}
+
+void
+peel_or_drain(struct peel_or_circuits *c, bool drain)
+{
+	c->draining = drain;
 }

@@ -238,6 +238,7 @@ struct peel_or_circuits {
 	struct joining joining[JOINING_MAX];
 	uint32_t n_joining;
 	struct peel_key_pairs *key_pairs; /* for joins to come */
+	bool draining;			  /* join no more */
 
 	struct keys keys;
 	struct offers offers;

@@ -119,6 +119,10 @@ void peel_or_reached(struct peel_or_circuits *c, uint64_t token, const struct pe
 /** Expire what is due. @return milliseconds until the next call is due. */
 uint64_t peel_or_tick(struct peel_or_circuits *c);
 
+/** Join no more circuits (creates are refused, and counted), or (false) join them again. Those that
+ * are there live on, and may be extended. */
+void peel_or_drain(struct peel_or_circuits *c, bool drain);
+
 /** Send destroy (reason 2, shutdown) to all neighbours and retire everything. Signing stops after 3
  * s; at neighbours that were not told, the circuit times out. @return how many were sent. */
 unsigned int peel_or_shutdown(struct peel_or_circuits *c);

@@ -69,6 +69,12 @@ peel_overlay_new(const struct peel_overlay_conf *conf, struct peel_overlay **out
 }
 
 void
+peel_overlay_flags(struct peel_overlay *ov, uint16_t flags)
+{
+	peel_put_be16(ov->own_flags, flags);
+}
+
+void
 peel_overlay_free(struct peel_overlay *ov)
 {
 	if (ov == NULL)

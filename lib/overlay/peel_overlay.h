@@ -88,6 +88,9 @@ int peel_overlay_input(
 /** Walk, ping, replace and forget what is due. @return milliseconds until the next call is due. */
 uint64_t peel_overlay_tick(struct peel_overlay *ov);
 
+/** Announce other flags from now on. Peers learn them with the next message that carries flags. */
+void peel_overlay_flags(struct peel_overlay *ov, uint16_t flags);
+
 /** Write up to n (at most 64) candidates with all of the flags @p all and none of @p none, with
  * 25519 keys, in random order. @return how many. */
 size_t peel_overlay_candidates(

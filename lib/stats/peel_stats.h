@@ -82,6 +82,8 @@
 		"create refused: circuit id in use, or used recently")                             \
 	X(CREATE_REFUSED_BAD, "create_refused_bad",                                                \
 		"create refused: malformed or low-order point")                                    \
+	X(CREATE_REFUSED_DRAIN, "create_refused_drain",                                            \
+		"create refused: the node lets its circuits end")                                  \
 	X(EXTEND_ACCEPTED, "extend_accepted", "extend messages that led to a create")              \
 	X(EXTEND_REFUSED, "extend_refused",                                                        \
 		"extend messages ignored (too late, unknown node, not a relay, ...)")              \

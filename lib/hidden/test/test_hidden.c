@@ -94,6 +94,27 @@ test_without_public_address(void **state)
 	scene_close(&s);
 }
 
+/* Who drains introduces nobody else, and goes on for those that it introduces. */
+static void
+test_introduction_while_draining(void **state)
+{
+	struct originator seeder, another;
+	struct scene s;
+
+	(void)state;
+	scene_open(&s, *home(), NULL, NULL, 64);
+	circuit(&s, &seeder, 1, 1);
+	circuit(&s, &another, 2, 2);
+	assert_int_equal(say_establish_intro(&s, &seeder, 1, 1), 0);
+	peel_hidden_drain(s.h, true);
+	assert_int_equal(say_establish_intro(&s, &another, 2, 1), -EBADMSG);
+	assert_int_equal(say_establish_intro(&s, &seeder, 1, 1), 0);
+	assert_int_equal(scene_count(&s).introductions, 1);
+	peel_hidden_drain(s.h, false);
+	assert_int_equal(say_establish_intro(&s, &another, 2, 1), 0);
+	scene_close(&s);
+}
+
 /* The registration ends with its circuit, also when that is extended. */
 static void
 test_introduction_ends(void **state)
@@ -540,6 +561,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_create_e2e_reaches_the_seeder),
 		cmocka_unit_test(test_without_public_address),
+		cmocka_unit_test(test_introduction_while_draining),
 		cmocka_unit_test(test_introduction_ends),
 		cmocka_unit_test(test_ages),
 		cmocka_unit_test(test_age_of_who_made_room),

@@ -33,6 +33,29 @@ test_create_candidates(void **state)
 	node_free(n);
 }
 
+/* Who drains joins nothing, however good the create; what is there works on, and may be extended.
+ */
+static void
+test_create_while_draining(void **state)
+{
+	struct node *n = node_with(NULL);
+	struct originator o, late;
+
+	(void)state;
+	originator_init(&o, alice, 1);
+	originator_init(&late, other, 2);
+	exit_make(n, &o, 7);
+	peel_or_drain(n->circuits, true);
+	assert_int_equal(try_create(n, &late, 8), -EBADMSG);
+	assert_int_equal(node_stat(n, PEEL_CREATE_REFUSED_DRAIN), 1);
+	relay_make(n, &o, nobody_pk, peel_addr_ipv4(192, 0, 2, 88, 1));
+	assert_int_equal(counts(n).relays, 1);
+	peel_or_drain(n->circuits, false);
+	assert_int_equal(try_create(n, &late, 8), 0);
+	assert_int_equal(node_stat(n, PEEL_CREATE_ACCEPTED), 2);
+	node_free(n);
+}
+
 /* W4: whatever lives on an id stays; the id of somebody else's link is another one. */
 static void
 test_create_in_use(void **state)
@@ -239,6 +262,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_create_candidates),
+		cmocka_unit_test(test_create_while_draining),
 		cmocka_unit_test(test_create_in_use),
 		cmocka_unit_test(test_create_on_next_hops_id),
 		cmocka_unit_test(test_create_recent),

@@ -61,6 +61,25 @@ test_two_nodes_become_candidates_of_each_other(void **state)
 	net_free(net);
 }
 
+/* Others learn within a minute or so that a node offers nothing any more, or something else. */
+static void
+test_flags_change(void **state)
+{
+	struct net *net = net_new();
+
+	(void)state;
+	build(net, 2);
+	net_run(net, 1000);
+	assert_true(net_is_candidate(&net->node[0], &net->node[1], RELAY));
+	peel_overlay_flags(net->node[1].ov, 0);
+	net_run(net, 120 * 1000);
+	assert_false(net_is_candidate(&net->node[0], &net->node[1], RELAY));
+	peel_overlay_flags(net->node[1].ov, RELAY);
+	net_run(net, 120 * 1000);
+	assert_true(net_is_candidate(&net->node[0], &net->node[1], RELAY));
+	net_free(net);
+}
+
 static void
 check_complete(struct net *net, size_t n, size_t least)
 {
@@ -291,6 +310,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_two_nodes_become_candidates_of_each_other),
+		cmocka_unit_test(test_flags_change),
 		cmocka_unit_test(test_network_comes_together_and_stays),
 		cmocka_unit_test(test_dead_node_is_forgotten_in_about_a_minute),
 		cmocka_unit_test(test_pause_of_the_process_loses_nobody),

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * Requests that change what a node does.
+ */
+#include <jansson.h>
+#include <stdio.h>
+
+#include "peel_internal.h"
+#include "steering.h"
+
+/* The numbers in requests; the commands say more about what is wrong. */
+static bool
+number(const char *text, unsigned int max, unsigned int *out)
+{
+	char rest;
+
+	return text[0] >= '0' && text[0] <= '9' && sscanf(text, "%u%c", out, &rest) == 1 &&
+	       *out <= max;
+}
+
+static json_t *
+refuse(const char *why)
+{
+	return json_pack("{s:s}", "error", why);
+}
+
+/* No circuit that ends here lives longer than max_time. */
+static json_t *
+drain(struct session *s, const char *argument)
+{
+	struct peel_node *node = peel_get_node(s->peel);
+	unsigned int seconds =
+		s->conf.shutdown_wait > 0 ? s->conf.shutdown_wait : s->conf.node.tunnel.max_time;
+
+	if (strcmp(argument, " cancel") == 0) {
+		if (peel_node_drained(node) || peel_node_drain_cancel(node) != 0)
+			return refuse("this node does not drain");
+		return json_pack("{s:b}", "draining", 0);
+	}
+	if (argument[0] != '\0' && !number(argument + 1, STEERING_SECONDS_MAX, &seconds))
+		return refuse("drain takes seconds, or cancel");
+	return json_pack("{s:b, s:I, s:I}", "draining", 1, "limit_s", (json_int_t)seconds,
+		"circuits", (json_int_t)peel_node_drain(node, (uint64_t)seconds * 1000));
+}
+
+static const struct {
+	const char *name;
+	json_t *(*answer)(struct session *s, const char *argument); /* "" or " ARGUMENT..." */
+} requests[] = {
+	{"drain", drain},
+};
+
+json_t *
+steering_answer(struct session *s, const char *request)
+{
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(requests); i++) {
+		size_t len = strlen(requests[i].name);
+
+		if (strncmp(request, requests[i].name, len) == 0 &&
+			(request[len] == '\0' || request[len] == ' '))
+			return requests[i].answer(s, request + len);
+	}
+	return NULL;
+}

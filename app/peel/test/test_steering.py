@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What an operator tells a running node: a relay, and a client with circuits that end there. Usage: test_steering.py PEEL"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+PEEL = None
+
+
+def peel(*args):
+    return subprocess.run([PEEL, *args], capture_output=True, text=True, timeout=60, check=False)
+
+
+class Steering(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="peel-steering-")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        peel("keygen", self.path("k"))
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.path(name)
+
+    def run_node(self, command, config):
+        """Start it and wait until it is ready. The process and its address."""
+        log = open(self.path(command + ".log"), "a+", encoding="utf-8")
+        self.addCleanup(log.close)
+        process = subprocess.Popen([PEEL, command, "-c", config], stdout=subprocess.PIPE, stderr=log, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        for line in process.stdout:
+            if line.startswith("ready "):
+                return process, line.split()[1]
+        self.fail(self.log(command))
+
+    def log(self, command="relay"):
+        with open(self.path(command + ".log"), encoding="utf-8") as file:
+            return file.read()
+
+    def config(self, node="", rest=""):
+        return self.write("relay.ini", f"[node]\nkey = {self.path('k')}\nmanagement = {self.path('sock')}\n{node}\n[port]\n"
+                          f"listen = 127.0.0.1:0\n[workers]\nhugepages = no\n{rest}")
+
+    def relay(self, node="", rest="[discovery]\nbootstrap =\n[tunnel]\nexit_bt = yes\n"):
+        return self.run_node("relay", self.config(node, rest))
+
+    def client(self, relay):
+        """A client with eight circuits of one hop at the relay."""
+        config = self.write("client.ini", f"[port]\nlisten = 127.0.0.1:0\n[discovery]\nbootstrap = {relay}\n[workers]\n"
+                            "hugepages = no\n[socks]\nhops1 = 127.0.0.1:0\n")
+        process, _ = self.run_node("client", config)
+        self.until(lambda: self.status()["circuits"]["exits"] == 8)
+        return process
+
+    def until(self, condition, seconds=30):
+        end = time.monotonic() + seconds
+        while not condition():
+            self.assertLess(time.monotonic(), end, self.log())
+            time.sleep(0.1)
+
+    def ask(self, *args):
+        """The answer to a command that the node obeys."""
+        result = peel(args[0], "-s", self.path("sock"), *args[1:])
+        self.assertEqual((result.returncode, result.stderr), (0, ""), args)
+        return json.loads(result.stdout)
+
+    def refused(self, *args):
+        """Why it does not."""
+        result = peel(args[0], "-s", self.path("sock"), *args[1:])
+        self.assertEqual((result.returncode, result.stdout), (1, ""), args)
+        return result.stderr
+
+    def status(self):
+        return self.ask("status")
+
+
+class Drain(Steering):
+    def test_waits_for_circuits(self):
+        relay, address = self.relay()
+        client = self.client(address)
+        self.assertIsNone(self.status()["drain"])
+        self.assertIn("does not drain", self.refused("drain", "--cancel"))
+        answer = self.ask("drain")
+        self.assertEqual((answer["circuits"], answer["limit_s"]), (8, 3600))
+        status = self.status()
+        self.assertEqual((status["flags"], status["drain"]["circuits"]), ([], 8))
+        self.assertGreater(status["drain"]["left_ms"], 3500 * 1000)
+        self.assertEqual(self.ask("drain", "--cancel"), {"draining": False})
+        status = self.status()
+        self.assertEqual((status["flags"], status["drain"]), (["relay", "exit_bt", "speed_test"], None))
+        self.ask("drain", "--timeout", "60")
+        time.sleep(1)
+        self.assertIsNone(relay.poll(), "circuits are there, and time is left")
+        client.terminate()
+        self.assertEqual(client.wait(30), 0)
+        self.assertEqual(relay.wait(30), 0)
+        self.assertIn("drained: no circuits of others are left", self.log())
+
+    def test_limit(self):
+        relay, address = self.relay()
+        self.client(address)
+        self.ask("drain", "--timeout", "2")
+        begin = time.monotonic()
+        self.assertEqual(relay.wait(30), 0)
+        self.assertGreater(time.monotonic() - begin, 1.5)
+        self.assertIn("drained as long as allowed: 8 circuits of others end", self.log())
+        # They were told, and do not wait for a timeout.
+        self.until(lambda: "no circuit of 1 hop is left" in self.log("client"), 5)
+
+    def test_signals(self):
+        relay, address = self.relay("shutdown_wait = 60")
+        self.client(address)
+        relay.terminate()
+        self.until(lambda: self.status()["drain"] is not None)
+        self.assertLessEqual(self.status()["drain"]["left_ms"], 60 * 1000)
+        time.sleep(1)
+        self.assertIsNone(relay.poll())
+        relay.send_signal(signal.SIGTERM)
+        self.assertEqual(relay.wait(10), 0)
+        self.until(lambda: "no circuit of 1 hop is left" in self.log("client"), 5)
+
+    def test_nothing_to_wait_for(self):
+        relay, _ = self.relay("shutdown_wait = 60")
+        relay.terminate()
+        self.assertEqual(relay.wait(10), 0)
+
+    def test_wrong_arguments(self):
+        for args, word in (([], "-c FILE"), (["-s", "x", "--timeout", "x"], "604800"), (["-s", "x", "y"], '"y"'),
+                           (["-s", "x", "--cancel", "--timeout", "1"], "not both")):
+            result = peel("drain", *args)
+            self.assertEqual((result.returncode, result.stdout), (2, ""), args)
+            self.assertIn(word, result.stderr)
+        self.assertIn("usage: peel drain", peel("drain", "--help").stdout)
+
+
+if __name__ == "__main__":
+    PEEL = sys.argv.pop(1)
+    unittest.main(verbosity=2)
