@@ -25,6 +25,7 @@ extern const struct command command_relay;
 extern const struct command command_client;
 extern const struct command command_drain;
 extern const struct command command_keygen;
+extern const struct command command_reload;
 extern const struct command command_send;
 extern const struct command command_service;
 extern const struct command command_speedtest;

@@ -65,7 +65,7 @@ const struct command command_client = {
 		"                     shutdown_wait in [node], the first one waits for those of\n"
 		"                     others to end, as `peel drain` does\n"
 		"  SIGUSR1            print the status on standard output, one line of JSON\n"
-		"  SIGHUP             ignored\n\n"
+		"  SIGHUP             read the configuration again (`peel reload --help`)\n\n"
 		"exit codes: 0 ended as asked, 1 could not go on,\n"
 		"2 wrong arguments or configuration\n",
 	.run = run,

@@ -4,6 +4,7 @@
  * The arguments of commands that run a node for long.
  */
 #include <getopt.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "cmd.h"
@@ -66,8 +67,11 @@ command_node(
 	if (command_load(use, path, conf) != 0 ||
 		conf_check_host(path, conf, command_print_error, NULL) != 0)
 		return EXIT_USAGE;
-	if (!check)
+	if (!check) {
+		if (realpath(path, conf->path) == NULL)
+			conf->path[0] = '\0';
 		return -1;
+	}
 	conf_notes(path, conf, print_note, NULL);
 	printf("%s: configuration is valid\n", path);
 	privileges_plan(conf, &plan);

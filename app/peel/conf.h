@@ -9,6 +9,7 @@
  * checks, error texts and the sample files. Control thread only, before anything else starts.
  */
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "peel_node.h"
@@ -72,6 +73,8 @@ struct conf {
 	struct metrics_conf metrics;
 	struct client_conf client;
 	unsigned int line[CONF_N]; /* of each setting, 0: not given */
+	uint64_t text[CONF_N];	   /* hash of what each was set to, also by default */
+	char path[PATH_MAX];	   /* of the file, for reading it again; empty: none */
 };
 
 /** One error: "FILE:LINE: [section] key: what is wrong; allowed: ...". */

@@ -62,7 +62,7 @@ conf_sample(enum conf_use use, FILE *to)
 			fputc('\n', to);
 		section = k->section;
 		if (k->about[0] != '\0') {
-			comment(to, "", k->about);
+			comment(to, conf_reloads(id) ? " [reload]" : "", k->about);
 			/* What drivers there are depends on the build. */
 			if (k->allowed != NULL || k->type <= CONF_WORD)
 				comment(to, " Allowed:", conf_allowed(k, allowed));

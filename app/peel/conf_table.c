@@ -38,6 +38,11 @@ const struct conf_setting conf_settings[CONF_N] = {
 	/* clang-format on */
 };
 
+static const bool reloads[CONF_N] = {
+#define RELOAD(section, name) [CONF_##section##_##name] = true,
+#include "peel_settings.def"
+};
+
 static const struct {
 	enum conf_use use;
 	enum conf_id id;
@@ -68,6 +73,12 @@ conf_find(const char *section, const char *name)
 			return i;
 	}
 	return -1;
+}
+
+bool
+conf_reloads(enum conf_id id)
+{
+	return reloads[id];
 }
 
 enum conf_use

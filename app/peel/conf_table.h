@@ -52,6 +52,8 @@ extern const struct conf_setting conf_settings[CONF_N];
  * together. */
 int conf_section_find(const char *section);
 int conf_find(const char *section, const char *name);
+/** Whether a setting changes while the node runs. */
+bool conf_reloads(enum conf_id id);
 /** Which commands read a section. */
 enum conf_use conf_section_use(const char *section);
 #define CONF_TEXT_MAX 256

@@ -336,8 +336,8 @@ set_list(const struct conf_setting *k, struct conf *c, const char *value, bool m
 	return rc;
 }
 
-int
-conf_set(struct conf *c, enum conf_id id, const char *value, bool more, char why[CONF_WHY_MAX])
+static int
+set(struct conf *c, enum conf_id id, const char *value, bool more, char why[CONF_WHY_MAX])
 {
 	const struct conf_setting *k = &conf_settings[id];
 	char *field = (char *)c + k->offset;
@@ -377,6 +377,13 @@ conf_set(struct conf *c, enum conf_id id, const char *value, bool more, char why
 	default:
 		return set_scalar(k, field, value, why);
 	}
+}
+
+int
+conf_set(struct conf *c, enum conf_id id, const char *value, bool more, char why[CONF_WHY_MAX])
+{
+	c->text[id] = peel_hash_bytes(value, strlen(value), more ? c->text[id] : 0);
+	return set(c, id, value, more, why);
 }
 
 void

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Landlock. After the start a node reads how names are resolved here and what the kernel says about
- * this process, and it removes its management socket. It needs no other file; what is open stays
- * open. Rules name folders, because the system replaces its files by others of the same name.
+ * Landlock. After the start a node reads how names are resolved here, what the kernel says about
+ * this process and its configuration, and it removes its management socket. It needs no other file;
+ * what is open stays open. Rules name folders, because the system replaces its files by others of
+ * the same name.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -81,6 +82,8 @@ allow_all(int ruleset, const struct conf *conf)
 	allow(ruleset, "/proc/self", READ_FILE | READ_DIR);
 	if (conf->node.management[0] != '\0')
 		allow_parent(ruleset, conf->node.management, REMOVE_FILE);
+	if (conf->path[0] != '\0') /* to be read again; an editor replaces it */
+		allow_parent(ruleset, conf->path, READ_FILE);
 	if (confine_device_is(conf, "net_"))
 		allow(ruleset, "/sys", READ_FILE | READ_DIR);
 	if (confine_device_is(conf, "net_af_xdp"))

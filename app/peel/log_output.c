@@ -11,7 +11,8 @@
 #include "log_output.h"
 #include "output.h"
 
-static bool timestamps, journal;
+static bool timestamps; /* atomic: other threads log, too */
+static bool journal;
 
 static void
 line(enum peel_log_level level, const char *text)
@@ -23,8 +24,8 @@ line(enum peel_log_level level, const char *text)
 	struct tm tm;
 	int n;
 
-	if (timestamps && clock_gettime(CLOCK_REALTIME, &now) == 0 &&
-		gmtime_r(&now.tv_sec, &tm) != NULL) {
+	if (__atomic_load_n(&timestamps, __ATOMIC_RELAXED) &&
+		clock_gettime(CLOCK_REALTIME, &now) == 0 && gmtime_r(&now.tv_sec, &tm) != NULL) {
 		size_t len = strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
 
 		snprintf(when + len, sizeof(when) - len, ".%03ldZ ", now.tv_nsec / 1000000);
@@ -60,5 +61,12 @@ log_output_start(const struct conf *conf)
 {
 	timestamps = conf->log_timestamps;
 	journal = getenv("JOURNAL_STREAM") != NULL && !isatty(STDERR_FILENO);
+	peel_log_set(write_line, NULL, conf->log_level);
+}
+
+void
+log_output_change(const struct conf *conf)
+{
+	__atomic_store_n(&timestamps, conf->log_timestamps, __ATOMIC_RELAXED);
 	peel_log_set(write_line, NULL, conf->log_level);
 }

@@ -8,3 +8,5 @@
 #include "conf.h"
 
 void log_output_start(const struct conf *conf);
+/** Take over the level and whether lines begin with the time. */
+void log_output_change(const struct conf *conf);

@@ -20,6 +20,7 @@ static const struct command *const commands[] = {
 	&command_keygen,
 	&command_status,
 	&command_stats,
+	&command_reload,
 	&command_drain,
 };
 

@@ -18,6 +18,7 @@
 #include "peel_aead_engines.h"
 #include "peel_internal.h"
 #include "privileges.h"
+#include "reload.h"
 #include "session.h"
 #include "steering.h"
 
@@ -87,9 +88,9 @@ on_signal(uv_signal_t *handle, int number)
 	struct peel_node *node = peel_get_node(s->peel);
 
 	(void)number;
-	if (s->lasting && s->conf.shutdown_wait > 0 && !peel_node_draining(node)) {
+	if (s->lasting && s->in_force.shutdown_wait > 0 && !peel_node_draining(node)) {
 		peel_node_lock(node);
-		peel_node_drain(node, (uint64_t)s->conf.shutdown_wait * 1000);
+		peel_node_drain(node, (uint64_t)s->in_force.shutdown_wait * 1000);
 		peel_node_unlock(node);
 	} else {
 		finish(s);
@@ -132,6 +133,18 @@ on_status(uv_signal_t *handle, int number)
 	free(text);
 }
 
+static void
+on_hangup(uv_signal_t *handle, int number)
+{
+	struct session *s = handle->data;
+	struct peel_node *node = peel_get_node(s->peel);
+
+	(void)number;
+	peel_node_lock(node);
+	json_decref(reload(s)); /* it is logged */
+	peel_node_unlock(node);
+}
+
 static int
 fill_loop(struct session *s)
 {
@@ -144,8 +157,9 @@ fill_loop(struct session *s)
 	uv_signal_init(&s->loop, &s->term);
 	uv_signal_init(&s->loop, &s->interrupt);
 	uv_signal_init(&s->loop, &s->status);
+	uv_signal_init(&s->loop, &s->hangup);
 	s->poll.data = s->timer.data = s->prepare.data = s;
-	s->term.data = s->interrupt.data = s->status.data = s;
+	s->term.data = s->interrupt.data = s->status.data = s->hangup.data = s;
 	uv_prepare_start(&s->prepare, on_prepare);
 	rc = uv_poll_start(&s->poll, UV_READABLE, on_poll);
 	if (rc == 0)
@@ -154,6 +168,8 @@ fill_loop(struct session *s)
 		rc = uv_signal_start(&s->interrupt, on_signal, SIGINT);
 	if (rc == 0)
 		rc = uv_signal_start(&s->status, on_status, SIGUSR1);
+	if (rc == 0 && s->lasting)
+		rc = uv_signal_start(&s->hangup, on_hangup, SIGHUP);
 	return rc;
 }
 
@@ -174,7 +190,7 @@ log_start(const struct conf *c)
 }
 
 /* No node ends because the reader of its output does. A lasting one survives its terminal as well;
- * until its loop watches SIGUSR1, that does nothing. */
+ * until its loop watches SIGHUP and SIGUSR1, they do nothing. */
 static void
 ignore_signals(const struct session *s)
 {
@@ -193,6 +209,7 @@ start(struct session *s, char *why, size_t why_size)
 	char text[384];
 	int rc;
 
+	s->in_force = *c;
 	ignore_signals(s);
 	log_output_start(c);
 	if (s->lasting)

@@ -18,6 +18,7 @@ struct session {
 	struct conf conf;
 	bool lasting; /* until it is told to end; else for a minute, for a person at a terminal */
 
+	struct conf in_force; /* conf, and what has changed since the start */
 	struct peel *peel;
 	bool with_eal, with_loop; /* for session_close */
 	struct peel_node_privileges privileges;
@@ -26,7 +27,7 @@ struct session {
 	uv_poll_t poll;	      /* the node has work */
 	uv_timer_t timer;     /* the node wants to be called at the latest */
 	uv_prepare_t prepare; /* sets that timer before the loop sleeps */
-	uv_signal_t term, interrupt, status;
+	uv_signal_t term, interrupt, status, hangup;
 	bool interrupted; /* by a signal, or drained */
 	bool failed;	  /* the node cannot go on; logged */
 	/** The node and the loop are open, and the process still has the rights that it was started

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "peel_internal.h"
+#include "reload.h"
 #include "steering.h"
 
 /* The numbers in requests; the commands say more about what is wrong. */
@@ -30,8 +31,8 @@ static json_t *
 drain(struct session *s, const char *argument)
 {
 	struct peel_node *node = peel_get_node(s->peel);
-	unsigned int seconds =
-		s->conf.shutdown_wait > 0 ? s->conf.shutdown_wait : s->conf.node.tunnel.max_time;
+	unsigned int seconds = s->in_force.shutdown_wait > 0 ? s->in_force.shutdown_wait
+							     : s->in_force.node.tunnel.max_time;
 
 	if (strcmp(argument, " cancel") == 0) {
 		if (peel_node_drained(node) || peel_node_drain_cancel(node) != 0)
@@ -44,11 +45,18 @@ drain(struct session *s, const char *argument)
 		"circuits", (json_int_t)peel_node_drain(node, (uint64_t)seconds * 1000));
 }
 
+static json_t *
+read_again(struct session *s, const char *argument)
+{
+	return argument[0] == '\0' ? reload(s) : refuse("reload takes nothing");
+}
+
 static const struct {
 	const char *name;
 	json_t *(*answer)(struct session *s, const char *argument); /* "" or " ARGUMENT..." */
 } requests[] = {
 	{"drain", drain},
+	{"reload", read_again},
 };
 
 json_t *

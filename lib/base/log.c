@@ -23,21 +23,22 @@ static enum peel_log_level log_level;
 void
 peel_log_set(peel_log_fn fn, void *arg, enum peel_log_level level)
 {
-	log_fn = fn;
-	log_arg = arg;
-	log_level = level;
+	__atomic_store_n(&log_arg, arg, __ATOMIC_RELAXED);
+	__atomic_store_n(&log_level, level, __ATOMIC_RELAXED);
+	__atomic_store_n(&log_fn, fn, __ATOMIC_RELEASE);
 }
 
 void
 peel_log(enum peel_log_level level, const char *format, ...)
 {
+	peel_log_fn fn = __atomic_load_n(&log_fn, __ATOMIC_ACQUIRE);
 	char line[512];
 	va_list ap;
 
-	if (log_fn == NULL || level > log_level)
+	if (fn == NULL || level > __atomic_load_n(&log_level, __ATOMIC_RELAXED))
 		return;
 	va_start(ap, format);
 	vsnprintf(line, sizeof(line), format, ap);
 	va_end(ap);
-	log_fn(log_arg, level, line);
+	fn(__atomic_load_n(&log_arg, __ATOMIC_RELAXED), level, line);
 }

@@ -279,7 +279,7 @@ enum peel_log_level {
 typedef void (*peel_log_fn)(void *arg, enum peel_log_level level, const char *text);
 
 /** Set where log lines go, and the least serious level that is logged. NULL, the default, discards
- * them, so that an embedding program hears nothing. Thread: once, before others start. */
+ * them, so that an embedding program hears nothing. Thread: any, if only the level changes. */
 void peel_log_set(peel_log_fn fn, void *arg, enum peel_log_level level);
 
 /** Log one line, given without a newline. Thread: any except workers. */

@@ -19,9 +19,10 @@ circuits_left(const struct peel_node *node)
 	return count.exits + count.relays + count.rendezvous;
 }
 
-static void
-withdraw(struct peel_node *node, bool drain)
+void
+node_announce(struct peel_node *node)
 {
+	bool drain = node->drain.on;
 	uint16_t flags = drain ? 0 : node->conf.tunnel.peer_flags;
 
 	peel_or_drain(node->or_circuits, drain);
@@ -36,9 +37,8 @@ peel_node_drain(struct peel_node *node, uint64_t limit_ms)
 	uint32_t left = circuits_left(node);
 
 	node->drain.until_ms = peel_now_ms(node->env) + limit_ms;
-	if (!node->drain.on)
-		withdraw(node, true);
 	node->drain.on = true;
+	node_announce(node);
 	peel_log(PEEL_LOG_INFO, "draining: %u circuit%s of others left, at most %llu s", left,
 		left == 1 ? "" : "s", (unsigned long long)(limit_ms / 1000));
 	return left;
@@ -50,7 +50,7 @@ peel_node_drain_cancel(struct peel_node *node)
 	if (!node->drain.on)
 		return -ENOENT;
 	node->drain.on = node->drain.over = false;
-	withdraw(node, false);
+	node_announce(node);
 	peel_log(PEEL_LOG_INFO, "draining no more: new circuits are welcome");
 	return 0;
 }

@@ -234,6 +234,14 @@ int node_reach(struct peel_node *node, const struct peel_addr *to, const uint8_t
 void node_reach_found(
 	struct peel_node *node, const uint8_t mid[PEEL_MID_LEN], const struct peel_addr *addr);
 
+/* changes.c */
+/** The exit policy as configured, without the node's own addresses. */
+void node_policy(const struct peel_node *node, struct peel_policy *out);
+
+/* drain.c */
+/** Announce our flags and serve accordingly, or, while the node drains, nothing. */
+void node_announce(struct peel_node *node);
+
 /* workers.c */
 int node_workers_start(struct peel_node *node);
 void node_workers_stop(struct peel_node *node);

@@ -46,7 +46,6 @@ node_start_own_addresses(struct peel_node *node)
 		.loop = &node->loop,
 		.env = node->env,
 		.rcu = node->rcu,
-		.policy = node->conf.policy,
 		.named = {{node->local, "listen"}, {pc->exit_ipv4, "exit_address"},
 			{pc->exit_ipv6, "exit_address6"}, {.addr = pc->address6},
 			{.addr = node->conf.public_address}},
@@ -55,8 +54,7 @@ node_start_own_addresses(struct peel_node *node)
 		.arg = node,
 	};
 
-	oc.policy.flags = node->conf.tunnel.peer_flags;
-	memcpy(oc.policy.prefix, node->prefix[PEEL_COMMUNITY_TUNNEL], PEEL_PREFIX_LEN);
+	node_policy(node, &oc.policy);
 	return peel_own_addresses_new(&oc, &node->own_addresses);
 }
 

@@ -129,6 +129,13 @@ bool peel_node_draining(const struct peel_node *node);
 /** Whether a drain is over: nothing is left, or the limit is reached. Then finish the node. */
 bool peel_node_drained(const struct peel_node *node);
 
+/**
+ * Take over what changes at run time (the RELOAD rows of the table) from @p conf: limits, rates,
+ * flags, exit policy. Circuits stay. 0, or -errno of peel_or_change() with nothing changed. Thread:
+ * control, or any that holds the lock.
+ */
+int peel_node_reload(struct peel_node *node, const struct peel_node_conf *conf) PEEL_MUST_USE;
+
 /** Why the node can no longer send and receive: -errno, which has been logged; 0: it can. Thread:
  * control. */
 int peel_node_failure(const struct peel_node *node);

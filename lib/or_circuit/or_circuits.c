@@ -65,11 +65,10 @@ allocate(struct peel_or_circuits *c)
 
 /* Strangers get a quarter of the budget, and each of them a tenth of what a neighbour gets. */
 static int
-init_budget(struct peel_or_circuits *c, enum standing standing)
+init_budget(struct peel_or_circuits *c, const struct peel_or_settings *s, enum standing standing,
+	struct pool *p)
 {
-	const struct peel_or_settings *s = &c->conf.settings;
 	uint32_t all = s->create_rate, source = s->create_rate_per_source;
-	struct pool *p = &c->pool[standing];
 	uint64_t now = peel_now_ms(c->env);
 
 	if (standing == STRANGER) {
@@ -104,7 +103,7 @@ init(struct peel_or_circuits *c)
 		ret = peel_key_pairs_new(&c->key_pairs);
 	unproved_init(c);
 	for (int i = 0; i < N_POOLS && ret == 0; i++)
-		ret = init_budget(c, (enum standing)i);
+		ret = init_budget(c, &c->conf.settings, (enum standing)i, &c->pool[i]);
 	return ret;
 }
 
@@ -128,6 +127,60 @@ peel_or_new(const struct peel_or_conf *conf, struct peel_or_circuits **out)
 		return ret;
 	}
 	*out = c;
+	return 0;
+}
+
+void
+peel_or_settings(const struct peel_or_circuits *c, struct peel_or_settings *out)
+{
+	*out = c->conf.settings;
+}
+
+/* What sources have used of their rates is forgotten. */
+static int
+change_budgets(struct peel_or_circuits *c, const struct peel_or_settings *s)
+{
+	struct pool pool[N_POOLS] = {0};
+	int ret = 0;
+
+	for (int i = 0; i < N_POOLS && ret == 0; i++)
+		ret = init_budget(c, s, (enum standing)i, &pool[i]);
+	for (int i = 0; i < N_POOLS; i++) {
+		struct pool *p = &c->pool[i];
+
+		peel_rate_free(ret == 0 ? p->rate : pool[i].rate);
+		if (ret != 0)
+			continue;
+		p->rate = pool[i].rate;
+		p->create = pool[i].create;
+		p->verify = pool[i].verify;
+		p->per_second = pool[i].per_second;
+	}
+	return ret;
+}
+
+int
+peel_or_change(struct peel_or_circuits *c, const struct peel_or_settings *s)
+{
+	struct peel_or_settings *mine = &c->conf.settings;
+
+	if (peel_or_sessions(s) > c->slots.size)
+		return -ENOSPC;
+	if (s->create_rate != mine->create_rate ||
+		s->create_rate_per_source != mine->create_rate_per_source) {
+		int ret = change_budgets(c, s);
+
+		if (ret != 0)
+			return ret;
+	}
+	mine->peer_flags = s->peer_flags;
+	mine->max_joined_circuits = s->max_joined_circuits;
+	mine->max_time = s->max_time;
+	mine->max_time_ip = s->max_time_ip;
+	mine->max_time_inactive = s->max_time_inactive;
+	mine->max_traffic = s->max_traffic;
+	mine->create_rate = s->create_rate;
+	mine->create_rate_per_source = s->create_rate_per_source;
 	return 0;
 }
 

@@ -119,6 +119,17 @@ void peel_or_reached(struct peel_or_circuits *c, uint64_t token, const struct pe
 /** Expire what is due. @return milliseconds until the next call is due. */
 uint64_t peel_or_tick(struct peel_or_circuits *c);
 
+/**
+ * Change limits and rates at run time, and the flags; circuits stay. unstable_timeout,
+ * next_hop_timeout, remove_tunnel_delay and max_relay_early keep their values. 0; -ENOSPC:
+ * max_joined_circuits is more than the tables were made for; -ENOMEM. After an error nothing has
+ * changed.
+ */
+int peel_or_change(struct peel_or_circuits *c, const struct peel_or_settings *s) PEEL_MUST_USE;
+
+/** The settings in force. */
+void peel_or_settings(const struct peel_or_circuits *c, struct peel_or_settings *out);
+
 /** Join no more circuits (creates are refused, and counted), or (false) join them again. Those that
  * are there live on, and may be extended. */
 void peel_or_drain(struct peel_or_circuits *c, bool drain);

@@ -247,3 +247,14 @@ peel_origin_message(
 	}
 	return -ENOENT;
 }
+
+void
+peel_origin_change(struct peel_origin_circuits *t, const struct peel_origin_settings *s)
+{
+	struct peel_origin_settings *mine = &t->conf.settings;
+
+	mine->max_time = s->max_time;
+	mine->max_time_ip = s->max_time_ip;
+	mine->max_time_inactive = s->max_time_inactive;
+	mine->max_traffic = s->max_traffic;
+}

@@ -99,6 +99,10 @@ struct peel_origin_conf {
 	void *arg;
 };
 
+/** Change max_time, max_time_ip, max_time_inactive and max_traffic at run time; the rest of @p s
+ * does not count. */
+void peel_origin_change(struct peel_origin_circuits *t, const struct peel_origin_settings *s);
+
 int peel_origin_new(
 	const struct peel_origin_conf *conf, struct peel_origin_circuits **out) PEEL_MUST_USE;
 /** Retire what is left, without destroy messages, and free everything. Call it before the paths and

@@ -69,6 +69,13 @@ peel_overlay_new(const struct peel_overlay_conf *conf, struct peel_overlay **out
 }
 
 void
+peel_overlay_limits(struct peel_overlay *ov, int max_peers, int walk_target)
+{
+	ov->conf.max_peers = max_peers;
+	ov->conf.walk_target = walk_target;
+}
+
+void
 peel_overlay_flags(struct peel_overlay *ov, uint16_t flags)
 {
 	peel_put_be16(ov->own_flags, flags);

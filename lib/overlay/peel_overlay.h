@@ -88,6 +88,8 @@ int peel_overlay_input(
 /** Walk, ping, replace and forget what is due. @return milliseconds until the next call is due. */
 uint64_t peel_overlay_tick(struct peel_overlay *ov);
 
+/** Change the limits of the same names. */
+void peel_overlay_limits(struct peel_overlay *ov, int max_peers, int walk_target);
 /** Announce other flags from now on. Peers learn them with the next message that carries flags. */
 void peel_overlay_flags(struct peel_overlay *ov, uint16_t flags);
 

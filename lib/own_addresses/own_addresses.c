@@ -38,7 +38,8 @@ struct peel_own_addresses {
 	struct watched watched[PEEL_OWN_NAMED_MAX];
 	struct published *now, *replaced;
 	uint64_t looked_ms;
-	bool stale; /* something has changed since the last look */
+	bool changed; /* the policy itself, since the last one was published */
+	bool stale;   /* something has changed since the last look */
 };
 
 /* ---- what is ours ---------------------------------------------------------------------------- */
@@ -158,6 +159,7 @@ publish(struct peel_own_addresses *own, struct peel_addr_set *set)
 	p->policy = own->conf.policy;
 	p->policy.own = p->own = set;
 	own->now = p;
+	own->changed = false;
 	own->conf.publish(own->conf.arg, &p->policy);
 	if (before != NULL)
 		retire(own, before);
@@ -182,7 +184,7 @@ look(struct peel_own_addresses *own)
 	own->stale = rc != 0;
 	if (rc != 0)
 		return rc;
-	if (own->now != NULL && peel_addr_set_equal(own->now->own, set)) {
+	if (own->now != NULL && !own->changed && peel_addr_set_equal(own->now->own, set)) {
 		peel_addr_set_free(set);
 		return 0;
 	}
@@ -229,6 +231,15 @@ on_change(uv_poll_t *poll, int status, int events)
 	own->stale = true;
 	if (peel_own_addresses_tick(own) != UINT64_MAX)
 		own->conf.changed(own->conf.arg);
+}
+
+void
+peel_own_addresses_change(struct peel_own_addresses *own, const struct peel_policy *policy)
+{
+	own->conf.policy = *policy;
+	own->changed = own->stale = true;
+	own->looked_ms = 0; /* rare enough to look at once */
+	(void)peel_own_addresses_tick(own);
 }
 
 void

@@ -48,6 +48,9 @@ int peel_own_addresses_new(
 void peel_own_addresses_free(struct peel_own_addresses *own);
 /** The current policy. */
 const struct peel_policy *peel_own_addresses_policy(const struct peel_own_addresses *own);
+/** Change the policy, except for `own`. Published at once, or with the next tick if the machine's
+ * addresses cannot be read now. */
+void peel_own_addresses_change(struct peel_own_addresses *own, const struct peel_policy *policy);
 /** Set the address under which others see us now. */
 void peel_own_addresses_public(struct peel_own_addresses *own, const struct peel_addr *address);
 /** Whether the machine has lost an address that this node is bound to. */

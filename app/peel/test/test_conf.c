@@ -16,6 +16,8 @@ test_minimal_file_gives_defaults(void **state)
 	assert_string_equal(c.node.key_file, "k");
 	memset(c.node.key_file, 0, sizeof(c.node.key_file));
 	memset(c.line, 0, sizeof(c.line));
+	assert_int_not_equal(c.text[CONF_node_key], d.text[CONF_node_key]);
+	c.text[CONF_node_key] = d.text[CONF_node_key];
 	assert_memory_equal(&c, &d, sizeof(c));
 	assert_int_equal(d.node.n_bootstrap, 13);
 	assert_ptr_equal(d.node.port, port_drivers[0]);
@@ -421,6 +423,23 @@ test_routers_outside(void **state)
 	}
 }
 
+/* The sample files put the mark before the text, which may be about several settings. */
+static void
+test_what_is_told_together_reloads_together(void **state)
+{
+	unsigned int n = 0;
+
+	(void)state;
+	for (enum conf_id id = 0; id < CONF_N; id++) {
+		n += conf_reloads(id);
+		if (conf_settings[id].about[0] == '\0')
+			assert_int_equal(conf_reloads(id), conf_reloads(id - 1));
+	}
+	assert_in_range(n, 10, CONF_N / 2);
+	assert_true(conf_reloads(CONF_log_level));
+	assert_false(conf_reloads(CONF_port_listen));
+}
+
 int
 main(void)
 {
@@ -435,6 +454,7 @@ main(void)
 		cmocka_unit_test(test_sample_files_are_valid),
 		cmocka_unit_test(test_values_of_a_client),
 		cmocka_unit_test(test_table_is_sound),
+		cmocka_unit_test(test_what_is_told_together_reloads_together),
 		cmocka_unit_test(test_host_checks),
 		cmocka_unit_test(test_routers_outside),
 	};

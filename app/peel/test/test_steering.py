@@ -145,6 +145,67 @@ class Drain(Steering):
         self.assertIn("usage: peel drain", peel("drain", "--help").stdout)
 
 
+class Reload(Steering):
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.folder, 0o755)  # whoever root becomes must get at the file
+
+    REST = "[discovery]\nbootstrap =\n[tunnel]\nexit_bt = yes\n"
+
+    def test_changes(self):
+        relay, address = self.relay()
+        self.client(address)
+        ids = sorted(row["circuit_id"] for row in self.ask("status", "circuits"))
+        self.assertEqual(self.ask("reload"), {"changed": [], "restart": []})
+        self.config("shutdown_wait = 30", "idle_spins = 5\n[discovery]\nbootstrap =\n[tunnel]\nexit_ipv8 = yes\n"
+                    "max_joined_circuits = 50\ncreate_rate = 1000\nmax_relay_early = 7\n[exit]\ndeny = 192.0.2.0/24\n"
+                    "allow_private = yes\n[log]\nlevel = debug\n")
+        answer = self.ask("reload")
+        self.assertEqual(answer["restart"], ["[workers] idle_spins", "[tunnel] max_relay_early"])
+        self.assertEqual(answer["changed"], ["[node] shutdown_wait", "[tunnel] exit_bt", "[tunnel] exit_ipv8",
+                                             "[tunnel] max_joined_circuits", "[tunnel] create_rate",
+                                             "[exit] allow_private", "[exit] deny", "[log] level"])
+        status = self.status()
+        self.assertEqual(status["flags"], ["relay", "exit_ipv8", "speed_test"])
+        self.assertEqual(status["circuits"]["max_joined"], 50)
+        self.assertEqual(sorted(row["circuit_id"] for row in self.ask("status", "circuits")), ids)
+        # What was left is told again; the rest is in force.
+        self.assertEqual(self.ask("reload"), {"changed": [], "restart": answer["restart"]})
+        relay.terminate()
+        self.until(lambda: self.status()["drain"] is not None)
+
+    def test_tables_do_not_grow(self):
+        self.relay()
+        self.config(rest=self.REST + "max_joined_circuits = 5000\n")
+        self.assertEqual(self.ask("reload"), {"changed": [], "restart": ["[tunnel] max_joined_circuits"]})
+        self.assertEqual(self.status()["circuits"]["max_joined"], 100)
+
+    def test_mistakes_change_nothing(self):
+        self.relay()
+        self.config(rest=self.REST + "max_joined_circuits = 50\ncreate_rate = many\n[log]\nlevel = loud\n")
+        why = self.refused("reload")
+        self.assertIn("[tunnel] create_rate", why)
+        self.assertIn("[log] level", why)
+        self.assertEqual(self.status()["circuits"]["max_joined"], 100)
+        os.unlink(self.path("relay.ini"))
+        self.assertIn("No such file", self.refused("reload"))
+
+    def test_unreadable(self):
+        self.relay()
+        os.chmod(self.path("relay.ini"), 0)
+        self.assertRegex(self.refused("reload"), r"Permission denied; the node runs as [a-z]+, who must be able to read it")
+
+    def test_hangup(self):
+        relay, _ = self.relay()
+        self.config(rest=self.REST + "max_joined_circuits = 50\n")
+        relay.send_signal(signal.SIGHUP)
+        self.until(lambda: self.status()["circuits"]["max_joined"] == 50)
+        self.assertIn("changed: [tunnel] max_joined_circuits", self.log())
+        self.config(rest="nonsense\n")
+        relay.send_signal(signal.SIGHUP)
+        self.until(lambda: "not reloaded" in self.log())
+
+
 if __name__ == "__main__":
     PEEL = sys.argv.pop(1)
     unittest.main(verbosity=2)

@@ -56,6 +56,40 @@ test_create_while_draining(void **state)
 	node_free(n);
 }
 
+/* New limits and rates hold at once, for circuits that are there, too; tables do not grow. */
+static void
+test_settings_change(void **state)
+{
+	struct node *n = node_with(NULL);
+	struct peel_or_settings s, now;
+	struct originator o, late;
+
+	(void)state;
+	originator_init(&o, alice, 1);
+	originator_init(&late, other, 2);
+	peel_or_settings(n->circuits, &s);
+	exit_make(n, &o, 7);
+	s.max_joined_circuits++;
+	assert_int_equal(peel_or_change(n->circuits, &s), -ENOSPC);
+	s.max_joined_circuits = 0;
+	s.create_rate = s.create_rate_per_source = 1;
+	s.unstable_timeout = 1;
+	assert_int_equal(peel_or_change(n->circuits, &s), 0);
+	peel_or_settings(n->circuits, &now);
+	assert_int_equal(now.create_rate, 1);
+	assert_int_not_equal(now.unstable_timeout, 1);
+	assert_int_equal(counts(n).exits, 1);
+	assert_int_equal(try_create(n, &late, 8), -EBADMSG);
+	assert_int_equal(node_stat(n, PEEL_CREATE_REFUSED_LIMIT), 1);
+	s.max_joined_circuits = 10;
+	assert_int_equal(peel_or_change(n->circuits, &s), 0);
+	world_now += 2000;
+	assert_int_equal(try_create(n, &late, 8), 0);
+	assert_int_equal(try_create(n, &late, 9), -EBADMSG);
+	assert_int_equal(node_stat(n, PEEL_CREATE_REFUSED_RATE), 1);
+	node_free(n);
+}
+
 /* W4: whatever lives on an id stays; the id of somebody else's link is another one. */
 static void
 test_create_in_use(void **state)
@@ -263,6 +297,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_create_candidates),
 		cmocka_unit_test(test_create_while_draining),
+		cmocka_unit_test(test_settings_change),
 		cmocka_unit_test(test_create_in_use),
 		cmocka_unit_test(test_create_on_next_hops_id),
 		cmocka_unit_test(test_create_recent),

@@ -334,6 +334,32 @@ test_allow_own(void **state)
 	assert_true(may_reach("203.0.113.1"));
 }
 
+/* Another policy with the same addresses: published, and the old one is kept for workers. */
+static void
+test_the_policy_changes(void **state)
+{
+	struct peel_policy policy = w.conf.policy;
+	const struct peel_policy *before;
+
+	(void)state;
+	start();
+	before = w.policy;
+	assert_false(may_reach("203.0.113.1"));
+	policy.allow_own = true;
+	policy.deny[policy.n_deny++] = (struct peel_network){addr("198.51.100.0"), 24};
+	assert_true(may_reach("198.51.100.9"));
+	w.result = -EAGAIN; /* it waits until the addresses can be read */
+	peel_own_addresses_change(w.own, &policy);
+	assert_ptr_equal(w.policy, before);
+	w.result = 0;
+	w.now += 1000;
+	(void)peel_own_addresses_tick(w.own);
+	assert_ptr_not_equal(w.policy, before);
+	assert_int_equal(w.n_deferred, 1);
+	assert_true(may_reach("203.0.113.1"));
+	assert_false(may_reach("198.51.100.9"));
+}
+
 static void
 on_log(void *arg, enum peel_log_level level, const char *text)
 {
@@ -429,6 +455,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			test_configured_and_learnt_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_allow_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_policy_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_lost_address_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without_a_kernel_that_tells, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * The file is read and checked whole, as at the start, and compared with what is in force.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "conf_table.h"
+#include "log_output.h"
+#include "peel_internal.h"
+#include "reload.h"
+
+#define WHY_MAX 2048
+
+static void
+collect(void *arg, const char *text)
+{
+	char *why = arg;
+	size_t used = strlen(why);
+
+	snprintf(why + used, WHY_MAX - used, "%s%s", used > 0 ? "\n" : "", text);
+}
+
+static json_t *
+refuse(const char *why)
+{
+	peel_log(PEEL_LOG_ERROR, "not reloaded: %s", why);
+	return json_pack("{s:s}", "error", why);
+}
+
+static bool
+differs(const struct conf *a, const struct conf *b, enum conf_id id)
+{
+	const struct conf_setting *k = &conf_settings[id];
+	const char *x = (const char *)a + k->offset, *y = (const char *)b + k->offset;
+
+	if (k->type == CONF_FLAG)
+		return ((*(const uint16_t *)x ^ *(const uint16_t *)y) & k->min) != 0;
+	if (k->type < CONF_FLAG)
+		return memcmp(x, y, k->size) != 0;
+	return a->text[id] != b->text[id];
+}
+
+/* Tables are as large as the configuration of the start asked for. */
+static bool
+possible(const struct session *s, const struct conf *fresh, enum conf_id id)
+{
+	return conf_reloads(id) && (id != CONF_tunnel_max_joined_circuits ||
+					   peel_or_sessions(&fresh->node.tunnel) <=
+						   peel_or_sessions(&s->conf.node.tunnel));
+}
+
+/* Note what differs, and give @p fresh back the value in force where that cannot change. */
+static void
+sort(const struct session *s, struct conf *fresh, json_t *changed, json_t *restart)
+{
+	for (enum conf_id id = 0; id < CONF_N; id++) {
+		const struct conf_setting *k = &conf_settings[id];
+		bool now = possible(s, fresh, id);
+
+		if (!differs(&s->in_force, fresh, id))
+			continue;
+		json_array_append_new(
+			now ? changed : restart, json_sprintf("[%s] %s", k->section, k->name));
+		if (!now)
+			memcpy((char *)fresh + k->offset, (const char *)&s->in_force + k->offset,
+				k->size);
+	}
+}
+
+static void
+take_over(struct session *s, const struct conf *fresh)
+{
+	struct conf *mine = &s->in_force;
+
+	for (enum conf_id id = 0; id < CONF_N; id++) {
+		const struct conf_setting *k = &conf_settings[id];
+
+		if (!conf_reloads(id))
+			continue;
+		memcpy((char *)mine + k->offset, (const char *)fresh + k->offset, k->size);
+		mine->text[id] = fresh->text[id];
+	}
+	log_output_change(mine);
+}
+
+static void
+log_list(const char *what, const json_t *list)
+{
+	char text[400] = "";
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach ((json_t *)list, i, name)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s",
+			i > 0 ? ", " : "", json_string_value(name));
+	if (text[0] != '\0')
+		peel_log(PEEL_LOG_INFO, "%s: %s", what, text);
+}
+
+static json_t *
+apply(struct session *s, struct conf *fresh)
+{
+	json_t *changed = json_array(), *restart = json_array();
+	int rc;
+
+	sort(s, fresh, changed, restart);
+	rc = peel_node_reload(peel_get_node(s->peel), &fresh->node);
+	if (rc != 0) {
+		json_decref(changed);
+		json_decref(restart);
+		return refuse(strerror(-rc));
+	}
+	take_over(s, fresh);
+	peel_log(PEEL_LOG_INFO, "reloaded %s", s->conf.path);
+	log_list("changed", changed);
+	log_list("left as it was until a restart", restart);
+	return json_pack("{s:o, s:o}", "changed", changed, "restart", restart);
+}
+
+/* A node that root started has become another user since. */
+static json_t *
+refuse_unreadable(const struct session *s, int error)
+{
+	char why[PATH_MAX + 200];
+
+	snprintf(why, sizeof(why), "%s: %s; the node runs as %s, who must be able to read it",
+		s->conf.path, strerror(error), s->privileges.user);
+	return refuse(why);
+}
+
+json_t *
+reload(struct session *s)
+{
+	char why[WHY_MAX] = "";
+	struct conf *fresh;
+	json_t *answer;
+
+	if (s->conf.path[0] == '\0')
+		return refuse("this node has no configuration file");
+	if (access(s->conf.path, R_OK) != 0)
+		return refuse_unreadable(s, errno);
+	fresh = malloc(sizeof(*fresh));
+	if (fresh == NULL)
+		return refuse(strerror(ENOMEM));
+	answer = conf_load(s->conf.use, s->conf.path, fresh, collect, why) == 0 ? apply(s, fresh)
+										: refuse(why);
+	free(fresh);
+	return answer;
+}
