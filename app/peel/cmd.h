@@ -23,6 +23,7 @@ struct command {
 
 extern const struct command command_relay;
 extern const struct command command_client;
+extern const struct command command_close;
 extern const struct command command_drain;
 extern const struct command command_keygen;
 extern const struct command command_reload;

@@ -21,6 +21,7 @@ static const struct command *const commands[] = {
 	&command_status,
 	&command_stats,
 	&command_reload,
+	&command_close,
 	&command_drain,
 };
 

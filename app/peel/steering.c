@@ -4,6 +4,7 @@
  * Requests that change what a node does.
  */
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "peel_internal.h"
@@ -51,12 +52,25 @@ read_again(struct session *s, const char *argument)
 	return argument[0] == '\0' ? reload(s) : refuse("reload takes nothing");
 }
 
+static json_t *
+close_circuit(struct session *s, const char *argument)
+{
+	unsigned int circuit, n;
+
+	if (argument[0] == '\0' || !number(argument + 1, UINT_MAX, &circuit))
+		return refuse("close takes the id of a circuit");
+	n = peel_node_close(peel_get_node(s->peel), circuit);
+	return n > 0 ? json_pack("{s:I}", "closed", (json_int_t)n)
+		     : refuse("there is no circuit with this id");
+}
+
 static const struct {
 	const char *name;
 	json_t *(*answer)(struct session *s, const char *argument); /* "" or " ARGUMENT..." */
 } requests[] = {
 	{"drain", drain},
 	{"reload", read_again},
+	{"close", close_circuit},
 };
 
 json_t *

@@ -156,6 +156,15 @@ struct peel_node {
 		uint64_t until_ms;
 	} drain;
 
+	/* heartbeat.c */
+	struct {
+		bool joined, full;    /* have been logged */
+		uint64_t overflows;   /* at the last look */
+		uint64_t overflow_ms; /* when there was one; 0: not overloaded */
+		uint64_t look_ms;     /* the next look */
+		uint64_t beat_ms;     /* the last line, or the start */
+	} heartbeat;
+
 	/* status.c, stages.c */
 	struct {
 		char *(*on_request)(void *arg, const char *request, bool pretty);

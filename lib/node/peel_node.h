@@ -85,6 +85,8 @@ struct peel_node_conf {
 	uint32_t dns_timeout_ms;
 	uint32_t exit_queue; /* datagrams kept while an exit's sockets open or a name resolves */
 	uint32_t http_max;   /* concurrent HTTP requests for circuits */
+	/* [log] */
+	uint32_t heartbeat; /* seconds between two lines, 0: none */
 };
 
 /** Set the defaults of the table (lib/base/peel_settings.def). Addresses, ports of exits and lists,
@@ -135,6 +137,10 @@ bool peel_node_drained(const struct peel_node *node);
  * control, or any that holds the lock.
  */
 int peel_node_reload(struct peel_node *node, const struct peel_node_conf *conf) PEEL_MUST_USE;
+
+/** Destroy the circuits that have this id at a neighbour, those of others and own ones, and tell
+ * the neighbours. @return how many. Thread: control, or any that holds the lock. */
+unsigned int peel_node_close(struct peel_node *node, uint32_t cid);
 
 /** Why the node can no longer send and receive: -errno, which has been logged; 0: it can. Thread:
  * control. */

@@ -89,8 +89,8 @@ flag_list(uint16_t flags)
 /* ---- counters -------------------------------------------------------------------------------- */
 
 /* Sum over the workers and the control thread. */
-static uint64_t
-counter(const struct peel_node *node, enum peel_counter c)
+uint64_t
+node_counter(const struct peel_node *node, enum peel_counter c)
 {
 	uint64_t sum = peel_stats_get(&node->stats, c);
 
@@ -113,7 +113,7 @@ counters(const struct peel_node *node)
 
 	for (int c = 0; c < PEEL_N_COUNTERS; c++)
 		put(is_drop((enum peel_counter)c) ? drops : o, peel_counter_info[c].name,
-			counter(node, (enum peel_counter)c));
+			node_counter(node, (enum peel_counter)c));
 	json_object_set_new(o, "drops", drops);
 	return o;
 }
@@ -166,7 +166,7 @@ node_rates_tick(struct peel_node *node)
 	*before = *last;
 	last->ms = now;
 	for (int i = 0; i < NODE_RATES; i++)
-		last->value[i] = counter(node, rated[i]);
+		last->value[i] = node_counter(node, rated[i]);
 	return SAMPLE_MS;
 }
 

@@ -10,6 +10,11 @@
 #include "node.h"
 #include "peel_node_document.h"
 
+/** A counter, summed over the workers and the control thread. */
+uint64_t node_counter(const struct peel_node *node, enum peel_counter c);
+/** Log the heartbeat and changes of state. @return milliseconds until the next look. */
+uint64_t node_heartbeat_tick(struct peel_node *node);
+
 /** Sample the counters that have rates, once a second. @return milliseconds until the next. */
 uint64_t node_rates_tick(struct peel_node *node);
 

@@ -134,6 +134,34 @@ or_destroy_all(struct peel_or_circuits *c, const struct or_circuit *ci, uint16_t
 	return 1 + or_destroy_beyond(c, ci, PREVIOUS, reason);
 }
 
+/* Do not tell a neighbour whose address may be forged: the node there may know nothing of the
+ * circuit. */
+static bool
+may_tell(const struct peel_or_circuits *c, const struct or_circuit *ci)
+{
+	return ci->standing != STRANGER || or_used(c, ci);
+}
+
+unsigned int
+peel_or_close(struct peel_or_circuits *c, uint32_t cid)
+{
+	unsigned int n = 0;
+
+	for (uint32_t i = 0; i < c->slots.n_high; i++) {
+		struct or_circuit *ci = circuit_at(c, i);
+
+		if (ci->kind == KIND_FREE || ci->removing ||
+			(ci->cid[PREVIOUS] != cid &&
+				(ci->kind != KIND_RELAY || ci->cid[NEXT] != cid)))
+			continue;
+		if (may_tell(c, ci))
+			or_destroy_all(c, ci, PEEL_DESTROY_UNNEEDED);
+		or_remove(c, ci);
+		n++;
+	}
+	return n;
+}
+
 unsigned int
 peel_or_shutdown(struct peel_or_circuits *c)
 {
@@ -146,11 +174,7 @@ peel_or_shutdown(struct peel_or_circuits *c)
 
 		if (ci->kind == KIND_FREE)
 			continue;
-		/* Do not tell a neighbour whose address may be forged: the node there may know
-		 * nothing of the circuit. */
-		bool told = ci->standing != STRANGER || or_used(c, ci);
-
-		if (told && peel_now_ms(c->env) <= until_ms)
+		if (may_tell(c, ci) && peel_now_ms(c->env) <= until_ms)
 			n += or_destroy_all(c, ci, PEEL_DESTROY_SHUTDOWN);
 		or_end(c, ci);
 	}

@@ -134,6 +134,10 @@ void peel_or_settings(const struct peel_or_circuits *c, struct peel_or_settings 
  * are there live on, and may be extended. */
 void peel_or_drain(struct peel_or_circuits *c, bool drain);
 
+/** Send destroy (reason 4, unneeded) to the neighbours of all circuits that have this id on either
+ * side, and remove them. @return how many. */
+unsigned int peel_or_close(struct peel_or_circuits *c, uint32_t cid);
+
 /** Send destroy (reason 2, shutdown) to all neighbours and retire everything. Signing stops after 3
  * s; at neighbours that were not told, the circuit times out. @return how many were sent. */
 unsigned int peel_or_shutdown(struct peel_or_circuits *c);

@@ -206,6 +206,39 @@ class Reload(Steering):
         self.until(lambda: "not reloaded" in self.log())
 
 
+class Heartbeat(Steering):
+    def test_lines(self):
+        _, address = self.relay(rest="[discovery]\nbootstrap =\n[tunnel]\nexit_bt = yes\nmax_joined_circuits = 3\n"
+                                "[log]\nheartbeat = 2\n")
+        config = self.write("client.ini", f"[port]\nlisten = 127.0.0.1:0\n[discovery]\nbootstrap = {address}\n[workers]\n"
+                            "hugepages = no\n[socks]\nhops1 = 127.0.0.1:0\n")
+        self.run_node("client", config)
+        self.until(lambda: "full: max_joined_circuits (3) is reached" in self.log(), 60)
+        self.until(lambda: self.log().count("heartbeat: up 0:00 h") >= 2)
+        log = self.log()
+        self.assertEqual(log.count("joined the first circuit of another node"), 1)
+        self.assertEqual(log.count("full: "), 1)
+        beats = [line for line in log.splitlines() if "heartbeat" in line]
+        self.assertRegex(beats[-1], r"^info: heartbeat: up 0:0\d h, circuits of others: \d+ end here, 0 relayed, 0 at a "
+                         r"rendezvous, \d+ joined so far; 1 peers; 0 MiB received, 0 MiB sent$")
+        self.assertNotIn("127.0.0.1", beats[-1])
+
+
+class Close(Steering):
+    def test_close(self):
+        _, address = self.relay()
+        self.client(address)
+        self.assertIn("no circuit with this id", self.refused("close", "1"))
+        ids = [row["circuit_id"] for row in self.ask("status", "circuits")]
+        self.assertEqual(self.ask("close", str(ids[0])), {"closed": 1})
+        # The client was told, and builds another one.
+        self.until(lambda: len({row["circuit_id"] for row in self.ask("status", "circuits")} - set(ids)) == 1, 10)
+        for args, word in (([], "one circuit"), (["x"], "4294967295")):
+            result = peel("close", "-s", "x", *args)
+            self.assertEqual((result.returncode, result.stdout), (2, ""))
+            self.assertIn(word, result.stderr)
+
+
 if __name__ == "__main__":
     PEEL = sys.argv.pop(1)
     unittest.main(verbosity=2)

@@ -56,6 +56,29 @@ test_create_while_draining(void **state)
 	node_free(n);
 }
 
+/* Closed by id: the neighbours on both sides hear of it, other circuits stay. */
+static void
+test_close(void **state)
+{
+	struct node *n = node_with(NULL);
+	struct originator o, o2;
+
+	(void)state;
+	originator_init(&o, alice, 1);
+	originator_init(&o2, other, 2);
+	exit_make(n, &o, 7);
+	exit_make(n, &o2, 8);
+	relay_make(n, &o, nobody_pk, peel_addr_ipv4(192, 0, 2, 88, 1));
+	assert_int_equal(peel_or_close(n->circuits, 9), 0);
+	assert_int_equal(peel_or_close(n->circuits, 7), 1);
+	assert_int_equal(node_stat(n, PEEL_DESTROY_SENT), 2);
+	assert_int_equal(peel_or_close(n->circuits, 7), 0);
+	node_run(n, 6000, 500);
+	assert_int_equal(counts(n).relays, 0);
+	assert_int_equal(counts(n).exits, 1);
+	node_free(n);
+}
+
 /* New limits and rates hold at once, for circuits that are there, too; tables do not grow. */
 static void
 test_settings_change(void **state)
@@ -297,6 +320,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_create_candidates),
 		cmocka_unit_test(test_create_while_draining),
+		cmocka_unit_test(test_close),
 		cmocka_unit_test(test_settings_change),
 		cmocka_unit_test(test_create_in_use),
 		cmocka_unit_test(test_create_on_next_hops_id),
