@@ -149,7 +149,7 @@ async def reader_comes_back(build):
 
 
 async def hang_up(build):
-    """SIGHUP means nothing yet; without a terminal it must not end a node behind its neighbours' back."""
+    """SIGHUP makes a node read its configuration again; it must not end a node behind its neighbours' back."""
     for node in (relay(build), client(build)):
         await node.start()
         try:
