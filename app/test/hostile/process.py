@@ -15,7 +15,7 @@ import subprocess
 
 from interop.net import free_ports, stop_all, until
 from interop.peelclient import PeelClient
-from interop.peelproc import PeelNode, render
+from interop.peelproc import PeelNode
 from interop.runner import Skipped
 from interop.world import World
 
@@ -30,10 +30,7 @@ def relay(build, overrides=None, **kwargs):
 
 def client(build, overrides=None, node=()):
     """`node`: settings of [node] beside the management socket."""
-    it = PeelClient([], hops=(1,), binary=peel(build), overrides=overrides)
-    with open(it.config_path, "a", encoding="utf-8") as file:
-        file.write(render({"node": {"management": it.directory.name + "/peel.sock", **dict(node)}}))
-    return it
+    return PeelClient([], hops=(1,), binary=peel(build), overrides={**(overrides or {}), "node": dict(node)})
 
 
 async def ask(node, what="status", timeout=10.0):
