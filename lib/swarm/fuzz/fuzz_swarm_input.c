@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const uint8_t prefix[PEEL_PREFIX_LEN] = {0, 2, 'f', 'u', 'z', 'z'};
 static uint64_t now_ms, random_state;
-static struct peel_identity me, node[NODES];
+static struct peel_identity me, service, node[NODES];
 
 /* Of the nodes, for a circuit of ours. */
 struct half {
@@ -387,12 +387,13 @@ static void
 join(uint8_t hash, bool seed)
 {
 	struct peel_swarm_spec spec = {
-		.info_hash = {hash}, .hops = 1, .seed = seed, .find = true, .key = &me};
+		.info_hash = {hash}, .hops = 1, .seed = seed, .find = true, .key = &service};
 	uint32_t swarm;
 
 	int ret = peel_swarm_join(swarms, &spec, &swarm);
 
-	if (ret != 0 && ret != -EEXIST)
+	/* The key serves one service at a time. */
+	if (ret != 0 && ret != -EEXIST && ret != -EKEYREJECTED)
 		abort();
 }
 
@@ -458,7 +459,7 @@ step(uint8_t what, uint8_t *p, size_t len)
 			asked[p[1] % ASKED]);
 	/* What nobody can guess. */
 	if (len >= 3 + PEEL_INFO_HASH_LEN + 2 + PEEL_PK_LEN && p[0] == PEEL_MSG_CREATE_E2E)
-		memcpy(p + 3 + PEEL_INFO_HASH_LEN + 2, me.pk, PEEL_PK_LEN);
+		memcpy(p + 3 + PEEL_INFO_HASH_LEN + 2, service.pk, PEEL_PK_LEN);
 	memcpy(d, prefix, PEEL_PREFIX_LEN);
 	memcpy(d + PEEL_PREFIX_LEN, p, len);
 	switch (what % 8) {
@@ -498,7 +499,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	helpful = data[0] % 2 == 0;
 	if (peel_keys_init() != 0 || peel_identity_generate(&env, &me) != 0 ||
-		peel_rcu_new(1, &rcu) != 0)
+		peel_identity_generate(&env, &service) != 0 || peel_rcu_new(1, &rcu) != 0)
 		abort();
 	for (unsigned int i = 0; i < NODES; i++) {
 		if (peel_identity_generate(&env, &node[i]) != 0)
