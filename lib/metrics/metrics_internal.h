@@ -16,8 +16,8 @@ struct metrics_family {
 
 /** What stands before the samples of a family. */
 void metrics_head(FILE *out, enum peel_metrics_form form, const struct metrics_family *f);
-/** One sample; @p labels: `a="b",c="d"`, or "". */
-void metrics_sample(FILE *out, const char *name, const char *suffix, const char *labels, double v);
+/** One sample; @p end: of its name, such as _total; @p labels: `a="b",c="d"`, or "". */
+void metrics_sample(FILE *out, const char *name, const char *end, const char *labels, double v);
 
 /** All counters of the table in lib/stats. @p counters: as in the status, drops in a group. */
 void metrics_counters(FILE *out, enum peel_metrics_form form, const json_t *counters);

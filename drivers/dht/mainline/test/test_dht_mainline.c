@@ -119,8 +119,9 @@ start(void **state)
 		n->port = free_port();
 		snprintf(n->listen, sizeof(n->listen), "127.0.0.1:%u", n->port);
 		/* As a configuration may have it. */
-		snprintf(n->bootstrap, sizeof(n->bootstrap), i == 0 ? "" : " 127.0.0.1:%u, ",
-			nodes[0].port);
+		if (i > 0)
+			snprintf(n->bootstrap, sizeof(n->bootstrap), " 127.0.0.1:%u, ",
+				nodes[0].port);
 		int rc = open_node(n, why, sizeof(why));
 
 		if (rc != 0)
@@ -285,8 +286,9 @@ test_ipv6(void **state)
 
 		*n = (struct node){.port = free_port()};
 		snprintf(n->listen, sizeof(n->listen), "127.0.0.1:%u, [::1]:%u", n->port, n->port);
-		snprintf(n->bootstrap, sizeof(n->bootstrap), i == 0 ? "" : "127.0.0.1:%u, [::1]:%u",
-			nodes[0].port, nodes[0].port);
+		if (i > 0)
+			snprintf(n->bootstrap, sizeof(n->bootstrap), "127.0.0.1:%u, [::1]:%u",
+				nodes[0].port, nodes[0].port);
 		if (open_node(n, why, sizeof(why)) == 0)
 			continue;
 		/* No IPv6 on this machine. */
