@@ -344,8 +344,10 @@ class Service(Folder):
                                     "127.0.0.1:9", "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         time.sleep(1.0)
         process.terminate()
-        self.assertEqual(process.communicate(timeout=30), ("", ""))
-        self.assertEqual(process.returncode, 0)
+        out, err = process.communicate(timeout=30)
+        # A sanitizer that looks for leaks may not stop all threads of a confined program, and says so.
+        err = "".join(line for line in err.splitlines(True) if "False leaks are possible" not in line)
+        self.assertEqual((out, err, process.returncode), ("", "", 0))
 
 
 class Relay(Folder):

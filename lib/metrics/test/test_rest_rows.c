@@ -81,7 +81,8 @@ test_peers(void **state)
 {
 	struct peel_node_conf conf = {0};
 	struct peel_peer peer = {.flags = 0x8005, .member = 1 << PEEL_COMMUNITY_DHT};
-	json_t *o = json_object();
+	json_t *all = json_object();
+	const json_t *o;
 
 	(void)state;
 	assert_int_equal(peel_addr_parse("[2001:db8::1]:5", 0, &peer.addr), 0);
@@ -89,11 +90,12 @@ test_peers(void **state)
 		"{\"flags\": [1, 4, 32768], \"ip\": \"2001:db8::1\", \"is_key_compatible\": true, "
 		"\"mid\": \"0000000000000000000000000000000000000000\", \"port\": 5}");
 	peer.addr = peel_addr_ipv4(192, 0, 2, 1, 65535);
-	rest_network_peer(&conf, &peer, o);
-	o = json_incref(json_object_get(o, "AAAAAAAAAAAAAAAAAAAAAAAAAAA="));
+	rest_network_peer(&conf, &peer, all);
+	o = json_object_get(all, "AAAAAAAAAAAAAAAAAAAAAAAAAAA=");
 	assert_non_null(o);
 	assert_string_equal(json_string_value(json_object_get(o, "ip")), "192.0.2.1");
 	assert_int_equal(json_array_size(json_object_get(o, "services")), 1);
+	json_decref(all);
 }
 
 int
