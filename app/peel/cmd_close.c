@@ -3,7 +3,6 @@
  *
  * `peel close`: tells a running node to destroy a circuit.
  */
-#include <getopt.h>
 #include <limits.h>
 
 #include "cmd.h"
@@ -12,38 +11,22 @@
 static int
 run(int argc, char **argv)
 {
-	static const struct option list[] = {{"config", required_argument, NULL, 'c'},
-		{"socket", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
-	const char *config = NULL, *socket_path = NULL;
+	struct management_node node = {0};
 	unsigned int circuit;
 	char line[32];
-	int o, rc;
+	int rc = management_options(&command_close, argc, argv, &node);
 
-	while ((o = getopt_long(argc, argv, "c:s:h", list, NULL)) != -1) {
-		switch (o) {
-		case 'c':
-			config = optarg;
-			break;
-		case 's':
-			socket_path = optarg;
-			break;
-		case 'h':
-			command_help(stdout, &command_close);
-			return EXIT_OK;
-		default:
-			return command_usage_error(&command_close);
-		}
-	}
+	if (rc != EXIT_OK)
+		return rc < 0 ? EXIT_OK : rc;
 	if (optind + 1 != argc)
 		return command_wrong(&command_close, "needs one circuit");
 	rc = command_number(&command_close, "close", argv[optind], 0, UINT_MAX, &circuit);
 	if (rc == EXIT_OK)
-		rc = management_find(&command_close, config, &socket_path);
+		rc = management_find(&command_close, &node);
 	if (rc != EXIT_OK)
 		return rc;
 	snprintf(line, sizeof(line), "close %u", circuit);
-	return management_tell(&command_close, socket_path, line, false);
+	return management_tell(&command_close, node.socket, line, false);
 }
 
 const struct command command_close = {
@@ -54,9 +37,6 @@ const struct command command_close = {
 		"status circuits` lists the ids (circuit_id, next_circuit_id). Neighbours choose\n"
 		"ids, so that several circuits may have the same one. A circuit of the node's own\n"
 		"is replaced by another.\n\n"
-		"options:\n"
-		"  -c, --config FILE      the configuration the node runs with\n"
-		"  -s, --socket SOCKET    its management socket, instead of -c\n"
-		"  -h, --help             this text\n",
+		"options:\n" MANAGEMENT_HELP "  -h, --help             this text\n",
 	.run = run,
 };

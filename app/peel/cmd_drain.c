@@ -3,14 +3,12 @@
  *
  * `peel drain`: tells a running node to end when its circuits have.
  */
-#include <getopt.h>
-
 #include "cmd.h"
 #include "management_client.h"
 #include "steering.h"
 
 struct request {
-	const char *config, *socket;
+	struct management_node node;
 	bool cancel, with_limit;
 	unsigned int limit; /* seconds */
 };
@@ -19,20 +17,12 @@ struct request {
 static int
 options(struct request *r, int argc, char **argv)
 {
-	static const struct option list[] = {{"config", required_argument, NULL, 'c'},
-		{"socket", required_argument, NULL, 's'}, {"timeout", required_argument, NULL, 't'},
-		{"cancel", no_argument, NULL, 'x'}, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
+	static const struct option list[] = {{"timeout", required_argument, NULL, 't'},
+		{"cancel", no_argument, NULL, 'x'}, MANAGEMENT_OPTIONS};
 	int o, rc;
 
-	while ((o = getopt_long(argc, argv, "c:s:t:h", list, NULL)) != -1) {
+	while ((o = getopt_long(argc, argv, MANAGEMENT_LETTERS "t:", list, NULL)) != -1) {
 		switch (o) {
-		case 'c':
-			r->config = optarg;
-			break;
-		case 's':
-			r->socket = optarg;
-			break;
 		case 't':
 			rc = command_number(&command_drain, "--timeout", optarg, 0,
 				STEERING_SECONDS_MAX, &r->limit);
@@ -43,11 +33,10 @@ options(struct request *r, int argc, char **argv)
 		case 'x':
 			r->cancel = true;
 			break;
-		case 'h':
-			command_help(stdout, &command_drain);
-			return -1;
 		default:
-			return command_usage_error(&command_drain);
+			rc = management_option(&command_drain, o, &r->node);
+			if (rc != EXIT_OK)
+				return rc;
 		}
 	}
 	if (r->cancel && r->with_limit)
@@ -66,14 +55,14 @@ run(int argc, char **argv)
 
 	if (rc != EXIT_OK)
 		return rc < 0 ? EXIT_OK : rc;
-	rc = management_find(&command_drain, r.config, &r.socket);
+	rc = management_find(&command_drain, &r.node);
 	if (rc != EXIT_OK)
 		return rc;
 	if (r.cancel)
 		snprintf(line, sizeof(line), "drain cancel");
 	else if (r.with_limit)
 		snprintf(line, sizeof(line), "drain %u", r.limit);
-	return management_tell(&command_drain, r.socket, line, false);
+	return management_tell(&command_drain, r.node.socket, line, false);
 }
 
 const struct command command_drain = {
@@ -85,9 +74,7 @@ const struct command command_drain = {
 		"it, and becomes introduction point of no service. It ends when the circuits of\n"
 		"others have ended, or at the limit, and then destroys those that are left.\n"
 		"`peel status` shows how many are left. A signal ends it at once.\n\n"
-		"options:\n"
-		"  -c, --config FILE      the configuration the node runs with\n"
-		"  -s, --socket SOCKET    its management socket, instead of -c\n"
+		"options:\n" MANAGEMENT_HELP
 		"  -t, --timeout SECONDS  the limit; without it, shutdown_wait of the node, or\n"
 		"                         else max_time, the lifetime of a circuit\n"
 		"      --cancel           go on as before\n"

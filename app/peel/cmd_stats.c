@@ -4,7 +4,6 @@
  * Where the workers' time goes: two looks at their stages, and the cycles between them per cell.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,44 +84,36 @@ stages(const char *socket_path, unsigned int seconds)
 static int
 run(int argc, char **argv)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-		{"socket", required_argument, NULL, 's'}, {"stages", optional_argument, NULL, 't'},
-		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-	const char *config = NULL, *socket_path = NULL;
+	static const struct option options[] = {
+		{"stages", optional_argument, NULL, 't'}, MANAGEMENT_OPTIONS};
+	struct management_node node = {0};
 	unsigned int seconds = 0;
 	int o, rc;
 
-	while ((o = getopt_long(argc, argv, "c:s:h", options, NULL)) != -1) {
+	while ((o = getopt_long(argc, argv, MANAGEMENT_LETTERS, options, NULL)) != -1) {
 		switch (o) {
-		case 'c':
-			config = optarg;
-			break;
-		case 's':
-			socket_path = optarg;
-			break;
 		case 't':
 			rc = command_number(&command_stats, "--stages",
 				optarg != NULL ? optarg : "1", 1, STAGES_SECONDS_MAX, &seconds);
 			if (rc != EXIT_OK)
 				return rc;
 			break;
-		case 'h':
-			command_help(stdout, &command_stats);
-			return EXIT_OK;
 		default:
-			return command_usage_error(&command_stats);
+			rc = management_option(&command_stats, o, &node);
+			if (rc != EXIT_OK)
+				return rc < 0 ? EXIT_OK : rc;
 		}
 	}
 	if (optind != argc)
 		return command_wrong(&command_stats, "\"%s\" is not understood", argv[optind]);
-	rc = management_find(&command_stats, config, &socket_path);
+	rc = management_find(&command_stats, &node);
 	if (rc != EXIT_OK)
 		return rc;
 	if (seconds > 0)
-		rc = stages(socket_path, seconds);
+		rc = stages(node.socket, seconds);
 	else
-		rc = management_ask(socket_path, "stats", true, stdout);
-	return rc == 0 ? EXIT_OK : management_failed(&command_stats, socket_path, rc);
+		rc = management_ask(node.socket, "stats", true, stdout);
+	return rc == 0 ? EXIT_OK : management_failed(&command_stats, node.socket, rc);
 }
 
 const struct command command_stats = {
@@ -131,9 +122,7 @@ const struct command command_stats = {
 	.usage = "stats -c FILE [--stages[=SECONDS]]",
 	.help = "Prints the counters of a running node as JSON, or measures for some seconds how\n"
 		"many cycles its workers spend in each stage of their work.\n\n"
-		"options:\n"
-		"  -c, --config FILE      the configuration the node runs with\n"
-		"  -s, --socket SOCKET    its management socket, instead of -c\n"
+		"options:\n" MANAGEMENT_HELP
 		"      --stages[=SECONDS] cycles per stage; 1 second by default, at most 9\n"
 		"  -h, --help             this text\n",
 	.run = run,

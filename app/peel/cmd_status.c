@@ -3,7 +3,6 @@
  *
  * `peel status`: asks a running node, once or again and again.
  */
-#include <getopt.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,7 +13,7 @@
 #define WATCH_SECONDS_MAX 3600
 
 struct request {
-	const char *socket;
+	struct management_node node;
 	const char *what; /* status, circuits, ... */
 	bool pretty;
 	unsigned int watch; /* seconds; 0: once */
@@ -23,28 +22,20 @@ struct request {
 static int
 ask_and_tell(const struct request *r)
 {
-	int rc = management_ask(r->socket, r->what, r->pretty, stdout);
+	int rc = management_ask(r->node.socket, r->what, r->pretty, stdout);
 
-	return rc == 0 ? EXIT_OK : management_failed(&command_status, r->socket, rc);
+	return rc == 0 ? EXIT_OK : management_failed(&command_status, r->node.socket, rc);
 }
 
 static int
-parse_options(int argc, char **argv, struct request *r, const char **config)
+parse_options(int argc, char **argv, struct request *r)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-		{"socket", required_argument, NULL, 's'}, {"pretty", no_argument, NULL, 'p'},
-		{"watch", optional_argument, NULL, 'w'}, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"pretty", no_argument, NULL, 'p'},
+		{"watch", optional_argument, NULL, 'w'}, MANAGEMENT_OPTIONS};
 	int o, rc;
 
-	while ((o = getopt_long(argc, argv, "c:s:ph", options, NULL)) != -1) {
+	while ((o = getopt_long(argc, argv, MANAGEMENT_LETTERS "p", options, NULL)) != -1) {
 		switch (o) {
-		case 'c':
-			*config = optarg;
-			break;
-		case 's':
-			r->socket = optarg;
-			break;
 		case 'p':
 			r->pretty = true;
 			break;
@@ -54,11 +45,10 @@ parse_options(int argc, char **argv, struct request *r, const char **config)
 			if (rc != EXIT_OK)
 				return rc;
 			break;
-		case 'h':
-			command_help(stdout, &command_status);
-			return -1;
 		default:
-			return command_usage_error(&command_status);
+			rc = management_option(&command_status, o, &r->node);
+			if (rc != EXIT_OK)
+				return rc;
 		}
 	}
 	return EXIT_OK;
@@ -80,8 +70,7 @@ static int
 run(int argc, char **argv)
 {
 	struct request r = {.what = "status"};
-	const char *config = NULL;
-	int rc = parse_options(argc, argv, &r, &config);
+	int rc = parse_options(argc, argv, &r);
 
 	if (rc != EXIT_OK)
 		return rc < 0 ? EXIT_OK : rc;
@@ -90,7 +79,7 @@ run(int argc, char **argv)
 	if (optind != argc || !known(r.what))
 		return command_wrong(&command_status, "\"%s\" is not understood",
 			optind != argc ? argv[optind] : r.what);
-	rc = management_find(&command_status, config, &r.socket);
+	rc = management_find(&command_status, &r.node);
 	if (rc != EXIT_OK)
 		return rc;
 	rc = ask_and_tell(&r);
@@ -108,10 +97,7 @@ const struct command command_status = {
 	.help = "Prints what a running node says about itself, as JSON: its status, or only its\n"
 		"circuits, its peers, or its counters. The configuration must name a management\n"
 		"socket.\n\n"
-		"options:\n"
-		"  -c, --config FILE      the configuration the node runs with\n"
-		"  -s, --socket SOCKET    its management socket, instead of -c\n"
-		"  -p, --pretty           indented, for people\n"
+		"options:\n" MANAGEMENT_HELP "  -p, --pretty           indented, for people\n"
 		"      --watch[=SECONDS]  again and again, by default every second\n"
 		"  -h, --help             this text\n",
 	.run = run,

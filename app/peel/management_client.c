@@ -107,22 +107,52 @@ management_tell(
 }
 
 int
-management_find(const struct command *command, const char *config, const char **socket_path)
+management_option(const struct command *command, int o, struct management_node *node)
+{
+	switch (o) {
+	case 'c':
+		node->config = optarg;
+		return EXIT_OK;
+	case 's':
+		node->socket = optarg;
+		return EXIT_OK;
+	case 'h':
+		command_help(stdout, command);
+		return -1;
+	default:
+		return command_usage_error(command);
+	}
+}
+
+int
+management_options(
+	const struct command *command, int argc, char **argv, struct management_node *node)
+{
+	static const struct option list[] = {MANAGEMENT_OPTIONS};
+	int o, rc = EXIT_OK;
+
+	while (rc == EXIT_OK && (o = getopt_long(argc, argv, MANAGEMENT_LETTERS, list, NULL)) != -1)
+		rc = management_option(command, o, node);
+	return rc;
+}
+
+int
+management_find(const struct command *command, struct management_node *node)
 {
 	static struct conf conf;
 
-	if (config == NULL && *socket_path == NULL)
+	if (node->config == NULL && node->socket == NULL)
 		return command_wrong(command, "which node? Give -c FILE or -s SOCKET");
-	if (config != NULL && *socket_path != NULL)
+	if (node->config != NULL && node->socket != NULL)
 		return command_wrong(command, "give -c or -s, not both");
-	if (config == NULL)
+	if (node->config == NULL)
 		return EXIT_OK;
-	if (command_load(CONF_FOR_ANY, config, &conf) != 0)
+	if (command_load(CONF_FOR_ANY, node->config, &conf) != 0)
 		return EXIT_USAGE;
-	*socket_path = conf.node.management;
+	node->socket = conf.node.management;
 	if (conf.node.management[0] != '\0')
 		return EXIT_OK;
 	fprintf(stderr, "%s: [node] management: is not set, so there is no socket to ask\n",
-		config);
+		node->config);
 	return EXIT_USAGE;
 }

@@ -5,12 +5,35 @@
 
 /* Questions to a running node over its management socket. */
 
+#include <getopt.h>
+
 #include "cmd.h"
 
-/** The node that is asked: @p socket_path, or else the socket that the file @p config names;
- * exactly one of them is given, the other NULL. EXIT_OK, or EXIT_USAGE after saying what is wrong.
- */
-int management_find(const struct command *command, const char *config, const char **socket_path);
+/** The end of the list of options of a command to a running node: which node, and help. */
+#define MANAGEMENT_OPTIONS                                                                         \
+	{"config", required_argument, NULL, 'c'}, {"socket", required_argument, NULL, 's'},        \
+		{"help", no_argument, NULL, 'h'},                                                  \
+	{                                                                                          \
+		NULL, 0, NULL, 0                                                                   \
+	}
+#define MANAGEMENT_LETTERS "c:s:h"
+#define MANAGEMENT_HELP                                                                            \
+	"  -c, --config FILE      the configuration the node runs with\n"                          \
+	"  -s, --socket SOCKET    its management socket, instead of -c\n"
+
+/** The node that is asked: its socket, or the file that names it. */
+struct management_node {
+	const char *config, *socket;
+};
+
+/** Take an option @p o that the command does not have of its own. EXIT_OK: go on; -1: end, all is
+ * said; else the exit code. */
+int management_option(const struct command *command, int o, struct management_node *node);
+/** Take all options of a command that has none of its own. Results as above. */
+int management_options(
+	const struct command *command, int argc, char **argv, struct management_node *node);
+/** Find @p node's socket. EXIT_OK, or EXIT_USAGE after saying what is wrong. */
+int management_find(const struct command *command, struct management_node *node);
 /** Ask, and copy the answer to @p out. 0 or -errno; never waits for more than some seconds. */
 int management_ask(const char *socket_path, const char *what, bool pretty, FILE *out);
 /** Ask, and print the answer; one with an `error` goes to standard error. @return the exit code. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +8,7 @@
 #include "service_ask.h"
 
 struct request {
-	const char *socket, *config;
+	struct management_node node;
 	const char *how; /* join, publish, both */
 	bool pretty;
 };
@@ -18,20 +17,13 @@ struct request {
 static int
 options(struct request *r, int argc, char **argv)
 {
-	static const struct option list[] = {{"config", required_argument, NULL, 'c'},
-		{"socket", required_argument, NULL, 's'}, {"publish", no_argument, NULL, 'P'},
+	static const struct option list[] = {{"publish", no_argument, NULL, 'P'},
 		{"both", no_argument, NULL, 'B'}, {"pretty", no_argument, NULL, 'p'},
-		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-	int o;
+		MANAGEMENT_OPTIONS};
+	int o, rc;
 
-	while ((o = getopt_long(argc, argv, "c:s:ph", list, NULL)) != -1) {
+	while ((o = getopt_long(argc, argv, MANAGEMENT_LETTERS "p", list, NULL)) != -1) {
 		switch (o) {
-		case 'c':
-			r->config = optarg;
-			break;
-		case 's':
-			r->socket = optarg;
-			break;
 		case 'P':
 			r->how = "publish";
 			break;
@@ -41,11 +33,10 @@ options(struct request *r, int argc, char **argv)
 		case 'p':
 			r->pretty = true;
 			break;
-		case 'h':
-			command_help(stdout, &command_service);
-			return -1;
 		default:
-			return command_usage_error(&command_service);
+			rc = management_option(&command_service, o, &r->node);
+			if (rc != EXIT_OK)
+				return rc;
 		}
 	}
 	return EXIT_OK;
@@ -67,7 +58,7 @@ run(const char *what, bool takes_name, int argc, char **argv)
 	if (argc - optind != (takes_name ? 1 : 0))
 		return command_wrong(
 			&command_service, takes_name ? "needs one name" : "list takes no name");
-	rc = management_find(&command_service, r.config, &r.socket);
+	rc = management_find(&command_service, &r.node);
 	if (rc != EXIT_OK)
 		return rc;
 	snprintf(line, sizeof(line), "service list");
@@ -76,7 +67,7 @@ run(const char *what, bool takes_name, int argc, char **argv)
 			return command_wrong(&command_service, "%s", why);
 		snprintf(line, sizeof(line), "service %s %s/%u", r.how, name.text, name.hops);
 	}
-	return management_tell(&command_service, r.socket, line, r.pretty);
+	return management_tell(&command_service, r.node.socket, line, r.pretty);
 }
 
 int
