@@ -50,11 +50,12 @@ const struct command command_client = {
 	.about = "send the traffic of other programs through circuits",
 	.usage = "client -c FILE [--check] | --sample",
 	.help = "Runs a node that builds circuits, and SOCKS5 listeners that lead into them: one\n"
-		"for each number of hops (config/client.ini documents every setting). Programs\n"
-		"send UDP through it, and HTTP requests to BitTorrent trackers. When it listens,\n"
-		"it prints on standard output `socks HOPS ADDRESS:PORT` for each listener, then\n"
-		"`ready ADDRESS:PORT`, the node's own address. The log on standard error tells\n"
-		"when circuits are ready.\n\n"
+		"for each number of hops (--sample and the manual page peel.ini(5) document every\n"
+		"setting). Programs send UDP through it, and HTTP requests to BitTorrent "
+		"trackers.\n"
+		"When it listens, it prints on standard output `socks HOPS ADDRESS:PORT` for each\n"
+		"listener, then `ready ADDRESS:PORT`, the node's own address. The log on standard\n"
+		"error tells when circuits are ready.\n\n"
 		"options:\n"
 		"  -c, --config FILE  the configuration\n"
 		"      --check        only look for mistakes in the file and on this machine\n"

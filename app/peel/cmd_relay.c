@@ -33,9 +33,9 @@ const struct command command_relay = {
 	.name = "relay",
 	.about = "run a relay, or an exit",
 	.usage = "relay -c FILE [--check] | --sample",
-	.help = "Runs a node as its configuration says (config/relay.ini documents every\n"
-		"setting). When it is up, it prints `ready ADDRESS:PORT` on standard output; the\n"
-		"log goes to standard error.\n\n"
+	.help = "Runs a node as its configuration says (--sample and the manual page peel.ini(5)\n"
+		"document every setting). When it is up, it prints `ready ADDRESS:PORT` on\n"
+		"standard output; the log goes to standard error.\n\n"
 		"options:\n"
 		"  -c, --config FILE  the configuration\n"
 		"      --check        only look for mistakes in the file and on this machine:\n"

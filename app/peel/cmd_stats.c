@@ -122,8 +122,8 @@ const struct command command_stats = {
 	.usage = "stats -c FILE [--stages[=SECONDS]]",
 	.help = "Prints the counters of a running node as JSON, or measures for some seconds how\n"
 		"many cycles its workers spend in each stage of their work.\n\n"
-		"options:\n" MANAGEMENT_HELP
-		"      --stages[=SECONDS] cycles per stage; 1 second by default, at most 9\n"
+		"options:\n" MANAGEMENT_HELP "      --stages[=SECONDS]\n"
+		"                         cycles per stage; 1 second by default, at most 9\n"
 		"  -h, --help             this text\n",
 	.run = run,
 };
