@@ -39,6 +39,18 @@ node_stop_identity(struct peel_node *node)
 	peel_identity_wipe(&node->identity);
 }
 
+static int
+no_pool(struct peel_node *node, uint32_t n_mbufs, int error)
+{
+	if (!peel_port_pool_possible())
+		return peel_fail(node->assembly.why, node->assembly.why_size, -ENOENT,
+			"DPDK's driver for packet buffers is missing: install librte_mempool_ring "
+			"(Debian: the package librte-mempool-ring with the number of librte-eal)");
+	return peel_fail(node->assembly.why, node->assembly.why_size, error,
+		"no memory for %u packet buffers: lower [port] buffers or give more memory",
+		n_mbufs);
+}
+
 int
 node_start_tables(struct peel_node *node)
 {
@@ -52,12 +64,8 @@ node_start_tables(struct peel_node *node)
 	snprintf(name, sizeof(name), "peel%p", (void *)node);
 	node->pool = peel_port_pool_new(name, n_mbufs,
 		conf->max_own_circuits > 0 && conf->device[0] == '\0', (int)rte_socket_id());
-	if (node->pool == NULL) {
-		snprintf(node->assembly.why, node->assembly.why_size,
-			"no memory for %u packet buffers: lower [port] buffers or give more memory",
-			n_mbufs);
-		return -rte_errno;
-	}
+	if (node->pool == NULL)
+		return no_pool(node, n_mbufs, -rte_errno);
 	rc = peel_route_table_new(
 		&(struct peel_route_conf){.max_sessions = peel_node_sessions(conf),
 			.rcu = node->rcu,

@@ -4,7 +4,8 @@
  * The shared library contains a DPDK of its own, and these functions stand between it and the
  * process (the linker's --wrap). DPDK prints why it does not start, takes over syslog, raises the
  * limit of open files, and ends the program when its start runs out of something. A guest does none
- * of these. Only calls from inside the library come here.
+ * of these. Nor does DPDK need to see which modules the kernel has (some containers do not show
+ * it), as no device is opened. Only calls from inside the library come here.
  */
 #include <pthread.h>
 #include <stdarg.h>
@@ -25,6 +26,7 @@ int __wrap_fprintf(FILE *f, const char *format, ...);
 int __wrap___fprintf_chk(FILE *f, int flag, const char *format, ...);
 int __wrap_setrlimit(int resource, const void *limit);
 int __wrap_setrlimit64(int resource, const void *limit) __attribute__((alias("__wrap_setrlimit")));
+int __wrap_rte_vfio_enable(const char *module);
 void __wrap_exit(int status) __attribute__((noreturn));
 void __wrap_abort(void) __attribute__((noreturn));
 
@@ -126,6 +128,13 @@ __wrap_setrlimit(int resource, const void *limit)
 {
 	(void)resource;
 	(void)limit;
+	return 0;
+}
+
+int
+__wrap_rte_vfio_enable(const char *module)
+{
+	(void)module;
 	return 0;
 }
 

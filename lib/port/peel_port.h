@@ -57,6 +57,9 @@ peel_pkt(struct rte_mbuf *m)
 struct rte_mempool *peel_port_pool_new(
 	const char *name, unsigned int n, bool many_threads, int socket_id);
 
+/** Whether DPDK has a driver for such pools: it loads them from files of their own at its start,
+ * and nothing else complains when none is there. EAL runs. */
+bool peel_port_pool_possible(void);
 /** Is it such a pool, or one like it? */
 bool peel_port_pool_fits(struct rte_mempool *pool);
 

@@ -4,8 +4,10 @@
  * Pools of datagram buffers.
  */
 #include <errno.h>
+#include <string.h>
 
 #include <rte_errno.h>
+#include <rte_mbuf_pool_ops.h>
 
 #include "peel_port.h"
 
@@ -33,6 +35,18 @@ peel_port_pool_new(const char *name, unsigned int n, bool many_threads, int sock
 		/* Not for this processor, or its driver is not installed. */
 	}
 	return rte_pktmbuf_pool_create(name, n, cache, PEEL_PKT_PRIV_SIZE, ROOM, socket_id);
+}
+
+bool
+peel_port_pool_possible(void)
+{
+	const char *name = rte_mbuf_best_mempool_ops();
+
+	for (unsigned int i = 0; i < rte_mempool_ops_table.num_ops; i++) {
+		if (strcmp(rte_mempool_ops_table.ops[i].name, name) == 0)
+			return true;
+	}
+	return false;
 }
 
 bool

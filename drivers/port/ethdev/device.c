@@ -82,7 +82,9 @@ find_device(struct peel_port *port, char *why, size_t why_size)
 	if (rc < 0)
 		return peel_fail(why, why_size, rc,
 			"device \"%s\": DPDK cannot open it (%s): check the name and its options, "
-			"that the interface exists, the driver is installed and you may use it",
+			"that the interface exists, the driver is installed (Debian: "
+			"librte-net-...) "
+			"and you may use it",
 			device, strerror(-rc));
 	if (!lookup(device, &port->id))
 		return peel_fail(why, why_size, -ENODEV,
