@@ -17,8 +17,12 @@
 #define FALSE_ANSWERS_MAX 2
 #define WINDOW_MS 5000
 #define PING_TIMEOUT_MS 5000
+/* py-ipv8 asks others to let an IPv6 asker through by a message whose identifier has 16 bits, and
+ * fails, without an answer, when the asker's own is larger. */
+#define IPV6_IDENTIFIER_MAX 0xffffu
 
 _Static_assert((PLACES & (PLACES - 1)) == 0, "the low bits of an identifier are the place");
+_Static_assert(PLACES <= IPV6_IDENTIFIER_MAX, "and there is something random about the others");
 
 int
 dht_requests_init(struct dht_requests *t)
@@ -55,7 +59,10 @@ dht_request_new(struct peel_dht *dht, enum dht_pool pool, uint8_t request_id, ui
 	*r = *like;
 	r->live = true;
 	r->expects = request_id + 1; /* each answer has the id behind that of its request */
-	r->identifier = (peel_random_u32(dht->conf.env) & ~(PLACES - 1u)) | slot;
+	uint32_t limit =
+		like->to.addr.family == PEEL_FAMILY_IPV6 ? IPV6_IDENTIFIER_MAX : UINT32_MAX;
+
+	r->identifier = (peel_random_u32(dht->conf.env) & limit & ~(PLACES - 1u)) | slot;
 	r->sent_ms = now;
 	r->until_ms = now + timeout_ms;
 	return r;

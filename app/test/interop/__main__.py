@@ -48,6 +48,8 @@ SPECIAL_DHT = (
     ("dht peers", dht_cases.peers),
 )
 SPECIAL_PEEL = (
+    ("dht values, IPv6", dht_cases.values_ipv6),
+    ("dht peers, IPv6", dht_cases.peers_ipv6),
     ("dht nodes are remembered", dht_cases.remembered),
     ("http answers", http_cases.answers),
     ("http limits", http_cases.limits),

@@ -26,6 +26,11 @@ def free_ports(count, ip="127.0.0.1"):
     return ports
 
 
+def with_port(ip, port):
+    """As settings write an address and its port."""
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+
 def have_ipv6():
     """Can this network namespace send to its own IPv6 loopback address?"""
     try:

@@ -8,6 +8,7 @@ import signal
 import tempfile
 
 from . import proc
+from .net import with_port
 from .status import flatten
 from .peer import DEFAULT_COMMUNITY, EXIT_BT, EXIT_HTTP, EXIT_IPV8, RELAY, SPEED_TEST, new_key, public_key
 
@@ -38,9 +39,9 @@ def configuration(directory, ip, port, flags, walk_to, community=DEFAULT_COMMUNI
     sections = {
         "node": {"key": f"{directory}/key.pem", "community": community,
                  "management": f"{directory}/peel.sock"},
-        "port": {"driver": "socket", "listen": f"{ip}:{port}"},
+        "port": {"driver": "socket", "listen": with_port(ip, port)},
         "workers": {"hugepages": "auto"},
-        "discovery": {"bootstrap": [f"{a}:{p}" for a, p in walk_to]},
+        "discovery": {"bootstrap": [with_port(*address) for address in walk_to]},
         "tunnel": {"relay": RELAY in flags, "exit_bt": EXIT_BT in flags,
                    "exit_ipv8": EXIT_IPV8 in flags, "exit_http": EXIT_HTTP in flags,
                    "speed_test": SPEED_TEST in flags,

@@ -15,6 +15,7 @@ import time
 from ipv8.dht.provider import DHTCommunityProvider
 from ipv8.keyvault.crypto import default_eccrypto
 from ipv8.messaging.anonymization.tunnel import CIRCUIT_STATE_READY
+from ipv8.messaging.interfaces.udp.endpoint import UDPv6Address
 from ipv8_service import IPv8
 
 from .client import EchoClient
@@ -49,14 +50,18 @@ class Errors(logging.Handler):
 
 
 class Peer:
-    """One node. `endpoint` is "python" or "rust"; `flags` are the abilities it announces."""
+    """One node. `endpoint` is "python" or "rust"; `flags` are the abilities it announces.
+
+    With an IPv6 address it has a port of each family, as py-ipv8's tunnels are at home on IPv4.
+    """
 
     def __init__(self, ip, port, key=None, flags=(RELAY, SPEED_TEST), walk_to=(), endpoint="python",
                  community=DEFAULT_COMMUNITY, settings=None, deaf=False, exit_ip="0.0.0.0", name="",
                  threads=1):
         self.ip, self.port, self.flags = ip, port, set(flags)
         self.key = key or new_key()
-        self.walk_to = [tuple(a) for a in walk_to]
+        # The class of an address says over which port it is asked.
+        self.walk_to = [UDPv6Address(*a) if ":" in a[0] else tuple(a) for a in walk_to]
         self.kind = endpoint
         self.community = bytes.fromhex(community)
         self.settings = settings or {}
@@ -102,8 +107,13 @@ class Peer:
             return {"class": name, "key": "me", "walkers": walkers, "bootstrappers": [],
                     "initialize": initialize or {}, "on_start": []}
 
+        interfaces = [{"interface": "UDPIPv4", "ip": self.ip, "port": self.port}]
+        if ":" in self.ip:
+            interfaces = [{"interface": "UDPIPv4", "ip": "127.0.0.1", "port": self.port},
+                          {"interface": "UDPIPv6", "ip": self.ip, "port": self.port}]
+
         return {
-            "interfaces": [{"interface": "UDPIPv4", "ip": self.ip, "port": self.port}],
+            "interfaces": interfaces,
             "keys": [{"alias": "me", "generation": "curve25519", "file": "",
                       "bin": base64.b64encode(self.key).decode()}],
             "logger": {"level": "ERROR"}, "working_directory": ".", "walker_interval": 0.5,

@@ -64,6 +64,23 @@ net_at(unsigned int subnet, unsigned int host)
 
 /* ---- the bus --------------------------------------------------------------------------------- */
 
+/* py-ipv8 fails over a request whose identifier, its first field, has more than 16 bits. */
+static void
+check_ipv6_identifier(const struct peel_addr *to, const uint8_t *data, size_t len)
+{
+	struct peel_signed s;
+
+	if (to->family != PEEL_FAMILY_IPV6 || peel_signed_parse(data, len, false, false, &s) != 0 ||
+		(s.id != PEEL_MSG_DHT_PING_REQUEST && s.id != PEEL_MSG_DHT_STORE_REQUEST &&
+			s.id != PEEL_MSG_DHT_FIND_REQUEST &&
+			s.id != PEEL_MSG_DHT_STORE_PEER_REQUEST &&
+			s.id != PEEL_MSG_DHT_CONNECT_PEER_REQUEST))
+		return;
+	struct peel_reader reader = peel_reader_init(s.body.p, s.body.len);
+
+	assert_true(peel_read_u32(&reader) <= 0xffff);
+}
+
 void
 net_post(struct net *net, const struct peel_addr *from, const struct peel_addr *to,
 	const uint8_t *data, size_t len)
@@ -71,6 +88,7 @@ net_post(struct net *net, const struct peel_addr *from, const struct peel_addr *
 	if (net->loss > 0 && peel_random_below(&net->env, 100) < net->loss)
 		return;
 	assert_true(len <= PEEL_DATAGRAM_MAX);
+	check_ipv6_identifier(to, data, len);
 	if (net->first + net->n_queue == net->size) {
 		if (net->first > 0)
 			memmove(net->queue, net->queue + net->first,
