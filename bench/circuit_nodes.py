@@ -16,7 +16,8 @@ from interop.socks import SocksUdp
 HOPS = 3
 LASTING = 1 << 50  # bytes: the protocol's 10 GiB are gone in a minute
 # Of py-ipv8: nothing of ours may end, or be refused, because there is much of it.
-SETTINGS = {"max_joined_circuits": 10000, "max_traffic": LASTING}
+# Of py-ipv8 nodes. They end a circuit that is silent for 20 s, and here circuits wait for their turn.
+SETTINGS = {"max_joined_circuits": 10000, "max_traffic": LASTING, "max_time_inactive": 3600}
 
 
 class RustClient(Peer):
