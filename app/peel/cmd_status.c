@@ -57,7 +57,8 @@ parse_options(int argc, char **argv, struct request *r)
 static bool
 known(const char *what)
 {
-	static const char *const all[] = {"status", "circuits", "peers", "stats", "stages"};
+	static const char *const all[] = {
+		"status", "circuits", "own_circuits", "peers", "stats", "stages"};
 
 	for (size_t i = 0; i < PEEL_ARRAY_LEN(all); i++) {
 		if (strcmp(what, all[i]) == 0)
@@ -93,10 +94,10 @@ run(int argc, char **argv)
 const struct command command_status = {
 	.name = "status",
 	.about = "ask a running node what it is doing",
-	.usage = "status -c FILE [--pretty] [--watch[=SECONDS]] [status|circuits|peers|stats]",
-	.help = "Prints what a running node says about itself, as JSON: its status, or only its\n"
-		"circuits, its peers, or its counters. The configuration must name a management\n"
-		"socket.\n\n"
+	.usage = "status -c FILE [--pretty] [--watch[=SECONDS]] [WHAT]",
+	.help = "Prints what a running node says about itself, as JSON. WHAT is status (without\n"
+		"it), circuits, own_circuits, peers or stats (counters). The configuration must\n"
+		"name a management socket.\n\n"
 		"options:\n" MANAGEMENT_HELP "  -p, --pretty           indented, for people\n"
 		"      --watch[=SECONDS]  again and again, by default every second\n"
 		"  -h, --help             this text\n",

@@ -39,10 +39,33 @@ connect_to(const char *path)
 	return fd;
 }
 
+/* Where an answer is, to notice one that was cut off: it is one JSON value and a line feed. */
+struct place {
+	unsigned int depth; /* brackets that are open */
+	bool in_string, escaped, whole;
+};
+
+static void
+follow(struct place *p, const char *text, size_t len)
+{
+	for (const char *c = text; c < text + len; c++) {
+		if (p->escaped) {
+			p->escaped = false;
+			continue;
+		}
+		p->escaped = p->in_string && *c == '\\';
+		p->in_string ^= *c == '"' && !p->escaped;
+		if (!p->in_string)
+			p->depth += (*c == '{' || *c == '[') - (*c == '}' || *c == ']');
+		p->whole = *c == '\n' && p->depth == 0;
+	}
+}
+
 int
 management_ask(const char *socket_path, const char *what, bool pretty, FILE *out)
 {
 	char buffer[16384];
+	struct place place = {0};
 	size_t total = 0;
 	ssize_t n;
 	int fd = connect_to(socket_path), rc = 0;
@@ -60,18 +83,22 @@ management_ask(const char *socket_path, const char *what, bool pretty, FILE *out
 		else if (fwrite(buffer, 1, (size_t)n, out) != (size_t)n)
 			rc = -EIO;
 		else
-			total += (size_t)n;
+			follow(&place, buffer, (size_t)n);
+		total += n > 0 ? (size_t)n : 0;
 	}
 	close(fd);
-	if (rc == 0 && total == 0)
-		rc = -ECONNRESET;
+	if (rc == 0 && !place.whole)
+		rc = total == 0 ? -ECONNRESET : -EPIPE;
 	return fflush(out) == 0 || rc != 0 ? rc : -EIO;
 }
 
 int
 management_failed(const struct command *command, const char *socket_path, int error)
 {
-	fprintf(stderr, "peel %s: %s: %s%s\n", command->name, socket_path, strerror(-error),
+	fprintf(stderr, "peel %s: %s: %s%s\n", command->name, socket_path,
+		error == -EPIPE ? "the answer was cut off: the node ended, or was kept waiting "
+				  "for a minute"
+				: strerror(-error),
 		error == -ENOENT || error == -ECONNREFUSED ? " (does the node run?)" : "");
 	return EXIT_FAILED;
 }

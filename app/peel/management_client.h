@@ -34,7 +34,8 @@ int management_options(
 	const struct command *command, int argc, char **argv, struct management_node *node);
 /** Find @p node's socket. EXIT_OK, or EXIT_USAGE after saying what is wrong. */
 int management_find(const struct command *command, struct management_node *node);
-/** Ask, and copy the answer to @p out. 0 or -errno; never waits for more than some seconds. */
+/** Ask, and copy the answer to @p out. 0 or -errno (-EPIPE: it was cut off); never waits for more
+ * than some seconds. */
 int management_ask(const char *socket_path, const char *what, bool pretty, FILE *out);
 /** Ask, and print the answer; one with an `error` goes to standard error. @return the exit code. */
 int management_tell(

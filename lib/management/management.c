@@ -3,6 +3,7 @@
  *
  * The management socket: a client sends one line, gets one answer, and the connection closes. The
  * node's loop serves it. Clients, their lines and their time are bounded, and nothing here blocks.
+ * A part of an answer is made when the one before has left, in a later round of the loop.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +19,8 @@
 #define CLIENTS_MAX 32
 #define BACKLOG 64
 #define LINE_SIZE 128
-#define CLIENT_MS 5000
+#define LINE_MS 5000  /* a client's line comes within this time */
+#define PART_MS 60000 /* a client takes a part of its answer within this time */
 
 struct client {
 	LIST_ENTRY(client) entry;
@@ -29,7 +31,7 @@ struct client {
 	unsigned int n_handles; /* open or closing */
 	char line[LINE_SIZE];
 	size_t len;
-	char *answer;
+	struct peel_management_answer answer; /* text: the part that is being sent */
 	bool closing;
 };
 
@@ -65,7 +67,7 @@ on_client_closed(uv_handle_t *handle)
 	if (--c->n_handles > 0)
 		return;
 	LIST_REMOVE(c, entry);
-	free(c->answer);
+	free(c->answer.text);
 	free(c);
 	if (--m->n_clients == 0 && m->stopped)
 		free(m);
@@ -77,6 +79,9 @@ client_close(struct client *c)
 	if (c->closing)
 		return;
 	c->closing = true;
+	if (c->answer.next != NULL)
+		c->answer.end(c->answer.state);
+	c->answer.next = NULL;
 	/* The node closes all handles of its loop at its end. Ours are closed before that, so each
 	 * is closed once. */
 	uv_close((uv_handle_t *)&c->pipe, on_client_closed);
@@ -86,16 +91,57 @@ client_close(struct client *c)
 /* ---- a client -------------------------------------------------------------------------------- */
 
 static void
-on_written(uv_write_t *write, int status)
-{
-	(void)status;
-	client_close(write->data);
-}
-
-static void
 on_limit(uv_timer_t *timer)
 {
 	client_close(timer->data);
+}
+
+static void on_written(uv_write_t *write, int status);
+
+/* Send what is in `answer`, and a line feed behind the last part. */
+static void
+client_write(struct client *c)
+{
+	static char line_feed[] = "\n";
+	const char *text = c->answer.text != NULL ? c->answer.text : "";
+	uv_buf_t buf[] = {uv_buf_init((char *)(uintptr_t)text, (unsigned int)strlen(text)),
+		uv_buf_init(line_feed, c->answer.next == NULL ? 1 : 0)};
+
+	c->write.data = c;
+	if (uv_timer_start(&c->limit, on_limit, PART_MS, 0) != 0 ||
+		uv_write(&c->write, (uv_stream_t *)&c->pipe, buf, 2, on_written) != 0)
+		client_close(c);
+}
+
+static void
+client_next(struct client *c)
+{
+	struct peel_management_answer *a = &c->answer;
+	int rc;
+
+	free(a->text);
+	a->text = NULL;
+	rc = a->next(a->state, &a->text);
+	if (rc < 0) {
+		client_close(c);
+		return;
+	}
+	if (rc == 0) {
+		a->end(a->state);
+		a->next = NULL;
+	}
+	client_write(c);
+}
+
+static void
+on_written(uv_write_t *write, int status)
+{
+	struct client *c = write->data;
+
+	if (c->closing || status != 0 || c->answer.next == NULL)
+		client_close(c);
+	else
+		client_next(c);
 }
 
 /* The line is complete: answer it. */
@@ -104,30 +150,16 @@ client_answer(struct client *c)
 {
 	char *space = strrchr(c->line, ' ');
 	bool pretty = space != NULL && strcmp(space, " pretty") == 0;
-	size_t len;
-	char *text;
 
 	if (pretty)
 		*space = '\0';
 	uv_read_stop((uv_stream_t *)&c->pipe);
-	text = c->m->conf.answer(c->m->conf.arg, c->line, pretty);
-	if (text == NULL) {
+	if (c->m->conf.answer(c->m->conf.arg, c->line, pretty, &c->answer) != 0)
 		client_close(c);
-		return;
-	}
-	len = strlen(text);
-	c->answer = realloc(text, len + 2);
-	if (c->answer == NULL) {
-		free(text);
-		client_close(c);
-		return;
-	}
-	c->answer[len++] = '\n';
-	c->write.data = c;
-	uv_buf_t buf = uv_buf_init(c->answer, (unsigned int)len);
-
-	if (uv_write(&c->write, (uv_stream_t *)&c->pipe, &buf, 1, on_written) != 0)
-		client_close(c);
+	else if (c->answer.text == NULL && c->answer.next != NULL)
+		client_next(c);
+	else
+		client_write(c);
 }
 
 static void
@@ -181,7 +213,7 @@ on_connection(uv_stream_t *listener, int status)
 	m->n_clients++;
 	/* Accept an excess client and drop it, or the kernel would keep it waiting. */
 	if (uv_accept(listener, (uv_stream_t *)&c->pipe) != 0 || m->n_clients > CLIENTS_MAX ||
-		uv_timer_start(&c->limit, on_limit, CLIENT_MS, 0) != 0 ||
+		uv_timer_start(&c->limit, on_limit, LINE_MS, 0) != 0 ||
 		uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) != 0)
 		client_close(c);
 }

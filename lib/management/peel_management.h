@@ -3,8 +3,8 @@
  */
 #pragma once
 
-/* The management socket: a client sends one line, gets one answer, and the connection closes.
- * Thread: control. */
+/* The management socket: a client sends one line, gets one answer, and the connection closes. A
+ * long answer is made in parts, one after the other as the client reads. Thread: control. */
 
 #include <uv.h>
 
@@ -14,12 +14,23 @@
 
 struct peel_management;
 
+struct peel_management_answer {
+	char *text; /* all of it, or its beginning; from malloc, the server frees it */
+	/** Its next part: 1, with a text as above, not empty, in @p text; 0: that was all; or
+	 * -errno: the connection closes. NULL: there is only one part. */
+	int (*next)(void *state, char **text);
+	/** Called once with `next`, after the last part or when the client has gone. */
+	void (*end)(void *state);
+	void *state;
+};
+
 struct peel_management_conf {
 	uv_loop_t *loop;
 	const char *path; /* borrowed during peel_management_new */
-	/** The answer to a line, without a line feed; the server frees it. NULL: out of memory. @p
-	 * pretty: the line ended with that word. */
-	char *(*answer)(void *arg, const char *what, bool pretty);
+	/** Answer a line. The text has no line feed at its end: the server adds one when all of it
+	 * is sent. @p out is zeroed. 0, or -errno: the connection closes. @p pretty: the line ended
+	 * with that word. */
+	int (*answer)(void *arg, const char *what, bool pretty, struct peel_management_answer *out);
 	void *arg;
 };
 

@@ -10,7 +10,7 @@
 #include "peel_rest.h"
 #include "rest_rows.h"
 
-#define PART 256 /* places looked at under one lock */
+#define PART 64 /* places looked at under one lock */
 
 struct path {
 	const char *path, *name;
@@ -18,6 +18,12 @@ struct path {
 	 * was the end. */
 	bool (*part)(struct peel_rest *r, json_t *rows);
 	bool object;
+};
+
+/* Traffic with the peers of a swarm. */
+struct sum {
+	uint32_t swarm;
+	uint64_t up, down;
 };
 
 struct peel_rest {
@@ -28,11 +34,13 @@ struct peel_rest {
 	uint32_t next;		       /* in the list that the part looks at */
 	enum peel_community community; /* of overlays: the one that its members are collected of */
 	json_t *members;
+	struct sum sums[PEEL_SWARMS_MAX];
+	uint32_t n_sums;
 	bool begun, any, ended;
 };
 
 struct rows {
-	const struct peel_rest *rest;
+	struct peel_rest *rest;
 	json_t *list;
 	enum peel_community community;
 };
@@ -89,24 +97,36 @@ circuits(struct peel_rest *r, json_t *list)
 {
 	struct rows rows = {.rest = r, .list = list};
 
-	if (r->view.origin_circuits != NULL)
-		peel_origin_dump(r->view.origin_circuits, add_circuit, &rows);
-	return false;
+	if (r->view.origin_circuits == NULL)
+		return false;
+	r->next = peel_origin_dump_some(r->view.origin_circuits, r->next, PART, add_circuit, &rows);
+	return r->next != 0;
 }
 
-struct sum {
-	const struct peel_swarms *swarms;
-	uint32_t swarm;
-	uint64_t up, down;
-};
+/* The sum of a swarm, made if there is none yet; NULL: no room, which cannot be. */
+static struct sum *
+sum_of(struct peel_rest *r, uint32_t swarm)
+{
+	uint32_t i = 0;
+
+	while (i < r->n_sums && r->sums[i].swarm != swarm)
+		i++;
+	if (i == PEEL_SWARMS_MAX)
+		return NULL;
+	if (i == r->n_sums)
+		r->sums[r->n_sums++] = (struct sum){.swarm = swarm};
+	return &r->sums[i];
+}
 
 static void
 add_traffic(void *arg, peel_origin_id id, const struct peel_origin_info *info)
 {
-	struct sum *sum = arg;
+	struct peel_rest *r = arg;
 	bool peer;
+	uint32_t swarm = peel_swarm_of_circuit(r->view.swarms, id, &peer);
+	struct sum *sum = swarm != 0 && peer ? sum_of(r, swarm) : NULL;
 
-	if (peel_swarm_of_circuit(sum->swarms, id, &peer) != sum->swarm || !peer)
+	if (sum == NULL)
 		return;
 	sum->up += info->bytes_up;
 	sum->down += info->bytes_down;
@@ -116,19 +136,24 @@ static void
 add_swarm(void *arg, uint32_t swarm, const struct peel_swarm_info *info)
 {
 	const struct rows *rows = arg;
-	struct sum sum = {.swarms = rows->rest->view.swarms, .swarm = swarm};
+	struct sum none = {0}, *sum = sum_of(rows->rest, swarm);
 
-	peel_origin_dump(rows->rest->view.origin_circuits, add_traffic, &sum);
-	json_array_append_new(rows->list, rest_swarm(info, sum.up, sum.down, rows->rest->now));
+	sum = sum != NULL ? sum : &none;
+	json_array_append_new(rows->list, rest_swarm(info, sum->up, sum->down, rows->rest->now));
 }
 
+/* Parts of the circuits, for the traffic of each swarm, then the swarms. */
 static bool
 swarms(struct peel_rest *r, json_t *list)
 {
 	struct rows rows = {.rest = r, .list = list};
 
-	if (r->view.swarms != NULL)
-		peel_swarm_dump(r->view.swarms, add_swarm, &rows);
+	if (r->view.swarms == NULL)
+		return false;
+	r->next = peel_origin_dump_some(r->view.origin_circuits, r->next, PART, add_traffic, r);
+	if (r->next != 0)
+		return true;
+	peel_swarm_dump(r->view.swarms, add_swarm, &rows);
 	return false;
 }
 

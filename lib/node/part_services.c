@@ -200,7 +200,7 @@ node_start_management(struct peel_node *node)
 	struct peel_management_conf mc = {
 		.loop = &node->loop,
 		.path = node->conf.management,
-		.answer = node_status_answer,
+		.answer = node_answer,
 		.arg = node,
 	};
 

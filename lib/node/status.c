@@ -3,6 +3,7 @@
  *
  * What a node reports about itself, as JSON. app/peel/README.md lists the fields.
  */
+#include <errno.h>
 #include <jansson.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -10,80 +11,16 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "document.h"
+#include "lists.h"
 #include "status.h"
 
 #define SAMPLE_MS 1000
-
-/* ---- values ---------------------------------------------------------------------------------- */
-
-/* A field of an object; omitted if it has no value. */
-struct field {
-	const char *name;
-	json_t *value;
-};
-
-/* The list ends with a field without a name. */
-static json_t *
-object(const struct field *field)
-{
-	json_t *o = json_object();
-
-	for (; field->name != NULL; field++) {
-		if (field->value != NULL)
-			json_object_set_new(o, field->name, field->value);
-	}
-	return o;
-}
-
-#define OBJECT(...) object((const struct field[]){__VA_ARGS__, {0}})
-
-/* JSON integers are signed and counters unsigned, but none of them gets near the limit. */
-static json_t *
-number(uint64_t value)
-{
-	return json_integer((json_int_t)value);
-}
-
-static json_t *
-hex(const uint8_t *p, size_t len)
-{
-	char text[2 * PEEL_PK_LEN + 1] = "";
-
-	for (size_t i = 0; i < len && i < PEEL_PK_LEN; i++)
-		snprintf(text + 2 * i, 3, "%02x", p[i]);
-	return json_string(text);
-}
-
-static json_t *
-address(const struct peel_addr *a)
-{
-	char text[PEEL_ADDR_TEXT_MAX];
-
-	return a->family == PEEL_FAMILY_NONE ? json_null() : json_string(peel_addr_text(a, text));
-}
 
 static void
 put(json_t *o, const char *name, uint64_t value)
 {
 	json_object_set_new(o, name, number(value));
-}
-
-static json_t *
-flag_list(uint16_t flags)
-{
-	static const struct {
-		uint16_t bit;
-		const char *name;
-	} names[] = {{PEEL_FLAG_RELAY, "relay"}, {PEEL_FLAG_EXIT_BT, "exit_bt"},
-		{PEEL_FLAG_EXIT_IPV8, "exit_ipv8"}, {PEEL_FLAG_SPEED_TEST, "speed_test"},
-		{PEEL_FLAG_EXIT_BACKUP, "exit_backup"}, {PEEL_FLAG_EXIT_HTTP, "exit_http"}};
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < PEEL_ARRAY_LEN(names); i++) {
-		if (flags & names[i].bit)
-			json_array_append_new(list, json_string(names[i].name));
-	}
-	return list;
 }
 
 /* ---- counters -------------------------------------------------------------------------------- */
@@ -335,31 +272,15 @@ dht_counts(const struct peel_node *node)
 		{"remembered", number(count.remembered)}, {"providers", providers(node)});
 }
 
-struct candidate_count {
-	uint64_t all, relay, exit_bt, exit_ipv8;
-};
-
-static void
-count_candidate(void *arg, const struct peel_peer *peer)
-{
-	struct candidate_count *n = arg;
-
-	if (!peer->candidate)
-		return;
-	n->all++;
-	n->relay += (peer->flags & PEEL_FLAG_RELAY) != 0;
-	n->exit_bt += (peer->flags & PEEL_FLAG_EXIT_BT) != 0;
-	n->exit_ipv8 += (peer->flags & PEEL_FLAG_EXIT_IPV8) != 0;
-}
-
 static json_t *
 candidate_counts(const struct peel_node *node)
 {
-	struct candidate_count n = {0};
+	const struct peel_overlay *ov = node->overlay;
 
-	peel_overlay_dump(node->overlay, count_candidate, &n);
-	return OBJECT({"all", number(n.all)}, {"relay", number(n.relay)},
-		{"exit_bt", number(n.exit_bt)}, {"exit_ipv8", number(n.exit_ipv8)});
+	return OBJECT({"all", number(peel_overlay_count_candidates(ov, 0))},
+		{"relay", number(peel_overlay_count_candidates(ov, PEEL_FLAG_RELAY))},
+		{"exit_bt", number(peel_overlay_count_candidates(ov, PEEL_FLAG_EXIT_BT))},
+		{"exit_ipv8", number(peel_overlay_count_candidates(ov, PEEL_FLAG_EXIT_IPV8))});
 }
 
 /* Resident memory: the second number of /proc/self/statm, in pages. Excludes hugepages. */
@@ -466,105 +387,6 @@ status(struct peel_node *node)
 		{"privileges", privileges(&node->status.privileges)});
 }
 
-/* ---- lists ----------------------------------------------------------------------------------- */
-
-static void
-circuit_row(void *arg, const struct peel_or_row *row)
-{
-	bool joined = row->next.family != PEEL_FAMILY_NONE;
-	json_array_append_new(
-		arg, OBJECT({"kind", json_string(row->kind)}, {"circuit_id", number(row->cid)},
-			     {"previous", address(&row->previous)},
-			     {"next_circuit_id", joined ? number(row->next_cid) : NULL},
-			     {"next", joined ? address(&row->next) : NULL},
-			     {"age_ms", number(row->age_ms)},
-			     {"cells_forward", number(row->cells_forward)},
-			     {"cells_backward", number(row->cells_backward)},
-			     {"bytes_forward", number(row->bytes_forward)},
-			     {"bytes_backward", number(row->bytes_backward)}));
-}
-
-static json_t *
-hops(const struct peel_origin_info *info)
-{
-	json_t *list = json_array();
-
-	for (unsigned int i = 0; i < info->hops; i++) {
-		const struct peel_addr *a = &info->hop[i].addr;
-		uint8_t mid[PEEL_MID_LEN];
-
-		peel_mid(info->hop[i].pk, PEEL_PK_LEN, mid);
-		json_array_append_new(list,
-			OBJECT({"mid", hex(mid, sizeof(mid))},
-				{"address", a->family != PEEL_FAMILY_NONE ? address(a) : NULL}));
-	}
-	return list;
-}
-
-static void
-own_row(void *arg, peel_origin_id id, const struct peel_origin_info *info)
-{
-	static const char *const states[] = {
-		[PEEL_ORIGIN_EXTENDING] = "extending",
-		[PEEL_ORIGIN_READY] = "ready",
-		[PEEL_ORIGIN_CLOSING] = "closing",
-	};
-	static const char *const types[] = {
-		[PEEL_ORIGIN_DATA] = "data",
-		[PEEL_ORIGIN_IP_SEEDER] = "introduction",
-		[PEEL_ORIGIN_RP_SEEDER] = "rendezvous_seeder",
-		[PEEL_ORIGIN_RP_DOWNLOADER] = "rendezvous_downloader",
-	};
-	(void)id;
-	json_array_append_new(arg,
-		OBJECT({"kind", json_string("own")}, {"circuit_id", number(info->cid)},
-			{"state", json_string(states[info->state])},
-			{"type", json_string(types[info->type])},
-			{"end_to_end", json_boolean(info->e2e)}, {"goal", number(info->goal)},
-			{"hops", hops(info)}, {"age_ms", number(info->age_ms)},
-			{"rtt_ms", number(info->rtt_ms)}, {"cells_forward", number(info->cells_up)},
-			{"cells_backward", number(info->cells_down)},
-			{"bytes_forward", number(info->bytes_up)},
-			{"bytes_backward", number(info->bytes_down)}));
-}
-
-static json_t *
-circuits(struct peel_node *node)
-{
-	json_t *list = json_array();
-
-	peel_or_dump(node->or_circuits, circuit_row, list);
-	if (node->origin_circuits != NULL)
-		peel_origin_dump(node->origin_circuits, own_row, list);
-	return list;
-}
-
-struct peer_list {
-	json_t *rows;
-	uint64_t now_ms;
-};
-
-static void
-peer_row(void *arg, const struct peel_peer *peer)
-{
-	struct peer_list *list = arg;
-	uint64_t now = list->now_ms, heard = peer->last_heard_ms;
-	json_array_append_new(list->rows,
-		OBJECT({"mid", hex(peer->mid, sizeof(peer->mid))},
-			{"address", address(&peer->addr)}, {"flags", flag_list(peer->flags)},
-			{"candidate", json_boolean(peer->candidate)},
-			{"heard_ms_ago", number(now > heard ? now - heard : 0)}));
-}
-
-static json_t *
-peers(struct peel_node *node)
-{
-	struct peer_list list = {.rows = json_array(), .now_ms = peel_now_ms(node->env)};
-
-	peel_overlay_dump(node->overlay, peer_row, &list);
-	return list.rows;
-}
-
 static json_t *
 stats(struct peel_node *node)
 {
@@ -579,8 +401,6 @@ static const struct {
 	json_t *(*answer)(struct peel_node *node);
 } requests[] = {
 	{"status", status},
-	{"circuits", circuits},
-	{"peers", peers},
 	{"stats", stats},
 	{"stages", node_stages},
 };
@@ -588,32 +408,44 @@ static const struct {
 static json_t *
 unknown(void)
 {
-	return OBJECT(
-		{"error", json_string("unknown request; known: status, circuits, peers, stats, "
-				      "stages, each optionally followed by pretty")});
+	return OBJECT({"error", json_string("unknown request; known: status, circuits, "
+					    "own_circuits, peers, stats, stages, each optionally "
+					    "followed by pretty")});
 }
 
-char *
-node_status_answer(void *arg, const char *what, bool pretty)
+static char *
+text_of(json_t *o, bool pretty)
 {
-	struct peel_node *node = arg;
-	json_t *o = NULL;
-	char *text;
+	char *text =
+		json_dumps(o, JSON_REAL_PRECISION(9) | (pretty ? JSON_INDENT(2) : JSON_COMPACT));
 
-	for (size_t i = 0; i < PEEL_ARRAY_LEN(requests) && o == NULL; i++) {
-		if (strcmp(what, requests[i].name) == 0)
-			o = requests[i].answer(node);
-	}
-	if (o == NULL && node->status.on_request != NULL) {
-		text = node->status.on_request(node->status.request_arg, what, pretty);
-		if (text != NULL)
-			return text;
-	}
-	if (o == NULL)
-		o = unknown();
-	text = json_dumps(o, JSON_REAL_PRECISION(9) | (pretty ? JSON_INDENT(2) : JSON_COMPACT));
 	json_decref(o);
 	return text;
+}
+
+static char *
+short_answer(struct peel_node *node, const char *what, bool pretty)
+{
+	char *text = NULL;
+
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(requests); i++) {
+		if (strcmp(what, requests[i].name) == 0)
+			return text_of(requests[i].answer(node), pretty);
+	}
+	if (node->status.on_request != NULL)
+		text = node->status.on_request(node->status.request_arg, what, pretty);
+	return text != NULL ? text : text_of(unknown(), pretty);
+}
+
+int
+node_answer(void *arg, const char *what, bool pretty, struct peel_management_answer *out)
+{
+	int rc = node_list_answer(arg, what, pretty, out);
+
+	if (rc != -ENOENT)
+		return rc;
+	out->text = short_answer(arg, what, pretty);
+	return out->text != NULL ? 0 : -ENOMEM;
 }
 
 void
@@ -633,5 +465,5 @@ peel_node_document(struct peel_node *node)
 char *
 peel_node_status(struct peel_node *node, bool pretty)
 {
-	return node_status_answer(node, "status", pretty);
+	return text_of(status(node), pretty);
 }

@@ -36,9 +36,7 @@ json_t *node_rings(const struct peel_node *node, unsigned int worker);
 json_t *node_tables(const struct peel_node *node);
 json_t *node_durations(const struct peel_node *node);
 
-/**
- * Answer a request to a node (@p arg): "status", "circuits", "peers", "stats" or "stages", as JSON
- * text without a line feed. free() it. The answer to anything else is an object with an `error`.
- * NULL when out of memory.
- */
-char *node_status_answer(void *arg, const char *what, bool pretty);
+/** Answer a request to a node (@p arg) for the management socket: "status", "stats" or "stages", or
+ * a list (lists.h), as JSON. The answer to anything else is an object with an `error`. 0 or
+ * -ENOMEM. */
+int node_answer(void *arg, const char *what, bool pretty, struct peel_management_answer *out);

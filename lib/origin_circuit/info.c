@@ -155,14 +155,22 @@ peel_origin_count(const struct peel_origin_circuits *t, struct peel_origin_count
 	}
 }
 
+uint32_t
+peel_origin_dump_some(const struct peel_origin_circuits *t, uint32_t from, uint32_t n,
+	void (*fn)(void *arg, peel_origin_id id, const struct peel_origin_info *info), void *arg)
+{
+	for (; from < t->n && n > 0; from++, n--) {
+		struct peel_origin_info info;
+
+		fill_info(t, t->list[from], &info);
+		fn(arg, t->list[from]->id, &info);
+	}
+	return from < t->n ? from : 0;
+}
+
 void
 peel_origin_dump(const struct peel_origin_circuits *t,
 	void (*fn)(void *arg, peel_origin_id id, const struct peel_origin_info *info), void *arg)
 {
-	for (uint32_t i = 0; i < t->n; i++) {
-		struct peel_origin_info info;
-
-		fill_info(t, t->list[i], &info);
-		fn(arg, t->list[i]->id, &info);
-	}
+	(void)peel_origin_dump_some(t, 0, UINT32_MAX, fn, arg);
 }

@@ -246,6 +246,11 @@ struct peel_origin_count {
 	uint32_t extending, ready, closing;
 };
 void peel_origin_count(const struct peel_origin_circuits *t, struct peel_origin_count *out);
+/** Call fn for up to @p n circuits, the first of them number @p from: a part of a long list. A
+ * circuit that ends between two calls may hide another one from them. @return where to go on, 0:
+ * that was the end. fn must not call back into the library. */
+uint32_t peel_origin_dump_some(const struct peel_origin_circuits *t, uint32_t from, uint32_t n,
+	void (*fn)(void *arg, peel_origin_id id, const struct peel_origin_info *info), void *arg);
 /** Call fn for every circuit, for the status. */
 void peel_origin_dump(const struct peel_origin_circuits *t,
 	void (*fn)(void *arg, peel_origin_id id, const struct peel_origin_info *info), void *arg);

@@ -359,6 +359,17 @@ peel_overlay_count(const struct peel_overlay *ov, enum peel_community c)
 	return ov->peers.n[c];
 }
 
+size_t
+peel_overlay_count_candidates(const struct peel_overlay *ov, uint16_t flags)
+{
+	const struct ov_list_entry *e = ov->peers.list[PEEL_LIST_CANDIDATES];
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < ov->peers.n[PEEL_LIST_CANDIDATES]; i++)
+		n += (e[i].flags & flags) == flags;
+	return n;
+}
+
 uint32_t
 peel_overlay_dump_some(const struct peel_overlay *ov, uint32_t from, uint32_t n,
 	void (*fn)(void *arg, const struct peel_peer *peer), void *arg)

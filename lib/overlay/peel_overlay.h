@@ -106,6 +106,8 @@ bool peel_overlay_find(
 bool peel_overlay_proved(const struct peel_overlay *ov, const struct peel_addr *addr);
 /** The number of peers of a community. */
 size_t peel_overlay_count(const struct peel_overlay *ov, enum peel_community c);
+/** The number of candidates with all of these flags; 0: of all. */
+size_t peel_overlay_count_candidates(const struct peel_overlay *ov, uint16_t flags);
 /** Our own public address, configured or learnt. @return false if neither. */
 bool peel_overlay_public(const struct peel_overlay *ov, struct peel_addr *out);
 /** Call fn for up to @p n peers, the first of them number @p from: a part of a long list. A peer

@@ -22,17 +22,48 @@ static struct peel_management *management;
 static uv_loop_t loop;
 static char path[PEEL_MANAGEMENT_PATH_MAX];
 static unsigned int n_answered;
+static int n_begun;    /* answers in parts that have not ended */
+static const char *at; /* in the one that is being sent */
 
-/* The request itself comes back. */
-static char *
-echo(void *arg, const char *what, bool pretty)
+/* A letter at a time. */
+static int
+next(void *state, char **text)
+{
+	const char *text_end = strchr(state, '\0');
+
+	if (at == text_end)
+		return 0;
+	*text = strndup(at++, 1);
+	return *text != NULL ? 1 : -ENOMEM;
+}
+
+static void
+end(void *state)
+{
+	n_begun--;
+	free(state);
+}
+
+/* The request itself comes back, as a whole or, if its first letter is odd, in parts. */
+static int
+echo(void *arg, const char *what, bool pretty, struct peel_management_answer *out)
 {
 	char *text = NULL;
 
 	n_answered++;
 	if (arg != &loop || asprintf(&text, "%s%s", what, pretty ? " pretty" : "") < 0)
 		abort();
-	return text;
+	if (text[0] % 2 == 0) {
+		out->text = text;
+		return 0;
+	}
+	out->text = strndup(text, 1);
+	at = text + 1;
+	n_begun++;
+	out->next = next;
+	out->end = end;
+	out->state = text;
+	return 0;
 }
 
 static void
@@ -121,7 +152,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close(fd);
 	uv_run(&loop, UV_RUN_NOWAIT);
 	want_len = expected(data, size, want);
-	if (n_answered != (want_len > 0) || got_len > want_len || memcmp(got, want, got_len) != 0)
+	if (n_begun != 0 || n_answered != (want_len > 0) || got_len > want_len ||
+		memcmp(got, want, got_len) != 0)
 		abort();
 	return 0;
 }
