@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <microhttpd.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -23,7 +24,8 @@
 #define STACK_BYTES ((size_t)512 * 1024)
 
 struct metrics_server {
-	struct metrics_conf conf;
+	char key[sizeof(((struct metrics_conf *)0)->key)]; /* empty: none is asked for */
+	pthread_mutex_t key_lock;
 	struct metrics_source source;
 	struct MHD_Daemon *daemon;
 	struct metrics_places places;
@@ -32,23 +34,23 @@ struct metrics_server {
 /* ---- who may ask ----------------------------------------------------------------------------- */
 
 static bool
-is_key(const struct metrics_server *s, const char *text)
+is_key(const char *key, const char *text)
 {
-	return text != NULL && strlen(text) == strlen(s->conf.key) &&
-	       peel_equal_ct(text, s->conf.key, strlen(text));
+	return text != NULL && strlen(text) == strlen(key) &&
+	       peel_equal_ct(text, key, strlen(text));
 }
 
 static bool
-has_key(const struct metrics_server *s, struct MHD_Connection *c)
+has_key(const char *key, struct MHD_Connection *c)
 {
 	static const char bearer[] = "Bearer ";
 	const char *authorization =
 		MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
 
 	if (authorization != NULL && strncmp(authorization, bearer, strlen(bearer)) == 0)
-		return is_key(s, authorization + strlen(bearer));
-	return is_key(s, MHD_lookup_connection_value(c, MHD_HEADER_KIND, "X-Api-Key")) ||
-	       is_key(s, MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "apikey"));
+		return is_key(key, authorization + strlen(bearer));
+	return is_key(key, MHD_lookup_connection_value(c, MHD_HEADER_KIND, "X-Api-Key")) ||
+	       is_key(key, MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "apikey"));
 }
 
 /* A page from elsewhere may have a name that leads here; then the browser sends that name. */
@@ -61,6 +63,22 @@ names_this_machine(const char *host)
 		return host == NULL || host[strlen("localhost")] == '\0' ||
 		       host[strlen("localhost")] == ':';
 	return peel_addr_parse(host, 0, &addr) == 0 && peel_addr_is_loopback(&addr);
+}
+
+static bool
+may_ask(struct metrics_server *s, struct MHD_Connection *c)
+{
+	char key[sizeof(s->key)];
+	bool may;
+
+	pthread_mutex_lock(&s->key_lock);
+	memcpy(key, s->key, sizeof(key));
+	pthread_mutex_unlock(&s->key_lock);
+	may = key[0] != '\0' ? has_key(key, c)
+			     : names_this_machine(MHD_lookup_connection_value(
+				       c, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST));
+	peel_wipe(key, sizeof(key));
+	return may;
 }
 
 static bool
@@ -89,9 +107,7 @@ on_request(void *arg, struct MHD_Connection *c, const char *path, const char *me
 		return metrics_refuse(c, MHD_HTTP_BAD_REQUEST, "a body is not expected");
 	if (metrics_page(c, path, &result))
 		return result;
-	if (s->conf.key[0] != '\0' ? !has_key(s, c)
-				   : !names_this_machine(MHD_lookup_connection_value(
-					     c, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST)))
+	if (!may_ask(s, c))
 		return metrics_refuse(c, MHD_HTTP_UNAUTHORIZED, "Unauthorized access");
 	return metrics_answer(&s->source, c, path);
 }
@@ -159,6 +175,14 @@ serve(struct metrics_server *s, int fd)
 		STACK_BYTES, MHD_OPTION_END);
 }
 
+void
+metrics_server_key(struct metrics_server *s, const char *key)
+{
+	pthread_mutex_lock(&s->key_lock);
+	snprintf(s->key, sizeof(s->key), "%s", key);
+	pthread_mutex_unlock(&s->key_lock);
+}
+
 int
 metrics_server_start(const struct metrics_conf *conf, struct peel *peel,
 	struct metrics_server **out, char *why, size_t why_size)
@@ -169,7 +193,8 @@ metrics_server_start(const struct metrics_conf *conf, struct peel *peel,
 
 	if (s == NULL)
 		return -ENOMEM;
-	s->conf = *conf;
+	pthread_mutex_init(&s->key_lock, NULL);
+	metrics_server_key(s, conf->key);
 	s->source.node = peel_get_node(peel);
 	s->source.started = process_wall_clock();
 	metrics_places_init(&s->places);
@@ -183,6 +208,7 @@ metrics_server_start(const struct metrics_conf *conf, struct peel *peel,
 		close(fd);
 		fd = -ENOMEM;
 	}
+	pthread_mutex_destroy(&s->key_lock);
 	free(s);
 	return peel_fail(why, why_size, fd, "[metrics] listen: cannot listen on %s: %s",
 		peel_addr_text(&conf->listen, text), strerror(-fd));
@@ -194,6 +220,7 @@ metrics_server_stop(struct metrics_server *s)
 	if (s == NULL)
 		return;
 	MHD_stop_daemon(s->daemon); /* closes the socket */
-	peel_wipe(&s->conf, sizeof(s->conf));
+	peel_wipe(s->key, sizeof(s->key));
+	pthread_mutex_destroy(&s->key_lock);
 	free(s);
 }

@@ -18,5 +18,7 @@ struct metrics_server;
  * to do in @p why. Thread: control. */
 int metrics_server_start(const struct metrics_conf *conf, struct peel *peel,
 	struct metrics_server **out, char *why, size_t why_size) PEEL_MUST_USE;
+/** Ask for another key from the next request on; empty: for none. Thread: control. */
+void metrics_server_key(struct metrics_server *s, const char *key);
 /** End all connections. The node must still be there. NULL is fine. */
 void metrics_server_stop(struct metrics_server *s);

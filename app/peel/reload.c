@@ -11,6 +11,7 @@
 
 #include "conf_table.h"
 #include "log_output.h"
+#include "metrics_server.h"
 #include "peel_internal.h"
 #include "reload.h"
 
@@ -45,13 +46,20 @@ differs(const struct conf *a, const struct conf *b, enum conf_id id)
 	return a->text[id] != b->text[id];
 }
 
-/* Tables are as large as the configuration of the start asked for. */
+/* Tables are as large as the configuration of the start asked for. A listener that others reach
+ * keeps its key until it listens elsewhere, which takes a restart. */
 static bool
 possible(const struct session *s, const struct conf *fresh, enum conf_id id)
 {
-	return conf_reloads(id) && (id != CONF_tunnel_max_joined_circuits ||
-					   peel_or_sessions(&fresh->node.tunnel) <=
-						   peel_or_sessions(&s->conf.node.tunnel));
+	const struct metrics_conf *metrics = &s->in_force.metrics;
+
+	if (id == CONF_tunnel_max_joined_circuits)
+		return peel_or_sessions(&fresh->node.tunnel) <=
+		       peel_or_sessions(&s->conf.node.tunnel);
+	if (id == CONF_metrics_key)
+		return fresh->metrics.key[0] != '\0' || s->metrics == NULL ||
+		       peel_addr_is_loopback(&metrics->listen);
+	return conf_reloads(id);
 }
 
 /* Note what differs, and give @p fresh back the value in force where that cannot change. */
@@ -66,9 +74,10 @@ sort(const struct session *s, struct conf *fresh, json_t *changed, json_t *resta
 			continue;
 		json_array_append_new(
 			now ? changed : restart, json_sprintf("[%s] %s", k->section, k->name));
-		if (!now)
-			memcpy((char *)fresh + k->offset, (const char *)&s->in_force + k->offset,
-				k->size);
+		if (now)
+			continue;
+		memcpy((char *)fresh + k->offset, (const char *)&s->in_force + k->offset, k->size);
+		fresh->text[id] = s->in_force.text[id];
 	}
 }
 
@@ -86,6 +95,8 @@ take_over(struct session *s, const struct conf *fresh)
 		mine->text[id] = fresh->text[id];
 	}
 	log_output_change(mine);
+	if (s->metrics != NULL)
+		metrics_server_key(s->metrics, mine->metrics.key);
 }
 
 static void

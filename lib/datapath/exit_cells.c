@@ -76,8 +76,9 @@ void
 exit_second(struct peel_worker *w)
 {
 	struct speed_tests *t = &w->tests;
+	uint32_t rate = __atomic_load_n(&t->rate, __ATOMIC_RELAXED);
 
-	t->tokens = RTE_MIN(t->tokens + w->conf.test_rate, 2ull * w->conf.test_rate);
+	t->tokens = RTE_MIN(t->tokens + rate, 2ull * rate);
 	t->askers_before = t->askers;
 	t->askers = 0;
 	memset(t->asked, 0, sizeof(t->asked));
@@ -89,7 +90,7 @@ static inline bool
 may_test(struct peel_worker *w, uint32_t session)
 {
 	struct speed_tests *t = &w->tests;
-	uint32_t rate = w->conf.test_rate;
+	uint32_t rate = __atomic_load_n(&t->rate, __ATOMIC_RELAXED);
 
 	if (rate == 0)
 		return true;
@@ -117,7 +118,8 @@ test_request(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route 
 		burst_drop(w, m, PEEL_DROP_RATE);
 		return;
 	}
-	uint32_t size = RTE_MIN((uint32_t)peel_get_be16(d + 1 + id_len), w->conf.test_response_max);
+	uint32_t size = RTE_MIN((uint32_t)peel_get_be16(d + 1 + id_len),
+		__atomic_load_n(&w->tests.size_max, __ATOMIC_RELAXED));
 	uint32_t total = 1 + id_len + size;
 
 	if (total > m->data_len && rte_pktmbuf_append(m, (uint16_t)(total - m->data_len)) == NULL) {

@@ -78,6 +78,9 @@ void peel_worker_stop(struct peel_worker *w);
 /** Use another policy from the next datagram on. The old one may be freed after a grace period.
  * Thread: control. */
 void peel_worker_set_policy(struct peel_worker *w, const struct peel_policy *policy);
+/** Answer so many speed tests a second (0: no limit) from the next second on, and with so many
+ * bytes at most from the next answer on. Thread: control. */
+void peel_worker_set_tests(struct peel_worker *w, uint32_t rate, uint32_t size_max);
 /** End the worker's sleep, because it has mail or must look at its stop flag. Thread: any. */
 void peel_worker_wake(struct peel_worker *w);
 

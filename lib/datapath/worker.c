@@ -42,6 +42,8 @@ peel_worker_new(const struct peel_worker_conf *conf, struct peel_worker **out)
 	memset(w, 0, sizeof(*w));
 	w->conf = *conf;
 	w->policy = conf->policy;
+	w->tests.rate = conf->test_rate;
+	w->tests.size_max = conf->test_response_max;
 	w->tests.tokens = 2ull * conf->test_rate;
 	rc = conf->engine->new (&w->aead);
 	if (rc != 0) {
@@ -62,6 +64,13 @@ peel_worker_set_policy(struct peel_worker *w, const struct peel_policy *policy)
 {
 	/* Pairs with the acquire in worker_policy. */
 	__atomic_store_n(&w->policy, policy, __ATOMIC_RELEASE);
+}
+
+void
+peel_worker_set_tests(struct peel_worker *w, uint32_t rate, uint32_t size_max)
+{
+	__atomic_store_n(&w->tests.rate, rate, __ATOMIC_RELAXED);
+	__atomic_store_n(&w->tests.size_max, size_max, __ATOMIC_RELAXED);
 }
 
 void

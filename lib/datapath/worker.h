@@ -107,6 +107,9 @@ struct origin_cells {
 
 /* Speed tests: who asks for answers, and how many there are. */
 struct speed_tests {
+	/* answers per second (0: no limit), and bytes of one at most; relaxed, written by control
+	 */
+	uint32_t rate, size_max;
 	/* answers left, as some of the second before may be */
 	uint64_t tokens;
 	/* asked for in this second, by session, and how many sessions these are */

@@ -30,7 +30,8 @@ struct peel_dns {
 	struct dns_server *server[PEEL_DNS_SERVERS_MAX];
 	size_t n_servers;
 	uint32_t timeout_ms;
-	const char *resolv_conf; /* NULL: the configuration names the servers */
+	const char *resolv_conf;
+	bool follows; /* resolv_conf; else the configuration names the servers */
 	struct dns_stamp stamp;
 	uint64_t refresh_ms, probe_ms; /* next due */
 	unsigned int n_changes;
@@ -82,7 +83,8 @@ server_at(struct peel_dns *dns, const struct dns_place *place)
 	struct dns_server *server;
 
 	for (size_t i = 0; i < dns->n_servers; i++) {
-		if (same_place(dns_server_place(dns->server[i]), place))
+		if (same_place(dns_server_place(dns->server[i]), place) &&
+			dns_server_timeout(dns->server[i]) == dns->timeout_ms)
 			return dns_server_ref(dns->server[i]);
 	}
 	return dns_server_new(dns->loop, place, dns->timeout_ms, &server) == 0 ? server : NULL;
@@ -108,6 +110,42 @@ set_servers(struct peel_dns *dns, const struct dns_place *place, size_t n)
 	return true;
 }
 
+/* Those that the configuration names; without any, those of the system, from now on. */
+static bool
+use_servers(struct peel_dns *dns, const struct peel_addr *servers, size_t n)
+{
+	struct dns_place place[PEEL_DNS_SERVERS_MAX] = {0};
+
+	dns->follows = n == 0;
+	if (dns->follows) {
+		(void)dns_system_changed(dns->resolv_conf, &dns->stamp);
+		return set_servers(
+			dns, place, dns_system_read(dns->resolv_conf, place, PEEL_DNS_SERVERS_MAX));
+	}
+	if (n > PEEL_DNS_SERVERS_MAX)
+		n = PEEL_DNS_SERVERS_MAX;
+	for (size_t i = 0; i < n; i++)
+		place[i].addr = servers[i];
+	return set_servers(dns, place, n);
+}
+
+int
+peel_dns_change(struct peel_dns *dns, const struct peel_addr *servers, size_t n_servers,
+	uint32_t timeout_ms)
+{
+	uint32_t timeout_before = dns->timeout_ms;
+	bool followed = dns->follows;
+
+	dns->timeout_ms = timeout_ms;
+	if (!use_servers(dns, servers, n_servers)) {
+		dns->timeout_ms = timeout_before;
+		dns->follows = followed;
+		return -EINVAL;
+	}
+	dns->n_changes++;
+	return 0;
+}
+
 unsigned int
 peel_dns_refresh(struct peel_dns *dns)
 {
@@ -119,7 +157,7 @@ peel_dns_refresh(struct peel_dns *dns)
 	dns->refresh_ms = now + REFRESH_MS;
 	if (dns->hosts != NULL)
 		dns_hosts_refresh(dns->hosts);
-	if (dns->resolv_conf != NULL && dns_system_changed(dns->resolv_conf, &dns->stamp) &&
+	if (dns->follows && dns_system_changed(dns->resolv_conf, &dns->stamp) &&
 		set_servers(dns, place,
 			dns_system_read(dns->resolv_conf, place, PEEL_DNS_SERVERS_MAX))) {
 		dns->n_changes++;
@@ -453,13 +491,12 @@ int
 peel_dns_new(const struct peel_dns_conf *conf, struct peel_dns **out)
 {
 	struct peel_dns *dns = calloc(1, sizeof(*dns));
-	struct dns_place place[PEEL_DNS_SERVERS_MAX] = {0};
-	bool ok = true;
 
 	if (dns == NULL)
 		return -ENOMEM;
 	dns->loop = conf->loop;
 	dns->timeout_ms = conf->timeout_ms;
+	dns->resolv_conf = conf->resolv_conf;
 	dns->refs = 1;
 	TAILQ_INIT(&dns->lookups);
 	if (conf->hosts != NULL)
@@ -470,19 +507,7 @@ peel_dns_new(const struct peel_dns_conf *conf, struct peel_dns **out)
 		free(dns);
 		return -ENOMEM;
 	}
-	if (conf->n_servers == 0) {
-		dns->resolv_conf = conf->resolv_conf;
-		(void)dns_system_changed(conf->resolv_conf, &dns->stamp);
-		ok = set_servers(dns, place,
-			dns_system_read(conf->resolv_conf, place, PEEL_DNS_SERVERS_MAX));
-	} else {
-		for (size_t i = 0; i < conf->n_servers && i < PEEL_DNS_SERVERS_MAX; i++)
-			place[i].addr = conf->servers[i];
-		ok = set_servers(dns, place,
-			conf->n_servers < PEEL_DNS_SERVERS_MAX ? conf->n_servers
-							       : PEEL_DNS_SERVERS_MAX);
-	}
-	if (!ok) {
+	if (!use_servers(dns, conf->servers, conf->n_servers)) {
 		peel_dns_free(dns);
 		return -EINVAL;
 	}

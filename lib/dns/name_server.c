@@ -24,6 +24,7 @@ struct dns_server {
 	uv_timer_t timer;
 	ares_channel channel; /* NULL: ended */
 	struct dns_place place;
+	uint32_t timeout_ms;
 	struct watch *watches;
 	unsigned int refs;
 	bool given_up, closed;
@@ -152,13 +153,13 @@ on_socket(ares_socket_t fd, int type, void *arg)
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static int
-open_channel(struct dns_server *server, uint32_t timeout_ms)
+open_channel(struct dns_server *server)
 {
 	struct ares_options options = {
 		/* Ask for exactly the given name. Treat a refusal as an answer, for another
 		   resolver may know more. */
 		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP,
-		.timeout = (int)(timeout_ms / FIRST_TRY),
+		.timeout = (int)(server->timeout_ms / FIRST_TRY),
 		.tries = TRIES,
 		.sock_state_cb = on_socket_state,
 		.sock_state_cb_data = server,
@@ -188,8 +189,9 @@ dns_server_new(uv_loop_t *loop, const struct dns_place *place, uint32_t timeout_
 		return -ENOMEM;
 	server->loop = loop;
 	server->place = *place;
+	server->timeout_ms = timeout_ms;
 	server->refs = 1;
-	rc = open_channel(server, timeout_ms);
+	rc = open_channel(server);
 	if (rc != 0) {
 		free(server);
 		return rc;
@@ -291,6 +293,12 @@ const struct dns_place *
 dns_server_place(const struct dns_server *server)
 {
 	return &server->place;
+}
+
+uint32_t
+dns_server_timeout(const struct dns_server *server)
+{
+	return server->timeout_ms;
 }
 
 bool

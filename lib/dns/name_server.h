@@ -36,6 +36,7 @@ void dns_server_end(struct dns_server *server);
 void dns_server_ask(
 	struct dns_server *server, const char *name, int type, dns_reply_fn fn, void *arg);
 const struct dns_place *dns_server_place(const struct dns_server *server);
+uint32_t dns_server_timeout(const struct dns_server *server);
 /** Whether it has answered since it was last given up. New resolvers are trusted. */
 bool dns_server_trusted(const struct dns_server *server);
 /** Give it up until it answers again, if nothing at all has come from it since @p since_ms

@@ -44,6 +44,13 @@ int peel_dns_new(const struct peel_dns_conf *conf, struct peel_dns **out) PEEL_M
 /** Free it. Look-ups still under way are answered with PEEL_DNS_FAILED. The loop must run once
  * more. NULL is fine. */
 void peel_dns_free(struct peel_dns *dns);
+/**
+ * Use other resolvers from the next look-up on, as in peel_dns_conf; look-ups under way keep
+ * theirs. What is in use already goes on, with what is known about it. 0, or -EINVAL with nothing
+ * changed.
+ */
+int peel_dns_change(struct peel_dns *dns, const struct peel_addr *servers, size_t n_servers,
+	uint32_t timeout_ms) PEEL_MUST_USE;
 /** Check whether the system's resolvers or its hosts file have changed. Looks at the files at most
  * once a second. @return how often the resolvers have changed. */
 unsigned int peel_dns_refresh(struct peel_dns *dns);

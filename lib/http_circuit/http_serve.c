@@ -441,6 +441,12 @@ peel_http_serve_new(const struct peel_http_serve_conf *conf, struct peel_http_se
 }
 
 void
+peel_http_serve_max(struct peel_http_serve *http, uint32_t max)
+{
+	http->conf.max = max;
+}
+
+void
 peel_http_serve_free(struct peel_http_serve *http)
 {
 	struct serve *s, *following;

@@ -37,6 +37,8 @@ int peel_http_serve_new(
 /** Free it before the names are freed. Look-ups under way and closing sockets still refer to it;
  * the last of them frees the memory. NULL is fine. */
 void peel_http_serve_free(struct peel_http_serve *http);
+/** Change how many requests may run at a time; those that run go on. */
+void peel_http_serve_max(struct peel_http_serve *http, uint32_t max);
 /** Take an http-request (id and body) that a worker opened at an exit. */
 void peel_http_serve_request(struct peel_http_serve *http, uint32_t session, uint32_t generation,
 	const uint8_t *msg, size_t len);

@@ -24,10 +24,13 @@ struct server {
 	uint64_t next_ms;      /* when to look it up again */
 	uint64_t retry_ms;     /* after a failure */
 	bool asking, complained;
+	bool gone; /* freed when the look-up under way ends */
 };
 
 struct peel_bootstrap {
 	struct peel_bootstrap_conf conf;
+	struct peel_addr fixed[PEEL_OVERLAY_BOOTSTRAP_MAX];
+	size_t n_fixed;
 	TAILQ_HEAD(, server) servers;
 	unsigned int n, n_unknown;
 	unsigned int resolver_changes; /* as of the last look-up */
@@ -42,21 +45,29 @@ is_usable(void *arg, const struct peel_addr *addr)
 	return conf->usable(conf->arg, addr);
 }
 
-/* Whether any other configured server has this address. */
 static bool
-is_shared(const struct peel_bootstrap *b, const struct server *s)
+is_fixed(const struct peel_bootstrap *b, const struct peel_addr *addr)
 {
-	const struct server *other;
-
-	for (size_t i = 0; i < b->conf.n_fixed; i++) {
-		if (peel_addr_equal(&b->conf.fixed[i], &s->addr))
-			return true;
-	}
-	TAILQ_FOREACH (other, &b->servers, entry) {
-		if (other != s && peel_addr_equal(&other->addr, &s->addr))
+	for (size_t i = 0; i < b->n_fixed; i++) {
+		if (peel_addr_equal(&b->fixed[i], addr))
 			return true;
 	}
 	return false;
+}
+
+/* Forget an address, unless a server other than @p s still has it. */
+static void
+leave(struct peel_bootstrap *b, const struct peel_addr *addr, const struct server *s)
+{
+	const struct server *other;
+
+	if (addr->family == PEEL_FAMILY_NONE || is_fixed(b, addr))
+		return;
+	TAILQ_FOREACH (other, &b->servers, entry) {
+		if (other != s && !other->gone && peel_addr_equal(&other->addr, addr))
+			return;
+	}
+	peel_overlay_remove_bootstrap(b->conf.overlay, addr);
 }
 
 static void
@@ -70,8 +81,7 @@ move_to(struct server *s, const struct peel_addr *addr)
 		return;
 	if (s->addr.family == PEEL_FAMILY_NONE)
 		b->n_unknown--;
-	else if (!is_shared(b, s))
-		peel_overlay_remove_bootstrap(b->conf.overlay, &s->addr);
+	leave(b, &s->addr, s);
 	s->addr = *addr;
 	s->addr.port = port;
 	peel_overlay_add_bootstrap(b->conf.overlay, &s->addr);
@@ -99,7 +109,7 @@ on_answer(void *arg, enum peel_dns_result result, const struct peel_addr *addr)
 	uint64_t now = peel_now_ms(s->b->conf.env);
 
 	s->asking = false;
-	if (s->b->closing) {
+	if (s->b->closing || s->gone) {
 		server_free(s);
 		return;
 	}
@@ -140,6 +150,13 @@ hurry(struct peel_bootstrap *b, uint64_t now)
 	}
 }
 
+void
+peel_bootstrap_count(const struct peel_bootstrap *b, unsigned int *servers, unsigned int *unknown)
+{
+	*servers = (unsigned int)b->n_fixed + b->n;
+	*unknown = b->n_unknown;
+}
+
 uint64_t
 peel_bootstrap_tick(struct peel_bootstrap *b)
 {
@@ -157,21 +174,76 @@ peel_bootstrap_tick(struct peel_bootstrap *b)
 	return next;
 }
 
+/* "HOST:PORT" in two parts. */
+static bool
+split(const char *host_port, size_t *len, uint16_t *port)
+{
+	const char *colon = strrchr(host_port, ':');
+	unsigned long number = colon == NULL ? 0 : strtoul(colon + 1, NULL, 10);
+
+	*len = colon == NULL ? 0 : (size_t)(colon - host_port);
+	*port = (uint16_t)number;
+	return number > 0 && number <= UINT16_MAX && *len > 0 &&
+	       *len < sizeof(((struct server *)0)->host);
+}
+
+static struct server *
+find(const struct peel_bootstrap *b, const char *host, size_t len, uint16_t port)
+{
+	struct server *s;
+
+	TAILQ_FOREACH (s, &b->servers, entry) {
+		if (!s->gone && s->addr.port == port && strlen(s->host) == len &&
+			memcmp(s->host, host, len) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+void
+peel_bootstrap_remove(struct peel_bootstrap *b, const char *host_port)
+{
+	size_t len;
+	uint16_t port;
+	struct server *s = split(host_port, &len, &port) ? find(b, host_port, len, port) : NULL;
+
+	if (s == NULL)
+		return;
+	b->n--;
+	b->n_unknown -= s->addr.family == PEEL_FAMILY_NONE;
+	leave(b, &s->addr, s);
+	s->gone = true;
+	if (!s->asking)
+		server_free(s);
+}
+
+void
+peel_bootstrap_fix(struct peel_bootstrap *b, const struct peel_addr *fixed, size_t n)
+{
+	struct peel_addr before[PEEL_OVERLAY_BOOTSTRAP_MAX];
+	size_t n_before = b->n_fixed;
+
+	memcpy(before, b->fixed, sizeof(before));
+	b->n_fixed = n < PEEL_ARRAY_LEN(b->fixed) ? n : PEEL_ARRAY_LEN(b->fixed);
+	if (b->n_fixed > 0)
+		memcpy(b->fixed, fixed, b->n_fixed * sizeof(b->fixed[0]));
+	for (size_t i = 0; i < n_before; i++)
+		leave(b, &before[i], NULL);
+	for (size_t i = 0; i < b->n_fixed; i++)
+		peel_overlay_add_bootstrap(b->conf.overlay, &b->fixed[i]);
+}
+
 int
 peel_bootstrap_add(struct peel_bootstrap *b, const char *host_port)
 {
-	const char *colon = strrchr(host_port, ':');
-	unsigned long port = colon == NULL ? 0 : strtoul(colon + 1, NULL, 10);
-	size_t len = colon == NULL ? 0 : (size_t)(colon - host_port);
+	size_t len;
+	uint16_t port;
 	struct server *s;
 
-	if (port == 0 || port > UINT16_MAX || len == 0 || len >= sizeof(s->host))
+	if (!split(host_port, &len, &port))
 		return -EINVAL;
-	TAILQ_FOREACH (s, &b->servers, entry) {
-		if (s->addr.port == port && strlen(s->host) == len &&
-			memcmp(s->host, host_port, len) == 0)
-			return 0;
-	}
+	if (find(b, host_port, len, port) != NULL)
+		return 0;
 	if (b->n == NAMES_MAX)
 		return -ENOSPC;
 	s = calloc(1, sizeof(*s));
@@ -179,7 +251,7 @@ peel_bootstrap_add(struct peel_bootstrap *b, const char *host_port)
 		return -ENOMEM;
 	s->b = b;
 	memcpy(s->host, host_port, len);
-	s->addr.port = (uint16_t)port;
+	s->addr.port = port;
 	s->retry_ms = RETRY_FIRST_MS;
 	s->next_ms = peel_now_ms(b->conf.env);
 	TAILQ_INSERT_TAIL(&b->servers, s, entry);
@@ -196,6 +268,10 @@ peel_bootstrap_new(const struct peel_bootstrap_conf *conf, struct peel_bootstrap
 	if (b == NULL)
 		return -ENOMEM;
 	b->conf = *conf;
+	b->n_fixed =
+		conf->n_fixed < PEEL_ARRAY_LEN(b->fixed) ? conf->n_fixed : PEEL_ARRAY_LEN(b->fixed);
+	if (b->n_fixed > 0)
+		memcpy(b->fixed, conf->fixed, b->n_fixed * sizeof(b->fixed[0]));
 	TAILQ_INIT(&b->servers);
 	*out = b;
 	return 0;

@@ -437,6 +437,12 @@ peel_names_new(const struct peel_names_conf *conf, struct peel_names **out)
 }
 
 void
+peel_names_queue_max(struct peel_names *names, uint32_t queue_max)
+{
+	names->conf.queue_max = queue_max;
+}
+
+void
 peel_names_free(struct peel_names *names)
 {
 	if (names == NULL)

@@ -33,6 +33,9 @@ int peel_names_new(const struct peel_names_conf *conf, struct peel_names **out) 
  * fine. */
 void peel_names_free(struct peel_names *names);
 
+/** Change how many datagrams of a circuit may wait. */
+void peel_names_queue_max(struct peel_names *names, uint32_t queue_max);
+
 /**
  * Send m (payload only; its pkt has session and generation) to a name: now if the cache has it,
  * otherwise later. Takes the mbuf; one that cannot be sent is counted.

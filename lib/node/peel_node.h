@@ -133,8 +133,8 @@ bool peel_node_drained(const struct peel_node *node);
 
 /**
  * Take over what changes at run time (the RELOAD rows of the table) from @p conf: limits, rates,
- * flags, exit policy. Circuits stay. 0, or -errno of peel_or_change() with nothing changed. Thread:
- * control, or any that holds the lock.
+ * flags, exit policy, resolvers, bootstrap servers. Circuits stay. 0, or -errno of peel_or_change()
+ * or peel_dns_change() with nothing changed. Thread: control, or any that holds the lock.
  */
 int peel_node_reload(struct peel_node *node, const struct peel_node_conf *conf) PEEL_MUST_USE;
 

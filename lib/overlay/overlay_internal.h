@@ -16,7 +16,6 @@
 #define PEEL_OVERLAY_REQUESTS 1024 /* outstanding on our own initiative, a power of two */
 #define PEEL_OVERLAY_WALKABLE 256  /* known addresses not yet asked, per community */
 #define PEEL_OVERLAY_VOTES 16
-#define PEEL_OVERLAY_BOOTSTRAP_MAX 256
 
 /* never ask an address twice within this time, whatever others send */
 #define PEEL_OVERLAY_REPEAT_MS 300

@@ -21,6 +21,8 @@ enum peel_community {
 	PEEL_N_COMMUNITIES
 };
 
+#define PEEL_OVERLAY_BOOTSTRAP_MAX 256 /* addresses of bootstrap servers */
+
 struct peel_overlay;
 
 struct peel_overlay_conf {

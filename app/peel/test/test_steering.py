@@ -4,17 +4,52 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 PEEL = None
 
 
 def peel(*args):
     return subprocess.run([PEEL, *args], capture_output=True, text=True, timeout=60, check=False)
+
+
+class Resolver:
+    """A name server that knows one IPv4 address for every name (None: it never answers)."""
+
+    def __init__(self, address):
+        self.sock = socket.socket(type=socket.SOCK_DGRAM)
+        self.sock.bind(("127.0.0.1", 0))
+        self.port, self.address = self.sock.getsockname()[1], address
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            question, sender = self.sock.recvfrom(512)
+            if len(question) < 12 or self.address is None:
+                if not question:
+                    return
+                continue
+            end = question.index(b"\0", 12) + 5
+            wanted = question[end - 4:end - 2] == b"\0\1"
+            answer = question[:2] + b"\x81\x80" + question[4:6] + bytes([0, wanted, 0, 0, 0, 0]) + question[12:end]
+            if wanted:
+                answer += b"\xc0\x0c\0\1\0\1\0\0\0\x1e\0\4" + socket.inet_aton(self.address)
+            self.sock.sendto(answer, sender)
+
+    def close(self):
+        with socket.socket(type=socket.SOCK_DGRAM) as sock:
+            sock.sendto(b"", ("127.0.0.1", self.port))
+        self.thread.join()
+        self.sock.close()
 
 
 class Steering(unittest.TestCase):
@@ -31,6 +66,13 @@ class Steering(unittest.TestCase):
         with open(self.path(name), "w", encoding="utf-8") as file:
             file.write(text)
         return self.path(name)
+
+    def rewrite(self, path, before, after):
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        self.assertIn(before, text)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace(before, after))
 
     def run_node(self, command, config):
         """Start it and wait until it is ready. The process and its address."""
@@ -173,6 +215,55 @@ class Reload(Steering):
         self.assertEqual(self.ask("reload"), {"changed": [], "restart": answer["restart"]})
         relay.terminate()
         self.until(lambda: self.status()["drain"] is not None)
+
+    def test_resolvers_and_bootstrap(self):
+        """A server by name, which only the new resolver knows; then an address instead of it."""
+        other = []
+        for name in "ab":
+            peel("keygen", self.path(name))
+            config = self.write(name + ".ini", f"[node]\nkey = {self.path(name)}\n[port]\nlisten = 127.0.0.1:0\n[workers]\n"
+                                "hugepages = no\n[discovery]\nbootstrap =\n")
+            other.append(self.run_node("relay", config)[1])
+        dead, asked = Resolver(None), Resolver("127.0.0.1")
+        self.addCleanup(dead.close)
+        self.addCleanup(asked.close)
+        rest = "[discovery]\nbootstrap = server.test:{}\n[exit]\ndns_servers = 127.0.0.1:{}\ndns_timeout = {}\n"
+        port = other[0].rsplit(":", 1)[1]
+        config = self.config(rest=rest.format(port, dead.port, 0.3))
+        self.run_node("relay", config)
+        self.until(lambda: "name server.test does not resolve" in self.log())
+        self.rewrite(config, f":{dead.port}", f":{asked.port}")
+        self.assertEqual(self.ask("reload"), {"changed": ["[exit] dns_servers"], "restart": []})
+        self.until(lambda: self.status()["peers"]["tunnel"] == 1)
+        self.assertIn(f"name server.test resolves to {other[0]}", self.log())
+        self.rewrite(config, f"server.test:{port}", other[1])
+        self.assertEqual(self.ask("reload")["changed"], ["[discovery] bootstrap"])
+        self.until(lambda: self.status()["peers"]["tunnel"] == 2)
+
+    def test_metrics_key(self):
+        """Another key holds at once, and a listener that others reach is never without one."""
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            port = sock.getsockname()[1]
+
+        def get(key):
+            request = urllib.request.Request(f"http://127.0.0.1:{port}/status", headers={"X-Api-Key": key})
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    return answer.status
+            except urllib.error.HTTPError as error:
+                return error.code
+
+        metrics = "[metrics]\nlisten = {}:" + str(port) + "\nkey = {}\n"
+        self.relay(rest=self.REST + metrics.format("0.0.0.0", "old"))
+        self.assertEqual((get("old"), get("new")), (200, 401))
+        self.config(rest=self.REST + metrics.format("0.0.0.0", "new"))
+        self.assertEqual(self.ask("reload")["changed"], ["[metrics] key"])
+        self.assertEqual((get("old"), get("new")), (401, 200))
+        self.config(rest=self.REST + metrics.format("127.0.0.1", ""))
+        for _ in range(2):
+            self.assertEqual(self.ask("reload"), {"changed": [], "restart": ["[metrics] listen", "[metrics] key"]})
+        self.assertEqual((get("new"), get("")), (200, 401))
 
     def test_tables_do_not_grow(self):
         self.relay()

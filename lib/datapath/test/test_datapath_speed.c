@@ -63,6 +63,34 @@ test_speed_test_rate(void **state)
 	finish();
 }
 
+/* What an operator changes while the worker runs. */
+static void
+test_speed_test_change(void **state)
+{
+	uint8_t msg[5] = {PEEL_MSG_TEST_REQUEST, 0, 1, 4, 0}, answer[2304];
+	unsigned int answered = 0;
+
+	(void)state;
+	start(PEEL_ROUTE_EXIT, 0);
+	peel_worker_set_tests(rig.worker, 0, 200);
+	for (int i = 0; i < 400; i++) {
+		feed_message(msg, sizeof(msg), false);
+		rig_poll(&rig);
+		answered += rig.n_out;
+	}
+	assert_int_equal(answered, 400);
+	assert_int_equal(open_answer(0, answer), 1 + 2 + 200);
+	peel_worker_set_tests(rig.worker, 1, 0);
+	for (int i = 0; i < 400; i++) {
+		feed_message(msg, sizeof(msg), false);
+		rig_poll(&rig);
+		answered += rig.n_out;
+	}
+	/* one in each second that turns over meanwhile */
+	assert_in_range(answered, 401, 440);
+	finish();
+}
+
 /* Another circuit, of the same keys, from the same neighbour. */
 static void
 add_circuit(uint32_t cid)
@@ -138,6 +166,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_speed_test_sizes),
 		cmocka_unit_test(test_speed_test_rate),
+		cmocka_unit_test(test_speed_test_change),
 		cmocka_unit_test(test_speed_test_share),
 		cmocka_unit_test(test_speed_test_share_among_many),
 	};

@@ -399,6 +399,41 @@ test_nobody_answers(void **state)
 	assert_true(resolve(w, "both.test") < TIMEOUT_MS / 2);
 }
 
+/* What is under way goes on; what comes later asks the new resolvers. */
+static void
+test_changed_resolvers(void **state)
+{
+	struct world *w = *state;
+	unsigned int changes;
+
+	configure(w, DROPS_ALL, DROPS_ALL);
+	changes = peel_dns_refresh(w->dns);
+	peel_dns_resolve(w->dns, "slow.test", usable, on_answer, w);
+	run_for(w, 20);
+	w->r[1].habit = ANSWERS;
+	assert_int_equal(peel_dns_change(w->dns, &w->r[1].addr, 1, TIMEOUT_MS), 0);
+	assert_int_equal(peel_dns_refresh(w->dns), changes + 1);
+	w->r[0].asked = 0;
+	assert_true(resolve(w, "both.test") < TIMEOUT_MS / 2);
+	expect_text(w, "192.0.2.2:0");
+	assert_in_range(w->answers, 1, 2);
+	run_for(w, 2 * TIMEOUT_MS);
+	assert_int_equal(w->answers, 2); /* the old one too */
+}
+
+/* A shorter patience holds for a resolver that stays. */
+static void
+test_changed_timeout(void **state)
+{
+	struct world *w = *state;
+
+	configure(w, DROPS_ALL, DROPS_ALL);
+	assert_int_equal(peel_dns_change(w->dns, &w->r[0].addr, 1, 140), 0);
+	assert_true(resolve(w, "slow.test") < TIMEOUT_MS / 2);
+	assert_int_equal(w->result, PEEL_DNS_FAILED);
+	assert_int_equal(w->r[1].asked, 0);
+}
+
 static void
 test_end_with_lookups(void **state)
 {
@@ -635,6 +670,8 @@ main(void)
 		TEST(test_dead_first_resolver),
 		TEST(test_closed_first_resolver),
 		TEST(test_nobody_answers),
+		TEST(test_changed_resolvers),
+		TEST(test_changed_timeout),
 		TEST(test_end_with_lookups),
 		TEST(test_names_are_absolute),
 		TEST(test_numbers_are_no_names),

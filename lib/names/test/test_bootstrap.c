@@ -207,10 +207,11 @@ test_shared_address(void **state)
 
 	w->network = true;
 	w->fixed = peel_addr_ipv4(192, 0, 2, 2, 6421);
+	peel_bootstrap_fix(w->bootstrap, &w->fixed, 1);
 	start(w, "server-a.test:6421");
 	start(w, "server-b.test:6421");
 	pass(w, 1000);
-	assert_int_equal(w->n, 1);
+	assert_int_equal(w->n, 2);
 	w->last_byte = 2;
 	pass(w, 600000);
 	w->last_byte = 3;
@@ -249,6 +250,62 @@ test_added_later(void **state)
 	assert_int_equal(peel_bootstrap_add(w->bootstrap, "server-more.test:1"), -ENOSPC);
 }
 
+/* The configuration has changed: a name goes, others stay, addresses are others. */
+static void
+test_changed(void **state)
+{
+	struct world *w = *state;
+	struct peel_addr fixed[2];
+	unsigned int servers, unknown;
+
+	w->network = true;
+	start(w, "server-a.test:1");
+	start(w, "server-b.test:2");
+	fixed[0] = peel_addr_ipv4(192, 0, 2, 9, 3);
+	fixed[1] = peel_addr_ipv4(192, 0, 2, 1, 1); /* server-a's */
+	peel_bootstrap_fix(w->bootstrap, fixed, 2);
+	peel_bootstrap_count(w->bootstrap, &servers, &unknown);
+	assert_int_equal(servers, 4);
+	assert_int_equal(unknown, 2);
+	pass(w, 1000);
+	assert_int_equal(w->n, 3);
+	peel_bootstrap_count(w->bootstrap, &servers, &unknown);
+	assert_int_equal(unknown, 0);
+	peel_bootstrap_remove(w->bootstrap, "server-a.test:1");
+	assert_int_equal(w->n, 3); /* still configured as an address */
+	peel_bootstrap_fix(w->bootstrap, fixed, 1);
+	assert_int_equal(w->n, 2);
+	peel_bootstrap_fix(w->bootstrap, NULL, 0);
+	peel_bootstrap_remove(w->bootstrap, "server-b.test:1"); /* another port */
+	assert_int_equal(w->n, 1);
+	assert_int_equal(w->server[0].port, 2);
+	peel_bootstrap_remove(w->bootstrap, "server-b.test:2");
+	assert_int_equal(w->n, 0);
+	peel_bootstrap_count(w->bootstrap, &servers, &unknown);
+	assert_int_equal(servers, 0);
+}
+
+/* A name that goes while it is looked up, and comes back. */
+static void
+test_removed_while_asked(void **state)
+{
+	struct world *w = *state;
+	struct peel_addr a = peel_addr_ipv4(192, 0, 2, 1, 0);
+
+	w->silent = true;
+	start(w, "server.test:1");
+	pass(w, 1000);
+	peel_bootstrap_remove(w->bootstrap, "server.test:1");
+	start(w, "server.test:1");
+	pass(w, 1000);
+	assert_int_equal(w->asked, 2);
+	w->fn(w->arg[0], PEEL_DNS_FOUND, &a);
+	assert_int_equal(w->n, 0);
+	w->fn(w->arg[1], PEEL_DNS_FOUND, &a);
+	assert_int_equal(w->n, 1);
+	w->n_unanswered = 0;
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -260,6 +317,8 @@ main(void)
 		TEST(test_server_moves),
 		TEST(test_shared_address),
 		TEST(test_added_later),
+		TEST(test_changed),
+		TEST(test_removed_while_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
