@@ -65,6 +65,7 @@ struct conf {
 	char user[64];		/* to become after start; empty: no change */
 	uint32_t shutdown_wait; /* seconds; 0: a signal ends the node at once */
 	enum hugepages hugepages;
+	bool telemetry;			       /* DPDK's */
 	uint32_t memory_mib;		       /* without hugepages; 0: computed */
 	struct peel_network address, address6; /* ethdev: own addresses and on-link networks */
 	bool become_exitnode;

@@ -2,7 +2,7 @@
  * Copyright (c) 2026, the Peel authors
  *
  * Landlock. After the start a node reads how names are resolved here, what the kernel says about
- * this process and its configuration, and it removes its management socket. It needs no other file;
+ * this process and its configuration, and it removes its sockets. It needs no other file;
  * what is open stays open. Rules name folders, because the system replaces its files by others of
  * the same name.
  */
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "confine.h"
+#include "peel_eal.h"
 #include "threads.h"
 
 /* The kernel's interface, which headers of older systems lack or have in part:
@@ -24,6 +25,7 @@
 #define RULE_PATH_BENEATH 1
 #define READ_FILE (UINT64_C(1) << 2)
 #define READ_DIR (UINT64_C(1) << 3)
+#define REMOVE_DIR (UINT64_C(1) << 4)
 #define REMOVE_FILE (UINT64_C(1) << 5)
 
 struct path_beneath {
@@ -84,6 +86,10 @@ allow_all(int ruleset, const struct conf *conf)
 		allow_parent(ruleset, conf->node.management, REMOVE_FILE);
 	if (conf->path[0] != '\0') /* to be read again; an editor replaces it */
 		allow_parent(ruleset, conf->path, READ_FILE);
+	if (conf->telemetry) {
+		allow(ruleset, peel_eal_folder(), REMOVE_FILE);
+		allow_parent(ruleset, peel_eal_folder(), REMOVE_DIR);
+	}
 	if (confine_device_is(conf, "net_"))
 		allow(ruleset, "/sys", READ_FILE | READ_DIR);
 	if (confine_device_is(conf, "net_af_xdp"))

@@ -143,6 +143,16 @@ execute_without_hugepages(const char *why, const cpu_set_t *cpus)
 	execv("/proc/self/exe", argv);
 }
 
+/* A name that stays the same over restarts, so that exporters find the socket, and a socket that
+ * was left behind is replaced. */
+static void
+name_telemetry(const struct conf *conf, char *out, size_t size)
+{
+	uint16_t port = conf->node.port_conf.listen.port;
+
+	snprintf(out, size, "peel-%d", port != 0 ? (int)port : (int)getpid());
+}
+
 int
 eal_start(const struct conf *conf, const struct eal_plan *plan, char *why, size_t why_size)
 {
@@ -154,6 +164,7 @@ eal_start(const struct conf *conf, const struct eal_plan *plan, char *why, size_
 		.verbose = conf->log_level == PEEL_LOG_DEBUG,
 	};
 	cpu_set_t allowed, control;
+	char name[32];
 	int rc;
 
 	if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
@@ -173,14 +184,29 @@ eal_start(const struct conf *conf, const struct eal_plan *plan, char *why, size_
 	if (sched_setaffinity(0, sizeof(control), &control) != 0)
 		return -errno;
 	ec.cpus = &control;
+	if (conf->telemetry) {
+		name_telemetry(conf, name, sizeof(name));
+		ec.telemetry = name;
+	}
 	rc = peel_eal_init(&ec, why, why_size);
+	if (rc == 0 && conf->telemetry)
+		peel_log(PEEL_LOG_INFO,
+			"DPDK's telemetry: %s/" PEEL_EAL_TELEMETRY " (dpdk-telemetry.py -f %s)",
+			peel_eal_folder(), name);
 	if (rc != 0 && plan->huge && conf->hugepages == HUGEPAGES_AUTO)
 		execute_without_hugepages(why, &allowed);
 	return rc;
 }
 
 void
-eal_stop(void)
+eal_stop(const struct conf *conf)
 {
+	char path[PATH_MAX];
+
 	rte_eal_cleanup();
+	if (!conf->telemetry)
+		return;
+	snprintf(path, sizeof(path), "%s/" PEEL_EAL_TELEMETRY, peel_eal_folder());
+	if (unlink(path) == 0)
+		(void)rmdir(peel_eal_folder());
 }

@@ -37,7 +37,8 @@ const char *eal_plan_text(const struct eal_plan *plan, char *out, size_t size);
  */
 int eal_start(const struct conf *conf, const struct eal_plan *plan, char *why,
 	size_t why_size) PEEL_MUST_USE;
-void eal_stop(void);
+/** End EAL, and remove what it leaves behind, as far as this process still may. */
+void eal_stop(const struct conf *conf);
 
 /** CPUs for the control thread among those the program may use: the configured one, or all but the
  * workers'. */

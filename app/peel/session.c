@@ -313,7 +313,7 @@ session_close(struct session *s)
 	peel_close(s->peel);
 	s->peel = NULL;
 	if (s->with_eal)
-		eal_stop();
+		eal_stop(&s->conf);
 	s->with_eal = false;
 	output_finish(s->lasting ? LASTING_PATIENCE_MS : -1);
 }

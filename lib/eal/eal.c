@@ -150,8 +150,12 @@ build_args(const struct peel_eal_conf *conf, struct args *a)
 		add(a, "--no-shconf");
 	}
 	add(a, "--iova-mode=va");
-	add(a, "--file-prefix=peel-%d", (int)getpid());
-	add(a, "--no-telemetry");
+	if (conf->telemetry != NULL) {
+		add(a, "--file-prefix=%s", conf->telemetry);
+	} else {
+		add(a, "--file-prefix=peel-%d", (int)getpid());
+		add(a, "--no-telemetry");
+	}
 	add(a, "--log-level=%d", (int)(conf->verbose ? RTE_LOG_NOTICE : RTE_LOG_ERR));
 }
 
@@ -205,8 +209,14 @@ peel_eal_init(const struct peel_eal_conf *conf, char *why, size_t why_size)
 		return ret;
 	}
 	keep_out_of_dumps();
-	/* Its folder for files shared between processes stays empty in both modes: leave no litter
-	 * behind. */
+	/* Its folder for files shared between processes stays empty in both modes, but for the
+	 * socket of telemetry: leave no litter behind. */
 	rmdir(rte_eal_get_runtime_dir());
 	return 0;
+}
+
+const char *
+peel_eal_folder(void)
+{
+	return rte_eal_get_runtime_dir();
 }

@@ -22,6 +22,9 @@ struct peel_eal_conf {
 	/* the calling thread floats over these, and so do DPDK's helper threads */
 	const cpu_set_t *cpus;
 	bool verbose; /* DPDK's notices too, not only its errors */
+	/* DPDK's telemetry answers in its runtime folder of this name ("file prefix"); NULL: not
+	 * at all */
+	const char *telemetry;
 };
 
 /**
@@ -30,6 +33,10 @@ struct peel_eal_conf {
  * @p why.
  */
 int peel_eal_init(const struct peel_eal_conf *conf, char *why, size_t why_size) PEEL_MUST_USE;
+
+/** The folder with DPDK's telemetry socket, and the socket's name. After the start. */
+const char *peel_eal_folder(void);
+#define PEEL_EAL_TELEMETRY "dpdk_telemetry.v2"
 
 /** Whether it is a PCI address, "0000:03:00.0" or "03:00.0", with or without ",options". */
 bool peel_eal_is_pci(const char *device);

@@ -152,7 +152,7 @@ test_start_without_hugepages(void **state)
 	assert_true(eal_start(&c, &plan, why, sizeof(why)) < 0);
 	assert_non_null(strstr(why, "DPDK does not start"));
 	rte_mempool_free(pool);
-	eal_stop();
+	eal_stop(&c);
 }
 
 int
