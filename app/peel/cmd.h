@@ -24,11 +24,13 @@ struct command {
 extern const struct command command_relay;
 extern const struct command command_client;
 extern const struct command command_close;
+extern const struct command command_doctor;
 extern const struct command command_drain;
 extern const struct command command_keygen;
 extern const struct command command_reload;
 extern const struct command command_send;
 extern const struct command command_service;
+extern const struct command command_setup;
 extern const struct command command_speedtest;
 extern const struct command command_stats;
 extern const struct command command_status;

@@ -14,6 +14,7 @@
 #include "await.h"
 #include "conf_table.h"
 #include "eal_plan.h"
+#include "host_facts.h"
 #include "peel_aead_engines.h"
 
 static void
@@ -137,34 +138,18 @@ check_bind(const struct conf *c, struct conf_errors *e)
 static void
 check_device(const struct conf *c, struct conf_errors *e)
 {
-	const char *iface = strstr(c->node.device, "iface=");
-	char path[320], name[64];
+	char name[HOST_NAME_MAX];
 
-	snprintf(path, sizeof(path), "/sys/class/net/%.64s", c->node.device);
-	if (strchr(c->node.device, '/') == NULL && access(path, F_OK) == 0) {
+	if (host_has_interface(c->node.device)) {
 		conf_wrong(e, CONF_port_device,
 			"%s is the kernel's name; give its PCI address, or "
 			"net_af_packet0,iface=%s",
 			c->node.device, c->node.device);
 		return;
 	}
-	if (peel_eal_is_pci(c->node.device)) {
-		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s%.*s",
-			strspn(c->node.device, "0123456789abcdefABCDEF") == 4 ? "" : "0000:",
-			(int)strcspn(c->node.device, ","), c->node.device);
-		if (access(path, F_OK) != 0)
-			conf_wrong(e, CONF_port_device, "there is no such PCI device");
-		return;
-	}
-	/* These attach to an interface that must exist; net_tap makes its own, and net_vhost takes
-	 * a path. */
-	if (iface == NULL || (strncmp(c->node.device, "net_af_packet", 13) != 0 &&
-				     strncmp(c->node.device, "net_af_xdp", 10) != 0))
-		return;
-	iface += strlen("iface=");
-	snprintf(name, sizeof(name), "%.*s", (int)strcspn(iface, ","), iface);
-	snprintf(path, sizeof(path), "/sys/class/net/%s", name);
-	if (access(path, F_OK) != 0)
+	if (peel_eal_is_pci(c->node.device) && !host_pci(c->node.device, name))
+		conf_wrong(e, CONF_port_device, "there is no such PCI device");
+	else if (host_device_interface(c->node.device, name) && !host_has_interface(name))
 		conf_wrong(e, CONF_port_device, "there is no network interface %s", name);
 }
 

@@ -20,9 +20,11 @@ static const struct command *const commands[] = {
 	&command_keygen,
 	&command_status,
 	&command_stats,
+	&command_doctor,
 	&command_reload,
 	&command_close,
 	&command_drain,
+	&command_setup,
 };
 
 static void

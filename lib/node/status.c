@@ -243,6 +243,15 @@ peer_counts(const struct peel_node *node)
 		{"dht", number(peel_overlay_count(node->overlay, PEEL_COMMUNITY_DHT))});
 }
 
+static json_t *
+bootstrap_counts(const struct peel_node *node)
+{
+	unsigned int servers, unknown;
+
+	peel_bootstrap_count(node->bootstrap, &servers, &unknown);
+	return OBJECT({"servers", number(servers)}, {"unresolved", number(unknown)});
+}
+
 /* The DHTs in which services are looked up and announced. */
 static json_t *
 providers(const struct peel_node *node)
@@ -379,12 +388,12 @@ status(struct peel_node *node)
 		{"drain", node_drain_status(node)}, {"driver", json_string(conf->port->name)},
 		{"engine", json_string(conf->engine->name)}, {"circuits", circuit_counts(node)},
 		{"hidden_services", hidden_counts(node)}, {"own_circuits", own_counts(node)},
-		{"services", services(node)}, {"peers", peer_counts(node)},
-		{"dht", dht_counts(node)}, {"candidates", candidate_counts(node)},
-		{"memory", memory(node)}, {"rates", rates(node)}, {"counters", counters(node)},
-		{"workers", workers(node)}, {"tables", node_tables(node)},
-		{"durations", node_durations(node)}, {"port", port(node)},
-		{"privileges", privileges(&node->status.privileges)});
+		{"services", services(node)}, {"bootstrap", bootstrap_counts(node)},
+		{"peers", peer_counts(node)}, {"dht", dht_counts(node)},
+		{"candidates", candidate_counts(node)}, {"memory", memory(node)},
+		{"rates", rates(node)}, {"counters", counters(node)}, {"workers", workers(node)},
+		{"tables", node_tables(node)}, {"durations", node_durations(node)},
+		{"port", port(node)}, {"privileges", privileges(&node->status.privileges)});
 }
 
 static json_t *

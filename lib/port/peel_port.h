@@ -25,6 +25,10 @@
 #define PEEL_PORT_TAILROOM 64
 /* largest UDP payload received; longer ones are dropped and counted */
 #define PEEL_PORT_RX_MAX 2048
+/* what a port's sockets ask the kernel to hold, room for a burst while a worker is busy */
+#define PEEL_PORT_BUFFER_BYTES (4 << 20)
+/* open files that exits leave to the rest of the program */
+#define PEEL_PORT_SPARE_FILES 256
 #define PEEL_ENDPOINT_MAIN 0 /* the main address; exit endpoints are 1 and up */
 
 /** The data beside a datagram, in the mbuf's private area. */

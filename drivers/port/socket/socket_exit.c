@@ -105,7 +105,7 @@ open_one(const struct peel_addr *bind_to, bool v6_only)
 {
 	int fd = socket_open(bind_to, false, v6_only, EXIT_BUFFER_BYTES);
 
-	if (fd < 0 || peel_files_spared(fd, SOCK_SPARE_FILES))
+	if (fd < 0 || peel_files_spared(fd, PEEL_PORT_SPARE_FILES))
 		return fd;
 	close(fd);
 	return -EMFILE;

@@ -24,12 +24,11 @@
 #define SOCK_PENDING_MAX ((SOCK_MESSAGES + 1) * SOCK_SEGMENTS_MAX + PEEL_PORT_BURST)
 #define SOCK_FLAT_MAX 512 /* datagrams up to this size are sent from a flat buffer */
 #define SOCK_EVENTS 32
-#define SOCK_SPARE_FILES 256 /* descriptors that exits leave to the rest of the program */
-#define SOCK_TX_MAX 128	     /* datagrams held back until flush */
-#define SOCK_TX_SEGMENTS 64  /* all kernels take this many segments in one message */
-#define SOCK_TX_BYTES 65507  /* and this many bytes over IPv4 */
-#define SOCK_BUCKETS 256     /* power of two, at least 2 * SOCK_TX_MAX */
-#define SOCK_NO_GSO 256	     /* power of two */
+#define SOCK_TX_MAX 128	    /* datagrams held back until flush */
+#define SOCK_TX_SEGMENTS 64 /* all kernels take this many segments in one message */
+#define SOCK_TX_BYTES 65507 /* and this many bytes over IPv4 */
+#define SOCK_BUCKETS 256    /* power of two, at least 2 * SOCK_TX_MAX */
+#define SOCK_NO_GSO 256	    /* power of two */
 
 union sock_name {
 	struct sockaddr sa;

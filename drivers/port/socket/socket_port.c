@@ -13,7 +13,6 @@
 
 #include "socket_internal.h"
 
-#define MAIN_BUFFER_BYTES (4 << 20)
 #define EXITS_PER_SECOND 50000 /* looks at idle exit sockets: every 20 us */
 /* until segments are tried again on a path with a small MTU */
 #define NO_GSO_SECONDS 60
@@ -34,7 +33,7 @@ static void
 warn_file_limit(const struct peel_port_conf *conf)
 {
 	struct rlimit limit;
-	uint64_t want = 2 * (uint64_t)conf->max_endpoints + SOCK_SPARE_FILES;
+	uint64_t want = 2 * (uint64_t)conf->max_endpoints + PEEL_PORT_SPARE_FILES;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < want)
 		peel_log(PEEL_LOG_WARNING,
@@ -140,7 +139,7 @@ open_main(struct peel_port *port, const struct peel_port_conf *conf, char *why, 
 	for (uint16_t i = 0; rc >= 0 && i < conf->n_queues; i++) {
 		struct sock_queue *q = port->queue[i];
 
-		rc = q->fd = socket_open(&address, share, false, MAIN_BUFFER_BYTES);
+		rc = q->fd = socket_open(&address, share, false, PEEL_PORT_BUFFER_BYTES);
 		if (rc >= 0)
 			rc = bound_address(q->fd, &address); /* port 0: the others follow */
 		if (rc >= 0) {
