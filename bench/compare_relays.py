@@ -30,8 +30,8 @@ def pinned(cpu):
 
 
 class Bench:
-    def __init__(self, options, stack):
-        self.options, self.stack = options, stack
+    def __init__(self, options, stack, peel=PeelNode):
+        self.options, self.stack, self.peel = options, stack, peel
         self.relays, self.keys = {}, {}
 
     async def start(self):
@@ -40,8 +40,8 @@ class Bench:
         sink = ("127.0.0.1", sink_port)
         for kind, port in zip(kinds, ports):
             if kind == "peel":
-                relay = PeelNode("127.0.0.1", port, (RELAY, SPEED_TEST), [sink], self.options.peel,
-                                 pinned(1), name="Peel")
+                relay = self.peel("127.0.0.1", port, (RELAY, SPEED_TEST), [sink], self.options.peel,
+                                  pinned(1), name="Peel")
             else:
                 relay = Remote("peer", {"ip": "127.0.0.1", "port": port, "endpoint": kind,
                                         "walk_to": [sink], "settings": SETTINGS}, pinned(1), NAMES[kind])
@@ -80,9 +80,9 @@ class Bench:
 class Relays:
     """The comparison as a sequence of rounds."""
 
-    def __init__(self, options):
+    def __init__(self, options, peel=PeelNode):
         self.options, self.stack, self.runs = options, contextlib.AsyncExitStack(), {}
-        self.bench = Bench(options, self.stack)
+        self.bench = Bench(options, self.stack, peel)
         self.loads = [(kind == "coalesced", int(payload))
                       for kind, _, payload in (load.partition(":") for load in options.loads.split(","))]
 

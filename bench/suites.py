@@ -86,6 +86,10 @@ SUITES = {
          Plot("alone", "Relays: cells per CPU second, datagrams alone", "payload", ("relay",), cases=("relay",),
               where={"datagrams": "alone"}, bars=True, log_y=True)),
         brief={"relay": ("Peel", "Tor middle relay", "wireguard-go")}),
+    "watched": Suite(
+        "what a CPU second of a relay is worth while its metrics and its status are asked for, and while it is reloaded",
+        ("{python}", "-B", "{root}/bench/watched.py", "--peel", "{build}/app/peel/peel", "--blast", "{build}/bench/blast"),
+        brief={"payload": (1400,)}),
     "circuit": Suite(
         "payload through one circuit of three hops and through twenty: libpeel beside py-ipv8 with the Rust endpoint",
         ("{python}", "-B", "{root}/bench/circuit.py", "--peel", "{build}/app/peel/peel",
