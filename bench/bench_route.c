@@ -4,11 +4,12 @@
  * The switching table by its size: cycles per look-up in random order, of changes by the control
  * thread, of the duplicate filter, and bytes per circuit. "look-up and use" also reads the
  * session's line, prefetched between the two. All tables exist at once, so that sizes are compared
- * round by round.
+ * round by round. The walks through page tables that large tables cost are shown by themselves.
  */
 #include <stdlib.h>
 
 #include "bench.h"
+#include "page_walks.h"
 #include "peel_replay.h"
 #include "peel_route.h"
 
@@ -311,6 +312,8 @@ main(int argc, char **argv)
 		memory(&b, &tables[i]);
 	bench_progress(&b, "duplicate filter");
 	bench_filter(&b);
+	bench_progress(&b, "page walks");
+	page_walks(&b);
 	while (n > 0) {
 		peel_route_table_free(tables[--n].t);
 		free(tables[n].session);

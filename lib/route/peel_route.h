@@ -100,7 +100,7 @@ struct peel_route_conf {
 	uint32_t max_sessions; /* circuits; twice as many routes */
 	struct peel_rcu *rcu;
 	const struct peel_env *env; /* seeds the hash, starts counters at random values (W1) */
-	/* NUMA node; memory from rte_malloc when EAL runs, from the heap otherwise */
+	/* NUMA node; memory from rte_malloc when EAL runs with hugepages, else from the kernel */
 	int socket_id;
 	bool heap; /* no EAL memory (tests under sanitizers, embedding) */
 };

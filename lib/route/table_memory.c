@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <rte_eal.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 
@@ -22,10 +23,12 @@ whole_pages(size_t len)
 	return (len + page - 1) & ~(page - 1);
 }
 
+/* Only where EAL has hugepages. Without them its memory consists of ordinary pages for good, while
+ * a mapping of our own still gets the transparent ones. */
 static bool
 alloc_eal(struct memory *m, int socket_id)
 {
-	if (rte_lcore_count() == 0) /* EAL has not been initialised */
+	if (rte_lcore_count() == 0 || rte_eal_has_hugepages() == 0) /* 0: not initialised */
 		return false;
 	m->len = whole_pages(m->len);
 	m->p = rte_zmalloc_socket("peel_route", m->len, PEEL_MEMORY_ALIGN, socket_id);
@@ -60,7 +63,7 @@ alloc_map(struct memory *m)
 	m->p = map_aligned(m->len);
 	if (m->p == NULL)
 		return false;
-	(void)madvise(m->p, m->len, MADV_HUGEPAGE); /* fewer TLB misses, if the kernel has them */
+	(void)madvise(m->p, m->len, MADV_HUGEPAGE); /* see README.md: why pages */
 	m->kind = PEEL_MEMORY_MAP;
 	return true;
 }

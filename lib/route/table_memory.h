@@ -4,8 +4,9 @@
 #pragma once
 
 /*
- * Zeroed memory for tables: from EAL's hugepages when EAL runs, otherwise from the kernel or, when
- * small, from the heap (where sanitizers guard its ends).
+ * Zeroed memory for tables: from EAL's hugepages when it has any, otherwise from the kernel (in
+ * transparent hugepages, if these are not forbidden) or, when small, from the heap (where
+ * sanitizers guard its ends).
  */
 
 #include "peel_base.h"
