@@ -94,9 +94,10 @@ run(int argc, char **argv)
 const struct command command_status = {
 	.name = "status",
 	.about = "ask a running node what it is doing",
-	.usage = "status -c FILE [--pretty] [--watch[=SECONDS]] [WHAT]",
-	.help = "Prints what a running node says about itself, as JSON. WHAT is status (without\n"
-		"it), circuits, own_circuits, peers or stats (counters). The configuration must\n"
+	.usage = "status -c FILE [--pretty] [--watch[=SECONDS]] "
+		 "[status|circuits|own_circuits|peers|stats]",
+	.help = "Prints what a running node says about itself, as JSON: its status, or only\n"
+		"circuits, its own circuits, its peers, or its counters. The configuration must\n"
 		"name a management socket.\n\n"
 		"options:\n" MANAGEMENT_HELP "  -p, --pretty           indented, for people\n"
 		"      --watch[=SECONDS]  again and again, by default every second\n"
