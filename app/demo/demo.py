@@ -190,6 +190,8 @@ async def hold():
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         relays = await start_relays(stack, {0, 1, 2})
         print("live in a browser, and /metrics: " + " ".join(relay.page for relay in relays))
+        for relay in relays:
+            print(f"what is wrong with {relay.ip}:{relay.port}: {relay.binary} doctor -s {relay.directory.name}/peel.sock")
         print("ready " + " ".join(f"{r.ip}:{r.port}" for r in relays), flush=True)
         ends = [asyncio.ensure_future(relay.process.wait()) for relay in relays]
         waits = [asyncio.ensure_future(stopped.wait()), *ends]
