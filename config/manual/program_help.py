@@ -50,7 +50,7 @@ class Help:
         below = [line.split()[1] for line in self.usage if re.match(r"\S+ [a-z]+( |$)", line)]
         if below:
             return below
-        return [word for line in self.usage for part in re.findall(r"\[([a-z]+(?:\|[a-z]+)+)\]", line)
+        return [word for line in self.usage for part in re.findall(r"\[([a-z_]+(?:\|[a-z_]+)+)\]", line)
                 for word in part.split("|")]
 
 
