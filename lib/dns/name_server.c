@@ -165,9 +165,15 @@ open_channel(struct dns_server *server)
 		.sock_state_cb_data = server,
 	};
 	char text[PEEL_ADDR_TEXT_MAX];
-	int rc = ares_init_options(&server->channel, &options,
-		ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+	int rc;
 
+#ifdef ARES_OPT_QUERY_CACHE
+	/* From 1.31 on it would keep answers by itself; the resolver does that. */
+	options.qcache_max_ttl = 0;
+	mask |= ARES_OPT_QUERY_CACHE;
+#endif
+	rc = ares_init_options(&server->channel, &options, mask);
 	if (rc != ARES_SUCCESS)
 		return rc == ARES_ENOMEM ? -ENOMEM : -EINVAL;
 	ares_set_socket_configure_callback(server->channel, on_socket, server);
