@@ -447,7 +447,9 @@ holds_key(int mem, unsigned long start, unsigned long end, const uint8_t inverse
 	static uint8_t piece[1 << 16];
 
 	for (unsigned long at = start; at < end; at += sizeof(piece) / 2) {
-		ssize_t n = pread(mem, piece, sizeof(piece), (off_t)at);
+		/* What lies behind this mapping is not in it. */
+		size_t len = end - at < sizeof(piece) ? end - at : sizeof(piece);
+		ssize_t n = pread(mem, piece, len, (off_t)at);
 
 		/* What was read last is in `piece` itself, which is not what is looked for. */
 		if (at <= (unsigned long)piece && (unsigned long)piece < at + sizeof(piece))
