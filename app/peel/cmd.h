@@ -34,6 +34,7 @@ extern const struct command command_setup;
 extern const struct command command_speedtest;
 extern const struct command command_stats;
 extern const struct command command_status;
+extern const struct command command_top; /* where there is ncurses */
 
 /** Usage and help of a command. */
 void command_help(FILE *to, const struct command *command);

@@ -57,8 +57,7 @@ parse_options(int argc, char **argv, struct request *r)
 static bool
 known(const char *what)
 {
-	static const char *const all[] = {
-		"status", "circuits", "own_circuits", "peers", "stats", "stages"};
+	static const char *const all[] = {"status", "circuits", "own", "peers", "stats", "stages"};
 
 	for (size_t i = 0; i < PEEL_ARRAY_LEN(all); i++) {
 		if (strcmp(what, all[i]) == 0)
@@ -95,9 +94,9 @@ const struct command command_status = {
 	.name = "status",
 	.about = "ask a running node what it is doing",
 	.usage = "status -c FILE [--pretty] [--watch[=SECONDS]] "
-		 "[status|circuits|own_circuits|peers|stats]",
-	.help = "Prints what a running node says about itself, as JSON: its status, or only\n"
-		"circuits, its own circuits, its peers, or its counters. The configuration must\n"
+		 "[status|circuits|own|peers|stats]",
+	.help = "Prints what a running node says about itself, as JSON: its status, or only all\n"
+		"circuits, those of its own, its peers, or its counters. The configuration must\n"
 		"name a management socket.\n\n"
 		"options:\n" MANAGEMENT_HELP "  -p, --pretty           indented, for people\n"
 		"      --watch[=SECONDS]  again and again, by default every second\n"

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "log_output.h"
+#include "log_ring.h"
 #include "output.h"
 
 static bool timestamps; /* atomic: other threads log, too */
@@ -19,17 +20,21 @@ line(enum peel_log_level level, const char *text)
 {
 	static const char *const name[] = {"error", "warning", "info", "debug"};
 	static const int priority[] = {3, 4, 6, 7}; /* syslog's, which the journal reads */
-	char out[640], when[40] = "";
+	char out[640], when[40] = "", short_when[16] = "";
 	struct timespec now;
 	struct tm tm;
 	int n;
 
-	if (__atomic_load_n(&timestamps, __ATOMIC_RELAXED) &&
-		clock_gettime(CLOCK_REALTIME, &now) == 0 && gmtime_r(&now.tv_sec, &tm) != NULL) {
+	if (clock_gettime(CLOCK_REALTIME, &now) == 0 && gmtime_r(&now.tv_sec, &tm) != NULL) {
 		size_t len = strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
 
 		snprintf(when + len, sizeof(when) - len, ".%03ldZ ", now.tv_nsec / 1000000);
+		strftime(short_when, sizeof(short_when), "%H:%M:%SZ ", &tm);
 	}
+	snprintf(out, sizeof(out), "%s%s: %s", short_when, name[level], text);
+	log_ring_add(out);
+	if (!__atomic_load_n(&timestamps, __ATOMIC_RELAXED))
+		when[0] = '\0';
 	if (journal)
 		n = snprintf(out, sizeof(out), "<%d>%s%s\n", priority[level], when, text);
 	else

@@ -20,6 +20,9 @@ static const struct command *const commands[] = {
 	&command_keygen,
 	&command_status,
 	&command_stats,
+#ifdef PEEL_HAVE_TOP
+	&command_top,
+#endif
 	&command_doctor,
 	&command_reload,
 	&command_close,

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * Requests that change what a node does.
+ * Requests that change what a node does, and the last lines of its log.
  */
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 
+#include "log_ring.h"
 #include "peel_internal.h"
 #include "reload.h"
 #include "steering.h"
@@ -64,6 +65,27 @@ close_circuit(struct session *s, const char *argument)
 		     : refuse("there is no circuit with this id");
 }
 
+/* One that was cut within a character is left out. */
+static void
+add_line(void *arg, const char *line)
+{
+	json_array_append_new(arg, json_string(line));
+}
+
+static json_t *
+tell_log(struct session *s, const char *argument)
+{
+	json_t *lines = json_array();
+
+	(void)s;
+	if (argument[0] != '\0') {
+		json_decref(lines);
+		return refuse("log takes nothing");
+	}
+	log_ring_dump(add_line, lines);
+	return json_pack("{s:o}", "lines", lines);
+}
+
 static const struct {
 	const char *name;
 	json_t *(*answer)(struct session *s, const char *argument); /* "" or " ARGUMENT..." */
@@ -71,6 +93,7 @@ static const struct {
 	{"drain", drain},
 	{"reload", read_again},
 	{"close", close_circuit},
+	{"log", tell_log},
 };
 
 json_t *

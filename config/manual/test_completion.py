@@ -32,7 +32,7 @@ UNIQUE = [
 # (what is typed, all that is offered)
 CHOICES = [
     ("re", {"relay", "reload"}),
-    ("status ", {"status", "circuits", "own_circuits", "peers", "stats"}),
+    ("status ", {"status", "circuits", "own", "peers", "stats"}),
     ("drain --c", {"--config", "--cancel"}),
 ]
 

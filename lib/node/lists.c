@@ -196,7 +196,7 @@ node_list_answer(
 		uint32_t (*const *source)(struct peel_node *node, uint32_t from, json_t *rows);
 	} lists[] = {
 		{"circuits", of_circuits},
-		{"own_circuits", of_own_circuits},
+		{"own", of_own_circuits},
 		{"peers", of_peers},
 	};
 	struct list *list;

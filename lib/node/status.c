@@ -417,9 +417,8 @@ static const struct {
 static json_t *
 unknown(void)
 {
-	return OBJECT({"error", json_string("unknown request; known: status, circuits, "
-					    "own_circuits, peers, stats, stages, each optionally "
-					    "followed by pretty")});
+	return OBJECT({"error", json_string("unknown request; known: status, circuits, own, peers, "
+					    "stats, stages, each optionally followed by pretty")});
 }
 
 static char *

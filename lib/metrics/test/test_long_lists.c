@@ -379,7 +379,7 @@ test_few_circuits(void **state)
 		struct peel_management *management = listen_here();
 
 		assert_told("circuits", sizes[i]);
-		assert_told("own_circuits", 0);
+		assert_told("own", 0);
 		assert_told("peers", 0);
 		peel_management_free(management);
 		free_node();
