@@ -14,6 +14,10 @@ int confine_files(const struct conf *conf, char *out, size_t size) PEEL_MUST_USE
 /** Seccomp: system calls, by a list of those that are allowed. */
 int confine_calls(const struct conf *conf, char *out, size_t size) PEEL_MUST_USE;
 
+/** At the start of the program, before libuv sets up its first loop: no io_uring, through which
+ * calls would pass by the fence. libuv has another way, and takes it for good. */
+void confine_no_io_uring(void);
+
 static inline bool
 confine_device_is(const struct conf *conf, const char *kind)
 {

@@ -223,3 +223,15 @@ confine_calls(const struct conf *conf, char *out, size_t size)
 	seccomp_release(ctx);
 	return rc;
 }
+
+void
+confine_no_io_uring(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+	if (filter == NULL)
+		return;
+	if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), S(io_uring_setup), 0) == 0)
+		(void)seccomp_load(filter); /* without seccomp there is no fence either */
+	seccomp_release(filter);
+}

@@ -9,6 +9,7 @@
 
 #include "cmd.h"
 #include "conf.h"
+#include "confine.h"
 #include "privileges.h"
 
 static const struct command *const commands[] = {
@@ -115,8 +116,7 @@ main(int argc, char **argv)
 	const char *name = argc > 1 ? argv[1] : NULL;
 
 	privileges_no_core();
-	/* libuv 1.45 to 1.48 would add a kernel thread that polls. */
-	setenv("UV_USE_IO_URING", "0", 0);
+	confine_no_io_uring();
 	if (name == NULL) {
 		help(stderr);
 		return EXIT_USAGE;
