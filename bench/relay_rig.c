@@ -91,6 +91,7 @@ start_worker(struct relay_rig *rig, unsigned int i)
 	c.mailbox = rig->mailbox[i];
 	memcpy(c.prefix[0], rig->policy.prefix, PEEL_PREFIX_LEN);
 	bench_must(peel_worker_new(&c, &rig->worker[i]), "worker");
+	peel_worker_set_bandwidth(rig->worker[i], rig->bandwidth);
 	bench_must(rig->conf.engine->new (&rig->aead[i]), "engine");
 	bench_must(peel_load_crypto_new(rig->port, &rig->crypto[i]), "crypto");
 }
@@ -138,6 +139,10 @@ relay_rig_start(struct relay_rig *rig, const struct relay_rig_conf *conf)
 	rig->cold = calloc(load.batch, sizeof(rig->cold[0]));
 	if (rig->cold == NULL)
 		bench_fail("out of memory");
+	if (conf->limits != NULL)
+		bench_must(peel_bandwidth_new(conf->limits, peel_session_limit(rig->routes),
+				   rte_get_tsc_hz(), rte_rdtsc(), &rig->bandwidth),
+			"limits");
 	for (unsigned int i = 0; i < conf->n_workers; i++)
 		start_worker(rig, i);
 }
@@ -164,6 +169,7 @@ relay_rig_stop(struct relay_rig *rig)
 		peel_load_crypto_free(rig->crypto[i]);
 	}
 	peel_port_load.close(rig->port);
+	peel_bandwidth_free(rig->bandwidth);
 	free(rig->cold);
 	peel_replay_free(rig->replay);
 	peel_route_table_free(rig->routes);

@@ -18,7 +18,8 @@ struct relay_rig_conf {
 	const struct peel_aead_engine *engine;
 	unsigned int n_workers;
 	uint32_t n_mbufs;
-	bool filter; /* of duplicates */
+	bool filter;				      /* of duplicates */
+	const struct peel_bandwidth_settings *limits; /* NULL: none */
 };
 
 struct relay_rig {
@@ -28,6 +29,7 @@ struct relay_rig {
 	struct peel_route_table *routes;
 	struct peel_replay *replay;
 	struct peel_policy policy;
+	struct peel_bandwidth *bandwidth;
 	struct peel_port *port;
 	struct peel_mailbox *mailbox[RIG_WORKERS_MAX];
 	struct peel_stats stats[RIG_WORKERS_MAX];

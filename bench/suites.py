@@ -54,6 +54,9 @@ SUITES = {
                    cases=("forward",), where={"engine": "avx512", "filter": "yes", "workers": 1, "bytes": size}, log_x=True)
               for size in ("64", "1400")),
         brief={"bytes": ("64", "1400", 64, 1400), "engine": ("avx512",)}),
+    "bandwidth": Suite(
+        "what limits of bandwidth cost a cell, and how they share what there is",
+        ("{build}/bench/bench_bandwidth",)),
     "latency": Suite(
         "what a worker adds to a cell's way, at 10, 50 and 90 % of what it can do",
         ("{build}/bench/bench_latency",),

@@ -163,7 +163,8 @@ number_text(const struct conf_setting *k, int64_t v, char out[32])
 		snprintf(out, 32, "%g", (double)v / 1000);
 		return out;
 	}
-	while (k->type == CONF_SIZE && v >= 1024 && v % 1024 == 0 && unit < 4) {
+	while ((k->type == CONF_SIZE || k->type == CONF_RATE) && v >= 1024 && v % 1024 == 0 &&
+		unit < 4) {
 		v /= 1024;
 		unit++;
 	}
@@ -186,6 +187,8 @@ conf_allowed(const struct conf_setting *k, char out[CONF_TEXT_MAX])
 	static const char *const unit[] = {[CONF_NUMBER] = "",
 		[CONF_SECONDS] = " seconds",
 		[CONF_SIZE] = " (bytes, or with k, M, G, T)",
+		[CONF_RATE] = " (bytes per second, or with k, M, G, T, or bits with kbit, Mbit, "
+			      "Gbit)",
 		[CONF_MILLIS] = " seconds"};
 	char low[32], high[32];
 

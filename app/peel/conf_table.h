@@ -12,6 +12,7 @@ enum conf_type {
 	CONF_NUMBER, /* decimal, min..max, or the word */
 	CONF_SECONDS,
 	CONF_SIZE,   /* with a k, M, G or T suffix (powers of 1024) */
+	CONF_RATE,   /* the same, or bits with kbit, Mbit or Gbit (powers of 1000); kept in bytes */
 	CONF_MILLIS, /* seconds with a fraction, kept in milliseconds; min..max in milliseconds */
 	CONF_WORD,   /* one of the words, kept as its index */
 	CONF_SWITCH,
@@ -92,6 +93,11 @@ void conf_error(struct conf_errors *e, unsigned int line, const char *section, c
 /** Why a value cannot be taken. @return -EINVAL. */
 int conf_refuse(char why[CONF_WHY_MAX], const char *format, ...) PEEL_PRINTF(2, 3);
 
+/** conf_value.c: "LOW-HIGH", or with @p one_will_do "LOW" alone. @return whether it is one. */
+bool conf_read_range(const char *value, bool one_will_do, unsigned int *low, unsigned int *high);
+/** conf_list.c: the elements of a list; @p more: behind those that are there. */
+int conf_set_list(const struct conf_setting *k, struct conf *c, const char *value, bool more,
+	char why[CONF_WHY_MAX]) PEEL_MUST_USE;
 /** conf_address.c: an address or a network, by the setting's type. */
 int conf_set_address(const struct conf_setting *k, void *field, const char *value,
 	char why[CONF_WHY_MAX]) PEEL_MUST_USE;

@@ -5,7 +5,6 @@
  */
 #include <ctype.h>
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -32,13 +31,37 @@ word_index(const char *words, const char *value)
 	return -1;
 }
 
-static int
-read_number(const struct conf_setting *k, const char *value, int64_t *out, char why[CONF_WHY_MAX])
+/* A unit behind a number, which is to be multiplied by @p times and divided by @p by. @return where
+ * it ends. */
+static const char *
+read_unit(const struct conf_setting *k, const char *text, int64_t *times, int64_t *by)
 {
 	static const char units[] = "kKmMgGtT";
 	const char *unit;
+	bool bits;
+
+	*times = *by = 1;
+	if (k->type == CONF_RATE)
+		text += strspn(text, " ");
+	unit = (k->type == CONF_SIZE || k->type == CONF_RATE) && *text != '\0'
+		       ? strchr(units, *text)
+		       : NULL;
+	if (unit == NULL)
+		return text;
+	bits = k->type == CONF_RATE && strncmp(text + 1, "bit", 3) == 0;
+	*by = bits ? 8 : 1;
+	for (ptrdiff_t i = 0; i <= (unit - units) / 2; i++)
+		*times *= bits ? 1000 : 1024;
+	text += bits ? 4 : 1;
+	return k->type == CONF_RATE && strcmp(text, "/s") == 0 ? text + 2 : text;
+}
+
+static int
+read_number(const struct conf_setting *k, const char *value, int64_t *out, char why[CONF_WHY_MAX])
+{
+	int64_t times, by;
+	const char *rest;
 	char *end;
-	int64_t scale = 1;
 
 	if (k->words != NULL && strcmp(value, k->words) == 0) {
 		*out = k->meaning;
@@ -46,20 +69,18 @@ read_number(const struct conf_setting *k, const char *value, int64_t *out, char 
 	}
 	errno = 0;
 	*out = strtoll(value, &end, 10);
-	unit = k->type == CONF_SIZE && *end != '\0' ? strchr(units, *end) : NULL;
-	if (unit != NULL) {
-		scale <<= 10 * ((unit - units) / 2 + 1);
-		end++;
-	}
-	if (!isdigit((unsigned char)value[value[0] == '-']) || *end != '\0')
+	rest = read_unit(k, end, &times, &by);
+	if (!isdigit((unsigned char)value[value[0] == '-']) || *rest != '\0')
 		return conf_refuse(why, "\"%.64s\" is not a %s", value,
-			k->type == CONF_SIZE ? "size" : "number");
+			k->type == CONF_SIZE   ? "size"
+			: k->type == CONF_RATE ? "rate"
+					       : "number");
 	/* The number behind a word may be written too: `max_peers = -1` is `unlimited`. */
 	if (errno == 0 && k->words != NULL && *out == k->meaning)
 		return 0;
-	if (errno != 0 || *out < 0 || *out > k->max / scale || *out * scale < k->min)
+	if (errno != 0 || *out < 0 || *out > k->max * by / times || *out * times / by < k->min)
 		return conf_refuse(why, "%.64s is out of range", value);
-	*out *= scale;
+	*out = *out * times / by;
 	return 0;
 }
 
@@ -123,9 +144,8 @@ set_scalar(const struct conf_setting *k, void *field, const char *value, char wh
 
 /* ---- ranges ---------------------------------------------------------------------------------- */
 
-/* "LOW-HIGH", or with @p one_will_do "LOW" alone. */
-static bool
-read_range(const char *value, bool one_will_do, unsigned int *low, unsigned int *high)
+bool
+conf_read_range(const char *value, bool one_will_do, unsigned int *low, unsigned int *high)
 {
 	char rest;
 	int n = sscanf(value, "%5u-%5u%c", low, high, &rest);
@@ -145,7 +165,7 @@ set_ports(struct peel_port_conf *p, const char *value, char why[CONF_WHY_MAX])
 {
 	unsigned int low, high;
 
-	if (!read_range(value, false, &low, &high))
+	if (!conf_read_range(value, false, &low, &high))
 		return conf_refuse(why, "\"%.64s\" is not a range of ports", value);
 	if (low < 1024 || high > UINT16_MAX || low > high)
 		return conf_refuse(why, "%.64s is out of range", value);
@@ -175,166 +195,7 @@ set_engine(struct peel_node_conf *n, const char *value, char why[CONF_WHY_MAX])
 	return conf_refuse(why, "there is no engine \"%.64s\" in this build", value);
 }
 
-/* ---- lists: elements one by one; "" when there are none, and before the first ---------------- */
-
-static int
-add_cores(struct peel_node_conf *n, const char *value, char why[CONF_WHY_MAX])
-{
-	unsigned int low, high;
-
-	if (*value == '\0') {
-		for (unsigned int i = 0; i < PEEL_MAX_WORKERS; i++)
-			n->core[i] = -1;
-		return 0;
-	}
-	if (n->core[0] < 0)
-		n->n_workers = 0;
-	if (!read_range(value, true, &low, &high) || low > high || high >= CPU_SETSIZE)
-		return conf_refuse(why, "\"%.64s\" is not a CPU or a range of CPUs", value);
-	for (; low <= high; low++) {
-		for (unsigned int i = 0; i < n->n_workers; i++) {
-			if (n->core[i] == (int)low)
-				return conf_refuse(why, "names CPU %u twice", low);
-		}
-		if (n->n_workers == PEEL_MAX_WORKERS)
-			return conf_refuse(why, "names more than %d CPUs", PEEL_MAX_WORKERS);
-		n->core[n->n_workers++] = (int)low;
-	}
-	return 0;
-}
-
-static int
-add_bootstrap(struct peel_node_conf *n, const char *value, char why[CONF_WHY_MAX])
-{
-	if (*value != '\0')
-		return peel_node_conf_add_bootstrap(n, value, why, CONF_WHY_MAX);
-	memset(n->bootstrap, 0, sizeof(n->bootstrap));
-	memset(n->bootstrap_name, 0, sizeof(n->bootstrap_name));
-	n->n_bootstrap = n->n_bootstrap_names = 0;
-	return 0;
-}
-
-static int
-add_deny(struct peel_policy *p, const char *value, char why[CONF_WHY_MAX])
-{
-	struct peel_network n;
-	bool none, all;
-	int rc;
-
-	if (*value == '\0') {
-		memset(p->deny, 0, sizeof(p->deny));
-		p->n_deny = 0;
-		return 0;
-	}
-	rc = conf_read_network(value, &n, why);
-	if (rc != 0)
-		return rc;
-	conf_host_bits(&n, &none, &all);
-	if (!none) /* most likely a slip: 10.0.0.1/8 for 10.0.0.1/32 */
-		return conf_refuse(
-			why, "%.64s has bits set behind its prefix of %u", value, n.prefix_len);
-	if (p->n_deny == PEEL_POLICY_DENY_MAX)
-		return conf_refuse(why, "has more than %d networks", PEEL_POLICY_DENY_MAX);
-	p->deny[p->n_deny++] = n;
-	return 0;
-}
-
-static int
-add_dns(struct peel_node_conf *n, const char *value, char why[CONF_WHY_MAX])
-{
-	if (*value == '\0') {
-		memset(n->dns, 0, sizeof(n->dns));
-		n->n_dns = 0;
-		return 0;
-	}
-	return strcmp(value, "system") == 0 ? 0
-					    : peel_node_conf_add_dns(n, value, why, CONF_WHY_MAX);
-}
-
-static int
-add_provider(struct peel_node_conf *n, const char *value, char why[CONF_WHY_MAX])
-{
-	const struct peel_provider_ops *ops;
-	const char *reason;
-
-	if (*value == '\0') {
-		memset(n->provider, 0, sizeof(n->provider));
-		n->n_providers = 0;
-		return 0;
-	}
-	ops = dht_provider_find(value, &reason);
-	if (ops == NULL)
-		return conf_refuse(why, "there is no DHT \"%.64s\": %.200s", value, reason);
-	for (size_t i = 0; i < n->n_providers; i++) {
-		if (n->provider[i] == ops)
-			return conf_refuse(why, "names %.64s twice", value);
-	}
-	if (n->n_providers == PEEL_PROVIDERS_MAX)
-		return conf_refuse(why, "names more than %d", PEEL_PROVIDERS_MAX);
-	n->provider[n->n_providers++] = ops;
-	return 0;
-}
-
-static int
-add_service(struct service_list *list, const char *value, char why[CONF_WHY_MAX])
-{
-	struct service_name s;
-	int rc;
-
-	if (*value == '\0') {
-		memset(list, 0, sizeof(*list));
-		return 0;
-	}
-	rc = service_parse(value, &s, why, CONF_WHY_MAX);
-	if (rc != 0)
-		return rc;
-	if (service_find(list, s.text) < SERVICES_MAX)
-		return conf_refuse(why, "names %s twice", s.text);
-	if (list->n == SERVICES_MAX)
-		return conf_refuse(why, "names more than %d services", SERVICES_MAX);
-	list->item[list->n++] = s;
-	return 0;
-}
-
-static int
-add_element(const struct conf_setting *k, struct conf *c, const char *value, char why[CONF_WHY_MAX])
-{
-	switch (k->type) {
-	case CONF_CORES:
-		return add_cores(&c->node, value, why);
-	case CONF_BOOTSTRAP:
-		return add_bootstrap(&c->node, value, why);
-	case CONF_DENY:
-		return add_deny(&c->node.policy, value, why);
-	case CONF_PROVIDER:
-		return add_provider(&c->node, value, why);
-	case CONF_SERVICES:
-		return add_service((void *)((char *)c + k->offset), value, why);
-	default:
-		return add_dns(&c->node, value, why);
-	}
-}
-
-static int
-set_list(const struct conf_setting *k, struct conf *c, const char *value, bool more,
-	char why[CONF_WHY_MAX])
-{
-	char element[256];
-	int rc = more ? 0 : add_element(k, c, "", why);
-
-	for (value += strspn(value, ", \t"); rc == 0 && *value != '\0';
-		value += strspn(value, ", \t")) {
-		size_t len = strcspn(value, ", \t");
-
-		if (len >= sizeof(element))
-			return conf_refuse(why, "has an element of %zu characters", len);
-		memcpy(element, value, len);
-		element[len] = '\0';
-		value += len;
-		rc = add_element(k, c, element, why);
-	}
-	return rc;
-}
+/* ---- any of them ----------------------------------------------------------------------------- */
 
 static int
 set(struct conf *c, enum conf_id id, const char *value, bool more, char why[CONF_WHY_MAX])
@@ -373,7 +234,7 @@ set(struct conf *c, enum conf_id id, const char *value, bool more, char why[CONF
 	case CONF_DNS:
 	case CONF_PROVIDER:
 	case CONF_SERVICES:
-		return set_list(k, c, value, more, why);
+		return conf_set_list(k, c, value, more, why);
 	default:
 		return set_scalar(k, field, value, why);
 	}

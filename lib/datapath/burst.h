@@ -30,6 +30,9 @@ trim(struct rte_mbuf *m, int front, int back)
 	m->pkt_len = m->data_len;
 }
 
+/* bytes by which burst_seal makes a message longer */
+#define SEALED_MORE (PEEL_CELL_HEADER_LEN + PEEL_SEAL_OVERHEAD)
+
 /* The AEAD operation on the @p len bytes behind an explicit salt. */
 static inline void
 set_op(struct peel_aead_op *op, const struct peel_direction *direction, uint8_t *salt, uint32_t len)
@@ -77,6 +80,41 @@ burst_tx(struct peel_worker *w, struct rte_mbuf *m, const struct peel_addr *to, 
 	pkt->remote = *to;
 	pkt->endpoint = endpoint;
 	w->burst.tx[w->burst.n_tx++] = m;
+}
+
+/* Whether the limits let a circuit send so many bytes; they are spent then. If not: the reason. */
+static inline bool
+burst_may_send(struct peel_worker *w, uint32_t session, enum peel_bandwidth_kind kind,
+	uint32_t bytes, enum peel_counter *reason)
+{
+	static const enum peel_counter reasons[] = {
+		[PEEL_BANDWIDTH_ALL] = PEEL_DROP_BANDWIDTH,
+		[PEEL_BANDWIDTH_RELAY] = PEEL_DROP_BANDWIDTH_RELAY,
+		[PEEL_BANDWIDTH_EXIT] = PEEL_DROP_BANDWIDTH_EXIT,
+		[PEEL_BANDWIDTH_CIRCUIT] = PEEL_DROP_BANDWIDTH_CIRCUIT,
+	};
+	enum peel_bandwidth_kind limit;
+
+	if (likely(w->limits.limits == NULL))
+		return true;
+	limit = peel_bandwidth_take(&w->limits, session, kind, bytes);
+	if (likely(limit == PEEL_N_BANDWIDTHS))
+		return true;
+	*reason = reasons[limit];
+	return false;
+}
+
+/* The same for a datagram that is dropped if not. */
+static inline bool
+burst_admit(struct peel_worker *w, struct rte_mbuf *m, uint32_t session,
+	enum peel_bandwidth_kind kind, uint32_t bytes)
+{
+	enum peel_counter reason;
+
+	if (likely(burst_may_send(w, session, kind, bytes, &reason)))
+		return true;
+	burst_drop(w, m, reason);
+	return false;
 }
 
 /* Push to the control thread. @return false when its ring is full; then @p m stays the caller's. */

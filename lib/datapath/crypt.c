@@ -11,10 +11,12 @@ forward(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *rout
 {
 	uint8_t *head = rte_pktmbuf_mtod_offset(m, uint8_t *, PEEL_SEAL_SALT_LEN);
 
+	trim(m, PEEL_SEAL_SALT_LEN, PEEL_SEAL_TAG_LEN);
+	if (!burst_admit(w, m, route->session, PEEL_BANDWIDTH_RELAY, m->data_len))
+		return;
 	memcpy(head, w->header, PEEL_CELL_HEADER_LEN);
 	peel_put_be32(head + PEEL_CELL_OFF_CID, route->out_cid);
 	head[PEEL_CELL_OFF_EARLY] = early;
-	trim(m, PEEL_SEAL_SALT_LEN, PEEL_SEAL_TAG_LEN);
 	burst_tx(w, m, &route->out, PEEL_ENDPOINT_MAIN);
 	w->burst.n_forward++;
 }
@@ -40,6 +42,9 @@ opened(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route)
 	} else { /* rendezvous: relay_early is always cleared, section 13.4 */
 		struct peel_session *peer = peel_session_at(w->conf.routes, route->peer);
 
+		if (!burst_admit(
+			    w, m, route->session, PEEL_BANDWIDTH_RELAY, m->data_len + SEALED_MORE))
+			return;
 		burst_seal(w, m, &peer->backward, &route->out, route->out_cid, 0);
 		peel_stats_add(w->conf.stats, PEEL_CELLS_RENDEZVOUS, 1);
 	}

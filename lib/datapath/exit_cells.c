@@ -22,13 +22,18 @@ punt_message(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route 
 	burst_punt(w, m, cls, kind);
 }
 
-/* Seal an answer in place of the question and send it back to the previous hop. */
-static void
-answer(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route)
+/* Seal an answer in place of the question and send it back to the previous hop. @return false: over
+ * a limit, and dropped. */
+static bool
+answer(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route,
+	enum peel_bandwidth_kind kind)
 {
 	struct peel_session *session = peel_session_at(w->conf.routes, route->session);
 
+	if (!burst_admit(w, m, route->session, kind, m->data_len + SEALED_MORE))
+		return false;
 	burst_seal(w, m, &session->backward, &route->out, route->out_cid, 0);
+	return true;
 }
 
 /* A datagram of the tunnel overlay to this machine: that is how a downloader whose exit is the
@@ -61,6 +66,9 @@ exit_data(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *ro
 	} else if (data.destination.type != PEEL_HOST_NAME &&
 		   !peel_policy_destination(policy, &data.destination.addr)) {
 		burst_drop(w, m, PEEL_DROP_DESTINATION);
+	} else if (!burst_admit(
+			   w, m, route->session, PEEL_BANDWIDTH_EXIT, (uint32_t)data.payload.len)) {
+		return;
 	} else if (endpoint == PEEL_ENDPOINT_MAIN || data.destination.type == PEEL_HOST_NAME) {
 		punt_message(w, m, route, PEEL_CLASS_EXIT, PEEL_KIND_EXIT_DATA, false);
 	} else {
@@ -135,8 +143,8 @@ test_request(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route 
 
 		memcpy(d + 1 + id_len + i, &v, RTE_MIN(size - i, 8u));
 	}
-	answer(w, m, route);
-	peel_stats_add(w->conf.stats, PEEL_TESTS_ANSWERED, 1);
+	if (answer(w, m, route, PEEL_BANDWIDTH_ALL))
+		peel_stats_add(w->conf.stats, PEEL_TESTS_ANSWERED, 1);
 }
 
 static void
@@ -149,8 +157,8 @@ ping(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route, 
 	}
 	d[0] = PEEL_MSG_PONG;
 	rte_pktmbuf_trim(m, (uint16_t)(len - 3));
-	answer(w, m, route);
-	peel_stats_add(w->conf.stats, PEEL_PINGS_ANSWERED, 1);
+	if (answer(w, m, route, PEEL_BANDWIDTH_ALL))
+		peel_stats_add(w->conf.stats, PEEL_PINGS_ANSWERED, 1);
 }
 
 void
@@ -235,8 +243,7 @@ return_one(struct peel_worker *w, struct rte_mbuf *m)
 		struct peel_addr origin = pkt->remote;
 
 		prepend_data_header(m, &origin);
-		answer(w, m, route);
-		w->burst.n_returned++;
+		w->burst.n_returned += answer(w, m, route, PEEL_BANDWIDTH_EXIT);
 	}
 }
 

@@ -46,6 +46,8 @@ queue_backward(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *rou
 	if (early)
 		__atomic_add_fetch(&route->n_early, 1, __ATOMIC_RELAXED);
 	trim(m, PEEL_CELL_HEADER_LEN, 0);
+	if (!burst_admit(w, m, route->session, PEEL_BANDWIDTH_RELAY, m->data_len + SEALED_MORE))
+		return;
 	burst_seal(w, m, direction, &route->out, route->out_cid, early);
 	w->burst.n_backward++;
 }
@@ -130,6 +132,8 @@ stage_load(struct peel_worker *w, struct group *g)
 		const struct peel_route *route = peel_route_at(t, g->slot[i]);
 		const struct peel_session *s = peel_session_at(t, route->session);
 
+		if (unlikely(w->limits.limits != NULL && route->kind != PEEL_ROUTE_ORIGIN))
+			peel_bandwidth_prefetch(&w->limits, route->session);
 		if (route->kind == PEEL_ROUTE_BACKWARD) {
 			rte_prefetch0(&s->backward);
 			continue;

@@ -320,14 +320,20 @@ seal_layer(struct peel_worker *w, unsigned int nth)
 	return n > 0;
 }
 
-static void
+/* @return false: over a limit. */
+static bool
 send_cell(struct peel_worker *w, unsigned int i)
 {
 	struct rte_mbuf *m = w->origin.m[i];
 	const struct peel_path *path = w->origin.path[i];
+	enum peel_counter reason;
 	uint8_t *head;
 
 	trim(m, -PEEL_CELL_HEADER_LEN, 0);
+	if (!burst_may_send(w, path->session[0], PEEL_BANDWIDTH_ALL, m->data_len, &reason)) {
+		burst_free(w, m, reason);
+		return false;
+	}
 	head = rte_pktmbuf_mtod(m, uint8_t *);
 	memcpy(head, w->header, PEEL_CELL_HEADER_LEN);
 	peel_put_be32(head + PEEL_CELL_OFF_CID, path->cid);
@@ -335,6 +341,7 @@ send_cell(struct peel_worker *w, unsigned int i)
 		peel_path_take_early(peel_path_at(w->conf.paths, w->origin.index[i]));
 	peel_direction_account(direction_of(w, i, 0, true), w->now_s, m->data_len);
 	burst_tx(w, m, &path->first, PEEL_ENDPOINT_MAIN);
+	return true;
 }
 
 unsigned int
@@ -342,7 +349,7 @@ stage_origin_send(struct peel_worker *w)
 {
 	struct rte_mbuf *mail[BURST];
 	struct origin_cells *o = &w->origin;
-	unsigned int n = peel_submit_queue_pop(w->conf.submit_queue, mail, BURST);
+	unsigned int n = peel_submit_queue_pop(w->conf.submit_queue, mail, BURST), sent = 0;
 
 	if (n == 0)
 		return 0;
@@ -352,8 +359,8 @@ stage_origin_send(struct peel_worker *w)
 		;
 	stage_done(w, PEEL_STAGE_SEAL);
 	for (uint16_t i = 0; i < o->n; i++)
-		send_cell(w, i);
-	peel_stats_add(w->conf.stats, PEEL_OWN_CELLS_SENT, o->n);
+		sent += send_cell(w, i);
+	peel_stats_add(w->conf.stats, PEEL_OWN_CELLS_SENT, sent);
 	o->n = 0;
 	return n;
 }

@@ -9,6 +9,7 @@
  * protocol sections 11, 13, 16.4, 18; counter-measures W3, W10, W11, W14 of 27.
  */
 
+#include "peel_bandwidth.h"
 #include "peel_fan.h"
 #include "peel_listen.h"
 #include "peel_msg.h"
@@ -81,6 +82,9 @@ void peel_worker_set_policy(struct peel_worker *w, const struct peel_policy *pol
 /** Answer so many speed tests a second (0: no limit) from the next second on, and with so many
  * bytes at most from the next answer on. Thread: control. */
 void peel_worker_set_tests(struct peel_worker *w, uint32_t rate, uint32_t size_max);
+/** Use these limits from the next round on, NULL: none. The old ones may be freed after a grace
+ * period. They are for the sessions of the worker's table and the TSC. Thread: control. */
+void peel_worker_set_bandwidth(struct peel_worker *w, struct peel_bandwidth *bandwidth);
 /** End the worker's sleep, because it has mail or must look at its stop flag. Thread: any. */
 void peel_worker_wake(struct peel_worker *w);
 

@@ -74,6 +74,13 @@ peel_worker_set_tests(struct peel_worker *w, uint32_t rate, uint32_t size_max)
 }
 
 void
+peel_worker_set_bandwidth(struct peel_worker *w, struct peel_bandwidth *bandwidth)
+{
+	/* Pairs with the acquire in begin_round. */
+	__atomic_store_n(&w->bandwidth, bandwidth, __ATOMIC_RELEASE);
+}
+
+void
 peel_worker_free(struct peel_worker *w)
 {
 	if (w == NULL)
@@ -83,6 +90,17 @@ peel_worker_free(struct peel_worker *w)
 	free(w);
 }
 
+/* It leaves in any case, and circuits have the rest. What an exit sends was counted on its way to
+ * the control thread. */
+static void
+spend_mail(struct peel_worker *w, struct rte_mbuf *const *mail, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		if (peel_pkt(mail[i])->endpoint == PEEL_ENDPOINT_MAIN)
+			peel_bandwidth_spend(&w->limits, mail[i]->data_len);
+	}
+}
+
 /* Mail of the control thread: datagrams ready to leave. */
 static unsigned int
 send_mail(struct peel_worker *w)
@@ -90,8 +108,11 @@ send_mail(struct peel_worker *w)
 	struct rte_mbuf *mail[BURST];
 	unsigned int n = peel_mailbox_pop_worker(w->conf.mailbox, mail, BURST);
 
-	if (n > 0)
-		w->conf.ops->tx(w->conf.port, (uint16_t)w->conf.id, mail, (uint16_t)n);
+	if (n == 0)
+		return 0;
+	if (unlikely(w->limits.limits != NULL))
+		spend_mail(w, mail, n);
+	w->conf.ops->tx(w->conf.port, (uint16_t)w->conf.id, mail, (uint16_t)n);
 	return n;
 }
 
@@ -220,6 +241,7 @@ begin_round(struct peel_worker *w)
 		__atomic_store_n(
 			&w->busy_cycles, w->busy_cycles + now - w->round_tsc, __ATOMIC_RELAXED);
 	w->round_tsc = now;
+	peel_bandwidth_begin(&w->limits, __atomic_load_n(&w->bandwidth, __ATOMIC_ACQUIRE), now);
 	if (unlikely(now >= w->next_second_tsc))
 		set_clock(w);
 }
@@ -239,6 +261,7 @@ peel_worker_poll(struct peel_worker *w)
 	n = receive_and_work(w);
 	if (n + n_submitted > 0)
 		finish_round(w);
+	peel_bandwidth_end(&w->limits);
 	w->conf.ops->flush(w->conf.port, (uint16_t)w->conf.id);
 	stage_done(w, n + n_mail + n_submitted > 0 ? PEEL_STAGE_TX : PEEL_STAGE_IDLE);
 	w->worked = n + n_mail + n_submitted > 0;

@@ -125,6 +125,10 @@ struct peel_worker {
 	struct peel_worker_conf conf;
 	/* replaced by control, read with worker_policy() */
 	const struct peel_policy *policy;
+	/* replaced by control; NULL: no limits */
+	struct peel_bandwidth *bandwidth;
+	/* of those, as this round found them */
+	struct peel_bandwidth_round limits;
 	struct peel_aead *aead;
 	/* template: own prefix, sealed cell, circuit id 0 */
 	uint8_t header[PEEL_CELL_HEADER_LEN];

@@ -78,20 +78,37 @@ change_exits(struct peel_node *node, const struct peel_node_conf *conf)
 			node->worker[i].worker, conf->test_rate, conf->test_response_max);
 }
 
-int
-peel_node_reload(struct peel_node *node, const struct peel_node_conf *conf)
+/* What may fail: all of it changes, or nothing. */
+static int
+change_limits(struct peel_node *node, const struct peel_node_conf *conf)
 {
-	struct peel_policy policy;
+	struct peel_bandwidth_settings before = node->conf.bandwidth;
 	int rc = peel_or_change(node->or_circuits, &conf->tunnel);
 
 	if (rc != 0)
 		return rc;
-	rc = change_dns(node, conf);
-	if (rc != 0) {
-		/* They were in force a moment ago. */
-		(void)!peel_or_change(node->or_circuits, &node->conf.tunnel);
-		return rc;
+	/* New limits begin with full buckets, so not without need. */
+	if (memcmp(&before, &conf->bandwidth, sizeof(before)) != 0)
+		rc = node_limit(node, &conf->bandwidth);
+	if (rc == 0) {
+		rc = change_dns(node, conf);
+		if (rc == 0)
+			return 0;
+		(void)!node_limit(node, &before);
 	}
+	/* They were in force a moment ago. */
+	(void)!peel_or_change(node->or_circuits, &node->conf.tunnel);
+	return rc;
+}
+
+int
+peel_node_reload(struct peel_node *node, const struct peel_node_conf *conf)
+{
+	struct peel_policy policy;
+	int rc = change_limits(node, conf);
+
+	if (rc != 0)
+		return rc;
 	peel_or_settings(node->or_circuits, &node->conf.tunnel);
 	change_bootstrap(node, conf);
 	change_exits(node, conf);

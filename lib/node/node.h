@@ -89,6 +89,7 @@ struct peel_node {
 	struct peel_own_addresses *own_addresses; /* including the current exit policy */
 	struct peel_fan *fan;			  /* NULL: workers do not share */
 	struct node_worker *worker;		  /* [conf.n_workers] */
+	struct peel_bandwidth *bandwidth;	  /* what workers have; NULL: no limits */
 	struct peel_overlay *overlay;
 	struct peel_dht *dht;
 	struct peel_or_circuits *or_circuits;
@@ -246,6 +247,10 @@ void node_reach_found(
 /* changes.c */
 /** The exit policy as configured, without the node's own addresses. */
 void node_policy(const struct peel_node *node, struct peel_policy *out);
+
+/* node_limits.c */
+/** From now on these limits. 0 or -ENOMEM: those of before. */
+int node_limit(struct peel_node *node, const struct peel_bandwidth_settings *s) PEEL_MUST_USE;
 
 /* drain.c */
 /** Announce our flags and serve accordingly, or, while the node drains, nothing. */

@@ -12,6 +12,7 @@
 	PART(port)                                                                                 \
 	PART(own_addresses)                                                                        \
 	PART(workers)                                                                              \
+	PART(limits)                                                                               \
 	PART(control)                                                                              \
 	PART(providers)                                                                            \
 	PART(hidden)                                                                               \

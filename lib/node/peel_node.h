@@ -10,6 +10,7 @@
  */
 
 #include "peel_or_circuit.h"
+#include "peel_bandwidth.h"
 #include "peel_fan.h"
 #include "peel_management.h"
 #include "peel_overlay.h"
@@ -85,6 +86,8 @@ struct peel_node_conf {
 	uint32_t dns_timeout_ms;
 	uint32_t exit_queue; /* datagrams kept while an exit's sockets open or a name resolves */
 	uint32_t http_max;   /* concurrent HTTP requests for circuits */
+	/* [bandwidth] */
+	struct peel_bandwidth_settings bandwidth;
 	/* [log] */
 	uint32_t heartbeat; /* seconds between two lines, 0: none */
 };

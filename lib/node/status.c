@@ -391,7 +391,8 @@ status(struct peel_node *node)
 		{"services", services(node)}, {"bootstrap", bootstrap_counts(node)},
 		{"peers", peer_counts(node)}, {"dht", dht_counts(node)},
 		{"candidates", candidate_counts(node)}, {"memory", memory(node)},
-		{"rates", rates(node)}, {"counters", counters(node)}, {"workers", workers(node)},
+		{"bandwidth", node_limits_status(node)}, {"rates", rates(node)},
+		{"counters", counters(node)}, {"workers", workers(node)},
 		{"tables", node_tables(node)}, {"durations", node_durations(node)},
 		{"port", port(node)}, {"privileges", privileges(&node->status.privileges)});
 }

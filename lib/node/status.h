@@ -31,6 +31,9 @@ uint64_t node_drain_tick(struct peel_node *node);
 /** What is left of a drain; null: there is none. */
 json_t *node_drain_status(const struct peel_node *node);
 
+/** Rates, bursts and levels of the limits in force; null: not limited. */
+json_t *node_limits_status(const struct peel_node *node);
+
 /** Messages in the rings of a worker; sizes and fill of the tables; histograms. */
 json_t *node_rings(const struct peel_node *node, unsigned int worker);
 json_t *node_tables(const struct peel_node *node);

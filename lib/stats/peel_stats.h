@@ -41,6 +41,10 @@
 	X(DROP_DESTINATION, "drop_destination", "destination refused by the exit policy")          \
 	X(DROP_ORIGIN, "drop_origin", "answer from an address that the exit policy refuses")       \
 	X(DROP_RATE, "drop_rate", "over a rate limit")                                             \
+	X(DROP_BANDWIDTH, "drop_bandwidth", "over `rate` in [bandwidth]")                          \
+	X(DROP_BANDWIDTH_RELAY, "drop_bandwidth_relay", "over `relay_rate` in [bandwidth]")        \
+	X(DROP_BANDWIDTH_EXIT, "drop_bandwidth_exit", "over `exit_rate` in [bandwidth]")           \
+	X(DROP_BANDWIDTH_CIRCUIT, "drop_bandwidth_circuit", "over `circuit_rate` in [bandwidth]")  \
 	X(DROP_CONTROL_FULL, "drop_control_full", "ring to the control thread full")               \
 	X(DROP_OWN_FULL, "drop_own_full",                                                          \
 		"data from own circuits that the program did not take in time")                    \

@@ -46,6 +46,9 @@ test_values_reach_their_fields(void **state)
 		"[exit]\npolicy = any\nallow_own = yes\ndeny = 192.0.2.0/24 2001:db8::/32 9.9.9.9\n"
 		"dns_servers = 9.9.9.9 [2001:db8::5]:54\ndns_timeout = 0.25\nqueue = 3\n"
 		"max_sockets = 12\nhttp_ports = any\n"
+		"[bandwidth]\nrate = 100 Mbit/s\nburst = 3M\nrelay_rate=2G\nexit_rate = "
+		"800kbit\n"
+		"circuit_rate = 0\ncircuit_burst = auto\n"
 		"[log]\nlevel = debug\ntimestamps = yes\n",
 		&c);
 	const struct peel_node_conf *n = &c.node;
@@ -94,6 +97,9 @@ test_values_reach_their_fields(void **state)
 	assert_int_equal(n->dns_timeout_ms, 250);
 	assert_int_equal(n->exit_queue, 3);
 	assert_int_equal(n->port_conf.max_endpoints, 12);
+	const struct peel_bandwidth_limit limits[] = {
+		{12500000, 3 << 20}, {INT64_C(2) << 30, 0}, {100000, 0}, {0, 0}};
+	assert_memory_equal(n->bandwidth.limit, limits, sizeof(limits));
 	assert_int_equal(c.log_level, PEEL_LOG_DEBUG);
 	assert_true(c.log_timestamps);
 }

@@ -5,6 +5,10 @@
  */
 #include "conf_helpers.h"
 
+#define RATE                                                                                       \
+	"16k to 128G (bytes per second, or with k, M, G, T, or bits with kbit, Mbit, Gbit), or "   \
+	"unlimited\n"
+
 static const struct {
 	const char *text;
 	const char *expected; /* all errors, a line each */
@@ -24,7 +28,18 @@ static const struct {
 		{KEY "[tunel]\nrelay = yes\nfoo = 1\n",
 			"f.ini:3: there is no section [tunel]; did you mean [tunnel]?; allowed: "
 			"node, port, "
-			"workers, aead, discovery, dht, tunnel, exit, log, metrics\n"},
+			"workers, aead, discovery, dht, tunnel, exit, bandwidth, log, metrics\n"},
+		{KEY "[bandwidth]\nrate = fast\n",
+			"f.ini:4: [bandwidth] rate: \"fast\" is not a rate; allowed: " RATE},
+		{KEY "[bandwidth]\nrate = 10 Mbyte\n",
+			"f.ini:4: [bandwidth] rate: \"10 Mbyte\" is not a rate; allowed: " RATE},
+		{KEY "[bandwidth]\nrate = 100 kbit\n",
+			"f.ini:4: [bandwidth] rate: 100 kbit is out of range; allowed: " RATE},
+		{KEY "[bandwidth]\nrate = 1100 Gbit\n",
+			"f.ini:4: [bandwidth] rate: 1100 Gbit is out of range; allowed: " RATE},
+		{KEY "[bandwidth]\nburst = 1 M\n",
+			"f.ini:4: [bandwidth] burst: \"1 M\" is not a size; allowed: 64k to 1T "
+			"(bytes, or with k, M, G, T), or auto\n"},
 		{KEY "[log]\n[node]\n", "f.ini:4: section [node] is there twice; put all its keys "
 					"under the first\n"},
 		{KEY "[log\nlevel = debug\n",
@@ -338,7 +353,8 @@ static const struct {
 		"f.ini:2: [socks] hops9: there is no such key; did you mean [socks] hops1?\n"},
 	{"[sock]\n",
 		"f.ini:1: there is no section [sock]; did you mean [socks]?; allowed: node, port, "
-		"workers, aead, discovery, dht, tunnel, exit, client, socks, services, log, "
+		"workers, aead, discovery, dht, tunnel, exit, bandwidth, client, socks, services, "
+		"log, "
 		"metrics\n"},
 	{"[socks]\nhops1 = 127.0.0.1:1\n[services]\njoin = chat\n",
 		"f.ini:4: [services] join: chat has 3 hops, and [socks] hops3 is not set" SERVICES},
