@@ -19,7 +19,8 @@
 
 /** One operation, in place. */
 struct peel_aead_op {
-	/* not copied; its line already prefetched */
+	/* not copied; its line already prefetched; the 16 bytes behind it can be read (AVX2 code of
+	 * ipsec_mb does) */
 	const struct peel_key *key;
 	/* any alignment; sealing: 16 writable bytes behind it for the tag */
 	uint8_t *text;
