@@ -342,13 +342,15 @@ main(int argc, char **argv)
 {
 	static const char *const options[] = {"case", "bytes", "engine", "circuits", NULL};
 	const struct peel_aead_engine *best;
+	const char *name;
 	struct bench b;
 
 	bench_begin(&b, "relay", argc, argv, options);
 	relay_rig_eal(&b, (N_CIRCUITS + 1) * MBUFS);
-	best = peel_aead_engine_best();
-	if (best == NULL)
-		bench_skip("no AEAD engine works here");
+	name = bench_option(&b, "engine");
+	best = name != NULL ? peel_aead_engine_find(name) : peel_aead_engine_best();
+	if (best == NULL || peel_aead_self_test(best) != 0)
+		bench_skip("%s: no such AEAD engine works here", name != NULL ? name : "any");
 	for (unsigned int e = 0; peel_aead_engines[e] != NULL; e++) {
 		const struct peel_aead_engine *engine = peel_aead_engines[e];
 

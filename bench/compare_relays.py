@@ -41,7 +41,7 @@ class Bench:
         for kind, port in zip(kinds, ports):
             if kind == "peel":
                 relay = self.peel("127.0.0.1", port, (RELAY, SPEED_TEST), [sink], self.options.peel,
-                                  pinned(1), name="Peel")
+                                  pinned(1), overrides=self.overrides(), name="Peel")
             else:
                 relay = Remote("peer", {"ip": "127.0.0.1", "port": port, "endpoint": kind,
                                         "walk_to": [sink], "settings": SETTINGS}, pinned(1), NAMES[kind])
@@ -60,6 +60,9 @@ class Bench:
             return wanted <= set(await self.ends.candidates())
 
         await until(listed, 20, "the originator does not list all relays")
+
+    def overrides(self):
+        return {"aead": {"engine": self.options.engine}} if self.options.engine else None
 
     async def _enter(self, node):
         self.stack.push_async_callback(node.stop)
@@ -164,6 +167,7 @@ def arguments(parser):
 
 def parse(parser):
     arguments(parser)
+    parser.add_argument("--engine", help="Peel's AEAD engine; the fastest here, if not named")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.cells, options.cpu_ms = 1, 2048, 20

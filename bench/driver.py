@@ -75,13 +75,15 @@ class Skipped(Exception):
     pass
 
 
-def run_suite(name, suite, quick, build):
+def run_suite(name, suite, options):
     """Results of one suite. Failed, Skipped."""
-    values = {"build": build, "root": ROOT, "python": ROOT / "build" / "venv" / "bin" / "python"}
-    seconds = suite.quick_seconds if quick else suite.seconds
+    values = {"build": options.build, "root": ROOT, "python": ROOT / "build" / "venv" / "bin" / "python"}
+    seconds = suite.quick_seconds if options.quick else suite.seconds
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "results.json"
-        command = [part.format(**values) for part in suite.command] + (["--quick"] if quick else [])
+        command = [part.format(**values) for part in suite.command] + (["--quick"] if options.quick else [])
+        if suite.engine and options.engine:
+            command += ["--engine", options.engine]
         start = time.monotonic()
         try:
             code, last = call([*command, "--json", str(file)], seconds)
@@ -106,12 +108,14 @@ def run_suite(name, suite, quick, build):
 def run_all(names, options):
     """(document, suites that failed)."""
     facts, found, failed = machine.before(ROOT) | {"quick": options.quick}, [], {}
+    if options.engine:
+        facts["engine"] = options.engine
     skipped = {}
     for number, name in enumerate(names, 1):
         say(f"[{number}/{len(names)}] {name}: {SUITES[name].about}")
         start = time.monotonic()
         try:
-            some = run_suite(name, SUITES[name], options.quick, options.build)
+            some = run_suite(name, SUITES[name], options)
         except Skipped as reason:
             skipped[name] = str(reason)
             say(f"  skipped: {reason}")
@@ -171,6 +175,8 @@ def parse(arguments):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="*", metavar="SUITE", help="all without a name; --list says which there are")
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes: to see that it works")
+    parser.add_argument("--engine", metavar="NAME", help="AEAD engine of the suites relay and peers, as if the CPU had "
+                        "no faster one (default: the fastest here)")
     parser.add_argument("--json", metavar="FILE", help="the document, too (-: to standard output)")
     parser.add_argument("--compare", metavar="OLD.json", help="with an earlier run's document")
     parser.add_argument("--tolerance", metavar="PERCENT", type=float, default=10, help="of --compare (10)")

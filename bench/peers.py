@@ -36,8 +36,8 @@ class LoadPort:
 
     NAMES = {"total": "Peel", "aead": "Peel's AEAD alone"}
 
-    def __init__(self, program):
-        self.program, self.samples = program, {}
+    def __init__(self, program, engine):
+        self.program, self.engine, self.samples = program, engine, {}
 
     def unavailable(self):
         return None if os.access(self.program, os.X_OK) else f"no {self.program}"
@@ -45,6 +45,7 @@ class LoadPort:
     async def round(self, tsc_hz):
         process = await asyncio.create_subprocess_exec(
             "taskset", "-c", str(CPUS[0]), self.program, "--quick", "--case", "forward", "--json", "-",
+            *(["--engine", self.engine] if self.engine else []),
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL)
         output, _ = await asyncio.wait_for(process.communicate(), 60)
         if process.returncode:
@@ -75,7 +76,7 @@ class LoadPort:
 class Peers:
     def __init__(self, options):
         self.options, self.relays, self.others, self.samples = options, compare_relays.Relays(options), {}, {}
-        self.load_port = LoadPort(options.bench_relay)
+        self.load_port = LoadPort(options.bench_relay, options.engine)
         self.stack = contextlib.AsyncExitStack()
 
     async def start(self):

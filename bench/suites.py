@@ -30,6 +30,7 @@ class Suite:
     brief: dict = dataclasses.field(default_factory=dict)  # in the table at the end: only these values of a parameter
     seconds: int = 1800  # at most
     quick_seconds: int = 240
+    engine: bool = False  # takes --engine
 
 
 SUITES = {
@@ -53,7 +54,7 @@ SUITES = {
         tuple(Plot(f"forward-{size}", f"Worker, forward, {size} bytes: cycles per cell", "circuits", ("what",),
                    cases=("forward",), where={"engine": "avx512", "filter": "yes", "workers": 1, "bytes": size}, log_x=True)
               for size in ("64", "1400")),
-        brief={"bytes": ("64", "1400", 64, 1400), "engine": ("avx512",)}),
+        brief={"bytes": ("64", "1400", 64, 1400), "engine": ("avx512", "avx2")}, engine=True),
     "bandwidth": Suite(
         "what limits of bandwidth cost a cell, and how they share what there is",
         ("{build}/bench/bench_bandwidth",)),
@@ -88,7 +89,7 @@ SUITES = {
               cases=("relay",), where={"datagrams": "coalesced"}, bars=True, log_y=True),
          Plot("alone", "Relays: cells per CPU second, datagrams alone", "payload", ("relay",), cases=("relay",),
               where={"datagrams": "alone"}, bars=True, log_y=True)),
-        brief={"relay": ("Peel", "Tor middle relay", "wireguard-go")}),
+        brief={"relay": ("Peel", "Tor middle relay", "wireguard-go")}, engine=True),
     "watched": Suite(
         "what a CPU second of a relay is worth while its metrics and its status are asked for, and while it is reloaded",
         ("{python}", "-B", "{root}/bench/watched.py", "--peel", "{build}/app/peel/peel", "--blast", "{build}/bench/blast"),

@@ -72,7 +72,7 @@ class WatchedNode(PeelNode):
 class Watched:
     def __init__(self, options):
         self.options, self.stack, self.runs, self.looks = options, contextlib.AsyncExitStack(), {}, dict.fromkeys(CASES, 0)
-        options.relays = "peel"
+        options.relays, options.engine = "peel", None
         self.relays = compare_relays.Relays(options, WatchedNode)
 
     async def start(self):

@@ -165,9 +165,9 @@ peel_aead_self_test(const struct peel_aead_engine *engine)
 
 void
 peel_aead_wipe_failed(
-	struct peel_aead_op *op, uint64_t failed, uint8_t tag[PEEL_AEAD_BURST][PEEL_AEAD_TAG_LEN])
+	struct peel_aead_op *op, unsigned int n, uint64_t failed, uint8_t tag[][PEEL_AEAD_TAG_LEN])
 {
-	peel_wipe(tag, PEEL_AEAD_BURST * PEEL_AEAD_TAG_LEN);
+	peel_wipe(tag, (size_t)n * PEEL_AEAD_TAG_LEN);
 	for (; failed != 0; failed &= failed - 1) {
 		struct peel_aead_op *o = &op[__builtin_ctzll(failed)];
 

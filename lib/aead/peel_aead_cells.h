@@ -108,6 +108,6 @@ peel_aead_cells_open(struct peel_aead_cells *c, void *cx, const struct peel_aead
 				  << from[k];
 	}
 	if (__builtin_expect(failed != 0, 0))
-		peel_aead_wipe_failed(op, failed, c->tag);
+		peel_aead_wipe_failed(op, n, failed, c->tag);
 	return failed;
 }

@@ -20,7 +20,8 @@ peel_aead_tag_differs(const uint8_t a[PEEL_AEAD_TAG_LEN], const uint8_t b[PEEL_A
 	return (diff | (0 - diff)) >> 63;
 }
 
-/** Some operations failed, which is rare. Zero their texts, where an engine left an unauthentic
- * plaintext, and the computed tags: they would have made forgeries authentic. */
-void peel_aead_wipe_failed(struct peel_aead_op *op, uint64_t failed,
-	uint8_t tag[PEEL_AEAD_BURST][PEEL_AEAD_TAG_LEN]) __attribute__((cold));
+/** Some of @p n operations failed, which is rare. Zero their texts, where an engine left an
+ * unauthentic plaintext, and the computed tags: they would have made forgeries authentic. No more
+ * than that, as the others in the burst wait for it. */
+void peel_aead_wipe_failed(struct peel_aead_op *op, unsigned int n, uint64_t failed,
+	uint8_t tag[][PEEL_AEAD_TAG_LEN]) __attribute__((cold));

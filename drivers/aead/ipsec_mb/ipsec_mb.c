@@ -118,7 +118,7 @@ ipsec_mb_open(struct peel_aead *cx, struct peel_aead_op *op, unsigned int n)
 			  << i;
 	}
 	if (__builtin_expect(failed != 0, 0))
-		peel_aead_wipe_failed(op, failed, cx->tag);
+		peel_aead_wipe_failed(op, n, failed, cx->tag);
 	return failed;
 }
 
