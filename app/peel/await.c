@@ -12,6 +12,7 @@
 
 #include "await.h"
 #include "conf_table.h"
+#include "notify.h"
 
 int
 await_bind(const struct peel_addr *addr)
@@ -73,8 +74,12 @@ await_addresses(const struct conf *conf)
 			"waiting for the address %s ([port] %s), which this machine does not have "
 			"yet",
 			await_text(&list[i].addr, text), conf_settings[list[i].id].name);
-		while (await_bind(&list[i].addr) == -EADDRNOTAVAIL)
+		notify_send("STATUS=waiting for the address %s", text);
+		while (await_bind(&list[i].addr) == -EADDRNOTAVAIL) {
+			/* However long it takes, this is no failed start. */
+			notify_send("EXTEND_TIMEOUT_USEC=30000000");
 			nanosleep(&pause, NULL);
+		}
 		peel_log(PEEL_LOG_INFO, "the address %s has come", await_text(&list[i].addr, text));
 	}
 }

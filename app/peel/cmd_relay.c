@@ -4,7 +4,6 @@
  * `peel relay`: a session, and nothing beside it.
  */
 #include "cmd.h"
-#include "peel_internal.h"
 #include "session.h"
 
 static void
@@ -16,14 +15,13 @@ on_ready(void *arg)
 static int
 run(int argc, char **argv)
 {
-	static struct session s = {.lasting = true};
+	static struct session s = {.lasting = true, .on_ready = on_ready, .arg = &s};
 	int code = command_node(&command_relay, CONF_FOR_RELAY, argc, argv, &s.conf);
 
 	if (code >= 0)
 		return code;
 	if (session_open(&s) != 0)
 		return EXIT_FAILED;
-	peel_node_on_ready(peel_get_node(s.peel), on_ready, &s);
 	code = session_run(&s) == 0 && !s.failed ? EXIT_OK : EXIT_FAILED;
 	session_close(&s);
 	return code;

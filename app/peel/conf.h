@@ -71,6 +71,7 @@ struct conf {
 	bool become_exitnode;
 	enum peel_log_level log_level;
 	bool log_timestamps;
+	char log_file[256]; /* empty: standard error, or the journal */
 	struct metrics_conf metrics;
 	struct client_conf client;
 	unsigned int line[CONF_N]; /* of each setting, 0: not given */

@@ -75,6 +75,29 @@ check_management(const struct conf *c, struct conf_errors *e)
 		note_folder(e, CONF_node_management, "cannot make a socket in", folder, rc);
 }
 
+/* As this user: the node may be another one, and says so at its start. */
+static void
+check_log_file(const struct conf *c, struct conf_errors *e)
+{
+	char folder[sizeof(c->log_file)];
+	struct stat st;
+	int rc;
+
+	if (c->log_file[0] == '\0')
+		return;
+	if (stat(c->log_file, &st) == 0) {
+		if (!S_ISREG(st.st_mode))
+			conf_wrong(e, CONF_log_file, "%s exists and is no file", c->log_file);
+		else if (access(c->log_file, W_OK) != 0)
+			conf_wrong(e, CONF_log_file, "cannot write %s: %s", c->log_file,
+				strerror(errno));
+		return;
+	}
+	rc = reach_folder(c->log_file, folder, sizeof(folder));
+	if (rc != 0)
+		note_folder(e, CONF_log_file, "cannot make a file in", folder, rc);
+}
+
 static void
 check_user(const struct conf *c, struct conf_errors *e)
 {
@@ -165,6 +188,7 @@ conf_check_host(const char *name, const struct conf *conf, conf_error_fn fn, voi
 	else
 		check_key(conf, &e);
 	check_management(conf, &e);
+	check_log_file(conf, &e);
 	check_user(conf, &e);
 	check_cpus(conf, &e);
 	check_engine(conf, &e);

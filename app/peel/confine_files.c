@@ -2,9 +2,9 @@
  * Copyright (c) 2026, the Peel authors
  *
  * Landlock. After the start a node reads how names are resolved here, what the kernel says about
- * this process and its configuration, and it removes its sockets. It needs no other file;
- * what is open stays open. Rules name folders, because the system replaces its files by others of
- * the same name.
+ * this process and its configuration, makes its log file anew, and removes its sockets. It needs no
+ * other file; what is open stays open. Rules name folders, because the system replaces its files by
+ * others of the same name.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,10 +23,12 @@
  * include/uapi/linux/landlock.h. */
 #define CREATE_RULESET_VERSION 1u
 #define RULE_PATH_BENEATH 1
+#define WRITE_FILE (UINT64_C(1) << 1)
 #define READ_FILE (UINT64_C(1) << 2)
 #define READ_DIR (UINT64_C(1) << 3)
 #define REMOVE_DIR (UINT64_C(1) << 4)
 #define REMOVE_FILE (UINT64_C(1) << 5)
+#define MAKE_FILE (UINT64_C(1) << 8)
 
 struct path_beneath {
 	uint64_t allowed;
@@ -84,6 +86,8 @@ allow_all(int ruleset, const struct conf *conf)
 	allow(ruleset, "/proc/self", READ_FILE | READ_DIR);
 	if (conf->node.management[0] != '\0')
 		allow_parent(ruleset, conf->node.management, REMOVE_FILE);
+	if (conf->log_file[0] != '\0') /* to be opened again, under its name */
+		allow_parent(ruleset, conf->log_file, WRITE_FILE | MAKE_FILE);
 	if (conf->path[0] != '\0') /* to be read again; an editor replaces it */
 		allow_parent(ruleset, conf->path, READ_FILE);
 	if (conf->telemetry) {

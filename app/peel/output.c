@@ -4,10 +4,12 @@
  * Queues of output, and the threads that write them.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,11 +21,14 @@
 struct text {
 	struct text *next;
 	size_t len;
+	unsigned int n; /* texts that are lost with it */
 	char bytes[];
 };
 
 struct stream {
-	int fd;
+	const char *thread_name;
+	int fd;				   /* -1: not open */
+	const struct sockaddr_un *address; /* NULL: written; else sent there */
 	enum {
 		DIRECT,
 		QUEUED,
@@ -38,31 +43,45 @@ struct stream {
 	unsigned int lost;
 };
 
-#define STREAM(number)                                                                             \
+#define STREAM(name, number)                                                                       \
 	{                                                                                          \
-		.fd = (number), .lock = PTHREAD_MUTEX_INITIALIZER,                                 \
+		.thread_name = (name), .fd = (number), .lock = PTHREAD_MUTEX_INITIALIZER,          \
 		.work = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER                 \
 	}
 
 static struct stream streams[] = {
-	[OUTPUT_STDOUT] = STREAM(STDOUT_FILENO), [OUTPUT_STDERR] = STREAM(STDERR_FILENO)};
+	[OUTPUT_STDOUT] = STREAM("peel-stdout", STDOUT_FILENO),
+	[OUTPUT_STDERR] = STREAM("peel-stderr", STDERR_FILENO),
+	[OUTPUT_FILE] = STREAM("peel-log", -1),
+	[OUTPUT_JOURNAL] = STREAM("peel-journal", -1),
+};
 
-/* Takes as long as the reader does. An error is ignored: there is nobody left to tell. */
-static void
-write_all(int fd, const char *p, size_t len)
+static ssize_t
+write_some(const struct stream *s, const char *p, size_t len)
+{
+	if (s->address == NULL)
+		return write(s->fd, p, len);
+	return sendto(s->fd, p, len, MSG_NOSIGNAL, (const struct sockaddr *)s->address,
+		sizeof(*s->address));
+}
+
+/* Takes as long as the reader does. */
+static bool
+write_all(const struct stream *s, const char *p, size_t len)
 {
 	while (len > 0) {
-		ssize_t n = write(fd, p, len);
+		ssize_t n = write_some(s, p, len);
 
 		if (n >= 0) {
 			p += n;
 			len -= (size_t)n;
 		} else if (errno == EAGAIN) { /* somebody else made it non-blocking */
-			poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+			poll(&(struct pollfd){.fd = s->fd, .events = POLLOUT}, 1, -1);
 		} else if (errno != EINTR) {
-			return;
+			return false;
 		}
 	}
+	return true;
 }
 
 static void *
@@ -73,6 +92,7 @@ writer(void *arg)
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
 		struct text *t = s->first;
+		bool ok;
 
 		if (t == NULL) {
 			pthread_cond_signal(&s->done);
@@ -85,9 +105,10 @@ writer(void *arg)
 		if (s->first == NULL)
 			s->last = &s->first;
 		pthread_mutex_unlock(&s->lock);
-		write_all(s->fd, t->bytes, t->len);
+		ok = write_all(s, t->bytes, t->len);
 		pthread_mutex_lock(&s->lock);
 		s->bytes -= t->len;
+		s->lost += ok ? 0 : t->n;
 		free(t);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -95,15 +116,17 @@ writer(void *arg)
 }
 
 static int
-start(struct stream *s, const char *name)
+start(struct stream *s)
 {
 	int rc;
 
+	if (s->fd < 0)
+		return 0;
 	s->last = &s->first;
 	rc = pthread_create(&s->thread, NULL, writer, s);
 	if (rc != 0)
 		return -rc;
-	pthread_setname_np(s->thread, name);
+	pthread_setname_np(s->thread, s->thread_name);
 	s->mode = QUEUED;
 	return 0;
 }
@@ -111,25 +134,44 @@ start(struct stream *s, const char *name)
 int
 output_start(void)
 {
-	int rc = start(&streams[OUTPUT_STDOUT], "peel-stdout");
+	int rc = 0;
 
-	return rc != 0 ? rc : start(&streams[OUTPUT_STDERR], "peel-stderr");
+	for (size_t i = 0; rc == 0 && i < PEEL_ARRAY_LEN(streams); i++)
+		rc = start(&streams[i]);
+	return rc;
+}
+
+int
+output_open(enum output_stream to, int fd, const struct sockaddr_un *address)
+{
+	struct stream *s = &streams[to];
+	int rc;
+
+	if (s->fd < 0) {
+		s->fd = fd;
+		s->address = address;
+		return 0;
+	}
+	/* The number stays, so a write under way ends in the old file and the next one goes into
+	 * the new. */
+	rc = dup3(fd, s->fd, O_CLOEXEC) >= 0 ? 0 : -errno;
+	close(fd);
+	return rc;
 }
 
 /* Holding the lock. */
 static bool
-queue(struct stream *s, const void *bytes, size_t len)
+queue(struct stream *s, const void *bytes, size_t len, unsigned int n)
 {
 	struct text *t = s->mode == QUEUED && s->bytes + len <= QUEUE_BYTES
 				 ? malloc(sizeof(*t) + len)
 				 : NULL;
 
-	if (t == NULL) {
-		s->lost++;
+	if (t == NULL)
 		return false;
-	}
 	t->next = NULL;
 	t->len = len;
+	t->n = n;
 	memcpy(t->bytes, bytes, len);
 	*s->last = t;
 	s->last = &t->next;
@@ -139,19 +181,22 @@ queue(struct stream *s, const void *bytes, size_t len)
 }
 
 bool
-output_write(enum output_stream to, const void *text, size_t len)
+output_write_for(enum output_stream to, const void *text, size_t len, unsigned int n)
 {
 	struct stream *s = &streams[to];
 	bool ok;
 
-	if (s->mode == DIRECT) {
-		write_all(s->fd, text, len);
-		return true;
-	}
 	pthread_mutex_lock(&s->lock);
-	ok = queue(s, text, len);
+	ok = s->mode == DIRECT ? write_all(s, text, len) : queue(s, text, len, n);
+	s->lost += ok ? 0 : n;
 	pthread_mutex_unlock(&s->lock);
 	return ok;
+}
+
+bool
+output_write(enum output_stream to, const void *text, size_t len)
+{
+	return output_write_for(to, text, len, 1);
 }
 
 bool

@@ -143,6 +143,22 @@ drop_caps(void *arg)
 
 /* ---- the user -------------------------------------------------------------------------------- */
 
+int
+privileges_user(const struct conf *conf, uid_t *uid, gid_t *gid, char *why, size_t why_size)
+{
+	struct peel_node_privileges plan;
+	const struct passwd *pw;
+
+	privileges_plan(conf, &plan);
+	pw = getpwnam(plan.user);
+	*uid = pw != NULL ? pw->pw_uid : NOBODY;
+	*gid = pw != NULL ? pw->pw_gid : NOBODY;
+	if (pw == NULL && conf->user[0] != '\0')
+		return peel_fail(
+			why, why_size, -ENOENT, "[node] user: %s is not known here", plan.user);
+	return 0;
+}
+
 /* glibc changes the user of all threads. */
 static int
 become(const struct peel_node_privileges *p, uid_t uid, gid_t gid, char *why, size_t why_size)
@@ -167,19 +183,12 @@ change_user(
 	const struct conf *conf, const struct peel_node_privileges *p, char *why, size_t why_size)
 {
 	const char *socket = conf->node.management;
-	const struct passwd *pw = getpwnam(p->user);
-	uid_t uid = NOBODY;
-	gid_t gid = NOBODY;
-	int rc;
+	uid_t uid;
+	gid_t gid;
+	int rc = privileges_user(conf, &uid, &gid, why, why_size);
 
-	if (pw == NULL && conf->user[0] != '\0') {
-		snprintf(why, why_size, "[node] user: %s is not known here", p->user);
-		return -ENOENT;
-	}
-	if (pw != NULL) {
-		uid = pw->pw_uid;
-		gid = pw->pw_gid;
-	}
+	if (rc != 0)
+		return rc;
 	if (geteuid() == uid && getuid() == uid)
 		return 0;
 	/* A socket of nobody's would belong to every program that runs as nobody. So without a

@@ -17,6 +17,10 @@ void privileges_no_core(void);
 /** What privileges_drop() will do: who runs the node, and which capabilities its device may need
  * again. */
 void privileges_plan(const struct conf *conf, struct peel_node_privileges *out);
+/** The user and the group that a node started by root, or with a configured user, becomes. 0, or
+ * -ENOENT and why not. */
+int privileges_user(
+	const struct conf *conf, uid_t *uid, gid_t *gid, char *why, size_t why_size) PEEL_MUST_USE;
 /** In words, such as "runs as nobody, keeps net_admin and net_raw". */
 const char *privileges_text(const struct peel_node_privileges *p, char *out, size_t size);
 

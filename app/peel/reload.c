@@ -14,6 +14,7 @@
 #include "metrics_server.h"
 #include "peel_internal.h"
 #include "reload.h"
+#include "supervision.h"
 
 #define WHY_MAX 2048
 
@@ -144,13 +145,14 @@ refuse_unreadable(const struct session *s, int error)
 	return refuse(why);
 }
 
-json_t *
-reload(struct session *s)
+static json_t *
+read_again(struct session *s)
 {
 	char why[WHY_MAX] = "";
 	struct conf *fresh;
 	json_t *answer;
 
+	log_output_reopen(&s->in_force); /* in any case: logrotate does not look at the answer */
 	if (s->conf.path[0] == '\0')
 		return refuse("this node has no configuration file");
 	if (access(s->conf.path, R_OK) != 0)
@@ -161,5 +163,16 @@ reload(struct session *s)
 	answer = conf_load(s->conf.use, s->conf.path, fresh, collect, why) == 0 ? apply(s, fresh)
 										: refuse(why);
 	free(fresh);
+	return answer;
+}
+
+json_t *
+reload(struct session *s)
+{
+	json_t *answer;
+
+	supervision_reloading();
+	answer = read_again(s);
+	supervision_ready(s);
 	return answer;
 }

@@ -14,6 +14,7 @@
 #include "eal_plan.h"
 #include "log_output.h"
 #include "metrics_server.h"
+#include "notify.h"
 #include "output.h"
 #include "peel_aead_engines.h"
 #include "peel_internal.h"
@@ -21,6 +22,7 @@
 #include "reload.h"
 #include "session.h"
 #include "steering.h"
+#include "supervision.h"
 
 /* How long the end of a lasting node waits for readers of its last lines; a command in a pipe waits
  * until it has one. */
@@ -38,6 +40,7 @@ finish(struct session *s)
 	uv_signal_stop(&s->interrupt);
 	s->interrupted = true;
 	peel_log(PEEL_LOG_INFO, "stopping");
+	supervision_stopping();
 	if (s->on_interrupt != NULL)
 		s->on_interrupt(s->arg);
 	else
@@ -91,6 +94,7 @@ on_signal(uv_signal_t *handle, int number)
 	if (s->lasting && s->in_force.shutdown_wait > 0 && !peel_node_draining(node)) {
 		peel_node_lock(node);
 		peel_node_drain(node, (uint64_t)s->in_force.shutdown_wait * 1000);
+		supervision_draining(s);
 		peel_node_unlock(node);
 	} else {
 		finish(s);
@@ -145,6 +149,16 @@ on_hangup(uv_signal_t *handle, int number)
 	peel_node_unlock(node);
 }
 
+static void
+on_ready(void *arg)
+{
+	struct session *s = arg;
+
+	supervision_ready(s);
+	if (s->on_ready != NULL)
+		s->on_ready(s->arg);
+}
+
 static int
 fill_loop(struct session *s)
 {
@@ -160,6 +174,7 @@ fill_loop(struct session *s)
 	uv_signal_init(&s->loop, &s->hangup);
 	s->poll.data = s->timer.data = s->prepare.data = s;
 	s->term.data = s->interrupt.data = s->status.data = s->hangup.data = s;
+	supervision_start(s);
 	uv_prepare_start(&s->prepare, on_prepare);
 	rc = uv_poll_start(&s->poll, UV_READABLE, on_poll);
 	if (rc == 0)
@@ -211,9 +226,13 @@ start(struct session *s, char *why, size_t why_size)
 
 	s->in_force = *c;
 	ignore_signals(s);
-	log_output_start(c);
-	if (s->lasting)
+	rc = log_output_start(c, why, why_size);
+	if (rc != 0)
+		return rc;
+	if (s->lasting) {
+		notify_open();
 		await_addresses(c);
+	}
 	rc = eal_plan(c, &plan, why, why_size);
 	if (rc != 0)
 		return rc;
@@ -234,6 +253,7 @@ start(struct session *s, char *why, size_t why_size)
 		return rc;
 	}
 	peel_node_on_request(peel_get_node(s->peel), on_request, s);
+	peel_node_on_ready(peel_get_node(s->peel), on_ready, s);
 	rc = uv_loop_init(&s->loop);
 	s->with_loop = rc == 0;
 	if (rc == 0)

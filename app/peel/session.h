@@ -28,11 +28,15 @@ struct session {
 	uv_timer_t timer;     /* the node wants to be called at the latest */
 	uv_prepare_t prepare; /* sets that timer before the loop sleeps */
 	uv_signal_t term, interrupt, status, hangup;
-	bool interrupted; /* by a signal, or drained */
-	bool failed;	  /* the node cannot go on; logged */
+	uv_timer_t supervision; /* messages to the service manager */
+	bool stalled;		/* a worker does not move; logged */
+	bool interrupted;	/* by a signal, or drained */
+	bool failed;		/* the node cannot go on; logged */
 	/** The node and the loop are open, and the process still has the rights that it was started
 	 * with. 0, or -errno and why not. May be NULL. */
 	int (*on_open)(void *arg, char *why, size_t why_size);
+	/** Workers run and the port answers. May be NULL. */
+	void (*on_ready)(void *arg);
 	/** A signal asked for the end, or a drain is over. NULL: session_stop is called. */
 	void (*on_interrupt)(void *arg);
 	/** A request at the management socket that neither node nor session knows: as for

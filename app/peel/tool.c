@@ -150,6 +150,7 @@ adapt(struct tool *t)
 
 	n->key_file[0] = '\0';
 	n->management[0] = '\0';
+	t->session.conf.log_file[0] = '\0';
 	t->session.conf.metrics.listen.family = PEEL_FAMILY_NONE;
 	n->port_conf.listen.port = 0;
 	n->tunnel.peer_flags = 0;

@@ -29,16 +29,22 @@ peel_log_set(peel_log_fn fn, void *arg, enum peel_log_level level)
 }
 
 void
-peel_log(enum peel_log_level level, const char *format, ...)
+peel_log_at(const char *file, unsigned int line, const char *function, enum peel_log_level level,
+	const char *format, ...)
 {
 	peel_log_fn fn = __atomic_load_n(&log_fn, __ATOMIC_ACQUIRE);
-	char line[512];
+	char text[512];
 	va_list ap;
 
 	if (fn == NULL || level > __atomic_load_n(&log_level, __ATOMIC_RELAXED))
 		return;
 	va_start(ap, format);
-	vsnprintf(line, sizeof(line), format, ap);
+	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	fn(__atomic_load_n(&log_arg, __ATOMIC_RELAXED), level, line);
+	fn(__atomic_load_n(&log_arg, __ATOMIC_RELAXED),
+		&(const struct peel_log_line){.level = level,
+			.text = text,
+			.file = file,
+			.line = line,
+			.function = function});
 }

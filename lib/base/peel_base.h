@@ -276,11 +276,24 @@ enum peel_log_level {
 	PEEL_LOG_DEBUG,
 };
 
-typedef void (*peel_log_fn)(void *arg, enum peel_log_level level, const char *text);
+/** A line, without a newline, and the place in the sources that it comes from. The texts are the
+ * caller's. */
+struct peel_log_line {
+	enum peel_log_level level;
+	const char *text;
+	const char *file; /* below the folder of the sources: "lib/node/loop.c" */
+	unsigned int line;
+	const char *function;
+};
+
+typedef void (*peel_log_fn)(void *arg, const struct peel_log_line *line);
 
 /** Set where log lines go, and the least serious level that is logged. NULL, the default, discards
  * them, so that an embedding program hears nothing. Thread: any, if only the level changes. */
 void peel_log_set(peel_log_fn fn, void *arg, enum peel_log_level level);
 
-/** Log one line, given without a newline. Thread: any except workers. */
-void peel_log(enum peel_log_level level, const char *format, ...) PEEL_PRINTF(2, 3);
+/** Log one line, given without a newline: peel_log(level, format, ...). Thread: any except
+ * workers. */
+#define peel_log(level, ...) peel_log_at(__FILE__, __LINE__, __func__, level, __VA_ARGS__)
+void peel_log_at(const char *file, unsigned int line, const char *function,
+	enum peel_log_level level, const char *format, ...) PEEL_PRINTF(5, 6);

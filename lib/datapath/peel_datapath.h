@@ -112,6 +112,9 @@ void peel_worker_times(const struct peel_worker *w, uint64_t cycles[PEEL_N_STAGE
 /** TSC cycles of all rounds that had work. Always counted: it costs one store a round. Thread: any.
  */
 uint64_t peel_worker_busy(const struct peel_worker *w);
+/** When its last round began, in TSC cycles; 0: it has not begun. At most half a second ago, with
+ * the time of a round, if the worker is well: it never sleeps longer. Thread: any. */
+uint64_t peel_worker_round(const struct peel_worker *w);
 
 /** The cookie that exit_open gets for an exit's endpoint. */
 static inline uint64_t

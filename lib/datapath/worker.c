@@ -240,7 +240,7 @@ begin_round(struct peel_worker *w)
 	if (w->worked)
 		__atomic_store_n(
 			&w->busy_cycles, w->busy_cycles + now - w->round_tsc, __ATOMIC_RELAXED);
-	w->round_tsc = now;
+	__atomic_store_n(&w->round_tsc, now, __ATOMIC_RELAXED);
 	peel_bandwidth_begin(&w->limits, __atomic_load_n(&w->bandwidth, __ATOMIC_ACQUIRE), now);
 	if (unlikely(now >= w->next_second_tsc))
 		set_clock(w);
@@ -347,6 +347,12 @@ uint64_t
 peel_worker_busy(const struct peel_worker *w)
 {
 	return __atomic_load_n(&w->busy_cycles, __ATOMIC_RELAXED);
+}
+
+uint64_t
+peel_worker_round(const struct peel_worker *w)
+{
+	return __atomic_load_n(&w->round_tsc, __ATOMIC_RELAXED);
 }
 
 void

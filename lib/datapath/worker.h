@@ -146,11 +146,12 @@ struct peel_worker {
 	uint64_t stage_tsc;
 	/* relaxed, read by control */
 	uint64_t stage_cycles[PEEL_N_STAGES];
-	/* when this round began, whether the last one had work; relaxed, read by control: the time
-	 * of all rounds that had */
+	/* relaxed, read by control: when this round began, and the time of all rounds that had
+	 * work */
 	uint64_t round_tsc;
-	bool worked;
 	uint64_t busy_cycles;
+	/* whether the last round had work */
+	bool worked;
 	/* cells for other workers */
 	struct rte_mbuf *staged[PEEL_FAN_MAX][BURST];
 	struct group group[N_GROUPS];

@@ -76,6 +76,42 @@ beat(struct peel_node *node, uint64_t now)
 		node_counter(node, PEEL_RX_BYTES) >> 20, node_counter(node, PEEL_TX_BYTES) >> 20);
 }
 
+/* "8 circuits end here, 2 relayed" ... */
+static void
+list_circuits(const struct peel_node *node, char *out, size_t size)
+{
+	struct peel_origin_count own;
+	struct peel_or_count n;
+	int len;
+
+	peel_or_count(node->or_circuits, &n);
+	len = snprintf(out, size, "%u circuit%s here, %u relayed", n.exits,
+		n.exits == 1 ? " ends" : "s end", n.relays);
+	if (n.rendezvous > 0)
+		len += snprintf(
+			out + len, size - (size_t)len, ", %u at a rendezvous", n.rendezvous);
+	if (node->origin_circuits != NULL) {
+		peel_origin_count(node->origin_circuits, &own);
+		snprintf(out + len, size - (size_t)len, ", %u of our own", own.ready);
+	}
+}
+
+const char *
+peel_node_summary(const struct peel_node *node, char *out, size_t size)
+{
+	const char *state = node->drain.on		  ? "draining: "
+			    : node->heartbeat.full	  ? "full: "
+			    : node->heartbeat.overflow_ms ? "overloaded: "
+							  : "";
+	char circuits[160];
+
+	list_circuits(node, circuits, sizeof(circuits));
+	snprintf(out, size, "%s%s; %zu peers; %" PRIu64 " kB/s in, %" PRIu64 " kB/s out", state,
+		circuits, peel_overlay_count(node->overlay, PEEL_COMMUNITY_TUNNEL),
+		node_rate(node, PEEL_RX_BYTES) / 1000, node_rate(node, PEEL_TX_BYTES) / 1000);
+	return out;
+}
+
 uint64_t
 node_heartbeat_tick(struct peel_node *node)
 {

@@ -145,6 +145,13 @@ int peel_node_reload(struct peel_node *node, const struct peel_node_conf *conf) 
  * the neighbours. @return how many. Thread: control, or any that holds the lock. */
 unsigned int peel_node_close(struct peel_node *node, uint32_t cid);
 
+/** How many workers have begun no round for that many milliseconds, and the @p first of them. One
+ * that is well begins one twice a second at least, even without work. Thread: control. */
+unsigned int peel_node_stalled(const struct peel_node *node, uint64_t ms, unsigned int *first);
+/** What the node does, in a line for people, without addresses: "draining, 1 circuit ends here, 12
+ * relayed, ...". @return @p out. Thread: control, or any that holds the lock. */
+const char *peel_node_summary(const struct peel_node *node, char *out, size_t size);
+
 /** Why the node can no longer send and receive: -errno, which has been logged; 0: it can. Thread:
  * control. */
 int peel_node_failure(const struct peel_node *node);

@@ -107,17 +107,25 @@ node_rates_tick(struct peel_node *node)
 	return SAMPLE_MS;
 }
 
+uint64_t
+node_rate(const struct peel_node *node, enum peel_counter c)
+{
+	const struct node_sample *before = &node->status.sample[0], *last = &node->status.sample[1];
+
+	for (int i = 0; i < NODE_RATES && before->ms != 0; i++) {
+		if (rated[i] == c)
+			return (last->value[i] - before->value[i]) * 1000 / (last->ms - before->ms);
+	}
+	return 0;
+}
+
 static json_t *
 rates(const struct peel_node *node)
 {
-	const struct node_sample *before = &node->status.sample[0], *last = &node->status.sample[1];
 	json_t *o = json_object();
 
-	if (before->ms == 0)
-		return o;
-	for (int i = 0; i < NODE_RATES; i++)
-		put(o, peel_counter_info[rated[i]].name,
-			(last->value[i] - before->value[i]) * 1000 / (last->ms - before->ms));
+	for (int i = 0; i < NODE_RATES && node->status.sample[0].ms != 0; i++)
+		put(o, peel_counter_info[rated[i]].name, node_rate(node, rated[i]));
 	return o;
 }
 

@@ -15,6 +15,8 @@ uint64_t node_counter(const struct peel_node *node, enum peel_counter c);
 /** Log the heartbeat and changes of state. @return milliseconds until the next look. */
 uint64_t node_heartbeat_tick(struct peel_node *node);
 
+/** What a counter has risen by in the last second: datagrams and bytes, received and sent. */
+uint64_t node_rate(const struct peel_node *node, enum peel_counter c);
 /** Sample the counters that have rates, once a second. @return milliseconds until the next. */
 uint64_t node_rates_tick(struct peel_node *node);
 

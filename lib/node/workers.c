@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
 #include <rte_lcore.h>
 
 #include "node.h"
@@ -98,4 +99,22 @@ node_workers_stop(struct peel_node *node)
 			pthread_join(node->worker[i].thread, NULL);
 		node->worker[i].running = false;
 	}
+}
+
+unsigned int
+peel_node_stalled(const struct peel_node *node, uint64_t ms, unsigned int *first)
+{
+	uint64_t limit = rte_get_tsc_hz() / 1000 * ms, now = rte_rdtsc();
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
+		uint64_t begun = peel_worker_round(node->worker[i].worker);
+
+		/* It may have begun a round since the look at our clock. */
+		if (!node->worker[i].running || begun >= now || now - begun <= limit)
+			continue;
+		if (n++ == 0)
+			*first = i;
+	}
+	return n;
 }

@@ -361,11 +361,10 @@ test_the_policy_changes(void **state)
 }
 
 static void
-on_log(void *arg, enum peel_log_level level, const char *text)
+on_log(void *arg, const struct peel_log_line *line)
 {
 	(void)arg;
-	(void)text;
-	w.n_logged += level <= PEEL_LOG_INFO;
+	w.n_logged += line->level <= PEEL_LOG_INFO;
 }
 
 static void

@@ -23,11 +23,10 @@ static struct peel_stats stats;
 static struct peel_stats *const stats_of[] = {&stats};
 
 static void
-on_log(void *arg, enum peel_log_level level, const char *text)
+on_log(void *arg, const struct peel_log_line *line)
 {
 	(void)arg;
-	(void)level;
-	fprintf(stderr, "veth_echo: %s\n", text);
+	fprintf(stderr, "veth_echo: %s\n", line->text);
 }
 
 static void

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log_file.h"
+#include "privileges.h"
+
+/* What is no file is not waited for. */
+static int
+open_file(const char *path)
+{
+	int fd =
+		open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+	struct stat st;
+	int rc = fd < 0 ? -errno : fd;
+
+	if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
+		rc = -EINVAL;
+		close(fd);
+	}
+	return rc;
+}
+
+/* This thread's rights to files become those of the user, and come back. */
+static int
+open_as(const char *path, uid_t uid, gid_t gid)
+{
+	int rc;
+
+	setfsgid(gid);
+	setfsuid(uid);
+	rc = open_file(path);
+	setfsuid(geteuid());
+	setfsgid(getegid());
+	return rc;
+}
+
+int
+log_file_open(const struct conf *conf, char *why, size_t why_size)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	int rc;
+
+	if (uid == 0) {
+		rc = privileges_user(conf, &uid, &gid, why, why_size);
+		if (rc != 0)
+			return rc;
+	}
+	rc = uid == geteuid() ? open_file(conf->log_file) : open_as(conf->log_file, uid, gid);
+	if (rc < 0)
+		snprintf(why, why_size, "[log] file: user %u cannot write %s: %s", uid,
+			conf->log_file, rc == -EINVAL ? "it is not a file" : strerror(-rc));
+	return rc;
+}
