@@ -118,6 +118,17 @@ cpu_control(const struct peel_node_conf *conf, const cpu_set_t *allowed, cpu_set
 		*out = *allowed; /* as many workers as CPUs: share */
 }
 
+void
+cpu_handshakes(const struct peel_node_conf *conf, const cpu_set_t *allowed, cpu_set_t *out)
+{
+	struct peel_node_conf any_control = *conf;
+
+	any_control.control_core = -1;
+	cpu_control(&any_control, allowed, out);
+	if (conf->control_core >= 0 && CPU_COUNT(out) > 1)
+		CPU_CLR(conf->control_core, out);
+}
+
 /* EAL starts once per process: execute the program anew, with its arguments and @p cpus. Returns
  * only if that fails. */
 static void

@@ -43,3 +43,6 @@ void eal_stop(const struct conf *conf);
 /** CPUs for the control thread among those the program may use: the configured one, or all but the
  * workers'. */
 void cpu_control(const struct peel_node_conf *conf, const cpu_set_t *allowed, cpu_set_t *out);
+/** The same for helper threads: all but the workers' and the configured one of the control thread,
+ * which is shared if there is no other. */
+void cpu_handshakes(const struct peel_node_conf *conf, const cpu_set_t *allowed, cpu_set_t *out);

@@ -221,6 +221,7 @@ start(struct session *s, char *why, size_t why_size)
 {
 	struct conf *c = &s->conf;
 	struct eal_plan plan;
+	cpu_set_t allowed; /* before EAL takes some away */
 	char text[384];
 	int rc;
 
@@ -240,6 +241,8 @@ start(struct session *s, char *why, size_t why_size)
 		c->node.engine = peel_aead_engine_best();
 	log_start(c);
 	peel_log(PEEL_LOG_INFO, "%s", eal_plan_text(&plan, text, sizeof(text)));
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
+		cpu_handshakes(&c->node, &allowed, &c->node.handshake_cpus);
 	rc = eal_start(c, &plan, why, why_size);
 	if (rc != 0)
 		return rc;

@@ -105,6 +105,12 @@ static const struct row {
 		"Circuits in the grace time before they disappear"},
 	{"circuits.max_joined", "peel_circuits_max", "", NUMBER, "gauge",
 		"Limit of circuits of others; a relay counts twice (max_joined_circuits)"},
+	{"handshakes.threads", "peel_handshake_threads", "", NUMBER, "gauge",
+		"Helper threads for handshakes (handshake_threads)"},
+	{"handshakes.waiting", "peel_handshakes_waiting", "", NUMBER, "gauge",
+		"Creates whose handshakes are not begun yet"},
+	{"handshakes.computing", "peel_handshakes_computing", "", NUMBER, "gauge",
+		"Creates whose handshakes helper threads have"},
 	{"own_circuits.extending", "peel_own_circuits", "state=\"extending\"", NUMBER, "gauge",
 		"Own circuits"},
 	{"own_circuits.ready", "peel_own_circuits", "state=\"ready\"", NUMBER, NULL, NULL},
@@ -389,7 +395,7 @@ peel_metrics_text(const json_t *status, enum peel_metrics_form form)
 	figures(out, form, status);
 	workers(out, form, json_object_get(status, "workers"));
 	histogram(out, form, at(status, "durations.handshakes"), "peel_handshake_seconds",
-		"Time of the control thread for each handshake of a joining circuit");
+		"Time of the thread that computes it for each handshake of a joining circuit");
 	histogram(out, form, at(status, "durations.tick_delay"), "peel_tick_delay_seconds",
 		"How late the control thread served its timer");
 	port(out, form, json_object_get(status, "port"));

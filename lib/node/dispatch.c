@@ -12,14 +12,14 @@ static const struct {
 	enum peel_msg_class cls;
 	unsigned int quota;
 } classes[] = {
-	{PEEL_CLASS_OR, 64},
-	{PEEL_CLASS_ANSWER, 64},
-	{PEEL_CLASS_EXIT, 64},
+	{PEEL_CLASS_OR, 64}, {PEEL_CLASS_ANSWER, 64}, {PEEL_CLASS_EXIT, 64},
 	{PEEL_CLASS_OVERLAY, 32},
-	{PEEL_CLASS_CREATE, 16},
+	{PEEL_CLASS_CREATE, 512}, /* of all workers: lib/or_circuit lets sources take turns */
 };
-#define QUOTA_MAX 64
-#define NAPS 4 /* in a row that bring nothing; then the control thread sleeps */
+#define QUOTA_MAX 512
+#define CREATES_MIN 16	     /* of one worker */
+#define HANDSHAKES_NS 500000 /* of a round, for those that this thread computes */
+#define NAPS 4		     /* in a row that bring nothing; then the control thread sleeps */
 
 static void
 datagram(struct peel_node *node, const struct peel_addr *from, const uint8_t *data, size_t len)
@@ -85,6 +85,29 @@ dispatch_one(struct peel_node *node, struct rte_mbuf *m)
 	rte_pktmbuf_free(m);
 }
 
+static unsigned int
+quota_of(const struct peel_node *node, size_t c)
+{
+	unsigned int each = classes[c].quota / node->conf.n_workers;
+
+	if (classes[c].cls != PEEL_CLASS_CREATE)
+		return classes[c].quota;
+	return each > CREATES_MIN ? each : CREATES_MIN;
+}
+
+/* Creates come last, and those that wait leave the other classes their turn in between. @return
+ * true when some are left. */
+static bool
+join(struct peel_node *node)
+{
+	uint64_t begun = uv_hrtime();
+
+	do
+		peel_or_join(node->or_circuits);
+	while (peel_or_joins_wait(node->or_circuits) && uv_hrtime() - begun < HANDSHAKES_NS);
+	return peel_or_joins_wait(node->or_circuits);
+}
+
 bool
 node_dispatch(struct peel_node *node)
 {
@@ -92,18 +115,20 @@ node_dispatch(struct peel_node *node)
 	bool more = false;
 
 	for (size_t c = 0; c < PEEL_ARRAY_LEN(classes); c++) {
+		unsigned int quota = quota_of(node, c);
+
 		for (unsigned int w = 0; w < node->conf.n_workers; w++) {
 			unsigned int n = peel_mailbox_pop_control(
-				node->worker[w].mailbox, classes[c].cls, mail, classes[c].quota);
+				node->worker[w].mailbox, classes[c].cls, mail, quota);
 
 			for (unsigned int i = 0; i < n; i++)
 				dispatch_one(node, mail[i]);
 			if (n > 0)
 				node->naps = NAPS;
-			more |= n == classes[c].quota;
+			more |= n == quota;
 		}
 	}
-	peel_or_join(node->or_circuits); /* creates came last, and waited for no other class */
+	more |= join(node);
 	node_wake_workers(node);
 	return more;
 }

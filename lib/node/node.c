@@ -43,6 +43,8 @@ peel_node_new(const struct peel_node_conf *conf, struct peel_node **out, char *w
 	memset(node->worker, 0, conf->n_workers * sizeof(node->worker[0]));
 	for (unsigned int i = 0; i < conf->n_workers; i++)
 		node->worker[i].node = node;
+	for (unsigned int i = 0; i < conf->handshake_threads; i++)
+		node->helper[i].node = node;
 	lock_init(&node->lock);
 	rc = node_loop_init(node);
 	if (rc != 0) {

@@ -34,6 +34,13 @@ struct node_worker {
 	bool mail; /* control pushed something since the last wake-up */
 };
 
+/* A thread that computes handshakes. */
+struct node_helper {
+	struct peel_node *node;
+	pthread_t thread;
+	bool running;
+};
+
 /* An event of an origin circuit to report to the program. */
 struct node_change {
 	peel_origin_id id;
@@ -85,11 +92,12 @@ struct peel_node {
 	struct peel_replay *replay; /* NULL: filter off */
 	struct peel_listen *listen; /* prefixes of PEX overlays */
 	struct peel_port *port;
-	struct peel_addr local;			  /* main address as bound */
-	struct peel_own_addresses *own_addresses; /* including the current exit policy */
-	struct peel_fan *fan;			  /* NULL: workers do not share */
-	struct node_worker *worker;		  /* [conf.n_workers] */
-	struct peel_bandwidth *bandwidth;	  /* what workers have; NULL: no limits */
+	struct peel_addr local;			      /* main address as bound */
+	struct peel_own_addresses *own_addresses;     /* including the current exit policy */
+	struct peel_fan *fan;			      /* NULL: workers do not share */
+	struct node_worker *worker;		      /* [conf.n_workers] */
+	struct peel_bandwidth *bandwidth;	      /* what workers have; NULL: no limits */
+	struct peel_handshake_queue *handshake_queue; /* NULL: no helpers */
 	struct peel_overlay *overlay;
 	struct peel_dht *dht;
 	struct peel_or_circuits *or_circuits;
@@ -110,6 +118,7 @@ struct peel_node {
 		size_t why_size;
 	} assembly;
 
+	struct node_helper helper[PEEL_HANDSHAKE_THREADS_MAX];
 	struct peel_stats *worker_stats[PEEL_MAX_WORKERS]; /* the workers' blocks, for the port */
 	struct peel_stats stats;			   /* the control thread's own block */
 
@@ -257,5 +266,6 @@ int node_limit(struct peel_node *node, const struct peel_bandwidth_settings *s) 
 void node_announce(struct peel_node *node);
 
 /* workers.c */
+/** Start workers and helpers. */
 int node_workers_start(struct peel_node *node);
 void node_workers_stop(struct peel_node *node);

@@ -98,6 +98,36 @@ cb_clock_ns(void)
 	return uv_hrtime();
 }
 
+/* Helpers do not wait for this thread to look by itself: they would soon have nothing to do. */
+static void
+cb_handshakes_done(void *arg)
+{
+	struct peel_node *node = arg;
+
+	uv_async_send(&node->wake);
+}
+
+int
+node_start_handshakes(struct peel_node *node)
+{
+	const struct peel_handshake_queue_conf conf = {
+		.threads = node->conf.handshake_threads,
+		.env = node->env,
+		.identity = &node->identity,
+		.key_pairs = true,
+		.done = cb_handshakes_done,
+		.arg = node,
+	};
+
+	return conf.threads > 0 ? peel_handshake_queue_new(&conf, &node->handshake_queue) : 0;
+}
+
+void
+node_stop_handshakes(struct peel_node *node)
+{
+	peel_handshake_queue_free(node->handshake_queue);
+}
+
 int
 node_start_control(struct peel_node *node)
 {
@@ -136,6 +166,7 @@ node_start_control(struct peel_node *node)
 		.stats = &node->stats,
 		.handshakes = &node->status.handshakes,
 		.clock_ns = cb_clock_ns,
+		.handshake_queue = node->handshake_queue,
 		.routes = node->routes,
 		.settings = conf->tunnel,
 		.send = cb_send,

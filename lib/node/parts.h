@@ -13,6 +13,7 @@
 	PART(own_addresses)                                                                        \
 	PART(workers)                                                                              \
 	PART(limits)                                                                               \
+	PART(handshakes)                                                                           \
 	PART(control)                                                                              \
 	PART(providers)                                                                            \
 	PART(hidden)                                                                               \

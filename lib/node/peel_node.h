@@ -9,9 +9,12 @@
  * one at a time. Functions are for the control thread unless they say otherwise.
  */
 
+#include <sched.h>
+
 #include "peel_or_circuit.h"
 #include "peel_bandwidth.h"
 #include "peel_fan.h"
+#include "peel_handshake_queue.h"
 #include "peel_management.h"
 #include "peel_overlay.h"
 #include "peel_policy.h"
@@ -54,6 +57,9 @@ struct peel_node_conf {
 	bool fan_out;		 /* busy workers share their cells with the others */
 	uint32_t replay_entries; /* entries of the exact-duplicate filter, 0: filter off */
 	uint32_t ring_size;	 /* of each mailbox ring, a power of two */
+	/* that compute handshakes, up to PEEL_HANDSHAKE_THREADS_MAX; 0: the control thread does */
+	uint32_t handshake_threads;
+	cpu_set_t handshake_cpus; /* where; none: where the thread that starts them may run */
 	/* [aead] */
 	const struct peel_aead_engine *engine;
 	/* [discovery] */

@@ -131,6 +131,17 @@ rates(const struct peel_node *node)
 
 /* ---- parts of the status --------------------------------------------------------------------- */
 
+/* Of joining circuits. */
+static json_t *
+handshake_counts(const struct peel_node *node)
+{
+	struct peel_or_count count;
+
+	peel_or_count(node->or_circuits, &count);
+	return OBJECT({"threads", number(node->conf.handshake_threads)},
+		{"waiting", number(count.waiting)}, {"computing", number(count.computing)});
+}
+
 static json_t *
 circuit_counts(const struct peel_node *node)
 {
@@ -395,12 +406,12 @@ status(struct peel_node *node)
 		{"flags", flag_list(node->drain.on ? 0 : conf->tunnel.peer_flags)},
 		{"drain", node_drain_status(node)}, {"driver", json_string(conf->port->name)},
 		{"engine", json_string(conf->engine->name)}, {"circuits", circuit_counts(node)},
-		{"hidden_services", hidden_counts(node)}, {"own_circuits", own_counts(node)},
-		{"services", services(node)}, {"bootstrap", bootstrap_counts(node)},
-		{"peers", peer_counts(node)}, {"dht", dht_counts(node)},
-		{"candidates", candidate_counts(node)}, {"memory", memory(node)},
-		{"bandwidth", node_limits_status(node)}, {"rates", rates(node)},
-		{"counters", counters(node)}, {"workers", workers(node)},
+		{"handshakes", handshake_counts(node)}, {"hidden_services", hidden_counts(node)},
+		{"own_circuits", own_counts(node)}, {"services", services(node)},
+		{"bootstrap", bootstrap_counts(node)}, {"peers", peer_counts(node)},
+		{"dht", dht_counts(node)}, {"candidates", candidate_counts(node)},
+		{"memory", memory(node)}, {"bandwidth", node_limits_status(node)},
+		{"rates", rates(node)}, {"counters", counters(node)}, {"workers", workers(node)},
 		{"tables", node_tables(node)}, {"durations", node_durations(node)},
 		{"port", port(node)}, {"privileges", privileges(&node->status.privileges)});
 }

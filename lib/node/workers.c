@@ -2,7 +2,8 @@
  * Copyright (c) 2026, the Peel authors
  *
  * Worker threads: plain threads, pinned to the configured cores and registered with EAL, so that
- * their mempool caches work and the program's main thread stays free to sleep.
+ * their mempool caches work and the program's main thread stays free to sleep. Beside them, if
+ * configured, helper threads that compute handshakes; they touch no packet and know no EAL.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -19,7 +20,7 @@
 /* Plenty, and small enough to lock for a user who may lock 8 MiB. */
 #define STACK_BYTES ((size_t)512 * 1024)
 
-/* Drop all capabilities: a worker needs none, whatever the thread that started it has. */
+/* Drop all capabilities: neither kind needs any, whatever the thread that started it has. */
 static void
 drop_capabilities(void)
 {
@@ -29,17 +30,23 @@ drop_capabilities(void)
 	(void)syscall(SYS_capset, &header, none);
 }
 
+/* Each thread names itself: naming another one goes through /proc, which may be closed to us. */
+static void
+name_thread(const char *kind, size_t number)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%s%u", kind, (unsigned int)number % 100);
+	pthread_setname_np(pthread_self(), name);
+}
+
 static void *
 worker_main(void *arg)
 {
 	struct node_worker *nw = arg;
-	char name[16];
 	bool registered;
 
-	/* Each thread names itself: naming another one goes through /proc, which may be closed to
-	 * us. */
-	snprintf(name, sizeof(name), "peel-worker%u", (unsigned int)(nw - nw->node->worker) % 100);
-	pthread_setname_np(pthread_self(), name);
+	name_thread("peel-worker", (size_t)(nw - nw->node->worker));
 	registered = rte_thread_register() == 0;
 	drop_capabilities();
 	peel_secret_guard_stack(true);
@@ -50,41 +57,72 @@ worker_main(void *arg)
 	return NULL;
 }
 
-static int
-start_one(struct peel_node *node, unsigned int i)
+static void *
+helper_main(void *arg)
 {
-	struct node_worker *nw = &node->worker[i];
+	struct node_helper *h = arg;
+
+	name_thread("peel-handsh", (size_t)(h - h->node->helper));
+	drop_capabilities();
+	peel_secret_guard_stack(true);
+	peel_handshake_queue_run(h->node->handshake_queue);
+	peel_secret_guard_stack(false);
+	return NULL;
+}
+
+/* No CPUs: those of the caller. */
+static int
+start_thread(pthread_t *thread, const cpu_set_t *cpus, void *(*main)(void *), void *arg)
+{
 	pthread_attr_t attr;
-	cpu_set_t cpus;
 	int rc;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	if (node->conf.core[i] >= 0) {
-		CPU_ZERO(&cpus);
-		CPU_SET(node->conf.core[i], &cpus);
-		pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
-	}
-	rc = pthread_create(&nw->thread, &attr, worker_main, nw);
+	if (CPU_COUNT(cpus) > 0)
+		pthread_attr_setaffinity_np(&attr, sizeof(*cpus), cpus);
+	rc = pthread_create(thread, &attr, main, arg);
 	pthread_attr_destroy(&attr);
-	if (rc != 0)
-		return -rc;
-	nw->running = true;
-	return 0;
+	return -rc;
+}
+
+static int
+start_worker(struct peel_node *node, unsigned int i)
+{
+	struct node_worker *nw = &node->worker[i];
+	cpu_set_t cpus;
+	int rc;
+
+	CPU_ZERO(&cpus);
+	if (node->conf.core[i] >= 0)
+		CPU_SET(node->conf.core[i], &cpus);
+	rc = start_thread(&nw->thread, &cpus, worker_main, nw);
+	nw->running = rc == 0;
+	return rc;
+}
+
+static int
+start_helper(struct peel_node *node, unsigned int i)
+{
+	struct node_helper *h = &node->helper[i];
+	int rc = start_thread(&h->thread, &node->conf.handshake_cpus, helper_main, h);
+
+	h->running = rc == 0;
+	return rc;
 }
 
 int
 node_workers_start(struct peel_node *node)
 {
-	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
-		int rc = start_one(node, i);
+	int rc = 0;
 
-		if (rc != 0) {
-			node_workers_stop(node);
-			return rc;
-		}
-	}
-	return 0;
+	for (unsigned int i = 0; rc == 0 && i < node->conf.n_workers; i++)
+		rc = start_worker(node, i);
+	for (unsigned int i = 0; rc == 0 && i < node->conf.handshake_threads; i++)
+		rc = start_helper(node, i);
+	if (rc != 0)
+		node_workers_stop(node);
+	return rc;
 }
 
 void
@@ -94,10 +132,17 @@ node_workers_stop(struct peel_node *node)
 		if (node->worker[i].running)
 			peel_worker_stop(node->worker[i].worker);
 	}
+	if (node->handshake_queue != NULL)
+		peel_handshake_queue_stop(node->handshake_queue);
 	for (unsigned int i = 0; i < node->conf.n_workers; i++) {
 		if (node->worker[i].running)
 			pthread_join(node->worker[i].thread, NULL);
 		node->worker[i].running = false;
+	}
+	for (unsigned int i = 0; i < node->conf.handshake_threads; i++) {
+		if (node->helper[i].running)
+			pthread_join(node->helper[i].thread, NULL);
+		node->helper[i].running = false;
 	}
 }
 

@@ -12,6 +12,8 @@ peel_or_count(const struct peel_or_circuits *c, struct peel_or_count *out)
 		.rendezvous = c->n_rendezvous,
 		.pending = c->n_pending,
 		.removing = c->n_removing,
+		.waiting = c->waiting.n,
+		.computing = c->waiting.slots.n - c->waiting.n,
 		.unproved = c->pool[STRANGER].n + c->pool[NEIGHBOUR].n,
 	};
 }

@@ -4,97 +4,12 @@
 #include <errno.h>
 
 #include "or_internal.h"
-#include "peel_discovery.h"
 
 /*
  * Joining a circuit: create in, created out, section 16.1. Cheap refusals come first: the handshake
- * costs three scalar multiplications, and any node can ask for it. Creates that pass wait for
- * others of the same turn of the control thread, as handshakes cost much less together.
+ * costs three scalar multiplications, and any node can ask for it. Creates that pass wait for their
+ * turn (waiting.c) and are joined a few at a time, as handshakes cost much less together.
  */
-
-#define N_EACH 4 /* relays, and as many exits, in the candidate list: section 14.5 */
-/* For a stranger: with the first exit twice, this makes 455 bytes on the network in answer to 170,
- * which go to a possibly forged address. */
-#define N_RELAYS_STRANGER 2
-#define N_EXITS_STRANGER 1
-#define LIST_MAX (1 + PEEL_CANDIDATES_MAX * (2 + PEEL_PK_LEN))
-
-/* Choose up to max candidates, and remember what is needed to extend the circuit to them later. */
-static size_t
-offer(struct peel_or_circuits *c, struct or_circuit *ci, uint16_t all, uint16_t none, size_t max,
-	struct peel_target out[N_EACH])
-{
-	size_t n = 0, got = 0;
-
-	if (ci->offer == PEEL_NONE)
-		ci->offer = or_offer_new(&c->offers);
-	if (ci->offer == PEEL_NONE)
-		return 0; /* do not offer candidates that we cannot remember */
-	if (c->conf.candidates != NULL)
-		got = c->conf.candidates(c->conf.arg, all, none, out, max);
-	struct offer *o = &c->offers.offer[ci->offer];
-
-	for (size_t i = 0; i < got && i < max; i++) {
-		if (!peel_pk_valid((struct peel_span){out[i].pk, PEEL_PK_LEN}))
-			continue;
-		uint32_t key = or_keys_get(&c->keys, out[i].pk);
-
-		if (key == PEEL_NONE)
-			break;
-		o->key[o->n] = key;
-		o->addr[o->n++] = out[i].addr;
-		out[n++] = out[i];
-	}
-	return n;
-}
-
-/* Seal the candidate list. W1: with the originator's own sealing key, hence with a salt that no
- * originator uses. */
-static size_t
-candidates_enc(struct peel_or_circuits *c, struct or_circuit *ci,
-	const struct peel_session_keys *keys, uint8_t out[LIST_MAX + PEEL_SEAL_OVERHEAD])
-{
-	struct peel_target relay[N_EACH], exit[N_EACH];
-	const uint8_t *relays[N_EACH], *exits[N_EACH];
-	uint8_t list[LIST_MAX];
-	bool stranger = ci->standing == STRANGER;
-	size_t n_relays = offer(c, ci, PEEL_FLAG_RELAY, PEEL_FLAG_EXIT_BT,
-		stranger ? N_RELAYS_STRANGER : N_EACH, relay);
-	size_t n_exits = offer(c, ci, PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT, 0,
-		stranger ? N_EXITS_STRANGER : N_EACH, exit);
-
-	for (size_t i = 0; i < N_EACH; i++) {
-		relays[i] = relay[i].pk;
-		exits[i] = exit[i].pk;
-	}
-	int len = peel_candidates_build(list, sizeof(list), relays, n_relays, exits, n_exits);
-
-	if (len < 0)
-		return 0; /* cannot happen: the list has room for the maximum */
-	peel_seal_one(&keys->forward, keys->salt_forward, peel_random_u64(c->env) | 1ull << 63,
-		list, (size_t)len, out);
-	return (size_t)len + PEEL_SEAL_OVERHEAD;
-}
-
-static void
-answer(struct peel_or_circuits *c, struct or_circuit *ci, const struct peel_addr *to,
-	uint16_t identifier, const struct peel_handshake *h)
-{
-	uint8_t enc[LIST_MAX + PEEL_SEAL_OVERHEAD];
-	uint8_t out[PEEL_CELL_HEADER_LEN + 128 + sizeof(enc)];
-	struct peel_msg_created m = {
-		.identifier = identifier,
-		.y = {h->y, sizeof(h->y)},
-		.auth = {h->auth, sizeof(h->auth)},
-		.candidates_enc = {enc, candidates_enc(c, ci, &h->keys, enc)},
-	};
-	int len = peel_created_build(out + PEEL_CELL_HEADER_LEN, sizeof(out) - PEEL_CELL_HEADER_LEN,
-		PEEL_MSG_CREATED, &m);
-
-	peel_cell_header(out, c->conf.prefix, ci->cid[PREVIOUS], true, false);
-	if (len > 0)
-		c->conf.send(c->conf.arg, to, out, PEEL_CELL_HEADER_LEN + (size_t)len);
-}
 
 /* Make session and route. On failure the caller drops the entry. */
 static int
@@ -156,7 +71,7 @@ enter(struct peel_or_circuits *c, const struct joining *j, const struct peel_han
 	if (j->standing == NEIGHBOUR)
 		recent_add(
 			&c->recent, &j->from, j->cid, now_s(c) + c->conf.settings.unstable_timeout);
-	answer(c, ci, &j->from, j->identifier, h);
+	or_created_send(c, ci, &j->from, j->identifier, h);
 	return 0;
 }
 
@@ -202,7 +117,7 @@ check(struct peel_or_circuits *c, const struct peel_addr *from, const struct pee
 	if (from->port == 0 ||
 		peel_create_parse(cell->message.p + 1, cell->message.len - 1, m) != 0)
 		return PEEL_CREATE_REFUSED_BAD;
-	if (in_use(c, from, cell->cid))
+	if (in_use(c, from, cell->cid) || waiting_find(c, from, cell->cid) != NULL)
 		return PEEL_CREATE_REFUSED_IN_USE;
 	*standing = standing_of(c, from);
 	if (over_rate(c, from, *standing))
@@ -212,11 +127,12 @@ check(struct peel_or_circuits *c, const struct peel_addr *from, const struct pee
 	return PEEL_CREATE_ACCEPTED;
 }
 
-/* The same once the handshake is done. Those that waited together may have taken each other's id or
- * place. */
+/* The same once the handshake is done: meanwhile others may have taken its id or its place. */
 static enum peel_counter
 join(struct peel_or_circuits *c, const struct joining *j, const struct peel_handshake *h)
 {
+	if (c->draining)
+		return PEEL_CREATE_REFUSED_DRAIN;
 	if (h->ret != 0)
 		return PEEL_CREATE_REFUSED_BAD;
 	if (in_use(c, &j->from, j->cid))
@@ -226,48 +142,105 @@ join(struct peel_or_circuits *c, const struct joining *j, const struct peel_hand
 	return PEEL_CREATE_ACCEPTED;
 }
 
+/* ---- handshakes ------------------------------------------------------------------------------ */
+
+/* Take those whose turn it is. */
 static void
-handshakes(struct peel_or_circuits *c, struct peel_handshake *h, uint32_t n)
+fill(struct peel_or_circuits *c, struct peel_handshake_batch *b, unsigned int max)
+{
+	struct joining *j;
+
+	b->n = 0;
+	while (b->n < max && (j = waiting_take(c)) != NULL) {
+		memcpy(b->h[b->n].x, j->x, sizeof(b->h[b->n].x));
+		b->ticket[b->n++] = waiting_index(c, j);
+	}
+}
+
+/* Join those whose handshakes are done. @return how many were joined. */
+static unsigned int
+finish(struct peel_or_circuits *c, const struct peel_handshake_batch *b)
+{
+	unsigned int n_joined = 0;
+
+	if (b->n > 0 && c->conf.handshakes != NULL)
+		peel_histogram_add(c->conf.handshakes, b->ns / b->n, b->n);
+	for (unsigned int i = 0; i < b->n; i++) {
+		/* Callbacks may bring new creates. */
+		struct joining j = c->waiting.entry[b->ticket[i]];
+
+		waiting_end(c, &c->waiting.entry[b->ticket[i]]);
+		if (j.gone)
+			continue;
+		enum peel_counter result = join(c, &j, &b->h[i]);
+
+		count(c, result);
+		n_joined += result == PEEL_CREATE_ACCEPTED;
+	}
+	return n_joined;
+}
+
+static unsigned int
+join_here(struct peel_or_circuits *c)
 {
 	const struct peel_or_conf *conf = &c->conf;
 	uint64_t begun = conf->handshakes != NULL ? conf->clock_ns() : 0;
+	struct peel_handshake_batch b;
+	unsigned int n_joined;
 
-	peel_handshake_respond_batch(c->env, conf->identity, c->key_pairs, h, n);
-	if (conf->handshakes != NULL)
-		peel_histogram_add(conf->handshakes, (conf->clock_ns() - begun) / n, n);
+	/* Where they cost no less together, other messages need not wait for so many. */
+	fill(c, &b, peel_x25519_lanes() > 1 ? PEEL_HANDSHAKES : PEEL_HANDSHAKES / 4);
+	if (b.n == 0)
+		return 0;
+	peel_handshake_respond_batch(c->env, conf->identity, c->key_pairs, b.h, b.n);
+	b.ns = conf->handshakes != NULL ? conf->clock_ns() - begun : 0;
+	n_joined = finish(c, &b);
+	peel_wipe(&b, sizeof(b));
+	return n_joined;
+}
+
+static unsigned int
+join_elsewhere(struct peel_or_circuits *c, struct peel_handshake_queue *q)
+{
+	struct peel_handshake_batch *b;
+	unsigned int n_joined = 0;
+
+	while ((b = peel_handshake_queue_collect(q)) != NULL) {
+		n_joined += finish(c, b);
+		peel_handshake_queue_give(q, b);
+	}
+	while (c->waiting.n > 0 && (b = peel_handshake_queue_take(q, c->waiting.n)) != NULL) {
+		fill(c, b, PEEL_HANDSHAKES);
+		if (b->n > 0)
+			peel_handshake_queue_put(q, b);
+		else
+			peel_handshake_queue_give(q, b);
+	}
+	return n_joined;
 }
 
 unsigned int
 peel_or_join(struct peel_or_circuits *c)
 {
-	struct joining joining[JOINING_MAX];
-	struct peel_handshake h[JOINING_MAX];
-	uint32_t n = c->n_joining;
-	unsigned int n_joined = 0;
+	struct peel_handshake_queue *q = c->conf.handshake_queue;
 
-	if (n == 0)
-		return 0;
-	/* Callbacks may bring new creates. */
-	memcpy(joining, c->joining, n * sizeof(joining[0]));
-	c->n_joining = 0;
-	for (uint32_t i = 0; i < n; i++)
-		memcpy(h[i].x, joining[i].x, sizeof(h[i].x));
-	handshakes(c, h, n);
-	for (uint32_t i = 0; i < n; i++) {
-		enum peel_counter result = join(c, &joining[i], &h[i]);
+	return q != NULL ? join_elsewhere(c, q) : join_here(c);
+}
 
-		count(c, result);
-		n_joined += result == PEEL_CREATE_ACCEPTED;
-	}
-	peel_wipe(h, n * sizeof(h[0]));
-	return n_joined;
+bool
+peel_or_joins_wait(const struct peel_or_circuits *c)
+{
+	return c->waiting.n > 0 && c->conf.handshake_queue == NULL;
 }
 
 bool
 peel_or_prepare(struct peel_or_circuits *c)
 {
-	return c->conf.settings.peer_flags != 0 && peel_key_pairs_fill(c->key_pairs, c->env);
+	return c->conf.settings.peer_flags != 0 && c->conf.handshake_queue == NULL &&
+	       peel_key_pairs_fill(c->key_pairs, c->env);
 }
+
+/* ---- creates --------------------------------------------------------------------------------- */
 
 int
 or_join(struct peel_or_circuits *c, const struct peel_addr *from, const struct peel_cell *cell)
@@ -278,18 +251,11 @@ or_join(struct peel_or_circuits *c, const struct peel_addr *from, const struct p
 
 	if (result != PEEL_CREATE_ACCEPTED)
 		return refuse(c, result);
-	struct joining *j = &c->joining[c->n_joining++];
+	struct joining *j = waiting_add(c, from, cell->cid, standing);
 
-	*j = (struct joining){
-		.from = *from,
-		.cid = cell->cid,
-		.standing = standing,
-		.identifier = m.identifier,
-	};
+	j->identifier = m.identifier;
 	memcpy(j->pk, m.pk.p, sizeof(j->pk));
 	memcpy(j->x, m.x.p, sizeof(j->x));
-	if (c->n_joining == JOINING_MAX)
-		peel_or_join(c);
 	return 0;
 }
 

@@ -101,6 +101,8 @@ init(struct peel_or_circuits *c)
 		ret = sources_init(&c->sources, c->env);
 	if (ret == 0)
 		ret = peel_key_pairs_new(&c->key_pairs);
+	if (ret == 0)
+		ret = waiting_init(c);
 	unproved_init(c);
 	for (int i = 0; i < N_POOLS && ret == 0; i++)
 		ret = init_budget(c, &c->conf.settings, (enum standing)i, &c->pool[i]);
@@ -198,6 +200,7 @@ peel_or_free(struct peel_or_circuits *c)
 		peel_rate_free(c->pool[i].rate);
 	sources_fini(&c->sources);
 	peel_key_pairs_free(c->key_pairs);
+	waiting_fini(c);
 	pending_fini(c);
 	recent_fini(&c->recent);
 	or_offers_fini(&c->offers);

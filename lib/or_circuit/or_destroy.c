@@ -60,11 +60,24 @@ elsewhere(const struct peel_or_circuits *c, uint32_t cid)
 
 /* Circuits that strangers invented must not use up the budget of others. */
 static bool
-may_verify(struct peel_or_circuits *c, const struct or_circuit *ci)
+may_verify(struct peel_or_circuits *c, enum standing standing)
 {
-	struct pool *p = &c->pool[ci->standing == STRANGER ? STRANGER : NEIGHBOUR];
+	struct pool *p = &c->pool[standing == STRANGER ? STRANGER : NEIGHBOUR];
 
 	return peel_bucket_take(&p->verify, p->per_second, p->per_second, 1, peel_now_ms(c->env));
+}
+
+/* A create that waits for its handshake, and whose sender wants it no more. */
+static int
+destroy_waiting(struct peel_or_circuits *c, struct joining *j, const struct peel_signed *frame)
+{
+	if (!may_verify(c, j->standing))
+		return refuse(c, PEEL_CONTROL_RATE);
+	if (!peel_signed_verify(frame))
+		return refuse(c, PEEL_BAD_SIGNATURE);
+	count(c, PEEL_DESTROY_RECEIVED);
+	j->gone = true;
+	return 0;
 }
 
 int
@@ -80,14 +93,19 @@ or_destroy(
 	uint32_t route = find_route(c, from, m.cid, frame.pk.p);
 	enum side side;
 
-	if (route == PEEL_NONE)
+	if (route == PEEL_NONE) {
+		struct joining *j = waiting_find(c, from, m.cid);
+
+		if (j != NULL && !j->gone && memcmp(j->pk, frame.pk.p, PEEL_PK_LEN) == 0)
+			return destroy_waiting(c, j, &frame);
 		return elsewhere(c, m.cid) ? -ENOENT : refuse(c, PEEL_DESTROY_REFUSED);
+	}
 	struct or_circuit *ci = or_by_route(c, route, &side);
 	uint8_t *n_bad = &ci->n_bad_destroy[side];
 
 	/* Any node that knows an id and its owner's key can make us verify, which costs as much as
 	 * answering a create. */
-	if (*n_bad == BAD_MAX || !may_verify(c, ci))
+	if (*n_bad == BAD_MAX || !may_verify(c, ci->standing))
 		return refuse(c, PEEL_CONTROL_RATE);
 	if (!peel_signed_verify(&frame)) {
 		++*n_bad;
@@ -168,7 +186,7 @@ peel_or_shutdown(struct peel_or_circuits *c)
 	uint64_t until_ms = peel_now_ms(c->env) + SHUTDOWN_MS;
 	unsigned int n = 0;
 
-	c->n_joining = 0;
+	waiting_forget(c);
 	for (uint32_t i = 0; i < c->slots.n_high; i++) {
 		struct or_circuit *ci = circuit_at(c, i);
 

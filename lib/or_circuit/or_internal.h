@@ -11,6 +11,7 @@
 
 #include <errno.h>
 
+#include "peel_handshake_queue.h"
 #include "peel_links.h"
 #include "peel_or_circuit.h"
 #include "peel_rate.h"
@@ -106,17 +107,6 @@ struct pending {
 	uint8_t x[PEEL_X_LEN];
 };
 
-/* A create that has passed the cheap checks and waits for its handshake. */
-struct joining {
-	struct peel_addr from;
-	uint32_t cid;
-	enum standing standing;
-	uint16_t identifier;
-	uint8_t pk[PEEL_PK_LEN];
-	uint8_t x[PEEL_X_LEN];
-};
-#define JOINING_MAX PEEL_HANDSHAKES
-
 /* ---- offers.c: candidate lists, kept while their circuits may still be extended -------------- */
 
 struct offer {
@@ -207,6 +197,48 @@ void source_prove(struct sources *s, const struct peel_addr *addr, uint32_t now_
 /* Whether one came lately. */
 bool source_proved(const struct sources *s, const struct peel_addr *addr, uint32_t now_s);
 
+/* ---- waiting.c: creates that wait for their handshakes, or are being answered -----------------
+ */
+
+struct joining {
+	uint64_t came_ms;
+	struct peel_addr from;
+	uint32_t cid;
+	uint32_t next, chain;
+	enum standing standing;
+	uint16_t identifier;
+	bool gone; /* destroyed meanwhile: nothing comes of it */
+	uint8_t pk[PEEL_PK_LEN];
+	uint8_t x[PEEL_X_LEN];
+};
+
+/* Sources that take turns. Those that share a place, by a keyed hash, share its turns. */
+#define SOURCES_IN_LINE 64
+
+struct turn {
+	struct peel_list creates;
+	uint32_t n;
+	uint32_t next;
+	bool has_turn;
+};
+
+/* Creates of one standing. */
+struct line {
+	struct turn source[SOURCES_IN_LINE];
+	struct peel_list turns;
+	uint32_t n; /* creates */
+};
+
+struct waiting {
+	struct joining *entry;
+	struct peel_slots slots;
+	struct peel_chains pairs;
+	struct line line[N_POOLS];
+	uint32_t n; /* creates in both lines: those being answered are in none */
+	uint32_t turn;
+	uint64_t seed;
+};
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 /* Unproved circuits of one standing, by age, and the budgets for such askers. */
@@ -235,8 +267,7 @@ struct peel_or_circuits {
 	struct peel_queue pending_queue;
 	uint32_t pending_serial;
 
-	struct joining joining[JOINING_MAX];
-	uint32_t n_joining;
+	struct waiting waiting;
 	struct peel_key_pairs *key_pairs; /* for joins to come */
 	bool draining;			  /* join no more */
 
@@ -331,6 +362,32 @@ void or_settle(struct peel_or_circuits *c, struct or_circuit *ci);
  * Others may have ended, too. */
 bool or_prove(struct peel_or_circuits *c, struct or_circuit *ci);
 
+/* waiting.c */
+int waiting_init(struct peel_or_circuits *c) PEEL_MUST_USE;
+void waiting_fini(struct peel_or_circuits *c);
+/* A new entry at the end of its line; its caller adds what the create says. */
+struct joining *waiting_add(struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid,
+	enum standing standing);
+/* One that waits or is being answered, or NULL. */
+struct joining *waiting_find(
+	const struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid);
+/* The one whose turn it is, out of its line, until waiting_end(). NULL: none is left. */
+struct joining *waiting_take(struct peel_or_circuits *c);
+void waiting_end(struct peel_or_circuits *c, struct joining *j);
+/* Nothing comes of any of them. */
+void waiting_forget(struct peel_or_circuits *c);
+
+static inline uint32_t
+waiting_index(const struct peel_or_circuits *c, const struct joining *j)
+{
+	return (uint32_t)(j - c->waiting.entry);
+}
+
+/* created.c */
+/* Answer a create. */
+void or_created_send(struct peel_or_circuits *c, struct or_circuit *ci, const struct peel_addr *to,
+	uint16_t identifier, const struct peel_handshake *h);
+
 /* join.c */
 int or_join(struct peel_or_circuits *c, const struct peel_addr *from, const struct peel_cell *cell);
 
@@ -375,5 +432,5 @@ unsigned int or_destroy_beyond(
 unsigned int or_destroy_all(
 	struct peel_or_circuits *c, const struct or_circuit *ci, uint16_t reason);
 
-/* answer.c: seal a message backward and send it to the previous hop. */
+/* or_input.c: seal a message backward and send it to the previous hop. */
 int or_seal(struct peel_or_circuits *c, struct or_circuit *ci, const uint8_t *msg, size_t len);

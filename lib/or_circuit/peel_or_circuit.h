@@ -43,6 +43,7 @@ void peel_or_settings_init(struct peel_or_settings *s);
  * max_joined_circuits, which counts only those in use. */
 uint32_t peel_or_sessions(const struct peel_or_settings *s);
 
+struct peel_handshake_queue;
 struct peel_or_circuits;
 
 struct peel_or_conf {
@@ -54,6 +55,8 @@ struct peel_or_conf {
 	struct peel_histogram *handshakes;
 	/** Nanoseconds since any time, for that. */
 	uint64_t (*clock_ns)(void);
+	/* helper threads compute the handshakes; NULL: peel_or_join() does */
+	struct peel_handshake_queue *handshake_queue;
 	struct peel_route_table *routes;
 	struct peel_or_settings settings;
 	uint8_t prefix[PEEL_PREFIX_LEN]; /* of the tunnel overlay */
@@ -102,12 +105,15 @@ int peel_or_message(struct peel_or_circuits *c, uint32_t session, uint32_t gener
 	const uint8_t *msg, size_t len);
 
 /**
- * Join circuits whose creates wait, and answer them. Call it when all datagrams that have come are
- * taken: handshakes cost less together (peel_handshake_respond_batch()). Creates wait for nothing
- * else: when there are enough of them, and at a tick, it happens without this call. @return how
- * many were joined.
+ * Join circuits whose creates wait, and answer them: up to PEEL_HANDSHAKES where these cost less
+ * together, otherwise fewer; with helper threads all whose handshakes are done, and the next ones
+ * are handed to the helpers. Call it when all datagrams that have come are taken, again while
+ * peel_or_joins_wait() and nothing more important is to be done, and when the queue of the helpers
+ * says so. A tick does the same once. @return how many were joined.
  */
 unsigned int peel_or_join(struct peel_or_circuits *c);
+/** Whether a call of peel_or_join() would go on with handshakes at once. */
+bool peel_or_joins_wait(const struct peel_or_circuits *c);
 /** There is nothing to do: make some key pairs for joins to come. @return whether there is room for
  * more. */
 bool peel_or_prepare(struct peel_or_circuits *c);
@@ -184,6 +190,8 @@ struct peel_or_count {
 	uint32_t unproved;	/* of the exits: no authentic cell came yet */
 	uint32_t pending;	/* creates sent and not answered yet */
 	uint32_t removing;	/* in their grace period */
+	uint32_t waiting;	/* creates whose handshakes are not begun yet */
+	uint32_t computing;	/* creates whose handshakes helper threads have */
 };
 void peel_or_count(const struct peel_or_circuits *c, struct peel_or_count *out);
 

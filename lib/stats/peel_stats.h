@@ -88,6 +88,10 @@
 		"create refused: malformed or low-order point")                                    \
 	X(CREATE_REFUSED_DRAIN, "create_refused_drain",                                            \
 		"create refused: the node lets its circuits end")                                  \
+	X(CREATE_REFUSED_QUEUE, "create_refused_queue",                                            \
+		"create refused: too many wait for their handshakes, most of them of its source")  \
+	X(CREATE_REFUSED_AGE, "create_refused_age",                                                \
+		"create refused: waited so long for its handshake that its sender has given up")   \
 	X(EXTEND_ACCEPTED, "extend_accepted", "extend messages that led to a create")              \
 	X(EXTEND_REFUSED, "extend_refused",                                                        \
 		"extend messages ignored (too late, unknown node, not a relay, ...)")              \

@@ -79,6 +79,30 @@ test_control_cpus(void **state)
 }
 
 static void
+test_handshake_cpus(void **state)
+{
+	struct peel_node_conf n = {.n_workers = 2, .core = {0, 1}, .control_core = -1};
+	cpu_set_t allowed, out;
+	char text[64];
+
+	(void)state;
+	CPU_ZERO(&allowed);
+	for (int cpu = 0; cpu < 4; cpu++)
+		CPU_SET(cpu, &allowed);
+	cpu_handshakes(&n, &allowed, &out);
+	peel_cpu_list(&out, text, sizeof(text));
+	assert_string_equal(text, "2-3");
+	n.control_core = 3;
+	cpu_handshakes(&n, &allowed, &out);
+	peel_cpu_list(&out, text, sizeof(text));
+	assert_string_equal(text, "2");
+	CPU_CLR(2, &allowed); /* only the control thread's is left */
+	cpu_handshakes(&n, &allowed, &out);
+	peel_cpu_list(&out, text, sizeof(text));
+	assert_string_equal(text, "3");
+}
+
+static void
 test_plans(void **state)
 {
 	struct hugepage_pool pool;
@@ -162,6 +186,7 @@ main(void)
 		cmocka_unit_test(test_pci_addresses),
 		cmocka_unit_test(test_cpu_lists),
 		cmocka_unit_test(test_control_cpus),
+		cmocka_unit_test(test_handshake_cpus),
 		cmocka_unit_test(test_plans),
 		cmocka_unit_test(test_start_without_hugepages),
 	};

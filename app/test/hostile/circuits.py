@@ -76,9 +76,9 @@ async def forged_creates(build, rate=400, seconds=15):
         return note
 
 
-async def flood_of_creates(build, rate=4000, seconds=8):
+async def flood_of_creates(build, rate=4000, seconds=8, overrides=None):
     """More forged creates than a node may answer: strangers suffer, known nodes do not, the node answers questions."""
-    async with world(build) as w:
+    async with world(build, overrides) as w:
         await w.settle()
         relay = w.relays[0]
         with Forger(target(relay), rate) as forger:
@@ -92,6 +92,12 @@ async def flood_of_creates(build, rate=4000, seconds=8):
         if ready < 0.95 * count:
             raise AssertionError(note)
         return note
+
+
+async def flood_with_helpers(build):
+    """The same while helper threads compute the handshakes, at any rate: the lines alone keep the known node's turn."""
+    return await flood_of_creates(build, overrides={"workers": {"handshake_threads": 2},
+                                                    "tunnel": {"create_rate": "unlimited"}})
 
 
 async def one_wants_all(build):
@@ -258,6 +264,7 @@ async def extend_where_told(build):
 
 CASES = [("creates from forged addresses", forged_creates),
          ("a flood of forged creates", flood_of_creates),
+         ("a flood of forged creates, helper threads", flood_with_helpers),
          ("one host wants all places", one_wants_all),
          ("replayed cells after a flood of an own circuit", replay_after_flush),
          ("speed tests without end", speed_tests),

@@ -38,6 +38,16 @@ try_create(struct node *n, struct originator *o, uint32_t cid)
 	return node_input(n, &o->addr, out, len);
 }
 
+unsigned int
+join_some(struct node *n)
+{
+	unsigned int n_joined = 0;
+
+	while (n_joined < PEEL_HANDSHAKES && peel_or_joins_wait(n->circuits))
+		n_joined += peel_or_join(n->circuits);
+	return n_joined;
+}
+
 void
 drain(struct node *n)
 {

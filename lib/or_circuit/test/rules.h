@@ -14,6 +14,8 @@ extern struct peel_addr alice, other;
 struct node *node_with(const struct peel_or_settings *s);
 struct peel_or_count counts(const struct node *n);
 int try_create(struct node *n, struct originator *o, uint32_t cid);
+/* Join PEEL_HANDSHAKES of those that wait, or all. @return how many were joined. */
+unsigned int join_some(struct node *n);
 void drain(struct node *n);
 struct peel_session *session_of(const struct node *n, const struct originator *o);
 /* Cells of a living circuit, both ways. */

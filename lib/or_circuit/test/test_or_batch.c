@@ -37,24 +37,47 @@ expect_created(struct node *n, struct originator *o)
 	assert_int_equal(originator_hop(o, msg, (size_t)len), 0);
 }
 
+/* Their order is that of turns. */
 static void
-test_answered_in_order(void **state)
+expect_all_created(struct node *n, unsigned int n_creates)
+{
+	uint8_t msg[PEEL_DATAGRAM_MAX];
+	struct packet p;
+
+	for (unsigned int i = 0; i < n_creates; i++) {
+		assert_true(node_pop(n, &p));
+		struct originator *o = &originators[p.to.ip[3] - 1];
+		int len = originator_open(o, p.data, p.len, msg);
+
+		assert_true(len > 0);
+		assert_int_equal(originator_hop(o, msg, (size_t)len), 0);
+	}
+	assert_int_equal(n->n_sent, 0);
+}
+
+static void
+test_all_answered(void **state)
 {
 	struct node *n = node_waiting(NULL);
 	unsigned int n_creates = 2 * TOGETHER + 3;
 
 	(void)state;
-	for (unsigned int i = 0; i < n_creates; i++) {
+	for (unsigned int i = 0; i < n_creates; i++)
 		assert_int_equal(try_create(n, &originators[i], 7 + i), 0);
-		/* as many as fill the lanes wait for nothing */
-		assert_int_equal(counts(n).exits, (i + 1) / TOGETHER * TOGETHER);
+	assert_int_equal(counts(n).waiting, n_creates);
+	assert_int_equal(counts(n).exits, 0);
+	for (unsigned int left = n_creates; left > 0;) {
+		unsigned int now = left < TOGETHER ? left : TOGETHER;
+
+		assert_true(peel_or_joins_wait(n->circuits));
+		assert_int_equal(join_some(n), now);
+		left -= now;
 	}
-	assert_int_equal(peel_or_join(n->circuits), 3);
+	assert_false(peel_or_joins_wait(n->circuits));
 	assert_int_equal(peel_or_join(n->circuits), 0);
 	assert_int_equal(counts(n).exits, n_creates);
 	assert_int_equal(node_stat(n, PEEL_CREATE_ACCEPTED), n_creates);
-	for (unsigned int i = 0; i < n_creates; i++)
-		expect_created(n, &originators[i]);
+	expect_all_created(n, n_creates);
 	node_free(n);
 }
 
@@ -95,12 +118,11 @@ test_same_pair(void **state)
 	(void)state;
 	assert_int_equal(try_create(n, &originators[0], 7), 0);
 	second = originators[0];
-	assert_int_equal(try_create(n, &second, 7), 0);
+	assert_int_equal(try_create(n, &second, 7), -EBADMSG);
 	assert_int_equal(try_create(n, &originators[1], 7), 0);
-	assert_int_equal(peel_or_join(n->circuits), 2);
+	assert_int_equal(node_join(n), 2);
 	assert_int_equal(node_stat(n, PEEL_CREATE_REFUSED_IN_USE), 1);
-	expect_created(n, &originators[0]);
-	expect_created(n, &originators[1]);
+	expect_all_created(n, 2);
 	node_free(n);
 }
 
@@ -118,10 +140,9 @@ test_low_order_among_others(void **state)
 	memset(out + len - PEEL_X_LEN, 0, PEEL_X_LEN);
 	assert_int_equal(node_input(n, &originators[1].addr, out, len), 0);
 	assert_int_equal(try_create(n, &originators[2], 7), 0);
-	assert_int_equal(peel_or_join(n->circuits), 2);
+	assert_int_equal(node_join(n), 2);
 	assert_int_equal(node_stat(n, PEEL_CREATE_REFUSED_BAD), 1);
-	expect_created(n, &originators[0]);
-	expect_created(n, &originators[2]);
+	expect_all_created(n, 2);
 	node_free(n);
 }
 
@@ -139,8 +160,8 @@ test_keys_ready(void **state)
 	assert_in_range(n_turns, 2, 1000);
 	for (unsigned int i = 0; i < TOGETHER; i++)
 		assert_int_equal(try_create(n, &originators[i], 7 + i), 0);
-	for (unsigned int i = 0; i < TOGETHER; i++)
-		expect_created(n, &originators[i]);
+	assert_int_equal(node_join(n), TOGETHER);
+	expect_all_created(n, TOGETHER);
 	node_free(n);
 	peel_or_settings_init(&s);
 	s.peer_flags = 0;
@@ -163,7 +184,7 @@ test_places(void **state)
 
 	for (uint32_t i = 0; i + 1 < TOGETHER; i++)
 		assert_int_equal(try_create(n, &originators[0], 7 + i), 0);
-	assert_int_equal(peel_or_join(n->circuits), n_places);
+	assert_int_equal(node_join(n), n_places);
 	assert_int_equal(counts(n).exits, n_places);
 	assert_int_equal(node_stat(n, PEEL_CREATE_REFUSED_LIMIT), TOGETHER - 1 - n_places);
 	node_free(n);
@@ -183,7 +204,7 @@ test_rate(void **state)
 	for (unsigned int i = 0; i < 5; i++)
 		assert_int_equal(try_create(n, &originators[i], 7), i < 3 ? 0 : -EBADMSG);
 	assert_int_equal(node_stat(n, PEEL_CREATE_REFUSED_RATE), 2);
-	assert_int_equal(peel_or_join(n->circuits), 3);
+	assert_int_equal(node_join(n), 3);
 	node_free(n);
 }
 
@@ -191,7 +212,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answered_in_order),
+		cmocka_unit_test(test_all_answered),
 		cmocka_unit_test(test_tick_joins),
 		cmocka_unit_test(test_shutdown_answers_nobody),
 		cmocka_unit_test(test_same_pair),

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "world.h"
 
@@ -138,6 +139,76 @@ make_identity(struct node *n, const uint8_t *sk)
 		assert_int_equal(peel_identity_generate(&n->env, &n->id), 0);
 }
 
+/* ---- helpers --------------------------------------------------------------------------------- */
+
+static void
+on_done(void *arg)
+{
+	(void)arg; /* whoever waits looks again and again */
+}
+
+static void *
+helper_main(void *arg)
+{
+	peel_handshake_queue_run(arg);
+	return NULL;
+}
+
+void
+node_start_helpers(struct node *n)
+{
+	for (; n->n_helpers < world_helpers.n; n->n_helpers++)
+		assert_int_equal(pthread_create(&n->helper[n->n_helpers], NULL, helper_main,
+					 n->handshake_queue),
+			0);
+}
+
+void
+node_stop_helpers(struct node *n)
+{
+	if (n->handshake_queue != NULL)
+		peel_handshake_queue_stop(n->handshake_queue);
+	while (n->n_helpers > 0)
+		pthread_join(n->helper[--n->n_helpers], NULL);
+}
+
+/* They draw random numbers only while the node waits for them. */
+static void
+make_queue(struct node *n)
+{
+	const struct peel_handshake_queue_conf conf = {
+		.threads = world_helpers.n,
+		.env = &n->env,
+		.identity = &n->id,
+		.done = on_done,
+	};
+
+	if (conf.threads == 0)
+		return;
+	assert_true(conf.threads <= MAX_HELPERS);
+	assert_int_equal(peel_handshake_queue_new(&conf, &n->handshake_queue), 0);
+	if (!world_helpers.late)
+		node_start_helpers(n);
+}
+
+unsigned int
+node_join(struct node *n)
+{
+	struct peel_or_count count;
+	unsigned int n_joined = 0;
+
+	for (;;) {
+		n_joined += peel_or_join(n->circuits);
+		peel_or_count(n->circuits, &count);
+		if (count.waiting + count.computing == 0)
+			return n_joined;
+		if (n->handshake_queue != NULL)
+			usleep(20);
+	}
+}
+
+/* ---- nodes ----------------------------------------------------------------------------------- */
+
 struct node *
 node_new(struct peel_addr addr, const uint8_t *sk, const struct peel_or_settings *settings,
 	uint32_t max_sessions)
@@ -171,6 +242,8 @@ node_new(struct peel_addr addr, const uint8_t *sk, const struct peel_or_settings
 	};
 
 	assert_int_equal(peel_route_table_new(&rc, &n->routes), 0);
+	make_queue(n);
+	conf.handshake_queue = n->handshake_queue;
 	conf.routes = n->routes;
 	memcpy(conf.prefix, world_prefix, PEEL_PREFIX_LEN);
 	peel_or_settings_init(&conf.settings);
@@ -183,7 +256,9 @@ node_new(struct peel_addr addr, const uint8_t *sk, const struct peel_or_settings
 void
 node_free(struct node *n)
 {
+	node_stop_helpers(n);
 	peel_or_free(n->circuits);
+	peel_handshake_queue_free(n->handshake_queue);
 	peel_rcu_poll(n->rcu);
 	peel_route_table_free(n->routes);
 	peel_rcu_free(n->rcu);
@@ -312,7 +387,7 @@ control_input(struct node *n, const struct peel_addr *from, const uint8_t *data,
 	bool waits = ret == 0 && data[PEEL_PREFIX_LEN] == PEEL_MSG_CELL &&
 		     data[PEEL_CELL_HEADER_LEN] == PEEL_MSG_CREATE;
 
-	if (waits && !n->joins_wait && peel_or_join(n->circuits) == 0)
+	if (waits && !n->joins_wait && node_join(n) == 0)
 		return -EBADMSG;
 	return ret;
 }

@@ -9,17 +9,20 @@
  * end the test through cmocka.
  */
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "peel_handshake_queue.h"
 #include "peel_or_circuit.h"
 #include "peel_discovery.h"
 
 #define MAX_SENT 64
 #define MAX_TARGETS 16
+#define MAX_HELPERS 4
 
 struct packet {
 	struct peel_addr to;
@@ -42,6 +45,9 @@ struct node {
 	struct peel_rcu *rcu;
 	struct peel_route_table *routes;
 	struct peel_or_circuits *circuits;
+	struct peel_handshake_queue *handshake_queue; /* NULL: no helpers */
+	pthread_t helper[MAX_HELPERS];
+	unsigned int n_helpers; /* that run */
 
 	struct packet sent[MAX_SENT]; /* not yet looked at */
 	size_t n_sent;
@@ -69,6 +75,17 @@ extern uint64_t world_now; /* ms */
 uint64_t world_time(void *arg);
 void world_prng(uint64_t *state, uint8_t *out, size_t len);
 extern const uint8_t world_prefix[PEEL_PREFIX_LEN];
+
+/* How many threads compute handshakes for each node: helpers_none.c, helpers_one.c, or the test
+ * itself says it. */
+extern const struct world_helpers {
+	unsigned int n;
+	bool late; /* they do not start before the test says so */
+} world_helpers;
+void node_start_helpers(struct node *n);
+void node_stop_helpers(struct node *n);
+/* Join all that wait. @return how many were joined. */
+unsigned int node_join(struct node *n);
 
 /* settings NULL: the defaults. sk NULL: a random identity. */
 struct node *node_new(struct peel_addr addr, const uint8_t *sk,
