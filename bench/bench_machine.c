@@ -61,6 +61,12 @@ bench_pin(unsigned int nth)
 	}
 }
 
+void
+bench_unpin(void)
+{
+	(void)sched_setaffinity(0, sizeof(cpu_set_t), allowed());
+}
+
 static double
 now_s(void)
 {

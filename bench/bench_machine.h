@@ -10,6 +10,8 @@
 /** Pin the calling thread to the nth CPU from the end of those the process may use (0: the last
  * one). Thread: any. */
 void bench_pin(unsigned int nth);
+/** Let the calling thread run on every CPU that the program may use. Thread: any. */
+void bench_unpin(void);
 /** How many CPUs the process may use. */
 unsigned int bench_cpus(void);
 /** Cycles per second of the time stamp counter, measured by the first call. Thread: any, once

@@ -5,14 +5,17 @@
  * created in, create and extended out) and destroys (signature checked), beside the bare handshake.
  * Creates come from distinct neighbours; the limits are off. They come sixteen at once, or alone;
  * with key pairs that are ready or not.
- * With more threads each has a node of its own, on a core of its own. `lanes` says how many
- * multiplications of X25519 are done side by side (suite `x25519`); 1 is libsodium.
+ * With more threads each has a node of its own, on a core of its own; with helpers there is one
+ * node, and they compute its handshakes. `lanes` says how many multiplications of X25519 are done
+ * side by side (suite `x25519`); 1 is libsodium. Last comes a whole node in a flood
+ * (setup_flood.c).
  */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
+#include "setup_flood.h"
 #include "setup_node.h"
 
 #define THREADS_MAX 2
@@ -24,12 +27,12 @@ new_neighbours(void *arg)
 {
 	struct node *n = arg;
 
-	if (n->joined + CHUNK > CIRCUITS) {
+	if (n->joined + n->chunk > CIRCUITS) {
 		setup_stop(n);
 		setup_start(n);
 	}
-	n->joined += CHUNK;
-	for (unsigned int i = 0; i < CHUNK; i++) {
+	n->joined += n->chunk;
+	for (unsigned int i = 0; i < n->chunk; i++) {
 		struct neighbour *nb = &n->neighbour[i];
 		uint32_t serial = n->serial++;
 
@@ -51,7 +54,28 @@ create(void *arg)
 
 		n->failed += peel_or_datagram(n->circuits, &nb->addr, nb->create, CREATE_LEN) != 0;
 	}
-	peel_or_join(n->circuits);
+	while (peel_or_joins_wait(n->circuits))
+		peel_or_join(n->circuits);
+}
+
+/* As a control thread does that sleeps while others have the work. */
+static void
+create_helped(void *arg)
+{
+	struct node *n = arg;
+	unsigned int joined = 0;
+
+	for (unsigned int i = 0; i < n->chunk; i++) {
+		const struct neighbour *nb = &n->neighbour[i];
+
+		n->failed += peel_or_datagram(n->circuits, &nb->addr, nb->create, CREATE_LEN) != 0;
+		if ((i + 1) % CHUNK == 0)
+			joined += peel_or_join(n->circuits);
+	}
+	while (joined < n->chunk) {
+		sem_wait(&n->handshakes_done);
+		joined += peel_or_join(n->circuits);
+	}
 }
 
 static void
@@ -154,15 +178,16 @@ handshake(void *arg)
 static const struct kind {
 	const char *name, *unit;
 	void (*prepare)(void *), (*run)(void *);
-	bool by_lanes;
+	bool by_lanes, helped;
 } kinds[] = {
-	{"create", "circuits/s", new_neighbours, create, true},
-	{"bare handshake", "handshakes/s", NULL, handshake, true},
-	{"create alone", "circuits/s", new_neighbours, create_alone, true},
-	{"create, keys ready", "circuits/s", make_ready, create, true},
-	{"create alone, keys ready", "circuits/s", make_ready, create_alone, true},
-	{"extend", "extends/s", join, extend, false},
-	{"destroy", "destroys/s", join_and_sign, destroy, false},
+	{"create", "circuits/s", new_neighbours, create, true, false},
+	{"bare handshake", "handshakes/s", NULL, handshake, true, false},
+	{"create alone", "circuits/s", new_neighbours, create_alone, true, false},
+	{"create, keys ready", "circuits/s", make_ready, create, true, false},
+	{"create alone, keys ready", "circuits/s", make_ready, create_alone, true, false},
+	{"create, helped", "circuits/s", new_neighbours, create_helped, true, true},
+	{"extend", "extends/s", join, extend, false, false},
+	{"destroy", "destroys/s", join_and_sign, destroy, false, false},
 };
 #define N_KINDS PEEL_ARRAY_LEN(kinds)
 
@@ -196,6 +221,24 @@ control_main(void *arg)
 	pthread_barrier_wait(c->barrier);
 	c->cycles = bench_slice(c->bench, &c->timed);
 	return NULL;
+}
+
+/* One control thread, with so many helpers: all share the program's CPUs. */
+static double
+with_helpers(const struct bench *b, const struct measured *m, struct node *n)
+{
+	struct bench_timed timed = {NULL, m->kind->prepare, m->kind->run, n, CHUNK_MAX};
+	double cycles;
+
+	peel_x25519_limit(m->lanes);
+	bench_unpin();
+	setup_helpers(n, m->threads);
+	n->chunk = CHUNK_MAX;
+	cycles = bench_slice(b, &timed);
+	n->chunk = CHUNK;
+	setup_helpers(n, 0);
+	bench_pin(0);
+	return bench_tsc_hz() / cycles;
 }
 
 /* Runs the threads at once, each with its own node. @return what they do per second together. */
@@ -235,8 +278,9 @@ add(struct bench *b, const struct kind *k, unsigned int by, unsigned int threads
 
 		*m = (struct measured){k, t, by, NULL};
 		m->result = k->by_lanes
-				    ? bench_result(b, k->name, k->unit, "{s:i,s:i}", "threads",
-					      (int)t, "lanes", (int)by)
+				    ? bench_result(b, k->name, k->unit, "{s:i,s:i}",
+					      k->helped ? "helpers" : "threads", (int)t, "lanes",
+					      (int)by)
 				    : bench_result(b, k->name, k->unit, "{s:i}", "threads", (int)t);
 	}
 }
@@ -264,7 +308,9 @@ compare(const struct measured *m)
 		bool same_lanes = o->lanes == m->lanes, same_threads = o->threads == m->threads;
 
 		if (o->kind == m->kind && same_lanes && m->threads > 1 && o->threads == 1)
-			bench_vs(m->result, "1 thread", o->result);
+			bench_vs(m->result, m->kind->helped ? "1 helper" : "1 thread", o->result);
+		if (m->kind->helped && o->kind == &kinds[0] && same_lanes && o->threads == 1)
+			bench_vs(m->result, "no helper", o->result);
 		if (o->kind == m->kind && same_threads && m->lanes > 1 && o->lanes == 1)
 			bench_vs(m->result, "1 lane", o->result);
 		if (m->kind == &kinds[0] && o->kind == &kinds[1] && same_lanes && same_threads)
@@ -279,7 +325,9 @@ rounds(struct bench *b, struct node *nodes, unsigned int threads)
 	for (unsigned int round = 0; round <= b->rounds; round++) {
 		bench_progress(b, "round %u of %u", round, b->rounds);
 		for (size_t i = 0; i < n_measured; i++) {
-			double rate = together(b, &measured[i], nodes);
+			const struct measured *m = &measured[i];
+			double rate = m->kind->helped ? with_helpers(b, m, &nodes[0])
+						      : together(b, m, nodes);
 
 			if (round > 0)
 				bench_sample(measured[i].result, rate);
@@ -287,6 +335,17 @@ rounds(struct bench *b, struct node *nodes, unsigned int threads)
 	}
 	for (size_t i = 0; i < n_measured; i++)
 		compare(&measured[i]);
+}
+
+/* Ten times as many creates as the control thread could join. */
+static void
+flood(struct bench *b)
+{
+	for (const struct measured *m = measured; m < &measured[n_measured]; m++) {
+		if (m->kind == &kinds[0] && m->threads == 1)
+			setup_flood(b, m->lanes, 10 * bench_median(m->result));
+	}
+	setup_flood_end();
 }
 
 int
@@ -302,5 +361,6 @@ main(int argc, char **argv)
 	rounds(&b, nodes, bench_cpus() < THREADS_MAX ? bench_cpus() : THREADS_MAX);
 	for (unsigned int i = 0; i < THREADS_MAX; i++)
 		setup_node_free(&nodes[i]);
+	flood(&b);
 	return bench_end(&b);
 }

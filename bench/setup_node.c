@@ -99,6 +99,7 @@ setup_start(struct node *n)
 
 	bench_must(peel_route_table_new(&routes, &n->routes), "table");
 	conf.routes = n->routes;
+	conf.handshake_queue = n->handshake_queue;
 	memcpy(conf.prefix, prefix, sizeof(prefix));
 	peel_or_settings_init(&conf.settings);
 	conf.settings.peer_flags = PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT;
@@ -115,6 +116,65 @@ setup_stop(struct node *n)
 	peel_or_free(n->circuits);
 	peel_rcu_poll(n->rcu);
 	peel_route_table_free(n->routes);
+}
+
+/* ---- helpers --------------------------------------------------------------------------------- */
+
+static void
+on_done(void *arg)
+{
+	sem_post(&((struct node *)arg)->handshakes_done);
+}
+
+static void *
+helper_main(void *arg)
+{
+	bench_unpin();
+	peel_handshake_queue_run(arg);
+	return NULL;
+}
+
+static void
+stop_helpers(struct node *n)
+{
+	if (n->handshake_queue == NULL)
+		return;
+	peel_handshake_queue_stop(n->handshake_queue);
+	while (n->n_helpers > 0)
+		pthread_join(n->helper[--n->n_helpers], NULL);
+	peel_handshake_queue_free(n->handshake_queue);
+	n->handshake_queue = NULL;
+	sem_destroy(&n->handshakes_done);
+}
+
+static void
+start_helpers(struct node *n, unsigned int helpers)
+{
+	const struct peel_handshake_queue_conf conf = {
+		.threads = helpers,
+		.env = &n->env,
+		.identity = &n->id,
+		.key_pairs = true,
+		.done = on_done,
+		.arg = n,
+	};
+
+	sem_init(&n->handshakes_done, 0, 0);
+	bench_must(peel_handshake_queue_new(&conf, &n->handshake_queue), "handshakes");
+	for (; n->n_helpers < helpers; n->n_helpers++)
+		bench_must(pthread_create(
+				   &n->helper[n->n_helpers], NULL, helper_main, n->handshake_queue),
+			"thread");
+}
+
+void
+setup_helpers(struct node *n, unsigned int helpers)
+{
+	setup_stop(n);
+	stop_helpers(n);
+	if (helpers > 0)
+		start_helpers(n, helpers);
+	setup_start(n);
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */
@@ -204,6 +264,7 @@ setup_node_new(struct node *n)
 	bench_must(peel_identity_generate(&peel_env_system, &n->id), "identity");
 	bench_must(peel_rcu_new(1, &n->rcu), "rcu");
 	make_extension(n);
+	n->chunk = CHUNK;
 	setup_start(n);
 }
 
@@ -213,6 +274,7 @@ setup_node_free(struct node *n)
 	if (n->failed != 0)
 		bench_fail("%llu messages were refused", (unsigned long long)n->failed);
 	setup_stop(n);
+	stop_helpers(n);
 	peel_rcu_free(n->rcu);
 	peel_identity_wipe(&n->id);
 }

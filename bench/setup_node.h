@@ -8,10 +8,16 @@
  * nothing, and the messages of its neighbours.
  */
 
+#include <pthread.h>
+#include <semaphore.h>
+
 #include "peel_discovery.h"
+#include "peel_handshake_queue.h"
 #include "peel_or_circuit.h"
 
-#define CHUNK 16       /* circuits in one timed burst */
+#define CHUNK 16      /* circuits in one timed burst */
+#define CHUNK_MAX 256 /* with helpers, so that beginning and end of a burst count little */
+#define HELPERS_MAX 2
 #define ORIGINATORS 64 /* keys and points that creates are made of */
 #define TARGETS 4
 #define CIRCUITS 8192 /* joined before the node starts afresh */
@@ -38,9 +44,14 @@ struct node {
 	struct peel_route_table *routes;
 	struct peel_or_circuits *circuits;
 	struct peel_stats stats;
-	uint32_t joined; /* by this incarnation */
-	uint32_t serial; /* of the next neighbour */
-	struct neighbour neighbour[CHUNK];
+	struct peel_handshake_queue *handshake_queue; /* NULL: no helpers */
+	pthread_t helper[HELPERS_MAX];
+	unsigned int n_helpers;
+	sem_t handshakes_done;
+	unsigned int chunk; /* circuits in one timed burst */
+	uint32_t joined;    /* by this incarnation */
+	uint32_t serial;    /* of the next neighbour */
+	struct neighbour neighbour[CHUNK_MAX];
 	uint8_t extend[256], created[256];
 	size_t extend_len, created_len;
 	uint64_t failed;
@@ -54,6 +65,9 @@ void setup_node_new(struct node *n);
 void setup_node_free(struct node *n);
 void setup_start(struct node *n);
 void setup_stop(struct node *n);
+/** Have so many helper threads compute the node's handshakes, on any CPU; the circuits start
+ * afresh. 0: none. */
+void setup_helpers(struct node *n, unsigned int helpers);
 /** The messages of a neighbour whose cid and id are set. */
 void setup_create(struct neighbour *nb, uint32_t serial);
 void setup_destroy(struct neighbour *nb);
