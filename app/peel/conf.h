@@ -69,6 +69,7 @@ struct conf {
 	uint32_t memory_mib;		       /* without hugepages; 0: computed */
 	struct peel_network address, address6; /* ethdev: own addresses and on-link networks */
 	bool become_exitnode;
+	uint8_t rule_verb; /* [exit] rules: read, and its pattern is not; 0: none */
 	enum peel_log_level log_level;
 	bool log_timestamps;
 	char log_file[256]; /* empty: standard error, or the journal */

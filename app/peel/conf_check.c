@@ -123,6 +123,8 @@ check_tunnel(struct conf *c, struct conf_errors *e)
 		*flags = (uint16_t)(c->become_exitnode ? *flags | PEEL_FLAG_EXIT_BT
 						       : *flags & ~PEEL_FLAG_EXIT_BT);
 	}
+	if (c->rule_verb != 0)
+		conf_wrong(e, CONF_exit_rules, "ends with a verb: its pattern is missing");
 	if (c->node.policy.any_payload && !(*flags & (PEEL_FLAG_EXIT_BT | PEEL_FLAG_EXIT_IPV8)))
 		conf_wrong(e, CONF_exit_policy,
 			"any lets nothing out without exit_bt or exit_ipv8 in [tunnel]");

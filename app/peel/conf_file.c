@@ -151,6 +151,14 @@ cut_comment(struct reader *r, char *line)
 	trim(line);
 }
 
+/* Does a list go on in an indented line? It may do so with an IPv6 address in brackets, and names
+ * of sections have no colons. */
+static bool
+goes_on(const struct reader *r, const char *line)
+{
+	return *line != '[' || (r->list && strchr(line, ':') != NULL);
+}
+
 static void
 take_line(struct reader *r, char *line)
 {
@@ -162,7 +170,7 @@ take_line(struct reader *r, char *line)
 	if (*line == '\0' || *line == '#' || *line == ';')
 		return;
 	cut_comment(r, line);
-	if (indented && *line != '[') {
+	if (indented && goes_on(r, line)) {
 		if (r->list)
 			take_value(r, line, true);
 		else if (!r->section_bad)

@@ -140,6 +140,8 @@ add_element(const struct conf_setting *k, struct conf *c, const char *value, cha
 		return add_deny(&c->node.policy, value, why);
 	case CONF_PROVIDER:
 		return add_provider(&c->node, value, why);
+	case CONF_RULES:
+		return conf_add_rule(c, value, why);
 	case CONF_SERVICES:
 		return add_service((void *)((char *)c + k->offset), value, why);
 	default:

@@ -34,6 +34,7 @@ enum conf_type {
 	CONF_DENY,
 	CONF_DNS,
 	CONF_PROVIDER,
+	CONF_RULES,
 	CONF_SERVICES,
 };
 
@@ -98,6 +99,8 @@ bool conf_read_range(const char *value, bool one_will_do, unsigned int *low, uns
 /** conf_list.c: the elements of a list; @p more: behind those that are there. */
 int conf_set_list(const struct conf_setting *k, struct conf *c, const char *value, bool more,
 	char why[CONF_WHY_MAX]) PEEL_MUST_USE;
+/** conf_rule.c: one element of the exit's rules. */
+int conf_add_rule(struct conf *c, const char *value, char why[CONF_WHY_MAX]) PEEL_MUST_USE;
 /** conf_address.c: an address or a network, by the setting's type. */
 int conf_set_address(const struct conf_setting *k, void *field, const char *value,
 	char why[CONF_WHY_MAX]) PEEL_MUST_USE;

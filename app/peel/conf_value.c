@@ -233,6 +233,7 @@ set(struct conf *c, enum conf_id id, const char *value, bool more, char why[CONF
 	case CONF_DENY:
 	case CONF_DNS:
 	case CONF_PROVIDER:
+	case CONF_RULES:
 	case CONF_SERVICES:
 		return conf_set_list(k, c, value, more, why);
 	default:

@@ -47,6 +47,14 @@ is_inside(const struct peel_policy *policy, const struct peel_msg_data *data)
 	       peel_addr_set_has(policy->own, &data->destination.addr);
 }
 
+/* Do the configured rules refuse it? Messages of hidden services pass at every exit. */
+static inline bool
+ruled_out(const struct peel_policy *policy, const struct peel_addr *a, const uint8_t *d, size_t len)
+{
+	return unlikely(policy->rules != NULL) && !peel_policy_of_overlay(policy, d, len) &&
+	       !peel_policy_rules(policy, a);
+}
+
 static void
 exit_data(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route,
 	const uint8_t *d, uint32_t len)
@@ -66,6 +74,9 @@ exit_data(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *ro
 	} else if (data.destination.type != PEEL_HOST_NAME &&
 		   !peel_policy_destination(policy, &data.destination.addr)) {
 		burst_drop(w, m, PEEL_DROP_DESTINATION);
+	} else if (data.destination.type != PEEL_HOST_NAME &&
+		   ruled_out(policy, &data.destination.addr, data.payload.p, data.payload.len)) {
+		burst_drop(w, m, PEEL_DROP_RULES);
 	} else if (!burst_admit(
 			   w, m, route->session, PEEL_BANDWIDTH_EXIT, (uint32_t)data.payload.len)) {
 		return;
@@ -239,6 +250,9 @@ return_one(struct peel_worker *w, struct rte_mbuf *m)
 		/* A host of our own network: its address would tell the circuit where that
 		 * is. */
 		burst_drop(w, m, PEEL_DROP_ORIGIN);
+	} else if (ruled_out(policy, &pkt->remote, rte_pktmbuf_mtod(m, const uint8_t *),
+			   m->data_len)) {
+		burst_drop(w, m, PEEL_DROP_RULES);
 	} else {
 		struct peel_addr origin = pkt->remote;
 

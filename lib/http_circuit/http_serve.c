@@ -282,7 +282,8 @@ on_address(void *arg, const struct peel_addr *addr)
 		return;
 	}
 	to = plain(addr, s->port);
-	if (!peel_policy_destination(policy_of(s->http), &to))
+	if (!peel_policy_destination(policy_of(s->http), &to) ||
+		!peel_policy_rules(policy_of(s->http), &to))
 		finish(s, PEEL_HTTP_REFUSED);
 	else if (start(s, &to) != 0)
 		finish(s, PEEL_HTTP_FAILED);

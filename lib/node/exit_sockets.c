@@ -113,6 +113,8 @@ node_exit_send(void *arg, struct rte_mbuf *m)
 {
 	struct peel_node *node = arg;
 	struct peel_pkt *pkt = peel_pkt(m);
+	const struct peel_policy *policy = peel_own_addresses_policy(node->own_addresses);
+	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
 	struct peel_exit_info info;
 	enum peel_counter outcome = PEEL_CELLS_EXITED;
 
@@ -120,9 +122,11 @@ node_exit_send(void *arg, struct rte_mbuf *m)
 	if (peel_or_exit(node->or_circuits, pkt->session, pkt->generation, &info) != 0 ||
 		info.endpoint != pkt->endpoint)
 		outcome = PEEL_DROP_UNKNOWN_CIRCUIT;
-	else if (!peel_policy_destination(
-			 peel_own_addresses_policy(node->own_addresses), &pkt->remote))
+	else if (!peel_policy_destination(policy, &pkt->remote))
 		outcome = PEEL_DROP_DESTINATION;
+	else if (!peel_policy_of_overlay(policy, d, m->data_len) &&
+		 !peel_policy_rules(policy, &pkt->remote))
+		outcome = PEEL_DROP_RULES;
 	peel_stats_add(&node->stats, outcome, 1);
 	if (outcome == PEEL_CELLS_EXITED)
 		node_send_mbuf(node, pkt->worker, m);

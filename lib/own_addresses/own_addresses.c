@@ -18,6 +18,7 @@
 struct published {
 	struct peel_policy policy;
 	struct peel_addr_set *own; /* of the policy */
+	struct peel_rules *rules;  /* of the policy */
 	struct published *next;	   /* replaced, but not handed to RCU yet */
 };
 
@@ -131,6 +132,7 @@ free_published(void *arg, uint64_t value)
 
 	(void)value;
 	peel_addr_set_free(p->own);
+	peel_rules_free(p->rules);
 	free(p);
 }
 
@@ -153,11 +155,18 @@ static int
 publish(struct peel_own_addresses *own, struct peel_addr_set *set)
 {
 	struct published *p = calloc(1, sizeof(*p)), *before = own->now;
+	int rc;
 
 	if (p == NULL)
 		return -ENOMEM;
+	rc = peel_rules_new(own->conf.policy.rule, own->conf.policy.n_rules, &p->rules);
+	if (rc != 0) {
+		free(p);
+		return rc;
+	}
 	p->policy = own->conf.policy;
 	p->policy.own = p->own = set;
+	p->policy.rules = p->rules;
 	own->now = p;
 	own->changed = false;
 	own->conf.publish(own->conf.arg, &p->policy);

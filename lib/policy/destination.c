@@ -196,6 +196,25 @@ peel_policy_destination(const struct peel_policy *p, const struct peel_addr *a)
 }
 
 bool
+peel_policy_rules(const struct peel_policy *p, const struct peel_addr *a)
+{
+	struct peel_addr inner;
+
+	if (p->rules == NULL)
+		return true;
+	if (!peel_rules_accept(p->rules, a))
+		return false;
+	if (a->family == PEEL_FAMILY_IPV4 || classify(a) == REACH_LOOPBACK)
+		return true;
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(embeddings); i++) {
+		if (embedded_ipv4(&embeddings[i], a, &inner) &&
+			!peel_rules_accept(p->rules, &inner))
+			return false;
+	}
+	return true;
+}
+
+bool
 peel_policy_http_port(const struct peel_policy *p, uint16_t port)
 {
 	return p->any_http_port || port == 80 || port == 443 || port > 1023;

@@ -58,11 +58,17 @@ is_hidden_service_id(uint8_t id)
 }
 
 bool
+peel_policy_of_overlay(const struct peel_policy *p, const uint8_t *d, size_t len)
+{
+	return len >= PEEL_PREFIX_LEN && memcmp(d, p->prefix, PEEL_PREFIX_LEN) == 0;
+}
+
+bool
 peel_policy_payload(const struct peel_policy *p, const uint8_t *d, size_t len)
 {
 	/* First, so that no pattern or setting lets other messages of the own overlay slip through
 	 * (W2). */
-	if (len >= PEEL_PREFIX_LEN && memcmp(d, p->prefix, PEEL_PREFIX_LEN) == 0)
+	if (peel_policy_of_overlay(p, d, len))
 		return len > OWN_ID_OFF && is_hidden_service_id(d[OWN_ID_OFF]);
 	if (p->any_payload)
 		return (p->flags & (PEEL_FLAG_EXIT_BT | PEEL_FLAG_EXIT_IPV8)) != 0;

@@ -32,6 +32,34 @@ void peel_addr_set_free(struct peel_addr_set *set);
 bool peel_addr_set_has(const struct peel_addr_set *set, const struct peel_addr *a);
 bool peel_addr_set_equal(const struct peel_addr_set *a, const struct peel_addr_set *b);
 
+/* ---- rules for destinations ------------------------------------------------------------------ */
+
+#define PEEL_RULES_MAX 128
+
+enum {
+	PEEL_RULE_IPV4 = 1,
+	PEEL_RULE_IPV6 = 2,
+};
+
+/** Accept or refuse some ports of some addresses, unless a rule before has decided about them. */
+struct peel_rule {
+	struct peel_network net; /* family NONE: all addresses of `families` */
+	uint16_t port_min, port_max;
+	uint8_t families; /* PEEL_RULE_..., those of a network: its own */
+	bool accept;
+};
+
+/** Rules, made once and then only read. */
+struct peel_rules;
+
+/** Make rules from at most PEEL_RULES_MAX; from none NULL. 0, -EINVAL or -ENOMEM. */
+int peel_rules_new(const struct peel_rule *rule, size_t n, struct peel_rules **out) PEEL_MUST_USE;
+/** NULL is fine. */
+void peel_rules_free(struct peel_rules *r);
+/** The first rule that names this IPv4 or IPv6 address and port decides; what none names is
+ * accepted. */
+bool peel_rules_accept(const struct peel_rules *r, const struct peel_addr *a);
+
 /* ---- policy ---------------------------------------------------------------------------------- */
 
 struct peel_policy {
@@ -43,7 +71,10 @@ struct peel_policy {
 	unsigned int n_deny;
 	const struct peel_addr_set *own; /* own addresses, refused unless allow_own; NULL: none */
 	bool allow_own;
-	bool any_http_port; /* `http_ports = any` */
+	bool any_http_port;		/* `http_ports = any` */
+	const struct peel_rules *rules; /* made from those below; NULL: there are none */
+	struct peel_rule rule[PEEL_RULES_MAX];
+	unsigned int n_rules;
 };
 
 enum peel_payload_class {
@@ -75,6 +106,16 @@ bool peel_policy_payload(const struct peel_policy *p, const uint8_t *d, size_t l
  * translated, NAT64, 6to4, Teredo, ISATAP) must pass as both.
  */
 bool peel_policy_destination(const struct peel_policy *p, const struct peel_addr *a);
+
+/**
+ * Whether the rules let exits send to (or take answers from) this address, which must also pass
+ * peel_policy_destination(). An IPv6 address that carries an IPv4 one must pass as both. Messages
+ * of hidden services, which pass every exit, are not asked about.
+ */
+bool peel_policy_rules(const struct peel_policy *p, const struct peel_addr *a);
+
+/** Whether a payload is a message of our own tunnel overlay. */
+bool peel_policy_of_overlay(const struct peel_policy *p, const uint8_t *d, size_t len);
 
 /** Whether an exit may ask a web server at this TCP port: 80, 443 and those above 1023, or all with
  * any_http_port. Services on other low ports are not trackers, and the exit's address could lose

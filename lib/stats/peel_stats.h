@@ -39,6 +39,8 @@
 	X(DROP_MALFORMED, "drop_malformed", "message that does not parse or is not allowed here")  \
 	X(DROP_POLICY, "drop_policy", "payload refused by the exit policy")                        \
 	X(DROP_DESTINATION, "drop_destination", "destination refused by the exit policy")          \
+	X(DROP_RULES, "drop_rules",                                                                \
+		"destination of an exit, or origin of an answer, refused by `rules` in [exit]")    \
 	X(DROP_ORIGIN, "drop_origin", "answer from an address that the exit policy refuses")       \
 	X(DROP_RATE, "drop_rate", "over a rate limit")                                             \
 	X(DROP_BANDWIDTH, "drop_bandwidth", "over `rate` in [bandwidth]")                          \

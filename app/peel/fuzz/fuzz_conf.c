@@ -45,6 +45,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (c->n_workers < 1 || c->n_workers > PEEL_MAX_WORKERS || c->port == NULL ||
 		c->n_bootstrap + c->n_bootstrap_names > PEEL_BOOTSTRAP_MAX ||
 		c->n_dns > PEEL_DNS_MAX || c->policy.n_deny > PEEL_POLICY_DENY_MAX ||
+		c->policy.n_rules > PEEL_RULES_MAX || conf.rule_verb != 0 ||
 		strnlen(c->key_file, sizeof(c->key_file)) >= sizeof(c->key_file) ||
 		(c->key_file[0] == '\0' && use == CONF_FOR_RELAY) ||
 		(c->ring_size & (c->ring_size - 1)) != 0 || c->dns_timeout_ms < 100 ||

@@ -45,6 +45,8 @@ test_values_reach_their_fields(void **state)
 		"test_response_max = 1k\n"
 		"[exit]\npolicy = any\nallow_own = yes\ndeny = 192.0.2.0/24 2001:db8::/32 9.9.9.9\n"
 		"dns_servers = 9.9.9.9 [2001:db8::5]:54\ndns_timeout = 0.25\nqueue = 3\n"
+		"rules = accept 192.0.2.0/24:25, reject *:25 accept6\n [2001:db8::]/32:80-90\n"
+		"\treject *4:*\n"
 		"max_sockets = 12\nhttp_ports = any\n"
 		"[bandwidth]\nrate = 100 Mbit/s\nburst = 3M\nrelay_rate=2G\nexit_rate = "
 		"800kbit\n"
@@ -91,6 +93,22 @@ test_values_reach_their_fields(void **state)
 	assert_int_equal(n->policy.n_deny, 3);
 	assert_int_equal(n->policy.deny[1].prefix_len, 32);
 	assert_int_equal(n->policy.deny[2].prefix_len, 32);
+	const struct peel_rule rules[] = {{.net = {peel_addr_ipv4(192, 0, 2, 0, 0), 24},
+						  .port_min = 25,
+						  .port_max = 25,
+						  .families = PEEL_RULE_IPV4,
+						  .accept = true},
+		{.port_min = 25, .port_max = 25, .families = PEEL_RULE_IPV4 | PEEL_RULE_IPV6},
+		{.net = n->policy.rule[2].net,
+			.port_min = 80,
+			.port_max = 90,
+			.families = PEEL_RULE_IPV6,
+			.accept = true},
+		{.port_max = 65535, .families = PEEL_RULE_IPV4}};
+	assert_int_equal(n->policy.n_rules, 4);
+	assert_memory_equal(n->policy.rule, rules, sizeof(rules));
+	assert_addr(&n->policy.rule[2].net.addr, "[2001:db8::]:0");
+	assert_int_equal(n->policy.rule[2].net.prefix_len, 32);
 	assert_int_equal(n->n_dns, 2);
 	assert_addr(&n->dns[0], "9.9.9.9:53");
 	assert_addr(&n->dns[1], "[2001:db8::5]:54");

@@ -5,6 +5,10 @@
  */
 #include "conf_helpers.h"
 
+#define RULES                                                                                      \
+	"allowed: accept or reject, then NETWORK:PORTS, such as reject 192.0.2.0/24:*, accept "    \
+	"*:53, accept6 [2001:db8::]/32:1024-65535, up to 128, or nothing\n"
+
 #define RATE                                                                                       \
 	"16k to 128G (bytes per second, or with k, M, G, T, or bits with kbit, Mbit, Gbit), or "   \
 	"unlimited\n"
@@ -29,6 +33,33 @@ static const struct {
 			"f.ini:3: there is no section [tunel]; did you mean [tunnel]?; allowed: "
 			"node, port, "
 			"workers, aead, discovery, dht, tunnel, exit, bandwidth, log, metrics\n"},
+		{KEY "[exit]\nrules = *:25\n",
+			"f.ini:4: [exit] rules: has \"*:25\" where accept or "
+			"reject belongs: each pattern has its own; " RULES},
+		{KEY "[exit]\nrules = accept reject *:25\n",
+			"f.ini:4: [exit] rules: has reject where a pattern belongs, behind "
+			"accept; " RULES},
+		{KEY "[exit]\nrules = accept *:53\n reject\n",
+			"f.ini:4: [exit] rules: ends with a verb: its pattern is missing; " RULES},
+		{KEY "[exit]\nrules = accept *:53\n reject 10.0.0.0/8\n",
+			"f.ini:5: [exit] rules: \"10.0.0.0/8\" names no ports: write 10.0.0.0/8:* "
+			"for "
+			"all of them; " RULES},
+		{KEY "[exit]\nrules = accept *:70000\n",
+			"f.ini:4: [exit] rules: \"70000\" is neither a port nor a range of "
+			"ports; " RULES},
+		{KEY "[exit]\nrules = accept 2001:db8::/32:80\n",
+			"f.ini:4: [exit] rules: \"2001:db8::/32\": an IPv6 address is written in "
+			"brackets, [ADDRESS]/LENGTH:PORTS; " RULES},
+		{KEY "[exit]\nrules = reject6 10.0.0.0/8:*\n",
+			"f.ini:4: [exit] rules: 10.0.0.0/8 is an IPv4 network: accept6 and reject6 "
+			"are "
+			"for IPv6; " RULES},
+		{KEY "[exit]\nrules = reject 10.0.0.1/8:*\n",
+			"f.ini:4: [exit] rules: 10.0.0.1/8 has bits set behind its prefix of "
+			"8; " RULES},
+		{KEY "[exit]\nrules = reject *5:*\n",
+			"f.ini:4: [exit] rules: \"*5\" is no network; " RULES},
 		{KEY "[bandwidth]\nrate = fast\n",
 			"f.ini:4: [bandwidth] rate: \"fast\" is not a rate; allowed: " RATE},
 		{KEY "[bandwidth]\nrate = 10 Mbyte\n",

@@ -405,6 +405,44 @@ async def slow_web(build, attackers=60, honest=30):
         web.close()
 
 
+async def rules(build):
+    """The exit's rules decide about datagrams and HTTP requests, by number and by name; a reload takes them away."""
+    servers = [await EchoServer().start("127.0.0.1") for _ in range(2)]
+    webs = [await Web().start("127.0.0.1") for _ in range(2)]
+    text = f"accept 127.0.0.1:{servers[0].port}, accept 127.0.0.0/8:{webs[0].port}, reject *:*"
+    try:
+        async with world(build, {"allow_loopback": True, "rules": text}) as node:
+            relay = node.relays[0]
+            await node.settle()
+            client = HttpClient(node.origin)
+            node.dns.names["rules.peel.test"] = "127.0.0.1"
+            circuit = await node.origin.build(node.keys)
+            for host in ("127.0.0.1", "rules.peel.test"):
+                for server, good in zip(servers, (True, False)):
+                    got = await node.origin.echo(circuit, host, server.port, [100] * 3, timeout=5.0 if good else 0.7)
+                    if got["received"] != (3 if good else 0) or bool(server.received) != good:
+                        raise AssertionError(f"{host}, accepted = {good}: {got}")
+            for web, good in zip(webs, (True, False)):
+                answer = await client.ask(circuit, "127.0.0.1", web.port, get(), 5.0 if good else 0.7)
+                if (answer is not None, web.connections) != (good, int(good)):
+                    raise AssertionError(f"HTTP, accepted = {good}: {answer!r}")
+            table = counters(await relay.status())
+            if (table["drop_rules"], table["drop_destination"], table["http_refused"]) != (6, 0, 1):
+                raise AssertionError(f"{table['drop_rules']} dropped, {table['http_refused']} requests refused")
+            os.chmod(relay.directory.name, 0o755)  # whoever root became reads the file again
+            with open(relay.config_path, encoding="utf-8") as file:
+                config = file.read()
+            with open(relay.config_path, "w", encoding="utf-8") as file:
+                file.write(config.replace(f"rules = {text}\n", ""))
+            subprocess.run([relay.binary, "reload", "-c", relay.config_path], check=True, capture_output=True)
+            got = await node.origin.echo(circuit, "127.0.0.1", servers[1].port, [100] * 3, timeout=5.0)
+            if got["received"] != 3:
+                raise AssertionError(f"after a reload without rules: {got}")
+    finally:
+        for server in servers + webs:
+            server.close()
+
+
 CASES = [
     ("exit, addresses that come later", later_addresses),
     ("exit, more changes of addresses than the kernel tells", lost_notices),
@@ -412,5 +450,6 @@ CASES = [
     ("exit, the own public address behind NAT", hairpin),
     ("exit, answers from its own network", private_origins),
     ("exit, HTTP requests that are none of trackers", http_requests),
+    ("exit, rules for destinations", rules),
     ("exit, HTTP beside circuits with slow servers", slow_web),
 ]
