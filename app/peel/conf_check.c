@@ -123,6 +123,9 @@ check_tunnel(struct conf *c, struct conf_errors *e)
 		*flags = (uint16_t)(c->become_exitnode ? *flags | PEEL_FLAG_EXIT_BT
 						       : *flags & ~PEEL_FLAG_EXIT_BT);
 	}
+	if (c->node.accounting.limit != 0 &&
+		c->node.accounting.soft_limit > c->node.accounting.limit)
+		conf_wrong(e, CONF_accounting_soft_limit, "is more than limit");
 	if (c->rule_verb != 0)
 		conf_wrong(e, CONF_exit_rules, "ends with a verb: its pattern is missing");
 	if (c->node.policy.any_payload && !(*flags & (PEEL_FLAG_EXIT_BT | PEEL_FLAG_EXIT_IPV8)))

@@ -226,16 +226,16 @@ note_address(struct conf_errors *e, const struct peel_network *own, const struct
 
 /* Without it a node starts, too, so this is no mistake. */
 static void
-note_state(struct conf_errors *e, const struct conf *c)
+note_state(struct conf_errors *e, enum conf_id id, const char *path, const char *what)
 {
-	char folder[sizeof(c->node.dht_state)];
+	char folder[sizeof(e->conf->node.dht_state)];
 	int rc;
 
-	if (c->node.dht_state[0] == '\0')
+	if (path[0] == '\0')
 		return;
-	rc = reach_folder(c->node.dht_state, folder, sizeof(folder));
+	rc = reach_folder(path, folder, sizeof(folder));
 	if (rc != 0)
-		note_folder(e, CONF_dht_state, "no nodes will be remembered in", folder, rc);
+		note_folder(e, id, what, folder, rc);
 }
 
 void
@@ -260,7 +260,9 @@ conf_notes(const char *name, const struct conf *conf, conf_error_fn fn, void *ar
 		note_gateway(&e, &conf->address, &p->gateway, CONF_port_gateway);
 		note_gateway(&e, &conf->address6, &p->gateway6, CONF_port_gateway6);
 	}
-	note_state(&e, conf);
+	note_state(&e, CONF_dht_state, conf->node.dht_state, "no nodes will be remembered in");
+	note_state(&e, CONF_accounting_state, conf->node.accounting_state,
+		"what is used will not be remembered in");
 	if (eal_plan(conf, &plan, text, sizeof(text)) == 0 && plan.refused)
 		conf_error(&e, 0, NULL, NULL, "%s", eal_plan_text(&plan, text, sizeof(text)));
 }

@@ -29,6 +29,7 @@ enum conf_type {
 	CONF_NETWORK4, /* address and prefix length, or nothing */
 	CONF_NETWORK6,
 	CONF_PORTS, /* a range */
+	CONF_PERIOD,
 	CONF_CORES, /* from here on: lists, which may go on in the next line */
 	CONF_BOOTSTRAP,
 	CONF_DENY,

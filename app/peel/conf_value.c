@@ -226,6 +226,10 @@ set(struct conf *c, enum conf_id id, const char *value, bool more, char why[CONF
 	case CONF_NETWORK4:
 	case CONF_NETWORK6:
 		return conf_set_address(k, field, value, why);
+	case CONF_PERIOD:
+		return peel_period_parse(value, (struct peel_period *)(void *)field) == 0
+			       ? 0
+			       : conf_refuse(why, "\"%.64s\" is no start of a period", value);
 	case CONF_PORTS:
 		return set_ports(&c->node.port_conf, value, why);
 	case CONF_CORES:

@@ -145,9 +145,22 @@ stage_load(struct peel_worker *w, struct group *g)
 	}
 }
 
+/* Nothing of circuits passes. */
+static void
+refuse_all(struct peel_worker *w, struct group *g)
+{
+	for (uint16_t i = 0; i < g->n_cells; i++)
+		burst_drop(w, g->cell[i], PEEL_DROP_ACCOUNTING);
+	for (uint16_t i = 0; i < g->n_returns; i++)
+		burst_drop(w, g->ret[i], PEEL_DROP_ACCOUNTING);
+	g->n_cells = g->n_returns = 0;
+}
+
 void
 stage_work(struct peel_worker *w, struct group *g)
 {
+	if (unlikely(w->shut))
+		refuse_all(w, g);
 	w->burst.n_open = w->burst.n_seal = 0;
 	for (uint16_t i = 0; i < g->n_cells; i++) {
 		if (unlikely(g->slot[i] == PEEL_NONE))

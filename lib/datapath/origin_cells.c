@@ -272,8 +272,9 @@ take(struct peel_worker *w, struct rte_mbuf **mail, unsigned int n)
 			flags = peel_path_flags(path);
 			n_layers = peel_path_n_layers(path);
 		}
-		if (n_layers == 0) {
-			burst_free(w, mail[i], PEEL_DROP_UNKNOWN_CIRCUIT);
+		if (unlikely(n_layers == 0 || w->shut)) {
+			burst_free(w, mail[i],
+				w->shut ? PEEL_DROP_ACCOUNTING : PEEL_DROP_UNKNOWN_CIRCUIT);
 			continue;
 		}
 		if (rte_pktmbuf_headroom(mail[i]) <

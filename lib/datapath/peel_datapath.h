@@ -85,6 +85,8 @@ void peel_worker_set_tests(struct peel_worker *w, uint32_t rate, uint32_t size_m
 /** Use these limits from the next round on, NULL: none. The old ones may be freed after a grace
  * period. They are for the sessions of the worker's table and the TSC. Thread: control. */
 void peel_worker_set_bandwidth(struct peel_worker *w, struct peel_bandwidth *bandwidth);
+/** Let nothing of circuits pass any more, or let it pass again. Thread: any. */
+void peel_worker_close(struct peel_worker *w, bool closed);
 /** End the worker's sleep, because it has mail or must look at its stop flag. Thread: any. */
 void peel_worker_wake(struct peel_worker *w);
 

@@ -81,6 +81,12 @@ peel_worker_set_bandwidth(struct peel_worker *w, struct peel_bandwidth *bandwidt
 }
 
 void
+peel_worker_close(struct peel_worker *w, bool closed)
+{
+	__atomic_store_n(&w->closed, closed, __ATOMIC_RELAXED);
+}
+
+void
 peel_worker_free(struct peel_worker *w)
 {
 	if (w == NULL)
@@ -241,6 +247,7 @@ begin_round(struct peel_worker *w)
 		__atomic_store_n(
 			&w->busy_cycles, w->busy_cycles + now - w->round_tsc, __ATOMIC_RELAXED);
 	__atomic_store_n(&w->round_tsc, now, __ATOMIC_RELAXED);
+	w->shut = __atomic_load_n(&w->closed, __ATOMIC_RELAXED);
 	peel_bandwidth_begin(&w->limits, __atomic_load_n(&w->bandwidth, __ATOMIC_ACQUIRE), now);
 	if (unlikely(now >= w->next_second_tsc))
 		set_clock(w);

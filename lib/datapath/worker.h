@@ -129,6 +129,8 @@ struct peel_worker {
 	struct peel_bandwidth *bandwidth;
 	/* of those, as this round found them */
 	struct peel_bandwidth_round limits;
+	/* `closed` as this round found it */
+	bool shut;
 	struct peel_aead *aead;
 	/* template: own prefix, sealed cell, circuit id 0 */
 	uint8_t header[PEEL_CELL_HEADER_LEN];
@@ -141,6 +143,7 @@ struct peel_worker {
 	/* relaxed atomics, written by control */
 	bool stop;
 	bool want_timing;
+	bool closed;
 	/* want_timing as this round found it, and when the last stage ended */
 	bool timing;
 	uint64_t stage_tsc;

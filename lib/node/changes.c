@@ -121,6 +121,8 @@ peel_node_reload(struct peel_node *node, const struct peel_node_conf *conf)
 	peel_overlay_limits(node->overlay, conf->max_peers, conf->walk_target);
 	node_policy(node, &policy);
 	peel_own_addresses_change(node->own_addresses, &policy);
+	node->conf.accounting = conf->accounting;
+	node_accounting_look(node);
 	node_announce(node);
 	return 0;
 }

@@ -18,8 +18,8 @@
 #define INTERVAL_MS (10 * 60 * 1000)
 #define FIRST_MS (60 * 1000) /* a node that ends early remembers something */
 
-static int
-open_file(const char *path)
+int
+node_state_open(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	struct stat st;
@@ -60,7 +60,7 @@ node_dht_state_open(struct peel_node *node)
 
 	if (path[0] == '\0')
 		return;
-	node->dht_state.fd = open_file(path);
+	node->dht_state.fd = node_state_open(path);
 	if (node->dht_state.fd < 0) {
 		peel_log(PEEL_LOG_WARNING, "[dht] state: cannot use %s: %s%s", path,
 			strerror(-node->dht_state.fd),

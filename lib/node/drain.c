@@ -22,7 +22,7 @@ circuits_left(const struct peel_node *node)
 void
 node_announce(struct peel_node *node)
 {
-	bool drain = node->drain.on;
+	bool drain = node_closes(node);
 	uint16_t flags = drain ? 0 : node->conf.tunnel.peer_flags;
 
 	peel_or_drain(node->or_circuits, drain);
@@ -51,7 +51,8 @@ peel_node_drain_cancel(struct peel_node *node)
 		return -ENOENT;
 	node->drain.on = node->drain.over = false;
 	node_announce(node);
-	peel_log(PEEL_LOG_INFO, "draining no more: new circuits are welcome");
+	peel_log(PEEL_LOG_INFO, "draining no more: new circuits are %s",
+		node_closes(node) ? "still refused, for a limit of [accounting]" : "welcome");
 	return 0;
 }
 

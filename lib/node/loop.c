@@ -79,6 +79,7 @@ tick(struct peel_node *node)
 	next = min_u64(next, watch_port(node));
 	next = min_u64(next, peel_own_addresses_tick(node->own_addresses));
 	next = min_u64(next, node_drain_tick(node));
+	next = min_u64(next, node_accounting_tick(node));
 	next = min_u64(next, node_heartbeat_tick(node));
 	peel_rcu_poll(node->rcu);
 	next = min_u64(next, node_rates_tick(node));

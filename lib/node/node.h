@@ -166,6 +166,15 @@ struct peel_node {
 		uint64_t until_ms;
 	} drain;
 
+	/* accounting.c */
+	struct {
+		struct peel_accounting now;
+		enum peel_accounting_stage stage;
+		uint64_t received, sent;   /* counters at the last look, with headers */
+		uint64_t look_ms, save_ms; /* when the next ones are due */
+		int fd;			   /* of the state; -1: none */
+	} accounting;
+
 	/* heartbeat.c */
 	struct {
 		bool joined, full;    /* have been logged */
@@ -237,6 +246,8 @@ void node_exit_gone(void *arg, uint32_t session, uint32_t endpoint);
 void node_no_socket(void *arg, int error);
 
 /* dht_state.c */
+/** Open a file for a state, or make it. Descriptor or -errno. */
+int node_state_open(const char *path) PEEL_MUST_USE;
 /** Open the file, and have lib/dht ask the nodes in it. One that cannot be used is reported, and is
  * no failure. */
 void node_dht_state_open(struct peel_node *node);
@@ -261,8 +272,16 @@ void node_policy(const struct peel_node *node, struct peel_policy *out);
 /** From now on these limits. 0 or -ENOMEM: those of before. */
 int node_limit(struct peel_node *node, const struct peel_bandwidth_settings *s) PEEL_MUST_USE;
 
+/* accounting.c */
+/** Count, and do what follows from it. @return milliseconds until the next look. */
+uint64_t node_accounting_tick(struct peel_node *node);
+/** The same at once, after a change of settings. */
+void node_accounting_look(struct peel_node *node);
+/** Whether circuits of others are to end: for a drain, or a limit of accounting. */
+bool node_closes(const struct peel_node *node);
+
 /* drain.c */
-/** Announce our flags and serve accordingly, or, while the node drains, nothing. */
+/** Announce our flags and serve accordingly, or, while node_closes(), nothing. */
 void node_announce(struct peel_node *node);
 
 /* workers.c */

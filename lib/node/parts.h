@@ -21,6 +21,7 @@
 	PART(names)                                                                                \
 	PART(bootstrap)                                                                            \
 	PART(http)                                                                                 \
+	PART(accounting)                                                                           \
 	PART(management)
 
 /** Start: 0, or -errno, perhaps with advice in node->assembly.why. Stop: also cleans up after a

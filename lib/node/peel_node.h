@@ -13,6 +13,7 @@
 
 #include "peel_or_circuit.h"
 #include "peel_bandwidth.h"
+#include "peel_period.h"
 #include "peel_fan.h"
 #include "peel_handshake_queue.h"
 #include "peel_management.h"
@@ -94,6 +95,9 @@ struct peel_node_conf {
 	uint32_t http_max;   /* concurrent HTTP requests for circuits */
 	/* [bandwidth] */
 	struct peel_bandwidth_settings bandwidth;
+	/* [accounting] */
+	struct peel_accounting_settings accounting;
+	char accounting_state[256]; /* file that keeps what was used; empty: none */
 	/* [log] */
 	uint32_t heartbeat; /* seconds between two lines, 0: none */
 };

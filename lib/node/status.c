@@ -403,7 +403,7 @@ status(struct peel_node *node)
 		{"public_address", address(&public)},
 		{"mid", hex(node->identity.mid, sizeof(node->identity.mid))},
 		{"community", hex(conf->community[PEEL_COMMUNITY_TUNNEL], PEEL_COMMUNITY_LEN)},
-		{"flags", flag_list(node->drain.on ? 0 : conf->tunnel.peer_flags)},
+		{"flags", flag_list(node_closes(node) ? 0 : conf->tunnel.peer_flags)},
 		{"drain", node_drain_status(node)}, {"driver", json_string(conf->port->name)},
 		{"engine", json_string(conf->engine->name)}, {"circuits", circuit_counts(node)},
 		{"handshakes", handshake_counts(node)}, {"hidden_services", hidden_counts(node)},
@@ -411,7 +411,8 @@ status(struct peel_node *node)
 		{"bootstrap", bootstrap_counts(node)}, {"peers", peer_counts(node)},
 		{"dht", dht_counts(node)}, {"candidates", candidate_counts(node)},
 		{"memory", memory(node)}, {"bandwidth", node_limits_status(node)},
-		{"rates", rates(node)}, {"counters", counters(node)}, {"workers", workers(node)},
+		{"accounting", node_accounting_status(node)}, {"rates", rates(node)},
+		{"counters", counters(node)}, {"workers", workers(node)},
 		{"tables", node_tables(node)}, {"durations", node_durations(node)},
 		{"port", port(node)}, {"privileges", privileges(&node->status.privileges)});
 }

@@ -47,6 +47,7 @@
 	X(DROP_BANDWIDTH_RELAY, "drop_bandwidth_relay", "over `relay_rate` in [bandwidth]")        \
 	X(DROP_BANDWIDTH_EXIT, "drop_bandwidth_exit", "over `exit_rate` in [bandwidth]")           \
 	X(DROP_BANDWIDTH_CIRCUIT, "drop_bandwidth_circuit", "over `circuit_rate` in [bandwidth]")  \
+	X(DROP_ACCOUNTING, "drop_accounting", "after the limit of [accounting] was reached")       \
 	X(DROP_CONTROL_FULL, "drop_control_full", "ring to the control thread full")               \
 	X(DROP_OWN_FULL, "drop_own_full",                                                          \
 		"data from own circuits that the program did not take in time")                    \

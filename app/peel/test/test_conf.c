@@ -48,9 +48,6 @@ test_values_reach_their_fields(void **state)
 		"rules = accept 192.0.2.0/24:25, reject *:25 accept6\n [2001:db8::]/32:80-90\n"
 		"\treject *4:*\n"
 		"max_sockets = 12\nhttp_ports = any\n"
-		"[bandwidth]\nrate = 100 Mbit/s\nburst = 3M\nrelay_rate=2G\nexit_rate = "
-		"800kbit\n"
-		"circuit_rate = 0\ncircuit_burst = auto\n"
 		"[log]\nlevel = debug\ntimestamps = yes\n",
 		&c);
 	const struct peel_node_conf *n = &c.node;
@@ -115,11 +112,33 @@ test_values_reach_their_fields(void **state)
 	assert_int_equal(n->dns_timeout_ms, 250);
 	assert_int_equal(n->exit_queue, 3);
 	assert_int_equal(n->port_conf.max_endpoints, 12);
+	assert_int_equal(c.log_level, PEEL_LOG_DEBUG);
+	assert_true(c.log_timestamps);
+}
+
+static void
+test_limits_reach_their_fields(void **state)
+{
+	struct conf c;
+
+	(void)state;
+	parse_ok(KEY "[bandwidth]\nrate = 100 Mbit/s\nburst = 3M\nrelay_rate=2G\nexit_rate = "
+		     "800kbit\n"
+		     "circuit_rate = 0\ncircuit_burst = auto\n"
+		     "[accounting]\nlimit = 2T\nsoft_limit=1T\nstart = week 7 13:05\ncount = out\n"
+		     "state = /s\n",
+		&c);
+	const struct peel_node_conf *n = &c.node;
 	const struct peel_bandwidth_limit limits[] = {
 		{12500000, 3 << 20}, {INT64_C(2) << 30, 0}, {100000, 0}, {0, 0}};
 	assert_memory_equal(n->bandwidth.limit, limits, sizeof(limits));
-	assert_int_equal(c.log_level, PEEL_LOG_DEBUG);
-	assert_true(c.log_timestamps);
+	assert_int_equal(n->accounting.limit, INT64_C(2) << 40);
+	assert_int_equal(n->accounting.soft_limit, INT64_C(1) << 40);
+	assert_int_equal(n->accounting.start.kind, PEEL_PERIOD_WEEK);
+	assert_int_equal(n->accounting.start.day, 7);
+	assert_int_equal(n->accounting.start.minute, 13 * 60 + 5);
+	assert_int_equal(n->accounting.count, PEEL_ACCOUNTING_OUT);
+	assert_string_equal(n->accounting_state, "/s");
 }
 
 static void
@@ -470,6 +489,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_minimal_file_gives_defaults),
 		cmocka_unit_test(test_values_reach_their_fields),
+		cmocka_unit_test(test_limits_reach_their_fields),
 		cmocka_unit_test(test_ethdev_values_are_combined),
 		cmocka_unit_test(test_empty_lists_are_empty),
 		cmocka_unit_test(test_line_forms),

@@ -32,7 +32,8 @@ static const struct {
 		{KEY "[tunel]\nrelay = yes\nfoo = 1\n",
 			"f.ini:3: there is no section [tunel]; did you mean [tunnel]?; allowed: "
 			"node, port, "
-			"workers, aead, discovery, dht, tunnel, exit, bandwidth, log, metrics\n"},
+			"workers, aead, discovery, dht, tunnel, exit, bandwidth, accounting, log, "
+			"metrics\n"},
 		{KEY "[exit]\nrules = *:25\n",
 			"f.ini:4: [exit] rules: has \"*:25\" where accept or "
 			"reject belongs: each pattern has its own; " RULES},
@@ -60,6 +61,15 @@ static const struct {
 			"8; " RULES},
 		{KEY "[exit]\nrules = reject *5:*\n",
 			"f.ini:4: [exit] rules: \"*5\" is no network; " RULES},
+		{KEY "[accounting]\nstart = month 31 00:00\n",
+			"f.ini:4: [accounting] start: \"month 31 00:00\" is no start of a period; "
+			"allowed: day HH:MM, week D HH:MM (1 is Monday, to 7), or month D HH:MM (1 "
+			"to "
+			"28)\n"},
+		{KEY "[accounting]\nlimit = 1M\nsoft_limit = 2M\n",
+			"f.ini:5: [accounting] soft_limit: is more than limit; allowed: 1k to "
+			"1048576T "
+			"(bytes, or with k, M, G, T), or off\n"},
 		{KEY "[bandwidth]\nrate = fast\n",
 			"f.ini:4: [bandwidth] rate: \"fast\" is not a rate; allowed: " RATE},
 		{KEY "[bandwidth]\nrate = 10 Mbyte\n",
@@ -384,7 +394,8 @@ static const struct {
 		"f.ini:2: [socks] hops9: there is no such key; did you mean [socks] hops1?\n"},
 	{"[sock]\n",
 		"f.ini:1: there is no section [sock]; did you mean [socks]?; allowed: node, port, "
-		"workers, aead, discovery, dht, tunnel, exit, bandwidth, client, socks, services, "
+		"workers, aead, discovery, dht, tunnel, exit, bandwidth, accounting, client, "
+		"socks, services, "
 		"log, "
 		"metrics\n"},
 	{"[socks]\nhops1 = 127.0.0.1:1\n[services]\njoin = chat\n",

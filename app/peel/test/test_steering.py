@@ -330,6 +330,62 @@ class Close(Steering):
             self.assertIn(word, result.stderr)
 
 
+class Accounting(Steering):
+    """Limits of a period, over a restart. What the client's circuits exchange is enough to reach them."""
+
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.folder, 0o777)  # whoever root becomes must get at the file
+
+    def with_limits(self, limits):
+        return f"[discovery]\nbootstrap =\n[tunnel]\nexit_bt = yes\n[accounting]\nstate = {self.path('used')}\n{limits}"
+
+    def used(self):
+        return self.status()["accounting"]
+
+    def test_limits(self):
+        relay, address = self.relay(rest=self.with_limits("count = sum\n"))
+        self.client(address)
+        self.until(lambda: self.used()["used"] > 2500)
+        used = self.used()
+        self.assertEqual((used["stage"], used["limit"], used["kept"]), ("open", 0, True))
+        self.assertEqual(used["used"], used["sent"] + used["received"])
+        self.assertLess(used["begin"], time.time())
+        self.assertGreater(used["end"], time.time())
+        # No new circuits.
+        self.config(rest=self.with_limits("count = sum\nsoft_limit = 2k\n"))
+        self.assertEqual(self.ask("reload")["changed"], ["[accounting] soft_limit"])
+        status = self.status()
+        self.assertEqual((status["accounting"]["stage"], status["flags"]), ("soft", []))
+        self.assertEqual(status["circuits"]["exits"], 8)
+        self.assertIsNone(status["drain"])
+        self.assertIn("accounting: the soft limit is reached", self.log())
+        # Nothing passes.
+        self.config(rest=self.with_limits("count = sum\nlimit = 2k\n"))
+        self.ask("reload")
+        self.assertEqual(self.used()["stage"], "closed")
+        self.until(lambda: self.status()["counters"]["drops"]["drop_accounting"] > 0)
+        relay.terminate()
+        self.assertEqual(relay.wait(10), 0)
+        # It is still closed after a restart, and opens with another limit.
+        before = os.stat(self.path("used")).st_size
+        self.assertIn(before, (56, 112))
+        relay, _ = self.relay(rest=self.with_limits("count = sum\nlimit = 2k\n"))
+        self.assertEqual((self.used()["stage"], self.status()["flags"]), ("closed", []))
+        self.assertGreaterEqual(self.used()["used"], used["used"])
+        self.config(rest=self.with_limits("count = sum\nlimit = 1G\n"))
+        self.ask("reload")
+        self.assertEqual((self.used()["stage"], self.status()["flags"]), ("open", ["relay", "exit_bt", "speed_test"]))
+        self.assertIn("circuits are welcome again", self.log())
+
+    def test_damaged_state(self):
+        self.write("used", "x" * 112)
+        os.chmod(self.path("used"), 0o666)
+        self.relay(rest=self.with_limits("limit = 1G\n"))
+        self.assertEqual(self.used()["stage"], "open")
+        self.assertIn("is damaged: this period begins with nothing used", self.log())
+
+
 if __name__ == "__main__":
     PEEL = sys.argv.pop(1)
     unittest.main(verbosity=2)

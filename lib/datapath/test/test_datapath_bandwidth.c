@@ -232,6 +232,29 @@ test_control(void **state)
 	finish();
 }
 
+/* Nothing passes in any direction, until it may again; the control thread's datagrams leave. */
+static void
+test_closed(void **state)
+{
+	(void)state;
+	start(PEEL_ROUTE_EXIT, ENDPOINT);
+	add_circuit(PEEL_ROUTE_FORWARD, 100);
+	peel_worker_close(rig.worker, true);
+	assert_int_equal(send_cells(100, 10), 0);
+	rig_feed_endpoint(&rig, ENDPOINT, peel_exit_cookie(c.slot, c.session), &c.outside,
+		dht_payload, DHT_LEN);
+	rig_poll(&rig);
+	assert_int_equal(rig.n_out, 0);
+	assert_int_equal(rig_count(&rig, PEEL_DROP_ACCOUNTING), 11);
+	peel_worker_close(rig.worker, false);
+	assert_int_equal(send_cells(100, 10), 10);
+	rig_feed_endpoint(&rig, ENDPOINT, peel_exit_cookie(c.slot, c.session), &c.outside,
+		dht_payload, DHT_LEN);
+	rig_poll(&rig);
+	assert_int_equal(rig.n_out, 1);
+	finish();
+}
+
 int
 main(void)
 {
@@ -240,6 +263,7 @@ main(void)
 		cmocka_unit_test(test_backward),
 		cmocka_unit_test(test_exit),
 		cmocka_unit_test(test_control),
+		cmocka_unit_test(test_closed),
 	};
 	int failed = rig_eal(NULL);
 
