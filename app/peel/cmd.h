@@ -22,6 +22,7 @@ struct command {
 };
 
 extern const struct command command_relay;
+extern const struct command command_ban;
 extern const struct command command_client;
 extern const struct command command_close;
 extern const struct command command_doctor;
@@ -35,6 +36,7 @@ extern const struct command command_speedtest;
 extern const struct command command_stats;
 extern const struct command command_status;
 extern const struct command command_top; /* where there is ncurses */
+extern const struct command command_unban;
 
 /** Usage and help of a command. */
 void command_help(FILE *to, const struct command *command);

@@ -27,6 +27,8 @@ static const struct command *const commands[] = {
 	&command_doctor,
 	&command_reload,
 	&command_close,
+	&command_ban,
+	&command_unban,
 	&command_drain,
 	&command_setup,
 };

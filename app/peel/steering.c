@@ -10,6 +10,7 @@
 #include "log_ring.h"
 #include "peel_internal.h"
 #include "reload.h"
+#include "steer_bans.h"
 #include "steering.h"
 
 /* The numbers in requests; the commands say more about what is wrong. */
@@ -90,6 +91,9 @@ static const struct {
 	const char *name;
 	json_t *(*answer)(struct session *s, const char *argument); /* "" or " ARGUMENT..." */
 } requests[] = {
+	{"ban", steer_ban},
+	{"unban", steer_unban},
+	{"bans", steer_bans},
 	{"drain", drain},
 	{"reload", read_again},
 	{"close", close_circuit},

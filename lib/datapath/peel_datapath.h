@@ -87,6 +87,9 @@ void peel_worker_set_tests(struct peel_worker *w, uint32_t rate, uint32_t size_m
 void peel_worker_set_bandwidth(struct peel_worker *w, struct peel_bandwidth *bandwidth);
 /** Let nothing of circuits pass any more, or let it pass again. Thread: any. */
 void peel_worker_close(struct peel_worker *w, bool closed);
+/** Drop what comes from these addresses, from the next burst on; NULL: there are none. The
+ * old ones may be freed after a grace period. Thread: control. */
+void peel_worker_set_banned(struct peel_worker *w, const struct peel_addr_set *banned);
 /** End the worker's sleep, because it has mail or must look at its stop flag. Thread: any. */
 void peel_worker_wake(struct peel_worker *w);
 

@@ -8,7 +8,7 @@
 
 #include <rte_cycles.h>
 
-#include "worker.h"
+#include "burst.h"
 
 /* rounds; also at each sleep */
 #define QUIESCENT_EVERY 256
@@ -84,6 +84,13 @@ void
 peel_worker_close(struct peel_worker *w, bool closed)
 {
 	__atomic_store_n(&w->closed, closed, __ATOMIC_RELAXED);
+}
+
+void
+peel_worker_set_banned(struct peel_worker *w, const struct peel_addr_set *banned)
+{
+	/* Pairs with the acquire in receive. */
+	__atomic_store_n(&w->banned, banned, __ATOMIC_RELEASE);
 }
 
 void
@@ -188,15 +195,34 @@ step(struct peel_worker *w, unsigned int nth, struct rte_mbuf *const *pkts, uint
 	}
 }
 
+/* Keep what does not come from there, in order. */
+static uint16_t
+drop_banned(struct peel_worker *w, const struct peel_addr_set *banned, struct rte_mbuf **pkts,
+	uint16_t n)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (peel_addr_set_has(banned, &peel_pkt(pkts[i])->remote))
+			burst_free(w, pkts[i], PEEL_DROP_BANNED);
+		else
+			pkts[kept++] = pkts[i];
+	}
+	return kept;
+}
+
 /* @p more: there may be another burst. */
 static uint16_t
 receive(struct peel_worker *w, struct rte_mbuf **pkts, bool *more)
 {
 	uint16_t n = w->conf.ops->rx(w->conf.port, (uint16_t)w->conf.id, pkts, BURST);
+	const struct peel_addr_set *banned = __atomic_load_n(&w->banned, __ATOMIC_ACQUIRE);
 
 	*more = n == BURST;
 	if (n > 0)
 		peel_stats_add(w->conf.stats, PEEL_BURSTS, 1);
+	if (unlikely(banned != NULL))
+		n = drop_banned(w, banned, pkts, n);
 	if (w->conf.fan != NULL) {
 		n = stage_share(w, pkts, n);
 		*more |= n == BURST;

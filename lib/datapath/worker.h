@@ -131,6 +131,8 @@ struct peel_worker {
 	struct peel_bandwidth_round limits;
 	/* `closed` as this round found it */
 	bool shut;
+	/* banned addresses, NULL: none; replaced by control */
+	const struct peel_addr_set *banned;
 	struct peel_aead *aead;
 	/* template: own prefix, sealed cell, circuit id 0 */
 	uint8_t header[PEEL_CELL_HEADER_LEN];

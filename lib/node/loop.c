@@ -78,6 +78,7 @@ tick(struct peel_node *node)
 	next = min_u64(next, peel_bootstrap_tick(node->bootstrap));
 	next = min_u64(next, watch_port(node));
 	next = min_u64(next, peel_own_addresses_tick(node->own_addresses));
+	next = min_u64(next, peel_bans_tick(node->bans));
 	next = min_u64(next, node_drain_tick(node));
 	next = min_u64(next, node_accounting_tick(node));
 	next = min_u64(next, node_heartbeat_tick(node));

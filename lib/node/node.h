@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "peel_datapath.h"
+#include "peel_ban.h"
 #include "peel_bootstrap.h"
 #include "peel_dht.h"
 #include "peel_http_ask.h"
@@ -92,8 +93,9 @@ struct peel_node {
 	struct peel_replay *replay; /* NULL: filter off */
 	struct peel_listen *listen; /* prefixes of PEX overlays */
 	struct peel_port *port;
-	struct peel_addr local;			      /* main address as bound */
-	struct peel_own_addresses *own_addresses;     /* including the current exit policy */
+	struct peel_addr local;			  /* main address as bound */
+	struct peel_own_addresses *own_addresses; /* including the current exit policy */
+	struct peel_bans *bans;
 	struct peel_fan *fan;			      /* NULL: workers do not share */
 	struct node_worker *worker;		      /* [conf.n_workers] */
 	struct peel_bandwidth *bandwidth;	      /* what workers have; NULL: no limits */
@@ -263,6 +265,11 @@ int node_reach(struct peel_node *node, const struct peel_addr *to, const uint8_t
 /** A DHT has found the node with a member id, or (NULL) has not. */
 void node_reach_found(
 	struct peel_node *node, const uint8_t mid[PEEL_MID_LEN], const struct peel_addr *addr);
+
+/* bans_of_node.c */
+/** Whether nothing is to be had to do with that address, or the node with this key; either may be
+ * NULL. */
+bool node_banned(void *arg, const struct peel_addr *addr, const uint8_t *pk);
 
 /* changes.c */
 /** The exit policy as configured, without the node's own addresses. */

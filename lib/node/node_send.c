@@ -38,9 +38,12 @@ node_send_mbuf(struct peel_node *node, unsigned int worker, struct rte_mbuf *m)
 void
 node_send(struct peel_node *node, const struct peel_addr *to, const uint8_t *data, size_t len)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(node->pool);
+	struct rte_mbuf *m;
 	uint8_t *p;
 
+	if (peel_bans_has(node->bans, to, NULL))
+		return;
+	m = rte_pktmbuf_alloc(node->pool);
 	if (m == NULL) {
 		peel_stats_add(&node->stats, PEEL_DROP_NO_BUFFER, 1);
 		return;

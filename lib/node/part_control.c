@@ -149,6 +149,7 @@ node_start_control(struct peel_node *node)
 		.send = cb_send,
 		.public_changed = cb_public_changed,
 		.met = cb_met,
+		.banned = node_banned,
 		.arg = node,
 	};
 	struct peel_dht_conf dc = {
@@ -173,6 +174,7 @@ node_start_control(struct peel_node *node)
 		.candidates = cb_candidates,
 		.find_peer = cb_find_peer,
 		.proved = cb_proved,
+		.banned = node_banned,
 		.reach = cb_reach,
 		.exit_gone = node_exit_gone,
 		.arg = node,
@@ -185,6 +187,7 @@ node_start_control(struct peel_node *node)
 		.send = cb_send,
 		.candidates = cb_candidates,
 		.find_peer = cb_find_peer,
+		.banned = node_banned,
 		.arg = node,
 	};
 	int rc;

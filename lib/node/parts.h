@@ -11,6 +11,7 @@
 	PART(tables)                                                                               \
 	PART(port)                                                                                 \
 	PART(own_addresses)                                                                        \
+	PART(bans)                                                                                 \
 	PART(workers)                                                                              \
 	PART(limits)                                                                               \
 	PART(handshakes)                                                                           \

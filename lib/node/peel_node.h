@@ -11,6 +11,7 @@
 
 #include <sched.h>
 
+#include "peel_ban.h"
 #include "peel_or_circuit.h"
 #include "peel_bandwidth.h"
 #include "peel_period.h"
@@ -161,6 +162,16 @@ unsigned int peel_node_stalled(const struct peel_node *node, uint64_t ms, unsign
 /** What the node does, in a line for people, without addresses: "draining, 1 circuit ends here, 12
  * relayed, ...". @return @p out. Thread: control, or any that holds the lock. */
 const char *peel_node_summary(const struct peel_node *node, char *out, size_t size);
+/** Have nothing more to do with a network or a node (lib/ban): own circuits through it close at
+ * once, those of others within some seconds. What is banned already gets another end. 0, -ENOSPC or
+ * -ENOMEM. Thread: control, or any that holds the lock, here and for the next three. */
+int peel_node_ban(struct peel_node *node, const struct peel_ban *ban) PEEL_MUST_USE;
+/** 0, -ENOENT or -ENOMEM. */
+int peel_node_unban(struct peel_node *node, const struct peel_ban *ban) PEEL_MUST_USE;
+/** All bans, to look at. They live as long as the node. */
+const struct peel_bans *peel_node_bans(const struct peel_node *node);
+/** The node's clock, in which bans end. */
+uint64_t peel_node_now(const struct peel_node *node);
 
 /** Why the node can no longer send and receive: -errno, which has been logged; 0: it can. Thread:
  * control. */

@@ -30,6 +30,8 @@ void node_stages_tick(struct peel_node *node);
 
 /** End a drain that is over. @return milliseconds until the next look. */
 uint64_t node_drain_tick(struct peel_node *node);
+/** How many are banned. */
+json_t *node_bans_status(const struct peel_node *node);
 /** What is left of a drain; null: there is none. */
 json_t *node_drain_status(const struct peel_node *node);
 

@@ -129,6 +129,8 @@ or_extend(struct peel_or_circuits *c, struct or_circuit *ci, bool early, const u
 
 	if (ret != 0)
 		return ret;
+	if (or_is_banned(c, &addr, m.pk.p))
+		return -EPROTO;
 	uint32_t key = or_keys_get(&c->keys, m.pk.p);
 	struct pending *p = key != PEEL_NONE ? pending_new(c, ci, key) : NULL;
 
@@ -162,7 +164,8 @@ peel_or_reached(struct peel_or_circuits *c, uint64_t token, const struct peel_ad
 		pending_end(c, p); /* gone by now, or extended by another attempt */
 		return;
 	}
-	if (instead != NULL && is_destination(instead) && !trespasses(c, ci, instead))
+	if (instead != NULL && is_destination(instead) && !trespasses(c, ci, instead) &&
+		!or_is_banned(c, instead, NULL))
 		p->addr = *instead;
 	send_create(c, p);
 }
@@ -261,8 +264,10 @@ or_extended(struct peel_or_circuits *c, const struct peel_addr *from, const stru
 	uint16_t identifier = p->extend_identifier;
 	int ret = -EPROTO;
 
-	/* If it is no longer an exit, another attempt of the same circuit was faster. */
-	if (ci != NULL && ci->kind == KIND_EXIT && !ci->removing)
+	/* If it is no longer an exit, another attempt of the same circuit was faster. The node may
+	 * have been banned since it was asked. */
+	if (ci != NULL && ci->kind == KIND_EXIT && !ci->removing &&
+		!or_neighbour_banned(c, &p->addr, p->key))
 		ret = become_relay(c, ci, p);
 	pending_end(c, p);
 	if (ret != 0)

@@ -100,6 +100,21 @@ in_use(struct peel_or_circuits *c, const struct peel_addr *from, uint32_t cid)
 	return recent_has(&c->recent, from, cid, now_s(c)) || or_in_use(c, from, cid);
 }
 
+bool
+or_is_banned(const struct peel_or_circuits *c, const struct peel_addr *addr, const uint8_t *pk)
+{
+	return c->conf.banned != NULL && c->conf.banned(c->conf.arg, addr, pk);
+}
+
+bool
+or_neighbour_banned(const struct peel_or_circuits *c, const struct peel_addr *addr, uint32_t key)
+{
+	uint8_t pk[PEEL_PK_LEN];
+
+	or_keys_read(&c->keys, key, pk);
+	return or_is_banned(c, addr, pk);
+}
+
 /* The counter of the refusal, or PEEL_CREATE_ACCEPTED. */
 static enum peel_counter
 check(struct peel_or_circuits *c, const struct peel_addr *from, const struct peel_cell *cell,
@@ -117,6 +132,8 @@ check(struct peel_or_circuits *c, const struct peel_addr *from, const struct pee
 	if (from->port == 0 ||
 		peel_create_parse(cell->message.p + 1, cell->message.len - 1, m) != 0)
 		return PEEL_CREATE_REFUSED_BAD;
+	if (or_is_banned(c, from, m->pk.p))
+		return PEEL_CREATE_REFUSED_BANNED;
 	if (in_use(c, from, cell->cid) || waiting_find(c, from, cell->cid) != NULL)
 		return PEEL_CREATE_REFUSED_IN_USE;
 	*standing = standing_of(c, from);
@@ -127,12 +144,15 @@ check(struct peel_or_circuits *c, const struct peel_addr *from, const struct pee
 	return PEEL_CREATE_ACCEPTED;
 }
 
-/* The same once the handshake is done: meanwhile others may have taken its id or its place. */
+/* The same once the handshake is done: meanwhile others may have taken its id or its place,
+ * or its sender may have been banned. */
 static enum peel_counter
 join(struct peel_or_circuits *c, const struct joining *j, const struct peel_handshake *h)
 {
 	if (c->draining)
 		return PEEL_CREATE_REFUSED_DRAIN;
+	if (or_is_banned(c, &j->from, j->pk))
+		return PEEL_CREATE_REFUSED_BANNED;
 	if (h->ret != 0)
 		return PEEL_CREATE_REFUSED_BAD;
 	if (in_use(c, &j->from, j->cid))

@@ -94,3 +94,10 @@ or_keys_equal(const struct keys *k, uint32_t key, const uint8_t pk[PEEL_PK_LEN])
 	return key != PEEL_NONE && memcmp(pk, MAGIC, MAGIC_LEN) == 0 &&
 	       memcmp(k->key[key].tail, pk + MAGIC_LEN, sizeof(k->key[key].tail)) == 0;
 }
+
+void
+or_keys_read(const struct keys *k, uint32_t key, uint8_t out[PEEL_PK_LEN])
+{
+	memcpy(out, MAGIC, MAGIC_LEN);
+	memcpy(out + MAGIC_LEN, k->key[key].tail, sizeof(k->key[key].tail));
+}

@@ -160,6 +160,14 @@ may_tell(const struct peel_or_circuits *c, const struct or_circuit *ci)
 	return ci->standing != STRANGER || or_used(c, ci);
 }
 
+void
+or_close(struct peel_or_circuits *c, struct or_circuit *ci)
+{
+	if (may_tell(c, ci))
+		or_destroy_all(c, ci, PEEL_DESTROY_UNNEEDED);
+	or_remove(c, ci);
+}
+
 unsigned int
 peel_or_close(struct peel_or_circuits *c, uint32_t cid)
 {
@@ -172,9 +180,7 @@ peel_or_close(struct peel_or_circuits *c, uint32_t cid)
 			(ci->cid[PREVIOUS] != cid &&
 				(ci->kind != KIND_RELAY || ci->cid[NEXT] != cid)))
 			continue;
-		if (may_tell(c, ci))
-			or_destroy_all(c, ci, PEEL_DESTROY_UNNEEDED);
-		or_remove(c, ci);
+		or_close(c, ci);
 		n++;
 	}
 	return n;

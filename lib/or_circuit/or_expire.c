@@ -7,6 +7,7 @@
 
 #define SCAN_MAX 65536 /* circuits examined per tick at most */
 #define SCAN_SLICE 1024
+#define BANNED_MAX 32 /* circuits of banned neighbours ended per tick: two signatures each */
 #define SCAN_STEP_MIN_MS 20
 #define SCAN_ERROR_S (HOUSEKEEPING_MS / 1000 + 1) /* between two checks of a circuit */
 
@@ -101,11 +102,40 @@ examine(struct peel_or_circuits *c, struct or_circuit *ci)
 	or_remove(c, ci);
 }
 
+static bool
+side_banned(const struct peel_or_circuits *c, const struct or_circuit *ci, enum side side)
+{
+	return ci->route[side] != PEEL_NONE && ci->key[side] != PEEL_NONE &&
+	       or_neighbour_banned(c, or_addr(c, ci, side), ci->key[side]);
+}
+
+/* @return whether it is a banned neighbour's, and ends. */
+static bool
+end_if_banned(struct peel_or_circuits *c, struct or_circuit *ci)
+{
+	if (c->ban_checks == 0)
+		return false;
+	c->ban_checks--;
+	if (ci->kind == KIND_FREE || ci->removing ||
+		(!side_banned(c, ci, PREVIOUS) && !side_banned(c, ci, NEXT)))
+		return false;
+	count(c, PEEL_CIRCUITS_BANNED);
+	or_close(c, ci);
+	return true;
+}
+
+void
+peel_or_banned(struct peel_or_circuits *c)
+{
+	c->ban_checks = c->slots.n_high; /* newer ones are checked when they come */
+}
+
 /* Examine as much of the table as is due for the time that has passed: all of it every 5 s. */
 static void
 scan(struct peel_or_circuits *c, uint64_t now)
 {
 	uint64_t elapsed = now - c->scan_ms;
+	unsigned int banned = 0;
 
 	c->scan_ms = now;
 	c->scan_credit += (elapsed < HOUSEKEEPING_MS ? elapsed : HOUSEKEEPING_MS) * c->slots.n_high;
@@ -118,10 +148,15 @@ scan(struct peel_or_circuits *c, uint64_t now)
 	if (n > SCAN_MAX)
 		n = SCAN_MAX;
 	c->scan_credit -= n * HOUSEKEEPING_MS;
-	while (n-- > 0) {
+	while (n-- > 0 && banned < BANNED_MAX) {
 		if (c->cursor >= c->slots.n_high)
 			c->cursor = 0;
-		examine(c, circuit_at(c, c->cursor++));
+		struct or_circuit *ci = circuit_at(c, c->cursor++);
+
+		if (end_if_banned(c, ci))
+			banned++;
+		else
+			examine(c, ci);
 	}
 }
 

@@ -147,6 +147,7 @@ void or_keys_fini(struct keys *k);
 uint32_t or_keys_get(struct keys *k, const uint8_t pk[PEEL_PK_LEN]);
 void or_keys_put(struct keys *k, uint32_t key);
 bool or_keys_equal(const struct keys *k, uint32_t key, const uint8_t pk[PEEL_PK_LEN]);
+void or_keys_read(const struct keys *k, uint32_t key, uint8_t out[PEEL_PK_LEN]);
 
 /* ---- recent.c: (neighbour, id) pairs joined lately (W4) -------------------------------------- */
 
@@ -270,6 +271,7 @@ struct peel_or_circuits {
 	struct waiting waiting;
 	struct peel_key_pairs *key_pairs; /* for joins to come */
 	bool draining;			  /* join no more */
+	uint32_t ban_checks;		  /* circuits that may be of banned neighbours */
 
 	struct keys keys;
 	struct offers offers;
@@ -362,6 +364,10 @@ void or_settle(struct peel_or_circuits *c, struct or_circuit *ci);
  * Others may have ended, too. */
 bool or_prove(struct peel_or_circuits *c, struct or_circuit *ci);
 
+/* or_destroy.c */
+/* Tell the neighbours of a circuit that it ends, as far as they may be told, and end it. */
+void or_close(struct peel_or_circuits *c, struct or_circuit *ci);
+
 /* waiting.c */
 int waiting_init(struct peel_or_circuits *c) PEEL_MUST_USE;
 void waiting_fini(struct peel_or_circuits *c);
@@ -389,6 +395,10 @@ void or_created_send(struct peel_or_circuits *c, struct or_circuit *ci, const st
 	uint16_t identifier, const struct peel_handshake *h);
 
 /* join.c */
+bool or_is_banned(
+	const struct peel_or_circuits *c, const struct peel_addr *addr, const uint8_t *pk);
+bool or_neighbour_banned(
+	const struct peel_or_circuits *c, const struct peel_addr *addr, uint32_t key);
 int or_join(struct peel_or_circuits *c, const struct peel_addr *from, const struct peel_cell *cell);
 
 /* extend.c */

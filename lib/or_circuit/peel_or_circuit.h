@@ -72,6 +72,9 @@ struct peel_or_conf {
 	/** Whether the node at this address (IP and port) has answered a question of ours. Must be
 	 * cheap. NULL: nobody has. */
 	bool (*proved)(void *arg, const struct peel_addr *addr);
+	/** Whether this node has nothing to do with that address, or the node with this key; either
+	 * may be NULL. NULL: nobody is banned. */
+	bool (*banned)(void *arg, const struct peel_addr *addr, const uint8_t *pk);
 	/** Make sure that a node hears us (DHT ping), then call peel_or_reached(token), answered or
 	 * not. 0, or -errno if that call will not come. */
 	int (*reach)(void *arg, const struct peel_addr *to, const uint8_t pk[PEEL_PK_LEN],
@@ -135,6 +138,10 @@ int peel_or_change(struct peel_or_circuits *c, const struct peel_or_settings *s)
 
 /** The settings in force. */
 void peel_or_settings(const struct peel_or_circuits *c, struct peel_or_settings *out);
+
+/** `banned` names others by now: circuits through them are destroyed (reason 4, unneeded) by and
+ * by, usually within 5 s. */
+void peel_or_banned(struct peel_or_circuits *c);
 
 /** Join no more circuits (creates are refused, and counted), or (false) join them again. Those that
  * are there live on, and may be extended. */

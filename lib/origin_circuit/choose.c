@@ -79,8 +79,15 @@ to_avoid(const struct origin_circuit *tn, const uint8_t *pk)
 	return is_avoided(tn->build->avoid, tn->build->n_avoid, pk);
 }
 
-/* Exclude ourselves, nodes used or tried already, and nodes that lately did not answer; the
- * required exit has its place already. */
+bool
+origin_is_banned(
+	const struct peel_origin_circuits *t, const struct peel_addr *addr, const uint8_t *pk)
+{
+	return t->conf.banned != NULL && t->conf.banned(t->conf.arg, addr, pk);
+}
+
+/* Exclude ourselves, banned nodes, nodes used or tried already, and nodes that lately did not
+ * answer; the required exit has its place already. */
 static bool
 key_excluded(
 	const struct peel_origin_circuits *t, const struct origin_circuit *tn, const uint8_t *pk)
@@ -88,7 +95,7 @@ key_excluded(
 	const struct build *b = tn->build;
 
 	if (!peel_pk_valid((struct peel_span){pk, PEEL_PK_LEN}) ||
-		same_key(pk, t->conf.identity->pk) ||
+		same_key(pk, t->conf.identity->pk) || origin_is_banned(t, NULL, pk) ||
 		(b->exit_required && same_key(pk, b->exit.pk)) || (is_last(tn) && to_avoid(tn, pk)))
 		return true;
 	for (unsigned int i = 0; i < b->n_tried; i++) { /* includes all hops */
@@ -103,7 +110,7 @@ target_excluded(const struct peel_origin_circuits *t, const struct origin_circui
 	const struct peel_target *target)
 {
 	return !origin_usable(&target->addr) || key_excluded(t, tn, target->pk) ||
-	       near_a_hop(t, tn, &target->addr);
+	       origin_is_banned(t, &target->addr, NULL) || near_a_hop(t, tn, &target->addr);
 }
 
 /* ---- the end, before it is chosen ------------------------------------------------------------ */
@@ -313,6 +320,7 @@ may_be_point(const struct peel_origin_circuits *t, const struct peel_origin_spec
 {
 	return peel_pk_valid((struct peel_span){target->pk, PEEL_PK_LEN}) &&
 	       !same_key(target->pk, t->conf.identity->pk) && origin_usable(&target->addr) &&
+	       !origin_is_banned(t, &target->addr, target->pk) &&
 	       !is_avoided(spec->avoid, spec->n_avoid, target->pk);
 }
 

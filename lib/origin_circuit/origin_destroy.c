@@ -60,6 +60,30 @@ peel_origin_close(struct peel_origin_circuits *t, peel_origin_id id)
 	return 0;
 }
 
+/* A hop, the node that is asked to become the next one, or the end that is wanted. */
+static bool
+needs_banned(const struct peel_origin_circuits *t, const struct origin_circuit *tn)
+{
+	const struct build *b = tn->build;
+
+	for (unsigned int i = 0; i < tn->n_hops; i++) {
+		if (origin_is_banned(t, &tn->hop[i].addr, tn->hop[i].pk))
+			return true;
+	}
+	return b != NULL &&
+	       (origin_is_banned(t, &b->target.addr, b->target.pk) ||
+		       (b->exit_required && origin_is_banned(t, &b->exit.addr, b->exit.pk)));
+}
+
+void
+peel_origin_banned(struct peel_origin_circuits *t)
+{
+	for (uint32_t i = 0; i < t->n; i++) {
+		if (t->list[i]->state != PEEL_ORIGIN_CLOSING && needs_banned(t, t->list[i]))
+			origin_close(t, t->list[i], PEEL_ORIGIN_END_CLOSED, PEEL_DESTROY_UNNEEDED);
+	}
+}
+
 unsigned int
 peel_origin_shutdown(struct peel_origin_circuits *t)
 {

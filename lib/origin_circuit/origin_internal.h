@@ -187,6 +187,8 @@ void origin_build_free(struct origin_circuit *tn);
 
 /* choose.c */
 
+bool origin_is_banned(
+	const struct peel_origin_circuits *t, const struct peel_addr *addr, const uint8_t *pk);
 bool origin_usable(const struct peel_addr *a);
 /* Whether both are public addresses in one /16 (IPv4) or /32 (IPv6). */
 bool origin_same_network(const struct peel_addr *a, const struct peel_addr *b);

@@ -92,6 +92,9 @@ struct peel_origin_conf {
 		void *arg, uint16_t all, uint16_t none, struct peel_target *out, size_t n);
 	/** Find a verified peer by its key. @return whether there is one. */
 	bool (*find_peer)(void *arg, const uint8_t pk[PEEL_PK_LEN], struct peel_target *out);
+	/** Whether a node at this address, or with this key, must not be a hop; either may be NULL.
+	 * NULL: nobody is banned. */
+	bool (*banned)(void *arg, const struct peel_addr *addr, const uint8_t *pk);
 	/** A circuit is READY; a circuit has ended (once per circuit, READY or not). May be NULL.
 	 * They must not call back into the library. */
 	void (*ready)(void *arg, peel_origin_id id);
@@ -185,6 +188,8 @@ int peel_origin_create(struct peel_origin_circuits *t, const struct peel_origin_
 /** Close a circuit and send destroy (reason 4) to the first hop; its pool replaces it. 0 or
  * -ENOENT. */
 int peel_origin_close(struct peel_origin_circuits *t, peel_origin_id id);
+/** `banned` names others by now: close in the same way what has such a hop, or is about to. */
+void peel_origin_banned(struct peel_origin_circuits *t);
 
 /**
  * Add the end-to-end layer to a READY circuit of type RP_SEEDER or RP_DOWNLOADER (sections 13.1,

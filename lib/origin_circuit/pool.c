@@ -227,6 +227,8 @@ peel_origin_create(
 		memcpy(exit.pk, s.exit->pk, PEEL_PK_LEN);
 		s.exit = &exit;
 	}
+	if (s.exit != NULL && origin_is_banned(t, &s.exit->addr, s.exit->pk))
+		return -EAGAIN;
 	ret = origin_begin(t, &s, false, &tn);
 	if (ret == 0)
 		*id = tn->id;

@@ -208,6 +208,27 @@ overlay_split(struct peel_overlay *ov, const struct peel_addr *from, const uint8
 	return 0;
 }
 
+bool
+overlay_is_banned(
+	const struct peel_overlay *ov, const struct peel_addr *addr, const uint8_t pk[PEEL_PK_LEN])
+{
+	return ov->conf.banned != NULL && ov->conf.banned(ov->conf.arg, addr, pk);
+}
+
+void
+peel_overlay_banned(struct peel_overlay *ov)
+{
+	const struct ov_list_entry *all = ov->peers.list[PEEL_LIST_ALL];
+
+	/* The last one takes the place of one that is removed. */
+	for (uint32_t i = ov->peers.n[PEEL_LIST_ALL]; i-- > 0;) {
+		struct ov_peer *p = &ov->peers.peer[all[i].slot];
+
+		if (overlay_is_banned(ov, &p->addr, p->pk))
+			overlay_peers_del(&ov->peers, p);
+	}
+}
+
 static int
 on_signed(struct peel_overlay *ov, enum peel_community c, const struct peel_addr *from,
 	const uint8_t *data, size_t len, bool response)
@@ -217,6 +238,10 @@ on_signed(struct peel_overlay *ov, enum peel_community c, const struct peel_addr
 
 	if (rc != 0)
 		return rc;
+	if (!s.legacy && overlay_is_banned(ov, from, s.pk.p)) {
+		peel_stats_add(ov->conf.stats, PEEL_DROP_BANNED, 1);
+		return 0;
+	}
 	return response ? overlay_intro_response(ov, c, from, &s)
 			: overlay_intro_request(ov, c, from, &s);
 }

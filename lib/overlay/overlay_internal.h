@@ -103,6 +103,8 @@ struct ov_peers {
 
 int overlay_peers_init(struct ov_peers *t, uint32_t n_max, uint64_t seed) PEEL_MUST_USE;
 void overlay_peers_fini(struct ov_peers *t);
+bool overlay_is_banned(
+	const struct peel_overlay *ov, const struct peel_addr *addr, const uint8_t pk[PEEL_PK_LEN]);
 struct ov_peer *overlay_peers_by_key(const struct ov_peers *t, const uint8_t pk[PEEL_PK_LEN]);
 /** The peer with that key, if it has that address. */
 struct ov_peer *overlay_peers_at_home(

@@ -49,6 +49,9 @@ struct peel_overlay_conf {
 	/** A peer answered us in community @p c. May be NULL. */
 	void (*met)(void *arg, enum peel_community c, const struct peel_addr *addr,
 		const uint8_t pk[PEEL_PK_LEN]);
+	/** Whether this node has nothing to do with that address, or the node with this key. NULL:
+	 * nobody is banned. */
+	bool (*banned)(void *arg, const struct peel_addr *addr, const uint8_t pk[PEEL_PK_LEN]);
 	void *arg;
 };
 
@@ -92,6 +95,8 @@ uint64_t peel_overlay_tick(struct peel_overlay *ov);
 
 /** Change the limits of the same names. */
 void peel_overlay_limits(struct peel_overlay *ov, int max_peers, int walk_target);
+/** Forget peers that `banned` names by now. */
+void peel_overlay_banned(struct peel_overlay *ov);
 /** Announce other flags from now on. Peers learn them with the next message that carries flags. */
 void peel_overlay_flags(struct peel_overlay *ov, uint16_t flags);
 

@@ -31,6 +31,7 @@
 	X(SLEEPS, "sleeps", "times a worker went to sleep for lack of work")                       \
 	X(DROP_SHORT, "drop_short", "too short for the protocol")                                  \
 	X(DROP_PREFIX, "drop_prefix", "prefix belongs to no overlay of this node")                 \
+	X(DROP_BANNED, "drop_banned", "from a banned address, or a banned node's introduction")    \
 	X(DROP_UNKNOWN_CIRCUIT, "drop_unknown_circuit", "sealed cell for an unknown circuit")      \
 	X(DROP_PLAIN, "drop_plain", "plaintext cell where it is not allowed")                      \
 	X(DROP_EARLY, "drop_early", "relay_early limit reached")                                   \
@@ -95,6 +96,8 @@
 		"create refused: too many wait for their handshakes, most of them of its source")  \
 	X(CREATE_REFUSED_AGE, "create_refused_age",                                                \
 		"create refused: waited so long for its handshake that its sender has given up")   \
+	X(CREATE_REFUSED_BANNED, "create_refused_banned", "create refused: its sender is banned")  \
+	X(CIRCUITS_BANNED, "circuits_banned", "circuits ended because a neighbour was banned")     \
 	X(EXTEND_ACCEPTED, "extend_accepted", "extend messages that led to a create")              \
 	X(EXTEND_REFUSED, "extend_refused",                                                        \
 		"extend messages ignored (too late, unknown node, not a relay, ...)")              \

@@ -128,6 +128,75 @@ class Steering(unittest.TestCase):
         return self.ask("status")
 
 
+class Ban(Steering):
+    def circuits(self):
+        return self.status()["circuits"]["exits"]
+
+    def drops(self):
+        return self.status()["counters"]["drops"]["drop_banned"]
+
+    def test_address(self):
+        os.chmod(self.folder, 0o755)  # whoever root becomes reads the file again
+        _, address = self.relay()
+        self.client(address)
+        self.assertEqual(self.ask("ban", "127.0.0.0/8"), {"banned": "127.0.0.0/8", "for_s": None})
+        self.until(lambda: self.status()["circuits"]["exits"] == 0)
+        self.assertEqual(self.status()["counters"]["circuits_banned"], 8)
+        self.until(lambda: self.drops() > 5)
+        status = self.status()
+        self.assertEqual((status["peers"]["tunnel"], status["bans"]), (0, {"networks": 1, "keys": 0}))
+        self.assertIn("a network is banned (now banned: 1 networks, 0 nodes)", self.log())
+        self.assertNotIn("127.0.0.0/8", self.log())
+        self.ask("reload")
+        self.assertEqual(self.ask("ban", "--list"), {"bans": [{"what": "127.0.0.0/8", "left_s": None}]})
+        self.assertEqual(self.ask("unban", "127.0.0.0/8"), {"unbanned": "127.0.0.0/8"})
+        self.until(lambda: self.circuits() == 8, 90)
+        self.assertIn("there is no such ban", self.refused("unban", "127.0.0.0/8"))
+
+    def test_key_for_a_time(self):
+        _, address = self.relay()
+        self.client(address)
+        self.until(lambda: len(self.ask("status", "peers")) == 1)
+        mid = self.ask("status", "peers")[0]["mid"]
+        self.assertEqual(self.ask("ban", "--for", "15s", mid), {"banned": mid, "for_s": 15})
+        self.until(lambda: self.circuits() == 0)
+        self.assertEqual(self.ask("status", "peers"), [])
+        self.assertEqual(self.ask("ban", "--list")["bans"][0]["what"], mid)
+        self.until(lambda: self.status()["counters"]["create_refused_banned"] + self.drops() > 0)
+        self.until(lambda: self.ask("ban", "--list") == {"bans": []})
+        self.until(lambda: self.circuits() == 8, 90)
+
+    def test_never_a_hop(self):
+        """A client bans its only relay by its member id: it has no circuits, and builds none."""
+        _, address = self.relay()
+        mid = self.status()["mid"]
+        config = self.write("client.ini", f"[node]\nmanagement = {self.path('sock2')}\n[port]\nlisten = 127.0.0.1:0\n"
+                            f"[discovery]\nbootstrap = {address}\n[workers]\nhugepages = no\n[socks]\nhops1 = 127.0.0.1:0\n")
+        self.run_node("client", config)
+
+        def ready():
+            return json.loads(peel("status", "-s", self.path("sock2")).stdout)["own_circuits"]["ready"]
+        self.until(lambda: ready() == 8)
+        self.assertEqual(peel("ban", "-s", self.path("sock2"), mid).returncode, 0)
+        self.assertEqual(ready(), 0)
+        time.sleep(6)
+        self.assertEqual(ready(), 0)
+        self.assertEqual(peel("unban", "-s", self.path("sock2"), mid).returncode, 0)
+        self.until(lambda: ready() == 8, 90)
+
+    def test_errors(self):
+        self.relay()
+        for args, why in ((["ban"], "needs one"), (["ban", "300.1.2.3"], "is no address"),
+                          (["ban", "192.0.2.1:80"], "without a port"),
+                          (["ban", "0.0.0.0/0"], "too much"), (["ban", "192.0.2.1/24"], "is no network"),
+                          (["ban", "--for", "2y", "192.0.2.1"], "--for takes"),
+                          (["ban", "--for", "366d", "192.0.2.1"], "--for takes"),
+                          (["ban", "--list", "192.0.2.1"], "takes nothing else"), (["unban"], "needs one")):
+            result = peel(args[0], "-s", self.path("sock"), *args[1:])
+            self.assertEqual((result.returncode, result.stdout), (2, ""), args)
+            self.assertIn(why, result.stderr)
+
+
 class Drain(Steering):
     def test_waits_for_circuits(self):
         relay, address = self.relay()

@@ -64,6 +64,34 @@ test_forged_cells_change_nothing(void **state)
 }
 
 static void
+test_banned_addresses_are_dropped(void **state)
+{
+	struct peel_network previous;
+	struct peel_addr_set *set;
+	uint8_t msg[3] = {PEEL_MSG_PING, 0, 0};
+
+	(void)state;
+	start(PEEL_ROUTE_FORWARD, 0);
+	previous = (struct peel_network){.addr = c.previous, .prefix_len = 24};
+	assert_int_equal(peel_addr_set_new(&previous, 1, &set), 0);
+	peel_worker_set_banned(rig.worker, set);
+	feed_message(msg, 3, false);
+	rig_feed(&rig, &c.outside, msg, 3); /* from elsewhere: it is too short */
+	feed_message(msg, 3, false);
+	rig_poll(&rig);
+	assert_int_equal(rig.n_out, 0);
+	assert_int_equal(rig_count(&rig, PEEL_DROP_BANNED), 2);
+	assert_int_equal(rig_drops(&rig), 3);
+	peel_worker_set_banned(rig.worker, NULL);
+	peel_addr_set_free(set);
+	feed_message(msg, 3, false);
+	rig_poll(&rig);
+	assert_int_equal(rig.n_out, 1);
+	assert_int_equal(rig_count(&rig, PEEL_DROP_BANNED), 2);
+	finish();
+}
+
+static void
 test_early_cells_are_counted(void **state)
 {
 	uint8_t msg[3] = {PEEL_MSG_PING, 0, 0};
@@ -385,6 +413,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exact_duplicates_only_are_dropped),
 		cmocka_unit_test(test_forged_cells_change_nothing),
+		cmocka_unit_test(test_banned_addresses_are_dropped),
 		cmocka_unit_test(test_early_cells_are_counted),
 		cmocka_unit_test(test_extends_are_limited),
 		cmocka_unit_test(test_backward_only_from_the_next_hop),

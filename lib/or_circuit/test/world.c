@@ -108,6 +108,15 @@ on_proved(void *arg, const struct peel_addr *addr)
 	return !n->strangers;
 }
 
+static bool
+on_banned(void *arg, const struct peel_addr *addr, const uint8_t *pk)
+{
+	const struct node *n = arg;
+
+	return (addr != NULL && n->banned_addr != NULL && peel_addr_equal(addr, n->banned_addr)) ||
+	       (pk != NULL && n->banned_pk != NULL && memcmp(pk, n->banned_pk, PEEL_PK_LEN) == 0);
+}
+
 static int
 on_reach(void *arg, const struct peel_addr *to, const uint8_t *pk, uint64_t token)
 {
@@ -236,6 +245,7 @@ node_new(struct peel_addr addr, const uint8_t *sk, const struct peel_or_settings
 		.candidates = on_candidates,
 		.find_peer = on_find_peer,
 		.proved = on_proved,
+		.banned = on_banned,
 		.reach = on_reach,
 		.exit_gone = on_exit_gone,
 		.arg = n,

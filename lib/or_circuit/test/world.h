@@ -54,7 +54,9 @@ struct node {
 	uint64_t sent_total;
 	struct peel_target relays[MAX_TARGETS], exits[MAX_TARGETS], peers[MAX_TARGETS];
 	size_t n_relays, n_exits, n_peers;
-	bool strangers;	 /* nobody has answered the overlay */
+	bool strangers;			     /* nobody has answered the overlay */
+	const struct peel_addr *banned_addr; /* NULL: none */
+	const uint8_t *banned_pk;
 	bool joins_wait; /* creates are not joined at once */
 	int reach_result;
 	bool reach_at_once; /* answer within the call */

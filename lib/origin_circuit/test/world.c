@@ -110,6 +110,15 @@ client_find_peer(void *arg, const uint8_t pk[PEEL_PK_LEN], struct peel_target *o
 	return true;
 }
 
+static bool
+client_banned(void *arg, const struct peel_addr *addr, const uint8_t *pk)
+{
+	const struct client *c = arg;
+
+	return (addr != NULL && c->banned_addr != NULL && peel_addr_equal(addr, c->banned_addr)) ||
+	       (pk != NULL && c->banned_pk != NULL && memcmp(pk, c->banned_pk, PEEL_PK_LEN) == 0);
+}
+
 /* All know each other. */
 static bool
 relay_proved(void *arg, const struct peel_addr *addr)
@@ -295,6 +304,7 @@ world_new(const struct peel_origin_settings *settings, uint32_t n_paths)
 		.send = client_send,
 		.candidates = client_candidates,
 		.find_peer = client_find_peer,
+		.banned = client_banned,
 		.ready = on_ready,
 		.ended = on_ended,
 		.arg = c,

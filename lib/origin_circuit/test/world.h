@@ -80,6 +80,8 @@ struct client {
 	int result;		       /* of the last datagram or message */
 	unsigned int n_early, n_cells; /* it sent, plaintext ones too */
 	unsigned int n_creates;
+	const struct peel_addr *banned_addr; /* NULL: none */
+	const uint8_t *banned_pk;
 };
 
 struct packet {
