@@ -11,11 +11,11 @@
 #include <rte_vfio.h>
 
 __attribute__((visibility("default"))) int
-rte_vfio_enable(const char *module)
+rte_vfio_enable(const char *modname)
 {
 	int (*enable)(const char *) = (int (*)(const char *))dlsym(RTLD_NEXT, "rte_vfio_enable");
 
 	if (enable == NULL || access("/sys/module", F_OK) != 0)
 		return 0; /* without VFIO: a device that needs it says so */
-	return enable(module);
+	return enable(modname);
 }

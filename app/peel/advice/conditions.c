@@ -165,7 +165,7 @@ finding_unresolved(const struct findings_look *l, const char *arg, char *detail,
 	(void)arg;
 	snprintf(detail, size, "%.0f of %.0f", now(l, "bootstrap.unresolved"),
 		now(l, "bootstrap.servers"));
-	return now(l, "uptime_ms") >= SETTLED_MS / 2 && now(l, "bootstrap.unresolved") > 0;
+	return now(l, "uptime_ms") >= SETTLED_MS / 2.0 && now(l, "bootstrap.unresolved") > 0;
 }
 
 bool

@@ -52,6 +52,7 @@ carry_out(const struct advice_item *item, const struct conf *conf, const struct 
 		int status;
 
 		fflush(stdout);
+		/* They were shown as commands for a shell. NOLINTNEXTLINE(cert-env33-c) */
 		status = system(a->command[i]);
 		if (status == 0)
 			continue;

@@ -181,14 +181,15 @@ add(char out[CONF_TEXT_MAX], const char *text, size_t len)
 	snprintf(out + used, CONF_TEXT_MAX - used, "%s%.*s", used > 0 ? ", " : "", (int)len, text);
 }
 
+#define RATE_UNITS " (bytes per second, or with k, M, G, T, or bits with kbit, Mbit, Gbit)"
+
 const char *
 conf_allowed(const struct conf_setting *k, char out[CONF_TEXT_MAX])
 {
 	static const char *const unit[] = {[CONF_NUMBER] = "",
 		[CONF_SECONDS] = " seconds",
 		[CONF_SIZE] = " (bytes, or with k, M, G, T)",
-		[CONF_RATE] = " (bytes per second, or with k, M, G, T, or bits with kbit, Mbit, "
-			      "Gbit)",
+		[CONF_RATE] = RATE_UNITS,
 		[CONF_MILLIS] = " seconds"};
 	char low[32], high[32];
 

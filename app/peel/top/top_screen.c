@@ -36,8 +36,8 @@ top_screen_open(void)
 	keypad(stdscr, TRUE);
 	curs_set(0);
 	if (has_colors() && start_color() == OK && use_default_colors() == OK) {
-		for (short i = 1; i < N_STYLES; i++)
-			init_pair(i, styles[i].colour, -1);
+		for (int i = 1; i < N_STYLES; i++)
+			init_pair((short)i, styles[i].colour, -1);
 	}
 	return 0;
 }
@@ -63,7 +63,7 @@ top_screen_show(const struct canvas *c)
 		for (int col = 0; col < c->cols; col++) {
 			const struct cell *cell = &c->cell[row * c->cols + col];
 			const wchar_t text[2] = {cell->c, L'\0'};
-			short pair = has_colors() ? cell->style : 0;
+			short pair = (short)(has_colors() ? cell->style : 0);
 			cchar_t out;
 
 			setcchar(&out, text, styles[cell->style].attributes, pair, NULL);
