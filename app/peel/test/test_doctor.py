@@ -194,7 +194,8 @@ class Table(Doctor):
 
     @classmethod
     def setUpClass(cls):
-        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "findings.c"), encoding="utf-8") as file:
+        here = os.path.dirname(os.path.abspath(__file__))
+        with open(os.path.join(here, "..", "advice", "findings.c"), encoding="utf-8") as file:
             rows = [line.split('"')[1] for line in file if line.startswith('\t{"')]
         cls.names = set(rows)
 

@@ -193,36 +193,6 @@ join(struct end *end, const uint8_t id[PEEL_SERVICE_ID_LEN], unsigned int hops, 
 	assert_int_equal(peel_join_service(end->p, id, &options, on_peer, on_gone, end), 0);
 }
 
-/* Whether an introduction point has told the DHT: an exit that looked there before says for a while
- * that there is nobody. */
-static bool
-is_announced(void *arg)
-{
-	static const char field[] = "\"announced\": ";
-	unsigned long n = 0;
-
-	(void)arg;
-	for (int i = 0; i < WORLD_RELAYS; i++) {
-		char *status = peel_status(world.relay[i]);
-		const char *at = strstr(status, field);
-
-		assert_non_null(at);
-		n += strtoul(at + sizeof(field) - 1, NULL, 10);
-		free(status);
-	}
-	return n > 0;
-}
-
-/* a seeds what b finds. */
-static void
-join_both(unsigned int hops, uint8_t id[PEEL_SERVICE_ID_LEN])
-{
-	next_id(id);
-	join(&a, id, hops, true, false);
-	wait_for(is_announced, NULL, "an introduction point in the DHT");
-	join(&b, id, hops, false, true);
-}
-
 /* ---- life of the world ----------------------------------------------------------------------- */
 
 static void
@@ -300,6 +270,30 @@ dht_peer_lookup(void *arg, const uint8_t mid[20],
 
 static const struct peel_dht_provider provider = {
 	.lookup = dht_lookup, .announce = dht_announce, .peer_lookup = dht_peer_lookup};
+
+/* Whether an introduction point has told the DHT: an exit that looked there before says for a while
+ * that there is nobody. */
+static bool
+is_announced(void *arg)
+{
+	bool announced = false;
+
+	pthread_mutex_lock(&dht.lock);
+	for (unsigned int i = 0; i < dht.n; i++)
+		announced |= memcmp(dht.hash[i], arg, PEEL_SERVICE_ID_LEN) == 0;
+	pthread_mutex_unlock(&dht.lock);
+	return announced;
+}
+
+/* a seeds what b finds. */
+static void
+join_both(unsigned int hops, uint8_t id[PEEL_SERVICE_ID_LEN])
+{
+	next_id(id);
+	join(&a, id, hops, true, false);
+	wait_for(is_announced, id, "an introduction point in the DHT");
+	join(&b, id, hops, false, true);
+}
 
 /* It was told of the introduction points of the services so far, by their public addresses, and
  * asked for them by the ends of circuits. */
