@@ -306,7 +306,8 @@ async def trackers(build):
                 answers = await asyncio.gather(*[
                     ask_socks(world.client.ports[1], NAMES[0], tracker.port, get(path), 20.0) for _ in range(8)])
                 rounds.append(sum(answer == wanted for answer in answers))
-            if rounds[-1] < 8 or sum(rounds) < 30:
+            # Each of five circuits at the bad exit may cost one request.
+            if rounds[-1] < 8 or sum(rounds) < 4 * 8 - 5:
                 raise AssertionError(f"of 8 each were answered: {rounds}")
             return f"of 8 each were answered: {rounds}"
         finally:
