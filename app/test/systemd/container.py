@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -88,12 +89,14 @@ class Container:
     def close(self):
         if self.process.poll() is None:
             if self.leader:
-                self.run("systemctl", "--force", "--force", "powerof", check=False)
+                self.run("systemctl", "--force", "--force", "poweroff", check=False)
             else:
                 self.process.terminate()
             try:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
+                if self.leader:  # it would outlive systemd-nspawn
+                    os.kill(int(self.leader), signal.SIGKILL)
                 self.process.kill()
                 self.process.wait()
         self.output.close()
