@@ -61,6 +61,7 @@ host_bits(const struct peel_network *n)
 static int
 parse_network(const char *text, struct peel_network *out, char *why, size_t size)
 {
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}; /* ::ffff:0:0/96 */
 	char host[INET6_ADDRSTRLEN], *end;
 	const char *slash = strchr(text, '/');
 	size_t len = slash != NULL ? (size_t)(slash - text) : strlen(text);
@@ -79,7 +80,7 @@ parse_network(const char *text, struct peel_network *out, char *why, size_t size
 			"is no address (without a port), network or key (40 or 148 hexadecimal "
 			"digits)");
 	if (out->addr.family == PEEL_FAMILY_IPV6 &&
-		IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)out->addr.ip))
+		memcmp(out->addr.ip, mapped, sizeof(mapped)) == 0)
 		return wrong(why, size, text, "is an IPv4 address: write it as one");
 	out->prefix_len = (uint8_t)peel_addr_bits(&out->addr);
 	if (slash == NULL)

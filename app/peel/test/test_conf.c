@@ -103,7 +103,16 @@ test_values_reach_their_fields(void **state)
 			.accept = true},
 		{.port_max = 65535, .families = PEEL_RULE_IPV4}};
 	assert_int_equal(n->policy.n_rules, 4);
-	assert_memory_equal(n->policy.rule, rules, sizeof(rules));
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(rules); i++) {
+		const struct peel_rule *is = &n->policy.rule[i], *want = &rules[i];
+
+		assert_true(peel_addr_equal(&is->net.addr, &want->net.addr));
+		assert_int_equal(is->net.prefix_len, want->net.prefix_len);
+		assert_int_equal(is->port_min, want->port_min);
+		assert_int_equal(is->port_max, want->port_max);
+		assert_int_equal(is->families, want->families);
+		assert_int_equal(is->accept, want->accept);
+	}
 	assert_addr(&n->policy.rule[2].net.addr, "[2001:db8::]:0");
 	assert_int_equal(n->policy.rule[2].net.prefix_len, 32);
 	assert_int_equal(n->n_dns, 2);

@@ -219,7 +219,7 @@ _mm512_maskz_loadu_epi64(__mmask8 k, const void *p)
 }
 
 PORTABLE __m128i
-_mm_loadu_si128(const __m128i *p)
+_mm_loadu_si128(const void *p)
 {
 	__m128i v;
 
