@@ -310,8 +310,39 @@ test_own_dht_was_asked(void **state)
 		assert_memory_equal(dht.point[i].seeder_key, "LibNaCLPK:", 10);
 	}
 	assert_true(dht.n_looked_up > 0);
-	assert_true(dht.n_found > 0);
 	pthread_mutex_unlock(&dht.lock);
+}
+
+static bool
+has_found(void *arg)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&dht.lock);
+	n = dht.n_found;
+	pthread_mutex_unlock(&dht.lock);
+	return n > *(const unsigned int *)arg;
+}
+
+/* Exits ask it for a service that none of them is an introduction point of. */
+static void
+test_own_dht_finds(void **state)
+{
+	uint8_t id[PEEL_SERVICE_ID_LEN];
+	unsigned int before;
+
+	(void)state;
+	next_id(id);
+	pthread_mutex_lock(&dht.lock);
+	assert_in_range(dht.n, 1, ANNOUNCED_MAX - 1);
+	memcpy(dht.hash[dht.n], id, sizeof(id));
+	dht.point[dht.n++] = dht.point[0];
+	before = dht.n_found;
+	pthread_mutex_unlock(&dht.lock);
+	end_open(&b);
+	join(&b, id, 1, false, true);
+	wait_for(has_found, &before, "an exit that finds it in the DHT");
+	end_close(&b);
 }
 
 static int
@@ -725,6 +756,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_as_in_the_document, open_ends, close_ends),
 		cmocka_unit_test(test_close_in_flight),
 		cmocka_unit_test(test_own_dht_was_asked),
+		cmocka_unit_test(test_own_dht_finds),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
