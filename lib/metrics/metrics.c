@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "metrics_internal.h"
+#include "peel_status_path.h"
 
 const char *const peel_metrics_type[PEEL_METRICS_FORMS] = {
 	[PEEL_METRICS_PROMETHEUS] = "text/plain; version=0.0.4; charset=utf-8",
@@ -214,20 +215,6 @@ static const struct row {
 		"When the process started, in seconds since 1970"},
 };
 
-static const json_t *
-at(const json_t *o, const char *path)
-{
-	char name[64];
-	size_t len;
-
-	for (; *path != '\0' && o != NULL; path += len + (path[len] == '.')) {
-		len = strcspn(path, ".");
-		snprintf(name, sizeof(name), "%.*s", (int)len, path);
-		o = json_object_get(o, name);
-	}
-	return o;
-}
-
 static bool
 figure(const json_t *v, enum source source, double *out)
 {
@@ -259,7 +246,7 @@ figures(FILE *out, enum peel_metrics_form form, const json_t *status)
 
 		if (r->type != NULL)
 			head = r;
-		if (!figure(at(status, r->path), r->source, &v))
+		if (!figure(peel_status_at(status, r->path), r->source, &v))
 			continue;
 		if (strcmp(told, r->name) != 0)
 			metrics_head(out, form,
@@ -405,10 +392,11 @@ peel_metrics_text(const json_t *status, enum peel_metrics_form form)
 	metrics_counters(out, form, json_object_get(status, "counters"));
 	figures(out, form, status);
 	workers(out, form, json_object_get(status, "workers"));
-	histogram(out, form, at(status, "durations.handshakes"), "peel_handshake_seconds",
+	histogram(out, form, peel_status_at(status, "durations.handshakes"),
+		"peel_handshake_seconds",
 		"Time of the thread that computes it for each handshake of a joining circuit");
-	histogram(out, form, at(status, "durations.tick_delay"), "peel_tick_delay_seconds",
-		"How late the control thread served its timer");
+	histogram(out, form, peel_status_at(status, "durations.tick_delay"),
+		"peel_tick_delay_seconds", "How late the control thread served its timer");
 	port(out, form, json_object_get(status, "port"));
 	if (form == PEEL_METRICS_OPENMETRICS)
 		fputs("# EOF\n", out);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "conditions.h"
+#include "peel_status_path.h"
 
 #define SETTLED_MS 20000  /* since the start: by then a node has met others */
 #define REACHED_MS 600000 /* by then others have come by themselves */
@@ -20,40 +21,17 @@
 
 /* ---- reading a status ------------------------------------------------------------------------ */
 
-static const json_t *
-at(const json_t *o, const char *path)
-{
-	char name[64];
-
-	while (o != NULL && *path != '\0') {
-		size_t len = strcspn(path, ".");
-
-		snprintf(name, sizeof(name), "%.*s", (int)len, path);
-		o = json_object_get(o, name);
-		path += len + (path[len] == '.');
-	}
-	return o;
-}
-
-double
-findings_figure(const json_t *status, const char *path)
-{
-	const json_t *v = at(status, path);
-
-	return json_is_boolean(v) ? json_is_true(v) : json_number_value(v);
-}
-
 static double
 now(const struct findings_look *l, const char *path)
 {
-	return findings_figure(l->now, path);
+	return peel_status_number(l->now, path);
 }
 
 /* How much a counter has grown. */
 static double
 grown(const struct findings_look *l, const char *path)
 {
-	return now(l, path) - findings_figure(l->before, path);
+	return now(l, path) - peel_status_number(l->before, path);
 }
 
 static bool
@@ -65,7 +43,7 @@ settled(const struct findings_look *l)
 static bool
 is_socket(const struct findings_look *l)
 {
-	const char *driver = json_string_value(at(l->now, "driver"));
+	const char *driver = json_string_value(peel_status_at(l->now, "driver"));
 
 	return driver != NULL && strcmp(driver, "socket") == 0;
 }
@@ -117,7 +95,7 @@ finding_is_true(const struct findings_look *l, const char *path, char *detail, s
 {
 	(void)detail;
 	(void)size;
-	return json_is_true(at(l->now, path));
+	return json_is_true(peel_status_at(l->now, path));
 }
 
 /* A switch of the port driver, which says 0 or 1. */
@@ -126,14 +104,14 @@ finding_is_off(const struct findings_look *l, const char *path, char *detail, si
 {
 	(void)detail;
 	(void)size;
-	return json_is_integer(at(l->now, path)) && now(l, path) == 0;
+	return json_is_integer(peel_status_at(l->now, path)) && now(l, path) == 0;
 }
 
 /* A mechanism of the kernel that is "open", and why. */
 bool
 finding_is_open(const struct findings_look *l, const char *path, char *detail, size_t size)
 {
-	const char *text = json_string_value(at(l->now, path));
+	const char *text = json_string_value(peel_status_at(l->now, path));
 
 	snprintf(detail, size, "%s", text != NULL ? text : "");
 	return text != NULL && strncmp(text, "open", 4) == 0;
@@ -174,13 +152,13 @@ finding_no_public_address(const struct findings_look *l, const char *arg, char *
 	(void)arg;
 	snprintf(detail, size, "%.0f", now(l, "peers.tunnel"));
 	return settled(l) && now(l, "peers.tunnel") > 0 &&
-	       json_is_null(at(l->now, "public_address"));
+	       json_is_null(peel_status_at(l->now, "public_address"));
 }
 
 bool
 finding_behind_nat(const struct findings_look *l, const char *arg, char *detail, size_t size)
 {
-	const char *address = json_string_value(at(l->now, "public_address"));
+	const char *address = json_string_value(peel_status_at(l->now, "public_address"));
 
 	(void)arg;
 	snprintf(detail, size, "%s", address != NULL ? address : "");
@@ -191,7 +169,7 @@ finding_behind_nat(const struct findings_look *l, const char *arg, char *detail,
 bool
 finding_not_reached(const struct findings_look *l, const char *arg, char *detail, size_t size)
 {
-	const char *address = json_string_value(at(l->now, "address"));
+	const char *address = json_string_value(peel_status_at(l->now, "address"));
 	const char *port = address != NULL ? strrchr(address, ':') : NULL;
 
 	(void)arg;
@@ -236,12 +214,13 @@ finding_dht_empty(const struct findings_look *l, const char *arg, char *detail, 
 bool
 finding_worker_busy(const struct findings_look *l, const char *arg, char *detail, size_t size)
 {
-	const json_t *list = at(l->now, "workers"), *before = at(l->before, "workers");
+	const json_t *list = peel_status_at(l->now, "workers"),
+		     *before = peel_status_at(l->before, "workers");
 
 	(void)arg;
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		double busy = findings_figure(json_array_get(list, i), "busy_seconds") -
-			      findings_figure(json_array_get(before, i), "busy_seconds");
+		double busy = peel_status_number(json_array_get(list, i), "busy_seconds") -
+			      peel_status_number(json_array_get(before, i), "busy_seconds");
 
 		snprintf(detail, size, "%zu has work %.0f %% of its time", i,
 			100 * busy / l->seconds);
@@ -254,8 +233,8 @@ finding_worker_busy(const struct findings_look *l, const char *arg, char *detail
 bool
 finding_control_late(const struct findings_look *l, const char *arg, char *detail, size_t size)
 {
-	const json_t *list = at(l->now, "durations.tick_delay.upto"),
-		     *before = at(l->before, "durations.tick_delay.upto");
+	const json_t *list = peel_status_at(l->now, "durations.tick_delay.upto"),
+		     *before = peel_status_at(l->before, "durations.tick_delay.upto");
 	double all = grown(l, "durations.tick_delay.count"), in_time = 0;
 
 	(void)arg;
@@ -273,7 +252,7 @@ finding_control_late(const struct findings_look *l, const char *arg, char *detai
 bool
 finding_slow_engine(const struct findings_look *l, const char *arg, char *detail, size_t size)
 {
-	const char *engine = json_string_value(at(l->now, "engine"));
+	const char *engine = json_string_value(peel_status_at(l->now, "engine"));
 
 	(void)arg;
 	snprintf(detail, size, "%s, and %s is faster", engine != NULL ? engine : "",
@@ -304,7 +283,7 @@ finding_clock_free(const struct findings_look *l, const char *arg, char *detail,
 bool
 finding_other_version(const struct findings_look *l, const char *arg, char *detail, size_t size)
 {
-	const char *version = json_string_value(at(l->now, "version"));
+	const char *version = json_string_value(peel_status_at(l->now, "version"));
 
 	(void)arg;
 	snprintf(detail, size, "%s, and this program is %s", version != NULL ? version : "",
@@ -317,5 +296,5 @@ finding_draining(const struct findings_look *l, const char *arg, char *detail, s
 {
 	(void)arg;
 	snprintf(detail, size, "%.0f", now(l, "drain.circuits"));
-	return json_is_object(at(l->now, "drain"));
+	return json_is_object(peel_status_at(l->now, "drain"));
 }

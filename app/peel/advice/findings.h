@@ -37,9 +37,6 @@ struct finding {
 /** All that can be found; the last one has no name. */
 extern const struct finding findings[];
 
-/** A figure of a status document by its path, such as "peers.tunnel"; 0 if it is not there. */
-double findings_figure(const json_t *status, const char *path);
-
 #define FINDINGS_TEXT_MAX 400
 struct findings_text {
 	char what[FINDINGS_TEXT_MAX], remedy[FINDINGS_TEXT_MAX];

@@ -14,6 +14,7 @@
 #include "findings.h"
 #include "host_facts.h"
 #include "management_client.h"
+#include "peel_status_path.h"
 #include "peel_aead_engines.h"
 
 #define SECONDS 5
@@ -61,40 +62,19 @@ look_at_host(struct findings_look *l)
 
 /* ---- the node -------------------------------------------------------------------------------- */
 
-/* A status, or NULL and why not: -errno. */
-static json_t *
-ask(const char *socket_path, int *rc)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-	json_t *status = NULL;
-
-	*rc = f != NULL ? management_ask(socket_path, "status", false, f) : -ENOMEM;
-	if (f != NULL)
-		fclose(f);
-	if (*rc == 0) {
-		status = json_loads(text, 0, NULL);
-		*rc = status == NULL ? -EPROTO : 0;
-	}
-	free(text);
-	return status;
-}
-
 /* 0 or -errno. */
 static int
 look(const struct request *r, struct findings_look *l, json_t **before, json_t **now)
 {
 	double steady, clock;
-	int rc;
+	int rc = management_json(r->node.socket, "status", before);
 
-	*before = ask(r->node.socket, &rc);
 	if (rc != 0)
 		return rc;
 	steady = seconds_of(CLOCK_MONOTONIC);
 	clock = seconds_of(CLOCK_REALTIME);
 	sleep(r->seconds);
-	*now = ask(r->node.socket, &rc);
+	rc = management_json(r->node.socket, "status", now);
 	if (rc != 0)
 		return rc;
 	l->seconds = seconds_of(CLOCK_MONOTONIC) - steady;
@@ -127,8 +107,8 @@ print(const json_t *list, const struct findings_look *l)
 			json_string_value(json_object_get(f, "remedy")));
 	if (l->now != NULL && json_array_size(list) == 0)
 		printf("Nothing is wrong: %.0f peers, %.0f circuits joined so far.\n",
-			findings_figure(l->now, "peers.tunnel"),
-			findings_figure(l->now, "counters.create_accepted"));
+			peel_status_number(l->now, "peers.tunnel"),
+			peel_status_number(l->now, "counters.create_accepted"));
 }
 
 static int

@@ -3,54 +3,32 @@
  *
  * Where the workers' time goes: two looks at their stages, and the cycles between them per cell.
  */
-#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "management_client.h"
 #include "cmd.h"
+#include "management_client.h"
+#include "peel_status_path.h"
 
 /* A node measures its stages for 10 s after a question. */
 #define STAGES_SECONDS_MAX 9
-
-static int
-look(const char *socket_path, json_t **out)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *memory = open_memstream(&text, &size);
-	int rc;
-
-	if (memory == NULL)
-		return -ENOMEM;
-	rc = management_ask(socket_path, "stages", false, memory);
-	fclose(memory);
-	*out = rc == 0 ? json_loads(text, 0, NULL) : NULL;
-	free(text);
-	return rc == 0 && *out == NULL ? -EPROTO : rc;
-}
-
-static double
-number(const json_t *o, const char *key)
-{
-	return json_number_value(json_object_get(o, key));
-}
 
 static void
 print_worker(const json_t *before, const json_t *after)
 {
 	const json_t *old = json_object_get(before, "cycles"),
 		     *new = json_object_get(after, "cycles"), *value;
-	double cells = number(after, "cells") - number(before, "cells"), total = 0;
+	double cells = peel_status_number(after, "cells") - peel_status_number(before, "cells"),
+	       total = 0;
 	const char *stage;
 
 	json_object_foreach ((json_t *)new, stage, value)
-		total += json_number_value(value) - number(old, stage);
-	printf("worker %.0f: %.0f cells\n", number(after, "worker"), cells);
+		total += json_number_value(value) - peel_status_number(old, stage);
+	printf("worker %.0f: %.0f cells\n", peel_status_number(after, "worker"), cells);
 	json_object_foreach ((json_t *)new, stage, value) {
-		double cycles = json_number_value(value) - number(old, stage);
+		double cycles = json_number_value(value) - peel_status_number(old, stage);
 
 		printf("  %-10s %6.1f %%", stage, total > 0 ? 100 * cycles / total : 0);
 		if (cells > 0)
@@ -63,11 +41,11 @@ static int
 stages(const char *socket_path, unsigned int seconds)
 {
 	json_t *before = NULL, *after = NULL;
-	int rc = look(socket_path, &before); /* from now on they are timed */
+	int rc = management_json(socket_path, "stages", &before); /* from now on they are timed */
 
 	if (rc == 0) {
 		sleep(seconds);
-		rc = look(socket_path, &after);
+		rc = management_json(socket_path, "stages", &after);
 	}
 	if (rc == 0) {
 		const json_t *old = json_object_get(before, "workers"),

@@ -103,6 +103,33 @@ management_failed(const struct command *command, const char *socket_path, int er
 	return EXIT_FAILED;
 }
 
+/* @p out is the caller's to free, also after an error. */
+static int
+into_memory(const char *socket_path, const char *what, bool pretty, char **out)
+{
+	size_t size;
+	FILE *f;
+	int rc;
+
+	*out = NULL;
+	f = open_memstream(out, &size);
+	rc = f != NULL ? management_ask(socket_path, what, pretty, f) : -ENOMEM;
+	if (f != NULL)
+		fclose(f);
+	return rc;
+}
+
+int
+management_json(const char *socket_path, const char *what, json_t **out)
+{
+	char *text;
+	int rc = into_memory(socket_path, what, false, &text);
+
+	*out = rc == 0 ? json_loads(text, 0, NULL) : NULL;
+	free(text);
+	return rc == 0 && *out == NULL ? -EPROTO : rc;
+}
+
 static int
 print(const struct command *command, const char *answer)
 {
@@ -121,13 +148,9 @@ int
 management_tell(
 	const struct command *command, const char *socket_path, const char *what, bool pretty)
 {
-	char *answer = NULL;
-	size_t size;
-	FILE *f = open_memstream(&answer, &size);
-	int rc = f != NULL ? management_ask(socket_path, what, pretty, f) : -ENOMEM;
+	char *answer;
+	int rc = into_memory(socket_path, what, pretty, &answer);
 
-	if (f != NULL)
-		fclose(f);
 	rc = rc == 0 ? print(command, answer) : management_failed(command, socket_path, rc);
 	free(answer);
 	return rc;

@@ -6,6 +6,7 @@
 /* Questions to a running node over its management socket. */
 
 #include <getopt.h>
+#include <jansson.h>
 
 #include "cmd.h"
 
@@ -37,6 +38,8 @@ int management_find(const struct command *command, struct management_node *node)
 /** Ask, and copy the answer to @p out. 0 or -errno (-EPIPE: it was cut off); never waits for more
  * than some seconds. */
 int management_ask(const char *socket_path, const char *what, bool pretty, FILE *out);
+/** The same into @p out, a new reference; NULL after an error (-EPROTO: it was no JSON). */
+int management_json(const char *socket_path, const char *what, json_t **out);
 /** Ask, and print the answer; one with an `error` goes to standard error. @return the exit code. */
 int management_tell(
 	const struct command *command, const char *socket_path, const char *what, bool pretty);

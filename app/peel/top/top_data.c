@@ -7,36 +7,16 @@
 #include <string.h>
 
 #include "management_client.h"
+#include "peel_status_path.h"
 #include "top_data.h"
 
 /* ---- values ---------------------------------------------------------------------------------- */
-
-const json_t *
-top_at(const json_t *o, const char *path)
-{
-	char name[64];
-
-	while (o != NULL && *path != '\0') {
-		size_t len = strcspn(path, ".");
-
-		snprintf(name, sizeof(name), "%.*s", (int)len, path);
-		o = json_object_get(o, name);
-		path += len + (path[len] == '.');
-	}
-	return o;
-}
-
-double
-top_number(const json_t *o, const char *path)
-{
-	return json_number_value(top_at(o, path));
-}
 
 /* What a counter rose by; it does not fall while the node runs. */
 static double
 rise(const json_t *before, const json_t *now, const char *path)
 {
-	double d = top_number(now, path) - top_number(before, path);
+	double d = peel_status_number(now, path) - peel_status_number(before, path);
 
 	return d > 0 ? d : 0;
 }
@@ -44,7 +24,7 @@ rise(const json_t *before, const json_t *now, const char *path)
 static double
 uptime(const json_t *status)
 {
-	return top_number(status, "uptime_ms") / 1000;
+	return peel_status_number(status, "uptime_ms") / 1000;
 }
 
 /* ---- what has changed ------------------------------------------------------------------------ */
@@ -83,7 +63,8 @@ note_rates(struct top_data *d, const json_t *before)
 static void
 note_workers(struct top_data *d, const json_t *before)
 {
-	const json_t *list = top_at(d->status, "workers"), *old = top_at(before, "workers"), *row;
+	const json_t *list = peel_status_at(d->status, "workers"),
+		     *old = peel_status_at(before, "workers"), *row;
 	size_t i;
 
 	d->n_workers = 0;
@@ -97,7 +78,7 @@ note_workers(struct top_data *d, const json_t *before)
 		w = &d->worker[d->n_workers++];
 		cells = rise(was, row, "cells");
 		*w = (struct top_worker){
-			.id = (int)top_number(row, "id"),
+			.id = (int)peel_status_number(row, "id"),
 			.core = json_is_integer(core) ? (int)json_integer_value(core) : -1,
 		};
 		if (was == NULL || d->seconds <= 0)
@@ -112,11 +93,13 @@ note_workers(struct top_data *d, const json_t *before)
 static void
 note_stages(struct top_data *d, const json_t *before)
 {
-	const json_t *list = top_at(d->stages, "workers"), *old = top_at(before, "workers");
+	const json_t *list = peel_status_at(d->stages, "workers"),
+		     *old = peel_status_at(before, "workers");
 
 	for (int i = 0; i < d->n_workers; i++) {
-		const json_t *now = top_at(json_array_get(list, (size_t)i), "cycles"), *cycles;
-		const json_t *was = top_at(json_array_get(old, (size_t)i), "cycles");
+		const json_t *now = peel_status_at(json_array_get(list, (size_t)i), "cycles"),
+			     *cycles;
+		const json_t *was = peel_status_at(json_array_get(old, (size_t)i), "cycles");
 		struct top_worker *w = &d->worker[i];
 		const char *name;
 		double sum = 0;
@@ -184,31 +167,13 @@ forget_window(struct top_data *d)
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-/* 0 or -errno; @p out is a new reference. */
-static int
-ask(const char *socket, const char *what, json_t **out)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *memory = open_memstream(&text, &size);
-	int rc = memory != NULL ? management_ask(socket, what, false, memory) : -ENOMEM;
-
-	*out = NULL;
-	if (memory != NULL)
-		fclose(memory);
-	if (rc == 0)
-		*out = json_loads(text, 0, NULL);
-	free(text);
-	return rc == 0 && *out == NULL ? -EPROTO : rc;
-}
-
 /* Replace an answer, if there is a new one. */
 static void
 renew(struct top_data *d, unsigned int wanted, const char *what, json_t **answer)
 {
 	json_t *fresh;
 
-	if (!wanted || ask(d->socket, what, &fresh) != 0)
+	if (!wanted || management_json(d->socket, what, &fresh) != 0)
 		return;
 	json_decref(*answer);
 	*answer = fresh;
@@ -230,7 +195,7 @@ void
 top_look(struct top_data *d, unsigned int wants)
 {
 	json_t *before = d->status, *now;
-	int rc = ask(d->socket, "status", &now);
+	int rc = management_json(d->socket, "status", &now);
 
 	if (rc != 0) {
 		snprintf(d->trouble, sizeof(d->trouble), "%s", strerror(-rc));
@@ -317,5 +282,5 @@ top_document(const struct top_data *d)
 		"datagrams_per_second", r->in_datagrams, "out", "bytes_per_second", r->out_bytes,
 		"datagrams_per_second", r->out_datagrams, "cpu", d->cpu, "workers", workers(d),
 		"drops_rising", drops(d), "status", copy(d->status), "peers", copy(d->peers),
-		"own_circuits", copy(d->own), "log", copy(top_at(d->log, "lines")));
+		"own_circuits", copy(d->own), "log", copy(peel_status_at(d->log, "lines")));
 }

@@ -71,9 +71,5 @@ struct top_data {
  * top_wants. */
 void top_look(struct top_data *d, unsigned int wants);
 void top_free(struct top_data *d);
-/** A number at a path such as "memory.rss_bytes", 0: there is none. */
-double top_number(const json_t *o, const char *path);
-/** What is at a path, borrowed; NULL: nothing. */
-const json_t *top_at(const json_t *o, const char *path);
 /** All of it as an object of the caller's own, for scripts. NULL when out of memory. */
 json_t *top_document(const struct top_data *d);

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "peel_status_path.h"
 #include "top_view.h"
 
 #define LABEL 11   /* columns of what stands before a line */
@@ -62,7 +63,7 @@ duration(char out[SHORT], double ms)
 static const char *
 text_at(const json_t *o, const char *path, const char *otherwise)
 {
-	const char *text = json_string_value(top_at(o, path));
+	const char *text = json_string_value(peel_status_at(o, path));
 
 	return text != NULL ? text : otherwise;
 }
@@ -88,7 +89,7 @@ counts(struct canvas *c, int row, int col, const json_t *o, const char *const na
 	char n[SHORT];
 
 	for (; *names != NULL; names++) {
-		double v = top_number(o, *names);
+		double v = peel_status_number(o, *names);
 		const char *name = strrchr(*names, '.');
 
 		col = canvas_put(c, row, col, STYLE_PLAIN, "%s ", name != NULL ? name + 1 : *names);
@@ -109,9 +110,9 @@ title(struct canvas *c, const struct top_view *v, const struct top_data *d)
 
 	canvas_style(c, 0, STYLE_TITLE);
 	canvas_put(c, 0, 0, STYLE_TITLE, " peel %s  %s  up %s  %s%s", text_at(s, "version", ""),
-		public, duration(up, top_number(s, "uptime_ms")),
-		words(top_at(s, "flags"), flags, sizeof(flags)),
-		json_is_object(top_at(s, "drain")) ? "  draining" : "");
+		public, duration(up, peel_status_number(s, "uptime_ms")),
+		words(peel_status_at(s, "flags"), flags, sizeof(flags)),
+		json_is_object(peel_status_at(s, "drain")) ? "  draining" : "");
 	if (d->trouble[0] != '\0') {
 		canvas_style(c, 0, STYLE_BAD);
 		canvas_put(c, 0, 0, STYLE_BAD,
@@ -165,17 +166,17 @@ sums(struct canvas *c, int row, const json_t *s)
 	static const char *const own[] = {"ready", "extending", "closing", NULL};
 	static const char *const peers[] = {"peers.tunnel", "peers.discovery", "peers.dht",
 		"candidates.relay", "candidates.exit_bt", NULL};
-	const json_t *services = top_at(s, "services");
+	const json_t *services = peel_status_at(s, "services");
 	char a[SHORT];
 	int col;
 
 	canvas_put(c, row, 0, STYLE_LABEL, "circuits");
-	col = counts(c, row, LABEL, top_at(s, "circuits"), circuits);
+	col = counts(c, row, LABEL, peel_status_at(s, "circuits"), circuits);
 	canvas_put(c, row++, col, STYLE_PLAIN, "limit %s",
-		plain(a, top_number(s, "circuits.max_joined")));
-	if (top_at(s, "own_circuits") != NULL) {
+		plain(a, peel_status_number(s, "circuits.max_joined")));
+	if (peel_status_at(s, "own_circuits") != NULL) {
 		canvas_put(c, row, 0, STYLE_LABEL, "own");
-		col = counts(c, row, LABEL, top_at(s, "own_circuits"), own);
+		col = counts(c, row, LABEL, peel_status_at(s, "own_circuits"), own);
 		canvas_put(c, row++, col, STYLE_PLAIN, "services %zu", json_array_size(services));
 	}
 	canvas_put(c, row, 0, STYLE_LABEL, "peers");
@@ -191,10 +192,10 @@ resources(struct canvas *c, int row, const struct top_data *d)
 
 	canvas_put(c, row, 0, STYLE_LABEL, "memory");
 	canvas_put(c, row, LABEL, STYLE_PLAIN, "%s  tables %s  buffers %s of %s  processors %.2f",
-		scaled(a, top_number(s, "memory.rss_bytes"), "B"),
-		scaled(b, top_number(s, "memory.table_bytes"), "B"),
-		plain(e, top_number(s, "memory.buffers_in_use")),
-		plain(f, top_number(s, "memory.buffers")), d->cpu);
+		scaled(a, peel_status_number(s, "memory.rss_bytes"), "B"),
+		scaled(b, peel_status_number(s, "memory.table_bytes"), "B"),
+		plain(e, peel_status_number(s, "memory.buffers_in_use")),
+		plain(f, peel_status_number(s, "memory.buffers")), d->cpu);
 	return row + 1;
 }
 
@@ -268,7 +269,7 @@ line_style(const char *line)
 static void
 log_tail(struct canvas *c, int row, int rows, const struct top_data *d, int skip)
 {
-	const json_t *lines = top_at(d->log, "lines");
+	const json_t *lines = peel_status_at(d->log, "lines");
 	int n = (int)json_array_size(lines) - skip, first = n > rows ? n - rows : 0;
 
 	for (int i = first; i < n; i++) {
@@ -357,9 +358,9 @@ peers_page(struct canvas *c, int end, struct top_view *v, const struct top_data 
 
 		canvas_put(c, row, 0, STYLE_PLAIN, "%-12.12s   %-21s %7.0f s  ",
 			text_at(p, "mid", ""), text_at(p, "address", ""),
-			top_number(p, "heard_ms_ago") / 1000);
+			peel_status_number(p, "heard_ms_ago") / 1000);
 		canvas_put(c, row, 49, STYLE_GOOD, "%s",
-			words(top_at(p, "flags"), flags, sizeof(flags)));
+			words(peel_status_at(p, "flags"), flags, sizeof(flags)));
 	}
 }
 
@@ -370,12 +371,12 @@ own_circuit(struct canvas *c, int row, const json_t *o)
 	const char *state = text_at(o, "state", "");
 
 	canvas_put(c, row, 0, strcmp(state, "ready") == 0 ? STYLE_GOOD : STYLE_PLAIN,
-		"%-10.0f %-9s %-21s %zu/%.0f %6.0f %10s %9s %8s", top_number(o, "circuit_id"),
-		state, text_at(o, "type", ""), json_array_size(top_at(o, "hops")),
-		top_number(o, "goal"), top_number(o, "rtt_ms"),
-		duration(age, top_number(o, "age_ms")),
-		scaled(up, top_number(o, "bytes_forward"), "B"),
-		scaled(down, top_number(o, "bytes_backward"), "B"));
+		"%-10.0f %-9s %-21s %zu/%.0f %6.0f %10s %9s %8s",
+		peel_status_number(o, "circuit_id"), state, text_at(o, "type", ""),
+		json_array_size(peel_status_at(o, "hops")), peel_status_number(o, "goal"),
+		peel_status_number(o, "rtt_ms"), duration(age, peel_status_number(o, "age_ms")),
+		scaled(up, peel_status_number(o, "bytes_forward"), "B"),
+		scaled(down, peel_status_number(o, "bytes_backward"), "B"));
 }
 
 static void
@@ -383,24 +384,24 @@ service(struct canvas *c, int row, const json_t *o)
 {
 	canvas_put(c, row, 0, STYLE_PLAIN,
 		"service %.16s...  hops %.0f  peers %.0f  introduction points %.0f  %s%s",
-		text_at(o, "info_hash", ""), top_number(o, "hops"), top_number(o, "peers"),
-		top_number(o, "introduction_points"),
-		json_is_true(top_at(o, "seed")) ? "serves " : "",
-		json_is_true(top_at(o, "find")) ? "finds" : "");
+		text_at(o, "info_hash", ""), peel_status_number(o, "hops"),
+		peel_status_number(o, "peers"), peel_status_number(o, "introduction_points"),
+		json_is_true(peel_status_at(o, "seed")) ? "serves " : "",
+		json_is_true(peel_status_at(o, "find")) ? "finds" : "");
 }
 
 /* Services first, then circuits. */
 static void
 own_page(struct canvas *c, int end, struct top_view *v, const struct top_data *d)
 {
-	const json_t *services = top_at(d->status, "services");
+	const json_t *services = peel_status_at(d->status, "services");
 	int n_services = (int)json_array_size(services), n_own = (int)json_array_size(d->own);
 	int row = 2, first = scrolled(v, n_services + n_own, end - row);
 
 	canvas_put(c, 1, 0, STYLE_LABEL,
 		"own        state     for                   hops rtt ms        age        up     "
 		"down");
-	if (top_at(d->status, "own_circuits") == NULL)
+	if (peel_status_at(d->status, "own_circuits") == NULL)
 		canvas_put(c, row, 2, STYLE_PLAIN, "this node builds no circuits of its own");
 	for (int i = first; i < n_services + n_own && row < end; i++, row++) {
 		if (i < n_services)
@@ -413,7 +414,7 @@ own_page(struct canvas *c, int end, struct top_view *v, const struct top_data *d
 static void
 log_page(struct canvas *c, int end, struct top_view *v, const struct top_data *d)
 {
-	int n = (int)json_array_size(top_at(d->log, "lines"));
+	int n = (int)json_array_size(peel_status_at(d->log, "lines"));
 
 	/* `first` counts from the end, where the newest lines are. */
 	log_tail(c, 1, end - 1, d, scrolled(v, n, end - 1));
