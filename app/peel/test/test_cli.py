@@ -8,9 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
+
+from folder import Folder
 
 PEEL = None
 # Sanitized builds need more memory and time.
@@ -25,21 +26,6 @@ def valid(path):
     """What --check prints when nothing is wrong."""
     after = f"{path}: after its start it runs as nobody\n" if os.geteuid() == 0 else ""
     return f"{path}: configuration is valid\n{after}"
-
-
-class Folder(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="peel-cli-")
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def write(self, name, text):
-        with open(self.path(name), "w", encoding="utf-8") as file:
-            file.write(text)
-        return self.path(name)
 
 
 class Commands(Folder):
@@ -177,12 +163,7 @@ hugepages = no
 hops1 = 127.0.0.1:0
 hops3 = 127.0.0.1:0
 {extra}""")
-        process = subprocess.Popen([PEEL, "client", "-c", config], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   text=True)
-        self.addCleanup(process.stderr.close)
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
+        process = self.spawn(PEEL, "client", "-c", config, stderr=subprocess.PIPE)
         ports = {}
         for hops in (1, 3):
             line = process.stdout.readline()
@@ -289,12 +270,7 @@ class Service(Folder):
     """Nodes that nobody hears: how they begin, and how they end."""
 
     def start(self, what, *args):
-        process = subprocess.Popen([PEEL, "service", what, "-b", "127.0.0.1:1", *args], stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True)
-        self.addCleanup(process.stderr.close)
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
+        process = self.spawn(PEEL, "service", what, "-b", "127.0.0.1:1", *args, stderr=subprocess.PIPE)
         return process
 
     def test_connect(self):
@@ -366,11 +342,7 @@ hugepages = no
 {extra}""")
         self.log = open(self.path("log"), "a+", encoding="utf-8")
         self.addCleanup(self.log.close)
-        process = subprocess.Popen([PEEL, "relay", "-c", self.config], stdout=subprocess.PIPE, stderr=self.log,
-                                   text=True)
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
+        process = self.spawn(PEEL, "relay", "-c", self.config, stderr=self.log)
         self.assertRegex(process.stdout.readline(), r"^ready 127\.0\.0\.1:[1-9]\d*\n$", self.log_text())
         return process
 

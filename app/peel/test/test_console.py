@@ -6,20 +6,14 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import unittest
 from html.parser import HTMLParser
 
+from folder import Folder, free_port
+
 PEEL = None
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 class Texts(HTMLParser):
@@ -43,11 +37,9 @@ class Texts(HTMLParser):
                 self.texts[name] = self.texts.get(name, "") + data
 
 
-class Console(unittest.TestCase):
+class Console(Folder):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="peel-console-", ignore_cleanup_errors=True)
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        super().setUp()
         self.port = free_port()
 
     def start(self, extra=""):
@@ -56,11 +48,7 @@ class Console(unittest.TestCase):
         with open(config, "w", encoding="utf-8") as file:
             file.write(f"[node]\nkey = {key}\n[port]\nlisten = 127.0.0.1:0\n[discovery]\nbootstrap =\n"
                        f"[workers]\nhugepages = no\n[metrics]\nlisten = 127.0.0.1:{self.port}\n{extra}")
-        process = subprocess.Popen([PEEL, "relay", "-c", config], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                   text=True)
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
+        process = self.spawn(PEEL, "relay", "-c", config)
         self.assertRegex(process.stdout.readline(), "^ready ")
 
     def get(self, path, **headers):

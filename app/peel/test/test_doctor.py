@@ -9,10 +9,11 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import unittest
+
+from folder import Folder
 
 PEEL = None
 # Depends on the machine that runs the tests.
@@ -40,25 +41,14 @@ class Answers:
         self.sock.close()
 
 
-class Doctor(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="peel-doctor-")
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
+class Doctor(Folder):
     def relay(self, rest, name="relay"):
         """Start a relay; its process and its address."""
         subprocess.run([PEEL, "keygen", self.path(name + ".key")], check=True, stdout=subprocess.DEVNULL)
         with open(self.path(name + ".ini"), "w", encoding="utf-8") as file:
             file.write(f"[node]\nkey = {self.path(name + '.key')}\nmanagement = {self.path(name + '.sock')}\n[port]\n"
                        f"listen = 127.0.0.1:0\n[workers]\nhugepages = no\n{rest}")
-        process = subprocess.Popen([PEEL, "relay", "-c", self.path(name + ".ini")], stdout=subprocess.PIPE,
-                                   stderr=subprocess.DEVNULL, text=True)
-        for end in (process.stdout.close, process.wait, process.kill):
-            self.addCleanup(end)
+        process = self.spawn(PEEL, "relay", "-c", self.path(name + ".ini"))
         line = process.stdout.readline()
         self.assertTrue(line.startswith("ready "), line)
         return process, line.split()[1]

@@ -11,24 +11,17 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
+
+from folder import Folder, free_port
 
 PEEL = None
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
-class Server(unittest.TestCase):
+class Server(Folder):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="peel-metrics-")
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        super().setUp()
         self.port = free_port()
 
     def start(self, address="127.0.0.1", extra=""):
@@ -38,12 +31,7 @@ class Server(unittest.TestCase):
         with open(config, "w", encoding="utf-8") as file:
             file.write(f"[node]\nkey = {key}\n[port]\nlisten = 127.0.0.1:0\n[discovery]\nbootstrap =\n"
                        f"[workers]\nhugepages = no\n[metrics]\nlisten = {address}:{self.port}\n{extra}")
-        process = subprocess.Popen([PEEL, "relay", "-c", config], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   text=True)
-        self.addCleanup(process.stderr.close)
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
+        process = self.spawn(PEEL, "relay", "-c", config, stderr=subprocess.PIPE)
         return process
 
     def ready(self, process):

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,15 +15,11 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from folder import free_port
+
 PEEL = FOLDER = None
 # Nothing happens at this relay that these would count: no circuits, names, drops or second kind of port.
 MAY_BE_EMPTY = re.compile(r"> 0|peel_worker_cells|exit_endpoints_open|handshake_seconds_bucket")
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def promtool(*args):

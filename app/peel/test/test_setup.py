@@ -9,8 +9,9 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
+
+from folder import Folder
 
 PEEL = None
 INSIDE = "PEEL_TEST_INSIDE"
@@ -28,20 +29,7 @@ def can_hide():
                                                 check=False).returncode == 0
 
 
-class Setup(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="peel-setup-")
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def write(self, name, text):
-        with open(self.path(name), "w", encoding="utf-8") as file:
-            file.write(text)
-        return self.path(name)
-
+class Setup(Folder):
     def setup(self, *options, code=0, before=(), **environment):
         """What it prints, by item."""
         result = subprocess.run([*before, PEEL, "setup", *options], capture_output=True, text=True, timeout=120,

@@ -7,12 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import unittest
 import urllib.error
 import urllib.request
+
+from folder import Folder
 
 PEEL = None
 
@@ -52,20 +53,10 @@ class Resolver:
         self.sock.close()
 
 
-class Steering(unittest.TestCase):
+class Steering(Folder):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="peel-steering-")
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        super().setUp()
         peel("keygen", self.path("k"))
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def write(self, name, text):
-        with open(self.path(name), "w", encoding="utf-8") as file:
-            file.write(text)
-        return self.path(name)
 
     def rewrite(self, path, before, after):
         with open(path, encoding="utf-8") as file:
@@ -78,18 +69,14 @@ class Steering(unittest.TestCase):
         """Start it and wait until it is ready. The process and its address."""
         log = open(self.path(command + ".log"), "a+", encoding="utf-8")
         self.addCleanup(log.close)
-        process = subprocess.Popen([PEEL, command, "-c", config], stdout=subprocess.PIPE, stderr=log, text=True)
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
+        process = self.spawn(PEEL, command, "-c", config, stderr=log)
         for line in process.stdout:
             if line.startswith("ready "):
                 return process, line.split()[1]
         self.fail(self.log(command))
 
     def log(self, command="relay"):
-        with open(self.path(command + ".log"), encoding="utf-8") as file:
-            return file.read()
+        return self.read(command + ".log")
 
     def config(self, node="", rest=""):
         return self.write("relay.ini", f"[node]\nkey = {self.path('k')}\nmanagement = {self.path('sock')}\n{node}\n[port]\n"
@@ -106,11 +93,7 @@ class Steering(unittest.TestCase):
         self.until(lambda: self.status()["circuits"]["exits"] == 8)
         return process
 
-    def until(self, condition, seconds=30):
-        end = time.monotonic() + seconds
-        while not condition():
-            self.assertLess(time.monotonic(), end, self.log())
-            time.sleep(0.1)
+    story = log
 
     def ask(self, *args):
         """The answer to a command that the node obeys."""

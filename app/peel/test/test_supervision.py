@@ -9,12 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import unittest
 
 from interop.frozen import frozen
+
+from folder import Folder
 
 PEEL = None
 
@@ -27,20 +28,11 @@ def thread_named(pid, name):
     return None
 
 
-class Node(unittest.TestCase):
+class Node(Folder):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="peel-supervision-")
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        super().setUp()
         os.chmod(self.folder, 0o777)  # whoever root becomes makes a file here
         subprocess.run([PEEL, "keygen", self.path("k")], check=True, capture_output=True)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def read(self, name):
-        with open(self.path(name), encoding="utf-8") as file:
-            return file.read()
 
     def config(self, node="", log=""):
         with open(self.path("relay.ini"), "w", encoding="utf-8") as file:
@@ -50,19 +42,12 @@ class Node(unittest.TestCase):
 
     def start(self, config, env=None, through=()):
         with open(self.path("stderr"), "w", encoding="utf-8") as log:
-            process = subprocess.Popen([*through, PEEL, "relay", "-c", config], stdout=subprocess.PIPE, stderr=log,
-                                       text=True, env={**os.environ, **(env or {})})
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
+            process = self.spawn(*through, PEEL, "relay", "-c", config, stderr=log, env={**os.environ, **(env or {})})
         self.assertTrue(process.stdout.readline().startswith("ready "), self.read("stderr"))
         return process
 
-    def until(self, condition, seconds=30):
-        end = time.monotonic() + seconds
-        while not condition():
-            self.assertLess(time.monotonic(), end, self.read("stderr"))
-            time.sleep(0.05)
+    def story(self):
+        return self.read("stderr")
 
     def end(self, process):
         process.terminate()

@@ -8,8 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import unittest
+
+from folder import Folder
 
 PEEL = None
 CLIENT = shutil.which("dpdk-telemetry.py")
@@ -19,11 +20,9 @@ OWN_NETWORK = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"',
 
 
 @unittest.skipUnless(CLIENT, "no dpdk-telemetry.py (package dpdk)")
-class Telemetry(unittest.TestCase):
+class Telemetry(Folder):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="peel-telemetry-")
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        super().setUp()
         os.chmod(self.folder, 0o755)
         with socket.socket(type=socket.SOCK_DGRAM) as sock:
             sock.bind(("127.0.0.1", 0))
@@ -37,10 +36,7 @@ class Telemetry(unittest.TestCase):
         with open(config, "w", encoding="utf-8") as file:
             file.write(f"[node]\nkey = {self.folder}/key\n{node}\n[port]\n{port}\n[discovery]\nbootstrap =\n"
                        "[workers]\nhugepages = no\n")
-        process = subprocess.Popen([*before, PEEL, "relay", "-c", config], stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True, env=self.environment)
-        for end in (process.stderr.close, process.stdout.close, process.wait, process.kill):
-            self.addCleanup(end)
+        process = self.spawn(*before, PEEL, "relay", "-c", config, stderr=subprocess.PIPE, env=self.environment)
         self.assertRegex(process.stdout.readline() or process.stderr.read(), "^ready ")
         return process
 

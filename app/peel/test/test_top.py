@@ -6,9 +6,9 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
-import time
 import unittest
+
+from folder import Folder
 
 PEEL = None
 
@@ -39,24 +39,16 @@ class Terminal:
         subprocess.run(["tmux", "-S", self.socket, "kill-server"], check=False, capture_output=True, timeout=30)
 
 
-class Top(unittest.TestCase):
+class Top(Folder):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="peel-top-", ignore_cleanup_errors=True)
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        super().setUp()
         subprocess.run([PEEL, "keygen", self.path("k")], check=True, stdout=subprocess.DEVNULL)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
 
     def run_node(self, command, name, text):
         config = self.path(f"{name}.ini")
         with open(config, "w", encoding="utf-8") as file:
             file.write(text)
-        process = subprocess.Popen([PEEL, command, "-c", config], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
+        process = self.spawn(PEEL, command, "-c", config)
         for line in process.stdout:
             if line.startswith("ready "):
                 return process, line.split()[1]
@@ -78,13 +70,6 @@ class Top(unittest.TestCase):
                                 check=True)
         return json.loads(result.stdout)
 
-    def until(self, condition, seconds=60, what=""):
-        end = time.monotonic() + seconds
-        while not (value := condition()):
-            self.assertLess(time.monotonic(), end, what() if callable(what) else what)
-            time.sleep(0.2)
-        return value
-
     def top(self, name, cols=80, rows=24, *options):
         terminal = Terminal(self.folder, cols, rows, f"{PEEL} top -s {self.path(name + '.sock')} {' '.join(options)}")
         self.addCleanup(terminal.close)
@@ -95,7 +80,7 @@ class Top(unittest.TestCase):
         def look():
             screen = terminal.screen()
             return screen if all(any(re.search(p, line) for line in screen) for p in patterns) else None
-        return self.until(look, what=lambda: "\n".join([f"{patterns} in", *terminal.screen()]))
+        return self.until(look, story=lambda: "\n".join([f"{patterns} in", *terminal.screen()]))
 
     def with_client(self):
         relay, address = self.relay()
@@ -125,7 +110,7 @@ class Top(unittest.TestCase):
         terminal.resize(132, 43)
         screen = self.shows(terminal, "exits 8", "^1 overview")
         self.until(lambda: len(terminal.screen()) == 43 and terminal.screen()[42].startswith("1 overview"))
-        self.until(lambda: max(len(line) for line in terminal.screen()[1:7]) > 100, what="graphs use the width")
+        self.until(lambda: max(len(line) for line in terminal.screen()[1:7]) > 100, story=lambda: "graphs use the width")
         terminal.resize(80, 24)
         self.until(lambda: terminal.screen()[23].startswith("1 overview"))
 
