@@ -18,11 +18,17 @@ struct one_circuit c;
 
 const uint8_t dht_payload[57] = "d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe";
 
-bool
-use_engine(size_t i)
+int
+with_each_engine(const struct CMUnitTest *tests, size_t n)
 {
-	engine = peel_aead_engines[i];
-	return peel_aead_self_test(engine) == 0;
+	int failed = rig_eal(NULL);
+
+	for (size_t i = 0; peel_aead_engines[i] != NULL && failed == 0; i++) {
+		engine = peel_aead_engines[i];
+		if (peel_aead_self_test(engine) == 0)
+			failed = _cmocka_run_group_tests(engine->name, tests, n, NULL, NULL);
+	}
+	return failed;
 }
 
 void

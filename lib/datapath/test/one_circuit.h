@@ -24,8 +24,8 @@ extern struct one_circuit c;
 extern const uint8_t dht_payload[57];
 #define DHT_LEN (sizeof(dht_payload) - 1)
 
-/** Use the engine of that number from now on. @return whether this CPU can. */
-bool use_engine(size_t i);
+/** Run these tests once for each engine that this CPU can. @return for main(). */
+int with_each_engine(const struct CMUnitTest *tests, size_t n);
 /** Begin with a circuit that is relayed or ends here. */
 void start(enum peel_route_kind kind, uint32_t endpoint);
 void finish(void);

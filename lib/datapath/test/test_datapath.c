@@ -424,12 +424,6 @@ main(void)
 		cmocka_unit_test(test_full_mailbox_drops_and_counts),
 		cmocka_unit_test(test_mutated_bursts),
 	};
-	int failed = rig_eal(NULL);
 
-	for (size_t i = 0; peel_aead_engines[i] != NULL && failed == 0; i++) {
-		if (use_engine(i))
-			failed = cmocka_run_group_tests_name(
-				peel_aead_engines[i]->name, tests, NULL, NULL);
-	}
-	return failed;
+	return with_each_engine(tests, PEEL_ARRAY_LEN(tests));
 }

@@ -265,12 +265,6 @@ main(void)
 		cmocka_unit_test(test_control),
 		cmocka_unit_test(test_closed),
 	};
-	int failed = rig_eal(NULL);
 
-	for (size_t i = 0; peel_aead_engines[i] != NULL && failed == 0; i++) {
-		if (use_engine(i))
-			failed = cmocka_run_group_tests_name(
-				peel_aead_engines[i]->name, tests, NULL, NULL);
-	}
-	return failed;
+	return with_each_engine(tests, PEEL_ARRAY_LEN(tests));
 }

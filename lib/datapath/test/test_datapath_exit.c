@@ -241,12 +241,6 @@ main(void)
 		cmocka_unit_test(test_return_is_sealed_into_the_circuit),
 		cmocka_unit_test(test_private_origins_are_not_told),
 	};
-	int failed = rig_eal(NULL);
 
-	for (size_t i = 0; peel_aead_engines[i] != NULL && failed == 0; i++) {
-		if (use_engine(i))
-			failed = cmocka_run_group_tests_name(
-				peel_aead_engines[i]->name, tests, NULL, NULL);
-	}
-	return failed;
+	return with_each_engine(tests, PEEL_ARRAY_LEN(tests));
 }
