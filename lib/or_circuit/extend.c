@@ -10,12 +10,6 @@
 /* Extends a circuit that ends here: extend in, create out, created in, extended out. Sections 16.2
  * and 16.3. */
 
-static bool
-is_destination(const struct peel_addr *a)
-{
-	return a->port != 0 && peel_addr_is_host(a);
-}
-
 /* A node on the Internet must not make us send into our own networks. */
 static bool
 trespasses(const struct peel_or_circuits *c, const struct or_circuit *ci,
@@ -58,7 +52,7 @@ resolve(struct peel_or_circuits *c, const struct or_circuit *ci, const struct pe
 
 	*reach = false;
 	if (was_offered(c, ci, m->pk.p, addr))
-		return is_destination(addr) ? 0 : -EPROTO;
+		return peel_addr_usable(addr) ? 0 : -EPROTO;
 	if (peel_addr_is_none(&m->address))
 		return -EPROTO;
 	*addr = m->address;
@@ -71,7 +65,7 @@ resolve(struct peel_or_circuits *c, const struct or_circuit *ci, const struct pe
 			return -EPROTO;
 		*addr = peer.addr;
 	}
-	if (!is_destination(addr))
+	if (!peel_addr_usable(addr))
 		return -EPROTO;
 	*reach = !known || !peel_addr_equal(addr, &peer.addr) || peer.last_heard_ms == 0 ||
 		 peel_now_ms(c->env) - peer.last_heard_ms >= REACH_AFTER_MS;
@@ -164,7 +158,7 @@ peel_or_reached(struct peel_or_circuits *c, uint64_t token, const struct peel_ad
 		pending_end(c, p); /* gone by now, or extended by another attempt */
 		return;
 	}
-	if (instead != NULL && is_destination(instead) && !trespasses(c, ci, instead) &&
+	if (instead != NULL && peel_addr_usable(instead) && !trespasses(c, ci, instead) &&
 		!or_is_banned(c, instead, NULL))
 		p->addr = *instead;
 	send_create(c, p);

@@ -132,13 +132,15 @@ check(struct peel_or_circuits *c, const struct peel_addr *from, const struct pee
 	if (from->port == 0 ||
 		peel_create_parse(cell->message.p + 1, cell->message.len - 1, m) != 0)
 		return PEEL_CREATE_REFUSED_BAD;
-	if (or_is_banned(c, from, m->pk.p))
+	if (or_is_banned(c, from, NULL))
 		return PEEL_CREATE_REFUSED_BANNED;
 	if (in_use(c, from, cell->cid) || waiting_find(c, from, cell->cid) != NULL)
 		return PEEL_CREATE_REFUSED_IN_USE;
 	*standing = standing_of(c, from);
 	if (over_rate(c, from, *standing))
 		return PEEL_CREATE_REFUSED_RATE;
+	if (or_is_banned(c, NULL, m->pk.p)) /* takes a hash */
+		return PEEL_CREATE_REFUSED_BANNED;
 	if (!unproved_room(c, from, *standing))
 		return PEEL_CREATE_REFUSED_LIMIT;
 	return PEEL_CREATE_ACCEPTED;

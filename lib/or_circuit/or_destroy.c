@@ -71,10 +71,12 @@ may_verify(struct peel_or_circuits *c, enum standing standing)
 static int
 destroy_waiting(struct peel_or_circuits *c, struct joining *j, const struct peel_signed *frame)
 {
-	if (!may_verify(c, j->standing))
+	if (j->n_bad == BAD_MAX || !may_verify(c, j->standing))
 		return refuse(c, PEEL_CONTROL_RATE);
-	if (!peel_signed_verify(frame))
+	if (!peel_signed_verify(frame)) {
+		j->n_bad++;
 		return refuse(c, PEEL_BAD_SIGNATURE);
+	}
 	count(c, PEEL_DESTROY_RECEIVED);
 	j->gone = true;
 	return 0;

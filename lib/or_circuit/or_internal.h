@@ -208,7 +208,8 @@ struct joining {
 	uint32_t next, chain;
 	enum standing standing;
 	uint16_t identifier;
-	bool gone; /* destroyed meanwhile: nothing comes of it */
+	bool gone;     /* destroyed meanwhile: nothing comes of it */
+	uint8_t n_bad; /* destroys with a wrong signature */
 	uint8_t pk[PEEL_PK_LEN];
 	uint8_t x[PEEL_X_LEN];
 };

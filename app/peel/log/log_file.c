@@ -10,12 +10,14 @@
 #include "log_file.h"
 #include "privileges.h"
 
-/* What is no file is not waited for. */
+/* What is no file is not waited for. A link would be followed with rights of root's other groups.
+ */
 static int
 open_file(const char *path)
 {
-	int fd =
-		open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+	int fd = open(path,
+		O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+		0640);
 	struct stat st;
 	int rc = fd < 0 ? -errno : fd;
 
@@ -55,6 +57,7 @@ log_file_open(const struct conf *conf, char *why, size_t why_size)
 	rc = uid == geteuid() ? open_file(conf->log_file) : open_as(conf->log_file, uid, gid);
 	if (rc < 0)
 		snprintf(why, why_size, "[log] file: user %u cannot write %s: %s", uid,
-			conf->log_file, rc == -EINVAL ? "it is not a file" : strerror(-rc));
+			conf->log_file,
+			rc == -EINVAL || rc == -ELOOP ? "it is not a file" : strerror(-rc));
 	return rc;
 }

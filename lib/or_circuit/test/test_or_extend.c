@@ -10,7 +10,7 @@ static void
 test_extend_refusals(void **state)
 {
 	static const char *const bad[] = {"0.0.0.0:5", "1.2.3.4:0", "224.0.0.1:5",
-		"255.255.255.255:5", "[::]:5", "[ff02::1]:5"};
+		"[::ffff:1.2.3.4]:5", "255.255.255.255:5", "[::]:5", "[ff02::1]:5"};
 	struct node *n = node_with(NULL);
 	struct originator o;
 
