@@ -21,8 +21,9 @@
 #define FRACTION_BITS 40 /* of the bytes per cycle */
 #define TICKS 64	 /* per second: what a circuit has had fades by as much in each of them */
 #define TICK_BITS 6
-#define STEPS 16     /* from half full to empty, the threshold halves with each */
-#define FINE_BITS 10 /* of the way from one step to the next */
+#define TICKS_BEHIND_MAX (60 * TICKS) /* a round that lasts longer is taken for a later one */
+#define STEPS 16		      /* from half full to empty, the threshold halves with each */
+#define FINE_BITS 10		      /* of the way from one step to the next */
 #define LARGE_PAGE ((size_t)2 << 20)
 #define N_BUCKETS PEEL_BANDWIDTH_CIRCUIT
 
@@ -259,6 +260,14 @@ faded(uint32_t lately, uint32_t ticks)
 	return ticks >= TICKS ? 0 : lately - (uint32_t)((uint64_t)lately * ticks >> TICK_BITS);
 }
 
+/* Ticks since then: none if another worker, whose round began later, has been there. A larger
+ * distance is that of a circuit not heard for months: ticks turn round in two years. */
+static inline uint32_t
+ticks_since(uint32_t now, uint32_t then)
+{
+	return then - now <= TICKS_BEHIND_MAX ? 0 : now - then;
+}
+
 enum peel_bandwidth_kind
 peel_bandwidth_take(struct peel_bandwidth_round *r, uint32_t session, enum peel_bandwidth_kind kind,
 	uint32_t bytes)
@@ -266,12 +275,13 @@ peel_bandwidth_take(struct peel_bandwidth_round *r, uint32_t session, enum peel_
 	const struct bucket *bucket = r->limits->bucket, *own = &bucket[PEEL_BANDWIDTH_CIRCUIT];
 	struct account *a = &r->limits->account[session];
 	uint64_t used;
-	uint32_t lately;
+	uint32_t lately, tick, ticks;
 
 	if (!r->limits->concerned[kind])
 		return PEEL_N_BANDWIDTHS;
-	lately = faded(__atomic_load_n(&a->lately, __ATOMIC_RELAXED),
-		r->tick - __atomic_load_n(&a->tick, __ATOMIC_RELAXED));
+	tick = __atomic_load_n(&a->tick, __ATOMIC_RELAXED);
+	ticks = ticks_since(r->tick, tick);
+	lately = faded(__atomic_load_n(&a->lately, __ATOMIC_RELAXED), ticks);
 	if (holds_back(&bucket[PEEL_BANDWIDTH_ALL], r->level[PEEL_BANDWIDTH_ALL], lately))
 		return PEEL_BANDWIDTH_ALL;
 	if (kind != PEEL_BANDWIDTH_ALL && holds_back(&bucket[kind], r->level[kind], lately))
@@ -286,7 +296,7 @@ peel_bandwidth_take(struct peel_bandwidth_round *r, uint32_t session, enum peel_
 	}
 	__atomic_store_n(&a->lately, lately > UINT32_MAX - bytes ? UINT32_MAX : lately + bytes,
 		__ATOMIC_RELAXED);
-	__atomic_store_n(&a->tick, r->tick, __ATOMIC_RELAXED);
+	__atomic_store_n(&a->tick, tick + ticks, __ATOMIC_RELAXED); /* never an older one */
 	spend(r, PEEL_BANDWIDTH_ALL, bytes);
 	if (kind != PEEL_BANDWIDTH_ALL)
 		spend(r, kind, bytes);

@@ -198,6 +198,36 @@ test_equal_shares(void **state)
 	}
 }
 
+/* Rounds of two workers overlap, and begin in different ticks. A circuit that both of them handle
+ * has no more than the others. */
+static void
+test_circuit_of_two_workers(void **state)
+{
+	struct peel_bandwidth *b = limit_all(10 * MB, 0);
+	uint64_t others;
+
+	(void)state;
+	for (unsigned int i = 0; i < 10; i++)
+		want(i, 20 * MB, 1000);
+	for (unsigned int k = 0; k < 8000000 / ROUND_US; k++) {
+		struct peel_bandwidth_round r[2];
+
+		now += ROUND_CYCLES;
+		peel_bandwidth_begin(&r[0], b, now);
+		peel_bandwidth_begin(&r[1], b, now + HZ / 60);
+		for (unsigned int i = 0; i < 10; i++) {
+			unsigned int circuit = (i + k) % 10;
+
+			offer(&r[circuit == 0 ? k % 2 : circuit % 2], circuit);
+		}
+		peel_bandwidth_end(&r[0]);
+		peel_bandwidth_end(&r[1]);
+	}
+	others = (passed(10) - sender[0].passed) / 9;
+	assert_in_range(sender[0].passed, others * 8 / 10, others * 12 / 10);
+	peel_bandwidth_free(b);
+}
+
 /* One that comes later has its share within a second or two. */
 static void
 test_newcomer(void **state)
@@ -319,6 +349,7 @@ test_extremes(void **state)
 		while (n < 10 && peel_bandwidth_take(&r, n, PEEL_BANDWIDTH_RELAY, (uint32_t)size) ==
 					 PEEL_N_BANDWIDTHS)
 			n++;
+		assert_true(n > 0);
 		peel_bandwidth_end(&r);
 		assert_int_equal(peel_bandwidth_level(b, PEEL_BANDWIDTH_ALL, now),
 			(int64_t)(before - n * size));
@@ -357,6 +388,7 @@ main(void)
 		cmocka_unit_test(test_nothing_is_lost_below_the_rate),
 		cmocka_unit_test(test_modest_beside_greedy),
 		cmocka_unit_test(test_equal_shares),
+		cmocka_unit_test(test_circuit_of_two_workers),
 		cmocka_unit_test(test_newcomer),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_each_circuit),
