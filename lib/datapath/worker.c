@@ -103,15 +103,29 @@ peel_worker_free(struct peel_worker *w)
 	free(w);
 }
 
-/* It leaves in any case, and circuits have the rest. What an exit sends was counted on its way to
- * the control thread. */
-static void
-spend_mail(struct peel_worker *w, struct rte_mbuf *const *mail, unsigned int n)
+/* It leaves in any case, and circuits have the rest, among them those whose HTTP answers this is.
+ * What an exit sends was counted on its way to the control thread. @return how many may leave. */
+static unsigned int
+admit_mail(struct peel_worker *w, struct rte_mbuf **mail, unsigned int n)
 {
+	unsigned int kept = 0;
+
 	for (unsigned int i = 0; i < n; i++) {
-		if (peel_pkt(mail[i])->endpoint == PEEL_ENDPOINT_MAIN)
+		const struct peel_pkt *pkt = peel_pkt(mail[i]);
+		enum peel_counter reason;
+
+		if (pkt->kind == PEEL_KIND_EXIT_ANSWER) {
+			if (!burst_may_send(w, pkt->session, PEEL_BANDWIDTH_EXIT, mail[i]->data_len,
+				    &reason)) {
+				burst_free(w, mail[i], reason);
+				continue;
+			}
+		} else if (pkt->endpoint == PEEL_ENDPOINT_MAIN) {
 			peel_bandwidth_spend(&w->limits, mail[i]->data_len);
+		}
+		mail[kept++] = mail[i];
 	}
+	return kept;
 }
 
 /* Mail of the control thread: datagrams ready to leave. */
@@ -119,13 +133,12 @@ static unsigned int
 send_mail(struct peel_worker *w)
 {
 	struct rte_mbuf *mail[BURST];
-	unsigned int n = peel_mailbox_pop_worker(w->conf.mailbox, mail, BURST);
+	unsigned int n = peel_mailbox_pop_worker(w->conf.mailbox, mail, BURST), n_tx = n;
 
-	if (n == 0)
-		return 0;
 	if (unlikely(w->limits.limits != NULL))
-		spend_mail(w, mail, n);
-	w->conf.ops->tx(w->conf.port, (uint16_t)w->conf.id, mail, (uint16_t)n);
+		n_tx = admit_mail(w, mail, n);
+	if (n_tx > 0)
+		w->conf.ops->tx(w->conf.port, (uint16_t)w->conf.id, mail, (uint16_t)n_tx);
 	return n;
 }
 

@@ -122,7 +122,8 @@ send_parts(struct serve *s)
 		m.response.p = bytes + at;
 		m.response.len = len - at < PEEL_HTTP_PART_LEN ? len - at : PEEL_HTTP_PART_LEN;
 		n = peel_http_response_build(msg, sizeof(msg), &m);
-		rc = n < 0 ? n : peel_or_answer(conf->or_circuits, s->session, msg, (size_t)n);
+		rc = n < 0 ? n
+			   : peel_or_answer_limited(conf->or_circuits, s->session, msg, (size_t)n);
 		if (rc != 0)
 			return rc;
 	}

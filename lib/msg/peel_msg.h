@@ -37,6 +37,9 @@ enum peel_msg_kind {
 	PEEL_KIND_ORIGIN_PEER,	  /* the same through an end-to-end layer: the peer's word */
 	PEEL_KIND_ORIGIN_MESSAGE, /* another message from there */
 	PEEL_KIND_ORIGIN_HIDDEN,  /* `data` with a hidden service datagram in it */
+	/* towards the worker: a cell with what came back from outside over the control thread, for
+	 * the circuit with that session; limits of bandwidth may hold it back */
+	PEEL_KIND_EXIT_ANSWER,
 };
 
 struct peel_mailbox;
@@ -59,8 +62,8 @@ extern const char *const peel_msg_class_name[PEEL_N_CLASSES];
  * any. */
 unsigned int peel_mailbox_fill(const struct peel_mailbox *mb, unsigned int cls);
 
-/** Push a datagram that the worker shall send (remote and endpoint are set). 0 or -ENOSPC. Thread:
- * control. */
+/** Push a datagram that the worker shall send (remote, endpoint and kind are set; also the session
+ * of an EXIT_ANSWER). 0 or -ENOSPC. Thread: control. */
 int peel_mailbox_push_worker(struct peel_mailbox *mb, struct rte_mbuf *m) PEEL_MUST_USE;
 /** Take up to n datagrams to send. @return how many. Thread: the worker. */
 unsigned int peel_mailbox_pop_worker(struct peel_mailbox *mb, struct rte_mbuf **m, unsigned int n);

@@ -213,8 +213,12 @@ void node_loop_close(struct peel_node *node);
 /* node_send.c */
 /** Copy a datagram into an mbuf and hand it to the first worker; a failure is counted. */
 void node_send(struct peel_node *node, const struct peel_addr *to, const uint8_t *data, size_t len);
-/** Hand an mbuf (remote and endpoint set) to a worker; if its ring is full, count and free the
- * mbuf. */
+/** The same with what came back from outside for the circuit with this session: it is dropped where
+ * limits hold it back. */
+void node_send_limited(struct peel_node *node, uint32_t session, const struct peel_addr *to,
+	const uint8_t *data, size_t len);
+/** Hand an mbuf (remote, endpoint and kind set) to a worker; if its ring is full, count and free
+ * the mbuf. */
 void node_send_mbuf(struct peel_node *node, unsigned int worker, struct rte_mbuf *m);
 /** Wake the workers that got mail since the last call. */
 void node_wake_workers(struct peel_node *node);

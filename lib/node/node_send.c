@@ -35,8 +35,9 @@ node_send_mbuf(struct peel_node *node, unsigned int worker, struct rte_mbuf *m)
 	}
 }
 
-void
-node_send(struct peel_node *node, const struct peel_addr *to, const uint8_t *data, size_t len)
+static void
+send_kind(struct peel_node *node, enum peel_msg_kind kind, uint32_t session,
+	const struct peel_addr *to, const uint8_t *data, size_t len)
 {
 	struct rte_mbuf *m;
 	uint8_t *p;
@@ -57,7 +58,22 @@ node_send(struct peel_node *node, const struct peel_addr *to, const uint8_t *dat
 	memcpy(p, data, len);
 	peel_pkt(m)->remote = *to;
 	peel_pkt(m)->endpoint = PEEL_ENDPOINT_MAIN;
+	peel_pkt(m)->kind = (uint8_t)kind;
+	peel_pkt(m)->session = session;
 	node_send_mbuf(node, 0, m);
+}
+
+void
+node_send(struct peel_node *node, const struct peel_addr *to, const uint8_t *data, size_t len)
+{
+	send_kind(node, PEEL_KIND_DATAGRAM, PEEL_NONE, to, data, len);
+}
+
+void
+node_send_limited(struct peel_node *node, uint32_t session, const struct peel_addr *to,
+	const uint8_t *data, size_t len)
+{
+	send_kind(node, PEEL_KIND_EXIT_ANSWER, session, to, data, len);
 }
 
 void

@@ -14,6 +14,13 @@ cb_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
 }
 
 static void
+cb_send_limited(
+	void *arg, uint32_t session, const struct peel_addr *to, const uint8_t *data, size_t len)
+{
+	node_send_limited(arg, session, to, data, len);
+}
+
+static void
 cb_public_changed(void *arg, const struct peel_addr *address)
 {
 	char text[PEEL_ADDR_TEXT_MAX];
@@ -171,6 +178,7 @@ node_start_control(struct peel_node *node)
 		.routes = node->routes,
 		.settings = conf->tunnel,
 		.send = cb_send,
+		.send_limited = cb_send_limited,
 		.candidates = cb_candidates,
 		.find_peer = cb_find_peer,
 		.proved = cb_proved,

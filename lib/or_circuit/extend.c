@@ -236,7 +236,7 @@ send_extended(struct peel_or_circuits *c, struct or_circuit *ci, uint16_t identi
 	memcpy(msg, created->message.p, created->message.len);
 	msg[0] = PEEL_MSG_EXTENDED;
 	peel_put_be16(msg + 1, identifier);
-	if (or_seal(c, ci, msg, created->message.len) == 0)
+	if (or_seal(c, ci, false, msg, created->message.len) == 0)
 		count(c, PEEL_EXTENDED);
 }
 

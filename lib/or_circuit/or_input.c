@@ -111,28 +111,45 @@ peel_or_exit_introduction(
 }
 
 int
-or_seal(struct peel_or_circuits *c, struct or_circuit *ci, const uint8_t *msg, size_t len)
+or_seal(struct peel_or_circuits *c, struct or_circuit *ci, bool limited, const uint8_t *msg,
+	size_t len)
 {
 	uint8_t out[PEEL_DATAGRAM_MAX];
 	struct peel_direction *direction = &peel_session_at(c->conf.routes, ci->session)->backward;
+	const struct peel_addr *to = or_addr(c, ci, PREVIOUS);
 
 	if (len == 0 || len > sizeof(out) - PEEL_CELL_HEADER_LEN - PEEL_SEAL_OVERHEAD)
 		return -EINVAL;
 	peel_cell_header(out, c->conf.prefix, ci->cid[PREVIOUS], false, false);
 	peel_seal_one(&direction->key, direction->salt, peel_direction_next(direction), msg, len,
 		out + PEEL_CELL_HEADER_LEN);
-	c->conf.send(c->conf.arg, or_addr(c, ci, PREVIOUS), out,
-		PEEL_CELL_HEADER_LEN + len + PEEL_SEAL_OVERHEAD);
+	len += PEEL_CELL_HEADER_LEN + PEEL_SEAL_OVERHEAD;
+	if (limited && c->conf.send_limited != NULL)
+		c->conf.send_limited(c->conf.arg, ci->session, to, out, len);
+	else
+		c->conf.send(c->conf.arg, to, out, len);
 	return 0;
 }
 
-int
-peel_or_answer(struct peel_or_circuits *c, uint32_t session, const uint8_t *msg, size_t len)
+static int
+answer(struct peel_or_circuits *c, uint32_t session, bool limited, const uint8_t *msg, size_t len)
 {
 	if (session >= c->n_by_session || c->by_session[session] == PEEL_NONE)
 		return -ENOENT;
 	struct or_circuit *ci = circuit_at(c, c->by_session[session]);
 
 	/* A former exit still answers what it was asked as an exit. */
-	return ci->exit_open ? or_seal(c, ci, msg, len) : -ENOENT;
+	return ci->exit_open ? or_seal(c, ci, limited, msg, len) : -ENOENT;
+}
+
+int
+peel_or_answer(struct peel_or_circuits *c, uint32_t session, const uint8_t *msg, size_t len)
+{
+	return answer(c, session, false, msg, len);
+}
+
+int
+peel_or_answer_limited(struct peel_or_circuits *c, uint32_t session, const uint8_t *msg, size_t len)
+{
+	return answer(c, session, true, msg, len);
 }

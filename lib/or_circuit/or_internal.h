@@ -443,5 +443,7 @@ unsigned int or_destroy_beyond(
 unsigned int or_destroy_all(
 	struct peel_or_circuits *c, const struct or_circuit *ci, uint16_t reason);
 
-/* or_input.c: seal a message backward and send it to the previous hop. */
-int or_seal(struct peel_or_circuits *c, struct or_circuit *ci, const uint8_t *msg, size_t len);
+/* or_input.c: seal a message backward and send it to the previous hop. @p limited: it may be held
+ * back. */
+int or_seal(struct peel_or_circuits *c, struct or_circuit *ci, bool limited, const uint8_t *msg,
+	size_t len);

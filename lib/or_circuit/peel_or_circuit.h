@@ -63,6 +63,10 @@ struct peel_or_conf {
 
 	/** Send from the main address; data is borrowed during the call. */
 	void (*send)(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len);
+	/** The same with a cell that limits of bandwidth may hold back, as one of the circuit with
+	 * this session. NULL: `send` is called. */
+	void (*send_limited)(void *arg, uint32_t session, const struct peel_addr *to,
+		const uint8_t *data, size_t len);
 	/** Write up to n random candidates with all of the flags @p all and none of @p none.
 	 * @return how many. */
 	size_t (*candidates)(
@@ -190,6 +194,10 @@ int peel_or_exit_introduction(struct peel_or_circuits *c, uint32_t session, uint
  * This works until exit_gone, so also on a circuit that was an exit a moment ago. 0, -ENOENT, or
  * -EINVAL: longer than a datagram carries. */
 int peel_or_answer(struct peel_or_circuits *c, uint32_t session, const uint8_t *msg, size_t len);
+/** The same with data that came back from outside, which limits of bandwidth may hold back
+ * (send_limited). */
+int peel_or_answer_limited(
+	struct peel_or_circuits *c, uint32_t session, const uint8_t *msg, size_t len);
 
 struct peel_or_count {
 	uint32_t exits, relays; /* circuits ending here, circuits relayed */

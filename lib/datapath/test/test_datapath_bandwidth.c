@@ -192,6 +192,57 @@ test_exit(void **state)
 	finish();
 }
 
+/* Mail of 1000 bytes to the next hop. @return whether it left. */
+static bool
+send_mail(enum peel_msg_kind kind, uint32_t session)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(rig.pool);
+
+	assert_non_null(m);
+	assert_non_null(rte_pktmbuf_append(m, 1000));
+	peel_pkt(m)->remote = c.next;
+	peel_pkt(m)->endpoint = PEEL_ENDPOINT_MAIN;
+	peel_pkt(m)->kind = (uint8_t)kind;
+	peel_pkt(m)->session = session;
+	assert_int_equal(peel_mailbox_push_worker(rig.mailbox, m), 0);
+	rig_poll(&rig);
+	return rig.n_out == 1;
+}
+
+/* HTTP answers come over the control thread. They are their circuit's, and what an exit sends. */
+static void
+test_http_answers(void **state)
+{
+	static const struct {
+		enum peel_bandwidth_kind limit;
+		enum peel_counter reason;
+		unsigned int at_once;
+	} cases[] = {
+		{PEEL_BANDWIDTH_ALL, PEEL_DROP_BANDWIDTH, 33},
+		{PEEL_BANDWIDTH_EXIT, PEEL_DROP_BANDWIDTH_EXIT, 33},
+		{PEEL_BANDWIDTH_CIRCUIT, PEEL_DROP_BANDWIDTH_CIRCUIT, 66},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(cases); i++) {
+		unsigned int left = 0;
+
+		start(PEEL_ROUTE_EXIT, ENDPOINT);
+		limit(cases[i].limit);
+		for (unsigned int k = 0; k < 200; k++)
+			left += send_mail(PEEL_KIND_EXIT_ANSWER, c.session);
+		assert_in_range(
+			left, cases[i].at_once - 1, cases[i].at_once + 1 + meanwhile() / 1000);
+		assert_int_equal(rig_count(&rig, cases[i].reason), 200 - left);
+		/* Others have theirs, and what keeps the node in the network is not dropped. */
+		assert_true(send_mail(PEEL_KIND_EXIT_ANSWER, c.session + 1));
+		assert_true(send_mail(PEEL_KIND_DATAGRAM, c.session));
+		unlimit();
+		assert_true(send_mail(PEEL_KIND_EXIT_ANSWER, c.session));
+		finish();
+	}
+}
+
 /* What exits must ask the control thread for is limited before it gets there, and what the control
  * thread sends leaves in any case. */
 static void
@@ -217,16 +268,8 @@ test_control(void **state)
 	}
 	assert_in_range(n, 32, 34 + meanwhile() / 996);
 	assert_int_equal(rig_count(&rig, PEEL_DROP_BANDWIDTH), 60 - n);
-	for (unsigned int i = 0; i < 100; i++) {
-		m = rte_pktmbuf_alloc(rig.pool);
-		assert_non_null(m);
-		assert_non_null(rte_pktmbuf_append(m, 1000));
-		peel_pkt(m)->remote = c.next;
-		peel_pkt(m)->endpoint = PEEL_ENDPOINT_MAIN;
-		assert_int_equal(peel_mailbox_push_worker(rig.mailbox, m), 0);
-		rig_poll(&rig);
-		assert_int_equal(rig.n_out, 1);
-	}
+	for (unsigned int i = 0; i < 100; i++)
+		assert_true(send_mail(PEEL_KIND_DATAGRAM, 0));
 	assert_true(peel_bandwidth_level(limits, PEEL_BANDWIDTH_ALL, since) < -60000);
 	unlimit();
 	finish();
@@ -262,6 +305,7 @@ main(void)
 		cmocka_unit_test(test_relay),
 		cmocka_unit_test(test_backward),
 		cmocka_unit_test(test_exit),
+		cmocka_unit_test(test_http_answers),
 		cmocka_unit_test(test_control),
 		cmocka_unit_test(test_closed),
 	};

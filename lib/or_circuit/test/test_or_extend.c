@@ -518,6 +518,13 @@ test_answer_sizes(void **state)
 	assert_true(node_pop(n, &p));
 	assert_int_equal(p.len, 2048);
 	assert_true(originator_open(&o, p.data, p.len, big) == 2048 - 53);
+	/* What comes from outside is held back in the name of its circuit, nothing else is. */
+	assert_int_equal(n->limited_session, PEEL_NONE);
+	assert_int_equal(peel_or_answer_limited(n->circuits, session, big, 2048 - 53), 0);
+	assert_int_equal(n->limited_session, session);
+	assert_true(node_pop(n, &p));
+	assert_true(originator_open(&o, p.data, p.len, big) == 2048 - 53);
+	assert_int_equal(peel_or_answer_limited(n->circuits, 99, big, 3), -ENOENT);
 	node_free(n);
 }
 

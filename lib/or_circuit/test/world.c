@@ -69,6 +69,16 @@ on_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
 	memcpy(p->data, data, len);
 }
 
+static void
+on_send_limited(
+	void *arg, uint32_t session, const struct peel_addr *to, const uint8_t *data, size_t len)
+{
+	struct node *n = arg;
+
+	n->limited_session = session;
+	on_send(arg, to, data, len);
+}
+
 static size_t
 on_candidates(void *arg, uint16_t all, uint16_t none, struct peel_target *out, size_t n)
 {
@@ -227,6 +237,7 @@ node_new(struct peel_addr addr, const uint8_t *sk, const struct peel_or_settings
 	assert_non_null(n);
 	assert_int_equal(peel_keys_init(), 0);
 	n->addr = addr;
+	n->limited_session = PEEL_NONE;
 	n->random_state = peel_addr_hash(&addr, 1, 2);
 	n->env = (struct peel_env){.now_ms = world_time, .random = node_random, .arg = n};
 	make_identity(n, sk);
@@ -242,6 +253,7 @@ node_new(struct peel_addr addr, const uint8_t *sk, const struct peel_or_settings
 		.identity = &n->id,
 		.stats = &n->stats,
 		.send = on_send,
+		.send_limited = on_send_limited,
 		.candidates = on_candidates,
 		.find_peer = on_find_peer,
 		.proved = on_proved,

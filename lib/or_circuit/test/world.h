@@ -52,6 +52,7 @@ struct node {
 	struct packet sent[MAX_SENT]; /* not yet looked at */
 	size_t n_sent;
 	uint64_t sent_total;
+	uint32_t limited_session; /* whose cell was sent last that may be held back, or PEEL_NONE */
 	struct peel_target relays[MAX_TARGETS], exits[MAX_TARGETS], peers[MAX_TARGETS];
 	size_t n_relays, n_exits, n_peers;
 	bool strangers;			     /* nobody has answered the overlay */
