@@ -115,11 +115,13 @@ test_turns(void **state)
 	(void)state;
 	assert_int_equal(peel_period_parse("month 1 00:00", &s.start), 0);
 	assert_true(peel_accounting_turn(&a, &s, at("2026-12-30 00:00:00")));
-	a.sent = 10;
+	a.sent = a.received = 10;
 	assert_false(peel_accounting_turn(&a, &s, at("2026-12-31 23:59:59")));
 	assert_int_equal(peel_accounting_stage(&a, &s), PEEL_ACCOUNTING_CLOSED);
 	assert_true(peel_accounting_turn(&a, &s, at("2027-01-01 00:00:00")));
 	assert_int_equal(peel_accounting_stage(&a, &s), PEEL_ACCOUNTING_OPEN);
+	assert_int_equal(a.sent, 0);
+	assert_int_equal(a.received, 0);
 	assert_int_equal(a.end_s, at("2027-02-01 00:00:00"));
 	a.sent = 5;
 	assert_false(peel_accounting_turn(&a, &s, at("1970-01-01 00:00:10")));
