@@ -165,7 +165,7 @@ settings_convert(const struct peel_settings *s, struct peel_node_conf *c)
 	c->policy.allow_loopback = s->exit_loopback;
 	c->policy.allow_private = s->exit_private;
 	c->policy.any_payload = s->exit_any_payload;
-	/* Each takes two descriptors: a guest uses no more of them than its circuits need. */
+	/* Each takes two descriptors: a library uses no more of them than its circuits need. */
 	c->port_conf.max_endpoints = s->max_joined_circuits < EXIT_SOCKETS_MAX
 					     ? s->max_joined_circuits + 1
 					     : EXIT_SOCKETS_MAX;

@@ -29,7 +29,7 @@
  * peel_close, peel_run and peel_poll. Their arguments are valid only during the call. Errors are
  * negative errno values; peel_strerror says what went wrong.
  *
- * Several nodes may live in one process. The library behaves like a guest: it installs no signal
+ * Several nodes may live in one process. The library stays out of the way: it installs no signal
  * handlers, prints nothing, never exits, and changes neither the affinity nor the limits of the
  * process; its threads handle no signals. It needs no privileges and no hugepages. The first
  * peel_open starts DPDK inside the library; DPDK's memory and one sleeping thread stay until the

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The library as a guest of a program: what it leaves behind, and what it must leave alone.
+ * The library inside a program: what it leaves behind, and what it must leave alone.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -501,7 +501,7 @@ find_key(const uint8_t inverse[32])
 static void
 test_secrets(void **state)
 {
-	char path[] = "/tmp/peel-guest-XXXXXX";
+	char path[] = "/tmp/peel-shield-XXXXXX";
 	uint8_t content[74] = "LibNaCLSK:", inverse[32];
 	int fd = mkstemp(path), random = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
 	struct peel_settings s;

@@ -3,9 +3,9 @@
  *
  * The shared library contains a DPDK of its own, and these functions stand between it and the
  * process (the linker's --wrap). DPDK prints why it does not start, takes over syslog, raises the
- * limit of open files, and ends the program when its start runs out of something. A guest does none
- * of these. Nor does DPDK need to see which modules the kernel has (some containers do not show
- * it), as no device is opened. Only calls from inside the library come here.
+ * limit of open files, and ends the program when its start runs out of something. A library does
+ * none of these. Nor does DPDK need to see which modules the kernel has (some containers do not
+ * show it), as no device is opened. Only calls from inside the library come here.
  */
 #include <pthread.h>
 #include <stdarg.h>
