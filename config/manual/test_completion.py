@@ -29,7 +29,7 @@ UNIQUE = [
     ("relay -c rela", "relay -c relay-of-mine.ini"),
     ("keygen --show the-k", "keygen --show the-key"),
 ]
-# (what is typed, all that is offered)
+# (what is typed, all that is offered and nothing else)
 CHOICES = [
     ("re", {"relay", "reload"}),
     ("status ", {"status", "circuits", "own", "peers", "stats"}),
@@ -79,20 +79,27 @@ class Shell:
         os.close(self.master)
 
 
+def offered(text):
+    """The words of a list; zsh has one in each line where there is something to say about it."""
+    lines = text.splitlines()
+    return {word for line in lines for word in line.split(" -- ")[0].split()}
+
+
 def play(shell):
     for typed, becomes in UNIQUE:
         shell.complete(typed)
         shell.until(re.escape(becomes))
         shell.new_line()
-    for typed, offered in CHOICES:
+    for typed, wanted in CHOICES:
         shell.complete(typed, tabs=3)
-        for word in offered:
-            shell.until(rf"\n(.*\s)?{re.escape(word)}(\s|$)")
+        found = offered(shell.until(r"(?s)\n(.*?)\n> peel ").group(1))
+        assert found == wanted, f"{shell.process.args[0]}: {typed}: {found}"
         shell.new_line()
     # A value that only the user knows: nothing is offered, and nothing is typed.
     shell.complete("drain --timeout ", tabs=2)
     shell.send("7 END")
-    shell.until(r"drain --timeout 7 END")
+    shell.until(r"END")
+    assert shell.seen == "peel drain --timeout 7 END", f"{shell.process.args[0]}: {shell.seen}"
     shell.new_line()
     return len(UNIQUE) + len(CHOICES) + 1
 

@@ -15,7 +15,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from folder import free_port
+from folder import free_port, main
 
 PEEL = FOLDER = None
 # Nothing happens at this relay that these would count: no circuits, names, drops or second kind of port.
@@ -148,4 +148,4 @@ class Scraped(unittest.TestCase):
 
 if __name__ == "__main__":
     PEEL, FOLDER = sys.argv.pop(1), sys.argv.pop(1)
-    unittest.main(verbosity=1)
+    main()

@@ -17,6 +17,10 @@ PEEL = None
 INSIDE = "PEEL_TEST_INSIDE"
 PAGES = "/sys/kernel/mm/hugepages/hugepages-2048kB"
 PCI = "0000:03:00.0"
+ITEM = re.compile(r"^(\w+): (.*\n(?:\t.*\n)*)", re.MULTILINE)
+# What is said beside items, and what sysctl says.
+SENTENCES = (r"^(`peel setup --apply.*\n|This machine lacks nothing .*\n|written for the next starts .*\n|"
+             r"[a-z._]+ = \d+\n(\tdone\n)?)*$")
 
 
 def run(*words):
@@ -36,7 +40,9 @@ class Setup(Folder):
                                 env={**os.environ, **environment}, check=False)
         self.assertEqual(result.returncode, code, result.stdout + result.stderr)
         self.output = result.stdout + result.stderr
-        return dict(re.findall(r"^(\w+): (.*\n(?:\t.*\n)*)", result.stdout, re.MULTILINE))
+        # All that is printed is understood, so an item that is not found is not there.
+        self.assertRegex(re.sub(ITEM, "", result.stdout), SENTENCES)
+        return dict(re.findall(ITEM, result.stdout))
 
 
 class Words(Setup):
@@ -47,7 +53,10 @@ class Words(Setup):
             self.assertIn(word, result.stderr)
 
     def test_each_says_what_it_is_for(self):
-        for item in self.setup().values():
+        config = self.write("relay.ini", "[tunnel]\nexit_bt = yes\n[exit]\nmax_sockets = 1000\n")
+        items = self.setup("-c", config, before=["prlimit", "--nofile=1000:1000"])
+        self.assertIn("open_files", items)
+        for item in items.values():
             self.assertRegex(item, r"^.*\.\n\thelps: .*\n\tcosts: .*\n(\t# .*\n)*$")
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import unittest
 
-from folder import Folder
+from folder import Folder, main
 
 PEEL = None
 CLIENT = shutil.which("dpdk-telemetry.py")
@@ -100,4 +100,4 @@ class Telemetry(Folder):
 
 if __name__ == "__main__":
     PEEL = sys.argv.pop(1)
-    unittest.main(verbosity=2)
+    main()
