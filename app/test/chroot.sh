@@ -2,7 +2,7 @@
 # Small Debian systems in folders, for tests of packages and of other releases. Sourced by scripts that run as root in a
 # mount namespace of their own (chroot_alone), so that nothing stays mounted.
 #
-#   chroot_alone "$@"             runs the calling script again, in such a namespace
+#   chroot_alone "$@"             runs the calling script of app/test again, in such a namespace
 #   chroot_make SUITE PACKAGE...  makes build/chroots/SUITE once, with these packages
 #   chroot_open SUITE             a copy to be written into, at $chroot
 #   chroot_close                  ends it; for a trap, too
@@ -16,7 +16,7 @@ chroot=
 chroot_alone()
 {
 	[ -z "${PEEL_CHROOT_ALONE:-}" ] || return 0
-	PEEL_CHROOT_ALONE=1 exec unshare --mount --propagation private -- "$0" "$@"
+	PEEL_CHROOT_ALONE=1 exec unshare --mount --propagation private -- "app/test/${0##*/}" "$@"
 }
 
 chroot_make()

@@ -2,6 +2,9 @@
 # Steps of the test run: each prints one line and adds to the totals. Sourced, not run.
 #
 #   check TEXT COMMAND...          one test: the exit code decides
+#   try TEXT FUNCTION...           one test: every command of the function must succeed. So that bash sees to that, `try`
+#                                  must not be part of a condition
+#   or_give_up                     ends the script if a test has failed: what follows depends on it
 #   suite TEXT PARSER COMMAND...   many tests: PARSER prints "PASSED FAILED" from the log it reads on
 #                                  standard input
 #   beside FUNCTION                runs the steps of FUNCTION in the background, with what time of the CPUs others leave
@@ -40,6 +43,32 @@ check()
 		_show "$text" "$log"
 		return 1
 	fi
+}
+
+try()
+{
+	local text=$1 log start=$EPOCHREALTIME code
+	shift
+	log=$(mktemp "$logs/try.XXXX")
+	set +e
+	(
+		set -e
+		"$@"
+	) >"$log" 2>&1 </dev/null
+	code=$?
+	set -e
+	if [ $code = 0 ]; then
+		_line "$text" 1 0 "$(since "$start")"
+	else
+		_line "$text" 0 1 "$(since "$start")"
+		_show "$text" "$log"
+	fi
+}
+
+or_give_up()
+{
+	! awk '$2 { exit 1 }' "$logs/results" || return 0
+	finish || exit 1
 }
 
 suite()

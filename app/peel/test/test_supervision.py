@@ -13,7 +13,7 @@ import threading
 import time
 import unittest
 
-from interop.frozen import frozen
+from frozen import frozen
 
 from folder import Folder
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from interop.frozen import frozen
+from frozen import frozen
 from interop.runner import Runner, Skipped
 
 from .container import TUN, Container
