@@ -18,7 +18,7 @@ from interop.net import free_ports, until
 from interop.peelproc import PeelNode
 from interop.peer import EXIT_BT, RELAY, SPEED_TEST
 from interop.remote import Remote
-from results import ratio, result
+from results import ratio, result, write
 
 NAMES = {"peel": "Peel", "rust": "Rust endpoint", "python": "py-ipv8"}
 SETTINGS = {"max_joined_circuits": 10000}
@@ -139,15 +139,28 @@ def report(relays):
                   f"{ratios}")
 
 
+async def rounds(measured, number, name="relays"):
+    try:
+        await measured.start()
+        for i in range(number):
+            print(f"{name}: round {i + 1} of {number}", file=sys.stderr, flush=True)
+            await measured.round()
+    finally:
+        await measured.stop()
+
+
+async def suite(measured, options, name):
+    """A suite of `bench/run` that this comparison is a part of."""
+    await rounds(measured, options.rounds, name)
+    if options.json != "-":
+        measured.report()
+    if options.json:
+        write(options.json, list(measured.results()))
+
+
 async def run(options):
     relays = Relays(options)
-    try:
-        await relays.start()
-        for number in range(options.rounds):
-            print(f"round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)
-            await relays.round()
-    finally:
-        await relays.stop()
+    await rounds(relays, options.rounds)
     report(relays)
 
 

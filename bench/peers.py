@@ -22,7 +22,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(PATHS)  # for nodes in processes of t
 import compare_relays  # noqa: E402
 import peers_tor  # noqa: E402
 import peers_wireguard  # noqa: E402
-from results import ratio, result, write  # noqa: E402
+from results import ratio, result  # noqa: E402
 
 OTHERS = {"tor": (peers_tor, peers_tor.Tor), "wireguard-go": (peers_wireguard, peers_wireguard.Wireguard)}
 CPUS = (1, 0) if (os.cpu_count() or 1) > 1 else (0, 0)  # of what is measured, of the load
@@ -100,6 +100,9 @@ class Peers:
         self.stack.push_async_callback(self.relays.stop)
         await self.relays.start()
 
+    async def stop(self):
+        await self.stack.aclose()
+
     async def round(self):
         await self.relays.round()
         if self.load_port:
@@ -143,21 +146,6 @@ class Peers:
                       f"({one['min']:.0f} .. {one['max']:.0f}) {one['unit']}  {ratios}")
 
 
-async def run(options):
-    peers = Peers(options)
-    try:
-        await peers.start()
-        for number in range(options.rounds):
-            print(f"peers: round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)
-            await peers.round()
-    finally:
-        await peers.stack.aclose()
-    if options.json != "-":
-        peers.report()
-    if options.json:
-        write(options.json, peers.results())
-
-
 def main():
     parser = argparse.ArgumentParser(prog="bench/peers.py", description=__doc__)
     parser.add_argument("--others", default=",".join(OTHERS), help="beside the relays")
@@ -168,7 +156,7 @@ def main():
     options = compare_relays.parse(parser)
     if options.quick:
         options.seconds = 0.5
-    asyncio.run(run(options))
+    asyncio.run(compare_relays.suite(Peers(options), options, "peers"))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(PATHS)  # for nodes in processes of t
 import compare_relays  # noqa: E402
 from interop.net import free_ports  # noqa: E402
 from interop.peelproc import PeelNode  # noqa: E402
-from results import ratio, result, write  # noqa: E402
+from results import ratio, result  # noqa: E402
 
 CASES = {"alone": 0, "watched": 1, "reloaded": 0.1}  # and seconds between two looks
 DENY = ("192.0.2.0/24", "198.51.100.0/24, 203.0.113.0/24")
@@ -80,6 +80,9 @@ class Watched:
         await self.relays.start()
         self.node = self.relays.bench.relays["peel"]
 
+    async def stop(self):
+        await self.stack.aclose()
+
     async def look(self, case):
         """Until it is cancelled."""
         while CASES[case]:
@@ -133,18 +136,7 @@ async def run(options):
     # Whoever looks is not on the relay's CPU.
     if os.cpu_count() > 1:
         os.sched_setaffinity(0, os.sched_getaffinity(0) - {1})
-    watched = Watched(options)
-    try:
-        await watched.start()
-        for number in range(options.rounds):
-            print(f"watched: round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)
-            await watched.round()
-    finally:
-        await watched.stack.aclose()
-    if options.json != "-":
-        watched.report()
-    if options.json:
-        write(options.json, list(watched.results()))
+    await compare_relays.suite(Watched(options), options, "watched")
 
 
 def main():
