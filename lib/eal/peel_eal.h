@@ -19,7 +19,7 @@ struct peel_eal_conf {
 	 * needed. */
 	uint32_t memory_mib;
 	const char *device; /* "" or NULL: none; a PCI address, or a vdev that is made later */
-	/* the calling thread floats over these, and so do DPDK's helper threads */
+	/* the calling thread floats over these, and so do DPDK's own threads */
 	const cpu_set_t *cpus;
 	bool verbose; /* DPDK's notices too, not only its errors */
 	/* DPDK's telemetry answers in its runtime folder of this name ("file prefix"); NULL: not

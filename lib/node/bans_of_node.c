@@ -59,8 +59,8 @@ log_change(const struct peel_node *node, const struct peel_ban *ban, const char 
 
 	/* An address may be a user's, so only the debug log has it. */
 	peel_bans_count(node->bans, &n);
-	peel_log(PEEL_LOG_INFO, "a %s is %s (now banned: %u networks, %u nodes)",
-		ban->is_key ? "node" : "network", what, n.networks, n.keys);
+	peel_log(PEEL_LOG_INFO, "a %s is %s (now banned: %u networks, %u keys)",
+		ban->is_key ? "key" : "network", what, n.networks, n.keys);
 	peel_log(PEEL_LOG_DEBUG, "%s: %s", what, peel_ban_text(ban, text));
 }
 

@@ -3,7 +3,8 @@
  */
 #pragma once
 
-/* Values of what a node reports about itself, as JSON. */
+/* Values of what a node reports about itself, as JSON. They belong to the caller, and are NULL when
+ * out of memory. Thread: any. */
 
 #include <jansson.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@ struct field {
 	json_t *value;
 };
 
-/** Make an object. The list ends with a field without a name. */
+/** Make an object, which takes the values. The list ends with a field without a name. */
 static inline json_t *
 object(const struct field *field)
 {
@@ -38,6 +39,7 @@ number(uint64_t value)
 	return json_integer((json_int_t)value);
 }
 
+/** Bytes as a string of hexadecimal digits, at most as many as a public key has. */
 static inline json_t *
 hex(const uint8_t *p, size_t len)
 {
@@ -48,6 +50,7 @@ hex(const uint8_t *p, size_t len)
 	return json_string(text);
 }
 
+/** ADDRESS:PORT, or null without an address. */
 static inline json_t *
 address(const struct peel_addr *a)
 {

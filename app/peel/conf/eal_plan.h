@@ -33,7 +33,7 @@ const char *eal_plan_text(const struct eal_plan *plan, char *out, size_t size);
  * Start EAL, once per process. If hugepages are not required and EAL cannot get them after all
  * (others were faster), the program is executed anew with the same arguments and starts without
  * them. The calling thread becomes EAL's main lcore and floats over the CPUs meant for the control
- * thread, and so do DPDK's helper threads.
+ * thread, and so do DPDK's own threads.
  */
 int eal_start(const struct conf *conf, const struct eal_plan *plan, char *why,
 	size_t why_size) PEEL_MUST_USE;

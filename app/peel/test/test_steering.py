@@ -128,7 +128,7 @@ class Ban(Steering):
         self.until(lambda: self.drops() > 5)
         status = self.status()
         self.assertEqual((status["peers"]["tunnel"], status["bans"]), (0, {"networks": 1, "keys": 0}))
-        self.assertIn("a network is banned (now banned: 1 networks, 0 nodes)", self.log())
+        self.assertIn("a network is banned (now banned: 1 networks, 0 keys)", self.log())
         self.assertNotIn("127.0.0.0/8", self.log())
         self.ask("reload")
         self.assertEqual(self.ask("ban", "--list"), {"bans": [{"what": "127.0.0.0/8", "left_s": None}]})

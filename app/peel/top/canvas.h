@@ -3,7 +3,8 @@
  */
 #pragma once
 
-/* A screen of text in memory, which a terminal or a file then gets. What is outside is cut off. */
+/* A screen of text in memory, which a terminal or a file then gets. What is outside is cut off.
+ * Rows and columns begin at 0. Thread: the main thread of `peel top`, which runs no node. */
 
 #include <stdio.h>
 #include <wchar.h>
@@ -33,8 +34,9 @@ struct canvas {
 	struct cell *cell; /* [rows * cols] */
 };
 
-/** Make it that large, and blank. 0 or -ENOMEM. */
+/** Make it that large, and blank; a first one is all zero. @return 0 or -ENOMEM. */
 int canvas_clear(struct canvas *c, int rows, int cols) PEEL_MUST_USE;
+/** Free what is in it, not @p c itself. */
 void canvas_free(struct canvas *c);
 /** Write text in the locale's encoding; what a terminal could take for a command becomes `?`.
  * @return the column behind it. */

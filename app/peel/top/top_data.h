@@ -3,7 +3,8 @@
  */
 #pragma once
 
-/* What `peel top` knows: the node's last answers, and what has happened between them. */
+/* What `peel top` knows: the node's last answers, and what has happened between them. Thread: its
+ * main thread; it runs no node. */
 
 #include <jansson.h>
 
@@ -67,9 +68,10 @@ struct top_data {
 	int n_window;
 };
 
-/** Ask the node, and work out what has changed. A failure is noted in @p d. @p wants: of enum
- * top_wants. */
+/** Ask the node, which may take some seconds, and work out what has changed. A failure is noted in
+ * @p d, which is all zero at first except for `socket`. @p wants: of enum top_wants. */
 void top_look(struct top_data *d, unsigned int wants);
+/** Free what is in it, not @p d itself. */
 void top_free(struct top_data *d);
 /** All of it as an object of the caller's own, for scripts. NULL when out of memory. */
 json_t *top_document(const struct top_data *d);

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-/* The terminal that `peel top` runs in, by ncurses. */
+/* The terminal that `peel top` runs in, by ncurses: one per process. Thread: the main thread. */
 
 #include "canvas.h"
 
@@ -23,12 +23,13 @@ enum top_key {
 	TOP_KEY_QUIT,
 };
 
-/** Take the terminal. 0 or -ENOTTY: it is none that ncurses knows. */
+/** Take the terminal. @return 0 or -ENOTTY: it is none that ncurses knows. */
 int top_screen_open(void) PEEL_MUST_USE;
 /** Give it back as it was. */
 void top_screen_close(void);
-/** How large it is now. */
+/** How large it is now, in characters. */
 void top_screen_size(int *rows, int *cols);
+/** Show what is on the canvas, as far as there is room. */
 void top_screen_show(const struct canvas *c);
 /** Wait for a key, @p ms at most. @p page: of TOP_KEY_PAGE. */
 enum top_key top_screen_key(int ms, int *page);

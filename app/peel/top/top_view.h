@@ -3,7 +3,7 @@
  */
 #pragma once
 
-/* What each page of `peel top` shows. */
+/* What each page of `peel top` shows. Thread: its main thread. */
 
 #include "canvas.h"
 #include "top_data.h"
@@ -31,5 +31,5 @@ struct top_view {
 
 /** What a page needs beside the status: enum top_wants. */
 unsigned int top_page_wants(enum top_page page);
-/** Draw the page on a cleared canvas. */
+/** Draw the page on a cleared canvas; puts `first` right if the list has become shorter. */
 void top_draw(struct canvas *c, struct top_view *v, const struct top_data *d);
