@@ -8,8 +8,13 @@
 #include "name_server.h"
 
 #define TRIES 3
-/* c-ares doubles the time with each try: 1 + 2 + 4 sevenths of the whole */
+/* The first try's share of the time. c-ares doubles it with each try; from 1.22 on it can be told
+ * not to, and has to be: from 1.31 on it would choose by itself, 250 ms at least. */
+#ifdef ARES_OPT_MAXTIMEOUTMS
+#define FIRST_TRY 3
+#else
 #define FIRST_TRY 7
+#endif
 
 /* One of c-ares' sockets, watched by the loop. Lives until the loop has closed its handle. */
 struct watch {
@@ -168,6 +173,10 @@ open_channel(struct dns_server *server)
 	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
 	int rc;
 
+#ifdef ARES_OPT_MAXTIMEOUTMS
+	options.maxtimeout = options.timeout;
+	mask |= ARES_OPT_MAXTIMEOUTMS;
+#endif
 #ifdef ARES_OPT_QUERY_CACHE
 	/* From 1.31 on it would keep answers by itself; the resolver does that. */
 	options.qcache_max_ttl = 0;
