@@ -41,8 +41,8 @@ struct peel_socks_backend {
 	 * passed. */
 	enum peel_socks_ready (*ready)(void *arg);
 	/** An association begins, whether there is a circuit or not, and later ends; @p a is valid
-	 * in between. */
-	void (*opened)(void *arg, struct peel_socks_assoc *a);
+	 * in between. opened: 0, or -errno: there is no room for it, and it does not begin. */
+	int (*opened)(void *arg, struct peel_socks_assoc *a);
 	void (*closed)(void *arg, struct peel_socks_assoc *a);
 	/** A datagram from the association's client, borrowed during the call. Delivery is best
 	 * effort. */

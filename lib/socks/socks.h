@@ -89,4 +89,7 @@ void socks_client_gone(struct client *c);
 /* udp.c */
 /** Open the relay socket on the address that the client reached. 0 or -errno. */
 int socks_udp_open(struct client *c, struct peel_addr *bound);
+/** Close it, and tell the backend. */
 void socks_udp_close(struct client *c);
+/** Close one that the backend refused. */
+void socks_udp_drop(struct client *c);

@@ -143,15 +143,20 @@ associate(struct client *c)
 {
 	struct peel_socks *s = c->server;
 	struct peel_addr bound;
+	int rc = s->counts.assocs == PEEL_SOCKS_ASSOCS_MAX ? -ENOSPC : socks_udp_open(c, &bound);
 
-	if (s->counts.assocs == PEEL_SOCKS_ASSOCS_MAX || socks_udp_open(c, &bound) != 0) {
+	if (rc == 0) {
+		rc = s->conf.backend.opened(s->conf.backend.arg, c->assoc);
+		if (rc != 0)
+			socks_udp_drop(c);
+	}
+	if (rc != 0) {
 		socks_full(s, "associations or open files");
 		reply(c, SOCKS_FAILED, NULL);
 		return;
 	}
 	uv_tcp_keepalive(&c->tcp, 1, 60);
 	enter(c, CLIENT_UDP, s->conf.idle_ms, s->conf.idle_ms);
-	s->conf.backend.opened(s->conf.backend.arg, c->assoc);
 	reply(c, SOCKS_OK, &bound);
 }
 

@@ -202,12 +202,17 @@ void
 socks_udp_close(struct client *c)
 {
 	const struct peel_socks_backend *b = &c->server->conf.backend;
-	struct peel_socks_assoc *a = c->assoc;
 
+	b->closed(b->arg, c->assoc);
+	socks_udp_drop(c);
+}
+
+void
+socks_udp_drop(struct client *c)
+{
+	uv_close((uv_handle_t *)&c->assoc->udp, on_closed);
 	c->assoc = NULL;
 	c->server->counts.assocs--;
-	b->closed(b->arg, a);
-	uv_close((uv_handle_t *)&a->udp, on_closed);
 }
 
 int

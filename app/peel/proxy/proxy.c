@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  *
- * The listeners, and who gets what lib/socks and lib/peel tell. The library's callbacks come from
- * peel_poll, so all of it is in the loop's thread.
+ * The proxies of lib/proxy, and which of them gets what lib/peel tells. The library's callbacks
+ * come from peel_poll, so all of it is in the loop's thread.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,23 +11,44 @@
 #include "output.h"
 #include "peel_internal.h"
 #include "proxy.h"
-#include "proxy_http.h"
+#include "proxy_circuits.h"
 #include "proxy_services.h"
+#include "service_name.h"
 
-#define TICK_MS 1000
+/* Circuits of one length. */
+struct listener {
+	struct proxy_circuits circuits;
+	struct peel_proxy *proxy; /* NULL: none of this length */
+	struct peel_socks *socks;
+	bool ready; /* as last logged */
+};
 
 struct proxy {
 	struct session *session;
-	struct peel_stats *stats; /* of the loop's thread */
 	struct listener listener[PEEL_HOPS_LIMIT];
-	struct proxy_peers *peers;
+	struct peel_proxy_peers *peers;
 	struct proxy_services *services;
-	uv_timer_t timer;
 	unsigned int open; /* listeners that are not closed yet */
 	bool closing;
 };
 
 /* ---- what happens ---------------------------------------------------------------------------- */
+
+static void
+look_at(struct listener *l)
+{
+	size_t n = peel_proxy_changed(l->proxy);
+	unsigned int hops = l->circuits.hops;
+	const char *s = hops == 1 ? "" : "s";
+
+	if (!l->ready && n > 0 && peel_tunnels_ready(l->circuits.session->peel, hops) >= 1.0) {
+		l->ready = true;
+		peel_log(PEEL_LOG_INFO, "circuits of %u hop%s are ready", hops, s);
+	} else if (l->ready && n == 0) {
+		l->ready = false;
+		peel_log(PEEL_LOG_WARNING, "no circuit of %u hop%s is left", hops, s);
+	}
+}
 
 static void
 on_circuit(void *arg, struct peel *peel, peel_circuit circuit, bool ready)
@@ -38,25 +59,8 @@ on_circuit(void *arg, struct peel *peel, peel_circuit circuit, bool ready)
 	(void)circuit;
 	(void)ready;
 	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT && !p->closing; i++) {
-		if (p->listener[i].socks == NULL)
-			continue;
-		proxy_sync_circuits(&p->listener[i]);
-		proxy_http_try(p->listener[i].http);
-	}
-}
-
-static void
-on_tick(uv_timer_t *timer)
-{
-	struct proxy *p = timer->data;
-
-	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++) {
-		struct listener *l = &p->listener[i];
-
-		if (l->socks == NULL)
-			continue;
-		peel_stats_add(l->stats, PEEL_DROP_SOCKS_WAIT, peel_held_expire(l->held));
-		proxy_http_try(l->http);
+		if (p->listener[i].proxy != NULL)
+			look_at(&p->listener[i]);
 	}
 }
 
@@ -64,86 +68,56 @@ static void
 on_data(void *arg, struct peel *peel, peel_circuit circuit, const struct peel_address *origin,
 	const void *payload, size_t len)
 {
+	struct peel_socks_target from;
 	struct proxy *p = arg;
 
 	(void)peel;
-	if (p->closing || origin->type == PEEL_ADDRESS_NONE ||
-		proxy_peers_take(p->peers, origin, payload, len))
+	if (p->closing || origin->type == PEEL_ADDRESS_NONE)
 		return;
+	proxy_origin(origin, &from);
+	/* Exits cannot say such things: libpeel sees to that. */
+	if (origin->type == PEEL_ADDRESS_IPV4 && service_is_peer(origin->ip)) {
+		peel_proxy_peers_take(p->peers, &from.addr, payload, len);
+		return;
+	}
 	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++) {
-		struct listener *l = &p->listener[i];
+		struct peel_proxy *proxy = p->listener[i].proxy;
 
-		if (l->socks != NULL && proxy_take(l, circuit, origin, payload, len))
+		if (proxy != NULL && peel_proxy_take(proxy, circuit, &from, payload, len))
 			return;
 	}
-}
-
-static enum peel_socks_ready
-on_ready(void *arg)
-{
-	const struct listener *l = arg;
-
-	return proxy_http_ready(l->http);
-}
-
-static int
-on_http(void *arg, uint64_t id, const struct peel_socks_target *to, const uint8_t *request,
-	size_t len)
-{
-	const struct listener *l = arg;
-	struct peel_address target;
-
-	proxy_address(to, &target);
-	return proxy_http_ask(l->http, id, &target, request, len);
-}
-
-static void
-on_gone(void *arg, uint64_t id)
-{
-	const struct listener *l = arg;
-
-	proxy_http_gone(l->http, id);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static int
-open_listener(struct proxy *p, unsigned int hops, char *why, size_t why_size)
+open_listener(
+	struct proxy *p, unsigned int hops, struct peel_stats *stats, char *why, size_t why_size)
 {
 	const struct client_conf *cc = &p->session->conf.client;
 	struct listener *l = &p->listener[hops - 1];
-	struct peel_socks_conf conf;
+	struct peel_proxy_conf conf = {.loop = &p->session->loop,
+		.stats = stats,
+		.hops = hops,
+		.peers = p->peers,
+		.isolate = cc->isolate_destinations};
+	struct peel_socks_conf socks;
 	int rc;
 
-	l->session = p->session;
-	l->stats = p->stats;
-	l->hops = hops;
-	l->peers = p->peers;
-	l->flows = peel_flows_new(&peel_env_system, p->stats, cc->isolate_destinations);
-	l->held = peel_held_new(&peel_env_system);
-	l->http = proxy_http_new(p->session, hops);
-	if (l->flows == NULL || l->held == NULL || l->http == NULL)
-		return -ENOMEM;
-	peel_socks_conf_init(&conf);
-	conf.listen = cc->listen[hops - 1];
-	conf.user = cc->user;
-	conf.password = cc->password;
-	conf.max_clients = cc->max_clients;
-	conf.http_ms = PROXY_HTTP_MS;
-	conf.idle_ms = cc->idle_timeout * 1000;
-	conf.stats = p->stats;
-	conf.backend = (struct peel_socks_backend){.arg = l,
-		.ready = on_ready,
-		.opened = proxy_on_opened,
-		.closed = proxy_on_closed,
-		.datagram = proxy_on_datagram,
-		.http = on_http,
-		.gone = on_gone};
-	rc = peel_socks_new(&p->session->loop, &conf, &l->socks, why, why_size);
+	l->circuits = (struct proxy_circuits){.session = p->session, .hops = hops};
+	conf.circuits = proxy_circuits(&l->circuits);
+	rc = peel_proxy_new(&conf, &l->proxy);
 	if (rc != 0)
 		return rc;
-	proxy_http_answer_to(l->http, l->socks);
-	p->open++;
+	peel_socks_conf_init(&socks);
+	socks.listen = cc->listen[hops - 1];
+	socks.user = cc->user;
+	socks.password = cc->password;
+	socks.max_clients = cc->max_clients;
+	socks.idle_ms = cc->idle_timeout * 1000;
+	rc = peel_proxy_listen(l->proxy, &socks, &l->socks, why, why_size);
+	if (rc != 0)
+		return rc;
 	rc = peel_build_tunnels(p->session->peel, hops);
 	if (rc != 0)
 		snprintf(why, why_size, "%s", peel_strerror(rc));
@@ -153,21 +127,18 @@ open_listener(struct proxy *p, unsigned int hops, char *why, size_t why_size)
 int
 proxy_open(struct session *s, struct proxy **out, char *why, size_t why_size)
 {
+	struct peel_stats *stats = peel_node_stats(peel_get_node(s->peel));
 	struct proxy *p = calloc(1, sizeof(*p));
 	int rc = p != NULL ? 0 : -ENOMEM;
 
 	if (rc == 0) {
 		p->session = s;
-		p->stats = peel_node_stats(peel_get_node(s->peel));
-		uv_timer_init(&s->loop, &p->timer);
-		p->timer.data = p;
-		uv_timer_start(&p->timer, on_tick, TICK_MS, TICK_MS);
-		p->peers = proxy_peers_new(p->listener, p->stats);
+		p->peers = proxy_peers(s, stats);
 		rc = p->peers != NULL ? 0 : -ENOMEM;
 	}
 	for (unsigned int hops = 1; hops <= PEEL_HOPS_LIMIT && rc == 0; hops++) {
 		if (s->conf.client.listen[hops - 1].family != PEEL_FAMILY_NONE)
-			rc = open_listener(p, hops, why, why_size);
+			rc = open_listener(p, hops, stats, why, why_size);
 	}
 	if (rc == 0)
 		rc = proxy_services_new(s, p->peers, &p->services, why, why_size);
@@ -209,17 +180,9 @@ proxy_close(struct proxy *p)
 	if (p == NULL || p->closing)
 		return;
 	p->closing = true;
-	uv_close((uv_handle_t *)&p->timer, NULL);
-	p->open++; /* ours, so that the last one ends it, also when there are none */
-	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++) {
-		struct peel_socks *socks = p->listener[i].socks;
-
-		p->listener[i].socks = NULL;
-		if (socks == NULL)
-			continue;
-		proxy_http_answer_to(p->listener[i].http, NULL);
-		peel_socks_close(socks, on_listener_closed, p);
-	}
+	p->open = 1 + PEEL_HOPS_LIMIT; /* ours is the last one, also when there are none */
+	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++)
+		peel_proxy_close(p->listener[i].proxy, on_listener_closed, p);
 	on_listener_closed(p);
 }
 
@@ -228,12 +191,9 @@ proxy_free(struct proxy *p)
 {
 	if (p == NULL)
 		return;
-	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++) {
-		proxy_http_free(p->listener[i].http);
-		peel_flows_free(p->listener[i].flows);
-		peel_held_free(p->listener[i].held);
-	}
+	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++)
+		peel_proxy_free(p->listener[i].proxy);
 	proxy_services_free(p->services);
-	proxy_peers_free(p->peers);
+	peel_proxy_peers_free(p->peers);
 	free(p);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "peel_internal.h"
+#include "proxy_circuits.h"
 #include "proxy_services.h"
 #include "service_name.h"
 
@@ -19,7 +20,7 @@ struct service {
 
 struct proxy_services {
 	struct session *session;
-	struct proxy_peers *peers;
+	struct peel_proxy_peers *peers;
 	struct service service[SERVICES_MAX];
 };
 
@@ -30,8 +31,12 @@ on_peer(void *arg, struct peel *peel, const struct peel_address *peer)
 {
 	struct service *s = arg;
 
+	struct peel_socks_target t;
+
 	(void)peel;
-	proxy_peers_add(s->all->peers, peer, s->name.hops, (unsigned int)(s - s->all->service));
+	proxy_origin(peer, &t);
+	peel_proxy_peers_add(
+		s->all->peers, &t.addr, s->name.hops, (unsigned int)(s - s->all->service));
 }
 
 static void
@@ -39,8 +44,11 @@ on_gone(void *arg, struct peel *peel, const struct peel_address *peer)
 {
 	struct service *s = arg;
 
+	struct peel_socks_target t;
+
 	(void)peel;
-	proxy_peers_del(s->all->peers, peer);
+	proxy_origin(peer, &t);
+	peel_proxy_peers_del(s->all->peers, &t.addr);
 }
 
 /* ---- joining and leaving --------------------------------------------------------------------- */
@@ -59,7 +67,7 @@ static void
 leave(struct service *s)
 {
 	(void)peel_leave_service(s->all->session->peel, s->id);
-	proxy_peers_forget(s->all->peers, (unsigned int)(s - s->all->service));
+	peel_proxy_peers_forget(s->all->peers, (unsigned int)(s - s->all->service));
 	memset(s, 0, sizeof(*s));
 }
 
@@ -111,11 +119,11 @@ join(struct proxy_services *ps, const struct service_name *name, bool find_other
 /* ---- requests -------------------------------------------------------------------------------- */
 
 static void
-add_peer(void *arg, const struct peel_address *peer)
+add_peer(void *arg, const struct peel_addr *peer)
 {
-	char text[64];
+	char text[PEEL_ADDR_TEXT_MAX];
 
-	json_array_append_new(arg, json_string(peel_address_text(peer, text, sizeof(text))));
+	json_array_append_new(arg, json_string(peel_addr_text(peer, text)));
 }
 
 static json_t *
@@ -128,7 +136,7 @@ describe(const struct service *s)
 	if (peel_service_info(s->all->session->peel, s->id, &info) != 0)
 		return NULL;
 	peers = json_array();
-	proxy_peers_dump(s->all->peers, (unsigned int)(s - s->all->service), add_peer, peers);
+	peel_proxy_peers_dump(s->all->peers, (unsigned int)(s - s->all->service), add_peer, peers);
 	for (unsigned int i = 0; i < PEEL_SERVICE_ID_LEN; i++)
 		snprintf(id + 2 * i, 3, "%02x", s->id[i]);
 	return json_pack("{s:s, s:s, s:i, s:b, s:b, s:i, s:i, s:i, s:i, s:o}", "name", s->name.text,
@@ -225,7 +233,7 @@ join_configured(struct proxy_services *ps, char *why, size_t why_size)
 }
 
 int
-proxy_services_new(struct session *s, struct proxy_peers *peers, struct proxy_services **out,
+proxy_services_new(struct session *s, struct peel_proxy_peers *peers, struct proxy_services **out,
 	char *why, size_t why_size)
 {
 	struct proxy_services *ps = calloc(1, sizeof(*ps));

@@ -77,7 +77,7 @@ on_ready(void *arg)
 	return t.ready;
 }
 
-static void
+static int
 on_opened(void *arg, struct peel_socks_assoc *a)
 {
 	int slot = peel_flows_join(flows);
@@ -87,6 +87,7 @@ on_opened(void *arg, struct peel_socks_assoc *a)
 		abort();
 	t.assoc[slot] = a;
 	peel_socks_assoc_set(a, (void *)(uintptr_t)slot);
+	return 0;
 }
 
 static void

@@ -20,13 +20,16 @@ on_ready(void *arg)
 	return t.ready;
 }
 
-static void
+static int
 on_opened(void *arg, struct peel_socks_assoc *a)
 {
 	(void)arg;
+	if (t.full)
+		return -ENOSPC;
 	t.assoc = a;
 	t.opened++;
 	peel_socks_assoc_set(a, &t);
+	return 0;
 }
 
 static void

@@ -32,6 +32,7 @@ struct server {
 	char request[PEEL_SOCKS_REQUEST_MAX + 1];
 	uint64_t id, gone;
 	int http_result;
+	bool full; /* no more associations */
 	bool done;
 };
 

@@ -55,6 +55,25 @@ test_datagrams_both_ways(void **state)
 }
 
 static void
+test_backend_without_room(void **state)
+{
+	int fd;
+
+	(void)state;
+	start_default();
+	t.full = true;
+	fd = dial();
+	TELL(fd, "\5\1\0");
+	HEAR(fd, "\5\0");
+	TELL(fd, "\5\3\0\1\0\0\0\0\0\0");
+	HEAR(fd, "\5\1\0\1\0\0\0\0\0\0");
+	HEAR_END(fd);
+	assert_int_equal(peel_stats_get(&t.stats, PEEL_SOCKS_FULL), 1);
+	close(fd);
+	finish(); /* its socket is gone, and the backend does not hear of its end */
+}
+
+static void
 test_many_datagrams_at_once(void **state)
 {
 	int fd, udp = udp_socket(NULL);
@@ -213,6 +232,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_datagrams_both_ways),
+		cmocka_unit_test(test_backend_without_room),
 		cmocka_unit_test(test_many_datagrams_at_once),
 		cmocka_unit_test(test_strangers_and_fragments_are_dropped),
 		cmocka_unit_test(test_associations_of_their_user),

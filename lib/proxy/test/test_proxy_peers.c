@@ -7,13 +7,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "proxy_peers.h"
+#include "proxy_internal.h"
 
 static struct {
 	struct peel_stats stats;
-	struct session session;
-	struct listener listener[PEEL_HOPS_LIMIT];
-	struct proxy_peers *peers;
+	struct peel_proxy proxy[PEEL_PROXY_HOPS_MAX];
+	struct peel_proxy_peers *peers;
 	uint8_t sent_to;	/* last byte of the peer's address */
 	unsigned int n_sent;	/* ... and how often something was sent */
 	uintptr_t delivered_to; /* number of the association */
@@ -21,20 +20,22 @@ static struct {
 	uint64_t unreachable; /* a bit for each association */
 } t;
 
-/* ---- what would be the library's --------------------------------------------------------------
- */
+/* ---- what would be others' ------------------------------------------------------------------- */
 
-int
-peel_tunnel_data(struct peel *p, peel_circuit circuit, const struct peel_address *destination,
-	enum peel_message_type type, const void *payload, size_t len)
+static bool
+own(const struct peel_addr *addr)
 {
-	(void)p;
+	return addr->ip[0] == 127 && addr->ip[1] >= 192;
+}
+
+static int
+send_to(void *arg, const struct peel_addr *peer, const uint8_t *payload, size_t len)
+{
+	(void)arg;
 	(void)payload;
-	assert_int_equal(circuit, 0);
-	assert_int_equal(type, PEEL_DATA);
-	assert_int_equal(destination->port, 1024);
+	assert_int_equal(peer->port, 1024);
 	assert_true(len > 0);
-	t.sent_to = destination->ip[3];
+	t.sent_to = peer->ip[3];
 	t.n_sent++;
 	return 0;
 }
@@ -62,55 +63,59 @@ peel_socks_deliver(struct peel_socks_assoc *a, const struct peel_socks_target *o
 static int
 setup(void **state)
 {
+	const struct peel_proxy_peers_conf conf = {
+		.env = &peel_env_system, .stats = &t.stats, .own = own, .send = send_to};
+
 	(void)state;
 	memset(&t, 0, sizeof(t));
-	t.peers = proxy_peers_new(t.listener, &t.stats);
-	for (unsigned int i = 0; i < PEEL_HOPS_LIMIT; i++) {
-		t.listener[i].hops = i + 1;
-		t.listener[i].session = &t.session;
-		t.listener[i].peers = t.peers;
+	t.peers = peel_proxy_peers_new(&conf);
+	if (t.peers == NULL)
+		return -1;
+	for (unsigned int i = 0; i < PEEL_PROXY_HOPS_MAX; i++) {
+		t.proxy[i].conf.hops = i + 1;
+		t.proxy[i].conf.peers = t.peers;
+		proxy_peers_attach(t.peers, &t.proxy[i]);
 	}
-	return t.peers != NULL ? 0 : -1;
+	return 0;
 }
 
 static int
 teardown(void **state)
 {
 	(void)state;
-	proxy_peers_free(t.peers);
+	peel_proxy_peers_free(t.peers);
 	return 0;
 }
 
-/* An association begins at the listener of that many hops; its number and its slot are the same. */
+/* An association begins at the proxy of that many hops; its number and its slot are the same. */
 static void
 open_association(unsigned int hops, unsigned int slot)
 {
-	struct listener *l = &t.listener[hops - 1];
+	struct peel_proxy *p = &t.proxy[hops - 1];
 
-	l->assoc[slot] = (struct peel_socks_assoc *)(uintptr_t)slot;
-	l->opened[slot] = ++l->turn;
+	p->assoc[slot] = (struct peel_socks_assoc *)(uintptr_t)slot;
+	p->opened[slot] = ++p->turn;
 }
 
 static void
 close_association(unsigned int hops, unsigned int slot)
 {
-	t.listener[hops - 1].opened[slot] = 0;
-	proxy_peers_closed(&t.listener[hops - 1], slot);
+	t.proxy[hops - 1].opened[slot] = 0;
+	proxy_peers_closed(&t.proxy[hops - 1], slot);
 }
 
-static struct peel_address
+static struct peel_addr
 address(uint8_t number)
 {
-	return (struct peel_address){
-		.type = PEEL_ADDRESS_IPV4, .port = 1024, .ip = {127, 192, 0, number}};
+	return peel_addr_ipv4(127, 192, 0, number, 1024);
 }
 
 static void
 add(uint8_t number, unsigned int hops, unsigned int service)
 {
-	struct peel_address a = address(number);
+	struct peel_addr a = address(number);
 
-	proxy_peers_add(t.peers, &a, hops, service);
+	peel_proxy_peers_add(t.peers, &a, hops, service);
 }
 
 /* Whether what an association sends to a peer is sent on. */
@@ -120,8 +125,8 @@ sends(unsigned int hops, unsigned int slot, uint8_t number, uint16_t port)
 	struct peel_socks_target to = {.addr = peel_addr_ipv4(127, 192, 0, number, port)};
 	unsigned int before = t.n_sent;
 
-	assert_true(proxy_peers_has(&to));
-	proxy_peers_send(&t.listener[hops - 1], slot, &to, (const uint8_t *)"x", 1);
+	assert_true(proxy_peers_has(t.peers, &to));
+	proxy_peers_send(&t.proxy[hops - 1], slot, &to, (const uint8_t *)"x", 1);
 	if (t.n_sent == before)
 		return false;
 	assert_int_equal(t.sent_to, number);
@@ -132,10 +137,10 @@ sends(unsigned int hops, unsigned int slot, uint8_t number, uint16_t port)
 static int
 receiver(uint8_t number)
 {
-	struct peel_address a = address(number);
+	struct peel_addr a = address(number);
 	unsigned int before = t.n_delivered;
 
-	assert_true(proxy_peers_take(t.peers, &a, "x", 1));
+	peel_proxy_peers_take(t.peers, &a, (const uint8_t *)"x", 1);
 	return t.n_delivered == before ? -1 : (int)t.delivered_to;
 }
 
@@ -194,14 +199,14 @@ test_peers_belong_to_a_length(void **state)
 	assert_int_equal(peel_stats_get(&t.stats, PEEL_DROP_SOCKS_SEND), 3);
 	assert_int_equal(receiver(1), 6);
 	assert_true(sends(2, 6, 1, 1024));
-	/* The same slot of another listener is somebody else. */
+	/* The same slot of another proxy is somebody else. */
 	open_association(1, 6);
 	close_association(1, 6);
 	assert_int_equal(receiver(1), 6);
 }
 
 static void
-count_one(void *arg, const struct peel_address *peer)
+count_one(void *arg, const struct peel_addr *peer)
 {
 	unsigned int *n = arg;
 
@@ -214,15 +219,15 @@ count(unsigned int service)
 {
 	unsigned int n = 0;
 
-	proxy_peers_dump(t.peers, service, count_one, &n);
+	peel_proxy_peers_dump(t.peers, service, count_one, &n);
 	return n;
 }
 
 static void
 test_peers_go(void **state)
 {
-	struct peel_address first = address(1);
-	const struct peel_address exit = {.type = PEEL_ADDRESS_IPV4, .ip = {192, 0, 2, 1}};
+	const struct peel_socks_target exit = {.addr = peel_addr_ipv4(192, 0, 2, 1, 1024)};
+	struct peel_addr first = address(1);
 
 	(void)state;
 	open_association(1, 4);
@@ -230,16 +235,16 @@ test_peers_go(void **state)
 	add(2, 1, 0);
 	add(3, 1, 1);
 	assert_int_equal(count(0), 2);
-	proxy_peers_del(t.peers, &first);
-	proxy_peers_del(t.peers, &first);
+	peel_proxy_peers_del(t.peers, &first);
+	peel_proxy_peers_del(t.peers, &first);
 	assert_int_equal(count(0), 1);
 	assert_false(sends(1, 4, 1, 1024));
 	assert_int_equal(receiver(1), -1);
-	proxy_peers_forget(t.peers, 0);
+	peel_proxy_peers_forget(t.peers, 0);
 	assert_int_equal(count(0), 0);
 	assert_int_equal(count(1), 1);
 	assert_int_equal(receiver(3), 4);
-	assert_false(proxy_peers_take(t.peers, &exit, "x", 1));
+	assert_false(proxy_peers_has(t.peers, &exit));
 }
 
 int

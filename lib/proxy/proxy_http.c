@@ -10,8 +10,7 @@
 #include <sys/queue.h>
 
 #include "peel_http.h"
-#include "peel_internal.h"
-#include "proxy_http.h"
+#include "proxy_internal.h"
 
 #define TRY_MS PEEL_HTTP_WAIT_MS
 #define TRIES 3
@@ -20,48 +19,45 @@
 
 struct request {
 	TAILQ_ENTRY(request) entry;
-	struct proxy_http *http;
+	struct proxy_http *http;  /* NULL: freed */
+	struct peel_socks *socks; /* the server that wants the answer */
 	uint64_t id, begun_ms;
-	peel_circuit circuit;	    /* under way on it */
-	peel_circuit failed[TRIES]; /* tried before in vain */
+	uint64_t circuit;	/* under way on it */
+	uint64_t failed[TRIES]; /* tried before in vain */
 	unsigned int n_failed;
 	bool gone; /* nobody waits for its answer */
-	struct peel_address target;
+	struct peel_socks_target target;
 	size_t len;
 	uint8_t bytes[];
 };
 
 /* One that did not answer lately. */
 struct failing {
-	peel_circuit circuit;
+	uint64_t circuit;
 	unsigned int failures; /* in a row */
 };
 
 struct proxy_http {
-	struct session *session;
-	struct peel_socks *socks;
-	unsigned int hops;
-	bool isolate; /* one circuit does all requests, and nothing else */
+	const struct peel_proxy_conf *conf;
 	TAILQ_HEAD(requests, request) waiting, asked;
 	struct failing failing[KNOWN];
 	unsigned int next;
 };
 
 struct proxy_http *
-proxy_http_new(struct session *session, unsigned int hops)
+proxy_http_new(const struct peel_proxy_conf *conf)
 {
 	struct proxy_http *h = calloc(1, sizeof(*h));
 
 	if (h == NULL)
 		return NULL;
-	h->session = session;
-	h->hops = hops;
-	h->isolate = session->conf.client.isolate_destinations;
+	h->conf = conf;
 	TAILQ_INIT(&h->waiting);
 	TAILQ_INIT(&h->asked);
 	return h;
 }
 
+/* The answers to those that were asked are still to come. */
 void
 proxy_http_free(struct proxy_http *h)
 {
@@ -73,19 +69,15 @@ proxy_http_free(struct proxy_http *h)
 		TAILQ_REMOVE(&h->waiting, r, entry);
 		free(r);
 	}
+	TAILQ_FOREACH (r, &h->asked, entry)
+		r->http = NULL;
 	free(h);
-}
-
-void
-proxy_http_answer_to(struct proxy_http *h, struct peel_socks *socks)
-{
-	h->socks = socks;
 }
 
 /* ---- which exits answer ---------------------------------------------------------------------- */
 
 static struct failing *
-find(struct proxy_http *h, peel_circuit circuit)
+find(struct proxy_http *h, uint64_t circuit)
 {
 	for (unsigned int i = 0; i < KNOWN; i++) {
 		if (h->failing[i].circuit == circuit)
@@ -95,7 +87,7 @@ find(struct proxy_http *h, peel_circuit circuit)
 }
 
 static void
-note_failures(struct proxy_http *h, peel_circuit circuit, unsigned int n)
+note_failures(struct proxy_http *h, uint64_t circuit, unsigned int n)
 {
 	struct failing *f = find(h, circuit);
 
@@ -107,10 +99,11 @@ note_failures(struct proxy_http *h, peel_circuit circuit, unsigned int n)
 }
 
 /* A circuit whose exit answers, as far as is known. 0: there is none. */
-static peel_circuit
-choose(struct proxy_http *h, const peel_circuit *failed, unsigned int n_failed)
+static uint64_t
+choose(struct proxy_http *h, const uint64_t *failed, unsigned int n_failed)
 {
-	peel_circuit avoid[KNOWN + TRIES], circuit;
+	const struct peel_proxy_circuits *c = &h->conf->circuits;
+	uint64_t avoid[KNOWN + TRIES], circuit;
 	size_t n = 0;
 
 	for (unsigned int i = 0; i < KNOWN; i++) {
@@ -119,23 +112,20 @@ choose(struct proxy_http *h, const peel_circuit *failed, unsigned int n_failed)
 	}
 	for (unsigned int i = 0; i < n_failed; i++)
 		avoid[n++] = failed[i];
-	circuit = peel_http_circuit_but(h->session->peel, h->hops, avoid, n);
-	if (circuit == 0 && n_failed == 0 && !h->isolate)
-		/* all trackers may be down */
-		circuit = peel_http_circuit(h->session->peel, h->hops);
+	circuit = c->http(c->arg, avoid, n);
+	if (circuit == 0 && n_failed == 0 && !h->conf->isolate)
+		circuit = c->http(c->arg, NULL, 0); /* all trackers may be down */
 	return circuit;
 }
 
 enum peel_socks_ready
 proxy_http_ready(struct proxy_http *h)
 {
-	peel_circuit any;
+	const struct peel_proxy_circuits *c = &h->conf->circuits;
 
 	if (choose(h, NULL, 0) != 0)
 		return PEEL_SOCKS_READY;
-	return peel_active_data_circuits_of(h->session->peel, h->hops, &any, 1) == 0
-		       ? PEEL_SOCKS_NO_CIRCUIT
-		       : PEEL_SOCKS_NO_EXIT;
+	return c->usable(c->arg, NULL, 0) == 0 ? PEEL_SOCKS_NO_CIRCUIT : PEEL_SOCKS_NO_EXIT;
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
@@ -145,8 +135,8 @@ proxy_http_ready(struct proxy_http *h)
 static bool
 try_elsewhere(const struct proxy_http *h, const struct request *r)
 {
-	return r->n_failed < TRIES - 1 && !h->isolate && h->socks != NULL && !r->gone &&
-	       uv_now(&h->session->loop) - r->begun_ms < PROXY_HTTP_MS - TRY_MS;
+	return r->n_failed < TRIES - 1 && !h->conf->isolate && !r->gone &&
+	       uv_now(h->conf->loop) - r->begun_ms < PEEL_PROXY_HTTP_MS - TRY_MS;
 }
 
 static void
@@ -154,8 +144,13 @@ on_answer(void *arg, int result, const void *answer, size_t len)
 {
 	struct request *r = arg;
 	struct proxy_http *h = r->http;
-	struct failing *f = find(h, r->circuit);
+	struct failing *f;
 
+	if (h == NULL) {
+		free(r);
+		return;
+	}
+	f = find(h, r->circuit);
 	TAILQ_REMOVE(&h->asked, r, entry);
 	if (result >= 0 && f != NULL)
 		f->failures = 0;
@@ -167,8 +162,8 @@ on_answer(void *arg, int result, const void *answer, size_t len)
 		r->failed[r->n_failed++] = r->circuit;
 		TAILQ_INSERT_HEAD(&h->waiting, r, entry);
 	} else {
-		if (h->socks != NULL)
-			peel_socks_answer(h->socks, r->id, result >= 0 ? answer : NULL, len);
+		if (!r->gone)
+			peel_socks_answer(r->socks, r->id, result >= 0 ? answer : NULL, len);
 		free(r);
 	}
 	proxy_http_try(h);
@@ -178,13 +173,14 @@ on_answer(void *arg, int result, const void *answer, size_t len)
 static int
 try_request(struct proxy_http *h, struct request *r)
 {
-	if (uv_now(&h->session->loop) - r->begun_ms >= PROXY_HTTP_MS)
+	const struct peel_proxy_circuits *c = &h->conf->circuits;
+
+	if (uv_now(h->conf->loop) - r->begun_ms >= PEEL_PROXY_HTTP_MS)
 		return -ETIMEDOUT;
 	r->circuit = choose(h, r->failed, r->n_failed);
 	if (r->circuit == 0)
 		return r->n_failed > 0 ? -EAGAIN : -ENOENT; /* another one was begun */
-	return peel_http_request(
-		h->session->peel, r->circuit, &r->target, r->bytes, r->len, on_answer, r);
+	return c->request(c->arg, r->circuit, &r->target, r->bytes, r->len, on_answer, r);
 }
 
 void
@@ -192,7 +188,7 @@ proxy_http_try(struct proxy_http *h)
 {
 	struct request *r, *next;
 
-	for (r = TAILQ_FIRST(&h->waiting); h->socks != NULL && r != NULL; r = next) {
+	for (r = TAILQ_FIRST(&h->waiting); r != NULL; r = next) {
 		int rc = try_request(h, r);
 
 		next = TAILQ_NEXT(r, entry);
@@ -203,49 +199,50 @@ proxy_http_try(struct proxy_http *h)
 			TAILQ_INSERT_TAIL(&h->asked, r, entry);
 			continue;
 		}
-		peel_socks_answer(h->socks, r->id, NULL, 0);
+		peel_socks_answer(r->socks, r->id, NULL, 0);
 		free(r);
 	}
 }
 
 static struct request *
-find_request(struct requests *list, uint64_t id)
+find_request(struct requests *list, const struct peel_socks *socks, uint64_t id)
 {
 	struct request *r;
 
 	TAILQ_FOREACH (r, list, entry) {
-		if (r->id == id)
+		if (r->socks == socks && r->id == id)
 			break;
 	}
 	return r;
 }
 
 void
-proxy_http_gone(struct proxy_http *h, uint64_t id)
+proxy_http_gone(struct proxy_http *h, const struct peel_socks *socks, uint64_t id)
 {
-	struct request *r = find_request(&h->waiting, id);
+	struct request *r = find_request(&h->waiting, socks, id);
 
 	if (r != NULL) {
 		TAILQ_REMOVE(&h->waiting, r, entry);
 		free(r);
 		return;
 	}
-	r = find_request(&h->asked, id);
+	r = find_request(&h->asked, socks, id);
 	if (r != NULL)
 		r->gone = true;
 }
 
 int
-proxy_http_ask(struct proxy_http *h, uint64_t id, const struct peel_address *to,
-	const uint8_t *request, size_t len)
+proxy_http_ask(struct proxy_http *h, struct peel_socks *socks, uint64_t id,
+	const struct peel_socks_target *to, const uint8_t *request, size_t len)
 {
 	struct request *r = calloc(1, sizeof(*r) + len);
 
 	if (r == NULL)
 		return -ENOMEM;
 	r->http = h;
+	r->socks = socks;
 	r->id = id;
-	r->begun_ms = uv_now(&h->session->loop);
+	r->begun_ms = uv_now(h->conf->loop);
 	r->target = *to;
 	r->len = len;
 	memcpy(r->bytes, request, len);
