@@ -54,6 +54,7 @@ struct peel_proxy_conf {
 	/* hosts share a circuit only if there are too few, and one circuit does all HTTP requests,
 	 * and nothing else */
 	bool isolate;
+	bool remember; /* for peel_proxy_destinations() */
 	struct peel_proxy_circuits circuits;
 };
 
@@ -69,6 +70,17 @@ void peel_proxy_close(struct peel_proxy *p, void (*done)(void *arg), void *arg);
 /** Call it after that, or after the end of the loop. Answers to requests may still come. NULL is
  * fine. */
 void peel_proxy_free(struct peel_proxy *p);
+
+/** Make @p client the one client of each association that has not sent anything yet. */
+void peel_proxy_default_client(struct peel_proxy *p, const struct peel_addr *client);
+/** List the addresses, without names, to which something was sent through that circuit last, the
+ * first @p n of them. @return how many there are; of all circuits together the last 4096 are known.
+ */
+size_t peel_proxy_destinations(
+	const struct peel_proxy *p, uint64_t circuit, struct peel_addr *out, size_t n);
+/** List the circuits of the association whose relay socket has that port, the first @p n of them.
+ * @return how many there are; 0 also when there is no such association. */
+size_t peel_proxy_associated(const struct peel_proxy *p, uint16_t port, uint64_t *out, size_t n);
 
 /** Circuits came or went, or an exit has become known: look at them again. @return how many data
  * can go through. */

@@ -12,6 +12,9 @@
  * it, as long as that lives, and no other association can send to it. What comes from a peer to
  * whom nobody has sent yet is given to the association that has another peer of that service, or
  * else to the oldest one whose client can be reached.
+ *
+ * Where peers are shared, its data goes to all associations that sent to it, and while there is
+ * none, to all whose clients can be reached.
  */
 
 #include "peel_socks.h"
@@ -21,8 +24,10 @@ struct peel_proxy_peers;
 struct peel_proxy_peers_conf {
 	const struct peel_env *env;
 	struct peel_stats *stats; /* of the loop's thread; must outlive it */
-	/** Whether an address is kept for peers, whether or not there is such a peer. */
+	/** Whether an address is kept for peers, whether or not there is such a peer. NULL: only
+	 * those of present peers are. */
 	bool (*own)(const struct peel_addr *addr);
+	bool shared;
 	/** Send a datagram to a peer. 0 or -errno. */
 	int (*send)(void *arg, const struct peel_addr *peer, const uint8_t *payload, size_t len);
 	void *arg;
@@ -32,7 +37,8 @@ struct peel_proxy_peers_conf {
 struct peel_proxy_peers *peel_proxy_peers_new(const struct peel_proxy_peers_conf *conf);
 void peel_proxy_peers_free(struct peel_proxy_peers *pp);
 
-/** A peer of a service (any number that tells services apart) came or went. */
+/** A peer of a service (any number that tells services apart) came or went. One that is there stays
+ * as it is. */
 void peel_proxy_peers_add(struct peel_proxy_peers *pp, const struct peel_addr *peer,
 	unsigned int hops, unsigned int service);
 void peel_proxy_peers_del(struct peel_proxy_peers *pp, const struct peel_addr *peer);

@@ -82,8 +82,11 @@ send_datagram(struct peel_proxy *p, unsigned int slot, const struct peel_socks_t
 
 	while ((rc = peel_flows_out(p->flows, slot, to, &circuit)) == 0) {
 		rc = c->send(c->arg, circuit, to, payload, len);
-		if (rc == 0)
+		if (rc == 0) {
+			if (p->destinations != NULL && to->name[0] == '\0')
+				proxy_destinations_note(p->destinations, circuit, &to->addr);
 			return 0;
+		}
 		if (rc != -ENOENT && rc != -ENOTCONN) {
 			peel_stats_add(p->conf.stats, PEEL_DROP_SOCKS_SEND, 1);
 			return 0;

@@ -5,8 +5,8 @@
 
 /*
  * What the files of lib/proxy share: proxy_servers.c opens and closes servers, proxy_data.c is
- * about their datagrams, proxy_http.c about their HTTP requests, proxy_peers.c about what is at the
- * end of a circuit of its own.
+ * about their datagrams, proxy_destinations.c about where these went, proxy_http.c about HTTP
+ * requests, proxy_peers.c about what is at the end of a circuit of its own.
  */
 
 #include <sys/queue.h>
@@ -18,6 +18,7 @@
 #include "peel_proxy_peers.h"
 
 struct proxy_http;
+struct proxy_destinations;
 
 struct proxy_server {
 	LIST_ENTRY(proxy_server) entry;
@@ -33,6 +34,7 @@ struct peel_proxy {
 	void (*done)(void *arg);
 	void *done_arg;
 	struct proxy_http *http;
+	struct proxy_destinations *destinations; /* NULL: not wanted */
 	/* what follows is proxy_data.c's */
 	struct peel_flows *flows;
 	struct peel_held *held;				  /* while there is no circuit */
@@ -67,6 +69,18 @@ int proxy_http_ask(struct proxy_http *h, struct peel_socks *socks, uint64_t id,
 void proxy_http_gone(struct proxy_http *h, const struct peel_socks *socks, uint64_t id);
 /** Circuits came or went, or time went by. */
 void proxy_http_try(struct proxy_http *h);
+
+/* proxy_destinations.c */
+/** NULL: no memory. */
+struct proxy_destinations *proxy_destinations_new(void);
+void proxy_destinations_free(struct proxy_destinations *d);
+/** Something was sent there. */
+void proxy_destinations_note(
+	struct proxy_destinations *d, uint64_t circuit, const struct peel_addr *to);
+/** Where to something was sent through a circuit last, the first @p n. @return how many there are.
+ */
+size_t proxy_destinations_of(
+	const struct proxy_destinations *d, uint64_t circuit, struct peel_addr *out, size_t n);
 
 /* proxy_peers.c */
 /** The peers' data is for associations of this proxy, if it is of their length. */

@@ -14,8 +14,8 @@ struct peer {
 	struct peel_addr addr; /* family NONE: the entry is free */
 	uint32_t next;
 	unsigned int hops, service;
-	int slot;  /* of the association that gets its data; NOBODY: undecided */
-	bool sent; /* that association has sent to it, and keeps it */
+	uint64_t senders; /* a bit for each slot of an association that has sent to it */
+	int slot;	  /* of the association that gets its data; NOBODY: undecided, or shared */
 };
 
 struct peel_proxy_peers {
@@ -87,9 +87,11 @@ void
 peel_proxy_peers_add(struct peel_proxy_peers *pp, const struct peel_addr *peer, unsigned int hops,
 	unsigned int service)
 {
-	uint32_t i =
-		hops > 0 && hops <= PEEL_PROXY_HOPS_MAX ? peel_slots_take(&pp->slots) : PEEL_NONE;
+	uint32_t i;
 
+	if (hops == 0 || hops > PEEL_PROXY_HOPS_MAX || find(pp, peer) != PEEL_NONE)
+		return;
+	i = peel_slots_take(&pp->slots);
 	if (i == PEEL_NONE)
 		return;
 	pp->peer[i] =
@@ -144,7 +146,9 @@ peel_proxy_peers_dump(const struct peel_proxy_peers *pp, unsigned int service,
 bool
 proxy_peers_has(const struct peel_proxy_peers *pp, const struct peel_socks_target *to)
 {
-	return to->name[0] == '\0' && pp->conf.own(&to->addr);
+	if (to->name[0] != '\0')
+		return false;
+	return pp->conf.own != NULL ? pp->conf.own(&to->addr) : find(pp, &to->addr) != PEEL_NONE;
 }
 
 void
@@ -154,17 +158,18 @@ proxy_peers_send(struct peel_proxy *p, unsigned int slot, const struct peel_sock
 	struct peel_proxy_peers *pp = p->conf.peers;
 	uint32_t i = find(pp, &to->addr);
 	struct peer *peer = i != PEEL_NONE ? &pp->peer[i] : NULL;
+	uint64_t bit = UINT64_C(1) << slot;
 
 	if (peer == NULL || peer->hops != p->conf.hops) {
 		peel_stats_add(pp->conf.stats, PEEL_DROP_SOCKS_SEND, 1);
 		return;
 	}
-	if (peer->sent && peer->slot != (int)slot) {
+	if (!pp->conf.shared && (peer->senders & ~bit) != 0) {
 		peel_stats_add(pp->conf.stats, PEEL_DROP_SOCKS_SHARED, 1);
 		return;
 	}
-	peer->slot = (int)slot;
-	peer->sent = true;
+	peer->senders |= bit;
+	peer->slot = pp->conf.shared ? NOBODY : (int)slot;
 	if (pp->conf.send(pp->conf.arg, &peer->addr, payload, len) != 0)
 		peel_stats_add(pp->conf.stats, PEEL_DROP_SOCKS_SEND, 1);
 }
@@ -177,10 +182,11 @@ proxy_peers_closed(struct peel_proxy *p, unsigned int slot)
 	for (uint32_t i = 0; i < PEERS_MAX; i++) {
 		struct peer *peer = &pp->peer[i];
 
-		if (peer->hops == p->conf.hops && peer->slot == (int)slot) {
+		if (peer->hops != p->conf.hops)
+			continue;
+		peer->senders &= ~(UINT64_C(1) << slot);
+		if (peer->slot == (int)slot)
 			peer->slot = NOBODY;
-			peer->sent = false;
-		}
 	}
 }
 
@@ -193,10 +199,8 @@ choose(const struct peel_proxy_peers *pp, const struct peer *peer)
 	const struct peel_proxy *p = pp->proxy[peer->hops - 1];
 	int best = NOBODY;
 
-	if (p == NULL)
-		return NOBODY;
 	for (uint32_t i = 0; i < PEERS_MAX; i++) {
-		if (is_of(&pp->peer[i], peer->service) && pp->peer[i].sent)
+		if (is_of(&pp->peer[i], peer->service) && pp->peer[i].senders != 0)
 			return pp->peer[i].slot;
 	}
 	for (int slot = 0; slot < PEEL_FLOWS_USERS; slot++) {
@@ -207,6 +211,23 @@ choose(const struct peel_proxy_peers *pp, const struct peer *peer)
 	return best;
 }
 
+/* To all who sent to it, or if nobody has, to all. @return how many got it. */
+static unsigned int
+deliver_to_all(const struct peel_proxy *p, uint64_t senders, const struct peel_socks_target *origin,
+	const uint8_t *payload, size_t len)
+{
+	unsigned int n = 0;
+
+	for (int slot = 0; slot < PEEL_FLOWS_USERS; slot++) {
+		if (p->opened[slot] == 0 || (senders != 0 && (senders >> slot & 1) == 0) ||
+			!peel_socks_reachable(p->assoc[slot]))
+			continue;
+		(void)peel_socks_deliver(p->assoc[slot], origin, payload, len);
+		n++;
+	}
+	return n;
+}
+
 void
 peel_proxy_peers_take(struct peel_proxy_peers *pp, const struct peel_addr *peer,
 	const uint8_t *payload, size_t len)
@@ -214,12 +235,18 @@ peel_proxy_peers_take(struct peel_proxy_peers *pp, const struct peel_addr *peer,
 	const struct peel_socks_target origin = {.addr = *peer};
 	uint32_t i = find(pp, peer);
 	struct peer *known = i != PEEL_NONE ? &pp->peer[i] : NULL;
+	const struct peel_proxy *p = known != NULL ? pp->proxy[known->hops - 1] : NULL;
+	unsigned int n = 0;
 
-	if (known != NULL && known->slot == NOBODY)
-		known->slot = choose(pp, known);
-	if (known == NULL || known->slot == NOBODY)
+	if (p != NULL && pp->conf.shared) {
+		n = deliver_to_all(p, known->senders, &origin, payload, len);
+	} else if (p != NULL) {
+		if (known->slot == NOBODY)
+			known->slot = choose(pp, known);
+		n = known->slot != NOBODY;
+		if (n > 0)
+			(void)peel_socks_deliver(p->assoc[known->slot], &origin, payload, len);
+	}
+	if (n == 0)
 		peel_stats_add(pp->conf.stats, PEEL_DROP_SOCKS_WHOSE, 1);
-	else
-		(void)peel_socks_deliver(
-			pp->proxy[known->hops - 1]->assoc[known->slot], &origin, payload, len);
 }

@@ -55,6 +55,35 @@ on_gone(void *arg, uint64_t id)
 	proxy_http_gone(s->proxy->http, s->socks, id);
 }
 
+/* ---- for those who ask ----------------------------------------------------------------------- */
+
+void
+peel_proxy_default_client(struct peel_proxy *p, const struct peel_addr *client)
+{
+	for (unsigned int slot = 0; slot < PEEL_FLOWS_USERS; slot++) {
+		if (p->opened[slot] != 0)
+			peel_socks_assoc_default(p->assoc[slot], client);
+	}
+}
+
+size_t
+peel_proxy_destinations(
+	const struct peel_proxy *p, uint64_t circuit, struct peel_addr *out, size_t n)
+{
+	return p->destinations != NULL ? proxy_destinations_of(p->destinations, circuit, out, n)
+				       : 0;
+}
+
+size_t
+peel_proxy_associated(const struct peel_proxy *p, uint16_t port, uint64_t *out, size_t n)
+{
+	for (unsigned int slot = 0; slot < PEEL_FLOWS_USERS; slot++) {
+		if (p->opened[slot] != 0 && peel_socks_assoc_port(p->assoc[slot]) == port)
+			return peel_flows_circuits(p->flows, slot, out, n);
+	}
+	return 0;
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 int
@@ -73,7 +102,10 @@ peel_proxy_new(const struct peel_proxy_conf *conf, struct peel_proxy **out)
 	p->flows = peel_flows_new(&peel_env_system, conf->stats, conf->isolate);
 	p->held = peel_held_new(&peel_env_system);
 	p->http = proxy_http_new(&p->conf);
-	if (p->flows == NULL || p->held == NULL || p->http == NULL) {
+	if (conf->remember)
+		p->destinations = proxy_destinations_new();
+	if (p->flows == NULL || p->held == NULL || p->http == NULL ||
+		(conf->remember && p->destinations == NULL)) {
 		peel_proxy_free(p);
 		return -ENOMEM;
 	}
@@ -168,6 +200,7 @@ peel_proxy_free(struct peel_proxy *p)
 		return;
 	proxy_peers_detach(p->conf.peers, p);
 	proxy_http_free(p->http);
+	proxy_destinations_free(p->destinations);
 	peel_flows_free(p->flows);
 	peel_held_free(p->held);
 	free(p);

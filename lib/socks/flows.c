@@ -223,8 +223,17 @@ peel_flows_set(struct peel_flows *f, const uint64_t *id, size_t n)
 		(void)peel_flows_add(f, id[j]);
 }
 
-unsigned int
-peel_flows_owned(const struct peel_flows *f, unsigned int user)
+size_t
+peel_flows_circuits(const struct peel_flows *f, unsigned int user, uint64_t *out, size_t n)
 {
-	return f->user[user].owned;
+	size_t have = 0;
+
+	for (unsigned int i = 0; i < f->n_circuits; i++) {
+		if (f->circuit[i].owner != (int)user)
+			continue;
+		if (have < n)
+			out[have] = f->circuit[i].id;
+		have++;
+	}
+	return have;
 }

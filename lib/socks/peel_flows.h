@@ -46,5 +46,5 @@ int peel_flows_out(struct peel_flows *f, unsigned int user, const struct peel_so
 /** The user that a datagram from @p origin is for. -ENOENT: no such circuit, or no users;
  * -ENOTUNIQ: ambiguous between users, or the user has left (counted). */
 int peel_flows_in(struct peel_flows *f, uint64_t circuit, const struct peel_socks_target *origin);
-/** How many circuits the user owns. */
-unsigned int peel_flows_owned(const struct peel_flows *f, unsigned int user);
+/** List the circuits that the user owns, the first @p n of them. @return how many there are. */
+size_t peel_flows_circuits(const struct peel_flows *f, unsigned int user, uint64_t *out, size_t n);

@@ -91,6 +91,10 @@ int peel_socks_deliver(struct peel_socks_assoc *a, const struct peel_socks_targe
 	const uint8_t *payload, size_t len);
 /** Whether the client's port is known: it announced it, or has sent a datagram. */
 bool peel_socks_reachable(const struct peel_socks_assoc *a);
+/** Make this the client's address, unless it is known. */
+void peel_socks_assoc_default(struct peel_socks_assoc *a, const struct peel_addr *client);
+/** The port of the association's relay socket. */
+uint16_t peel_socks_assoc_port(const struct peel_socks_assoc *a);
 /** For the backend's own use. */
 void peel_socks_assoc_set(struct peel_socks_assoc *a, void *data);
 void *peel_socks_assoc_get(const struct peel_socks_assoc *a);

@@ -251,6 +251,19 @@ peel_socks_reachable(const struct peel_socks_assoc *a)
 }
 
 void
+peel_socks_assoc_default(struct peel_socks_assoc *a, const struct peel_addr *client)
+{
+	if (a->from.port == 0)
+		a->from = *client;
+}
+
+uint16_t
+peel_socks_assoc_port(const struct peel_socks_assoc *a)
+{
+	return a->own.port;
+}
+
+void
 peel_socks_assoc_set(struct peel_socks_assoc *a, void *data)
 {
 	a->data = data;

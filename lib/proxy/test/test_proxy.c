@@ -154,6 +154,7 @@ setup(void **state)
 	struct peel_proxy_conf conf = {.loop = &t.loop,
 		.stats = &t.stats,
 		.hops = 2,
+		.remember = true,
 		.circuits = {&w, usable, send_datagram, more, http, request}};
 
 	(void)state;
@@ -349,6 +350,104 @@ test_servers_of_a_length_share_its_associations(void **state)
 		close(fd[i]);
 }
 
+static void
+test_destinations_of_a_circuit(void **state)
+{
+	struct client a = client(), b = client();
+	struct peel_addr to[4];
+	uint64_t circuit[4], first;
+
+	(void)state;
+	circuits(2);
+	THROW(a.udp, a.port, HELLO);
+	wait_for(&w.n_sent, 1);
+	first = w.sent_through;
+	assert_int_equal(peel_proxy_destinations(w.proxy, first, to, 4), 1);
+	assert_int_equal(to[0].port, 7000);
+	assert_int_equal(to[0].ip[3], 7);
+	assert_int_equal(peel_proxy_destinations(w.proxy, 3 - first, to, 4), 0);
+	/* The same destination through the other circuit; names are not listed. */
+	THROW(b.udp, b.port, HELLO);
+	wait_for(&w.n_sent, 2);
+	THROW(b.udp, b.port,
+		"\0\0\0\3\x9"
+		"t.example\x1b\x58n");
+	wait_for(&w.n_sent, 3);
+	assert_int_equal(peel_proxy_destinations(w.proxy, first, to, 4), 0);
+	assert_int_equal(peel_proxy_destinations(w.proxy, 3 - first, NULL, 0), 1);
+	/* Each association has its circuit. */
+	assert_int_equal(peel_proxy_associated(w.proxy, a.port, circuit, 4), 1);
+	assert_int_equal(circuit[0], first);
+	assert_int_equal(peel_proxy_associated(w.proxy, b.port, circuit, 4), 1);
+	assert_int_equal(circuit[0], 3 - first);
+	assert_int_equal(peel_proxy_associated(w.proxy, 1, circuit, 4), 0);
+	leave(&a);
+	leave(&b);
+}
+
+static void
+send_to(const struct client *c, unsigned int host)
+{
+	unsigned int sent = w.n_sent;
+	uint8_t datagram[] = HELLO;
+
+	peel_put_be16(datagram + 6, (uint16_t)host);
+	throw(c->udp, c->port, datagram, sizeof(datagram) - 1);
+	wait_for(&w.n_sent, sent + 1);
+}
+
+static void
+test_destinations_used_longest_ago_are_forgotten(void **state)
+{
+	static struct peel_addr to[4097];
+	struct client c = client();
+	bool there[3] = {false};
+
+	(void)state;
+	circuits(1);
+	for (unsigned int host = 0; host < 4096; host++)
+		send_to(&c, host);
+	send_to(&c, 0);
+	send_to(&c, 4096);
+	assert_int_equal(peel_proxy_destinations(w.proxy, 1, to, 4097), 4096);
+	for (unsigned int i = 0; i < 4096; i++) {
+		unsigned int host = peel_get_be16(to[i].ip + 2);
+
+		if (host < 3)
+			there[host] = true;
+	}
+	assert_true(there[0] && !there[1] && there[2]);
+	leave(&c);
+}
+
+static void
+test_default_client(void **state)
+{
+	struct peel_socks_target from = {.addr = peel_addr_ipv4(192, 0, 2, 7, 7000)};
+	int silent = dial(), udp;
+	struct peel_addr remote = peel_addr_ipv4(127, 0, 0, 1, 0);
+	struct client c = client();
+
+	(void)state;
+	udp = udp_socket(&remote.port);
+	ASSOCIATE(silent);
+	circuits(2);
+	THROW(c.udp, c.port, HELLO);
+	wait_for(&w.n_sent, 1);
+	peel_proxy_default_client(w.proxy, &remote);
+	/* One has its client already; the other one owns the other circuit. */
+	assert_true(peel_proxy_take(w.proxy, w.sent_through, &from, (const uint8_t *)"1", 1));
+	HEAR(c.udp, "\0\0\0\1\xc0\0\2\7\x1b\x58"
+		    "1");
+	from.addr.port = 1;
+	assert_true(peel_proxy_take(w.proxy, 3 - w.sent_through, &from, (const uint8_t *)"2", 1));
+	HEAR(udp, "\0\0\0\1\xc0\0\2\7\0\1"
+		  "2");
+	leave(&c);
+	close(silent);
+	close(udp);
+}
+
 /* ---- HTTP ------------------------------------------------------------------------------------ */
 
 static int
@@ -472,6 +571,9 @@ main(void)
 		TEST(test_associations_that_share_a_host_get_a_circuit_each),
 		TEST(test_servers_of_a_length_share_its_circuits),
 		TEST(test_servers_of_a_length_share_its_associations),
+		TEST(test_destinations_of_a_circuit),
+		TEST(test_destinations_used_longest_ago_are_forgotten),
+		TEST(test_default_client),
 		TEST(test_a_request_goes_to_an_exit_that_does_http),
 		TEST(test_a_silent_exit_is_not_the_only_one_asked),
 		TEST(test_a_request_whose_client_left),

@@ -16,6 +16,7 @@ static struct {
 	uint8_t sent_to;	/* last byte of the peer's address */
 	unsigned int n_sent;	/* ... and how often something was sent */
 	uintptr_t delivered_to; /* number of the association */
+	uint64_t delivered;	/* a bit for each association */
 	unsigned int n_delivered;
 	uint64_t unreachable; /* a bit for each association */
 } t;
@@ -54,6 +55,7 @@ peel_socks_deliver(struct peel_socks_assoc *a, const struct peel_socks_target *o
 	(void)len;
 	assert_int_equal(origin->addr.port, 1024);
 	t.delivered_to = (uintptr_t)a;
+	t.delivered |= UINT64_C(1) << (uintptr_t)a;
 	t.n_delivered++;
 	return 0;
 }
@@ -61,14 +63,11 @@ peel_socks_deliver(struct peel_socks_assoc *a, const struct peel_socks_target *o
 /* ---- helpers --------------------------------------------------------------------------------- */
 
 static int
-setup(void **state)
+make(void **state, const struct peel_proxy_peers_conf *conf)
 {
-	const struct peel_proxy_peers_conf conf = {
-		.env = &peel_env_system, .stats = &t.stats, .own = own, .send = send_to};
-
 	(void)state;
 	memset(&t, 0, sizeof(t));
-	t.peers = peel_proxy_peers_new(&conf);
+	t.peers = peel_proxy_peers_new(conf);
 	if (t.peers == NULL)
 		return -1;
 	for (unsigned int i = 0; i < PEEL_PROXY_HOPS_MAX; i++) {
@@ -77,6 +76,15 @@ setup(void **state)
 		proxy_peers_attach(t.peers, &t.proxy[i]);
 	}
 	return 0;
+}
+
+static int
+setup(void **state)
+{
+	const struct peel_proxy_peers_conf conf = {
+		.env = &peel_env_system, .stats = &t.stats, .own = own, .send = send_to};
+
+	return make(state, &conf);
 }
 
 static int
@@ -205,6 +213,55 @@ test_peers_belong_to_a_length(void **state)
 	assert_int_equal(receiver(1), 6);
 }
 
+static int
+setup_shared(void **state)
+{
+	const struct peel_proxy_peers_conf conf = {
+		.env = &peel_env_system, .stats = &t.stats, .send = send_to, .shared = true};
+
+	return make(state, &conf);
+}
+
+/* Whether an association gets something from a peer, once. */
+static void
+expect_delivered(uint8_t number, uint64_t slots)
+{
+	struct peel_addr a = address(number);
+
+	t.delivered = 0;
+	t.n_delivered = 0;
+	peel_proxy_peers_take(t.peers, &a, (const uint8_t *)"x", 1);
+	assert_int_equal(t.delivered, slots);
+	assert_int_equal(t.n_delivered, __builtin_popcountll(slots));
+}
+
+static void
+test_shared_peers(void **state)
+{
+	const struct peel_socks_target absent = {.addr = address(7)};
+
+	(void)state;
+	open_association(1, 4);
+	open_association(1, 5);
+	open_association(1, 6);
+	open_association(2, 7);
+	t.unreachable = 1 << 6;
+	assert_false(proxy_peers_has(t.peers, &absent));
+	add(1, 1, 0);
+	add(1, 2, 0); /* it is there already */
+	expect_delivered(1, 1 << 4 | 1 << 5);
+	assert_true(sends(1, 5, 1, 1024));
+	expect_delivered(1, 1 << 5);
+	assert_true(sends(1, 4, 1, 1024));
+	expect_delivered(1, 1 << 4 | 1 << 5);
+	close_association(1, 5);
+	expect_delivered(1, 1 << 4);
+	close_association(1, 4);
+	assert_int_equal(peel_stats_get(&t.stats, PEEL_DROP_SOCKS_WHOSE), 0);
+	expect_delivered(1, 0);
+	assert_int_equal(peel_stats_get(&t.stats, PEEL_DROP_SOCKS_WHOSE), 1);
+}
+
 static void
 count_one(void *arg, const struct peel_addr *peer)
 {
@@ -256,6 +313,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_what_comes_unasked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_peers_belong_to_a_length, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_peers_go, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shared_peers, setup_shared, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
