@@ -1,36 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
- *
- * The window of requests under way grows with each answer while round trips stay near the shortest
- * one, and shrinks when they do not, or when requests are lost: a queue somewhere fills, and more
- * would only fill it further.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "speed.h"
+#include "speed_window.h"
 
 #define PROBES 4096
 #define PROBES_TRIED 64 /* to find a free one */
-#define WINDOW_MAX 2048.0
-#define WINDOW_MIN 4.0
-#define WINDOW_FIRST 16.0
 #define TICK_MS 5
 #define PROGRESS_US 500000
 #define RTT_SECONDS 5	 /* at most, for all round trips */
 #define RTT_COUNT 20	 /* of them */
 #define DRAIN_US 1000000 /* for late answers */
-#define QUEUE_US 20000	 /* more than twice the shortest round trip and this: a queue */
-#define LOST_US 500000	 /* and four times the shortest round trip */
 /* between directions: exits answer so many per second, and may just have */
 #define PAUSE_US 1000000
 #define TINY 16
 #define WARM_UP 0.25 /* share of a phase that does not count */
-/* What is left of the window when a queue grows, and when requests are lost; not more often than
- * once in a round trip and this. */
-#define SHRINK_QUEUE 0.85
-#define SHRINK_LOST 0.7
-#define SHRINK_PAUSE_US 10000
 
 struct probe {
 	struct speed *speed;
@@ -46,11 +33,9 @@ struct speed {
 	enum speed_phase phase;
 	bool running;
 	uint32_t serial;
-	uint64_t start_us, progress_us, progress_bytes, shrunk_us;
+	uint64_t start_us, progress_us, progress_bytes;
 	uint64_t all_bytes; /* of the phase so far */
-	uint64_t min_rtt_us;
-	double window;
-	bool grown; /* no longer doubling */
+	struct speed_window window;
 	unsigned int under_way, next;
 	struct speed_result result;
 	struct probe probe[PROBES];
@@ -92,28 +77,6 @@ finish(struct speed *s)
 	s->conf.done(s->conf.arg, s->phase, &s->result);
 }
 
-static void
-shrink(struct speed *s, uint64_t now, double factor)
-{
-	s->grown = true;
-	if (now - s->shrunk_us < s->min_rtt_us + SHRINK_PAUSE_US)
-		return; /* once per round trip */
-	s->shrunk_us = now;
-	s->window = s->window * factor > WINDOW_MIN ? s->window * factor : WINDOW_MIN;
-}
-
-static void
-adapt(struct speed *s, uint64_t now, uint64_t rtt_us)
-{
-	if (rtt_us > 2 * s->min_rtt_us + QUEUE_US) {
-		shrink(s, now, SHRINK_QUEUE);
-	} else {
-		s->window += s->grown ? 4 / s->window : 1;
-		if (s->window > WINDOW_MAX)
-			s->window = WINDOW_MAX;
-	}
-}
-
 static void pump(struct speed *s);
 
 static void
@@ -123,15 +86,13 @@ count(struct speed *s, uint64_t now, uint64_t rtt_us, size_t len)
 	uint64_t age = now - s->start_us;
 
 	s->result.answered++;
-	if (s->min_rtt_us == 0 || rtt_us < s->min_rtt_us)
-		s->min_rtt_us = rtt_us;
+	speed_window_answer(&s->window, now, rtt_us);
 	if (s->phase == SPEED_RTT) {
 		s->result.rtt_ms[s->result.n_rtt++] = (double)rtt_us / 1000;
 		if (s->result.n_rtt == RTT_COUNT)
 			finish(s);
 		return;
 	}
-	adapt(s, now, rtt_us);
 	s->all_bytes += bytes;
 	if ((double)age >= (double)length_us(s) * WARM_UP && age < length_us(s)) {
 		s->result.bytes += bytes;
@@ -210,7 +171,8 @@ pump(struct speed *s)
 
 	if (now < s->start_us || now - s->start_us >= length_us(s))
 		return;
-	while (s->running && s->under_way < (s->phase == SPEED_RTT ? 1 : (unsigned int)s->window)) {
+	while (s->running &&
+		s->under_way < (s->phase == SPEED_RTT ? 1 : (unsigned int)s->window.size)) {
 		if (!send_one(s, now))
 			return;
 	}
@@ -220,11 +182,9 @@ pump(struct speed *s)
 static void
 find_lost(struct speed *s, uint64_t now)
 {
-	uint64_t limit = 4 * s->min_rtt_us + LOST_US;
+	uint64_t limit = speed_window_patience(&s->window);
 	bool any = false;
 
-	if (s->min_rtt_us == 0)
-		limit = 2 * LOST_US + DRAIN_US;
 	for (unsigned int i = 0; i < PROBES; i++) {
 		struct probe *p = &s->probe[i];
 
@@ -234,7 +194,7 @@ find_lost(struct speed *s, uint64_t now)
 		}
 	}
 	if (any)
-		shrink(s, now, SHRINK_LOST);
+		speed_window_lost(&s->window, now);
 }
 
 static void
@@ -281,12 +241,11 @@ speed_start(struct speed *s, peel_circuit circuit, enum speed_phase phase)
 	s->serial++;
 	s->running = true;
 	s->start_us = s->progress_us = now_us() + (phase == SPEED_DOWN ? PAUSE_US : 0);
-	s->all_bytes = s->progress_bytes = s->shrunk_us = 0;
+	s->all_bytes = s->progress_bytes = 0;
 	/* The other phases keep it: it tells soon that the whole first window is lost. */
 	if (phase == SPEED_RTT)
-		s->min_rtt_us = 0;
-	s->window = WINDOW_FIRST;
-	s->grown = false;
+		s->window.min_rtt_us = 0;
+	speed_window_begin(&s->window);
 	s->under_way = 0;
 	s->result = (struct speed_result){0};
 	uv_timer_start(&s->timer, on_tick, TICK_MS, TICK_MS);

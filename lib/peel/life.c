@@ -117,7 +117,7 @@ open_with(struct peel_node_conf *conf, uint32_t memory_mib, bool isolate, struct
 	if (rc == 0)
 		rc = open_node(conf, memory_mib, p);
 	if (rc == 0)
-		rc = tests_new(p, &p->tests);
+		rc = tests_new(p->node, &p->tests);
 	if (rc != 0) {
 		peel_node_free(p->node);
 		release(p);

@@ -26,7 +26,7 @@ struct slot {
 };
 
 struct tests {
-	struct peel *p;
+	struct peel_node *node;
 	/* of the node's loop, under its lock; runs while something is under way */
 	uv_timer_t timer;
 	pthread_mutex_t lock;
@@ -169,19 +169,19 @@ message(uint8_t *out, size_t size, const struct peel_test *test, uint32_t identi
 static void
 start_timer(struct tests *t)
 {
-	peel_node_lock(t->p->node);
+	peel_node_lock(t->node);
 	if (!uv_is_active((uv_handle_t *)&t->timer))
 		uv_timer_start(&t->timer, on_timer, SWEEP_MS, SWEEP_MS);
-	peel_node_unlock(t->p->node);
+	peel_node_unlock(t->node);
 }
 
 int
-peel_test_circuit(struct peel *p, peel_circuit circuit, const struct peel_test *test,
-	void (*done)(void *arg, int result, uint64_t rtt_us, size_t len), void *arg)
+tests_begin(struct tests *t, peel_circuit circuit, const struct peel_test *test,
+	uint32_t *identifier, void (*done)(void *arg, int result, uint64_t rtt_us, size_t len),
+	void *arg)
 {
-	struct tests *t = p->tests;
 	uint8_t msg[PEEL_DATAGRAM_MAX];
-	uint32_t identifier = 0;
+	uint32_t id;
 	struct slot *s;
 	bool first;
 	int rc, len;
@@ -189,22 +189,23 @@ peel_test_circuit(struct peel *p, peel_circuit circuit, const struct peel_test *
 	if (circuit == 0)
 		return error_no_circuit();
 	pthread_mutex_lock(&t->lock);
-	s = new_slot(t, test->rust, &identifier);
+	s = new_slot(t, test->rust, identifier);
+	id = *identifier;
 	if (s != NULL)
-		*s = (struct slot){done, arg, circuit, now_us(), identifier, test->rust};
+		*s = (struct slot){done, arg, circuit, now_us(), id, test->rust};
 	first = t->n == 1;
 	pthread_mutex_unlock(&t->lock);
 	if (s == NULL)
 		return error_text(-EAGAIN, "too many tests are under way");
 	if (first)
 		start_timer(t);
-	len = message(msg, sizeof(msg), test, identifier);
-	rc = len < 0 ? -EMSGSIZE : peel_node_send_message(p->node, circuit, msg, (size_t)len);
+	len = message(msg, sizeof(msg), test, id);
+	rc = len < 0 ? -EMSGSIZE : peel_node_send_message(t->node, circuit, msg, (size_t)len);
 	if (rc == 0)
 		return 0;
 	pthread_mutex_lock(&t->lock);
 	/* Unless the circuit's end was faster, and done was called. */
-	if (s->circuit == circuit && s->identifier == identifier)
+	if (s->circuit == circuit && s->identifier == id)
 		take(t, (unsigned int)(s - t->slot));
 	else
 		rc = 0;
@@ -214,18 +215,27 @@ peel_test_circuit(struct peel *p, peel_circuit circuit, const struct peel_test *
 	return rc == 0 ? 0 : error_text(rc, NULL);
 }
 
+int
+peel_test_circuit(struct peel *p, peel_circuit circuit, const struct peel_test *test,
+	void (*done)(void *arg, int result, uint64_t rtt_us, size_t len), void *arg)
+{
+	uint32_t identifier = 0;
+
+	return tests_begin(p->tests, circuit, test, &identifier, done, arg);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 int
-tests_new(struct peel *p, struct tests **out)
+tests_new(struct peel_node *node, struct tests **out)
 {
 	struct tests *t = calloc(1, sizeof(*t));
 
 	if (t == NULL)
 		return error_no_memory();
-	t->p = p;
+	t->node = node;
 	pthread_mutex_init(&t->lock, NULL);
-	uv_timer_init(peel_node_loop(p->node), &t->timer);
+	uv_timer_init(peel_node_loop(node), &t->timer);
 	t->timer.data = t;
 	*out = t;
 	return 0;
