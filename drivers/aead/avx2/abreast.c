@@ -5,6 +5,7 @@
  */
 #include "batch.h"
 #include "hashing.h"
+#include "rows.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -17,18 +18,50 @@ struct cursor {
 /* Compiled once for each kind. */
 typedef void (*batch_fn)(
 	uint32_t start[16][LANES], uint8_t *const to[LANES], struct hashing *h, unsigned int first);
-#define BATCH(name, chains, xor)                                                                   \
+#define BATCH(name, chains, twice, xor)                                                            \
 	static void __attribute__((noinline)) name(uint32_t start[16][LANES],                      \
 		uint8_t *const to[LANES], struct hashing *h, unsigned int first)                   \
 	{                                                                                          \
-		batch(start, to, h, first, chains, xor);                                           \
+		batch(start, to, h, first, chains, twice, xor);                                    \
 	}
-BATCH(seal_alone, BATCH_NONE, true)
-BATCH(seal_hash_one, BATCH_ONE, true)
-BATCH(seal_hash_both, BATCH_BOTH, true)
-BATCH(open_alone, BATCH_NONE, false)
-BATCH(open_hash_one, BATCH_ONE, false)
-BATCH(open_hash_both, BATCH_BOTH, false)
+BATCH(seal_alone, BATCH_NONE, false, true)
+BATCH(seal_hash_one, BATCH_ONE, false, true)
+BATCH(seal_hash_both, BATCH_BOTH, false, true)
+BATCH(seal_hash_one_twice, BATCH_ONE, true, true)
+BATCH(seal_hash_both_twice, BATCH_BOTH, true, true)
+BATCH(open_alone, BATCH_NONE, false, false)
+BATCH(open_hash_one, BATCH_ONE, false, false)
+BATCH(open_hash_both, BATCH_BOTH, false, false)
+BATCH(open_hash_one_twice, BATCH_ONE, true, false)
+BATCH(open_hash_both_twice, BATCH_BOTH, true, false)
+
+/* The same for rows. */
+typedef void (*rows_fn)(
+	const struct lane *lane, uint8_t *const *to, struct hashing *h, unsigned int first);
+#define ROWS(name, pairs, chains, xor)                                                             \
+	static void __attribute__((noinline))                                                      \
+	name(const struct lane *lane, uint8_t *const *to, struct hashing *h, unsigned int first)   \
+	{                                                                                          \
+		rows(lane, to, h, first, pairs, chains, xor);                                      \
+	}
+ROWS(seal_rows_4_alone, 2, BATCH_NONE, true)
+ROWS(seal_rows_4_hash_one, 2, BATCH_ONE, true)
+ROWS(seal_rows_4_hash_both, 2, BATCH_BOTH, true)
+ROWS(seal_rows_6_alone, 3, BATCH_NONE, true)
+ROWS(seal_rows_6_hash_one, 3, BATCH_ONE, true)
+ROWS(seal_rows_6_hash_both, 3, BATCH_BOTH, true)
+ROWS(open_rows_4_alone, 2, BATCH_NONE, false)
+ROWS(open_rows_4_hash_one, 2, BATCH_ONE, false)
+ROWS(open_rows_4_hash_both, 2, BATCH_BOTH, false)
+ROWS(open_rows_6_alone, 3, BATCH_NONE, false)
+ROWS(open_rows_6_hash_one, 3, BATCH_ONE, false)
+ROWS(open_rows_6_hash_both, 3, BATCH_BOTH, false)
+
+/* Of sealing or of opening, by what there is to hash. */
+struct kinds {
+	batch_fn batch[2][BATCH_CHAINS]; /* [twice] */
+	rows_fn rows[2][BATCH_CHAINS];	 /* of four blocks, of six */
+};
 
 static void __attribute__((noinline)) hash_rest(struct hashing *h)
 {
@@ -167,29 +200,57 @@ xor_text(const struct lanes *c, const struct peel_aead_cell *cell)
 		cell->text[at] ^= stream[at];
 }
 
-/* Eight blocks; by what there is to hash. */
-INLINE void
-compute(struct lanes *c, uint8_t *const to[LANES], const batch_fn kind[3])
+/* Which chains have something to do, and the one that has if it is alone. */
+INLINE enum batch_chains
+busy_chains(const struct hashing *h, unsigned int *first)
 {
-	struct hashing *h = &c->hashing;
 	bool busy[2] = {hashing_busy(h, 0), hashing_busy(h, 1)};
 
-	if (busy[0] && busy[1]) {
-		kind[BATCH_BOTH](c->start, to, h, 0);
-		hashing_stepped(h, 0, BATCH_STEPS);
-		hashing_stepped(h, 1, BATCH_STEPS);
-	} else if (busy[0] || busy[1]) {
-		kind[BATCH_ONE](c->start, to, h, busy[1]);
-		hashing_stepped(h, busy[1], 2 * BATCH_STEPS);
-	} else {
-		kind[BATCH_NONE](c->start, to, h, 0);
-	}
+	*first = !busy[0] && busy[1];
+	return busy[0] && busy[1] ? BATCH_BOTH : busy[0] || busy[1] ? BATCH_ONE : BATCH_NONE;
 }
 
 INLINE void
-crypt(struct lanes *c, bool open, const batch_fn kind[3])
+stepped(struct hashing *h, enum batch_chains chains, unsigned int first, uint64_t steps)
+{
+	if (chains != BATCH_NONE)
+		hashing_stepped(h, first, steps);
+	if (chains == BATCH_BOTH)
+		hashing_stepped(h, 1, steps);
+}
+
+/* Eight blocks. More steps than there is to hash would delay the rounds for nothing. A chain that
+ * is alone waits for the other, as both together cost less; but at the end of a burst there is no
+ * other (@p last). */
+INLINE void
+compute(struct lanes *c, uint8_t *const to[LANES], const struct kinds *kinds, bool last)
+{
+	struct hashing *h = &c->hashing;
+	unsigned int first;
+	enum batch_chains chains = busy_chains(h, &first);
+	bool twice = last || (chains == BATCH_BOTH && h->load[0] + h->load[1] > BATCH_STEPS);
+
+	kinds->batch[twice][chains](c->start, to, h, first);
+	stepped(h, chains, first, (twice ? 2 : 1) * BATCH_STEPS / (chains == BATCH_BOTH ? 2 : 1));
+}
+
+/* The last ones. */
+INLINE void
+compute_rows(struct lanes *c, const struct lane *lane, uint8_t *const *to, bool six,
+	const struct kinds *kinds)
+{
+	unsigned int first;
+	enum batch_chains chains = busy_chains(&c->hashing, &first);
+
+	kinds->rows[six][chains](lane, to, &c->hashing, first);
+	stepped(&c->hashing, chains, first, ROWS_STEPS);
+}
+
+INLINE void
+crypt(struct lanes *c, bool open, const struct kinds *kinds)
 {
 	struct cursor at = {c->burst.cell, 0};
+	const struct peel_aead_cell *last = &c->burst.cell[c->burst.n - 1];
 	uint8_t *to[LANES];
 
 	hashing_begin(&c->hashing);
@@ -210,7 +271,7 @@ crypt(struct lanes *c, bool open, const batch_fn kind[3])
 			at.block += LANES;
 			if (at.block == cell->blocks)
 				at = (struct cursor){cell + 1, 0};
-			compute(c, to, kind);
+			compute(c, to, kinds, at.cell >= last);
 			if (!open)
 				hash_sealed(c, cell, text, LANES * BLOCK_LEN);
 			continue;
@@ -221,8 +282,12 @@ crypt(struct lanes *c, bool open, const batch_fn kind[3])
 			lane[i] = lane[0];
 			to[i] = slot[i];
 		}
-		batch_start(c->start, lane);
-		compute(c, to, kind);
+		if (n > ROWS_LANES_MAX) {
+			batch_start(c->start, lane);
+			compute(c, to, kinds, at.cell >= last);
+		} else {
+			compute_rows(c, lane, to, n > 4, kinds);
+		}
 		if (open)
 			keys_known(c, lane, to, n);
 		else
@@ -239,11 +304,29 @@ crypt(struct lanes *c, bool open, const batch_fn kind[3])
 void
 lanes_crypt(struct lanes *c, bool open)
 {
-	static const batch_fn seal_kinds[3] = {seal_alone, seal_hash_one, seal_hash_both};
-	static const batch_fn open_kinds[3] = {open_alone, open_hash_one, open_hash_both};
+	static const struct kinds seal = {
+		{
+			{seal_alone, seal_hash_one, seal_hash_both},
+			{seal_alone, seal_hash_one_twice, seal_hash_both_twice},
+		},
+		{
+			{seal_rows_4_alone, seal_rows_4_hash_one, seal_rows_4_hash_both},
+			{seal_rows_6_alone, seal_rows_6_hash_one, seal_rows_6_hash_both},
+		},
+	};
+	static const struct kinds opening = {
+		{
+			{open_alone, open_hash_one, open_hash_both},
+			{open_alone, open_hash_one_twice, open_hash_both_twice},
+		},
+		{
+			{open_rows_4_alone, open_rows_4_hash_one, open_rows_4_hash_both},
+			{open_rows_6_alone, open_rows_6_hash_one, open_rows_6_hash_both},
+		},
+	};
 
 	if (open)
-		crypt(c, true, open_kinds);
+		crypt(c, true, &opening);
 	else
-		crypt(c, false, seal_kinds);
+		crypt(c, false, &seal);
 }

@@ -15,7 +15,7 @@
 
 #define BATCH_INLINE static inline __attribute__((always_inline))
 
-/* steps of a chain in a batch */
+/* steps in a batch, of the one chain or of both; or twice as many */
 #define BATCH_STEPS 20
 
 typedef uint32_t u32x8 __attribute__((vector_size(32)));
@@ -188,17 +188,18 @@ batch_put(const u32x8 w[8], uint8_t *const to[LANES], uint32_t at, bool xor)
 		: [vc0] "+x"(c0), [vc1] "+x"(c1), [to0] "=m"((to)[0]), [to1] "=m"((to)[1])         \
 		: [from0] "m"((from)[0]), [from1] "m"((from)[1]))
 
-/* Which chains take steps between the rounds: none, one twice as many, or both. */
+/* Which chains take steps between the rounds: none, one or both. */
 enum batch_chains {
 	BATCH_NONE,
 	BATCH_ONE,
 	BATCH_BOTH,
+	BATCH_CHAINS
 };
 
 /* Eight blocks: the keystream goes to @p to, or is XORed onto what is there. */
 BATCH_INLINE void
 batch(uint32_t start[16][LANES], uint8_t *const to[LANES], struct hashing *h, unsigned int first,
-	enum batch_chains chains, bool xor)
+	enum batch_chains chains, bool twice, bool xor)
 {
 	struct poly64_chain p = h->chain[first], q = h->chain[1];
 	struct poly64_factor pr = h->factor[first], qr = h->factor[1];
@@ -229,18 +230,20 @@ batch(uint32_t start[16][LANES], uint8_t *const to[LANES], struct hashing *h, un
 			if (chains != BATCH_NONE)
 				poly64_step(&p, &pr);
 			PAIR(a2, b2, c0, d2, a3, b3, c1, d3);
-			if (chains == BATCH_ONE)
+			if (twice && chains == BATCH_ONE)
 				poly64_step(&p, &pr);
-			else if (chains == BATCH_BOTH)
+			if (twice && chains == BATCH_BOTH)
 				poly64_step(&q, &qr);
 			PAIR(a0, b1, c0, d3, a1, b2, c1, d0);
 			EXCHANGE(c0, c1, c23, c01);
-			if (chains != BATCH_NONE)
-				poly64_step(&p, &pr);
-			PAIR(a2, b3, c0, d1, a3, b0, c1, d2);
-			if (chains == BATCH_ONE)
+			if (chains == BATCH_ONE || (twice && chains == BATCH_BOTH))
 				poly64_step(&p, &pr);
 			else if (chains == BATCH_BOTH)
+				poly64_step(&q, &qr);
+			PAIR(a2, b3, c0, d1, a3, b0, c1, d2);
+			if (twice && chains == BATCH_ONE)
+				poly64_step(&p, &pr);
+			if (twice && chains == BATCH_BOTH)
 				poly64_step(&q, &qr);
 		}
 		x[0] = a0;

@@ -9,10 +9,10 @@
  * multiplier busy, as the steps of one wait for each other.
  *
  * Bounds: r0 and r1 are below 2^60, as the key is clamped, and r1 is a multiple of four, so that
- * s1 = 5/4 * r1 < 2^60.4 is what r1 counts when a product wraps around. A step leaves h2 <= 4, and
- * the sum below 2^130 + 2^64; a block makes it h2 <= 6. Then h0 * r1 + h1 * r0 + h2 * s1 and the
- * carry into it stay below 2^126, and the third limb of the product, h2 * r0 + 2^61, below 2^63, so
- * that 5/4 of it fits 64 bits.
+ * s1 = 5/4 * r1 < 2^60.4 is what r1 counts when a product wraps around. A step leaves a product
+ * with h2 < 2^63, of which the next one takes what is above 2^130, 5/4 of it at most: that fits 64
+ * bits. With it and a block h2 <= 6. Then the high half of h0 * r0 + h1 * s1, and h2 * s1 with it,
+ * stay below 2^64, and the third limb of the product, h2 * r0 + 2^61, below 2^63.
  */
 
 #include <stdbool.h>
@@ -26,6 +26,7 @@ typedef unsigned __int128 poly64_wide;
 
 /* Of one cell. */
 struct poly64_mac {
+	/* as a step leaves it */
 	uint64_t h[3];
 	/* the key */
 	uint64_t r[2], s[2];
@@ -101,43 +102,41 @@ poly64_leave(const struct poly64_chain *c)
 }
 
 /** One block: h = (h + block + 2^128) * r. In assembly, as compilers keep sums of 128 bits in
- * memory when registers are few. */
+ * memory when registers are few. What the block before left above 2^130 comes back here: by then
+ * the block has been added to the limbs below, which were ready earlier. */
 POLY64_INLINE void
 poly64_step(struct poly64_chain *c, struct poly64_factor *r)
 {
-	uint64_t d0, d1, t0, t1, t2;
+	uint64_t t0, t1, t2, t3;
 
-	__asm__("add (%[at]), %[h0]\n\t"
-		"adc 8(%[at]), %[h1]\n\t"
-		"mov %[h0], %%rdx\n\t"
-		"adc $1, %[h2]\n\t"
-		"mulx %[r0], %[d0], %[t0]\n\t" /* t0 d0 = h0 * r0 */
-		"mulx %[r1], %[d1], %[t1]\n\t" /* t1 d1 = h0 * r1 */
-		"mov %[h1], %%rdx\n\t"
-		"mulx %[r0], %[h0], %[t2]\n\t" /* + h1 * r0 */
-		"mulx %[s1], %[h1], %%rdx\n\t" /* t0 d0 += h1 * s1 */
-		"add %[h0], %[d1]\n\t"
-		"adc %[t2], %[t1]\n\t"
-		"add %[h1], %[d0]\n\t"
-		"adc %%rdx, %[t0]\n\t"
-		"mov %[h2], %%rdx\n\t"
-		"imul %[s1], %%rdx\n\t"
-		"imul %[r0], %[h2]\n\t"
-		"add %%rdx, %[d1]\n\t" /* t1 d1 += h2 * s1 */
-		"adc $0, %[t1]\n\t"
-		"add %[t0], %[d1]\n\t"
-		"adc %[t1], %[h2]\n\t" /* h2 d1 d0: the product */
-		"mov %[h2], %[t0]\n\t"
+	__asm__("mov %[h2], %[t0]\n\t"
 		"shr $2, %[t0]\n\t" /* what is above 130 bits comes back five times */
 		"and $3, %k[h2]\n\t"
 		"lea (%[t0],%[t0],4), %[t0]\n\t"
-		"mov %[d0], %[h0]\n\t"
-		"mov %[d1], %[h1]\n\t"
+		"add (%[at]), %[h0]\n\t"
+		"adc 8(%[at]), %[h1]\n\t"
+		"adc $1, %[h2]\n\t"
 		"add %[t0], %[h0]\n\t"
 		"adc $0, %[h1]\n\t"
-		"adc $0, %[h2]"
-		: [h0] "+&r"(c->h0), [h1] "+&r"(c->h1), [h2] "+&r"(c->h2), [d0] "=&r"(d0),
-		[d1] "=&r"(d1), [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2)
+		"adc $0, %[h2]\n\t"
+		"mov %[h0], %%rdx\n\t"
+		"mulx %[r0], %[h0], %[t0]\n\t" /* t0 h0 = h0 * r0 */
+		"mulx %[r1], %[t3], %[t1]\n\t" /* t1 t3 = h0 * r1 */
+		"mov %[h1], %%rdx\n\t"
+		"mulx %[s1], %[h1], %[t2]\n\t" /* t0 h0 += h1 * s1 */
+		"add %[h1], %[h0]\n\t"
+		"adc %[t2], %[t0]\n\t"
+		"mulx %[r0], %[h1], %[t2]\n\t" /* t1 h1 = t1 t3 + h1 * r0 */
+		"mov %[h2], %%rdx\n\t"
+		"imul %[s1], %%rdx\n\t"
+		"imul %[r0], %[h2]\n\t"
+		"add %[t3], %[h1]\n\t"
+		"adc %[t2], %[t1]\n\t"
+		"add %%rdx, %[t0]\n\t" /* t0 += h2 * s1 */
+		"add %[t0], %[h1]\n\t"
+		"adc %[t1], %[h2]" /* h2 h1 h0: the product */
+		: [h0] "+&r"(c->h0), [h1] "+&r"(c->h1), [h2] "+&r"(c->h2), [t0] "=&r"(t0),
+		[t1] "=&r"(t1), [t2] "=&r"(t2), [t3] "=&r"(t3)
 		: [at] "r"(c->at), [r0] "m"(r->r0), [r1] "m"(r->r1), [s1] "m"(r->s1),
 		"m"(*(const uint8_t(*)[POLY64_BLOCK])c->at)
 		: "rdx", "cc");
@@ -152,11 +151,12 @@ poly64_step(struct poly64_chain *c, struct poly64_factor *r)
 POLY64_INLINE void
 poly64_tag(const struct poly64_mac *m, uint8_t tag[POLY64_BLOCK])
 {
-	/* h + 5 reaches 2^130 exactly when h is not below the prime; then h + 5 - 2^130 is what
-	 * remains. */
-	poly64_wide h = (poly64_wide)m->h[1] << 64 | m->h[0], g = h + 5;
+	/* First what the last step left above 2^130. Then h + 5 reaches 2^130 exactly when h is not
+	 * below the prime; then h + 5 - 2^130 is what remains. */
+	uint64_t back = 5 * (m->h[2] >> 2), top = m->h[2] & 3;
+	poly64_wide low = (poly64_wide)m->h[1] << 64 | m->h[0], h = low + back, g = h + 5;
 	poly64_wide s = (poly64_wide)m->s[1] << 64 | m->s[0];
-	poly64_wide above = (poly64_wide)0 - ((m->h[2] + (g < h)) >> 2);
+	poly64_wide above = (poly64_wide)0 - ((top + (h < low) + (g < h)) >> 2);
 
 	h = ((h & ~above) | (g & above)) + s;
 	memcpy(tag, &h, POLY64_BLOCK);
