@@ -92,8 +92,9 @@ const struct finding findings[] = {
 		"(`peel setup --apply --persist`), or give the node another worker."},
 	{"send_refused", PROBLEM, finding_drops, "counters.drops.drop_tx",
 		"The kernel or the device refuses to send: {}.",
-		"Give its sockets more room: `sysctl -w net.core.wmem_max=4194304` and a "
-		"restart; with a device, look whether its link is slower than what arrives."},
+		"See whether a firewall of this machine refuses UDP that goes out; if not, give the "
+		"sockets more room: `sysctl -w net.core.wmem_max=4194304` and a restart. With a "
+		"device, look whether its link is slower than what arrives."},
 	{"device_gone", PROBLEM, finding_is_off, "port.device_present",
 		"The interface below the device is gone.",
 		"Make it again under the same name; the node goes on by itself."},
