@@ -1,147 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* A list of many circuits, at the management socket and as py-ipv8's REST tells it: how long it
- * holds the control thread at a time, and that it is never in memory. */
+/* A list of many circuits at the management socket: how long it holds the control thread at a time,
+ * and that it is never in memory. */
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "lists.h"
-#include "peel_rest.h"
+#include "node_of_many.h"
 #include "status.h"
-#include "world.h"
 
-/* In an ordinary build a part takes well below a millisecond. A whole list would take more than a
- * second, and hundreds of megabytes. */
-#if defined(__SANITIZE_ADDRESS__)
-#define MANY 20000
-#else
-#define MANY 100000
-#endif
 #define FEW 100
-#define GAPS 9000  /* more places than a part looks at */
-#define BATCH 200  /* creates that may wait */
-#define HOLD_MS 25 /* of processor time, so a loaded machine does not matter */
-#define GROWTH ((size_t)4 << 20)
-
-static struct node *world;
-static struct peel_node *node; /* its tables, its answers; no threads */
-
-static uint64_t
-cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-/* ---- a node with circuits -------------------------------------------------------------------- */
-
-static void
-no_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
-{
-	(void)arg;
-	(void)to;
-	(void)data;
-	(void)len;
-}
-
-static bool
-no_address(void *arg, struct peel_addr *out)
-{
-	(void)arg;
-	(void)out;
-	return false;
-}
-
-static struct peel_addr
-source(uint32_t i)
-{
-	struct peel_addr a = {.family = PEEL_FAMILY_IPV4, .port = 4000};
-
-	peel_put_be32(a.ip, 0x0b000000 + i);
-	return a;
-}
-
-/* Circuits of one originator's handshake, each from another address, and each used. */
-static void
-join_many(uint32_t from, uint32_t to)
-{
-	static struct originator o;
-	uint8_t out[PEEL_DATAGRAM_MAX];
-	size_t len;
-
-	originator_init(&o, source(0), 1);
-	len = originator_create(&o, world, 1, out);
-	world->joins_wait = true;
-	for (uint32_t i = from; i < to; i++) {
-		struct peel_addr a = source(i);
-
-		peel_put_be32(out + PEEL_CELL_OFF_CID, i + 1);
-		assert_int_equal(node_input(world, &a, out, len), 0);
-	}
-	assert_int_equal(node_join(world), to - from);
-	for (uint32_t i = from; i < to; i++) {
-		o.addr = source(i);
-		o.cid = i + 1;
-		exit_use(world, &o);
-	}
-	node_run(world, 6000, 100); /* looks at all of them */
-}
-
-static void
-make_node(uint32_t n_circuits)
-{
-	struct peel_or_settings s;
-	struct peel_addr here = {.family = PEEL_FAMILY_IPV4, .ip = {192, 0, 2, 1}, .port = 1};
-
-	peel_or_settings_init(&s);
-	s.peer_flags = PEEL_FLAG_RELAY;
-	s.max_joined_circuits = 2 * MANY;
-	s.create_rate = s.create_rate_per_source = 0;
-	s.max_time = s.max_time_inactive = 1000000;
-	world = node_new(here, NULL, &s, peel_or_sessions(&s));
-	for (uint32_t i = 0; i < n_circuits; i += BATCH)
-		join_many(i, i + BATCH < n_circuits ? i + BATCH : n_circuits);
-	node = calloc(1, sizeof(*node));
-	assert_non_null(node);
-	node->env = &world->env;
-	node->or_circuits = world->circuits;
-	const struct peel_overlay_conf oc = {.env = &world->env,
-		.identity = &world->id,
-		.stats = &world->stats,
-		.send = no_send};
-	const struct peel_hidden_conf hc = {.env = &world->env,
-		.identity = &world->id,
-		.stats = &world->stats,
-		.or_circuits = world->circuits,
-		.send = no_send,
-		.public_address = no_address};
-
-	assert_int_equal(peel_overlay_new(&oc, &node->overlay), 0);
-	assert_int_equal(peel_hidden_new(&hc, &node->hidden), 0);
-	assert_int_equal(uv_loop_init(&node->loop), 0);
-	assert_int_equal(pthread_mutex_init(&node->lock, NULL), 0);
-}
-
-static void
-free_node(void)
-{
-	peel_hidden_free(node->hidden);
-	peel_overlay_free(node->overlay);
-	uv_run(&node->loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&node->loop), 0);
-	free(node);
-	node_free(world);
-}
+#define GAPS 9000 /* more places than a part looks at */
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
@@ -190,7 +63,7 @@ round_of(struct measured *m, size_t before)
 	took = cpu_ns() - begun;
 	if (took > m->longest_ns)
 		m->longest_ns = took;
-	used = mallinfo2().uordblks + mallinfo2().hblkhd;
+	used = memory_in_use();
 	if (used > before && used - before > m->growth)
 		m->growth = used - before;
 	m->rounds++;
@@ -207,26 +80,6 @@ take(int fd, FILE *out)
 		assert_int_equal(fwrite(part, 1, (size_t)n, out), n);
 	assert_true(n == 0 || errno == EAGAIN);
 	return n < 0;
-}
-
-/* Rows in a text that comes in pieces. */
-struct rows {
-	uint64_t n;
-	size_t len; /* of the text */
-	char last;
-};
-
-static ssize_t
-count_rows(void *cookie, const char *text, size_t len)
-{
-	struct rows *r = cookie;
-
-	for (size_t i = 0; i < len; i++) {
-		r->n += text[i] == '{';
-		r->last = text[i];
-	}
-	r->len += len;
-	return (ssize_t)len;
 }
 
 static FILE *
@@ -254,7 +107,7 @@ test_many_circuits(void **state)
 
 	out = row_counter(&rows);
 	fd = ask("circuits\n");
-	before = mallinfo2().uordblks + mallinfo2().hblkhd;
+	before = memory_in_use();
 	/* Nobody reads: it waits, and makes nothing in advance. */
 	for (int i = 0; i < 1000; i++)
 		round_of(&m, before);
@@ -283,40 +136,6 @@ test_many_circuits(void **state)
 	round_of(&m, before);
 	peel_management_free(management);
 	close(fd);
-	free_node();
-}
-
-static void
-test_rest_of_many(void **state)
-{
-	struct measured m = {0};
-	struct rows rows = {0};
-	struct peel_rest *rest;
-	size_t before;
-	char *text;
-	int rc;
-
-	(void)state;
-	make_node(MANY);
-	before = mallinfo2().uordblks + mallinfo2().hblkhd;
-	assert_int_equal(peel_rest_open(node, "/tunnel/exits", 0, &rest), 0);
-	for (;;) {
-		uint64_t begun = cpu_ns(), took;
-
-		rc = peel_rest_next(rest, &text);
-		took = cpu_ns() - begun;
-		if (rc == 0)
-			break;
-		assert_int_equal(rc, 1);
-		m.longest_ns = took > m.longest_ns ? took : m.longest_ns;
-		count_rows(&rows, text, strlen(text));
-		free(text);
-		if (mallinfo2().uordblks + mallinfo2().hblkhd > before + GROWTH)
-			fail_msg("memory grows with the list");
-	}
-	peel_rest_close(rest);
-	assert_int_equal(rows.n, MANY + 1);
-	assert_true(m.longest_ns < (uint64_t)HOLD_MS * 1000000);
 	free_node();
 }
 
@@ -416,7 +235,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_few_circuits),
 		cmocka_unit_test(test_many_circuits),
-		cmocka_unit_test(test_rest_of_many),
 		cmocka_unit_test(test_gaps),
 	};
 
