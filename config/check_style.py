@@ -152,8 +152,8 @@ def check(path):
     for number, line in enumerate(lines, 1):
         if re.match(r'#include ".*\.\./', line):
             yield number, "include by relative path: name the library in meson's deps instead"
-        # The installed header has a guard: `c++ -pedantic peel.h` must not complain, and may be there twice.
-        if path.suffix == ".h" and number == len(lines) and not re.search(r"#pragma once|#ifndef PEEL_H\n", text):
+        # Installed headers have guards: `c++ -pedantic peel.h` must not complain, and may be there twice.
+        if path.suffix == ".h" and number == len(lines) and not re.search(r"#pragma once|#ifndef PEEL_(GUEST_)?H\n", text):
             yield 1, "header without #pragma once"
         if not is_test and str(path) not in WALL_CLOCK_ALLOWED and WALL_CLOCK.search(line.split("/*")[0]):
             yield number, "the wall clock jumps: use peel_now_ms() or CLOCK_MONOTONIC"

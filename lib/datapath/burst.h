@@ -5,7 +5,35 @@
  */
 #pragma once
 
+#include <rte_prefetch.h>
+
 #include "worker.h"
+
+static inline bool
+prefix_equal(const uint8_t *a, const uint8_t *b)
+{
+	uint64_t a0, a1, a2, b0, b1, b2;
+
+	/* 22 bytes as three overlapping words */
+	memcpy(&a0, a, 8);
+	memcpy(&a1, a + 8, 8);
+	memcpy(&a2, a + PEEL_PREFIX_LEN - 8, 8);
+	memcpy(&b0, b, 8);
+	memcpy(&b1, b + 8, 8);
+	memcpy(&b2, b + PEEL_PREFIX_LEN - 8, 8);
+	return ((a0 ^ b0) | (a1 ^ b1) | (a2 ^ b2)) == 0;
+}
+
+/* A sealed cell of this node's circuits, for the next stage. */
+static inline void
+group_add(struct group *g, struct rte_mbuf *m, const uint8_t *d, uint32_t len)
+{
+	g->cell[g->n_cells] = m;
+	g->from[g->n_cells] = &peel_pkt(m)->remote;
+	g->cid[g->n_cells] = peel_get_be32(d + PEEL_CELL_OFF_CID);
+	g->n_cells++;
+	rte_prefetch0(d + len - 1); /* the tag, for the duplicate filter */
+}
 
 /* Acquire: pairs with the release in peel_worker_set_policy. */
 static inline const struct peel_policy *

@@ -10,21 +10,6 @@
 
 #define PREFETCH_AHEAD 4
 
-static inline bool
-prefix_equal(const uint8_t *a, const uint8_t *b)
-{
-	uint64_t a0, a1, a2, b0, b1, b2;
-
-	/* 22 bytes as three overlapping words */
-	memcpy(&a0, a, 8);
-	memcpy(&a1, a + 8, 8);
-	memcpy(&a2, a + PEEL_PREFIX_LEN - 8, 8);
-	memcpy(&b0, b, 8);
-	memcpy(&b1, b + 8, 8);
-	memcpy(&b2, b + PEEL_PREFIX_LEN - 8, 8);
-	return ((a0 ^ b0) | (a1 ^ b1) | (a2 ^ b2)) == 0;
-}
-
 /* Bare datagrams of the tunnel overlay. Hidden service datagrams belong to control as well. */
 static void
 classify_datagram(struct peel_worker *w, struct rte_mbuf *m, uint8_t id)
@@ -84,6 +69,8 @@ classify_one(struct peel_worker *w, struct group *g, struct rte_mbuf *m)
 	if (peel_pkt(m)->endpoint != PEEL_ENDPOINT_MAIN) {
 		g->ret[g->n_returns++] = m;
 		rte_prefetch0(return_route(w, m));
+	} else if (unlikely(w->conf.guest != NULL)) {
+		guest_classify(w, g, m, d, len);
 	} else if (unlikely(len < PEEL_HEADER_LEN)) {
 		burst_drop(w, m, PEEL_DROP_SHORT);
 	} else if (unlikely(!prefix_equal(d, w->conf.prefix[0]))) {
@@ -95,11 +82,7 @@ classify_one(struct peel_worker *w, struct group *g, struct rte_mbuf *m)
 	} else if (unlikely(d[PEEL_CELL_OFF_PLAIN] != 0)) {
 		classify_plain(w, m, len < PEEL_CELL_MIN ? PEEL_MSG_CELL : d[PEEL_CELL_HEADER_LEN]);
 	} else {
-		g->cell[g->n_cells] = m;
-		g->from[g->n_cells] = &peel_pkt(m)->remote;
-		g->cid[g->n_cells] = peel_get_be32(d + PEEL_CELL_OFF_CID);
-		g->n_cells++;
-		rte_prefetch0(d + len - 1); /* the tag, for the duplicate filter */
+		group_add(g, m, d, len);
 	}
 }
 

@@ -21,6 +21,17 @@ forward(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *rout
 	w->burst.n_forward++;
 }
 
+/* Others of the same burst may have used up the limit since the cell was let in. */
+static inline bool
+count_early(struct peel_route *route)
+{
+	uint8_t before = __atomic_load_n(&route->n_early, __ATOMIC_RELAXED);
+
+	if (before != UINT8_MAX)
+		before = __atomic_fetch_add(&route->n_early, 1, __ATOMIC_RELAXED);
+	return route->kind == PEEL_ROUTE_EXIT || before < route->max_early;
+}
+
 static inline void
 opened(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route)
 {
@@ -29,8 +40,10 @@ opened(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route)
 
 	burst_vouch(w, m, route);
 	peel_direction_account(&session->forward, w->now_s, m->data_len);
-	if (unlikely(early) && __atomic_load_n(&route->n_early, __ATOMIC_RELAXED) != UINT8_MAX)
-		__atomic_add_fetch(&route->n_early, 1, __ATOMIC_RELAXED);
+	if (unlikely(early) && !count_early(route)) {
+		burst_drop(w, m, PEEL_DROP_EARLY);
+		return;
+	}
 	if (likely(route->kind == PEEL_ROUTE_FORWARD)) {
 		forward(w, m, route, early);
 		return;

@@ -55,6 +55,15 @@ ruled_out(const struct peel_policy *policy, const struct peel_addr *a, const uin
 	       !peel_policy_rules(policy, a);
 }
 
+/* Does the policy let datagrams go there, or come from there? */
+static inline bool
+may_reach(const struct peel_worker *w, const struct peel_policy *policy, const struct peel_addr *a,
+	const struct peel_span *payload)
+{
+	return likely(peel_policy_destination(policy, a)) ||
+	       (w->conf.guest != NULL && guest_itself(w, policy, a, payload->p, payload->len));
+}
+
 static void
 exit_data(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route,
 	const uint8_t *d, uint32_t len)
@@ -69,10 +78,10 @@ exit_data(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *ro
 		burst_drop(w, m, PEEL_DROP_MALFORMED);
 	} else if (!peel_policy_payload(policy, data.payload.p, data.payload.len)) {
 		burst_drop(w, m, PEEL_DROP_POLICY);
-	} else if (unlikely(is_inside(policy, &data))) {
+	} else if (unlikely(w->conf.guest == NULL && is_inside(policy, &data))) {
 		punt_message(w, m, route, PEEL_CLASS_EXIT, PEEL_KIND_EXIT_INSIDE, false);
 	} else if (data.destination.type != PEEL_HOST_NAME &&
-		   !peel_policy_destination(policy, &data.destination.addr)) {
+		   !may_reach(w, policy, &data.destination.addr, &data.payload)) {
 		burst_drop(w, m, PEEL_DROP_DESTINATION);
 	} else if (data.destination.type != PEEL_HOST_NAME &&
 		   ruled_out(policy, &data.destination.addr, data.payload.p, data.payload.len)) {
@@ -172,13 +181,52 @@ ping(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route, 
 		peel_stats_add(w->conf.stats, PEEL_PINGS_ANSWERED, 1);
 }
 
+static bool
+admit_extend(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route, bool early)
+{
+	if (!early) {
+		burst_drop(w, m, PEEL_DROP_EARLY);
+		return false;
+	}
+	/* Every extend is an early cell, and nobody needs so many. */
+	if (__atomic_load_n(&route->n_early, __ATOMIC_RELAXED) > EARLY_MAX) {
+		burst_drop(w, m, PEEL_DROP_RATE);
+		return false;
+	}
+	return true;
+}
+
+/* A guest has all messages but those that workers, or HTTP requests in the control thread, serve
+ * for it. */
+static bool
+is_guests(const struct peel_worker *w, uint8_t id)
+{
+	return w->conf.guest != NULL && id != PEEL_MSG_CELL && id != PEEL_MSG_DATA &&
+	       id != PEEL_MSG_TEST_REQUEST_RUST && id != PEEL_MSG_HTTP_REQUEST;
+}
+
+static void
+to_guest(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route, uint8_t id,
+	bool early)
+{
+	if (id == PEEL_MSG_EXTEND && !admit_extend(w, m, route, early))
+		return;
+	if (!guest_cell(w, m, 1))
+		burst_drop(w, m, PEEL_DROP_CONTROL_FULL);
+}
+
 void
 stage_exit(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route, bool early)
 {
 	uint8_t *d = rte_pktmbuf_mtod(m, uint8_t *);
 	uint32_t len = m->data_len;
+	uint8_t id = len == 0 ? PEEL_MSG_CELL : d[0];
 
-	switch (len == 0 ? PEEL_MSG_CELL : d[0]) {
+	if (unlikely(is_guests(w, id))) {
+		to_guest(w, m, route, id, early);
+		return;
+	}
+	switch (id) {
 	case PEEL_MSG_DATA:
 		exit_data(w, m, route, d, len);
 		break;
@@ -190,16 +238,8 @@ stage_exit(struct peel_worker *w, struct rte_mbuf *m, struct peel_route *route, 
 		test_request(w, m, route, d, len);
 		break;
 	case PEEL_MSG_EXTEND:
-		if (!early) {
-			burst_drop(w, m, PEEL_DROP_EARLY);
-			break;
-		}
-		/* Every extend is an early cell, and nobody needs so many. */
-		if (__atomic_load_n(&route->n_early, __ATOMIC_RELAXED) > EARLY_MAX) {
-			burst_drop(w, m, PEEL_DROP_RATE);
-			break;
-		}
-		punt_message(w, m, route, PEEL_CLASS_OR, PEEL_KIND_MESSAGE, early);
+		if (admit_extend(w, m, route, early))
+			punt_message(w, m, route, PEEL_CLASS_OR, PEEL_KIND_MESSAGE, early);
 		break;
 	case PEEL_MSG_ESTABLISH_INTRO:
 	case PEEL_MSG_ESTABLISH_RENDEZVOUS:
@@ -238,20 +278,19 @@ return_one(struct peel_worker *w, struct rte_mbuf *m)
 	const struct peel_pkt *pkt = peel_pkt(m);
 	const struct peel_route *route = return_route(w, m);
 	const struct peel_policy *policy = worker_policy(w);
+	const struct peel_span payload = {rte_pktmbuf_mtod(m, const uint8_t *), m->data_len};
 
 	/* The circuit may have been extended or removed since the datagram's port was opened. */
 	if (unlikely(route->kind != PEEL_ROUTE_EXIT || route->session != (uint32_t)pkt->cookie ||
 		     __atomic_load_n(&route->endpoint, __ATOMIC_RELAXED) != pkt->endpoint)) {
 		burst_drop(w, m, PEEL_DROP_UNKNOWN_CIRCUIT);
-	} else if (!peel_policy_payload(
-			   policy, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len)) {
+	} else if (!peel_policy_payload(policy, payload.p, payload.len)) {
 		burst_drop(w, m, PEEL_DROP_POLICY);
-	} else if (!peel_policy_destination(policy, &pkt->remote)) {
+	} else if (!may_reach(w, policy, &pkt->remote, &payload)) {
 		/* A host of our own network: its address would tell the circuit where that
 		 * is. */
 		burst_drop(w, m, PEEL_DROP_ORIGIN);
-	} else if (ruled_out(policy, &pkt->remote, rte_pktmbuf_mtod(m, const uint8_t *),
-			   m->data_len)) {
+	} else if (ruled_out(policy, &pkt->remote, payload.p, payload.len)) {
 		burst_drop(w, m, PEEL_DROP_RULES);
 	} else {
 		struct peel_addr origin = pkt->remote;

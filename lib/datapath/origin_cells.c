@@ -172,6 +172,15 @@ hand_over(struct peel_worker *w, unsigned int i, enum peel_msg_class cls, enum p
 			cls == PEEL_CLASS_ORIGIN ? PEEL_DROP_OWN_FULL : PEEL_DROP_CONTROL_FULL);
 }
 
+static void
+to_guest(struct peel_worker *w, unsigned int i)
+{
+	struct origin_cells *o = &w->origin;
+
+	if (!guest_cell(w, o->m[i], o->n_layers[i]))
+		origin_drop(w, i, PEEL_DROP_CONTROL_FULL);
+}
+
 /* W2: a data message may carry a message of the tunnel overlay itself only when a hidden service
  * waits for it. */
 static bool
@@ -192,18 +201,32 @@ origin_data(struct peel_worker *w, unsigned int i, const uint8_t *d, uint32_t le
 		origin_drop(w, i, PEEL_DROP_MALFORMED);
 		return;
 	}
+	of_overlay = data.payload.len > PEEL_PREFIX_LEN &&
+		     memcmp(data.payload.p, w->conf.prefix[0], PEEL_PREFIX_LEN) == 0;
+	if (unlikely(w->conf.guest != NULL) &&
+		(of_overlay || (flags & PEEL_PATH_ASSOCIATED) == 0)) {
+		to_guest(w, i);
+		return;
+	}
 	if ((flags & PEEL_PATH_E2E) != 0) {
 		hand_over(w, i, PEEL_CLASS_ORIGIN, PEEL_KIND_ORIGIN_PEER);
 		return;
 	}
-	of_overlay = data.payload.len > PEEL_PREFIX_LEN &&
-		     memcmp(data.payload.p, w->conf.prefix[0], PEEL_PREFIX_LEN) == 0;
 	if (of_overlay && may_come_out(data.payload.p[PEEL_PREFIX_LEN], flags))
 		hand_over(w, i, PEEL_CLASS_OR, PEEL_KIND_ORIGIN_HIDDEN);
-	else if (!of_overlay && (flags & PEEL_PATH_HIDDEN) == 0)
+	else if (!of_overlay &&
+		 (flags & (PEEL_PATH_HIDDEN | PEEL_PATH_ASSOCIATED)) != PEEL_PATH_HIDDEN)
 		hand_over(w, i, PEEL_CLASS_ORIGIN, PEEL_KIND_ORIGIN_DATA);
 	else
 		origin_drop(w, i, PEEL_DROP_POLICY);
+}
+
+/* A guest has all messages but data, and answers that the control thread waits for. */
+static bool
+is_guests(const struct peel_worker *w, uint8_t id)
+{
+	return w->conf.guest != NULL && id != PEEL_MSG_CELL && id != PEEL_MSG_DATA &&
+	       id != PEEL_MSG_TEST_RESPONSE_RUST && id != PEEL_MSG_HTTP_RESPONSE;
 }
 
 static void
@@ -213,7 +236,13 @@ origin_message(struct peel_worker *w, unsigned int i)
 	uint32_t len = w->origin.m[i]->data_len;
 
 	peel_stats_add(w->conf.stats, PEEL_OWN_CELLS_RECEIVED, 1);
-	switch (len == 0 ? PEEL_MSG_CELL : d[0]) {
+	uint8_t id = len == 0 ? PEEL_MSG_CELL : d[0];
+
+	if (unlikely(is_guests(w, id))) {
+		to_guest(w, i);
+		return;
+	}
+	switch (id) {
 	case PEEL_MSG_DATA:
 		origin_data(w, i, d, len);
 		break;

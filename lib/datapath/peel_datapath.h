@@ -11,6 +11,7 @@
 
 #include "peel_bandwidth.h"
 #include "peel_fan.h"
+#include "peel_guest_mail.h"
 #include "peel_listen.h"
 #include "peel_msg.h"
 #include "peel_submit_queue.h"
@@ -59,6 +60,14 @@ struct peel_worker_conf {
 	 * cheap. */
 	void (*wake_control)(void *arg);
 	void *wake_arg;
+	/* of a guest's node, whose overlays come from peel_worker_set_overlays: where the guest's
+	 * mail goes, that of all workers. What the guest does not get is the control thread's, or
+	 * dropped. NULL: the node has a control plane of its own */
+	struct peel_submit_queue *guest;
+	/* of the guest's overlays, what this worker receives and the cells that it makes */
+	struct peel_guest_counts *guest_counts;
+	/** The thread that takes the guest's mail sleeps; called at most once per round. */
+	void (*wake_guest)(void *arg);
 	/* clock, read once a second; randomness, at the start */
 	const struct peel_env *env;
 };
@@ -90,6 +99,9 @@ void peel_worker_close(struct peel_worker *w, bool closed);
 /** Drop what comes from these addresses, from the next burst on; NULL: there are none. The
  * old ones may be freed after a grace period. Thread: control. */
 void peel_worker_set_banned(struct peel_worker *w, const struct peel_addr_set *banned);
+/** The overlays of a guest, from the next round on; before the first ones, everything is dropped.
+ * The old ones may be freed after a grace period. Thread: control. */
+void peel_worker_set_overlays(struct peel_worker *w, const struct peel_guest_overlays *overlays);
 /** End the worker's sleep, because it has mail or must look at its stop flag. Thread: any. */
 void peel_worker_wake(struct peel_worker *w);
 

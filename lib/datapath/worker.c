@@ -147,6 +147,8 @@ send_burst(struct peel_worker *w)
 {
 	struct burst *b = &w->burst;
 
+	if (unlikely(w->conf.guest != NULL))
+		guest_count_sent(w);
 	if (b->n_tx > 0)
 		w->conf.ops->tx(w->conf.port, (uint16_t)w->conf.id, b->tx, b->n_tx);
 	b->n_tx = 0;
@@ -179,6 +181,9 @@ finish_round(struct peel_worker *w)
 	if (b->notify)
 		w->conf.wake_control(w->conf.wake_arg);
 	b->notify = false;
+	if (unlikely(w->guest.wake))
+		w->conf.wake_guest(w->conf.wake_arg);
+	w->guest.wake = false;
 }
 
 /* Groups take turns: the one that is at @p stage in the nth step entered so many steps before. */
@@ -290,6 +295,8 @@ begin_round(struct peel_worker *w)
 	peel_bandwidth_begin(&w->limits, __atomic_load_n(&w->bandwidth, __ATOMIC_ACQUIRE), now);
 	if (unlikely(now >= w->next_second_tsc))
 		set_clock(w);
+	if (unlikely(w->conf.guest != NULL))
+		guest_begin(w);
 }
 
 unsigned int

@@ -121,6 +121,17 @@ struct speed_tests {
 	uint64_t filler;
 };
 
+/* Of a guest's node. */
+struct guest_mail {
+	/* replaced by control */
+	const struct peel_guest_overlays *set;
+	/* as this round found them, NULL: none yet */
+	const struct peel_guest_overlays *overlays;
+	uint32_t version;
+	/* whoever takes the mail sleeps */
+	bool wake;
+};
+
 struct peel_worker {
 	struct peel_worker_conf conf;
 	/* replaced by control, read with worker_policy() */
@@ -162,6 +173,7 @@ struct peel_worker {
 	struct group group[N_GROUPS];
 	struct burst burst;
 	struct origin_cells origin;
+	struct guest_mail guest;
 };
 
 /* Account the time since the last mark to a stage. */
@@ -184,6 +196,23 @@ uint16_t stage_share(struct peel_worker *w, struct rte_mbuf **pkts, uint16_t n);
 /* classify.c */
 void stage_classify(
 	struct peel_worker *w, struct group *g, struct rte_mbuf *const *pkts, uint16_t n);
+
+/* guest_mail.c: in a guest's node only */
+/* A round begins, with the overlays that there are now. */
+void guest_begin(struct peel_worker *w);
+/* What came to the main address. */
+void guest_classify(
+	struct peel_worker *w, struct group *g, struct rte_mbuf *m, const uint8_t *d, uint32_t len);
+/* An opened message for the guest, as the cell that it came in: the header moves to it over the
+ * salts of so many layers. @return false: the guest's ring is full; then @p m stays the caller's.
+ */
+bool guest_cell(struct peel_worker *w, struct rte_mbuf *m, unsigned int n_layers);
+/* Whether an exit of ours may send there whatever the policy says: the guest's overlay talks to the
+ * guest itself. */
+bool guest_itself(const struct peel_worker *w, const struct peel_policy *policy,
+	const struct peel_addr *a, const uint8_t *d, size_t len);
+/* Count the cells that are about to be sent. */
+void guest_count_sent(struct peel_worker *w);
 
 /* find.c */
 void stage_find(struct peel_worker *w, struct group *g);

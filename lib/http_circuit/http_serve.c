@@ -122,8 +122,7 @@ send_parts(struct serve *s)
 		m.response.p = bytes + at;
 		m.response.len = len - at < PEEL_HTTP_PART_LEN ? len - at : PEEL_HTTP_PART_LEN;
 		n = peel_http_response_build(msg, sizeof(msg), &m);
-		rc = n < 0 ? n
-			   : peel_or_answer_limited(conf->or_circuits, s->session, msg, (size_t)n);
+		rc = n < 0 ? n : conf->exits.answer(conf->exits.owner, s->session, msg, (size_t)n);
 		if (rc != 0)
 			return rc;
 	}
@@ -198,6 +197,8 @@ connect_from(const struct peel_addr *source, const struct peel_addr *to)
 	socklen_t len = peel_addr_to_sockaddr(to, &ss);
 	int on = 1, rc = 0, fd;
 
+	if (from.family != to->family)
+		return -ENETUNREACH;
 	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
@@ -205,7 +206,7 @@ connect_from(const struct peel_addr *source, const struct peel_addr *to)
 		close(fd);
 		return -EMFILE;
 	}
-	if (from.family == to->family) {
+	if (!peel_addr_is_any(&from)) {
 		struct sockaddr_storage own;
 
 		from.port = 0;
@@ -230,7 +231,7 @@ start(struct serve *s, const struct peel_addr *to)
 	if (rc != 0)
 		return rc;
 	s->fd = connect_from(
-		to->family == PEEL_FAMILY_IPV4 ? &conf->exit_ipv4 : &conf->exit_ipv6, to);
+		to->family == PEEL_FAMILY_IPV6 ? &conf->exit_ipv6 : &conf->exit_ipv4, to);
 	if (s->fd == -EMFILE || s->fd == -ENFILE)
 		conf->no_socket(conf->arg, s->fd);
 	if (s->fd < 0)
@@ -382,7 +383,7 @@ peel_http_serve_request(struct peel_http_serve *http, uint32_t session, uint32_t
 		peel_http_request_parse(msg + 1, len - 1, &m) != 0 ||
 		(n = peel_http_request_take(m.request.p, m.request.len, request)) < 0 ||
 		!peel_policy_http_port(policy, m.target.addr.port) ||
-		peel_or_exit_used(http->conf.or_circuits, session, generation) != 0 ||
+		http->conf.exits.used(http->conf.exits.owner, session, generation) != 0 ||
 		(nth = take_place(http, session, generation, m.identifier)) == 0) {
 		peel_stats_add(stats, PEEL_HTTP_REFUSED, 1);
 		return;
@@ -437,6 +438,8 @@ peel_http_serve_new(const struct peel_http_serve_conf *conf, struct peel_http_se
 	if (http == NULL)
 		return -ENOMEM;
 	http->conf = *conf;
+	http->conf.exit_ipv4.family = PEEL_FAMILY_IPV4;
+	http->conf.exit_ipv6.family = PEEL_FAMILY_IPV6;
 	LIST_INIT(&http->serves);
 	*out = http;
 	return 0;
@@ -446,6 +449,14 @@ void
 peel_http_serve_max(struct peel_http_serve *http, uint32_t max)
 {
 	http->conf.max = max;
+}
+
+void
+peel_http_serve_source(struct peel_http_serve *http, const struct peel_addr *exit_ipv4,
+	const struct peel_addr *exit_ipv6)
+{
+	http->conf.exit_ipv4 = *exit_ipv4;
+	http->conf.exit_ipv6 = *exit_ipv6;
 }
 
 void

@@ -8,10 +8,11 @@
 
 #include <uv.h>
 
+#include "peel_exits.h"
 #include "peel_names.h"
-#include "peel_or_circuit.h"
 #include "peel_own_addresses.h"
 #include "peel_route.h"
+#include "peel_stats.h"
 
 struct peel_http_serve;
 
@@ -20,10 +21,10 @@ struct peel_http_serve_conf {
 	const struct peel_env *env;
 	struct peel_stats *stats; /* of the control thread */
 	const struct peel_route_table *routes;
-	struct peel_or_circuits *or_circuits;
+	struct peel_exits exits; /* whose circuits ask */
 	struct peel_names *names;
 	const struct peel_own_addresses *own_addresses; /* source of the policy */
-	struct peel_addr exit_ipv4, exit_ipv6;		/* source addresses of exits */
+	struct peel_addr exit_ipv4, exit_ipv6;		/* source addresses; family NONE: any */
 	uint32_t max;					/* concurrent requests */
 	/** A request failed for lack of file descriptors. */
 	void (*no_socket)(void *arg, int error);
@@ -39,6 +40,9 @@ int peel_http_serve_new(
 void peel_http_serve_free(struct peel_http_serve *http);
 /** Change how many requests may run at a time; those that run go on. */
 void peel_http_serve_max(struct peel_http_serve *http, uint32_t max);
+/** Change the source addresses; family NONE: no requests over that family. */
+void peel_http_serve_source(struct peel_http_serve *http, const struct peel_addr *exit_ipv4,
+	const struct peel_addr *exit_ipv6);
 /** Take an http-request (id and body) that a worker opened at an exit. */
 void peel_http_serve_request(struct peel_http_serve *http, uint32_t session, uint32_t generation,
 	const uint8_t *msg, size_t len);

@@ -43,13 +43,19 @@ datagram(struct peel_node *node, const struct peel_addr *from, const uint8_t *da
 		peel_stats_add(&node->stats, PEEL_CONTROL_UNKNOWN, 1);
 }
 
+static bool
+of_circuit(struct peel_node *node, const struct peel_pkt *pkt, const uint8_t *data, size_t len)
+{
+	return peel_or_message(node->or_circuits, pkt->session, pkt->generation, pkt->early != 0,
+		       data, len) != -ENOENT ||
+	       peel_hidden_message(node->hidden, pkt->session, pkt->generation, data, len) !=
+		       -ENOENT;
+}
+
 static void
 message(struct peel_node *node, const struct peel_pkt *pkt, const uint8_t *data, size_t len)
 {
-	if (peel_or_message(node->or_circuits, pkt->session, pkt->generation, pkt->early != 0, data,
-		    len) != -ENOENT ||
-		peel_hidden_message(node->hidden, pkt->session, pkt->generation, data, len) !=
-			-ENOENT)
+	if (node->guest == NULL && of_circuit(node, pkt, data, len))
 		return;
 	if (data[0] == PEEL_MSG_HTTP_REQUEST)
 		peel_http_serve_request(node->http_serve, pkt->session, pkt->generation, data, len);
@@ -128,7 +134,8 @@ node_dispatch(struct peel_node *node)
 			more |= n == quota;
 		}
 	}
-	more |= join(node);
+	if (node->guest == NULL)
+		more |= join(node);
 	node_wake_workers(node);
 	return more;
 }

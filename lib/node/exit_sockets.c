@@ -40,7 +40,7 @@ static int
 endpoint_of(struct peel_node *node, const struct peel_pkt *pkt, uint32_t *endpoint)
 {
 	struct peel_exit_info info;
-	int rc = peel_or_exit(node->or_circuits, pkt->session, pkt->generation, &info);
+	int rc = node->exits.exit(node->exits.owner, pkt->session, pkt->generation, &info);
 
 	if (rc != 0)
 		return rc;
@@ -56,7 +56,7 @@ endpoint_of(struct peel_node *node, const struct peel_pkt *pkt, uint32_t *endpoi
 		node_no_socket(node, rc);
 		return rc;
 	}
-	return peel_or_exit_opened(node->or_circuits, pkt->session, pkt->generation, *endpoint);
+	return node->exits.opened(node->exits.owner, pkt->session, pkt->generation, *endpoint);
 }
 
 void
@@ -119,7 +119,7 @@ node_exit_send(void *arg, struct rte_mbuf *m)
 	enum peel_counter outcome = PEEL_CELLS_EXITED;
 
 	/* The circuit may have ended while the name was being resolved. */
-	if (peel_or_exit(node->or_circuits, pkt->session, pkt->generation, &info) != 0 ||
+	if (node->exits.exit(node->exits.owner, pkt->session, pkt->generation, &info) != 0 ||
 		info.endpoint != pkt->endpoint)
 		outcome = PEEL_DROP_UNKNOWN_CIRCUIT;
 	else if (!peel_policy_destination(policy, &pkt->remote))
@@ -139,7 +139,8 @@ node_exit_gone(void *arg, uint32_t session, uint32_t endpoint)
 {
 	struct peel_node *node = arg;
 
-	peel_hidden_exit_gone(node->hidden, session);
+	if (node->hidden != NULL)
+		peel_hidden_exit_gone(node->hidden, session);
 	if (endpoint != PEEL_ENDPOINT_MAIN)
 		node->conf.port->exit_close(node->port, endpoint);
 }

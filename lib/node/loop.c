@@ -56,12 +56,11 @@ note_delay(struct peel_node *node)
 	peel_histogram_add(&node->status.tick_delay, now > due ? now - due : 0, 1);
 }
 
-static void
-tick(struct peel_node *node)
+static uint64_t
+tick_control_plane(struct peel_node *node)
 {
-	uint64_t next = TICK_MAX_MS;
+	uint64_t next = peel_overlay_tick(node->overlay);
 
-	next = min_u64(next, peel_overlay_tick(node->overlay));
 	next = min_u64(next, peel_pex_tick(node->pex));
 	next = min_u64(next, peel_dht_tick(node->dht));
 	next = min_u64(next, node_dht_state_tick(node));
@@ -73,15 +72,24 @@ tick(struct peel_node *node)
 		next = min_u64(next, peel_swarms_tick(node->swarms));
 		node_origin_report(node);
 	}
+	next = min_u64(next, peel_bootstrap_tick(node->bootstrap));
+	next = min_u64(next, node_drain_tick(node));
+	next = min_u64(next, node_accounting_tick(node));
+	return min_u64(next, node_heartbeat_tick(node));
+}
+
+static void
+tick(struct peel_node *node)
+{
+	uint64_t next = TICK_MAX_MS;
+
+	next = min_u64(
+		next, node->guest != NULL ? node_guest_tick(node) : tick_control_plane(node));
 	next = min_u64(next, peel_http_serve_tick(node->http_serve));
 	next = min_u64(next, peel_http_ask_next(node->http_ask));
-	next = min_u64(next, peel_bootstrap_tick(node->bootstrap));
 	next = min_u64(next, watch_port(node));
 	next = min_u64(next, peel_own_addresses_tick(node->own_addresses));
 	next = min_u64(next, peel_bans_tick(node->bans));
-	next = min_u64(next, node_drain_tick(node));
-	next = min_u64(next, node_accounting_tick(node));
-	next = min_u64(next, node_heartbeat_tick(node));
 	peel_rcu_poll(node->rcu);
 	next = min_u64(next, node_rates_tick(node));
 	node_stages_tick(node);
@@ -122,7 +130,7 @@ on_wake(uv_async_t *async)
 	peel_rcu_poll(node->rcu);
 	/* One round, then back to the loop: timers and the management socket get their turn even in
 	 * a flood. */
-	if (node_dispatch(node) || peel_or_prepare(node->or_circuits))
+	if (node_dispatch(node) || (node->guest == NULL && peel_or_prepare(node->or_circuits)))
 		uv_async_send(async);
 	swarms_next_step(node);
 }

@@ -79,6 +79,11 @@ peel_node_start(struct peel_node *node)
 {
 	int rc = node_workers_start(node);
 
+	if (rc == 0 && node->guest != NULL) {
+		rc = node_guest_start(node);
+		if (rc != 0)
+			node_workers_stop(node);
+	}
 	if (rc != 0)
 		return rc;
 	if (node->on_ready != NULL)
@@ -93,10 +98,13 @@ peel_node_finish(struct peel_node *node)
 	node->stopping = true;
 	if (node->origin_circuits != NULL)
 		peel_origin_shutdown(node->origin_circuits);
-	peel_or_shutdown(node->or_circuits);
+	if (node->or_circuits != NULL)
+		peel_or_shutdown(node->or_circuits);
 	node_wake_workers(node);
 	pthread_mutex_unlock(&node->lock);
 	node_workers_stop(node);
+	if (node->guest != NULL)
+		node_guest_stop(node);
 }
 
 int

@@ -13,6 +13,8 @@
 #include "peel_ban.h"
 #include "peel_bootstrap.h"
 #include "peel_dht.h"
+#include "peel_exits.h"
+#include "peel_guest_circuits.h"
 #include "peel_http_ask.h"
 #include "peel_hidden.h"
 #include "peel_http_serve.h"
@@ -103,6 +105,8 @@ struct peel_node {
 	struct peel_overlay *overlay;
 	struct peel_dht *dht;
 	struct peel_or_circuits *or_circuits;
+	struct node_guest *guest; /* NULL: this node has a control plane of its own */
+	struct peel_exits exits;  /* of whichever of these two has them */
 	struct peel_origin_circuits *origin_circuits; /* NULL: no origin circuits */
 	struct peel_providers *providers;	      /* of DHTs for services */
 	struct peel_hidden *hidden;
@@ -262,6 +266,18 @@ uint64_t node_dht_state_tick(struct peel_node *node);
 /** Write it for the last time. */
 void node_dht_state_close(struct peel_node *node);
 
+/* part_guest.c */
+/** What a worker of a guest's node has. */
+void node_guest_worker(struct peel_node *node, unsigned int worker, struct peel_worker_conf *wc);
+uint64_t node_guest_tick(struct peel_node *node);
+
+/* guest_thread.c */
+/** Start the thread that hands the guest its mail, and stop it. 0 or -errno. */
+int node_guest_start(struct peel_node *node);
+void node_guest_stop(struct peel_node *node);
+/** Called by workers. */
+void node_guest_wake(void *arg);
+
 /* reach.c */
 /** Ping a node, and seek it in DHTs, then peel_or_reached(). 0, or -errno: that will not come. */
 int node_reach(struct peel_node *node, const struct peel_addr *to, const uint8_t pk[PEEL_PK_LEN],
@@ -296,6 +312,9 @@ bool node_closes(const struct peel_node *node);
 void node_announce(struct peel_node *node);
 
 /* workers.c */
+/** A thread of this library: with a small stack, on these CPUs; none: those of the caller. 0 or
+ * -errno. */
+int node_thread_start(pthread_t *thread, const cpu_set_t *cpus, void *(*main)(void *), void *arg);
 /** Start workers and helpers. */
 int node_workers_start(struct peel_node *node);
 void node_workers_stop(struct peel_node *node);

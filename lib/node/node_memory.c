@@ -3,6 +3,7 @@
  *
  * How much of EAL's memory a node takes, computed before it exists.
  */
+#include "peel_guest_circuits.h"
 #include "peel_node.h"
 #include "peel_path.h"
 #include "peel_replay.h"
@@ -37,6 +38,8 @@ peel_node_buffers(const struct peel_node_conf *conf)
 uint32_t
 peel_node_sessions(const struct peel_node_conf *conf)
 {
+	if (conf->guest.max_circuits > 0)
+		return peel_gc_sessions(conf->guest.max_circuits);
 	return peel_or_sessions(&conf->tunnel) + 1 + conf->max_own_circuits * PEEL_PATH_LAYERS_MAX;
 }
 

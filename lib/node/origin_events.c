@@ -209,7 +209,7 @@ node_deliver(struct peel_node *node)
 	struct peel_node_events ev;
 	bool more = false;
 
-	if (node->origin_circuits == NULL)
+	if (node->paths == NULL)
 		return false;
 	pthread_mutex_lock(&node->lock);
 	ev = node->origin.events;

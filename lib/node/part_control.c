@@ -216,8 +216,10 @@ node_start_control(struct peel_node *node)
 		peel_dht_store_peer(node->dht, (conf->tunnel.peer_flags & PEEL_FLAG_RELAY) != 0);
 	if (rc == 0)
 		rc = peel_or_new(&cc, &node->or_circuits);
-	if (rc == 0)
+	if (rc == 0) {
+		peel_or_exits(node->or_circuits, &node->exits);
 		rc = node_origin_new(node, &tc);
+	}
 	return rc;
 }
 

@@ -15,19 +15,31 @@
 #define IDLE_SPINS 100
 
 int
-node_start_identity(struct peel_node *node)
+node_start_crypto(struct peel_node *node)
 {
 	const struct peel_node_conf *conf = &node->conf;
 	int rc = peel_keys_init();
 
 	if (rc == 0)
 		rc = peel_aead_self_test(conf->engine);
-	if (rc != 0) {
+	if (rc != 0)
 		snprintf(node->assembly.why, node->assembly.why_size,
 			"AEAD engine %s fails its self-test: choose another [aead] engine",
 			conf->engine->name);
-		return rc;
-	}
+	return rc;
+}
+
+void
+node_stop_crypto(struct peel_node *node)
+{
+	(void)node;
+}
+
+int
+node_start_identity(struct peel_node *node)
+{
+	const struct peel_node_conf *conf = &node->conf;
+
 	return conf->key_file[0] == '\0' ? peel_identity_generate(node->env, &node->identity)
 					 : peel_identity_load(conf->key_file, &node->identity,
 						   node->assembly.why, node->assembly.why_size);
@@ -196,6 +208,8 @@ node_start_workers(struct peel_node *node)
 		wc.mailbox = nw->mailbox;
 		wc.submit_queue = nw->submit_queue;
 		memcpy(wc.prefix, node->prefix, sizeof(node->prefix));
+		if (node->guest != NULL)
+			node_guest_worker(node, i, &wc);
 		rc = peel_worker_new(&wc, &nw->worker);
 		if (rc != 0) {
 			snprintf(node->assembly.why, node->assembly.why_size,

@@ -166,7 +166,7 @@ node_start_http(struct peel_node *node)
 		.env = node->env,
 		.stats = &node->stats,
 		.routes = node->routes,
-		.or_circuits = node->or_circuits,
+		.exits = node->exits,
 		.names = node->names,
 		.own_addresses = node->own_addresses,
 		.exit_ipv4 = conf->port_conf.exit_ipv4,

@@ -5,29 +5,32 @@
 
 #include "node.h"
 
-/** The parts of a node. Each depends on those above it. */
+/** The parts of a node, and who has them: EVERY node, one with a control plane of its OWN, or one
+ * of a GUEST. Each depends on those above it. */
 #define NODE_PARTS(PART)                                                                           \
-	PART(identity)                                                                             \
-	PART(tables)                                                                               \
-	PART(port)                                                                                 \
-	PART(own_addresses)                                                                        \
-	PART(bans)                                                                                 \
-	PART(workers)                                                                              \
-	PART(limits)                                                                               \
-	PART(handshakes)                                                                           \
-	PART(control)                                                                              \
-	PART(providers)                                                                            \
-	PART(hidden)                                                                               \
-	PART(swarm)                                                                                \
-	PART(names)                                                                                \
-	PART(bootstrap)                                                                            \
-	PART(http)                                                                                 \
-	PART(accounting)                                                                           \
-	PART(management)
+	PART(crypto, EVERY)                                                                        \
+	PART(identity, OWN)                                                                        \
+	PART(tables, EVERY)                                                                        \
+	PART(port, EVERY)                                                                          \
+	PART(own_addresses, EVERY)                                                                 \
+	PART(bans, EVERY)                                                                          \
+	PART(guest, GUEST)                                                                         \
+	PART(workers, EVERY)                                                                       \
+	PART(limits, OWN)                                                                          \
+	PART(handshakes, OWN)                                                                      \
+	PART(control, OWN)                                                                         \
+	PART(providers, OWN)                                                                       \
+	PART(hidden, OWN)                                                                          \
+	PART(swarm, OWN)                                                                           \
+	PART(names, EVERY)                                                                         \
+	PART(bootstrap, OWN)                                                                       \
+	PART(http, EVERY)                                                                          \
+	PART(accounting, OWN)                                                                      \
+	PART(management, OWN)
 
 /** Start: 0, or -errno, perhaps with advice in node->assembly.why. Stop: also cleans up after a
  * start that failed. */
-#define NODE_PART(name)                                                                            \
+#define NODE_PART(name, who)                                                                       \
 	int node_start_##name(struct peel_node *node);                                             \
 	void node_stop_##name(struct peel_node *node);
 NODE_PARTS(NODE_PART)

@@ -39,6 +39,28 @@ enum peel_idle {
 	PEEL_IDLE_SLEEP,
 };
 
+/** A datagram for a guest. */
+struct peel_node_datagram {
+	struct peel_addr from;
+	const uint8_t *data; /* borrowed during the call */
+	size_t len;
+};
+
+#define PEEL_NODE_DATAGRAMS_MAX 64
+
+/** A guest is a program with a control plane of its own (peel_node_guest.h). */
+struct peel_node_guest_conf {
+	/* exits, relayed circuits and own circuits at a time; 0: there is no guest, and the node
+	 * has a control plane */
+	uint32_t max_circuits;
+	/* exits reach loopback even if their own address is none of it */
+	bool exit_loopback;
+	/** The guest's mail, up to PEEL_NODE_DATAGRAMS_MAX at a time. A thread of the node calls
+	 * it, always the same one, without the lock. */
+	void (*datagrams)(void *arg, const struct peel_node_datagram *d, unsigned int n);
+	void *arg;
+};
+
 struct peel_node_conf {
 	/* [node] */
 	char key_file[256]; /* empty: a fresh key, lost with the node (W17) */
@@ -99,6 +121,8 @@ struct peel_node_conf {
 	/* [accounting] */
 	struct peel_accounting_settings accounting;
 	char accounting_state[256]; /* file that keeps what was used; empty: none */
+	/* by the program alone */
+	struct peel_node_guest_conf guest;
 	/* [log] */
 	uint32_t heartbeat; /* seconds between two lines, 0: none */
 };

@@ -71,8 +71,8 @@ helper_main(void *arg)
 }
 
 /* No CPUs: those of the caller. */
-static int
-start_thread(pthread_t *thread, const cpu_set_t *cpus, void *(*main)(void *), void *arg)
+int
+node_thread_start(pthread_t *thread, const cpu_set_t *cpus, void *(*main)(void *), void *arg)
 {
 	pthread_attr_t attr;
 	int rc;
@@ -96,7 +96,7 @@ start_worker(struct peel_node *node, unsigned int i)
 	CPU_ZERO(&cpus);
 	if (node->conf.core[i] >= 0)
 		CPU_SET(node->conf.core[i], &cpus);
-	rc = start_thread(&nw->thread, &cpus, worker_main, nw);
+	rc = node_thread_start(&nw->thread, &cpus, worker_main, nw);
 	nw->running = rc == 0;
 	return rc;
 }
@@ -105,7 +105,7 @@ static int
 start_helper(struct peel_node *node, unsigned int i)
 {
 	struct node_helper *h = &node->helper[i];
-	int rc = start_thread(&h->thread, &node->conf.handshake_cpus, helper_main, h);
+	int rc = node_thread_start(&h->thread, &node->conf.handshake_cpus, helper_main, h);
 
 	h->running = rc == 0;
 	return rc;

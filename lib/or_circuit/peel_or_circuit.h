@@ -12,6 +12,7 @@
  */
 
 #include "peel_cell.h"
+#include "peel_exits.h"
 #include "peel_histogram.h"
 #include "peel_keys.h"
 #include "peel_route.h"
@@ -161,12 +162,6 @@ unsigned int peel_or_shutdown(struct peel_or_circuits *c);
 
 /* ---- for the exit's control side (lib/node, lib/http_circuit) -------------------------------- */
 
-struct peel_exit_info {
-	uint32_t route;		   /* slot of the EXIT route */
-	uint32_t endpoint;	   /* 0: not open */
-	struct peel_addr previous; /* previous hop */
-	uint32_t cid;
-};
 /** Describe the exit with that session. 0, or -ENOENT: gone, stale generation, or no longer an
  * exit. */
 int peel_or_exit(struct peel_or_circuits *c, uint32_t session, uint32_t generation,
@@ -198,6 +193,9 @@ int peel_or_answer(struct peel_or_circuits *c, uint32_t session, const uint8_t *
  * (send_limited). */
 int peel_or_answer_limited(
 	struct peel_or_circuits *c, uint32_t session, const uint8_t *msg, size_t len);
+
+/** The same for those who do not know whose circuits they are. */
+void peel_or_exits(struct peel_or_circuits *c, struct peel_exits *out);
 
 struct peel_or_count {
 	uint32_t exits, relays; /* circuits ending here, circuits relayed */

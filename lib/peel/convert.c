@@ -85,10 +85,24 @@ convert_lists(const struct peel_settings *s, struct peel_node_conf *c)
 	return 0;
 }
 
+int
+settings_engine(const char *engine, struct peel_node_conf *c)
+{
+	if (engine == NULL || strcmp(engine, "auto") == 0)
+		return 0;
+	c->engine = peel_aead_engine_find(engine);
+	if (c->engine == NULL)
+		return error_format(-EINVAL,
+			"settings.engine: there is no engine \"%.64s\" in this build", engine);
+	if (peel_aead_self_test(c->engine) != 0)
+		return error_format(
+			-EINVAL, "settings.engine: %s does not work on this CPU", engine);
+	return 0;
+}
+
 static int
 convert_workers(const struct peel_settings *s, struct peel_node_conf *c)
 {
-	const char *engine = s->engine != NULL ? s->engine : "auto";
 	cpu_set_t have;
 
 	c->n_workers = s->workers;
@@ -108,16 +122,7 @@ convert_workers(const struct peel_settings *s, struct peel_node_conf *c)
 		}
 		c->core[i] = core;
 	}
-	if (strcmp(engine, "auto") == 0)
-		return 0;
-	c->engine = peel_aead_engine_find(engine);
-	if (c->engine == NULL)
-		return error_format(-EINVAL,
-			"settings.engine: there is no engine \"%.64s\" in this build", engine);
-	if (peel_aead_self_test(c->engine) != 0)
-		return error_format(
-			-EINVAL, "settings.engine: %s does not work on this CPU", engine);
-	return 0;
+	return settings_engine(s->engine, c);
 }
 
 static void

@@ -18,7 +18,18 @@ struct peers;	 /* their peers: service_peers.c */
 enum mode {
 	MODE_IDLE, /* nobody drives the node yet */
 	MODE_POLL, /* the program does */
-	MODE_RUN,  /* `thread` does */
+	MODE_RUN,  /* `driver` does */
+};
+
+/* A thread that drives a node. */
+struct driver {
+	struct peel_node *node;
+	void (*round)(void *arg); /* after each round, without locks; NULL: nothing */
+	void *arg;
+	pthread_t thread;
+	bool stop; /* atomic */
+	sem_t started;
+	int result;
 };
 
 /* The program's callbacks, as in peel.h. */
@@ -39,10 +50,7 @@ struct peel {
 		uint64_t due_ms;   /* when the next one may be begun ... */
 		uint32_t pause_ms; /* ... and how long after it another one */
 	} http[PEEL_HOPS_LIMIT];
-	pthread_t thread; /* of peel_run */
-	bool stop;	  /* atomic: `thread` shall end */
-	sem_t started;
-	int start_result;
+	struct driver driver; /* of peel_run */
 
 	/* Guards what follows. It is never held during calls of the node or the program. */
 	pthread_mutex_t lock;
@@ -81,6 +89,8 @@ extern const struct peel_provider_ops program_provider;
 
 /* convert.c */
 int settings_convert(const struct peel_settings *s, struct peel_node_conf *conf) PEEL_MUST_USE;
+/** The AEAD engine of that name, if it works here; NULL or "auto": the node's choice. */
+int settings_engine(const char *engine, struct peel_node_conf *conf) PEEL_MUST_USE;
 
 /* library_eal.c */
 /** EAL runs when this returns 0; started by the first caller of the process. */
@@ -88,7 +98,10 @@ int eal_once(bool huge, uint32_t memory_mib) PEEL_MUST_USE;
 /** Is this the thread that starts EAL? */
 bool eal_is_starting(void);
 
-/* life.c */
+/* driver.c */
+/** Start the node and its thread, and stop both. 0 or -errno. */
+int driver_start(struct driver *d) PEEL_MUST_USE;
+void driver_stop(struct driver *d);
 /** Threads of the library handle no signals: all are blocked while a thread is created. */
 void signals_block(sigset_t *old);
 void signals_restore(const sigset_t *old);

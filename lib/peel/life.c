@@ -8,27 +8,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include <rte_lcore.h>
-
 #include "handle.h"
 #include "peel_aead_engines.h"
 
 /* ---- signals --------------------------------------------------------------------------------- */
-
-void
-signals_block(sigset_t *old)
-{
-	sigset_t all;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, old);
-}
-
-void
-signals_restore(const sigset_t *old)
-{
-	pthread_sigmask(SIG_SETMASK, old, NULL);
-}
 
 struct guard {
 	bool ours; /* SIGPIPE was neither blocked nor pending before */
@@ -73,7 +56,6 @@ release(struct peel *p)
 	tests_free(p->tests);
 	sticky_free(p->sticky);
 	pthread_mutex_destroy(&p->lock);
-	sem_destroy(&p->started);
 	free(p);
 }
 
@@ -93,6 +75,14 @@ open_node(const struct peel_node_conf *conf, uint32_t memory_mib, struct peel *p
 	return 0;
 }
 
+static void
+round_over(void *arg)
+{
+	struct peel *p = arg;
+
+	tests_sweep(p->tests);
+}
+
 /* @p memory_mib 0: the program sized it. */
 static int
 open_with(struct peel_node_conf *conf, uint32_t memory_mib, bool isolate, struct peel **out)
@@ -108,7 +98,6 @@ open_with(struct peel_node_conf *conf, uint32_t memory_mib, bool isolate, struct
 	if (p == NULL)
 		return error_no_memory();
 	pthread_mutex_init(&p->lock, NULL);
-	sem_init(&p->started, 0, 0);
 	rc = sticky_new(isolate, &p->sticky);
 	if (rc == 0)
 		rc = services_new(&p->services);
@@ -124,6 +113,7 @@ open_with(struct peel_node_conf *conf, uint32_t memory_mib, bool isolate, struct
 		return rc;
 	}
 	events_attach(p);
+	p->driver = (struct driver){.node = p->node, .round = round_over, .arg = p};
 	*out = p;
 	return 0;
 }
@@ -189,45 +179,6 @@ peel_get_node(struct peel *p)
 
 /* ---- who drives it --------------------------------------------------------------------------- */
 
-static void *
-control_main(void *arg)
-{
-	struct peel *p = arg;
-	bool registered = rte_thread_register() == 0; /* for its cache of buffers */
-
-	p->start_result = peel_node_start(p->node);
-	sem_post(&p->started);
-	while (p->start_result == 0 && !__atomic_load_n(&p->stop, __ATOMIC_ACQUIRE)) {
-		peel_node_poll(p->node, -1);
-		tests_sweep(p->tests);
-	}
-	if (p->start_result == 0)
-		peel_node_finish(p->node);
-	if (registered)
-		rte_thread_unregister();
-	return NULL;
-}
-
-static int
-start_thread(struct peel *p)
-{
-	sigset_t old;
-	int rc;
-
-	signals_block(&old);
-	rc = pthread_create(&p->thread, NULL, control_main, p);
-	signals_restore(&old);
-	if (rc != 0)
-		return -rc;
-	pthread_setname_np(p->thread, "peel-control");
-	while (sem_wait(&p->started) != 0)
-		;
-	rc = p->start_result;
-	if (rc != 0)
-		pthread_join(p->thread, NULL);
-	return rc;
-}
-
 int
 peel_run(struct peel *p)
 {
@@ -243,7 +194,7 @@ peel_run(struct peel *p)
 	pthread_mutex_unlock(&p->lock);
 	if (rc != 0)
 		return rc;
-	rc = start_thread(p);
+	rc = driver_start(&p->driver);
 	if (rc == 0)
 		return 0;
 	pthread_mutex_lock(&p->lock);
@@ -318,7 +269,7 @@ in_callback(struct peel *p)
 	bool inside;
 
 	pthread_mutex_lock(&p->lock);
-	inside = (p->mode == MODE_RUN && pthread_equal(p->thread, pthread_self())) ||
+	inside = (p->mode == MODE_RUN && pthread_equal(p->driver.thread, pthread_self())) ||
 		 (p->polling && pthread_equal(p->poller, pthread_self()));
 	pthread_mutex_unlock(&p->lock);
 	return inside;
@@ -338,10 +289,7 @@ peel_close(struct peel *p)
 	pthread_mutex_unlock(&p->lock);
 	guard_begin(&guard);
 	if (p->mode == MODE_RUN) {
-		__atomic_store_n(&p->stop, true, __ATOMIC_RELEASE);
-		peel_node_lock(p->node);
-		peel_node_unlock(p->node); /* wakes it */
-		pthread_join(p->thread, NULL);
+		driver_stop(&p->driver);
 	} else if (p->mode == MODE_POLL) {
 		peel_node_finish(p->node);
 	}

@@ -141,6 +141,13 @@ struct peel_port_ops {
 	 * stranger's circuit. Thread: control. */
 	void (*exit_close)(struct peel_port *port, uint32_t endpoint);
 	/**
+	 * Open exit endpoints with these source addresses from now on; family NONE: none of that
+	 * family. 0, or -errno with nothing changed: no address of this machine. NULL: they cannot
+	 * change. Thread: control.
+	 */
+	int (*exit_bind)(
+		struct peel_port *port, const struct peel_addr *ipv4, const struct peel_addr *ipv6);
+	/**
 	 * Tell the driver that a datagram with `in_parts` was an authentic cell. Its sender is no
 	 * stranger, so fragments from @p remote get room that strangers cannot take. NULL: the
 	 * driver does not see fragments. Thread: any worker.

@@ -100,3 +100,19 @@ peel_route_lookup_any(const struct peel_route_table *t, uint32_t cid)
 	}
 	return PEEL_NONE;
 }
+
+bool
+peel_route_relays(const struct peel_route_table *t, uint32_t cid)
+{
+	struct index_walk w = index_walk_begin(&t->by_cid, route_cid_hash(t, cid));
+
+	for (uint32_t slot; (slot = index_walk_next(&t->by_cid, &w)) != PEEL_NONE;) {
+		const struct peel_route *r = peel_route_at(t, slot);
+
+		if (r->in_cid == cid &&
+			(r->kind == PEEL_ROUTE_FORWARD || r->kind == PEEL_ROUTE_BACKWARD ||
+				r->kind == PEEL_ROUTE_RENDEZVOUS))
+			return true;
+	}
+	return false;
+}

@@ -30,6 +30,8 @@ enum peel_path_flag {
 	PEEL_PATH_INTRODUCTION = 8,
 	/* for hidden services: the program's data travels on it end to end or not at all */
 	PEEL_PATH_HIDDEN = 16,
+	/* of a guest: a SOCKS association sends through it, and has the data that comes back */
+	PEEL_PATH_ASSOCIATED = 32,
 };
 
 /** 64 bytes, one cache line. */

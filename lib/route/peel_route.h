@@ -192,6 +192,8 @@ void peel_route_lookup_check(const struct peel_route_table *t, const struct peel
 /** The same for one route, for callers that can wait for memory. Thread: also control. */
 uint32_t peel_route_lookup(
 	const struct peel_route_table *t, const struct peel_addr *from, uint32_t cid);
+/** Whether cells with this circuit id are passed on, whoever sends them. Thread: also control. */
+bool peel_route_relays(const struct peel_route_table *t, uint32_t cid);
 /** Look up by circuit id alone, for cells that the burst missed. PEEL_NONE if there is no route. */
 uint32_t peel_route_lookup_any(const struct peel_route_table *t, uint32_t cid);
 

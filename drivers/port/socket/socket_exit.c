@@ -115,24 +115,51 @@ static int
 open_sockets(struct peel_port *port, struct sock_queue *q, struct sock_endpoint *e, uint32_t number,
 	uint32_t generation)
 {
-	int rc;
+	int rc = -EAFNOSUPPORT;
 
-	rc = e->fd4 = open_one(&port->exit_ipv4, false);
-	if (rc < 0)
-		return rc;
-	socket_set_gro(e->fd4, port->gro);
-	rc = e->fd6 = open_one(&port->exit_ipv6, true);
-	/* A machine may get IPv6 later, and lose it again. */
-	if (rc < 0 && rc != -EAFNOSUPPORT && rc != -EADDRNOTAVAIL)
-		return rc;
-	port->ipv6_exits = rc >= 0;
-	if (port->ipv6_exits) {
-		socket_set_gro(e->fd6, port->gro);
-		rc = watch(q, e->fd6, sock_event(number, generation, true));
+	e->fd4 = e->fd6 = -1;
+	if (port->exit_ipv4.family != PEEL_FAMILY_NONE) {
+		rc = e->fd4 = open_one(&port->exit_ipv4, false);
+		if (rc < 0)
+			return rc;
+		socket_set_gro(e->fd4, port->gro);
+		rc = watch(q, e->fd4, sock_event(number, generation, false));
 		if (rc != 0)
 			return rc;
 	}
-	return watch(q, e->fd4, sock_event(number, generation, false));
+	if (port->exit_ipv6.family == PEEL_FAMILY_NONE)
+		return rc;
+	rc = e->fd6 = open_one(&port->exit_ipv6, true);
+	port->ipv6_exits = rc >= 0;
+	/* A machine may get IPv6 later, and lose it again. */
+	if ((rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL) && e->fd4 >= 0)
+		return 0;
+	if (rc < 0)
+		return rc;
+	socket_set_gro(e->fd6, port->gro);
+	return watch(q, e->fd6, sock_event(number, generation, true));
+}
+
+int
+socket_exit_bind(struct peel_port *port, const struct peel_addr *ipv4, const struct peel_addr *ipv6)
+{
+	const struct peel_addr *address[] = {ipv4, ipv6};
+
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(address); i++) {
+		int fd;
+
+		if (address[i]->family == PEEL_FAMILY_NONE || peel_addr_is_any(address[i]))
+			continue;
+		fd = socket_open(address[i], false, address[i] == ipv6, 0);
+		if (fd < 0)
+			return fd;
+		close(fd);
+	}
+	port->exit_ipv4 = *ipv4;
+	port->exit_ipv6 = *ipv6;
+	port->exit_ipv4.port = port->exit_ipv6.port = 0;
+	port->ipv6_exits = ipv6->family != PEEL_FAMILY_NONE;
+	return 0;
 }
 
 int
@@ -188,7 +215,8 @@ socket_exit_close(struct peel_port *port, uint32_t endpoint)
 	struct sock_queue *q = port->queue[e->queue];
 
 	__atomic_store_n(&e->generation, e->generation + 1, __ATOMIC_RELEASE);
-	epoll_ctl(q->exit_epoll, EPOLL_CTL_DEL, e->fd4, NULL);
+	if (e->fd4 >= 0)
+		epoll_ctl(q->exit_epoll, EPOLL_CTL_DEL, e->fd4, NULL);
 	if (e->fd6 >= 0)
 		epoll_ctl(q->exit_epoll, EPOLL_CTL_DEL, e->fd6, NULL);
 	__atomic_store_n(&q->n_exits, q->n_exits - 1, __ATOMIC_RELAXED);

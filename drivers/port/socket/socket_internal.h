@@ -203,6 +203,8 @@ int socket_exits_new(uint32_t max, struct sock_exits **out) PEEL_MUST_USE;
 void socket_exits_free(struct sock_exits *x, struct peel_rcu *rcu);
 int socket_exit_open(struct peel_port *port, uint16_t queue, uint64_t cookie, uint32_t *endpoint);
 void socket_exit_close(struct peel_port *port, uint32_t endpoint);
+int socket_exit_bind(
+	struct peel_port *port, const struct peel_addr *ipv4, const struct peel_addr *ipv6);
 /** Worker: the socket of an open endpoint for a family, -1 when closed, out of range or without
  * that family. */
 int socket_exit_fd(const struct sock_exits *x, uint32_t endpoint, uint8_t family);

@@ -351,6 +351,7 @@ const struct peel_port_ops peel_port_socket = {
 	.wake = socket_wake,
 	.exit_open = socket_exit_open,
 	.exit_close = socket_exit_close,
+	.exit_bind = socket_exit_bind,
 	.can_reach = socket_can_reach,
 	.dump = port_dump,
 };

@@ -84,6 +84,8 @@ socket_can_reach(const struct peel_port *port, bool exit, const struct peel_addr
 	bool found;
 	int fd;
 
+	if (from.family == PEEL_FAMILY_NONE)
+		return false;
 	if (from.family != to->family) {
 		/* Only a main socket for both families is of another one than what it sends to. */
 		if (from.family != PEEL_FAMILY_IPV6 || !peel_addr_is_any(&from))

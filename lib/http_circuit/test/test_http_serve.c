@@ -45,19 +45,19 @@ now_ms(void *arg)
 
 static const struct peel_env env = {.now_ms = now_ms};
 
-int
-peel_or_exit_used(struct peel_or_circuits *c, uint32_t session, uint32_t generation)
+static int
+exit_used(void *owner, uint32_t session, uint32_t generation)
 {
-	(void)c;
+	assert_ptr_equal(owner, &w);
 	(void)session;
 	(void)generation;
 	return 0;
 }
 
-int
-peel_or_answer_limited(struct peel_or_circuits *c, uint32_t session, const uint8_t *msg, size_t len)
+static int
+exit_answer(void *owner, uint32_t session, const uint8_t *msg, size_t len)
 {
-	(void)c;
+	assert_ptr_equal(owner, &w);
 	(void)session;
 	(void)msg;
 	(void)len;
@@ -114,15 +114,18 @@ setup(void **state)
 		w.generation[i] = 1;
 	w.routes.generations = w.generation;
 	assert_int_equal(uv_loop_init(&w.loop), 0);
-	assert_int_equal(peel_http_serve_new(&(struct peel_http_serve_conf){.loop = &w.loop,
-						     .env = &env,
-						     .stats = &w.stats,
-						     .routes = (struct peel_route_table *)&w.routes,
-						     .max = PLACES,
-						     .no_socket = no_socket,
-						     .answered = answered,
-						     .arg = &w},
-				 &w.http),
+	assert_int_equal(
+		peel_http_serve_new(
+			&(struct peel_http_serve_conf){.loop = &w.loop,
+				.env = &env,
+				.stats = &w.stats,
+				.routes = (struct peel_route_table *)&w.routes,
+				.exits = {.used = exit_used, .answer = exit_answer, .owner = &w},
+				.max = PLACES,
+				.no_socket = no_socket,
+				.answered = answered,
+				.arg = &w},
+			&w.http),
 		0);
 	w.listener = socket(AF_INET, SOCK_STREAM, 0);
 	assert_int_equal(bind(w.listener, (struct sockaddr *)&at, len), 0);

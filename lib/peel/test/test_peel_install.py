@@ -19,13 +19,15 @@ def run(*words, **more):
 
 
 def symbols(source, library):
-    with open(f"{source}/lib/peel/peel.h", encoding="utf-8") as file:
-        text = re.sub(r"/\*.*?\*/", " ", file.read(), flags=re.S)
+    text = ""
+    for name in ("peel.h", "peel_guest.h"):
+        with open(f"{source}/lib/peel/{name}", encoding="utf-8") as file:
+            text += re.sub(r"/\*.*?\*/", " ", file.read(), flags=re.S)
     declared = set(re.findall(r"PEEL_API[^;{(]*?\b(peel_\w+)\(", text))
     lines = run("nm", "-D", "--defined-only", library).splitlines()
     defined = {line.split()[2].split("@")[0] for line in lines if line.split()[1] != "A"}
     if declared != defined:
-        sys.exit(f"only in peel.h: {declared - defined}; only in the library: {defined - declared}")
+        sys.exit(f"only in the headers: {declared - defined}; only in the library: {defined - declared}")
     if any("@@PEEL_0" not in line for line in lines if line.split()[1] != "A"):
         sys.exit("a symbol has no version")
     dynamic = run("readelf", "-d", library)
