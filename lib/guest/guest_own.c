@@ -156,3 +156,27 @@ peel_gc_remove_circuit(struct peel_guest_circuits *c, uint32_t cid)
 	end_path(c, o);
 	gc_object_end(c, o);
 }
+
+int
+peel_gc_id(const struct peel_guest_circuits *c, uint32_t cid, uint64_t *id, unsigned int *layers)
+{
+	const struct gc_object *o = gc_find(c, PEEL_GC_CIRCUIT, cid);
+
+	if (o == NULL || o->path == PEEL_NONE)
+		return -ENOENT;
+	*id = (uint64_t)peel_path_generation(c->conf.paths, o->path) << 32 | o->path;
+	if (layers != NULL)
+		*layers = n_layers(o);
+	return 0;
+}
+
+void
+peel_gc_associate(struct peel_guest_circuits *c, uint32_t cid)
+{
+	const struct gc_object *o = gc_find(c, PEEL_GC_CIRCUIT, cid);
+
+	if (o != NULL && o->path != PEEL_NONE)
+		peel_path_set_flags(c->conf.paths, o->path,
+			peel_path_flags(peel_path_at(c->conf.paths, o->path)) |
+				PEEL_PATH_ASSOCIATED);
+}

@@ -98,6 +98,12 @@ int peel_gc_set_circuit(struct peel_guest_circuits *c, uint32_t cid,
 	const struct peel_gc_circuit *circuit) PEEL_MUST_USE;
 /** Unknown ids are fine. */
 void peel_gc_remove_circuit(struct peel_guest_circuits *c, uint32_t cid);
+/** The path of a circuit, in the low half of @p id, its generation in the high half, and how many
+ * layers it has (may be NULL). 0, or -ENOENT: there is no such circuit, or it has no hops yet. */
+int peel_gc_id(const struct peel_guest_circuits *c, uint32_t cid, uint64_t *id,
+	unsigned int *n_layers) PEEL_MUST_USE;
+/** The data that comes over a circuit is not the guest's, but an association's. */
+void peel_gc_associate(struct peel_guest_circuits *c, uint32_t cid);
 
 /* ---- cells of the guest, counts -------------------------------------------------------------- */
 

@@ -196,7 +196,9 @@ peel_guest_set_circuit(struct peel_guest *g, uint32_t cid, const struct peel_gue
 		take_keys(&c->hop[i], &circuit.hop[i]);
 	if (c->e2e)
 		take_keys(&c->end_to_end, &circuit.end_to_end);
-	rc = unlock(g, peel_gc_set_circuit(lock(g), cid, &circuit));
+	rc = peel_gc_set_circuit(lock(g), cid, &circuit);
+	guest_proxy_set(g->proxy, cid, &circuit, c->exit_flags);
+	rc = unlock(g, rc);
 	peel_wipe(&circuit, sizeof(circuit));
 	return rc;
 }
@@ -204,7 +206,9 @@ peel_guest_set_circuit(struct peel_guest *g, uint32_t cid, const struct peel_gue
 void
 peel_guest_remove_circuit(struct peel_guest *g, uint32_t cid)
 {
-	peel_gc_remove_circuit(lock(g), cid);
+	lock(g);
+	guest_proxy_remove(g->proxy, cid);
+	peel_gc_remove_circuit(peel_node_guest(g->node), cid);
 	(void)unlock(g, 0);
 }
 

@@ -63,6 +63,58 @@ open_node(struct peel_guest *g, struct peel_node_conf *conf, uint32_t tries)
 	return 0;
 }
 
+static void
+on_message(void *arg, peel_origin_id id, const uint8_t *msg, size_t len)
+{
+	struct peel_guest *g = arg;
+
+	tests_answer(g->tests, id, msg, len);
+}
+
+static void
+on_data(void *arg, peel_origin_id id, const struct peel_msg_data *data)
+{
+	struct peel_guest *g = arg;
+
+	guest_proxy_data(g->proxy, id, data);
+}
+
+static void
+on_peer_data(void *arg, peel_origin_id id, const struct peel_span *payload)
+{
+	struct peel_guest *g = arg;
+
+	guest_proxy_peer_data(g->proxy, id, payload);
+}
+
+static void
+attach(struct peel_guest *g)
+{
+	const struct peel_node_events events = {
+		.data = on_data, .peer_data = on_peer_data, .message = on_message, .arg = g};
+
+	peel_node_on_events(g->node, &events);
+}
+
+static void
+round_over(void *arg)
+{
+	struct peel_guest *g = arg;
+
+	tests_sweep(g->tests);
+	guest_tests_work(g->speedtests);
+}
+
+static void
+release(struct peel_guest *g)
+{
+	peel_node_free(g->node);
+	guest_proxy_free(g->proxy);
+	guest_tests_free(g->speedtests);
+	tests_free(g->tests);
+	free(g);
+}
+
 static int
 open_guest(const struct peel_guest_settings *settings, struct peel_node_conf *conf,
 	struct peel_guest *g)
@@ -82,14 +134,18 @@ open_guest(const struct peel_guest_settings *settings, struct peel_node_conf *co
 	conf->guest.datagrams = on_datagrams;
 	conf->guest.arg = g;
 	rc = open_node(g, conf, s.port_tries);
+	if (rc == 0)
+		rc = guest_proxy_new(g->node, s.max_circuits, &g->proxy);
+	if (rc == 0)
+		rc = tests_new(g->node, &g->tests);
+	if (rc == 0)
+		rc = guest_tests_new(g->node, g->tests, &g->speedtests);
 	if (rc != 0)
 		return rc;
-	g->driver.node = g->node;
+	attach(g);
+	g->driver = (struct driver){.node = g->node, .round = round_over, .arg = g};
 	rc = driver_start(&g->driver);
-	if (rc == 0)
-		return 0;
-	peel_node_free(g->node);
-	return error_format(rc, "no thread: %s", strerrordesc_np(-rc));
+	return rc == 0 ? 0 : error_format(rc, "no thread: %s", strerrordesc_np(-rc));
 }
 
 int
@@ -105,22 +161,30 @@ peel_guest_open(const struct peel_guest_settings *settings, struct peel_guest **
 	else
 		(void)error_no_memory();
 	free(conf);
-	if (rc != 0)
-		free(g);
-	else
+	if (rc == 0)
 		*out = g;
+	else if (g != NULL)
+		release(g);
 	return rc;
+}
+
+static bool
+in_callback(const struct peel_guest *g)
+{
+	return pthread_equal(g->driver.thread, pthread_self()) ||
+	       (__atomic_load_n(&g->called, __ATOMIC_ACQUIRE) &&
+		       pthread_equal(g->caller, pthread_self()));
 }
 
 void
 peel_guest_close(struct peel_guest *g)
 {
-	if (g == NULL || (__atomic_load_n(&g->called, __ATOMIC_ACQUIRE) &&
-				 pthread_equal(g->caller, pthread_self())))
+	if (g == NULL || in_callback(g))
 		return;
 	driver_stop(&g->driver);
-	peel_node_free(g->node);
-	free(g);
+	guest_proxy_close(g->proxy);
+	tests_cancel(g->tests);
+	release(g);
 }
 
 void

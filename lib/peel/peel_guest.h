@@ -287,7 +287,8 @@ struct peel_guest_circuit {
 };
 /**
  * Add an own circuit, or say what it has now: layers are added, and salts go on. What comes over it
- * is the guest's as opened cells, but for answers of tests (22) and HTTP (29).
+ * is the guest's as opened cells, but for answers of tests (22) and HTTP (29), and for data of
+ * SOCKS clients.
  * @param g the node
  * @param cid its circuit id
  * @param c copied
@@ -301,6 +302,112 @@ PEEL_API int peel_guest_set_circuit(
  * @param cid unknown ids are fine
  */
 PEEL_API void peel_guest_remove_circuit(struct peel_guest *g, uint32_t cid);
+
+/* ---- SOCKS ----------------------------------------------------------------------------------- */
+
+/**
+ * Open a SOCKS5 server on 127.0.0.1, without login, for programs that send through own circuits of
+ * that length: UDP, and HTTP requests to BitTorrent trackers over circuits whose exit_flags have
+ * PEEL_EXIT_HTTP. Servers of one length share circuits and 64 associations. An association ends
+ * with its TCP connection.
+ *
+ * Data goes over circuits of type PEEL_GUEST_DATA that have all their hops; while there is none, it
+ * waits, 10 s at most. A circuit belongs to one association. What comes back over a circuit is an
+ * association's from the first datagram on that one has sent through it, and no longer the guest's
+ * (except for datagrams of the overlay of cells). An end-to-end circuit is the destination that has
+ * its id as IPv4 address and port 1024. It belongs to servers of goal_hops, a downloader's of
+ * goal_hops - 1. What comes over it goes to all associations that have sent to it, and while there
+ * is none, to all of that length.
+ * @param g the node
+ * @param port to listen on; 0: any
+ * @param hops of the circuits, 1 to #PEEL_GUEST_HOPS_MAX
+ * @return the port; -EINVAL: hops; -EADDRINUSE: the port is taken; -ENOSPC: more than 64 servers;
+ *         -ENOMEM
+ */
+PEEL_API int peel_guest_socks_open(struct peel_guest *g, uint16_t port, unsigned int hops);
+/**
+ * Make this the client of each association of that length that has not sent anything yet.
+ * @param g the node
+ * @param a the client's UDP socket
+ * @param hops of the circuits
+ * @return 0; -EINVAL: no IP address, or port 0
+ */
+PEEL_API int peel_guest_socks_default_remote(
+	struct peel_guest *g, const struct peel_address *a, unsigned int hops);
+
+/** A SOCKS server. */
+struct peel_guest_socks_info {
+	uint16_t port;	       /**< on which it listens */
+	uint8_t hops;	       /**< of the circuits */
+	uint32_t associations; /**< that it has now */
+};
+/**
+ * List the SOCKS servers, in the order in which they were opened.
+ * @param g the node
+ * @param out [n] the servers
+ * @param n most servers to write
+ * @return how many were written
+ */
+PEEL_API size_t peel_guest_socks_list(
+	struct peel_guest *g, struct peel_guest_socks_info *out, size_t n);
+/**
+ * The addresses to which associations sent last through an own circuit of type PEEL_GUEST_DATA:
+ * those that lose their way when it ends. Call it before peel_guest_remove_circuit(). Names are not
+ * among them. The last 4096 addresses of all circuits of a length are known.
+ * @param g the node
+ * @param cid its circuit id
+ * @param out [n] the addresses
+ * @param n most addresses to write
+ * @return how many were written
+ */
+PEEL_API size_t peel_guest_circuit_peers(
+	struct peel_guest *g, uint32_t cid, struct peel_address *out, size_t n);
+/**
+ * The circuits of an association.
+ * @param g the node
+ * @param udp_port on which the association listens for its client
+ * @param out [n] their ids
+ * @param n most ids to write
+ * @return how many were written
+ */
+PEEL_API size_t peel_guest_associated_circuits(
+	struct peel_guest *g, uint16_t udp_port, uint32_t *out, size_t n);
+
+/* ---- speed tests ----------------------------------------------------------------------------- */
+
+/** A speed test of an own circuit. */
+struct peel_guest_test {
+	uint32_t cid;		/**< its circuit id */
+	uint32_t duration_ms;	/**< how long requests are sent */
+	uint16_t request_size;	/**< bytes of random data in a request */
+	uint16_t response_size; /**< bytes to ask for */
+	/** Round trip from which on fewer requests are under way at a time. Late answers are
+	 * waited for twice as long at the end. 0: whatever suits the circuit, and a second */
+	uint32_t target_rtt_ms;
+	uint32_t interval_ms; /**< between two reports; 0: only at the end */
+};
+/** What became of a request. */
+struct peel_guest_test_answer {
+	uint32_t id;	      /**< tells it from others */
+	uint64_t sent_ms;     /**< when, since 1970 */
+	uint32_t n_sent;      /**< bytes of its cell */
+	uint64_t received_ms; /**< when it was answered, since 1970; 0: it was not yet */
+	uint32_t n_received;  /**< bytes of the answer's cell */
+};
+/**
+ * Send as many test requests (21) over a circuit as it carries.
+ * @param g the node
+ * @param t copied
+ * @param on_answers called every interval_ms with all requests so far, and once with @p done true:
+ *        at the end, soon after the circuit has gone, or in peel_guest_close(). The thread that
+ *        calls it drives the node, or closes it, and holds no lock; it may call all but
+ *        peel_guest_close(). @p a is valid during the call.
+ * @param arg its first argument
+ * @return 0; -ENOENT: there is no such circuit; -ENOMEM. Then on_answers is not called
+ */
+PEEL_API int peel_guest_speedtest(struct peel_guest *g, const struct peel_guest_test *t,
+	void (*on_answers)(void *arg, const struct peel_guest_test_answer *a, size_t n, bool done),
+	void *arg);
 
 /* ---- counts ---------------------------------------------------------------------------------- */
 
