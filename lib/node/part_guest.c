@@ -172,11 +172,17 @@ place(struct peel_node *node, struct peel_guest_overlays *o, const uint8_t prefi
 
 	if (i != PEEL_NONE)
 		return i;
-	i = o->n < PEEL_GUEST_OVERLAYS_MAX ? o->n++ : reuse(node, o);
-	if (i == PEEL_NONE)
+	if (o->n < PEEL_GUEST_OVERLAYS_MAX) {
+		i = o->n++;
+		memcpy(o->prefix[i], prefix, PEEL_PREFIX_LEN);
+		o->bucket[peel_guest_overlay_bucket(o, prefix)] = (uint16_t)(i + 1);
 		return i;
-	memcpy(o->prefix[i], prefix, PEEL_PREFIX_LEN);
-	index_places(o);
+	}
+	i = reuse(node, o);
+	if (i != PEEL_NONE) {
+		memcpy(o->prefix[i], prefix, PEEL_PREFIX_LEN);
+		index_places(o);
+	}
 	return i;
 }
 

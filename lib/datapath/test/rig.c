@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include <rte_eal.h>
@@ -97,8 +98,30 @@ rig_eal(void **state)
 }
 
 static void
+rig_wake_guest(void *arg)
+{
+	((struct rig *)arg)->guest_wakes++;
+}
+
+static void
+make_guest(struct rig *rig, struct peel_worker_conf *wc)
+{
+	assert_int_equal(peel_submit_queue_new(128, &rig->guest), 0);
+	rig->guest_counts = calloc(1, sizeof(*rig->guest_counts));
+	rig->overlays = calloc(1, sizeof(*rig->overlays));
+	assert_true(rig->guest_counts != NULL && rig->overlays != NULL);
+	rig->overlays->version = 1;
+	rig->overlays->n = 1;
+	memcpy(rig->overlays->prefix[0], rig_prefix, PEEL_PREFIX_LEN);
+	rig->overlays->bucket[peel_guest_overlay_bucket(rig->overlays, rig_prefix)] = 1;
+	wc->guest = rig->guest;
+	wc->guest_counts = rig->guest_counts;
+	wc->wake_guest = rig_wake_guest;
+}
+
+static void
 start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags,
-	unsigned int n_workers)
+	unsigned int n_workers, bool guest)
 {
 	static unsigned int n;
 	char name[32];
@@ -144,6 +167,8 @@ start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags,
 	memcpy(wc.prefix[0], rig_prefix, PEEL_PREFIX_LEN);
 	memcpy(wc.prefix[1], rig_prefix, PEEL_PREFIX_LEN);
 	wc.prefix[1][5] ^= 0xff;
+	if (guest)
+		make_guest(rig, &wc);
 	if (n_workers > 1) {
 		assert_int_equal(peel_fan_new(n_workers, 64, &rig->fan), 0);
 		wc.fan = rig->fan;
@@ -165,13 +190,20 @@ start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags,
 void
 rig_start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags)
 {
-	start(rig, engine, flags, 1);
+	start(rig, engine, flags, 1, false);
 }
 
 void
 rig_start_two(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags)
 {
-	start(rig, engine, flags, 2);
+	start(rig, engine, flags, 2, false);
+}
+
+void
+rig_start_guest(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags)
+{
+	start(rig, engine, flags, 1, true);
+	peel_worker_set_overlays(rig->worker, rig->overlays);
 }
 
 void
@@ -186,6 +218,9 @@ rig_stop(struct rig *rig)
 	peel_mailbox_free(rig->mailbox);
 	peel_mailbox_free(rig->mailbox2);
 	peel_submit_queue_free(rig->submit_queue);
+	peel_submit_queue_free(rig->guest);
+	free(rig->guest_counts);
+	free(rig->overlays);
 	assert_int_equal(rte_mempool_in_use_count(rig->pool), 0);
 	while (peel_rcu_poll(rig->rcu) > 0)
 		;
@@ -236,6 +271,14 @@ rig_pop(struct rig *rig, enum peel_msg_class cls)
 	struct rte_mbuf *m;
 
 	return peel_mailbox_pop_control(rig->mailbox, cls, &m, 1) == 1 ? m : NULL;
+}
+
+struct rte_mbuf *
+rig_pop_guest(struct rig *rig)
+{
+	struct rte_mbuf *m;
+
+	return peel_submit_queue_pop(rig->guest, &m, 1) == 1 ? m : NULL;
 }
 
 uint64_t

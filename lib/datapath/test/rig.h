@@ -37,6 +37,11 @@ struct rig {
 	struct peel_mailbox *mailbox2;
 	struct peel_stats stats2;
 	struct peel_worker *worker2; /* receives nothing from the port */
+	/* of a guest's node only */
+	struct peel_submit_queue *guest;
+	struct peel_guest_counts *guest_counts;
+	struct peel_guest_overlays *overlays; /* to change, then peel_worker_set_overlays() */
+	unsigned int guest_wakes;
 	unsigned int port_wakes;
 	unsigned int wakes;
 	bool in_parts; /* what is fed says it came in fragments */
@@ -56,6 +61,8 @@ int rig_eal(void **state);
 void rig_start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags);
 /** The same with two workers that share. */
 void rig_start_two(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags);
+/** The same for a guest, whose cells have the rig's prefix; no other overlay is open. */
+void rig_start_guest(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags);
 void rig_stop(struct rig *rig);
 /** Queue a datagram for the next poll. */
 void rig_feed(struct rig *rig, const struct peel_addr *from, const void *data, size_t len);
@@ -66,6 +73,8 @@ void rig_feed_endpoint(struct rig *rig, uint32_t endpoint, uint64_t cookie,
 void rig_poll(struct rig *rig);
 /** Message class waiting for control: one popped message or NULL. Free it with rte_pktmbuf_free. */
 struct rte_mbuf *rig_pop(struct rig *rig, enum peel_msg_class cls);
+/** The guest's next mail, in the same way. */
+struct rte_mbuf *rig_pop_guest(struct rig *rig);
 uint64_t rig_count(const struct rig *rig, enum peel_counter c);
 /** Sum of all drop counters. */
 uint64_t rig_drops(const struct rig *rig);
