@@ -112,15 +112,17 @@ guest_settings_convert(const struct peel_guest_settings *in, struct peel_guest_s
 	c->port_conf.max_endpoints =
 		s->max_circuits < EXIT_SOCKETS_MAX ? s->max_circuits + 1 : EXIT_SOCKETS_MAX;
 	c->guest.max_circuits = s->max_circuits;
-	c->guest.exit_loopback = s->exit_loopback;
 	c->max_own_circuits = s->max_circuits;
 	c->tunnel.peer_flags = 0;
-	c->policy.allow_loopback = s->exit_loopback;
 	c->policy.allow_private = s->exit_private;
 	c->n_workers = s->workers;
 	c->n_mbufs = BUFFERS_BASE + s->workers * BUFFERS_PER_WORKER;
 	c->idle = s->poll ? PEEL_IDLE_POLL : PEEL_IDLE_SLEEP;
 	/* What a neighbour sends stays with one worker, and so in order. */
 	c->fan_out = false;
-	return convert_texts(s, c);
+	rc = convert_texts(s, c);
+	/* Nobody but programs of this machine reaches a node there. */
+	c->guest.exit_loopback = s->exit_loopback || peel_addr_is_loopback(&c->port_conf.listen);
+	c->policy.allow_loopback = c->guest.exit_loopback;
+	return rc;
 }

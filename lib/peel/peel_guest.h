@@ -92,8 +92,8 @@ struct peel_guest_settings {
 	unsigned int workers;
 	/** Exits, relayed circuits and own circuits at a time, all together [2048] */
 	uint32_t max_circuits;
-	/** Let exits reach loopback. They also do while their own address is one of loopback
-	 * [false] */
+	/** Let exits reach loopback. They also do while their own address, or the node's, is one of
+	 * loopback [false] */
 	bool exit_loopback;
 	/** Let exits reach private networks [false] */
 	bool exit_private;

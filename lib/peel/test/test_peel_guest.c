@@ -108,7 +108,6 @@ settings(struct peel_guest_settings *s)
 	peel_guest_settings_init(s);
 	s->listen = "127.0.0.1:0";
 	s->max_circuits = 64;
-	s->exit_loopback = true;
 	s->callbacks.on_datagrams = on_datagrams;
 	s->callbacks.arg = &w;
 }
@@ -449,28 +448,38 @@ test_exit_refuses(void **state)
 {
 	struct peel_guest_settings s;
 	uint8_t payload[64], msg[256];
-	struct peel_address loopback;
+	struct peel_address loopback, private;
+	struct peel_guest_stats stats;
 	struct peel_guest_keys k;
 	size_t n;
 
 	(void)state;
 	settings(&s);
-	s.exit_loopback = false;
+	s.listen = "0.0.0.0:0";
 	open_with(&s);
+	peel_address_set(&w.at, "127.0.0.1", w.at.port);
 	wire_keys(1, &k);
 	assert_int_equal(peel_guest_add_exit(w.g, 7, &w.previous.address, &k), 0);
+	assert_int_equal(peel_address_set(&private, "10.1.2.3", 6881), 0);
 	ipv8_payload(payload);
 	n = wire_data(msg, &w.outside.address, payload, sizeof(payload));
 	send_sealed(&w.previous, 7, false, &k, 1, true, msg, n);
 	send_sealed(&w.previous, 7, false, &k, 1, true, ping, sizeof(ping));
 	opened(7, false, &w.previous, ping, sizeof(ping));
 	nothing_at(&w.outside);
+	n = wire_data(msg, &private, payload, sizeof(payload));
+	send_sealed(&w.previous, 7, false, &k, 1, true, msg, n);
+	send_sealed(&w.previous, 7, false, &k, 1, true, ping, sizeof(ping));
+	opened(7, false, &w.previous, ping, sizeof(ping));
+	assert_int_equal(peel_guest_get_stats(w.g, PEEL_GUEST_EXIT, 7, &stats), 0);
+	assert_false(stats.enabled); /* nothing has left */
 	/* An exit of loopback may. */
 	assert_int_equal(peel_address_set(&loopback, "127.0.0.1", 0), 0);
 	assert_int_equal(peel_guest_set_exit_address(w.g, &loopback), 0);
 	exit_passes_data(7, &k);
 	/* What no flag lets out stays inside. */
 	peel_guest_set_flags(w.g, PEEL_RELAY);
+	n = wire_data(msg, &w.outside.address, payload, sizeof(payload));
 	send_sealed(&w.previous, 7, false, &k, 1, true, msg, n);
 	nothing_at(&w.outside);
 	assert_int_equal(peel_address_set(&loopback, "192.0.2.77", 0), 0);
