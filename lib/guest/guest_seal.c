@@ -107,22 +107,23 @@ seal(struct peel_guest_circuits *c, struct gc_object *o, const struct peel_cell 
 }
 
 int
-peel_gc_seal(struct peel_guest_circuits *c, const uint8_t *in, size_t len,
+peel_gc_seal(struct peel_guest_circuits *c, const uint8_t *cell, size_t len,
 	uint8_t out[PEEL_DATAGRAM_MAX])
 {
-	struct peel_cell cell;
+	struct peel_cell parsed;
 	struct gc_object *o;
 	int n;
 
-	if (peel_cell_parse(in, len, &cell) != 0 || memcmp(in, c->prefix, PEEL_PREFIX_LEN) != 0)
+	if (peel_cell_parse(cell, len, &parsed) != 0 ||
+		memcmp(cell, c->prefix, PEEL_PREFIX_LEN) != 0)
 		return -EBADMSG;
-	o = object_of(c, cell.cid);
-	n = seal(c, o, &cell, out + PEEL_CELL_HEADER_LEN);
+	o = object_of(c, parsed.cid);
+	n = seal(c, o, &parsed, out + PEEL_CELL_HEADER_LEN);
 	if (n < 0)
 		return n;
 	if (o != NULL && o->kind == PEEL_GC_CIRCUIT)
-		cell.early = take_early(c, o) || cell.message.p[0] == PEEL_MSG_EXTEND;
-	peel_cell_header(out, c->prefix, cell.cid, cell.plain, cell.early);
+		parsed.early = take_early(c, o) || parsed.message.p[0] == PEEL_MSG_EXTEND;
+	peel_cell_header(out, c->prefix, parsed.cid, parsed.plain, parsed.early);
 	n += PEEL_CELL_HEADER_LEN;
 	if (o != NULL)
 		o->sealed += (uint64_t)n;
