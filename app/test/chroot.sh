@@ -7,6 +7,8 @@
 #   chroot_open SUITE             a copy to be written into, at $chroot
 #   chroot_close                  ends it; for a trap, too
 #   in_chroot COMMAND...          runs it there, as root and without this machine's environment
+#   chroot_sources                puts the sources into /src, as they stand
+#   there COMMAND...              runs it in these, by sh
 #
 # The copies are overlays: what a test changes is gone at its end, and the system that it began with stays as it was.
 
@@ -72,4 +74,17 @@ in_chroot()
 {
 	chroot "$chroot" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
 		DEBIAN_FRONTEND=noninteractive TERM=dumb "$@"
+}
+
+chroot_sources()
+{
+	local file
+	mkdir "$chroot/src" && git ls-files -z --cached --others --exclude-standard |
+		while IFS= read -rd '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
+		tar --null --files-from=- -cf - | tar -C "$chroot/src" -xf -
+}
+
+there()
+{
+	in_chroot sh -c "cd /src && $*"
 }
