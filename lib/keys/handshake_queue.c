@@ -6,11 +6,17 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "peel_handshake_queue.h"
 #include "peel_links.h"
+
+#define SLICE_NS 20000000 /* the kernel's own are 0.7 to 4 ms */
 
 struct peel_handshake_queue {
 	struct peel_handshake_queue_conf conf;
@@ -22,6 +28,7 @@ struct peel_handshake_queue {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	struct peel_list waiting, done;
+	unsigned int n_waiting;
 	bool stopped;
 };
 
@@ -88,6 +95,7 @@ peel_handshake_queue_put(struct peel_handshake_queue *q, struct peel_handshake_b
 	q->under_way++;
 	pthread_mutex_lock(&q->lock);
 	peel_list_add_last(&q->waiting, (uint32_t)(b - q->batch));
+	q->n_waiting++;
 	pthread_mutex_unlock(&q->lock);
 	pthread_cond_signal(&q->work);
 }
@@ -150,8 +158,47 @@ next_batch(struct peel_handshake_queue *q, struct peel_key_pairs *pairs)
 			pthread_cond_wait(&q->work, &q->lock);
 		}
 	}
+	if (slot != PEEL_NONE)
+		q->n_waiting--;
 	pthread_mutex_unlock(&q->lock);
 	return slot != PEEL_NONE ? &q->batch[slot] : NULL;
+}
+
+/* Another batch is done. @return whether its owner should know now: not while so many wait that the
+ * helpers have work until the next one is done. */
+static bool
+add_done(struct peel_handshake_queue *q, const struct peel_handshake_batch *b)
+{
+	bool tell;
+
+	pthread_mutex_lock(&q->lock);
+	peel_list_add_last(&q->done, (uint32_t)(b - q->batch));
+	tell = q->n_waiting <= q->conf.threads * PEEL_HANDSHAKE_BATCHES / 2;
+	pthread_mutex_unlock(&q->lock);
+	return tell;
+}
+
+/* Ask the kernel (from Linux 6.12 on) for long slices: then a thread that wakes up, as the owner
+ * does, need not wait until the slice of a helper ends. */
+static void
+give_way(void)
+{
+	/* glibc has had it for a short time only */
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attr = {
+		.size = sizeof(attr),
+		.policy = SCHED_OTHER,
+		.nice = getpriority(PRIO_PROCESS, 0), /* on Linux: of the thread */
+		.runtime = SLICE_NS,
+	};
+
+	if (sched_getscheduler(0) == SCHED_OTHER)
+		syscall(SYS_sched_setattr, 0, &attr, 0); /* it is no fault without */
 }
 
 void
@@ -160,6 +207,7 @@ peel_handshake_queue_run(struct peel_handshake_queue *q)
 	struct peel_key_pairs *pairs = NULL;
 	struct peel_handshake_batch *b;
 
+	give_way();
 	if (q->conf.key_pairs && peel_key_pairs_new(&pairs) != 0)
 		pairs = NULL; /* they are then made with the handshakes */
 	while ((b = next_batch(q, pairs)) != NULL) {
@@ -167,10 +215,8 @@ peel_handshake_queue_run(struct peel_handshake_queue *q)
 
 		peel_handshake_respond_batch(q->conf.env, q->conf.identity, pairs, b->h, b->n);
 		b->ns = now_ns() - begun;
-		pthread_mutex_lock(&q->lock);
-		peel_list_add_last(&q->done, (uint32_t)(b - q->batch));
-		pthread_mutex_unlock(&q->lock);
-		q->conf.done(q->conf.arg);
+		if (add_done(q, b))
+			q->conf.done(q->conf.arg);
 	}
 	peel_key_pairs_free(pairs);
 }

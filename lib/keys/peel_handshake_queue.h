@@ -30,7 +30,9 @@ struct peel_handshake_queue_conf {
 	const struct peel_env *env;
 	const struct peel_identity *identity;
 	bool key_pairs; /* they make key pairs when there is nothing else to do */
-	/** A batch is done. Thread: a helper, which holds nothing. */
+	/** Batches are done, one or more. While more than half of all batches wait for helpers,
+	 * they do not say so: to wake the owner for each batch would cost more than it brings.
+	 * Thread: a helper, which holds nothing. */
 	void (*done)(void *arg);
 	void *arg;
 };
@@ -60,7 +62,8 @@ void peel_handshake_queue_give(struct peel_handshake_queue *q, struct peel_hands
 /** How many were put and are not collected. Thread: the owner. */
 unsigned int peel_handshake_queue_under_way(const struct peel_handshake_queue *q);
 
-/** Be a helper until the queue is stopped. Thread: a helper. */
+/** Be a helper until the queue is stopped; the thread gives way to others that wake up. Thread: a
+ * helper. */
 void peel_handshake_queue_run(struct peel_handshake_queue *q);
 /** Let the helpers return, each when its batch is done; what waits is not computed. Thread: any. */
 void peel_handshake_queue_stop(struct peel_handshake_queue *q);

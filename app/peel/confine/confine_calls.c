@@ -47,9 +47,9 @@ static const int allowed[] = {
 	S(futex), S(futex_waitv), S(set_robust_list), S(get_robust_list), S(rseq),
 	S(set_tid_address), S(gettid), S(getpid), S(getppid), S(exit), S(exit_group),
 	S(sched_yield), S(sched_getaffinity), S(sched_setaffinity), S(sched_getparam),
-	S(sched_getscheduler), S(sched_get_priority_max), S(sched_get_priority_min), S(getpriority),
-	S(rt_sigaction), S(rt_sigprocmask), S(rt_sigreturn), S(rt_sigpending), S(rt_sigtimedwait),
-	S(sigaltstack), S(capget), S(capset),
+	S(sched_getscheduler), S(sched_setattr), S(sched_get_priority_max),
+	S(sched_get_priority_min), S(getpriority), S(rt_sigaction), S(rt_sigprocmask),
+	S(rt_sigreturn), S(rt_sigpending), S(rt_sigtimedwait), S(sigaltstack), S(capget), S(capset),
 	/* questions */
 	S(clock_gettime), S(clock_getres), S(gettimeofday), S(time), S(getrandom), S(getcpu),
 	S(getrlimit), S(getrusage), S(times), S(sysinfo), S(uname), S(getuid), S(geteuid),
