@@ -26,24 +26,37 @@ work(void *arg)
 	relay_rig_work(arg, 0);
 }
 
+#define NEVER                                                                                      \
+	{                                                                                          \
+		.rate = UINT64_C(1) << 37                                                          \
+	} /* is it reached */
+
+static const struct {
+	const char *name;
+	struct peel_bandwidth_settings limits;
+} kinds[] = {
+	{"none", {}},
+	{"not reached", {.limit = {[PEEL_BANDWIDTH_ALL] = NEVER, [PEEL_BANDWIDTH_RELAY] = NEVER}}},
+	{"not reached, circuits too", {.limit = {[PEEL_BANDWIDTH_ALL] = NEVER,
+					       [PEEL_BANDWIDTH_RELAY] = NEVER,
+					       [PEEL_BANDWIDTH_CIRCUIT] = NEVER}}},
+};
+#define N_KINDS PEEL_ARRAY_LEN(kinds)
+
 /* With and without limits, interleaved. */
 static void
 cost(struct bench *b, uint32_t n_circuits, uint16_t size)
 {
-	static const struct peel_bandwidth_settings limits = {
-		.limit = {[PEEL_BANDWIDTH_ALL] = {.rate = UINT64_C(1) << 37},
-			[PEEL_BANDWIDTH_RELAY] = {.rate = UINT64_C(1) << 37},
-			[PEEL_BANDWIDTH_CIRCUIT] = {.rate = UINT64_C(1) << 37}}};
-	static struct relay_rig rig[2];
-	struct bench_timed timed[2];
+	static struct relay_rig rig[N_KINDS];
+	struct bench_timed timed[N_KINDS];
 
 	bench_progress(b, "%u circuits, %u bytes", n_circuits, size);
-	for (unsigned int i = 0; i < 2; i++) {
+	for (unsigned int i = 0; i < N_KINDS; i++) {
 		struct relay_rig_conf c = {.engine = peel_aead_engine_best(),
 			.n_workers = 1,
 			.n_mbufs = MBUFS,
 			.filter = true,
-			.limits = i > 0 ? &limits : NULL,
+			.limits = i > 0 ? &kinds[i].limits : NULL,
 			.load = {.work = PEEL_LOAD_FORWARD,
 				.n_circuits = n_circuits,
 				.batch = BATCH,
@@ -57,11 +70,12 @@ cost(struct bench *b, uint32_t n_circuits, uint16_t size)
 			.items = BATCH,
 			.result = bench_result(b, "cost", "cycles/cell", "{s:i,s:i,s:s}",
 				"circuits", (int)n_circuits, "bytes", (int)size, "limits",
-				i > 0 ? "not reached" : "none")};
+				kinds[i].name)};
 	}
-	bench_time(b, timed, 2);
-	bench_vs(timed[1].result, "none", timed[0].result);
-	for (unsigned int i = 0; i < 2; i++)
+	bench_time(b, timed, N_KINDS);
+	for (unsigned int i = 1; i < N_KINDS; i++)
+		bench_vs(timed[i].result, "none", timed[0].result);
+	for (unsigned int i = 0; i < N_KINDS; i++)
 		relay_rig_stop(&rig[i]);
 }
 
@@ -161,7 +175,7 @@ main(int argc, char **argv)
 	struct bench b;
 
 	bench_begin(&b, "bandwidth", argc, argv, NULL);
-	relay_rig_eal(&b, 2 * MBUFS);
+	relay_rig_eal(&b, N_KINDS * MBUFS);
 	if (peel_aead_engine_best() == NULL)
 		bench_skip("no AEAD engine works here");
 	for (size_t i = 0; i < (b.quick ? 1 : PEEL_ARRAY_LEN(circuits)); i++) {

@@ -4,13 +4,13 @@
  * A bucket is one number that workers change: the bytes used so far. What the rate has given since
  * the start follows from the clock, so nobody has to fill it up.
  *
- * While a bucket is at least half full, everybody may send. Below that, a circuit may if it has had
- * less lately than a threshold that falls with the level: to half of itself with every 32nd of the
- * bucket. So a circuit that wants more than the others drains the bucket to where the threshold
- * stops it, and those that have had less go on. The level settles where all that want more than
- * their share get equally much, however many they are; nobody counts them. (The idea is that of
- * dynamic thresholds for shared buffers: Choudhury and Hahne, IEEE/ACM Transactions on Networking,
- * 1998.)
+ * While a bucket is at least half full, everybody may send, and well above that nobody counts what
+ * circuits send. Below half, a circuit may if it has had less lately than a threshold that
+ * falls with the level: to half of itself with every 32nd of the bucket. So a circuit that wants
+ * more than the others drains the bucket to where the threshold stops it, and those that have had
+ * less go on. The level settles where all that want more than their share get equally much, however
+ * many they are; nobody counts them. (The idea is that of dynamic thresholds for shared buffers:
+ * Choudhury and Hahne, IEEE/ACM Transactions on Networking, 1998.)
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -183,6 +183,13 @@ level_of(struct bucket *k, uint64_t cycles)
 	return k->burst;
 }
 
+/* Half as much again as where circuits begin to be held back: nobody needs to be counted yet. */
+static inline bool
+plenty(const struct bucket *k, int64_t level)
+{
+	return k->per_cycle == 0 || level >= k->half + k->half / 2;
+}
+
 void
 peel_bandwidth_begin(struct peel_bandwidth_round *r, struct peel_bandwidth *limits, uint64_t now)
 {
@@ -197,6 +204,9 @@ peel_bandwidth_begin(struct peel_bandwidth_round *r, struct peel_bandwidth *limi
 			r->level[i] = level_of(&limits->bucket[i], cycles);
 		r->spent[i] = 0;
 	}
+	r->accounts = limits->bucket[PEEL_BANDWIDTH_CIRCUIT].per_cycle != 0;
+	for (int i = 0; i < N_BUCKETS; i++)
+		r->accounts |= !plenty(&limits->bucket[i], r->level[i]);
 	r->circuit_granted = times(cycles, limits->bucket[PEEL_BANDWIDTH_CIRCUIT].per_cycle);
 	r->tick = (uint32_t)times(cycles, limits->ticks_per_cycle);
 }
@@ -219,7 +229,8 @@ peel_bandwidth_end(struct peel_bandwidth_round *r)
 void
 peel_bandwidth_prefetch(const struct peel_bandwidth_round *r, uint32_t session)
 {
-	__builtin_prefetch(&r->limits->account[session], 1);
+	if (r->accounts)
+		__builtin_prefetch(&r->limits->account[session], 1);
 }
 
 /* Does the bucket hold back a circuit that has had so many bytes lately? */
@@ -245,6 +256,14 @@ spend(struct peel_bandwidth_round *r, enum peel_bandwidth_kind kind, uint32_t by
 		return;
 	r->level[kind] -= bytes;
 	r->spent[kind] += bytes;
+}
+
+static inline void
+spend_both(struct peel_bandwidth_round *r, enum peel_bandwidth_kind kind, uint32_t bytes)
+{
+	spend(r, PEEL_BANDWIDTH_ALL, bytes);
+	if (kind != PEEL_BANDWIDTH_ALL)
+		spend(r, kind, bytes);
 }
 
 void
@@ -279,6 +298,12 @@ peel_bandwidth_take(struct peel_bandwidth_round *r, uint32_t session, enum peel_
 
 	if (!r->limits->concerned[kind])
 		return PEEL_N_BANDWIDTHS;
+	if (own->per_cycle == 0 &&
+		plenty(&bucket[PEEL_BANDWIDTH_ALL], r->level[PEEL_BANDWIDTH_ALL]) &&
+		plenty(&bucket[kind], r->level[kind])) {
+		spend_both(r, kind, bytes);
+		return PEEL_N_BANDWIDTHS;
+	}
 	tick = __atomic_load_n(&a->tick, __ATOMIC_RELAXED);
 	ticks = ticks_since(r->tick, tick);
 	lately = faded(__atomic_load_n(&a->lately, __ATOMIC_RELAXED), ticks);
@@ -297,8 +322,6 @@ peel_bandwidth_take(struct peel_bandwidth_round *r, uint32_t session, enum peel_
 	__atomic_store_n(&a->lately, lately > UINT32_MAX - bytes ? UINT32_MAX : lately + bytes,
 		__ATOMIC_RELAXED);
 	__atomic_store_n(&a->tick, tick + ticks, __ATOMIC_RELAXED); /* never an older one */
-	spend(r, PEEL_BANDWIDTH_ALL, bytes);
-	if (kind != PEEL_BANDWIDTH_ALL)
-		spend(r, kind, bytes);
+	spend_both(r, kind, bytes);
 	return PEEL_N_BANDWIDTHS;
 }

@@ -62,6 +62,7 @@ struct peel_bandwidth_round {
 	uint64_t spent[PEEL_BANDWIDTH_CIRCUIT];
 	uint64_t circuit_granted; /* bytes that a circuit's rate has given since the start */
 	uint32_t tick;
+	bool accounts; /* what circuits send may have to be counted */
 };
 
 /** Begin a round, with limits or NULL. Workers that are at work at the same time may overdraw a

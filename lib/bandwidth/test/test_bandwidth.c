@@ -305,6 +305,37 @@ test_each_circuit(void **state)
 	peel_bandwidth_free(b);
 }
 
+/* Accounts are needed as soon as a bucket is near half full, or circuits have limits. */
+static void
+test_accounts(void **state)
+{
+	struct peel_bandwidth *b = limit_all(4 * MB, 0);
+	struct peel_bandwidth_round r;
+
+	(void)state;
+	peel_bandwidth_begin(&r, b, now);
+	assert_false(r.accounts);
+	for (unsigned int i = 0; i < 2000; i++) /* within a round, too */
+		assert_int_equal(peel_bandwidth_take(&r, i % 2, PEEL_BANDWIDTH_RELAY, 1000),
+			PEEL_N_BANDWIDTHS);
+	for (unsigned int i = 0; i < 4000; i++)
+		(void)peel_bandwidth_take(&r, 0, PEEL_BANDWIDTH_RELAY, 1000);
+	assert_int_equal(
+		peel_bandwidth_take(&r, 0, PEEL_BANDWIDTH_RELAY, 1000), PEEL_BANDWIDTH_ALL);
+	assert_int_equal(peel_bandwidth_take(&r, 2, PEEL_BANDWIDTH_RELAY, 1000), PEEL_N_BANDWIDTHS);
+	peel_bandwidth_end(&r);
+	peel_bandwidth_begin(&r, b, now);
+	assert_true(r.accounts);
+	peel_bandwidth_end(&r);
+	peel_bandwidth_free(b);
+	b = limits_of(
+		&(struct peel_bandwidth_settings){.limit[PEEL_BANDWIDTH_CIRCUIT] = {.rate = MB}});
+	peel_bandwidth_begin(&r, b, now);
+	assert_true(r.accounts);
+	peel_bandwidth_end(&r);
+	peel_bandwidth_free(b);
+}
+
 /* What must leave does, and circuits pay for it. */
 static void
 test_debt(void **state)
@@ -392,6 +423,7 @@ main(void)
 		cmocka_unit_test(test_newcomer),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_each_circuit),
+		cmocka_unit_test(test_accounts),
 		cmocka_unit_test(test_debt),
 		cmocka_unit_test(test_extremes),
 		cmocka_unit_test(test_settings),
