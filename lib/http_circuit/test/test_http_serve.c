@@ -244,6 +244,31 @@ test_later_ones_give_way(void **state)
 	assert_true(ask(0) >= 0);
 }
 
+/* Requests leave from the addresses that were named last, and not over a family without one. */
+static void
+test_source(void **state)
+{
+	const struct peel_addr none = {0}, ipv4 = peel_addr_ipv4(127, 0, 0, 2, 0),
+			       ipv6 = {.family = PEEL_FAMILY_IPV6, .ip = {[15] = 1}};
+	struct peel_msg_http_request m = {
+		.target = {.type = PEEL_HOST_IPV4, .addr = peel_addr_ipv4(127, 0, 0, 1, w.port)},
+		.request = {(const uint8_t *)REQUEST, sizeof(REQUEST) - 1}};
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
+	uint8_t msg[512];
+	int fd, n = peel_http_request_build(msg, sizeof(msg), &m);
+
+	(void)state;
+	peel_http_serve_source(w.http, &ipv4, &none);
+	fd = ask(1);
+	assert_int_equal(getpeername(fd, (struct sockaddr *)&from, &len), 0);
+	assert_int_equal(ntohl(from.sin_addr.s_addr), INADDR_LOOPBACK + 1);
+	close(fd);
+	peel_http_serve_source(w.http, &none, &ipv6);
+	peel_http_serve_request(w.http, 2, 1, msg, (size_t)n);
+	assert_int_equal(peel_stats_get(&w.stats, PEEL_HTTP_FAILED), 1);
+}
+
 static uint64_t
 n_ended(void)
 {
@@ -288,6 +313,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_places_of_a_circuit, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_first_requests_beside_slow_ones, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_source, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_answer_and_reset, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_later_ones_give_way, setup, teardown),
 	};

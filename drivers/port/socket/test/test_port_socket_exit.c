@@ -87,6 +87,63 @@ test_exit_both_families(void **state)
 	fix_close(&f);
 }
 
+/* New exits send from the addresses that were named last, and have no socket of a family without.
+ */
+static void
+test_exit_bind(void **state)
+{
+	const struct peel_addr none = {0}, ipv4 = peel_addr_ipv4(127, 0, 0, 2, 0),
+			       ipv6 = {.family = PEEL_FAMILY_IPV6, .ip = {[15] = 1}},
+			       strange = peel_addr_ipv4(192, 0, 2, 77, 0);
+	struct peel_addr name;
+	uint32_t before, e;
+	struct fix f;
+	bool has6;
+	int peer;
+
+	(void)state;
+	fix_open(&f, "127.0.0.1:0", 1, 4);
+	has6 = fix_detail(&f, "exit_ipv6") != 0;
+	assert_int_equal(peel_port_socket.exit_open(f.port, 0, COOKIE, &before), 0);
+	assert_int_equal(peel_port_socket.exit_bind(f.port, &ipv4, &none), 0);
+	assert_int_equal(peel_port_socket.exit_bind(f.port, &strange, &none), -EADDRNOTAVAIL);
+	assert_int_equal(peel_port_socket.exit_open(f.port, 0, COOKIE + 1, &e), 0);
+	name = fix_name(peel_port_socket_fd(f.port, 0, e, PEEL_FAMILY_IPV4));
+	assert_true(peel_addr_same_ip(&name, &ipv4));
+	assert_true(peel_port_socket_fd(f.port, 0, e, PEEL_FAMILY_IPV6) < 0);
+	assert_false(peel_port_socket.can_reach(f.port, true, &ipv6));
+	assert_true(peel_port_socket.can_reach(f.port, true, &ipv4));
+	peer = fix_client(&name);
+	assert_int_equal(send(peer, buffer, 70, 0), 70);
+	expect_on_exit(&f, e, COOKIE + 1, 70);
+	fix_send_one(&f, e, &ipv6, 40);
+	assert_int_equal(fix_count(&f, PEEL_DROP_TX), 1);
+	close(peer);
+	peel_port_socket.exit_close(f.port, e);
+	if (has6) {
+		assert_int_equal(peel_port_socket.exit_bind(f.port, &none, &ipv6), 0);
+		assert_int_equal(peel_port_socket.exit_open(f.port, 0, COOKIE + 2, &e), 0);
+		assert_true(peel_port_socket_fd(f.port, 0, e, PEEL_FAMILY_IPV4) < 0);
+		name = outside(&f, e, PEEL_FAMILY_IPV6);
+		peer = fix_client(&name);
+		assert_int_equal(send(peer, buffer, 80, 0), 80);
+		expect_on_exit(&f, e, COOKIE + 2, 80);
+		assert_false(peel_port_socket.can_reach(f.port, true, &ipv4));
+		close(peer);
+		peel_port_socket.exit_close(f.port, e);
+	}
+	/* With no address at all there is none to open. */
+	assert_int_equal(peel_port_socket.exit_bind(f.port, &none, &none), 0);
+	assert_int_equal(peel_port_socket.exit_open(f.port, 0, COOKIE, &e), -EAFNOSUPPORT);
+	/* Those of before live on. */
+	name = outside(&f, before, PEEL_FAMILY_IPV4);
+	peer = fix_client(&name);
+	assert_int_equal(send(peer, buffer, 90, 0), 90);
+	expect_on_exit(&f, before, COOKIE, 90);
+	close(peer);
+	fix_close(&f);
+}
+
 static void
 test_exit_close_and_reuse(void **state)
 {
@@ -393,6 +450,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exit_both_families),
+		cmocka_unit_test(test_exit_bind),
 		cmocka_unit_test(test_exit_close_and_reuse),
 		cmocka_unit_test(test_exit_stale_events),
 		cmocka_unit_test(test_exit_many),
