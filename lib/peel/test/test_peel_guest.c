@@ -342,6 +342,57 @@ test_datagrams(void **state)
 	assert_int_equal(peel_guest_send(w.g, &w.next.address, back, 2049), -EMSGSIZE);
 }
 
+#define NEIGHBOURS 8
+#define EACH 50
+
+/* What a neighbour sends stays in order, however many workers there are. A socket for both families
+ * has IPv4 addresses for IPv4 neighbours. */
+static void
+test_order(void **state)
+{
+	struct wire neighbour[NEIGHBOURS];
+	uint8_t next[NEIGHBOURS] = {0}, out[64] = {0};
+	struct peel_guest_settings s;
+	struct peel_guest *g;
+
+	(void)state;
+	settings(&s);
+	s.workers = 4;
+	s.listen = "[::]:0";
+	if (peel_guest_open(&s, &g) != 0)
+		s.listen = "0.0.0.0:0"; /* no IPv6 here */
+	else
+		peel_guest_close(g);
+	open_with(&s);
+	assert_int_equal(peel_address_set(&w.at, "127.0.0.1", w.at.port), 0);
+	memcpy(out, wire_prefix, sizeof(wire_prefix));
+	for (unsigned int k = 0; k < NEIGHBOURS; k++)
+		wire_open(&neighbour[k]);
+	for (uint8_t i = 0; i < EACH; i++) {
+		for (unsigned int k = 0; k < NEIGHBOURS; k++) {
+			/* Datagrams and plaintext cells in turn. */
+			wire_header(out, 5, true, false);
+			out[22] = i % 2 ? 246 : 0;
+			out[WIRE_HEADER] = 2;
+			out[WIRE_HEADER + 1] = i;
+			wire_send(&neighbour[k], &w.at, out, sizeof(out));
+		}
+	}
+	for (unsigned int n = 0; n < NEIGHBOURS * EACH; n++) {
+		const struct mail *m = mail();
+		unsigned int k = 0;
+
+		while (k < NEIGHBOURS && neighbour[k].address.port != m->from.port)
+			k++;
+		assert_true(k < NEIGHBOURS);
+		assert_int_equal(m->from.type, PEEL_ADDRESS_IPV4);
+		assert_int_equal(m->data[WIRE_HEADER + 1], next[k]++);
+	}
+	for (unsigned int k = 0; k < NEIGHBOURS; k++)
+		wire_close(&neighbour[k]);
+	teardown(NULL);
+}
+
 /* Overlays come and go, more than there are places for at a time. */
 static void
 test_many_overlays(void **state)
@@ -860,6 +911,7 @@ main(void)
 		cmocka_unit_test(test_port_tries),
 		cmocka_unit_test(test_again),
 		cmocka_unit_test_setup_teardown(test_datagrams, setup, teardown),
+		cmocka_unit_test(test_order),
 		cmocka_unit_test_setup_teardown(test_many_overlays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exit, setup, teardown),
 		cmocka_unit_test(test_exit_refuses),
