@@ -10,7 +10,7 @@
 #include "parts.h"
 #include "status.h"
 
-#define MAIL_RING 4096 /* an interpreter may be busy for a while */
+#define MAIL_RING 2048 /* an interpreter may be busy for a while */
 
 static void
 cb_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)

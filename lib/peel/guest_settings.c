@@ -17,9 +17,10 @@
 #define PORT_TRIES_MAX 65535
 /* no version's structure is as large: this one was never initialised */
 #define SIZE_LIMIT 65536
-/* packet buffers: rings to the control thread and the guest's must not starve reception */
-#define BUFFERS_PER_WORKER 4096
-#define BUFFERS_BASE 6144
+/* packet buffers: full rings to the control thread, to the guest and back must not starve
+ * reception. To make them takes most of the time of an open, so there are no more. */
+#define BUFFERS_PER_WORKER 3072
+#define BUFFERS_BASE 2560
 
 void
 peel_guest_settings_init(struct peel_guest_settings *s)
