@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Run the interoperation tests: python -m interop [--relay peel|python|rust] [-k TEXT] [--long] [--quick]
+"""Run the interoperation tests: python -m interop [--relay KIND] [-k TEXT] [--long] [--quick]
                                    [--set SECTION.NAME=VALUE]
 
-`--relay` is the kind under test. With "python" or "rust" in its place the harness proves itself: what
-fails then is the test, not Peel.
+`--relay` is the kind under test: "peel", or "peel-endpoint" for py-ipv8 nodes with Peel as their endpoint (app/ipv8). With
+"python" or "rust" in its place the harness proves itself: what fails then is the test, not Peel.
 """
 
 import argparse
@@ -42,7 +42,7 @@ SPECIAL = (
     ("dead hop", special.dead_hop),
     ("restart", special.restart),
 )
-# Nodes of the DHT are always those of py-ipv8: "rust" is left out.
+# Nodes of the DHT are always those of py-ipv8: other endpoints of it are left out.
 SPECIAL_DHT = (
     ("dht values", dht_cases.values),
     ("dht peers", dht_cases.peers),
@@ -107,7 +107,8 @@ def worlds(runner, options):
         for name, kinds in (("client", ["peel"] * 3), ("client of others", ["python", "rust", "peel"])):
             if wanted(name) and (not options.quick or name == "client"):
                 yield client_world(runner, name, kinds, options)
-    for origin in ("python",) if options.quick else ("python", "rust"):
+    others = ["rust", *["peel-endpoint"] * (options.relay == "peel-endpoint")]
+    for origin in ["python"] if options.quick else ["python", *others]:
         for name, kinds in topologies(options.relay, options.quick):
             name = f"{origin} originator, {options.relay} {name}"
             if wanted(name):
@@ -125,7 +126,7 @@ def worlds(runner, options):
     if options.long:
         yield runner.case("stays a candidate", special.stays_candidate, *alone, timeout=200)
     yield runner.case("a hundred circuits", hundred, options)
-    dht = SPECIAL_DHT if options.relay != "rust" else ()
+    dht = SPECIAL_DHT if options.relay in ("peel", "python") else ()
     for name, scenario in SPECIAL + dht + (SPECIAL_PEEL if options.relay == "peel" else ()):
         yield runner.case(name, scenario, *alone)
 
@@ -155,7 +156,7 @@ async def hundred(options):
 
 def main():
     parser = argparse.ArgumentParser(prog="interop")
-    parser.add_argument("--relay", default="peel", choices=("peel", "python", "rust"))
+    parser.add_argument("--relay", default="peel", choices=("peel", "peel-endpoint", "python", "rust"))
     parser.add_argument("--peel", default=None, help="the peel binary")
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--quick", action="store_true", help="one originator and fewer mixes")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A py-ipv8 node, with py-ipv8's own data plane or with the Rust endpoint.
+"""A py-ipv8 node, with py-ipv8's own data plane, with the Rust endpoint, or with Peel in its place.
 
 All calls take and give plain values (numbers, strings, lists), so that a node in another process or
 network namespace (remote.py) is used through the very same calls.
@@ -25,6 +25,7 @@ from .socks import SocksUdp
 
 RELAY, EXIT_BT, EXIT_IPV8, SPEED_TEST = 1, 2, 4, 8
 EXIT_HTTP = 32768
+NATIVE = ("rust", "peel-endpoint")  # endpoints with SOCKS servers and speed tests of their own
 DEFAULT_COMMUNITY = "81ded07332bdc775aa5a46f96de9f8f390bbc9f3"
 
 
@@ -50,7 +51,7 @@ class Errors(logging.Handler):
 
 
 class Peer:
-    """One node. `endpoint` is "python" or "rust"; `flags` are the abilities it announces.
+    """One node. `endpoint` is "python", "rust" or "peel-endpoint" (app/ipv8); `flags` are the abilities it announces.
 
     With an IPv6 address it has a port of each family, as py-ipv8's tunnels are at home on IPv4.
     """
@@ -67,7 +68,7 @@ class Peer:
         self.settings = settings or {}
         self.deaf = deaf
         self.exit_ip = exit_ip
-        self.threads = threads  # of the Rust endpoint
+        self.threads = threads  # of the endpoint
         self.name = name or endpoint
         self.socks = {}
         self.walker = None
@@ -85,6 +86,9 @@ class Peer:
         override = None
         if self.kind == "rust":
             from ipv8_rust_tunnels import Endpoint
+            override = Endpoint(self.port, self.ip, worker_threads=self.threads)
+        elif self.kind == "peel-endpoint":
+            from peel_ipv8 import Endpoint
             override = Endpoint(self.port, self.ip, worker_threads=self.threads)
         self.ipv8 = IPv8(self._configuration(), endpoint_override=override,
                          extra_communities={tunnels.__name__: tunnels})
@@ -214,7 +218,7 @@ class Peer:
     async def echo(self, circuit_id, host, port, sizes, window=32, timeout=5.0, any_shape=False, first=0):
         """Echo datagrams of these sizes over the circuit; the counts of EchoClient are the result."""
         origin = (host, port) if host.replace(".", "").isdigit() or ":" in host else None
-        if self.kind == "rust":
+        if self.kind in NATIVE:
             return await self._echo_socks(circuit_id, origin, host, port, sizes, window, timeout,
                                           any_shape, first)
         circuit = self.tunnels.circuits[circuit_id]
@@ -230,7 +234,7 @@ class Peer:
             del self.tunnels.on_circuit_data[circuit_id]
 
     async def _echo_socks(self, circuit_id, origin, host, port, sizes, window, timeout, any_shape, first):
-        """The Rust endpoint picks a ready circuit of the right length: the caller keeps just one."""
+        """The endpoint picks a ready circuit of the right length: the caller keeps just one."""
         hops = self.tunnels.circuits[circuit_id].goal_hops
         client = EchoClient(lambda data: socks.send(host, port, data), origin)
         if hops not in self.socks:
@@ -253,7 +257,7 @@ class Peer:
         return total
 
     async def speed_rust(self, circuit_id, milliseconds=500, request=500, response=500):
-        """Test-requests 21/22 of the Rust endpoint for that long; (requests sent, responses received)."""
+        """Test-requests 21/22 of a native endpoint for that long; (requests sent, responses received)."""
         done = asyncio.get_running_loop().create_future()
 
         def callback(stats, finished):
@@ -266,5 +270,5 @@ class Peer:
         return len(stats), sum(1 for times in stats.values() if times[2])
 
 
-__all__ = ["DEFAULT_COMMUNITY", "EXIT_BT", "EXIT_HTTP", "EXIT_IPV8", "RELAY", "SPEED_TEST", "Peer", "new_key",
+__all__ = ["DEFAULT_COMMUNITY", "EXIT_BT", "EXIT_HTTP", "EXIT_IPV8", "NATIVE", "RELAY", "SPEED_TEST", "Peer", "new_key",
            "public_key", "until"]

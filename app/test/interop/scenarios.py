@@ -2,6 +2,7 @@
 """What every mix of relays must be able to do. Each takes a settled World."""
 
 from .net import until
+from .peer import NATIVE
 
 
 def complete(result):
@@ -59,7 +60,7 @@ async def speed_test(world, circuit):
     """Test-requests 19/20 of py-ipv8, and 21/22 where both ends speak them."""
     await world.origin.speed(circuit)
     note = "19/20"
-    if world.origin.kind == "rust" and world.relays[2].kind != "python":
+    if world.origin.kind in NATIVE and world.relays[2].kind != "python":
         # It sends as fast as it can and counts answers only while it runs: on a busy machine the first may come too late.
         for milliseconds in (500, 2000, 5000):
             sent, received = await world.origin.speed_rust(circuit, milliseconds)
@@ -95,7 +96,7 @@ async def many_circuits(world, count=100):
     circuits = await world.origin.build_many(world.keys, count)
     if len(circuits) != count:
         raise AssertionError(f"{len(circuits)} of {count} circuits got ready")
-    if world.origin.kind == "rust":
+    if world.origin.kind in NATIVE:
         return f"{count} circuits"
     for number, circuit in enumerate(circuits):
         complete(await world.origin.echo(circuit, world.echo_ip, world.echo_port, [2 + number, 1400],

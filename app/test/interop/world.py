@@ -13,7 +13,7 @@ EXIT_FLAGS = (RELAY, EXIT_BT, EXIT_IPV8, SPEED_TEST)
 
 def make_relay(kind, port, flags, walk_to, binary=None, settings=None, overrides=None, deaf=False,
                name="", ip="127.0.0.1"):
-    """A relay of the given kind on this machine: "peel", "python" or "rust"."""
+    """A relay of the given kind on this machine: "peel", or an endpoint of py-ipv8 as in Peer."""
     if kind == "peel":
         return PeelNode(ip, port, flags, walk_to, binary, overrides=overrides, name=name)
     # A Rust exit sends to loopback only when it is bound to loopback itself.
