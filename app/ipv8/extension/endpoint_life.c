@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the Peel authors
+ *
+ * An endpoint opens and closes, as often as wanted.
+ */
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "extension.h"
+
+#define PORT_TRIES 1000
+
+static LIST_HEAD(, endpoint) opened = LIST_HEAD_INITIALIZER(opened);
+
+struct peel_guest *
+endpoint_guest(PyObject *self)
+{
+	struct peel_guest *guest = ((struct endpoint *)self)->guest;
+
+	if (guest == NULL)
+		raise_not_open();
+	return guest;
+}
+
+/* More of them than CPUs gain nothing, and each has buffers of its own. */
+static unsigned int
+workers_of(unsigned long wanted)
+{
+	cpu_set_t cpus;
+	unsigned long max = 1;
+
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) > 0)
+		max = (unsigned long)CPU_COUNT(&cpus);
+	if (wanted < 1)
+		return 1;
+	return (unsigned int)(wanted < max ? wanted : max);
+}
+
+static bool
+is_on(const char *variable)
+{
+	const char *value = getenv(variable);
+
+	return value != NULL && strcmp(value, "1") == 0;
+}
+
+/* What __init__ was given, or false if that is no IP address. */
+static bool
+listen_address(const struct endpoint *ep, struct peel_address *out)
+{
+	const char *host = PyUnicode_AsUTF8AndSize(ep->listen_addr, NULL);
+	bool ok = host != NULL && read_host(host, ep->port, out) == 0;
+
+	PyErr_Clear();
+	return ok;
+}
+
+static bool
+is_loopback(const struct peel_address *a)
+{
+	static const uint8_t v6[16] = {[15] = 1};
+
+	return a->type == PEEL_ADDRESS_IPV6 ? memcmp(a->ip, v6, sizeof(v6)) == 0 : a->ip[0] == 127;
+}
+
+/* Without the GIL. */
+static int
+start(struct receiver *receiver, const struct peel_address *listen, unsigned int workers,
+	struct peel_guest **out)
+{
+	struct peel_guest_settings s;
+	char text[264];
+
+	peel_guest_settings_init(&s);
+	s.listen = peel_address_text(listen, text, sizeof(text));
+	/* Who can be reached from this machine alone may also send to it: so do tests. */
+	s.exit_loopback = is_loopback(listen);
+	s.port_tries = PORT_TRIES;
+	s.workers = workers;
+	s.exit_private = is_on("PEEL_IPV8_EXIT_PRIVATE");
+	s.callbacks.arg = receiver;
+	s.callbacks.on_datagrams = receiver_on_datagrams;
+	return peel_guest_open(&s, out);
+}
+
+static struct receiver *
+receiver_new(PyObject *callback)
+{
+	struct receiver *receiver = calloc(1, sizeof(*receiver));
+
+	if (receiver != NULL) {
+		Py_INCREF(callback);
+		receiver->callback = callback;
+	} else {
+		PyErr_NoMemory();
+	}
+	return receiver;
+}
+
+PyObject *
+endpoint_open(PyObject *self, PyObject *args)
+{
+	struct endpoint *ep = (struct endpoint *)self;
+	struct peel_guest *guest = NULL;
+	struct receiver *receiver;
+	struct peel_address listen;
+	PyObject *callback, *threads;
+	unsigned long workers = 0;
+	int rc;
+
+	if (!PyArg_ParseTuple(args, "OO:open", &callback, &threads) ||
+		read_unsigned(threads, ULONG_MAX, &workers) != 0)
+		return NULL;
+	if (ep->guest != NULL || ep->opening)
+		Py_RETURN_FALSE;
+	if (!listen_address(ep, &listen)) {
+		log_python("error", "not opened: %R is not an IP address", ep->listen_addr);
+		Py_RETURN_FALSE;
+	}
+	receiver = receiver_new(callback);
+	if (receiver == NULL)
+		return NULL;
+	ep->opening = true;
+	Py_BEGIN_ALLOW_THREADS rc = start(receiver, &listen, workers_of(workers), &guest);
+	Py_END_ALLOW_THREADS ep->opening = false;
+	if (rc < 0) {
+		log_python("error", "not opened: %s", peel_strerror(rc));
+		Py_CLEAR(receiver->callback);
+		free(receiver);
+		Py_RETURN_FALSE;
+	}
+	ep->guest = guest;
+	ep->receiver = receiver;
+	ep->process = getpid();
+	LIST_INSERT_HEAD(&opened, ep, opened);
+	Py_RETURN_TRUE;
+}
+
+/* What it counted is asked for afterwards, too. */
+static void
+keep_counters(struct endpoint *ep, struct peel_guest *guest)
+{
+	struct peel_guest_message_stats total;
+
+	peel_guest_totals(guest, &total);
+	ep->bytes_up += total.bytes_up;
+	ep->bytes_down += total.bytes_down;
+}
+
+void
+endpoint_shut(struct endpoint *ep, bool behind)
+{
+	struct peel_guest *guest = ep->guest;
+	struct receiver *receiver = ep->receiver;
+
+	if (guest == NULL)
+		return;
+	LIST_REMOVE(ep, opened);
+	ep->guest = NULL;
+	ep->receiver = NULL;
+	if (ep->process != getpid())
+		return; /* its threads are the parent's */
+	keep_counters(ep, guest);
+	Py_CLEAR(receiver->callback);
+	if (behind || receiver_is_calling()) {
+		closing_begin(guest, receiver);
+		return;
+	}
+	Py_BEGIN_ALLOW_THREADS peel_guest_close(guest);
+	Py_END_ALLOW_THREADS free(receiver);
+}
+
+PyObject *
+endpoint_close(PyObject *self, PyObject *args)
+{
+	PyObject *timeout;
+
+	/* The end takes no longer than a moment: there is nothing to limit. */
+	if (!PyArg_ParseTuple(args, "O:close", &timeout))
+		return NULL;
+	endpoint_shut((struct endpoint *)self, false);
+	Py_RETURN_NONE;
+}
+
+PyObject *
+endpoint_close_all(PyObject *module, PyObject *none)
+{
+	(void)module;
+	(void)none;
+	while (!LIST_EMPTY(&opened))
+		endpoint_shut(LIST_FIRST(&opened), false);
+	Py_BEGIN_ALLOW_THREADS closing_wait();
+	Py_END_ALLOW_THREADS Py_RETURN_NONE;
+}
+
+PyObject *
+endpoint_is_open(PyObject *self, PyObject *none)
+{
+	(void)none;
+	return PyBool_FromLong(((struct endpoint *)self)->guest != NULL);
+}
+
+PyObject *
+endpoint_get_address(PyObject *self, PyObject *none)
+{
+	struct peel_guest *guest = endpoint_guest(self);
+	struct peel_address address;
+
+	(void)none;
+	if (guest == NULL)
+		return NULL;
+	peel_guest_address(guest, &address);
+	return address_tuple(&address);
+}
