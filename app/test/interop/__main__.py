@@ -12,6 +12,7 @@ import sys
 
 from . import (
     dht_cases,
+    endpoint_cases,
     hidden_cases,
     http_cases,
     mainline_cases,
@@ -113,6 +114,8 @@ def worlds(runner, options):
             name = f"{origin} originator, {options.relay} {name}"
             if wanted(name):
                 yield one_world(runner, name, kinds, origin, options)
+    if options.relay == "peel-endpoint" and wanted("programs of an endpoint"):
+        yield endpoint_cases.one_world(runner, options.peel)
     if wanted("hidden services"):
         yield from hidden_cases.worlds(runner, options.relay, options.peel)
     if options.relay == "peel" and wanted("services of peel"):
