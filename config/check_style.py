@@ -40,6 +40,7 @@ ALLOWED = {
     "drivers/port/socket/socket_tx.c": ("send_plain", "send_messages"),
     "lib/datapath/listen.c": ("peel_listen_new", "peel_listen_free"),
     "lib/datapath/worker.c": ("peel_worker_new", "peel_worker_free"),
+    "lib/policy/circuit_limits.c": ("peel_circuit_limits_new", "peel_circuit_limits_free"),
     "lib/policy/rules.c": ("compile", "peel_rules_new", "family_free", "peel_rules_free"),
     "lib/policy/addr_set.c": ("peel_addr_set_new", "peel_addr_set_free"),
     # Its queue of what is to be freed belongs to the control thread.

@@ -64,6 +64,29 @@ may_reach(const struct peel_worker *w, const struct peel_policy *policy, const s
 	       (w->conf.guest != NULL && guest_itself(w, policy, a, payload->p, payload->len));
 }
 
+/* Whether the circuit is within its limits at this exit; if not, the datagram is dropped. Until its
+ * endpoint is open, the control thread asks. */
+static inline bool
+within_limits(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route,
+	uint32_t endpoint, const struct peel_host *to)
+{
+	struct peel_circuit_limits *limits = __atomic_load_n(&w->circuit_limits, __ATOMIC_ACQUIRE);
+	enum peel_circuit_verdict verdict;
+
+	if (likely(limits == NULL) || endpoint == PEEL_ENDPOINT_MAIN)
+		return true;
+	verdict = peel_circuit_take(limits, endpoint,
+		peel_exit_circuit(
+			route->session, peel_session_generation(w->conf.routes, route->session)),
+		to, w->round_tsc);
+	if (likely(verdict == PEEL_CIRCUIT_MAY))
+		return true;
+	burst_drop(w, m,
+		verdict == PEEL_CIRCUIT_PACKETS ? PEEL_DROP_CIRCUIT_PACKETS
+						: PEEL_DROP_CIRCUIT_DESTINATIONS);
+	return false;
+}
+
 static void
 exit_data(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route,
 	const uint8_t *d, uint32_t len)
@@ -86,10 +109,12 @@ exit_data(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *ro
 	} else if (data.destination.type != PEEL_HOST_NAME &&
 		   ruled_out(policy, &data.destination.addr, data.payload.p, data.payload.len)) {
 		burst_drop(w, m, PEEL_DROP_RULES);
-	} else if (!burst_admit(
+	} else if (!within_limits(w, m, route, endpoint, &data.destination) ||
+		   !burst_admit(
 			   w, m, route->session, PEEL_BANDWIDTH_EXIT, (uint32_t)data.payload.len)) {
 		return;
 	} else if (endpoint == PEEL_ENDPOINT_MAIN || data.destination.type == PEEL_HOST_NAME) {
+		peel_pkt(m)->endpoint = endpoint;
 		punt_message(w, m, route, PEEL_CLASS_EXIT, PEEL_KIND_EXIT_DATA, false);
 	} else {
 		rte_pktmbuf_adj(m, (uint16_t)(data.payload.p - d));

@@ -10,6 +10,7 @@
  */
 
 #include "peel_bandwidth.h"
+#include "peel_circuit_limits.h"
 #include "peel_fan.h"
 #include "peel_guest_mail.h"
 #include "peel_listen.h"
@@ -94,6 +95,9 @@ void peel_worker_set_tests(struct peel_worker *w, uint32_t rate, uint32_t size_m
 /** Use these limits from the next round on, NULL: none. The old ones may be freed after a grace
  * period. They are for the sessions of the worker's table and the TSC. Thread: control. */
 void peel_worker_set_bandwidth(struct peel_worker *w, struct peel_bandwidth *bandwidth);
+/** The same for limits of each circuit that ends here. They are for the endpoints of the worker's
+ * port. */
+void peel_worker_set_circuit_limits(struct peel_worker *w, struct peel_circuit_limits *limits);
 /** Let nothing of circuits pass any more, or let it pass again. Thread: any. */
 void peel_worker_close(struct peel_worker *w, bool closed);
 /** Drop what comes from these addresses, from the next burst on; NULL: there are none. The
@@ -132,6 +136,13 @@ uint64_t peel_worker_busy(const struct peel_worker *w);
 /** When its last round began, in TSC cycles; 0: it has not begun. At most half a second ago, with
  * the time of a round, if the worker is well: it never sleeps longer. Thread: any. */
 uint64_t peel_worker_round(const struct peel_worker *w);
+
+/** What tells circuits apart that have an endpoint in turn, for peel_circuit_take(). */
+static inline uint64_t
+peel_exit_circuit(uint32_t session, uint32_t generation)
+{
+	return (uint64_t)generation << 32 | session;
+}
 
 /** The cookie that exit_open gets for an exit's endpoint. */
 static inline uint64_t

@@ -81,6 +81,13 @@ peel_worker_set_bandwidth(struct peel_worker *w, struct peel_bandwidth *bandwidt
 }
 
 void
+peel_worker_set_circuit_limits(struct peel_worker *w, struct peel_circuit_limits *limits)
+{
+	/* Pairs with the acquire in within_limits. */
+	__atomic_store_n(&w->circuit_limits, limits, __ATOMIC_RELEASE);
+}
+
+void
 peel_worker_close(struct peel_worker *w, bool closed)
 {
 	__atomic_store_n(&w->closed, closed, __ATOMIC_RELAXED);

@@ -138,7 +138,9 @@ struct peel_worker {
 	const struct peel_policy *policy;
 	/* replaced by control; NULL: no limits */
 	struct peel_bandwidth *bandwidth;
-	/* of those, as this round found them */
+	/* the same for circuits that end here */
+	struct peel_circuit_limits *circuit_limits;
+	/* of `bandwidth`, as this round found them */
 	struct peel_bandwidth_round limits;
 	/* `closed` as this round found it */
 	bool shut;

@@ -190,6 +190,12 @@ static const struct row {
 		NULL},
 	{"bandwidth.exit.level", "peel_bandwidth_level_bytes", "traffic=\"exit\"", NUMBER, NULL,
 		NULL},
+	{"exit_limits.circuit_packets", "peel_exit_circuit_limit", "of=\"packets\"", NUMBER,
+		"gauge",
+		"Limits of each circuit that ends here: datagrams per second, destinations (hosts "
+		"in a minute)"},
+	{"exit_limits.circuit_destinations", "peel_exit_circuit_limit", "of=\"destinations\"",
+		NUMBER, NULL, NULL},
 	{"accounting.used", "peel_accounting_used_bytes", "", NUMBER, "gauge",
 		"Bytes that count in this period of accounting"},
 	{"accounting.limit", "peel_accounting_limit_bytes", "limit=\"hard\"", NUMBER, "gauge",

@@ -27,7 +27,8 @@ enum peel_msg_kind {
 	PEEL_KIND_DATAGRAM, /* a whole datagram of the main address as it arrived */
 	PEEL_KIND_MESSAGE,  /* opened message (id and body) of a session at its end (exit) */
 	/* `data` message (id and body) that passed the payload policy but needs control: endpoint
-	 * not open yet, or a domain name. session/generation are set. */
+	 * not open yet, or a domain name. session/generation are set, and the endpoint, whose
+	 * limits have let it pass if it is open. */
 	PEEL_KIND_EXIT_DATA,
 	/* the same with a hidden service datagram to an address of this machine */
 	PEEL_KIND_EXIT_INSIDE,

@@ -78,25 +78,37 @@ change_exits(struct peel_node *node, const struct peel_node_conf *conf)
 			node->worker[i].worker, conf->test_rate, conf->test_response_max);
 }
 
+/* New limits begin with full buckets and empty accounts, so not without need. */
+static int
+change_rates(struct peel_node *node, const struct peel_bandwidth_settings *bandwidth,
+	const struct peel_circuit_settings *circuit)
+{
+	int rc = 0;
+
+	if (memcmp(&node->conf.bandwidth, bandwidth, sizeof(*bandwidth)) != 0)
+		rc = node_limit(node, bandwidth);
+	if (rc == 0 && memcmp(&node->conf.circuit, circuit, sizeof(*circuit)) != 0)
+		rc = node_limit_exits(node, circuit);
+	return rc;
+}
+
 /* What may fail: all of it changes, or nothing. */
 static int
 change_limits(struct peel_node *node, const struct peel_node_conf *conf)
 {
-	struct peel_bandwidth_settings before = node->conf.bandwidth;
+	struct peel_bandwidth_settings bandwidth = node->conf.bandwidth;
+	struct peel_circuit_settings circuit = node->conf.circuit;
 	int rc = peel_or_change(node->or_circuits, &conf->tunnel);
 
 	if (rc != 0)
 		return rc;
-	/* New limits begin with full buckets, so not without need. */
-	if (memcmp(&before, &conf->bandwidth, sizeof(before)) != 0)
-		rc = node_limit(node, &conf->bandwidth);
-	if (rc == 0) {
+	rc = change_rates(node, &conf->bandwidth, &conf->circuit);
+	if (rc == 0)
 		rc = change_dns(node, conf);
-		if (rc == 0)
-			return 0;
-		(void)!node_limit(node, &before);
-	}
+	if (rc == 0)
+		return 0;
 	/* They were in force a moment ago. */
+	(void)!change_rates(node, &bandwidth, &circuit);
 	(void)!peel_or_change(node->or_circuits, &node->conf.tunnel);
 	return rc;
 }

@@ -78,6 +78,11 @@ node_exit_data(struct peel_node *node, struct rte_mbuf *m)
 		rte_pktmbuf_free(m);
 		return;
 	}
+	if (pkt->endpoint == PEEL_ENDPOINT_MAIN &&
+		!node_exit_within(node, pkt, endpoint, &data.destination)) {
+		rte_pktmbuf_free(m);
+		return;
+	}
 	rte_pktmbuf_adj(m, (uint16_t)(data.payload.p - d));
 	pkt->endpoint = endpoint;
 	if (data.destination.type == PEEL_HOST_NAME) {

@@ -101,6 +101,7 @@ struct peel_node {
 	struct peel_fan *fan;			      /* NULL: workers do not share */
 	struct node_worker *worker;		      /* [conf.n_workers] */
 	struct peel_bandwidth *bandwidth;	      /* what workers have; NULL: no limits */
+	struct peel_circuit_limits *circuit_limits;   /* the same of exits */
 	struct peel_handshake_queue *handshake_queue; /* NULL: no helpers */
 	struct peel_overlay *overlay;
 	struct peel_dht *dht;
@@ -298,6 +299,14 @@ void node_policy(const struct peel_node *node, struct peel_policy *out);
 /* node_limits.c */
 /** From now on these limits. 0 or -ENOMEM: those of before. */
 int node_limit(struct peel_node *node, const struct peel_bandwidth_settings *s) PEEL_MUST_USE;
+
+/* exit_limits.c */
+/** The same for what each circuit may do at its exit. */
+int node_limit_exits(struct peel_node *node, const struct peel_circuit_settings *s) PEEL_MUST_USE;
+/** Whether a datagram that no worker has asked about is within the limits; if not, it is counted
+ * (not freed). */
+bool node_exit_within(struct peel_node *node, const struct peel_pkt *pkt, uint32_t endpoint,
+	const struct peel_host *to);
 
 /* accounting.c */
 /** Count, and do what follows from it. @return milliseconds until the next look. */

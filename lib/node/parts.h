@@ -17,6 +17,7 @@
 	PART(guest, GUEST)                                                                         \
 	PART(workers, EVERY)                                                                       \
 	PART(limits, OWN)                                                                          \
+	PART(exit_limits, OWN)                                                                     \
 	PART(handshakes, OWN)                                                                      \
 	PART(control, OWN)                                                                         \
 	PART(providers, OWN)                                                                       \

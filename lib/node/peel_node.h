@@ -14,6 +14,7 @@
 #include "peel_ban.h"
 #include "peel_or_circuit.h"
 #include "peel_bandwidth.h"
+#include "peel_circuit_limits.h"
 #include "peel_period.h"
 #include "peel_fan.h"
 #include "peel_handshake_queue.h"
@@ -116,6 +117,7 @@ struct peel_node_conf {
 	uint32_t dns_timeout_ms;
 	uint32_t exit_queue; /* datagrams kept while an exit's sockets open or a name resolves */
 	uint32_t http_max;   /* concurrent HTTP requests for circuits */
+	struct peel_circuit_settings circuit; /* limits of each circuit that ends here */
 	/* [bandwidth] */
 	struct peel_bandwidth_settings bandwidth;
 	/* [accounting] */

@@ -412,6 +412,7 @@ status(struct peel_node *node)
 		{"bootstrap", bootstrap_counts(node)}, {"peers", peer_counts(node)},
 		{"dht", dht_counts(node)}, {"candidates", candidate_counts(node)},
 		{"memory", memory(node)}, {"bandwidth", node_limits_status(node)},
+		{"exit_limits", node_exit_limits_status(node)},
 		{"accounting", node_accounting_status(node)}, {"rates", rates(node)},
 		{"counters", counters(node)}, {"workers", workers(node)},
 		{"tables", node_tables(node)}, {"durations", node_durations(node)},

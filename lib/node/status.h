@@ -37,10 +37,11 @@ json_t *node_drain_status(const struct peel_node *node);
 
 /** Rates, bursts and levels of the limits in force; null: not limited. */
 json_t *node_limits_status(const struct peel_node *node);
+/** Limits of each circuit that ends here; null: not limited. */
+json_t *node_exit_limits_status(const struct peel_node *node);
 
 /** The present period; null: nothing is asked for. */
 json_t *node_accounting_status(const struct peel_node *node);
-
 /** Messages in the rings of a worker; sizes and fill of the tables; histograms. */
 json_t *node_rings(const struct peel_node *node, unsigned int worker);
 json_t *node_tables(const struct peel_node *node);

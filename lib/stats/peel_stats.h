@@ -42,6 +42,10 @@
 	X(DROP_DESTINATION, "drop_destination", "destination refused by the exit policy")          \
 	X(DROP_RULES, "drop_rules",                                                                \
 		"destination of an exit, or origin of an answer, refused by `rules` in [exit]")    \
+	X(DROP_CIRCUIT_PACKETS, "drop_circuit_packets",                                            \
+		"data for outside of a circuit with more than `circuit_packets` in [exit]")        \
+	X(DROP_CIRCUIT_DESTINATIONS, "drop_circuit_destinations",                                  \
+		"data for another host of a circuit with `circuit_destinations` (in [exit])")      \
 	X(DROP_ORIGIN, "drop_origin", "answer from an address that the exit policy refuses")       \
 	X(DROP_RATE, "drop_rate", "over a rate limit")                                             \
 	X(DROP_BANDWIDTH, "drop_bandwidth", "over `rate` in [bandwidth]")                          \

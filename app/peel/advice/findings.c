@@ -142,6 +142,15 @@ const struct finding findings[] = {
 		"Data for outside is dropped because its exit has no socket: {}.",
 		"See what the log says about sockets of exits."},
 
+	{"circuit_packets", NOTE, finding_drops, "counters.drops.drop_circuit_packets",
+		"Circuits that end here send more datagrams than `circuit_packets` allows: {}.",
+		"Nothing, if it is an abuser that is stopped; raise `circuit_packets` in [exit] (a "
+		"reload) if honest circuits are concerned."},
+	{"circuit_destinations", NOTE, finding_drops, "counters.drops.drop_circuit_destinations",
+		"Circuits that end here send to more hosts than `circuit_destinations` allows: {}.",
+		"Nothing, if it is a scan that is stopped; raise `circuit_destinations` in [exit] (a "
+		"reload) if honest circuits are concerned."},
+
 	/* the machine, and the node as a whole */
 	{"clock_jumped", PROBLEM, finding_clock_jumped, NULL,
 		"The clock of this machine has jumped {} while it was watched.",

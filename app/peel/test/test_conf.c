@@ -131,7 +131,8 @@ test_limits_reach_their_fields(void **state)
 	struct conf c;
 
 	(void)state;
-	parse_ok(KEY "[bandwidth]\nrate = 100 Mbit/s\nburst = 3M\nrelay_rate=2G\nexit_rate = "
+	parse_ok(KEY "[exit]\ncircuit_packets = 2000\ncircuit_destinations = unlimited\n"
+		     "[bandwidth]\nrate = 100 Mbit/s\nburst = 3M\nrelay_rate=2G\nexit_rate = "
 		     "800kbit\n"
 		     "circuit_rate = 0\ncircuit_burst = auto\n"
 		     "[accounting]\nlimit = 2T\nsoft_limit=1T\nstart = week 7 13:05\ncount = out\n"
@@ -141,6 +142,8 @@ test_limits_reach_their_fields(void **state)
 	const struct peel_bandwidth_limit limits[] = {
 		{12500000, 3 << 20}, {INT64_C(2) << 30, 0}, {100000, 0}, {0, 0}};
 	assert_memory_equal(n->bandwidth.limit, limits, sizeof(limits));
+	assert_int_equal(n->circuit.packets, 2000);
+	assert_int_equal(n->circuit.destinations, 0);
 	assert_int_equal(n->accounting.limit, INT64_C(2) << 40);
 	assert_int_equal(n->accounting.soft_limit, INT64_C(1) << 40);
 	assert_int_equal(n->accounting.start.kind, PEEL_PERIOD_WEEK);

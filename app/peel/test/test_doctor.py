@@ -160,6 +160,8 @@ CHANGES = {
     "exit_sockets_full": {"port.exit_endpoints": 4096},
     "exit_queue_full": {"counters.drops.drop_exit_queue": 10 ** 6},
     "exit_closed": {"counters.drops.drop_exit_open": 10 ** 6},
+    "circuit_packets": {"counters.drops.drop_circuit_packets": 10 ** 6},
+    "circuit_destinations": {"counters.drops.drop_circuit_destinations": 10 ** 6},
     "slow_engine": {"engine": "none"},
     "files_open": {"privileges.files": "open (no landlock)"},
     "calls_open": {"privileges.system_calls": "open (no seccomp)"},

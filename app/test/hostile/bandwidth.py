@@ -129,7 +129,53 @@ async def changed_limits(build):
             circuit.close()
 
 
+async def circuits_at_an_exit(build):
+    """Datagrams and hosts of one circuit are limited from a reload on, by name too; another one does not notice."""
+    async with world(build) as node:
+        relay = node.relays[0]
+        await node.settle()
+        os.chmod(relay.directory.name, 0o755)
+        modest = await node.origin.build(node.keys)
+        greedy, scanner, first = await joined(node, 3)
+        with open(relay.config_path, encoding="utf-8") as file:
+            text = file.read()
+        with open(relay.config_path, "w", encoding="utf-8") as file:
+            file.write(text.replace("[exit]", "[exit]\ncircuit_packets = 50\ncircuit_destinations = 10"))
+        subprocess.run([relay.binary, "reload", "-c", relay.config_path], check=True, capture_output=True)
+        limits = (await relay.status())["exit_limits"]
+        if limits != {"circuit_packets": 50, "circuit_destinations": 10}:
+            raise AssertionError(limits)
+
+        async def sent(circuit, hosts, count):
+            """(left, dropped for datagrams, dropped for hosts) of data to so many hosts in turn."""
+            before = counters(await relay.status())
+            for number in range(count):
+                circuit.send(data_to(f"127.0.0.{1 + number % hosts}", node.echo.port, payload(100, number)))
+                if number % 20 == 19:
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.5)
+            after = counters(await relay.status())
+            return [after[name] - before[name]
+                    for name in ("cells_exited", "drop_circuit_packets", "drop_circuit_destinations")]
+
+        # All at once, before the exit's sockets are open.
+        for name, (circuit, hosts, count), (least, most), reason in (
+                ("greedy", (greedy, 1, 400), (50, 150), 1),
+                ("scanner", (scanner, 40, 40), (10, 10), 2),
+                ("a scanner's second time", (scanner, 40, 40), (10, 10), 2),
+                ("first burst", (first, 1, 50), (50, 50), None)):
+            result = await sent(circuit, hosts, count)
+            if not least <= result[0] <= most or sum(result) != count or any(result[i] for i in (1, 2) if i != reason):
+                raise AssertionError(f"{name}: {result}")
+        answers = await modest_echoes(node, modest, 20)
+        if answers != 20:
+            raise AssertionError(f"{answers} of 20 answers of the modest circuit")
+        for circuit in (greedy, scanner, first):
+            circuit.close()
+
+
 CASES = [
+    ("limits of circuits at an exit", circuits_at_an_exit),
     ("greedy circuits beside a modest one at a limit", greedy_circuits),
     ("limits that come and go", changed_limits),
 ]

@@ -230,6 +230,104 @@ test_private_origins_are_not_told(void **state)
 	peel_addr_set_free(own);
 }
 
+/* A datagram to the nth host. @return whether it left. */
+static bool
+send_to(uint32_t n)
+{
+	struct peel_addr a = peel_addr_ipv4(198, 51, 100, (uint8_t)n, 6881);
+	struct peel_host to = host(&a);
+
+	feed_data(&to, dht_payload, DHT_LEN);
+	rig_poll(&rig);
+	return rig.n_out == 1;
+}
+
+/* A circuit has so many datagrams and hosts; what is dropped is counted by reason, and what comes
+ * back passes. Exits without endpoints are the control thread's. */
+static void
+test_circuit_limits(void **state)
+{
+	static const struct {
+		struct peel_circuit_settings limit;
+		enum peel_counter reason;
+	} cases[] = {
+		{{.packets = 10}, PEEL_DROP_CIRCUIT_PACKETS},
+		{{.destinations = 10}, PEEL_DROP_CIRCUIT_DESTINATIONS},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < PEEL_ARRAY_LEN(cases); i++) {
+		struct peel_circuit_limits *limits;
+		unsigned int left = 0;
+
+		start(PEEL_ROUTE_EXIT, ENDPOINT);
+		/* So few cycles a second that none is over while the test runs. */
+		assert_int_equal(peel_circuit_limits_new(
+					 &cases[i].limit, ENDPOINT, UINT64_C(1) << 50, 7, &limits),
+			0);
+		peel_worker_set_circuit_limits(rig.worker, limits);
+		for (uint32_t n = 0; n < 50; n++)
+			left += send_to(n);
+		assert_int_equal(left, 10);
+		assert_int_equal(rig_count(&rig, cases[i].reason), 40);
+		assert_int_equal(rig_drops(&rig), 40);
+		rig_feed_endpoint(&rig, ENDPOINT, peel_exit_cookie(c.slot, c.session), &c.outside,
+			dht_payload, DHT_LEN);
+		rig_poll(&rig);
+		assert_int_equal(rig.n_out, 1);
+		__atomic_store_n(&peel_route_at(rig.routes, c.slot)->endpoint, PEEL_ENDPOINT_MAIN,
+			__ATOMIC_RELAXED);
+		assert_false(send_to(99));
+		struct rte_mbuf *m = rig_pop(&rig, PEEL_CLASS_EXIT);
+
+		assert_non_null(m);
+		assert_int_equal(peel_pkt(m)->endpoint, PEEL_ENDPOINT_MAIN);
+		rte_pktmbuf_free(m);
+		__atomic_store_n(
+			&peel_route_at(rig.routes, c.slot)->endpoint, ENDPOINT, __ATOMIC_RELAXED);
+		peel_worker_set_circuit_limits(rig.worker, NULL);
+		assert_true(send_to(99));
+		peel_circuit_limits_free(limits);
+		finish();
+	}
+}
+
+/* A name that passed the limits says so: the control thread does not ask again. */
+static void
+test_names_are_limited(void **state)
+{
+	const struct peel_circuit_settings limit = {.destinations = 8};
+	struct peel_circuit_limits *limits;
+	unsigned int asked = 0;
+	struct rte_mbuf *m;
+
+	(void)state;
+	start(PEEL_ROUTE_EXIT, ENDPOINT);
+	assert_int_equal(
+		peel_circuit_limits_new(&limit, ENDPOINT, UINT64_C(1) << 50, 7, &limits), 0);
+	peel_worker_set_circuit_limits(rig.worker, limits);
+	for (unsigned int n = 0; n < 20; n++) {
+		char text[16];
+		struct peel_host name = {.type = PEEL_HOST_NAME, .addr = {.port = 80}};
+
+		snprintf(text, sizeof(text), "host%u.test", n);
+		name.name = (struct peel_span){(const uint8_t *)text, strlen(text)};
+		feed_data(&name, dht_payload, DHT_LEN);
+		rig_poll(&rig);
+		m = rig_pop(&rig, PEEL_CLASS_EXIT);
+		if (m == NULL)
+			continue;
+		asked++;
+		assert_int_equal(peel_pkt(m)->endpoint, ENDPOINT);
+		rte_pktmbuf_free(m);
+	}
+	assert_int_equal(asked, 8);
+	assert_int_equal(rig_count(&rig, PEEL_DROP_CIRCUIT_DESTINATIONS), 12);
+	peel_worker_set_circuit_limits(rig.worker, NULL);
+	peel_circuit_limits_free(limits);
+	finish();
+}
+
 int
 main(void)
 {
@@ -240,6 +338,8 @@ main(void)
 		cmocka_unit_test(test_exit_asks_control_for_names_and_endpoints),
 		cmocka_unit_test(test_return_is_sealed_into_the_circuit),
 		cmocka_unit_test(test_private_origins_are_not_told),
+		cmocka_unit_test(test_circuit_limits),
+		cmocka_unit_test(test_names_are_limited),
 	};
 
 	return with_each_engine(tests, PEEL_ARRAY_LEN(tests));
