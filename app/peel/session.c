@@ -14,6 +14,7 @@
 #include "eal_plan.h"
 #include "log_output.h"
 #include "metrics_server.h"
+#include "notice_page.h"
 #include "notify.h"
 #include "output.h"
 #include "peel_aead_engines.h"
@@ -263,6 +264,8 @@ start(struct session *s, char *why, size_t why_size)
 		rc = fill_loop(s);
 	if (rc == 0 && c->metrics.listen.family != PEEL_FAMILY_NONE)
 		rc = metrics_server_start(&c->metrics, s->peel, &s->metrics, why, why_size);
+	if (rc == 0 && c->notice.file[0] != '\0')
+		rc = notice_page_start(&c->notice, &s->notice, why, why_size);
 	if (rc == 0 && s->on_open != NULL)
 		rc = s->on_open(s->arg, why, why_size);
 	return rc != 0 ? rc : privileges_drop(c, &s->privileges, why, why_size);
@@ -326,6 +329,8 @@ session_close(struct session *s)
 {
 	metrics_server_stop(s->metrics);
 	s->metrics = NULL;
+	notice_page_stop(s->notice);
+	s->notice = NULL;
 	if (s->with_loop) {
 		uv_walk(&s->loop, close_handle, NULL);
 		while (uv_run(&s->loop, UV_RUN_DEFAULT) != 0)

@@ -23,6 +23,7 @@ struct session {
 	bool with_eal, with_loop; /* for session_close */
 	struct peel_node_privileges privileges;
 	struct metrics_server *metrics; /* NULL: none */
+	struct notice_page *notice;	/* NULL: none */
 	uv_loop_t loop;
 	uv_poll_t poll;	      /* the node has work */
 	uv_timer_t timer;     /* the node wants to be called at the latest */

@@ -152,6 +152,7 @@ adapt(struct tool *t)
 	n->management[0] = '\0';
 	t->session.conf.log_file[0] = '\0';
 	t->session.conf.metrics.listen.family = PEEL_FAMILY_NONE;
+	t->session.conf.notice.file[0] = '\0';
 	n->port_conf.listen.port = 0;
 	n->tunnel.peer_flags = 0;
 	n->originator.min_circuits = 1;

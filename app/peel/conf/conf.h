@@ -58,6 +58,12 @@ struct metrics_conf {
 	char key[128];		 /* empty: none is asked for */
 };
 
+/* A page about this exit. */
+struct notice_conf {
+	char file[256]; /* empty: none */
+	struct peel_addr listen;
+};
+
 struct conf {
 	enum conf_use use;
 	struct peel_node_conf node; /* engine NULL: the best one of this CPU */
@@ -74,6 +80,7 @@ struct conf {
 	bool log_timestamps;
 	char log_file[256]; /* empty: standard error, or the journal */
 	struct metrics_conf metrics;
+	struct notice_conf notice;
 	struct client_conf client;
 	unsigned int line[CONF_N]; /* of each setting, 0: not given */
 	uint64_t text[CONF_N];	   /* hash of what each was set to, also by default */

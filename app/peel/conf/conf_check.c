@@ -280,6 +280,13 @@ check_metrics(const struct conf *c, struct conf_errors *e)
 	}
 }
 
+static void
+check_notice(const struct conf *c, struct conf_errors *e)
+{
+	if (c->notice.file[0] != '\0' && c->notice.listen.family == PEEL_FAMILY_NONE)
+		conf_wrong(e, CONF_exit_notice_listen, "`notice` needs an address to be shown at");
+}
+
 void
 conf_check(struct conf *c, struct conf_errors *e)
 {
@@ -289,6 +296,7 @@ conf_check(struct conf *c, struct conf_errors *e)
 	check_port(c, e);
 	check_dht(c, e);
 	check_metrics(c, e);
+	check_notice(c, e);
 	if (c->use & CONF_FOR_CLIENT)
 		check_client(c, e);
 	if (c->use == CONF_FOR_CLIENT)

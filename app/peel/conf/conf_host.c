@@ -15,6 +15,7 @@
 #include "conf_table.h"
 #include "eal_plan.h"
 #include "host_facts.h"
+#include "notice_file.h"
 #include "peel_aead_engines.h"
 
 static void
@@ -96,6 +97,19 @@ check_log_file(const struct conf *c, struct conf_errors *e)
 	rc = reach_folder(c->log_file, folder, sizeof(folder));
 	if (rc != 0)
 		note_folder(e, CONF_log_file, "cannot make a file in", folder, rc);
+}
+
+static void
+check_notice(const struct conf *c, struct conf_errors *e)
+{
+	char why[384], *text;
+
+	if (c->notice.file[0] == '\0')
+		return;
+	text = notice_file_read(c->notice.file, why, sizeof(why));
+	if (text == NULL)
+		conf_note(e, CONF_exit_notice, "%s", why);
+	free(text);
 }
 
 static void
@@ -189,6 +203,7 @@ conf_check_host(const char *name, const struct conf *conf, conf_error_fn fn, voi
 		check_key(conf, &e);
 	check_management(conf, &e);
 	check_log_file(conf, &e);
+	check_notice(conf, &e);
 	check_user(conf, &e);
 	check_cpus(conf, &e);
 	check_engine(conf, &e);

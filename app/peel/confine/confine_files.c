@@ -88,6 +88,8 @@ allow_all(int ruleset, const struct conf *conf)
 		allow_parent(ruleset, conf->node.management, REMOVE_FILE);
 	if (conf->log_file[0] != '\0') /* to be opened again, under its name */
 		allow_parent(ruleset, conf->log_file, WRITE_FILE | MAKE_FILE);
+	if (conf->notice.file[0] != '\0') /* the same */
+		allow_parent(ruleset, conf->notice.file, READ_FILE);
 	if (conf->path[0] != '\0') /* to be read again; an editor replaces it */
 		allow_parent(ruleset, conf->path, READ_FILE);
 	if (conf->telemetry) {

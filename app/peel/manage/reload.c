@@ -12,6 +12,7 @@
 #include "conf_table.h"
 #include "log_output.h"
 #include "metrics_server.h"
+#include "notice_page.h"
 #include "peel_internal.h"
 #include "reload.h"
 #include "supervision.h"
@@ -48,7 +49,7 @@ differs(const struct conf *a, const struct conf *b, enum conf_id id)
 }
 
 /* Tables are as large as the configuration of the start asked for. A listener that others reach
- * keeps its key until it listens elsewhere, which takes a restart. */
+ * keeps its key until it listens elsewhere, which takes a restart, as does a first notice. */
 static bool
 possible(const struct session *s, const struct conf *fresh, enum conf_id id)
 {
@@ -60,6 +61,8 @@ possible(const struct session *s, const struct conf *fresh, enum conf_id id)
 	if (id == CONF_metrics_key)
 		return fresh->metrics.key[0] != '\0' || s->metrics == NULL ||
 		       peel_addr_is_loopback(&metrics->listen);
+	if (id == CONF_exit_notice)
+		return s->notice != NULL && fresh->notice.file[0] != '\0';
 	return conf_reloads(id);
 }
 
@@ -118,14 +121,18 @@ static json_t *
 apply(struct session *s, struct conf *fresh)
 {
 	json_t *changed = json_array(), *restart = json_array();
-	int rc;
+	char why[512] = "";
+	int rc = 0;
 
 	sort(s, fresh, changed, restart);
-	rc = peel_node_reload(peel_get_node(s->peel), &fresh->node);
+	if (s->notice != NULL)
+		rc = notice_page_change(s->notice, fresh->notice.file, why, sizeof(why));
+	if (rc == 0)
+		rc = peel_node_reload(peel_get_node(s->peel), &fresh->node);
 	if (rc != 0) {
 		json_decref(changed);
 		json_decref(restart);
-		return refuse(strerror(-rc));
+		return refuse(why[0] != '\0' ? why : strerror(-rc));
 	}
 	take_over(s, fresh);
 	peel_log(PEEL_LOG_INFO, "reloaded %s", s->conf.path);

@@ -13,53 +13,12 @@
 #include "peel_node_document.h"
 #include "peel_rest.h"
 #include "process_figures.h"
+#include "web_server.h"
 
 #define REPLY_BYTES 8192 /* of an answer in parts at a time */
 
-/* Takes the response. */
-static enum MHD_Result
-queue(struct MHD_Connection *c, unsigned int status, const char *type, struct MHD_Response *r)
-{
-	enum MHD_Result result;
-
-	(void)MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	(void)MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	(void)MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
-	(void)MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
-	(void)MHD_add_response_header(r, "Content-Security-Policy",
-		"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
-	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		(void)MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-	result = MHD_queue_response(c, status, r);
-	MHD_destroy_response(r);
-	return result;
-}
-
-/* @p text: NULL: out of memory. Takes it. */
-static enum MHD_Result
-answer(struct MHD_Connection *c, unsigned int status, const char *type, char *text)
-{
-	struct MHD_Response *r;
-
-	if (text == NULL)
-		return MHD_NO;
-	r = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
-	if (r == NULL) {
-		free(text);
-		return MHD_NO;
-	}
-	return queue(c, status, type, r);
-}
-
-enum MHD_Result
-metrics_refuse(struct MHD_Connection *c, unsigned int status, const char *why)
-{
-	char text[128];
-
-	snprintf(text, sizeof(text), "{\"error\": \"%s\"}", why);
-	return answer(c, status, "application/json", strdup(text));
-}
+/* Nothing from elsewhere. */
+#define POLICY "script-src 'self'; style-src 'self'; connect-src 'self'"
 
 static enum MHD_Result
 metrics(const struct metrics_source *s, struct MHD_Connection *c)
@@ -76,7 +35,7 @@ metrics(const struct metrics_source *s, struct MHD_Connection *c)
 	json_object_set_new(status, "process", process);
 	text = peel_metrics_text(status, form);
 	json_decref(status);
-	return answer(c, MHD_HTTP_OK, peel_metrics_type[form], text);
+	return web_text(c, MHD_HTTP_OK, peel_metrics_type[form], POLICY, text);
 }
 
 /* As `peel status`. */
@@ -91,7 +50,7 @@ status(const struct metrics_source *s, struct MHD_Connection *c)
 	peel_node_unlock_unchanged(s->node);
 	text = json_dumps(document, JSON_REAL_PRECISION(9) | JSON_COMPACT);
 	json_decref(document);
-	return answer(c, MHD_HTTP_OK, "application/json", text);
+	return web_text(c, MHD_HTTP_OK, "application/json", POLICY, text);
 }
 
 /* A file of the console page. @return NULL: there is none of that name. */
@@ -125,7 +84,7 @@ console(struct MHD_Connection *c, const struct console_file *f)
 		if (strcmp(types[i][0], end) == 0)
 			type = types[i][1];
 	}
-	return queue(c, MHD_HTTP_OK, type, r);
+	return web_queue(c, MHD_HTTP_OK, type, POLICY, r);
 }
 
 /* An answer in parts: made while the reader takes it. */
@@ -179,7 +138,7 @@ rest(const struct metrics_source *s, struct MHD_Connection *c, const char *path)
 
 	if (rc != 0) {
 		free(reply);
-		return rc == -ENOENT ? metrics_refuse(c, MHD_HTTP_NOT_FOUND, "not found") : MHD_NO;
+		return rc == -ENOENT ? web_refuse(c, MHD_HTTP_NOT_FOUND, "not found") : MHD_NO;
 	}
 	r = MHD_create_response_from_callback(
 		MHD_SIZE_UNKNOWN, REPLY_BYTES, on_read, reply, on_reply_end);
@@ -187,7 +146,7 @@ rest(const struct metrics_source *s, struct MHD_Connection *c, const char *path)
 		on_reply_end(reply);
 		return MHD_NO;
 	}
-	return queue(c, MHD_HTTP_OK, "application/json", r);
+	return web_queue(c, MHD_HTTP_OK, "application/json", POLICY, r);
 }
 
 bool

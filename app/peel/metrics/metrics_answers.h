@@ -19,5 +19,3 @@ bool metrics_page(struct MHD_Connection *c, const char *path, enum MHD_Result *o
 /** What stands at a path, or that there is nothing. */
 enum MHD_Result metrics_answer(
 	const struct metrics_source *s, struct MHD_Connection *c, const char *path);
-/** An answer that says why there is no other. */
-enum MHD_Result metrics_refuse(struct MHD_Connection *c, unsigned int status, const char *why);

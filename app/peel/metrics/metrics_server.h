@@ -4,7 +4,7 @@
 #pragma once
 
 /*
- * HTTP for metrics. libmicrohttpd has a thread of its own, which asks the node as every other
+ * HTTP for metrics. The server's own thread (web_server.h) asks the node as every other
  * thread of a program does, with the node's lock: the control thread waits at most for a look at
  * the status. Writing text, and slow readers, cost it nothing.
  */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the Peel authors
  */
-/* Who has to go when there are many connections to the metrics. */
+/* Who has to go when there are many connections to a web server. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "metrics_places.h"
+#include "web_places.h"
 
-#define FULL (METRICS_PLACES - METRICS_PLACES_FREE)
+#define FULL (WEB_PLACES - WEB_PLACES_FREE)
 
 static struct peel_addr
 host(uint8_t n, uint16_t port)
@@ -18,42 +18,42 @@ host(uint8_t n, uint16_t port)
 }
 
 static int
-enter(struct metrics_places *p, int fd, uint8_t n)
+enter(struct web_places *p, int fd, uint8_t n)
 {
 	struct peel_addr from = host(n, (uint16_t)(1000 + fd));
 
-	return metrics_places_enter(p, fd, &from);
+	return web_places_enter(p, fd, &from);
 }
 
 static void
 test_room(void **state)
 {
-	struct metrics_places p;
+	struct web_places p;
 
 	(void)state;
-	metrics_places_init(&p);
+	web_places_init(&p);
 	for (int fd = 0; fd < FULL; fd++)
 		assert_int_equal(enter(&p, fd, (uint8_t)fd), -1);
 	/* Everybody has one: the oldest goes. */
 	assert_int_equal(enter(&p, FULL, 200), 0);
-	metrics_places_leave(&p, 0);
-	metrics_places_leave(&p, 7);
+	web_places_leave(&p, 0);
+	web_places_leave(&p, 7);
 	assert_int_equal(enter(&p, 100, 201), -1);
 }
 
 static void
 test_the_greedy_one_goes(void **state)
 {
-	struct metrics_places p;
+	struct web_places p;
 
 	(void)state;
-	metrics_places_init(&p);
+	web_places_init(&p);
 	assert_int_equal(enter(&p, 0, 1), -1); /* honest and oldest */
 	for (int fd = 1; fd < FULL; fd++)
 		assert_int_equal(enter(&p, fd, 66), -1);
 	for (int fd = FULL, gone = 1; fd < 1000; fd++, gone++) {
 		assert_int_equal(enter(&p, fd, 66), gone);
-		metrics_places_leave(&p, gone);
+		web_places_leave(&p, gone);
 	}
 	/* Another honest one is let in, and costs only the greedy one. */
 	assert_int_equal(enter(&p, 1000, 2), 1000 - FULL + 1);
@@ -63,14 +63,14 @@ test_the_greedy_one_goes(void **state)
 static void
 test_too_many(void **state)
 {
-	struct metrics_places p;
+	struct web_places p;
 
 	(void)state;
-	metrics_places_init(&p);
-	for (int fd = 0; fd < 2 * METRICS_PLACES; fd++)
+	web_places_init(&p);
+	for (int fd = 0; fd < 2 * WEB_PLACES; fd++)
 		enter(&p, fd, 66);
-	for (int fd = 0; fd < 2 * METRICS_PLACES; fd++)
-		metrics_places_leave(&p, fd);
+	for (int fd = 0; fd < 2 * WEB_PLACES; fd++)
+		web_places_leave(&p, fd);
 	assert_int_equal(enter(&p, 5, 1), -1);
 }
 

@@ -11,20 +11,20 @@
 
 #include "peel_base.h"
 
-#define METRICS_PLACES 32     /* connections at a time */
-#define METRICS_PLACES_FREE 8 /* of these are kept free for newcomers */
+#define WEB_PLACES 32	  /* connections at a time */
+#define WEB_PLACES_FREE 8 /* of these are kept free for newcomers */
 
-struct metrics_places {
-	struct metrics_place {
+struct web_places {
+	struct web_place {
 		int fd; /* -1: free */
 		struct peel_addr from;
 		uint64_t number; /* in order of arrival */
-	} place[METRICS_PLACES];
+	} place[WEB_PLACES];
 	uint64_t arrived;
 };
 
-void metrics_places_init(struct metrics_places *p);
+void web_places_init(struct web_places *p);
 /** A connection came. @return the socket to shut down in its favour, -1: none. */
-int metrics_places_enter(struct metrics_places *p, int fd, const struct peel_addr *from);
+int web_places_enter(struct web_places *p, int fd, const struct peel_addr *from);
 /** It is closed. */
-void metrics_places_leave(struct metrics_places *p, int fd);
+void web_places_leave(struct web_places *p, int fd);
