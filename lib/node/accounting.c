@@ -97,16 +97,44 @@ stage_name(enum peel_accounting_stage stage)
 	return names[stage];
 }
 
+#define UNTIL_MAX 32
+
+/* When the period ends. */
+static const char *
+until_text(const struct peel_node *node, char out[UNTIL_MAX])
+{
+	time_t end = (time_t)node->accounting.now.end_s;
+	struct tm tm;
+
+	out[0] = '\0';
+	if (gmtime_r(&end, &tm) != NULL)
+		strftime(out, UNTIL_MAX, "%Y-%m-%d %H:%M UTC", &tm);
+	return out;
+}
+
+const char *
+node_accounting_text(const struct peel_node *node, char *out, size_t size)
+{
+	const struct peel_accounting_settings *s = settings(node);
+	uint64_t limit = s->limit != 0 ? s->limit : s->soft_limit;
+	char until[UNTIL_MAX];
+
+	out[0] = '\0';
+	if (limit != 0)
+		snprintf(out, size, "; accounting: %" PRIu64 " of %" PRIu64 " MiB used until %s%s",
+			peel_accounting_used(&node->accounting.now, s) >> 20, limit >> 20,
+			until_text(node, until),
+			node->accounting.stage == PEEL_ACCOUNTING_OPEN ? "" : ", limit reached");
+	return out;
+}
+
 static void
 tell(const struct peel_node *node, enum peel_accounting_stage stage)
 {
 	uint64_t used = peel_accounting_used(&node->accounting.now, settings(node));
-	time_t end = (time_t)node->accounting.now.end_s;
-	char until[32] = "";
-	struct tm tm;
+	char until[UNTIL_MAX];
 
-	if (gmtime_r(&end, &tm) != NULL)
-		strftime(until, sizeof(until), "%Y-%m-%d %H:%M UTC", &tm);
+	until_text(node, until);
 	if (stage == PEEL_ACCOUNTING_CLOSED)
 		peel_log(PEEL_LOG_WARNING,
 			"accounting: the limit is reached (%" PRIu64

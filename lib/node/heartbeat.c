@@ -10,6 +10,7 @@
 
 #define LOOK_MS 1000
 #define OVERLOAD_ENDS_MS 60000 /* without a drop for want of room */
+#define UNRESOLVED_MS 30000    /* resolvers have been asked several times by then */
 
 /* Drops because this machine is too slow, not because of what somebody sent. */
 static uint64_t
@@ -59,21 +60,44 @@ look_at_overflows(struct peel_node *node, uint64_t now)
 	node->heartbeat.overflows = n;
 }
 
+/* Names that lead to no address: the node may be alone after the next restart. */
+static void
+look_at_bootstrap(struct peel_node *node, uint64_t now)
+{
+	unsigned int servers, unknown;
+
+	peel_bootstrap_count(node->bootstrap, &servers, &unknown);
+	if (unknown == 0 || node->heartbeat.resolved_ms == 0)
+		node->heartbeat.resolved_ms = now;
+	if (!node->heartbeat.unresolved && now - node->heartbeat.resolved_ms >= UNRESOLVED_MS) {
+		node->heartbeat.unresolved = true;
+		peel_log(PEEL_LOG_WARNING,
+			"%u of %u bootstrap servers have names that do not resolve: check "
+			"`bootstrap` in [discovery] and `dns_servers` in [exit]",
+			unknown, servers);
+	} else if (node->heartbeat.unresolved && unknown == 0) {
+		node->heartbeat.unresolved = false;
+		peel_log(PEEL_LOG_INFO, "all bootstrap servers have addresses now");
+	}
+}
+
 static void
 beat(struct peel_node *node, uint64_t now)
 {
 	uint64_t minutes = (now - node->status.started_ms) / 60000;
 	struct peel_or_count n;
+	char used[96];
 
 	peel_or_count(node->or_circuits, &n);
 	peel_log(PEEL_LOG_INFO,
 		"heartbeat: up %" PRIu64 ":%02" PRIu64
 		" h, circuits of others: %u end here, %u relayed, %u at a rendezvous, %" PRIu64
-		" joined so far; %zu peers; %" PRIu64 " MiB received, %" PRIu64 " MiB sent",
+		" joined so far; %zu peers; %" PRIu64 " MiB received, %" PRIu64 " MiB sent%s",
 		minutes / 60, minutes % 60, n.exits, n.relays, n.rendezvous,
 		node_counter(node, PEEL_CREATE_ACCEPTED),
 		peel_overlay_count(node->overlay, PEEL_COMMUNITY_TUNNEL),
-		node_counter(node, PEEL_RX_BYTES) >> 20, node_counter(node, PEEL_TX_BYTES) >> 20);
+		node_counter(node, PEEL_RX_BYTES) >> 20, node_counter(node, PEEL_TX_BYTES) >> 20,
+		node_accounting_text(node, used, sizeof(used)));
 }
 
 /* "8 circuits end here, 2 relayed" ... */
@@ -122,6 +146,7 @@ node_heartbeat_tick(struct peel_node *node)
 	node->heartbeat.look_ms = now + LOOK_MS;
 	look_at_circuits(node, node->conf.tunnel.max_joined_circuits);
 	look_at_overflows(node, now);
+	look_at_bootstrap(node, now);
 	if (node->heartbeat.beat_ms == 0)
 		node->heartbeat.beat_ms = now;
 	if (every != 0 && now - node->heartbeat.beat_ms >= every) {

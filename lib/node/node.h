@@ -185,6 +185,8 @@ struct peel_node {
 	/* heartbeat.c */
 	struct {
 		bool joined, full;    /* have been logged */
+		bool unresolved;      /* the same of names of bootstrap servers */
+		uint64_t resolved_ms; /* when all of them had addresses */
 		uint64_t overflows;   /* at the last look */
 		uint64_t overflow_ms; /* when there was one; 0: not overloaded */
 		uint64_t look_ms;     /* the next look */

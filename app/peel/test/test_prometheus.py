@@ -48,7 +48,8 @@ class Scraped(unittest.TestCase):
         key, config = cls.path("key"), cls.path("relay.ini")
         subprocess.run([PEEL, "keygen", key], check=True, stdout=subprocess.DEVNULL)
         cls.write("relay.ini", f"[node]\nkey = {key}\n[port]\nlisten = 127.0.0.1:0\n[discovery]\nbootstrap =\n"
-                               f"[workers]\nhugepages = no\n[metrics]\nlisten = 127.0.0.1:{cls.metrics}\nkey = k3y\n")
+                               f"[workers]\nhugepages = no\n[accounting]\nlimit = 1G\n"
+                               f"[metrics]\nlisten = 127.0.0.1:{cls.metrics}\nkey = k3y\n")
         cls.write("prometheus.yml", json.dumps({
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [os.path.join(os.path.abspath(FOLDER), "alerts.yml")],

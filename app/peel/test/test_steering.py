@@ -352,7 +352,7 @@ class Reload(Steering):
 class Heartbeat(Steering):
     def test_lines(self):
         _, address = self.relay(rest="[discovery]\nbootstrap =\n[tunnel]\nexit_bt = yes\nmax_joined_circuits = 3\n"
-                                "[log]\nheartbeat = 2\n")
+                                "[log]\nheartbeat = 2\n[accounting]\nlimit = 1G\nstart = day 00:00\n")
         config = self.write("client.ini", f"[port]\nlisten = 127.0.0.1:0\n[discovery]\nbootstrap = {address}\n[workers]\n"
                             "hugepages = no\n[socks]\nhops1 = 127.0.0.1:0\n")
         self.run_node("client", config)
@@ -363,8 +363,22 @@ class Heartbeat(Steering):
         self.assertEqual(log.count("full: "), 1)
         beats = [line for line in log.splitlines() if "heartbeat" in line]
         self.assertRegex(beats[-1], r"^info: heartbeat: up 0:0\d h, circuits of others: \d+ end here, 0 relayed, 0 at a "
-                         r"rendezvous, \d+ joined so far; 1 peers; 0 MiB received, 0 MiB sent$")
+                         r"rendezvous, \d+ joined so far; 1 peers; 0 MiB received, 0 MiB sent; "
+                         r"accounting: 0 of 1024 MiB used until \d{4}-\d\d-\d\d 00:00 UTC$")
         self.assertNotIn("127.0.0.1", beats[-1])
+
+    def test_names_that_do_not_resolve(self):
+        with socket.socket(type=socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 0))
+            rest = (f"[exit]\ndns_servers = 127.0.0.1:{silent.getsockname()[1]}\ndns_timeout = 0.5\n[discovery]\n"
+                    "bootstrap = ")
+            self.relay(rest=rest + "server.test:1, 127.0.0.1:1\n")
+            self.until(lambda: "1 of 2 bootstrap servers have names that do not resolve" in self.log())
+            os.chmod(self.folder, 0o755)  # whoever root became reads the file again
+            self.config(rest=rest + "127.0.0.1:1\n")
+            self.ask("reload")
+            self.until(lambda: "all bootstrap servers have addresses now" in self.log())
+            self.assertEqual(self.log().count("do not resolve"), 1)
 
 
 class Close(Steering):
