@@ -168,6 +168,14 @@ peel_bandwidth_level(const struct peel_bandwidth *b, enum peel_bandwidth_kind ki
 	return level < k->burst ? level : k->burst;
 }
 
+bool
+peel_bandwidth_scarce(const struct peel_bandwidth *b, uint64_t now)
+{
+	const struct bucket *k = &b->bucket[PEEL_BANDWIDTH_ALL];
+
+	return k->per_cycle != 0 && peel_bandwidth_level(b, PEEL_BANDWIDTH_ALL, now) < k->half / 2;
+}
+
 /* What is beyond the burst is lost. If another worker changes the bucket meanwhile, that one or the
  * next round sees to it. */
 static int64_t
@@ -225,6 +233,16 @@ peel_bandwidth_end(struct peel_bandwidth_round *r)
 }
 
 /* ---- circuits -------------------------------------------------------------------------------- */
+
+void
+peel_bandwidth_forget(struct peel_bandwidth *b, uint32_t session)
+{
+	struct account *a = &b->account[session];
+
+	__atomic_store_n(&a->used, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&a->lately, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&a->tick, 0, __ATOMIC_RELAXED);
+}
 
 void
 peel_bandwidth_prefetch(const struct peel_bandwidth_round *r, uint32_t session)

@@ -53,6 +53,12 @@ void peel_bandwidth_free(struct peel_bandwidth *b);
 int64_t peel_bandwidth_level(
 	const struct peel_bandwidth *b, enum peel_bandwidth_kind kind, uint64_t now);
 
+/** Whether so little of ALL is left that nothing new should begin: about a quarter of what it
+ * holds, or less. Thread: any. */
+bool peel_bandwidth_scarce(const struct peel_bandwidth *b, uint64_t now);
+/** Another circuit has this session from now on. Before workers know it. Thread: control. */
+void peel_bandwidth_forget(struct peel_bandwidth *b, uint32_t session);
+
 /* ---- workers --------------------------------------------------------------------------------- */
 
 /** A worker's round: what the buckets held when it began, and what has been spent since. */

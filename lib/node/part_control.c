@@ -3,6 +3,8 @@
  *
  * The state machines of the control plane, and the callbacks that connect them.
  */
+#include <rte_cycles.h>
+
 #include "parts.h"
 
 #define PEERS_MIN 4096 /* minimum of peers remembered in all overlays together */
@@ -91,6 +93,14 @@ cb_dht_proved(void *arg, const struct peel_addr *addr, const uint8_t pk[PEEL_PK_
 	struct peel_peer peer;
 
 	return peel_overlay_find(node->overlay, pk, &peer) && peel_addr_equal(&peer.addr, addr);
+}
+
+static bool
+cb_scarce(void *arg)
+{
+	const struct peel_node *node = arg;
+
+	return node->bandwidth != NULL && peel_bandwidth_scarce(node->bandwidth, rte_rdtsc());
 }
 
 static int
@@ -183,6 +193,7 @@ node_start_control(struct peel_node *node)
 		.find_peer = cb_find_peer,
 		.proved = cb_proved,
 		.banned = node_banned,
+		.scarce = cb_scarce,
 		.reach = cb_reach,
 		.exit_gone = node_exit_gone,
 		.arg = node,

@@ -63,6 +63,16 @@ no_pool(struct peel_node *node, uint32_t n_mbufs, int error)
 		n_mbufs);
 }
 
+/* Its account is not that of the circuit which had the session before. */
+static void
+cb_session_begins(void *arg, uint32_t session)
+{
+	struct peel_node *node = arg;
+
+	if (node->bandwidth != NULL)
+		peel_bandwidth_forget(node->bandwidth, session);
+}
+
 int
 node_start_tables(struct peel_node *node)
 {
@@ -82,7 +92,9 @@ node_start_tables(struct peel_node *node)
 		&(struct peel_route_conf){.max_sessions = peel_node_sessions(conf),
 			.rcu = node->rcu,
 			.env = node->env,
-			.socket_id = (int)rte_socket_id()},
+			.socket_id = (int)rte_socket_id(),
+			.begins = cb_session_begins,
+			.arg = node},
 		&node->routes);
 	if (rc != 0) {
 		snprintf(node->assembly.why, node->assembly.why_size,

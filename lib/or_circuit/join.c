@@ -80,6 +80,8 @@ over_rate(struct peel_or_circuits *c, const struct peel_addr *from, enum standin
 {
 	struct pool *p = &c->pool[standing];
 
+	if (standing == STRANGER && c->conf.scarce != NULL && c->conf.scarce(c->conf.arg))
+		return true;
 	/* The source comes first: a flooding source must not use up the common budget. */
 	return !peel_rate_take(p->rate, from, 1) ||
 	       !peel_bucket_take(&p->create, p->per_second, p->per_second, 1, peel_now_ms(c->env));

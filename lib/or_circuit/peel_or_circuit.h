@@ -80,6 +80,10 @@ struct peel_or_conf {
 	/** Whether this node has nothing to do with that address, or the node with this key; either
 	 * may be NULL. NULL: nobody is banned. */
 	bool (*banned)(void *arg, const struct peel_addr *addr, const uint8_t *pk);
+	/** Whether what may be sent is nearly used up, so that strangers' creates are refused:
+	 * their answers would take it from circuits that are there. Must be cheap. NULL: it never
+	 * is. */
+	bool (*scarce)(void *arg);
 	/** Make sure that a node hears us (DHT ping), then call peel_or_reached(token), answered or
 	 * not. 0, or -errno if that call will not come. */
 	int (*reach)(void *arg, const struct peel_addr *to, const uint8_t pk[PEEL_PK_LEN],

@@ -103,6 +103,10 @@ struct peel_route_conf {
 	/* NUMA node; memory from rte_malloc when EAL runs with hugepages, else from the kernel */
 	int socket_id;
 	bool heap; /* no EAL memory (tests under sanitizers, embedding) */
+	/** A session begins, in the place of one that ended long ago; no worker knows it yet.
+	 * NULL: nobody wants to know. */
+	void (*begins)(void *arg, uint32_t session);
+	void *arg;
 };
 
 /* ---- control thread -------------------------------------------------------------------------- */

@@ -85,6 +85,8 @@ peel_route_table_new(const struct peel_route_conf *conf, struct peel_route_table
 	memset(t, 0, sizeof(*t));
 	t->rcu = conf->rcu;
 	t->env = conf->env;
+	t->begins = conf->begins;
+	t->arg = conf->arg;
 	t->max_sessions = conf->max_sessions;
 	t->max_routes = 2 * conf->max_sessions;
 	rc = memory_alloc(&t->memory, layout(t, NULL), conf->heap, conf->socket_id);
@@ -311,6 +313,8 @@ peel_session_add(struct peel_route_table *t, const struct peel_key *forward,
 	fill_direction(t, &s->forward, forward, salt_forward, now_s);
 	fill_direction(t, &s->backward, backward, salt_backward, now_s);
 	next_generation(t, i);
+	if (t->begins != NULL)
+		t->begins(t->arg, i);
 	t->n_sessions++;
 	*session = i;
 	return 0;

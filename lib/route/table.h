@@ -35,6 +35,8 @@ struct peel_route_table {
 	struct memory memory __attribute__((aligned(64)));
 	struct peel_rcu *rcu;
 	const struct peel_env *env;
+	void (*begins)(void *arg, uint32_t session); /* or NULL */
+	void *arg;
 	/* [n_pages] bit per line that holds a route, or has held one that workers may still see */
 	uint64_t *lines;
 	uint32_t n_pages;

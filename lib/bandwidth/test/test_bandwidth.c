@@ -336,6 +336,55 @@ test_accounts(void **state)
 	peel_bandwidth_free(b);
 }
 
+/* A session that was another circuit's a moment ago: nothing is left of what that one had. */
+static void
+test_session_of_another(void **state)
+{
+	struct peel_bandwidth *b = limits_of(
+		&(struct peel_bandwidth_settings){.limit[PEEL_BANDWIDTH_ALL] = {.rate = 10 * MB},
+			.limit[PEEL_BANDWIDTH_CIRCUIT] = {.rate = MB, .burst = 5 * MB}});
+
+	(void)state;
+	want(0, 8 * MB, 500);
+	play(b, 1, 4000);
+	assert_in_range(sender[0].passed, 89 * MB / 10, 91 * MB / 10);
+	play(b, 1, 100);
+	assert_in_range(sender[0].passed, MB / 20, MB / 5);
+	peel_bandwidth_forget(b, 0);
+	play(b, 1, 500);
+	assert_int_equal(sender[0].passed, sender[0].offered);
+	peel_bandwidth_free(b);
+}
+
+/* What strangers may begin depends on it: not while one circuit has what it wants, but when many
+ * have drained the bucket, or something had to leave. */
+static void
+test_scarce(void **state)
+{
+	struct peel_bandwidth *b = limits_of(
+		&(struct peel_bandwidth_settings){.limit[PEEL_BANDWIDTH_RELAY] = {.rate = MB}});
+	struct peel_bandwidth_round r;
+
+	(void)state;
+	want(0, 10 * MB, 1000);
+	play(b, 1, 3000);
+	assert_false(peel_bandwidth_scarce(b, now)); /* of another kind */
+	peel_bandwidth_free(b);
+	b = limit_all(10 * MB, 0);
+	assert_false(peel_bandwidth_scarce(b, now));
+	for (unsigned int i = 0; i < 30; i++)
+		want(i, 10 * MB, 1000);
+	play(b, 30, 5000);
+	assert_false(peel_bandwidth_scarce(b, now));
+	peel_bandwidth_begin(&r, b, now);
+	peel_bandwidth_spend(&r, (uint32_t)(4 * MB));
+	peel_bandwidth_end(&r);
+	assert_true(peel_bandwidth_scarce(b, now));
+	now += HZ;
+	assert_false(peel_bandwidth_scarce(b, now));
+	peel_bandwidth_free(b);
+}
+
 /* What must leave does, and circuits pay for it. */
 static void
 test_debt(void **state)
@@ -424,6 +473,8 @@ main(void)
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_each_circuit),
 		cmocka_unit_test(test_accounts),
+		cmocka_unit_test(test_session_of_another),
+		cmocka_unit_test(test_scarce),
 		cmocka_unit_test(test_debt),
 		cmocka_unit_test(test_extremes),
 		cmocka_unit_test(test_settings),

@@ -290,6 +290,33 @@ test_create_rate(void **state)
 	node_free(n);
 }
 
+/* While little may be sent, strangers are refused, at the cost of nothing; neighbours are not. */
+static void
+test_create_when_little_may_be_sent(void **state)
+{
+	struct peel_or_settings s;
+	struct originator o;
+
+	(void)state;
+	peel_or_settings_init(&s);
+	s.create_rate = 8; /* a quarter for strangers */
+	struct node *n = node_with(&s);
+
+	originator_init(&o, alice, 1);
+	n->scarce = n->strangers = true;
+	for (uint32_t i = 0; i < 5; i++)
+		assert_int_equal(try_create(n, &o, 10 + i), -EBADMSG);
+	assert_int_equal(node_stat(n, PEEL_CREATE_REFUSED_RATE), 5);
+	assert_int_equal(n->sent_total, 0);
+	n->scarce = false;
+	assert_int_equal(try_create(n, &o, 20), 0);
+	n->scarce = true;
+	n->strangers = false;
+	assert_int_equal(try_create(n, &o, 30), 0);
+	assert_int_equal(n->sent_total, 2);
+	node_free(n);
+}
+
 static void
 test_datagram_others(void **state)
 {
@@ -329,6 +356,7 @@ main(void)
 		cmocka_unit_test(test_create_limit),
 		cmocka_unit_test(test_create_table_full),
 		cmocka_unit_test(test_create_rate),
+		cmocka_unit_test(test_create_when_little_may_be_sent),
 		cmocka_unit_test(test_datagram_others),
 	};
 

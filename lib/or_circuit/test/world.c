@@ -127,6 +127,12 @@ on_banned(void *arg, const struct peel_addr *addr, const uint8_t *pk)
 	       (pk != NULL && n->banned_pk != NULL && memcmp(pk, n->banned_pk, PEEL_PK_LEN) == 0);
 }
 
+static bool
+on_scarce(void *arg)
+{
+	return ((const struct node *)arg)->scarce;
+}
+
 static int
 on_reach(void *arg, const struct peel_addr *to, const uint8_t *pk, uint64_t token)
 {
@@ -258,6 +264,7 @@ node_new(struct peel_addr addr, const uint8_t *sk, const struct peel_or_settings
 		.find_peer = on_find_peer,
 		.proved = on_proved,
 		.banned = on_banned,
+		.scarce = on_scarce,
 		.reach = on_reach,
 		.exit_gone = on_exit_gone,
 		.arg = n,

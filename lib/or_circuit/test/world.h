@@ -56,6 +56,7 @@ struct node {
 	struct peel_target relays[MAX_TARGETS], exits[MAX_TARGETS], peers[MAX_TARGETS];
 	size_t n_relays, n_exits, n_peers;
 	bool strangers;			     /* nobody has answered the overlay */
+	bool scarce;			     /* little may be sent */
 	const struct peel_addr *banned_addr; /* NULL: none */
 	const uint8_t *banned_pk;
 	bool joins_wait; /* creates are not joined at once */

@@ -208,6 +208,45 @@ test_session_lives_until_grace(void **state)
 	peel_rcu_free(rcu);
 }
 
+static uint32_t begun[8], n_begun;
+
+static void
+on_begin(void *arg, uint32_t session)
+{
+	assert_ptr_equal(arg, begun);
+	begun[n_begun++] = session;
+}
+
+/* Whoever keeps something for each session hears of every one, also of one in another's place. */
+static void
+test_sessions_are_announced(void **state)
+{
+	struct peel_rcu *rcu = test_rcu();
+	const struct peel_route_conf conf = {.max_sessions = 2,
+		.rcu = rcu,
+		.env = &test_env,
+		.heap = true,
+		.begins = on_begin,
+		.arg = begun};
+	struct peel_route_table *t;
+	uint32_t first, second;
+
+	(void)state;
+	assert_int_equal(peel_route_table_new(&conf, &t), 0);
+	first = test_session(t, 1);
+	second = test_session(t, 2);
+	peel_session_retire(t, first);
+	while (peel_rcu_poll(rcu) > 0)
+		;
+	assert_int_equal(test_session(t, 3), first);
+	assert_int_equal(n_begun, 3);
+	assert_int_equal(begun[0], first);
+	assert_int_equal(begun[1], second);
+	assert_int_equal(begun[2], first);
+	peel_route_table_free(t);
+	peel_rcu_free(rcu);
+}
+
 static void
 test_seal_counters(void **state)
 {
@@ -511,6 +550,7 @@ main(void)
 		cmocka_unit_test(test_same_cid_from_several_neighbours),
 		cmocka_unit_test(test_replace_swaps_and_retires),
 		cmocka_unit_test(test_session_lives_until_grace),
+		cmocka_unit_test(test_sessions_are_announced),
 		cmocka_unit_test(test_seal_counters),
 		cmocka_unit_test(test_full_table),
 		cmocka_unit_test(test_routes_live_beside_their_session),
