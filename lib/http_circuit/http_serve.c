@@ -143,6 +143,7 @@ write_request(struct serve *s)
 	n = send(s->fd, s->request + s->sent, s->len - s->sent, MSG_NOSIGNAL);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	peel_stats_add(s->http->conf.stats, PEEL_HTTP_TX_BYTES, (uint64_t)n);
 	s->sent += (size_t)n;
 	return s->sent == s->len;
 }
@@ -156,6 +157,8 @@ read_answer(struct serve *s)
 
 	if (n < 0 && errno != ECONNRESET)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (n > 0)
+		peel_stats_add(s->http->conf.stats, PEEL_HTTP_RX_BYTES, (uint64_t)n);
 	return n <= 0 ? peel_http_answer_end(s->answer)
 		      : peel_http_answer_feed(s->answer, buffer, (size_t)n);
 }

@@ -3,7 +3,7 @@
  *
  * Accounting: what was sent and received in a day, week or month, kept over a restart; and what
  * follows when a limit is reached. The soft one lets circuits end, the other lets nothing pass
- * until the next period. Bytes are those of the counters, with 28 for the headers of each datagram.
+ * until the next period. Bytes are those of the counters, with the headers of each datagram.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,6 +17,7 @@
 #define SAVE_MS 60000
 #define PLACES 2	/* written in turn: whatever interrupts a write, the other is whole */
 #define HEADER_BYTES 28 /* of IPv4 and UDP */
+#define IPV6_BYTES 20	/* by which those of IPv6 are longer */
 
 static const struct peel_accounting_settings *
 settings(const struct peel_node *node)
@@ -171,9 +172,13 @@ static void
 count(struct peel_node *node)
 {
 	uint64_t received = node_counter(node, PEEL_RX_BYTES) +
-			    HEADER_BYTES * node_counter(node, PEEL_RX_DATAGRAMS);
+			    HEADER_BYTES * node_counter(node, PEEL_RX_DATAGRAMS) +
+			    IPV6_BYTES * node_counter(node, PEEL_RX_IPV6) +
+			    node_counter(node, PEEL_HTTP_RX_BYTES);
 	uint64_t sent = node_counter(node, PEEL_TX_BYTES) +
-			HEADER_BYTES * node_counter(node, PEEL_TX_DATAGRAMS);
+			HEADER_BYTES * node_counter(node, PEEL_TX_DATAGRAMS) +
+			IPV6_BYTES * node_counter(node, PEEL_TX_IPV6) +
+			node_counter(node, PEEL_HTTP_TX_BYTES);
 
 	node->accounting.now.received += received - node->accounting.received;
 	node->accounting.now.sent += sent - node->accounting.sent;

@@ -16,6 +16,8 @@
 	X(RX_BYTES, "rx_bytes", "UDP payload bytes received")                                      \
 	X(TX_DATAGRAMS, "tx_datagrams", "datagrams handed to the kernel or the device")            \
 	X(TX_BYTES, "tx_bytes", "UDP payload bytes sent")                                          \
+	X(RX_IPV6, "rx_ipv6", "of the datagrams received, those over IPv6")                        \
+	X(TX_IPV6, "tx_ipv6", "of the datagrams sent, those over IPv6")                            \
 	X(CELLS_FORWARD, "cells_forward", "cells relayed away from the originator")                \
 	X(CELLS_BACKWARD, "cells_backward", "cells relayed towards the originator")                \
 	X(CELLS_RENDEZVOUS, "cells_rendezvous", "cells passed between joined circuits")            \
@@ -129,6 +131,8 @@
 	X(HTTP_REFUSED, "http_refused",                                                            \
 		"of these, not made: not offered, malformed, too many, or destination refused")    \
 	X(HTTP_FAILED, "http_failed", "of these, no acceptable answer came in time")               \
+	X(HTTP_RX_BYTES, "http_rx_bytes", "bytes that web servers sent to this exit")              \
+	X(HTTP_TX_BYTES, "http_tx_bytes", "bytes of requests sent to web servers")                 \
 	X(SOCKS_UP, "socks_up", "datagrams of SOCKS clients")                                      \
 	X(SOCKS_DOWN, "socks_down", "datagrams handed to SOCKS clients")                           \
 	X(SOCKS_MOVED, "socks_moved",                                                              \

@@ -41,7 +41,7 @@ void
 ethdev_drain(struct ethdev_queue *q)
 {
 	const struct peel_port *port = q->port;
-	uint64_t datagrams = 0, bytes = 0, refused = 0;
+	uint64_t datagrams = 0, ipv6 = 0, bytes = 0, refused = 0;
 	uint16_t n = q->n_tx, sent = 0, last = !ethdev_gone(port);
 
 	if (n == 0)
@@ -65,11 +65,13 @@ ethdev_drain(struct ethdev_queue *q)
 			rte_pktmbuf_free(q->tx_buf[i]);
 		} else if (datagram) {
 			datagrams++;
+			ipv6 += q->tx_ipv6[i];
 			bytes += q->tx_bytes[i];
 		}
 	}
 	q->n_tx = 0;
 	peel_stats_add(q->stats, PEEL_TX_DATAGRAMS, datagrams);
+	peel_stats_add(q->stats, PEEL_TX_IPV6, ipv6);
 	peel_stats_add(q->stats, PEEL_TX_BYTES, bytes);
 	peel_stats_add(q->stats, PEEL_DROP_TX, refused);
 }
@@ -78,6 +80,8 @@ void
 ethdev_frame_tx(struct ethdev_queue *q, struct rte_mbuf *m, uint32_t bytes)
 {
 	q->tx_buf[q->n_tx] = m;
+	q->tx_ipv6[q->n_tx] =
+		peel_get_be16(rte_pktmbuf_mtod_offset(m, const uint8_t *, 12)) == ETH_TYPE_IPV6;
 	q->tx_bytes[q->n_tx++] = bytes;
 	if (q->n_tx == TX_BUFFER)
 		ethdev_drain(q);

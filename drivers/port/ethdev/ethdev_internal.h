@@ -80,6 +80,7 @@ struct ethdev_queue {
 	uint16_t n_pending;
 	uint16_t announcements;
 	uint32_t announced;	      /* the port's `announce` as last seen */
+	bool tx_ipv6[TX_BUFFER];      /* it is a frame with IPv6 */
 	uint32_t tx_bytes[TX_BUFFER]; /* UDP payload that is on its way when this frame is sent */
 	struct rte_mbuf *tx_buf[TX_BUFFER];
 	uint64_t next_tick, next_announcement;

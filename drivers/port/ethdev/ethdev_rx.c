@@ -56,7 +56,7 @@ ethdev_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16
 {
 	struct ethdev_queue *q = &port->queue[queue];
 	uint16_t kept = 0, got;
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, ipv6 = 0;
 
 	if (unlikely(ethdev_gone(port)))
 		return 0;
@@ -75,9 +75,11 @@ ethdev_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16
 		if (m == NULL)
 			continue;
 		bytes += m->data_len;
+		ipv6 += peel_pkt(m)->remote.family == PEEL_FAMILY_IPV6;
 		pkts[kept++] = m;
 	}
 	peel_stats_add(q->stats, PEEL_RX_DATAGRAMS, kept);
+	peel_stats_add(q->stats, PEEL_RX_IPV6, ipv6);
 	peel_stats_add(q->stats, PEEL_RX_BYTES, bytes);
 	return kept;
 }

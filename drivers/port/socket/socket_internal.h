@@ -87,7 +87,8 @@ struct sock_rx {
 	uint32_t head, tail; /* pending[head..tail) wait to be returned */
 	/* [SOCK_MESSAGES][SOCK_SUPER_MAX], then one more to lay a message out flat */
 	uint8_t *overflow;
-	uint64_t datagrams, bytes, no_buffer, oversize; /* of this call, not yet in the stats */
+	uint64_t datagrams, ipv6, bytes, no_buffer,
+		oversize; /* of this call, not yet in the stats */
 
 	/* Exit endpoints: events fetched but not served yet, and when to ask again. */
 	uint16_t n_events, next_event;
@@ -107,7 +108,7 @@ struct sock_tx {
 	bool gso;
 	uint16_t n, n_groups;
 	uint64_t until_tsc, now_tsc;
-	uint64_t datagrams, bytes, dropped; /* of this flush, not yet in the stats */
+	uint64_t datagrams, ipv6, bytes, dropped; /* of this flush, not yet in the stats */
 	struct rte_mbuf *mbuf[SOCK_TX_MAX];
 	uint16_t next[SOCK_TX_MAX];
 	uint16_t bucket[SOCK_BUCKETS]; /* group index + 1 */

@@ -94,6 +94,7 @@ deliver(struct sock_rx *rx, const struct message *msg, struct rte_mbuf *m, uint3
 	pkt->cookie = msg->source->cookie;
 	rx->pending[rx->tail++] = m;
 	rx->datagrams++;
+	rx->ipv6 += msg->remote.family == PEEL_FAMILY_IPV6;
 	rx->bytes += len;
 }
 
@@ -367,6 +368,7 @@ socket_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16
 			receive_exits(q, n_pending(rx) + (n - n_pending(rx) + 1) / 2);
 		receive(q, &main_socket, n, MAX_CALLS);
 		move(q->stats, PEEL_RX_DATAGRAMS, &rx->datagrams);
+		move(q->stats, PEEL_RX_IPV6, &rx->ipv6);
 		move(q->stats, PEEL_RX_BYTES, &rx->bytes);
 		move(q->stats, PEEL_DROP_NO_BUFFER, &rx->no_buffer);
 		move(q->stats, PEEL_DROP_OVERSIZE, &rx->oversize);

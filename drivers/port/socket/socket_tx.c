@@ -218,6 +218,15 @@ add_messages(struct sock_tx *tx, const struct sock_group *g, unsigned int n, uns
 
 /* ---- system calls ---------------------------------------------------------------------------- */
 
+/* IPv4 through a socket of IPv6 is IPv4. */
+static bool
+goes_over_ipv6(const struct msghdr *h)
+{
+	const union sock_name *name = h->msg_name;
+
+	return name->in6.sin6_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&name->in6.sin6_addr);
+}
+
 static void
 count_sent(
 	struct sock_queue *q, const struct mmsghdr *m, const uint16_t *n_segments, unsigned int n)
@@ -226,6 +235,8 @@ count_sent(
 		unsigned int segments = n_segments != NULL ? n_segments[i] : 1;
 
 		q->tx.datagrams += segments;
+		if (goes_over_ipv6(&m[i].msg_hdr))
+			q->tx.ipv6 += segments;
 		q->tx.bytes += m[i].msg_len;
 		if (segments > 1) {
 			sock_count(&q->details.tx_gso, 1);
@@ -399,10 +410,11 @@ socket_flush(struct peel_port *port, uint16_t queue)
 	rte_pktmbuf_free_bulk(tx->mbuf, tx->n);
 	tx->n = 0;
 	peel_stats_add(q->stats, PEEL_TX_DATAGRAMS, tx->datagrams);
+	peel_stats_add(q->stats, PEEL_TX_IPV6, tx->ipv6);
 	peel_stats_add(q->stats, PEEL_TX_BYTES, tx->bytes);
 	if (tx->dropped > 0)
 		peel_stats_add(q->stats, PEEL_DROP_TX, tx->dropped);
-	tx->datagrams = tx->bytes = tx->dropped = 0;
+	tx->datagrams = tx->ipv6 = tx->bytes = tx->dropped = 0;
 }
 
 void

@@ -290,6 +290,7 @@ test_answer_and_reset(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < PEEL_ARRAY_LEN(answers); i++) {
+		uint64_t received = peel_stats_get(&w.stats, PEEL_HTTP_RX_BYTES);
 		int fd = ask(i);
 		char byte;
 
@@ -302,6 +303,10 @@ test_answer_and_reset(void **state)
 			uv_run(&w.loop, UV_RUN_NOWAIT);
 		}
 		assert_int_equal(n_ended(), i + 1);
+		assert_int_equal(peel_stats_get(&w.stats, PEEL_HTTP_RX_BYTES) - received,
+			strlen(answers[i]));
+		assert_true(peel_stats_get(&w.stats, PEEL_HTTP_TX_BYTES) >
+			    (i + 1) * strlen("GET /announce HTTP/1.1\r\n"));
 		assert_int_equal(peel_stats_get(&w.stats, PEEL_HTTP_ANSWERED), i < 2 ? i + 1 : 2);
 	}
 }

@@ -452,6 +452,7 @@ test_large_datagrams_leave_in_parts(void **state)
 	assert_int_equal(world_take(&w, f), 0);
 	assert_int_equal(world_count(&w, PEEL_TX_DATAGRAMS), tx + 1);
 	assert_int_equal(world_count(&w, PEEL_TX_BYTES), bytes + 1472);
+	assert_int_equal(world_count(&w, PEEL_TX_IPV6), 0);
 	world_close(&w);
 }
 
@@ -475,6 +476,8 @@ test_large_datagrams_over_ipv6(void **state)
 	world_tx(&w, &to, 0, 1280 - 48, 1);
 	assert_int_equal(world_take(&w, f), 14 + 1280);
 	assert_int_equal(world_take(&w, f), 0);
+	assert_int_equal(world_count(&w, PEEL_TX_DATAGRAMS), 2);
+	assert_int_equal(world_count(&w, PEEL_TX_IPV6), 2);
 	world_close(&w);
 }
 

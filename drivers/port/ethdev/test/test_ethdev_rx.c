@@ -50,6 +50,7 @@ test_datagrams_of_all_sizes(void **state)
 	}
 	assert_int_equal(world_drops(&w), 0);
 	assert_int_equal(world_count(&w, PEEL_RX_DATAGRAMS), 2 * PEEL_ARRAY_LEN(sizes));
+	assert_int_equal(world_count(&w, PEEL_RX_IPV6), PEEL_ARRAY_LEN(sizes));
 	assert_int_equal(world_count(&w, PEEL_RX_BYTES), bytes);
 	world_close(&w);
 }

@@ -365,7 +365,11 @@ test_dual_stack(void **state)
 		fix_echo(&f, 0, pkts, 1);
 		expect_echo(client[i], 900, i, 7);
 		close(client[i]);
+		/* IPv4 through the same socket is IPv4. */
+		assert_int_equal(fix_count(&f, PEEL_RX_IPV6), i);
+		assert_int_equal(fix_count(&f, PEEL_TX_IPV6), i);
 	}
+	assert_int_equal(fix_count(&f, PEEL_TX_DATAGRAMS), 2);
 	fix_close(&f);
 }
 
