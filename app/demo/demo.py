@@ -189,9 +189,13 @@ async def hold():
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         relays = await start_relays(stack, {0, 1, 2})
-        print("live in a browser, and /metrics: " + " ".join(relay.page for relay in relays))
         for relay in relays:
-            print(f"what is wrong with {relay.ip}:{relay.port}: {relay.binary} doctor -s {relay.directory.name}/peel.sock")
+            at = f"-s {relay.directory.name}/peel.sock"
+            print(f"""{relay.ip}:{relay.port}
+  in a browser         {relay.page}
+  for Prometheus       curl {relay.page}metrics
+  on this terminal     {relay.binary} top {at}
+  is anything wrong    {relay.binary} doctor {at}""")
         print("ready " + " ".join(f"{r.ip}:{r.port}" for r in relays), flush=True)
         ends = [asyncio.ensure_future(relay.process.wait()) for relay in relays]
         waits = [asyncio.ensure_future(stopped.wait()), *ends]

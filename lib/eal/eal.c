@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <rte_config.h>
@@ -188,12 +189,38 @@ keep_out_of_dumps(void)
 	(void)rte_mem_event_callback_register("peel", on_memory, NULL);
 }
 
+/* For a user without a runtime folder, DPDK takes one in /tmp, even if somebody else has made it,
+ * who could then put another socket into the place of ours. So it must be ours alone before that.
+ */
+static int
+claim_folder(char *why, size_t why_size)
+{
+	static const char folder[] = "/tmp/dpdk";
+	struct stat st;
+
+	if (getuid() == 0 || getenv("RUNTIME_DIRECTORY") != NULL ||
+		getenv("XDG_RUNTIME_DIR") != NULL)
+		return 0;
+	(void)mkdir(folder, 0700);
+	if (lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+		(st.st_mode & 077) == 0)
+		return 0;
+	snprintf(why, why_size,
+		"DPDK's telemetry has no safe place for its socket: %s is not ours alone; set "
+		"XDG_RUNTIME_DIR to a folder of this user, such as /run/user/%u",
+		folder, geteuid());
+	return -EPERM;
+}
+
 int
 peel_eal_init(const struct peel_eal_conf *conf, char *why, size_t why_size)
 {
-	struct args *a = calloc(1, sizeof(*a));
+	struct args *a;
 	int ret;
 
+	if (conf->telemetry != NULL && claim_folder(why, why_size) != 0)
+		return -EPERM;
+	a = calloc(1, sizeof(*a));
 	if (a == NULL || log_redirect() != 0) {
 		free(a);
 		snprintf(why, why_size, "out of memory");

@@ -22,8 +22,8 @@ struct peel_eal_conf {
 	/* the calling thread floats over these, and so do DPDK's own threads */
 	const cpu_set_t *cpus;
 	bool verbose; /* DPDK's notices too, not only its errors */
-	/* DPDK's telemetry answers in its runtime folder of this name ("file prefix"); NULL: not
-	 * at all */
+	/* DPDK's telemetry answers in its runtime folder of this name ("file prefix"), which must
+	 * be this user's alone (-EPERM); NULL: not at all */
 	const char *telemetry;
 };
 

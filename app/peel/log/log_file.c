@@ -42,18 +42,41 @@ open_as(const char *path, uid_t uid, gid_t gid)
 	return rc;
 }
 
+/* Whose file it is. Found out once: a node that stays root cannot look for users later, when it is
+ * confined. */
+static int
+find_owner(const struct conf *conf, uid_t *uid, gid_t *gid, char *why, size_t why_size)
+{
+	static bool known;
+	static uid_t user;
+	static gid_t group;
+
+	if (geteuid() != 0) {
+		*uid = geteuid();
+		*gid = getegid();
+		return 0;
+	}
+	if (!known) {
+		int rc = privileges_user(conf, &user, &group, why, why_size);
+
+		if (rc != 0)
+			return rc;
+		known = true;
+	}
+	*uid = user;
+	*gid = group;
+	return 0;
+}
+
 int
 log_file_open(const struct conf *conf, char *why, size_t why_size)
 {
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	int rc;
+	uid_t uid;
+	gid_t gid;
+	int rc = find_owner(conf, &uid, &gid, why, why_size);
 
-	if (uid == 0) {
-		rc = privileges_user(conf, &uid, &gid, why, why_size);
-		if (rc != 0)
-			return rc;
-	}
+	if (rc != 0)
+		return rc;
 	rc = uid == geteuid() ? open_file(conf->log_file) : open_as(conf->log_file, uid, gid);
 	if (rc < 0)
 		snprintf(why, why_size, "[log] file: user %u cannot write %s: %s", uid,

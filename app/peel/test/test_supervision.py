@@ -177,6 +177,22 @@ class LogFile(Node):
         self.assertEqual(len(said), 1, said)
         self.assertRegex(said[0], r"^error: \[log\] file: user \d+ cannot write ")
 
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_opens_again_without_a_list_of_users(self):
+        """A node that stays root does not ask who it is when it is confined."""
+        process = self.start(self.config("user = root", f"file = {self.path('log')}"),
+                             through=("unshare", "--mount", "--propagation", "private"))
+        with open(self.path("nobody"), "w", encoding="ascii"):
+            pass
+        subprocess.run(["nsenter", "--mount", "--target", str(process.pid), "mount", "--bind", self.path("nobody"),
+                        "/etc/passwd"], check=True)
+        os.rename(self.path("log"), self.path("log.1"))
+        process.send_signal(signal.SIGHUP)
+        self.until(lambda: "info: reloaded " in self.read("log.1") +
+                   (self.read("log") if os.path.exists(self.path("log")) else ""))
+        self.assertIn("info: reloaded ", self.read("log"))
+        self.end(process)
+
     def test_mistakes(self):
         os.mkfifo(self.path("fifo"))
         for file, word in ((self.path("fifo"), "is no file"), (self.path("none/log"), "No such file")):

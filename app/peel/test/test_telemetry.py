@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import unittest
 
 from folder import Folder, main
@@ -91,6 +92,40 @@ class Telemetry(Folder):
         self.assertEqual((info["name"], info["nb_rx_queues"]), ("net_tap0", 1))
         self.assertIn("ipackets", stats)
         self.stop(process)
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_folder_of_somebody_else(self):
+        """Without a runtime folder, DPDK takes one in /tmp, which must not be another user's, or open to others."""
+        place = tempfile.TemporaryDirectory(dir="/var/tmp", prefix="peel-test-")
+        self.addCleanup(place.cleanup)
+        shutil.copy(PEEL, place.name)
+        key, config = os.path.join(place.name, "key"), os.path.join(place.name, "relay.ini")
+        subprocess.run([PEEL, "keygen", key], check=True, stdout=subprocess.DEVNULL)
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(f"[node]\nkey = {key}\n[port]\nlisten = 127.0.0.1:0\ntelemetry = yes\n[discovery]\nbootstrap =\n"
+                       "[workers]\nhugepages = no\n")
+        for path in (place.name, key, config):
+            os.chown(path, 65534, 65534)
+        environment = {name: value for name, value in os.environ.items()
+                       if name not in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR")}
+
+        def start(before):
+            process = self.spawn("unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o mode=1777 tmp /tmp && {before} && '
+                                 'exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"', "sh",
+                                 os.path.join(place.name, "peel"), "relay", "-c", config, stderr=subprocess.PIPE,
+                                 env=environment)
+            return process, process.stdout.readline()
+
+        for before in ("mkdir /tmp/dpdk", "mkdir -m 777 /tmp/dpdk", "install -d -m 755 -o 65534 /tmp/dpdk",
+                       "install -d -m 700 -o 65534 /tmp/real && ln -s real /tmp/dpdk"):
+            process, line = start(before)
+            self.assertEqual(line, "", before)
+            self.assertIn("/tmp/dpdk is not ours alone; set XDG_RUNTIME_DIR", process.stderr.read())
+            self.assertEqual(process.wait(30), 1)
+        for before in ("true", "install -d -m 700 -o 65534 /tmp/dpdk"):
+            process, line = start(before)
+            self.assertRegex(line or process.stderr.read(), "^ready ")
+            self.assertIn("DPDK's telemetry: /tmp/dpdk/peel-", self.stop(process))
 
     def test_off(self):
         process = self.start(f"listen = 127.0.0.1:{self.port}")
