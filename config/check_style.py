@@ -55,7 +55,7 @@ ALLOWED = {
 # protocol, or what py-ipv8 and Prometheus expect of a status, has a time of day, and where jumps are looked for.
 WALL_CLOCK = re.compile(r"\bCLOCK_REALTIME\b|\b(gettimeofday|time|ftime|sem_timedwait|pthread_cond_timedwait)\(")
 WALL_CLOCK_ALLOWED = ("app/ipv8/extension/statistics_calls.c", "app/peel/cmd/cmd_doctor.c", "app/peel/log/log_output.c",
-                      "app/peel/metrics/process_figures.c", "drivers/dht/ipv8/dht_ipv8.c", "lib/node/accounting.c",
+                      "app/peel/metrics/process_figures.c", "drivers/dht/ipv8/dht_ipv8.c", "lib/node/node_accounting.c",
                       "lib/peel/guest_speedtest.c")
 # In headers: what is no declaration, and the name of what is one.
 COMMENT = re.compile(r"/\*.*?\*/|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.DOTALL | re.MULTILINE)

@@ -14,10 +14,14 @@ struct metrics_family {
 	const char *help;
 };
 
+/** The suffix of the one sample of a family of that type: _total, _info or "". */
+const char *metrics_suffix(const char *type);
 /** What stands before the samples of a family. */
 void metrics_head(FILE *out, enum peel_metrics_form form, const struct metrics_family *f);
 /** One sample; @p end: of its name, such as _total; @p labels: `a="b",c="d"`, or "". */
 void metrics_sample(FILE *out, const char *name, const char *end, const char *labels, double v);
 
+/** All figures of the status that have a row in the table. */
+void metrics_figures(FILE *out, enum peel_metrics_form form, const json_t *status);
 /** All counters of the table in lib/stats. @p counters: as in the status, drops in a group. */
 void metrics_counters(FILE *out, enum peel_metrics_form form, const json_t *counters);

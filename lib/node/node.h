@@ -173,7 +173,7 @@ struct peel_node {
 		uint64_t until_ms;
 	} drain;
 
-	/* accounting.c */
+	/* node_accounting.c */
 	struct {
 		struct peel_accounting now;
 		enum peel_accounting_stage stage;
@@ -310,7 +310,7 @@ int node_limit_exits(struct peel_node *node, const struct peel_circuit_settings 
 bool node_exit_within(struct peel_node *node, const struct peel_pkt *pkt, uint32_t endpoint,
 	const struct peel_host *to);
 
-/* accounting.c */
+/* node_accounting.c */
 /** Count, and do what follows from it. @return milliseconds until the next look. */
 uint64_t node_accounting_tick(struct peel_node *node);
 /** The same at once, after a change of settings. */

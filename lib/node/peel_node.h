@@ -11,11 +11,11 @@
 
 #include <sched.h>
 
+#include "peel_accounting.h"
 #include "peel_ban.h"
 #include "peel_or_circuit.h"
 #include "peel_bandwidth.h"
 #include "peel_circuit_limits.h"
-#include "peel_period.h"
 #include "peel_fan.h"
 #include "peel_handshake_queue.h"
 #include "peel_management.h"

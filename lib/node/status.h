@@ -17,6 +17,11 @@ uint64_t node_heartbeat_tick(struct peel_node *node);
 
 /** What a counter has risen by in the last second: datagrams and bytes, received and sent. */
 uint64_t node_rate(const struct peel_node *node, enum peel_counter c);
+/** All counters of the node, with the drops in a group of their own; a row for each worker; what a
+ * second has brought. */
+json_t *node_counters(const struct peel_node *node);
+json_t *node_workers(const struct peel_node *node);
+json_t *node_rates(const struct peel_node *node);
 /** Sample the counters that have rates, once a second. @return milliseconds until the next. */
 uint64_t node_rates_tick(struct peel_node *node);
 
