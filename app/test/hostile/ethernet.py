@@ -404,6 +404,18 @@ def program_on(prefix):
     return found and found[1]
 
 
+async def end_of_xdp(build):
+    """A confined relay takes its XDP program off, and no library below it writes past the log."""
+    async with EthernetWorld(build, "net_af_xdp") as world:
+        await until(lambda: answers(world), "a ping is answered")
+        assert program_on(world.prefix), "no program"
+        await world.relay.stop()
+        assert not program_on(world.prefix), "its program is still there"
+        log = world.relay.log_tail(1 << 20).splitlines()
+        foreign = [line for line in log if not re.match("(error|warning|info): ", line) or "libxdp" in line]
+        assert "info: stopping" in log and not foreign, foreign
+
+
 async def program_of_others(build):
     """An XDP program of somebody else stays where it is, whether it was there first or came while we ran."""
     async with EthernetWorld(build, "net_af_xdp") as world:
@@ -438,4 +450,5 @@ CASES = [
     ("a second relay on the interface", second_relay),
     ("an XDP program taken off", program_taken_off),
     ("an XDP program of somebody else", program_of_others),
+    ("the end of af_xdp", end_of_xdp),
 ]

@@ -104,6 +104,8 @@ ethdev_interface_take(struct peel_port *port, char *why, size_t why_size)
 		    strncmp(device, "net_pcap", 8) != 0) ||
 		!devarg(device, "iface", port->interface_name, sizeof(port->interface_name)))
 		return 0;
+	if (strncmp(device, "net_af_xdp", 10) == 0)
+		ethdev_xdp_log();
 	port->interface_fd = interface_open();
 	if (port->interface_fd < 0)
 		return port->interface_fd;

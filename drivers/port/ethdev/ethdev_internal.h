@@ -7,7 +7,7 @@
  *
  * A file calls only files further down:
  *
- *   ethdev.c, watch.c, device.c, wait.c   the port
+ *   ethdev.c, watch.c, device.c, wait.c   the port; xdp_log.c
  *   ethdev_rx.c, ethdev_tx.c              what a worker calls
  *   ip4.c, ip6.c                          ip.h
  *   icmp.c, arp.c, nd.c, frag_tx.c        ip.h, neighbour.h
@@ -138,6 +138,11 @@ int ethdev_interface_take(struct peel_port *port, char *why, size_t why_size) PE
 /** Again after close as well. */
 int ethdev_device_open(struct peel_port *port, char *why, size_t why_size) PEEL_MUST_USE;
 void ethdev_device_close(struct peel_port *port);
+
+/* ---- xdp_log.c ------------------------------------------------------------------------------- */
+
+/** From now on, what the libraries below af_xdp say goes to the log, with the level debug. */
+void ethdev_xdp_log(void);
 
 /* ---- watch.c --------------------------------------------------------------------------------- */
 
