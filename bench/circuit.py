@@ -2,7 +2,8 @@
 """The suite `circuit`: payload through one circuit of three hops, and through twenty, client and relays and sink here.
 
 libpeel beside a py-ipv8 node with the Rust endpoint (by its SOCKS5 server), each through relays of its own kind and
-through the other's; and `peel client` by its SOCKS5 server. The same load for all: datagrams of one size that a window
+through the other's; the same py-ipv8 node with Peel in the place of the Rust endpoint; and `peel client`, by their SOCKS5
+servers. The same load for all: datagrams of one size that a window
 bounds, which is as large as suits the contender best. What cannot run here is left out, with a line that says why.
 """
 
@@ -11,9 +12,11 @@ import asyncio
 import dataclasses
 import statistics
 
+import peel_endpoint
 from payload_rounds import Contender, Rounds, common_options, main, numbers, take_common
 from circuit_nodes import HOPS, SETTINGS, Chain, Load, PeelClient
 from interop.net import free_ports, until
+from interop.peer import NATIVE
 from interop.remote import Remote
 
 # Key: name, client, relays. All are compared with the first two.
@@ -23,6 +26,8 @@ CONTENDERS = {
     "socks": ("Peel, SOCKS5", "client", "peel"),
     "peel-rust": ("libpeel to Rust", "peel", "rust"),
     "rust-peel": ("Rust to Peel", "rust", "peel"),
+    "endpoint": (peel_endpoint.NAME, peel_endpoint.KIND, peel_endpoint.KIND),
+    "endpoint-rust": (f"{peel_endpoint.NAME} to Rust", peel_endpoint.KIND, "rust"),
 }
 PUBLISHED = {1: 3.0, 20: 25.5}  # MB/s of py-ipv8 with the Rust endpoint, as its authors tell
 
@@ -61,8 +66,8 @@ class OnCircuits(Contender):
             self.client = await enter(PeelClient(self.options.peel, chain.addresses, most))
             self.load = await enter(Load(self.options.load, "socks", self.client.port, name=self.name))
         else:
-            self.client = await enter(Remote("circuit_nodes:RustClient", {
-                "ip": "127.0.0.1", "port": free_ports(1)[0], "flags": [], "endpoint": "rust",
+            self.client = await enter(Remote("circuit_nodes:NativeClient", {
+                "ip": "127.0.0.1", "port": free_ports(1)[0], "flags": [], "endpoint": self.client_kind,
                 "threads": self.options.rust_threads, "walk_to": chain.addresses,
                 "settings": {**SETTINGS, "max_circuits": 0}}, name=self.name))
             await until(self._listed, 30, f"{self.name}: does not list all relays")
@@ -76,7 +81,7 @@ class OnCircuits(Contender):
     async def open(self, tries=1):
         """As many lanes as circuits; again where they ended."""
         most = max(self.options.circuits)
-        if self.client_kind == "rust":
+        if self.client_kind in NATIVE:
             await self.client.fill(self.chain.keys, most)
         for left in reversed(range(tries)):
             try:
@@ -114,9 +119,11 @@ def parse():
     parser = argparse.ArgumentParser(prog="bench/circuit.py", description=__doc__)
     common_options(parser, CONTENDERS)
     parser.add_argument("--circuits", type=numbers, default=[1, 20], help="at a time, 1 to 64")
+    peel_endpoint.option(parser)
     parser.add_argument("--no-echo", dest="echo", action="store_false", help="only there, not back")
     options = parser.parse_args()
     take_common(parser, options, CONTENDERS)
+    options.contenders = peel_endpoint.usable(options.contenders, CONTENDERS.get, options.endpoint)
     return options
 
 

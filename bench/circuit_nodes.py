@@ -20,8 +20,8 @@ LASTING = 1 << 50  # bytes: the protocol's 10 GiB are gone in a minute
 SETTINGS = {"max_joined_circuits": 10000, "max_traffic": LASTING, "max_time_inactive": 3600}
 
 
-class RustClient(Peer):
-    """A py-ipv8 node with the Rust endpoint and its SOCKS5 server, as Tribler has it."""
+class NativeClient(Peer):
+    """A py-ipv8 node with a native endpoint and its SOCKS5 server, as Tribler has it."""
 
     def _ready(self):
         return [c.circuit_id for c in self.tunnels.circuits.values() if c.state == "READY"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""CPU time per relayed cell: Peel, the Rust endpoint and py-ipv8 under the same load, on loopback.
+"""CPU time per relayed cell: Peel, the Rust endpoint, py-ipv8, and py-ipv8 over Peel, under the same load, on loopback.
 
 A circuit of two hops, the relay under test first. Sealed cells of one size are sent at the relay, each datagram
 alone or coalesced by the kernel, always as many under way as the relay's socket holds without loss; the next hop only
@@ -14,13 +14,14 @@ import os
 import statistics
 import sys
 
+import peel_endpoint
 from interop.net import free_ports, until
 from interop.peelproc import PeelNode
 from interop.peer import EXIT_BT, RELAY, SPEED_TEST
 from interop.remote import Remote
 from results import ratio, result, write
 
-NAMES = {"peel": "Peel", "rust": "Rust endpoint", "python": "py-ipv8"}
+NAMES = {"peel": "Peel", "rust": "Rust endpoint", "python": "py-ipv8", peel_endpoint.KIND: peel_endpoint.NAME}
 SETTINGS = {"max_joined_circuits": 10000}
 
 
@@ -35,7 +36,7 @@ class Bench:
         self.relays, self.keys = {}, {}
 
     async def start(self):
-        kinds = self.options.relays.split(",")
+        kinds = peel_endpoint.usable(self.options.relays.split(","), lambda kind: [kind], self.options.endpoint)
         *ports, sink_port, origin_port = free_ports(len(kinds) + 2)
         sink = ("127.0.0.1", sink_port)
         for kind, port in zip(kinds, ports):
@@ -165,13 +166,14 @@ async def run(options):
 
 
 def arguments(parser):
-    parser.add_argument("--relays", default="peel,rust,python", help="kinds to compare, in order")
+    parser.add_argument("--relays", default=",".join(NAMES), help="kinds to compare, in order")
     parser.add_argument("--loads", default="alone:1400,alone:64,coalesced:1400,coalesced:64",
                         help="how datagrams arrive, and bytes of payload")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cells", type=int, default=32768, help="cells sent without a pause")
     parser.add_argument("--window", type=int, default=1024, help="cells under way at once, at most")
     parser.add_argument("--cpu-ms", type=int, default=400, help="CPU time of the relay per run")
+    peel_endpoint.option(parser)
     parser.add_argument("--quick", action="store_true", help="only see that it works")
     parser.add_argument("--peel", default=os.environ.get("PEEL", "build/app/peel/peel"), help="the peel binary")
     parser.add_argument("--blast", default=os.environ.get("PEEL_BLAST", "build/bench/blast"),
