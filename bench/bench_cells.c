@@ -26,18 +26,38 @@ read_hex(uint8_t *out, size_t len)
 	return 0;
 }
 
+/* Message id, destination, and no origin (protocol section 14.1). */
+static void
+data_message(uint8_t *message, const struct sockaddr_in *to)
+{
+	message[0] = PEEL_MSG_DATA;
+	message[1] = message[8] = 1; /* IPv4 */
+	memcpy(message + 2, &to->sin_addr, 4);
+	memcpy(message + 6, &to->sin_port, 2);
+}
+
 int
-cells_new(struct cells *c, unsigned int n, uint32_t payload)
+cells_new(struct cells *c, unsigned int n, uint32_t payload, const struct sockaddr_in *to)
 {
 	memset(c, 0, sizeof(*c));
-	if (n == 0 || payload > CELLS_PAYLOAD_MAX || read_hex(c->header, sizeof(c->header)) != 0 ||
+	if (n == 0 || payload < 2 || payload > CELLS_PAYLOAD_MAX ||
+		read_hex(c->header, sizeof(c->header)) != 0 ||
 		read_hex(c->key.b, sizeof(c->key.b)) != 0 ||
 		read_hex(c->salt, sizeof(c->salt)) != 0)
 		return -EINVAL;
 	c->n = n;
-	/* The data message, sealed for the next hop, sealed for this one. */
-	c->relayed = PEEL_CELL_HEADER_LEN + CELLS_DATA_OVERHEAD + payload + PEEL_SEAL_OVERHEAD;
-	c->size = c->relayed + PEEL_SEAL_OVERHEAD;
+	c->text = CELLS_DATA_OVERHEAD + payload;
+	if (to != NULL) {
+		/* The data message, sealed for the exit. */
+		c->exits = true;
+		c->relayed = payload;
+		data_message(c->message, to);
+	} else {
+		/* The same, sealed for the next hop, sealed for this one. */
+		c->text += PEEL_SEAL_OVERHEAD;
+		c->relayed = PEEL_CELL_HEADER_LEN + c->text;
+	}
+	c->size = PEEL_CELL_HEADER_LEN + c->text + PEEL_SEAL_OVERHEAD;
 	c->counter = UINT64_C(1) << 32;
 	c->engine = peel_aead_engine_best();
 	if (c->engine == NULL)
@@ -73,7 +93,12 @@ cells_seal(struct cells *c)
 		peel_put_be64(cell + PEEL_CELL_HEADER_LEN, ++c->counter);
 		o->key = &c->key;
 		o->text = cell + PEEL_CELL_HEADER_LEN + PEEL_SEAL_SALT_LEN;
-		o->len = c->relayed - PEEL_CELL_HEADER_LEN;
+		o->len = c->text;
+		if (c->exits) { /* the last sealing was in place */
+			memcpy(o->text, c->message, sizeof(c->message));
+			o->text[sizeof(c->message)] = 'd';
+			o->text[c->text - 1] = 'e';
+		}
 		memcpy(o->nonce, c->salt, sizeof(c->salt));
 		memcpy(o->nonce + sizeof(c->salt), cell + PEEL_CELL_HEADER_LEN, PEEL_SEAL_SALT_LEN);
 		if (used == PEEL_AEAD_BURST || i + 1 == c->n) {

@@ -4,7 +4,8 @@
 A circuit of two hops, the relay under test first. Sealed cells of one size are sent at the relay, each datagram
 alone or coalesced by the kernel, always as many under way as the relay's socket holds without loss; the next hop only
 counts. The result is cells that left the relay per second of the relay process's CPU time (user and system, all
-threads), the median of several interleaved rounds.
+threads), the median of several interleaved rounds. Then the same on a circuit of one hop: the relay under test
+is the exit, and the next hop's port its destination.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from results import ratio, result, write
 
 NAMES = {"peel": "Peel", "rust": "Rust endpoint", "python": "py-ipv8", peel_endpoint.KIND: peel_endpoint.NAME}
 SETTINGS = {"max_joined_circuits": 10000}
+FLAGS = (RELAY, EXIT_BT, SPEED_TEST)  # of what is measured
 
 
 def pinned(cpu):
@@ -41,10 +43,11 @@ class Bench:
         sink = ("127.0.0.1", sink_port)
         for kind, port in zip(kinds, ports):
             if kind == "peel":
-                relay = self.peel("127.0.0.1", port, (RELAY, SPEED_TEST), [sink], self.options.peel,
+                relay = self.peel("127.0.0.1", port, FLAGS, [sink], self.options.peel,
                                   pinned(1), overrides=self.overrides(), name="Peel")
             else:
-                relay = Remote("peer", {"ip": "127.0.0.1", "port": port, "endpoint": kind,
+                # A Rust exit sends to loopback only when it is bound to loopback itself, or to everything.
+                relay = Remote("peer", {"ip": "127.0.0.1", "port": port, "endpoint": kind, "flags": FLAGS, "exit_ip": "::",
                                         "walk_to": [sink], "settings": SETTINGS}, pinned(1), NAMES[kind])
             self.relays[kind] = await self._enter(relay)
             self.keys[kind] = (await relay.info())["key"]
@@ -69,37 +72,31 @@ class Bench:
         self.stack.push_async_callback(node.stop)
         return await node.start()
 
-    async def measure(self, kind, coalesced, payload):
+    async def measure(self, kind, coalesced, payload, exits=False):
         """One run on a circuit of its own; the counts of blast."""
-        circuit = await self.ends.build([self.keys[kind], self.sink_key])
+        circuit = await self.ends.build([self.keys[kind]] if exits else [self.keys[kind], self.sink_key])
         run = await self.ends.blast(circuit, self.relays[kind].process.pid, payload, coalesced,
                                     self.options.cells if kind != "python" else self.options.cells // 4,
-                                    self.options.window, self.options.cpu_ms)
+                                    self.options.window, self.options.cpu_ms, exits)
         await self.ends.destroy(circuit)
         if not run["relayed"] or run["relayed"] < run["sent"] // 50:
             raise RuntimeError(f"{NAMES[kind]} relayed {run['relayed']} of {run['sent']} cells")
         return run
 
 
-class Relays:
-    """The comparison as a sequence of rounds."""
+class Runs:
+    """Runs of one case: what is measured passes cells on, or is their exit."""
 
-    def __init__(self, options, peel=PeelNode):
-        self.options, self.stack, self.runs = options, contextlib.AsyncExitStack(), {}
-        self.bench = Bench(options, self.stack, peel)
+    def __init__(self, bench, case, payload_case, delivered_case, exits):
+        self.bench, self.case, self.payload_case, self.delivered_case = bench, case, payload_case, delivered_case
+        self.exits, self.runs = exits, {}
         self.loads = [(kind == "coalesced", int(payload))
-                      for kind, _, payload in (load.partition(":") for load in options.loads.split(","))]
-
-    async def start(self):
-        await self.bench.start()
-
-    async def stop(self):
-        await self.stack.aclose()
+                      for kind, _, payload in (load.partition(":") for load in bench.options.loads.split(","))]
 
     async def round(self):
         for load in self.loads:
             for kind in self.bench.relays:
-                self.runs.setdefault((*load, kind), []).append(await self.bench.measure(kind, *load))
+                self.runs.setdefault((*load, kind), []).append(await self.bench.measure(kind, *load, self.exits))
 
     def cells(self, coalesced, payload, kind):
         """Cells per CPU second, round by round."""
@@ -117,15 +114,42 @@ class Relays:
                 cells = self.cells(*load, kind)
                 vs = {NAMES[other]: ratio(cells, self.cells(*load, other))
                       for other in self.bench.relays if other != kind}
-                found.append(result("peers", "relay", params, "cells/CPU-s", cells, dict(vs)))
-                found.append(result("peers", "payload relayed", params, "MB/CPU-s", [c * load[1] / 1e6 for c in cells], vs))
+                found.append(result("peers", self.case, params, "cells/CPU-s", cells, dict(vs)))
+                found.append(result("peers", self.payload_case, params, "MB/CPU-s", [c * load[1] / 1e6 for c in cells], vs))
                 delivered = [100 * share for share in self.share(load, kind, "relayed", "sent")]
-                found.append(result("peers", "delivered", params, "%", delivered))
+                found.append(result("peers", self.delivered_case, params, "%", delivered))
         return found
 
 
+class Relays(Runs):
+    """The comparison as a sequence of rounds."""
+
+    def __init__(self, options, peel=PeelNode):
+        self.options, self.stack = options, contextlib.AsyncExitStack()
+        super().__init__(Bench(options, self.stack, peel), "relay", "payload relayed", "delivered", False)
+        self.as_exits = Runs(self.bench, "exit", "payload let out", "let out", True)
+
+    async def start(self):
+        await self.bench.start()
+
+    async def stop(self):
+        await self.stack.aclose()
+
+    async def round(self):
+        await super().round()
+        await self.as_exits.round()
+
+    def results(self):
+        return super().results() + self.as_exits.results()
+
+
 def report(relays):
-    print(f"{'datagrams':10} {'payload':>7}  {'relay':14} {'cells/CPU-s':>11} {'lowest':>9} {'highest':>9} "
+    for runs in (relays, relays.as_exits):
+        report_runs(runs)
+
+
+def report_runs(relays):
+    print(f"{'datagrams':10} {'payload':>7}  {relays.case:17} {'cells/CPU-s':>11} {'lowest':>9} {'highest':>9} "
           f"{'MB/CPU-s':>8} {'relayed':>8} {'busy':>5}  times as many as")
     for load in relays.loads:
         for kind in relays.bench.relays:
@@ -135,7 +159,7 @@ def report(relays):
             relayed, busy = (statistics.median(relays.share(load, kind, *of))
                              for of in (("relayed", "sent"), ("cpu_ns", "wall_ns")))
             median = statistics.median(cells)
-            print(f"{'coalesced' if load[0] else 'alone':10} {load[1]:7}  {NAMES[kind]:14} {median:11.0f} "
+            print(f"{'coalesced' if load[0] else 'alone':10} {load[1]:7}  {NAMES[kind]:17} {median:11.0f} "
                   f"{min(cells):9.0f} {max(cells):9.0f} {median * load[1] / 1e6:8.0f} {relayed:8.1%} {busy:5.0%}  "
                   f"{ratios}")
 

@@ -38,14 +38,14 @@ class Ends:
     async def destroy(self, circuit_id):
         await self.origin.destroy(circuit_id)
 
-    async def blast(self, circuit_id, pid, payload, coalesced, cells, window, cpu_ms):
-        """Load the circuit until the process `pid`, its first hop, has used so much CPU time."""
+    async def blast(self, circuit_id, pid, payload, coalesced, cells, window, cpu_ms, exits=False):
+        """Load the circuit until the process `pid`, its first hop (or its exit), has used so much CPU time."""
         circuit = self.origin.tunnels.circuits[circuit_id]
         keys = circuit.hops[0].keys
         header = self.origin.tunnels.get_prefix() + struct.pack("!BIBB", 0, circuit_id, 0, 0)
         out, into = _socket(self.origin), _socket(self.sink)
         arguments = [out.fileno(), into.fileno(), *circuit.hop.address[:2], pid, payload, cells,
-                     int(coalesced), window, cpu_ms]
+                     int(coalesced), window, cpu_ms, int(exits)]
         # Datagram transports have no public way to pause; the distribution's Python is fixed at 3.11.
         loop, transport = asyncio.get_running_loop(), _transport(self.sink)
         loop._remove_reader(transport._sock_fd)

@@ -88,14 +88,16 @@ SUITES = {
         (Plot("coalesced", "Relays: cells per CPU second, datagrams coalesced", "payload", ("relay",),
               cases=("relay",), where={"datagrams": "coalesced"}, bars=True, log_y=True),
          Plot("alone", "Relays: cells per CPU second, datagrams alone", "payload", ("relay",), cases=("relay",),
-              where={"datagrams": "alone"}, bars=True, log_y=True)),
+              where={"datagrams": "alone"}, bars=True, log_y=True),
+         Plot("exit", "Exits: cells per CPU second, datagrams coalesced", "payload", ("relay",), cases=("exit",),
+              where={"datagrams": "coalesced"}, bars=True, log_y=True)),
         brief={"relay": ("Peel", "py-ipv8 over Peel", "Tor middle relay", "wireguard-go")}, engine=True),
     "watched": Suite(
         "what a CPU second of a relay is worth while its metrics and its status are asked for, and while it is reloaded",
         ("{python}", "-B", "{root}/bench/watched.py", "--peel", "{build}/app/peel/peel", "--blast", "{build}/bench/blast"),
         brief={"payload": (1400,)}),
     "circuit": Suite(
-        "payload through one circuit of three hops and through twenty: libpeel beside py-ipv8 with the Rust endpoint, and over Peel",
+        "payload through one circuit of three hops and twenty: libpeel beside py-ipv8 with the Rust endpoint and over Peel",
         ("{python}", "-B", "{root}/bench/circuit.py", "--peel", "{build}/app/peel/peel",
          "--load", "{build}/bench/circuit/circuit_load", "--endpoint", "{build}/app/ipv8"),
         (Plot("payload", "Circuits of three hops: payload delivered, 1300 bytes", "path", ("circuits",),

@@ -5,6 +5,7 @@ import contextlib
 import copy
 import io
 import json
+import os
 import pathlib
 import sys
 import tempfile
@@ -12,6 +13,7 @@ import unittest
 from unittest import mock
 
 import driver
+import peel_endpoint
 import plots
 import results
 from suites import SUITES, Plot, Suite
@@ -227,6 +229,31 @@ class Run(unittest.TestCase):
     def test_unknown_suite(self):
         with self.assertRaises(SystemExit):
             self.run_suite("skip", "nonsense")
+
+
+class Endpoint(unittest.TestCase):
+    """py-ipv8 over Peel, by a package that may not be built."""
+
+    KINDS = ["peel", peel_endpoint.KIND]
+
+    def usable(self, build):
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        if build:
+            package = pathlib.Path(folder, "peel_ipv8")
+            package.mkdir()
+            for name in ("__init__.py", "_peel.py"):
+                (package / name).touch()
+        with mock.patch.object(sys, "path", sys.path[:]), mock.patch.dict(os.environ, clear=False), \
+                mock.patch.dict(sys.modules), contextlib.redirect_stderr(io.StringIO()) as said:
+            return peel_endpoint.usable(self.KINDS, lambda kind: [kind], folder), said.getvalue()
+
+    def test_built(self):
+        self.assertEqual(self.usable(True), (self.KINDS, ""))
+
+    def test_not_built(self):
+        kinds, said = self.usable(False)
+        self.assertEqual(kinds, ["peel"])
+        self.assertIn("ninja -C build peel_ipv8", said)
 
 
 if __name__ == "__main__":
