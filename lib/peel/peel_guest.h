@@ -25,10 +25,10 @@
  *
  * Threads: every function may be called from any thread and returns at once, but for
  * peel_guest_open() and peel_guest_close(). They take the node's lock for a moment; it is never
- *held while the guest is called, so the guest may hold a lock of its own (an interpreter's) around
- *calls of this library, and take it in its callback. Errors are negative errno values;
- *peel_strerror() says what went wrong. What peel.h says about the process holds here, too. Nodes of
- *both headers may live in one process.
+ * held while the guest is called, so the guest may hold a lock of its own (an interpreter's) around
+ * calls of this library, and take it in its callback. Errors are negative errno values;
+ * peel_strerror() says what went wrong. What peel.h says about the process holds here, too. Nodes
+ * of both headers may live in one process.
  *
  * Words: an *exit* is a circuit that ends here, a *relay* one that passes through, an *own circuit*
  * one that the guest has built. A *cell* has the 22 bytes of the prefix, a zero byte, the circuit
@@ -287,8 +287,9 @@ struct peel_guest_circuit {
 };
 /**
  * Add an own circuit, or say what it has now: layers are added, and salts go on. What comes over it
- * is the guest's as opened cells, but for answers of tests (22) and HTTP (29), and for data of
- * SOCKS clients.
+ * is the guest's as opened cells, but for answers of tests (22) and HTTP (29), and for data
+ * once a SOCKS client has sent over it, but for data of the overlay of peel_guest_set_prefix().
+ * Cells are taken only from its first hop.
  * @param g the node
  * @param cid its circuit id
  * @param c copied
