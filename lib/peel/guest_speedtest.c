@@ -23,7 +23,6 @@
 
 struct guest_request {
 	struct guest_test *test;
-	uint32_t id;
 	bool waiting;
 	uint64_t sent_us, received_us; /* 0: not answered */
 	size_t n_received;
@@ -107,7 +106,7 @@ send_one(struct guest_tests *all, struct guest_test *t)
 	*r = (struct guest_request){.test = t, .waiting = true, .sent_us = now_us()};
 	t->waiting++;
 	t->unlost++;
-	rc = tests_begin(all->tests, t->circuit, &test, &r->id, on_done, r);
+	rc = tests_begin(all->tests, t->circuit, &test, on_done, r);
 	if (rc == 0) {
 		t->over = ++t->n == REQUESTS_MAX;
 		return !t->over;
@@ -165,7 +164,7 @@ report(struct guest_test *t, bool done)
 	for (uint32_t i = 0; i < n; i++) {
 		const struct guest_request *r = &t->request[i];
 
-		a[i] = (struct peel_guest_test_answer){.id = r->id,
+		a[i] = (struct peel_guest_test_answer){.id = i,
 			.sent_ms = t->epoch_ms + r->sent_us / 1000,
 			.n_sent = (uint32_t)(t->overhead + REQUEST_HEAD + t->conf.request_size),
 			.received_ms =

@@ -144,10 +144,9 @@ void sticky_forget(struct sticky *s, peel_circuit circuit);
 
 /* speedtest.c */
 int tests_new(struct peel_node *node, struct tests **out) PEEL_MUST_USE;
-/** As peel_test_circuit(); @p identifier is that of the request, and set before done is called. */
+/** As peel_test_circuit(). */
 int tests_begin(struct tests *t, peel_circuit circuit, const struct peel_test *test,
-	uint32_t *identifier, void (*done)(void *arg, int result, uint64_t rtt_us, size_t len),
-	void *arg);
+	void (*done)(void *arg, int result, uint64_t rtt_us, size_t len), void *arg);
 /** Ends what is under way with -ECANCELED, when nobody drives the node any more. */
 void tests_cancel(struct tests *t);
 /** After the node's loop is closed. */

@@ -389,7 +389,7 @@ struct peel_guest_test {
 };
 /** What became of a request. */
 struct peel_guest_test_answer {
-	uint32_t id;	      /**< tells it from others */
+	uint32_t id;	      /**< its number in the test, from 0 */
 	uint64_t sent_ms;     /**< when, since 1970 */
 	uint32_t n_sent;      /**< bytes of its cell */
 	uint64_t received_ms; /**< when it was answered, since 1970; 0: it was not yet */

@@ -177,11 +177,10 @@ start_timer(struct tests *t)
 
 int
 tests_begin(struct tests *t, peel_circuit circuit, const struct peel_test *test,
-	uint32_t *identifier, void (*done)(void *arg, int result, uint64_t rtt_us, size_t len),
-	void *arg)
+	void (*done)(void *arg, int result, uint64_t rtt_us, size_t len), void *arg)
 {
 	uint8_t msg[PEEL_DATAGRAM_MAX];
-	uint32_t id;
+	uint32_t id = 0;
 	struct slot *s;
 	bool first;
 	int rc, len;
@@ -189,8 +188,7 @@ tests_begin(struct tests *t, peel_circuit circuit, const struct peel_test *test,
 	if (circuit == 0)
 		return error_no_circuit();
 	pthread_mutex_lock(&t->lock);
-	s = new_slot(t, test->rust, identifier);
-	id = *identifier;
+	s = new_slot(t, test->rust, &id);
 	if (s != NULL)
 		*s = (struct slot){done, arg, circuit, now_us(), id, test->rust};
 	first = t->n == 1;
@@ -219,9 +217,7 @@ int
 peel_test_circuit(struct peel *p, peel_circuit circuit, const struct peel_test *test,
 	void (*done)(void *arg, int result, uint64_t rtt_us, size_t len), void *arg)
 {
-	uint32_t identifier = 0;
-
-	return tests_begin(p->tests, circuit, test, &identifier, done, arg);
+	return tests_begin(p->tests, circuit, test, done, arg);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
