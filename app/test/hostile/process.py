@@ -371,6 +371,8 @@ async def broken_into(build):
             '((int(*)(int,int))kill)(1,0)': errno.ENOSYS,
         }
         values, done = call_in(node, *harmless)
+        if not values and "write extended state status" in done.stderr:
+            raise Skipped("gdb before 14 cannot write registers on a CPU with AMX")
         if len(values) != 2 * len(harmless):
             raise RuntimeError(f"gdb says {done.stdout[-600:]} {done.stderr[-600:]}")
         for (call, want), result, code in zip(harmless.items(), values[::2], values[1::2]):
