@@ -117,18 +117,35 @@ log_list(const char *what, const json_t *list)
 		peel_log(PEEL_LOG_INFO, "%s: %s", what, text);
 }
 
+/* All that may fail: it changes, or nothing does. 0, or -errno, perhaps with @p why. */
+static int
+change(struct session *s, const struct conf *fresh, char *why, size_t why_size)
+{
+	char *notice = NULL;
+	int rc;
+
+	if (s->notice != NULL) {
+		notice = notice_page_read(fresh->notice.file, why, why_size);
+		if (notice == NULL)
+			return -EINVAL;
+	}
+	rc = peel_node_reload(peel_get_node(s->peel), &fresh->node);
+	if (rc != 0)
+		free(notice);
+	else if (notice != NULL)
+		notice_page_show(s->notice, notice);
+	return rc;
+}
+
 static json_t *
 apply(struct session *s, struct conf *fresh)
 {
 	json_t *changed = json_array(), *restart = json_array();
 	char why[512] = "";
-	int rc = 0;
+	int rc;
 
 	sort(s, fresh, changed, restart);
-	if (s->notice != NULL)
-		rc = notice_page_change(s->notice, fresh->notice.file, why, sizeof(why));
-	if (rc == 0)
-		rc = peel_node_reload(peel_get_node(s->peel), &fresh->node);
+	rc = change(s, fresh, why, sizeof(why));
 	if (rc != 0) {
 		json_decref(changed);
 		json_decref(restart);

@@ -4,6 +4,7 @@
 import html.parser
 import http.client
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -26,10 +27,10 @@ class Notice(Folder):
         with open(self.page, mode, **({} if "b" in mode else {"encoding": "utf-8"})) as file:
             file.write(text)
 
-    def configure(self, notice=None, rest=""):
+    def configure(self, notice=None, rest="", node=""):
         with open(self.config, "w", encoding="utf-8") as file:
-            file.write(f"[node]\nkey = {self.path('key')}\nmanagement = {self.path('sock')}\n[port]\nlisten = 127.0.0.1:0\n"
-                       f"[discovery]\nbootstrap =\n[workers]\nhugepages = no\n[exit]\n"
+            file.write(f"[node]\nkey = {self.path('key')}\nmanagement = {self.path('sock')}\n{node}\n[port]\n"
+                       f"listen = 127.0.0.1:0\n[discovery]\nbootstrap =\n[workers]\nhugepages = no\n[exit]\n"
                        f"notice = {self.page if notice is None else notice}\nnotice_listen = 127.0.0.1:{self.port}\n{rest}")
 
     def start(self):
@@ -119,6 +120,26 @@ class Notice(Folder):
         result = self.reload()
         self.assertIn("restart", result.stdout)
         self.assertEqual(self.get()[1], "third")
+
+    def test_reload_of_a_node_that_cannot_change(self):
+        """A node without memory for what else is new keeps its page as well, and says what it lacks."""
+        node = "user = root" if os.geteuid() == 0 else ""  # nobody may limit another user's process
+        self.put("first")
+        self.configure(node=node)
+        process = self.start()
+        self.assertEqual(self.get()[1], "first")
+        with open(f"/proc/{process.pid}/statm", encoding="ascii") as file:
+            size = int(file.read().split()[0]) * os.sysconf("SC_PAGESIZE")
+        if size > 1 << 40:
+            self.skipTest("sanitizers take more addresses than a limit could allow")
+        # Enough for small things, not for accounts of so many hosts.
+        limit = size + (128 << 20)
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (limit, limit))
+        self.put("second")
+        self.configure(rest="circuit_destinations = 16384\n", node=node)
+        result = self.reload()
+        self.assertEqual((result.returncode, "Cannot allocate memory" in result.stdout + result.stderr), (1, True), result)
+        self.assertEqual(self.get()[1], "first")
 
     def test_what_is_no_page(self):
         for content, why in ((b"", "it is empty"), (b"a" * 65537, "it has more than 64 kB"), (b"a\0b", "it is no text")):

@@ -38,22 +38,27 @@ on_request(void *arg, struct MHD_Connection *c, const char *path)
 	return web_text(c, MHD_HTTP_OK, "text/html; charset=utf-8", POLICY, copy_of(arg));
 }
 
-int
-notice_page_change(struct notice_page *p, const char *path, char *why, size_t why_size)
+char *
+notice_page_read(const char *path, char *why, size_t why_size)
 {
-	static const char setting[] = "[exit] notice: ";
-	char *text, *before;
+	char wrong[384];
+	char *text = notice_file_read(path, wrong, sizeof(wrong));
 
-	snprintf(why, why_size, "%s", setting);
-	text = notice_file_read(path, why + strlen(setting), why_size - strlen(setting));
 	if (text == NULL)
-		return -EINVAL;
+		snprintf(why, why_size, "[exit] notice: %s", wrong);
+	return text;
+}
+
+void
+notice_page_show(struct notice_page *p, char *text)
+{
+	char *before;
+
 	pthread_mutex_lock(&p->lock);
 	before = p->text;
 	p->text = text;
 	pthread_mutex_unlock(&p->lock);
 	free(before);
-	return 0;
 }
 
 int
@@ -65,13 +70,13 @@ notice_page_start(
 		.listen = conf->listen,
 		.answer = on_request,
 		.arg = p};
-	int rc;
+	int rc = -EINVAL;
 
 	if (p == NULL)
 		return -ENOMEM;
 	pthread_mutex_init(&p->lock, NULL);
-	rc = notice_page_change(p, conf->file, why, why_size);
-	if (rc == 0)
+	p->text = notice_page_read(conf->file, why, why_size);
+	if (p->text != NULL)
 		rc = web_server_start(&web, &p->server, why, why_size);
 	if (rc != 0)
 		notice_page_stop(p);

@@ -16,9 +16,10 @@ struct notice_page;
  * what to do in @p why. Thread: control. */
 int notice_page_start(const struct notice_conf *conf, struct notice_page **out, char *why,
 	size_t why_size) PEEL_MUST_USE;
-/** Show what is in that file now. 0, or -EINVAL and why not: the page stays as it was. Thread:
- * control. */
-int notice_page_change(
-	struct notice_page *p, const char *path, char *why, size_t why_size) PEEL_MUST_USE;
+/** What is in that file now, for notice_page_show(), or to be freed. NULL: and why it cannot be
+ * shown. Thread: control. */
+char *notice_page_read(const char *path, char *why, size_t why_size) PEEL_MUST_USE;
+/** Show this text, which is taken. Thread: control. */
+void notice_page_show(struct notice_page *p, char *text);
 /** NULL is fine. Thread: control. */
 void notice_page_stop(struct notice_page *p);
