@@ -71,26 +71,35 @@ allow_parent(int ruleset, const char *path, uint64_t rights)
 	allow(ruleset, dirname(copy), rights);
 }
 
+/* Under its name, and where that leads if it is a link. */
+static void
+allow_reading(int ruleset, const char *path)
+{
+	char target[PATH_MAX];
+
+	allow_parent(ruleset, path, READ_FILE);
+	if (realpath(path, target) != NULL)
+		allow_parent(ruleset, target, READ_FILE);
+}
+
 static void
 allow_all(int ruleset, const struct conf *conf)
 {
 	/* resolv.conf and hosts, and what the first is a link to, now or later. */
 	static const char *const resolver[] = {"/etc", "/run/systemd/resolve",
 		"/run/NetworkManager", "/run/resolvconf", "/run/connman"};
-	char target[PATH_MAX];
 
 	for (size_t i = 0; i < PEEL_ARRAY_LEN(resolver); i++)
 		allow(ruleset, resolver[i], READ_FILE | READ_DIR);
-	if (realpath("/etc/resolv.conf", target) != NULL)
-		allow_parent(ruleset, target, READ_FILE);
+	allow_reading(ruleset, "/etc/resolv.conf");
 	allow(ruleset, "/proc/self", READ_FILE | READ_DIR);
 	if (conf->node.management[0] != '\0')
 		allow_parent(ruleset, conf->node.management, REMOVE_FILE);
 	if (conf->log_file[0] != '\0') /* to be opened again, under its name */
 		allow_parent(ruleset, conf->log_file, WRITE_FILE | MAKE_FILE);
-	if (conf->notice.file[0] != '\0') /* the same */
-		allow_parent(ruleset, conf->notice.file, READ_FILE);
-	if (conf->path[0] != '\0') /* to be read again; an editor replaces it */
+	if (conf->notice.file[0] != '\0') /* to be read again, as the next one */
+		allow_reading(ruleset, conf->notice.file);
+	if (conf->path[0] != '\0') /* an editor replaces it */
 		allow_parent(ruleset, conf->path, READ_FILE);
 	if (conf->telemetry) {
 		allow(ruleset, peel_eal_folder(), REMOVE_FILE);

@@ -8,6 +8,7 @@ import resource
 import socket
 import subprocess
 import sys
+import tempfile
 import unittest
 
 from folder import Folder, free_port
@@ -140,6 +141,19 @@ class Notice(Folder):
         result = self.reload()
         self.assertEqual((result.returncode, "Cannot allocate memory" in result.stdout + result.stderr), (1, True), result)
         self.assertEqual(self.get()[1], "first")
+
+    def test_link(self):
+        """A link to a page that is elsewhere is followed at a reload, too."""
+        with tempfile.TemporaryDirectory(prefix="peel-test-") as elsewhere:
+            os.chmod(elsewhere, 0o755)
+            os.symlink(os.path.join(elsewhere, "page"), self.page)
+            self.put("first")
+            self.configure()
+            self.start()
+            self.put("second")
+            result = self.reload()
+            self.assertEqual(result.returncode, 0, result)
+            self.assertEqual(self.get()[1], "second")
 
     def test_what_is_no_page(self):
         for content, why in ((b"", "it is empty"), (b"a" * 65537, "it has more than 64 kB"), (b"a\0b", "it is no text")):
