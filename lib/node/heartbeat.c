@@ -86,7 +86,7 @@ beat(struct peel_node *node, uint64_t now)
 {
 	uint64_t minutes = (now - node->status.started_ms) / 60000;
 	struct peel_or_count n;
-	char used[96];
+	char used[128];
 
 	peel_or_count(node->or_circuits, &n);
 	peel_log(PEEL_LOG_INFO,

@@ -117,6 +117,9 @@ const char *
 node_accounting_text(const struct peel_node *node, char *out, size_t size)
 {
 	const struct peel_accounting_settings *s = settings(node);
+	static const char *const reached[] = {[PEEL_ACCOUNTING_OPEN] = "",
+		[PEEL_ACCOUNTING_SOFT] = ", soft limit reached",
+		[PEEL_ACCOUNTING_CLOSED] = ", limit reached"};
 	uint64_t limit = s->limit != 0 ? s->limit : s->soft_limit;
 	char until[UNTIL_MAX];
 
@@ -124,8 +127,7 @@ node_accounting_text(const struct peel_node *node, char *out, size_t size)
 	if (limit != 0)
 		snprintf(out, size, "; accounting: %" PRIu64 " of %" PRIu64 " MiB used until %s%s",
 			peel_accounting_used(&node->accounting.now, s) >> 20, limit >> 20,
-			until_text(node, until),
-			node->accounting.stage == PEEL_ACCOUNTING_OPEN ? "" : ", limit reached");
+			until_text(node, until), reached[node->accounting.stage]);
 	return out;
 }
 

@@ -47,7 +47,8 @@ json_t *node_exit_limits_status(const struct peel_node *node);
 
 /** The present period; null: nothing is asked for. */
 json_t *node_accounting_status(const struct peel_node *node);
-/** "; 5 of 10 GiB ..." for a log line; empty where nothing is limited. @return @p out. */
+/** "; accounting: 5 of 10 MiB used ..." for a log line; empty where nothing is limited. @return @p
+ * out. */
 const char *node_accounting_text(const struct peel_node *node, char *out, size_t size);
 
 /** Messages in the rings of a worker; sizes and fill of the tables; histograms. */

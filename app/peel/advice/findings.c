@@ -58,9 +58,11 @@ const struct finding findings[] = {
 		"The table of sessions is full: {} are in use.",
 		"Raise `max_joined_circuits` in [tunnel] and restart the node."},
 	{"handshakes_spent", PROBLEM, finding_grows, "counters.create_refused_rate",
-		"Circuits are refused because the budget of handshakes is spent: {}.",
-		"If the load is honest, raise `create_rate` in [tunnel], or "
-		"`create_rate_per_source` if few neighbours send many; both change with a reload."},
+		"Circuits are refused because the budget of handshakes, or `rate` in [bandwidth], is "
+		"spent: {}.",
+		"If the load is honest, raise `rate` in [bandwidth] where little of it is left "
+		"(`bandwidth` in `peel status`); otherwise `create_rate` in [tunnel], or "
+		"`create_rate_per_source` if few neighbours send many. All change with a reload."},
 	{"worker_busy", PROBLEM, finding_worker_busy, NULL,
 		"Worker {}.",
 		"Give the node another worker (`cores` or `count` in [workers], which takes a "

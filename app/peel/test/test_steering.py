@@ -367,6 +367,17 @@ class Heartbeat(Steering):
                          r"accounting: 0 of 1024 MiB used until \d{4}-\d\d-\d\d 00:00 UTC$")
         self.assertNotIn("127.0.0.1", beats[-1])
 
+    def test_soft_limit(self):
+        """While only the soft limit is reached, that is what the line says."""
+        _, address = self.relay(rest="[discovery]\nbootstrap =\n[log]\nheartbeat = 2\n[accounting]\nlimit = 1G\n"
+                                "soft_limit = 1k\n")
+        host, port = address.rsplit(":", 1)
+        with socket.socket(type=socket.SOCK_DGRAM) as sock:
+            for _ in range(2):
+                sock.sendto(bytes(1000), (host, int(port)))
+        self.until(lambda: "limit reached" in self.log())
+        self.assertRegex(self.log(), "accounting: 0 of 1024 MiB used until .* UTC, soft limit reached\n")
+
     def test_names_that_do_not_resolve(self):
         with socket.socket(type=socket.SOCK_DGRAM) as silent:
             silent.bind(("127.0.0.1", 0))
