@@ -244,6 +244,9 @@ receive(struct peel_worker *w, struct rte_mbuf **pkts, bool *more)
 	const struct peel_addr_set *banned = __atomic_load_n(&w->banned, __ATOMIC_ACQUIRE);
 
 	*more = n == BURST;
+	/* What came after a change meets what it set, also in a round that began before it. */
+	if (unlikely(w->conf.guest != NULL))
+		guest_begin(w);
 	if (n > 0)
 		peel_stats_add(w->conf.stats, PEEL_BURSTS, 1);
 	if (unlikely(banned != NULL))

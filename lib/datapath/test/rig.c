@@ -20,8 +20,13 @@ rig_rx(struct peel_port *port, uint16_t queue, struct rte_mbuf **pkts, uint16_t 
 	struct rig *rig = (struct rig *)port;
 	uint16_t got = 0;
 
+	void (*on_rx)(void) = rig->on_rx;
+
 	if (queue != 0)
 		return 0;
+	rig->on_rx = NULL;
+	if (on_rx != NULL)
+		on_rx();
 	while (got < n && got < rig->n_in) {
 		pkts[got] = rig->in[got];
 		got++;

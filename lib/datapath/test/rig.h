@@ -44,7 +44,8 @@ struct rig {
 	unsigned int guest_wakes;
 	unsigned int port_wakes;
 	unsigned int wakes;
-	bool in_parts; /* what is fed says it came in fragments */
+	void (*on_rx)(void); /* called once, before the next burst is received */
+	bool in_parts;	     /* what is fed says it came in fragments */
 	unsigned int vouches;
 	struct peel_addr vouched; /* the last one */
 

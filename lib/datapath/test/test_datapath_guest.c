@@ -179,6 +179,27 @@ test_overlays(void **state)
 	assert_int_equal(rig.guest_counts->count[0][PEEL_MSG_DESTROY].num_down, 2);
 }
 
+static void
+open_both_now(void)
+{
+	set_overlays(open_both);
+}
+
+/* A guest opens an overlay, and asks for something there, after a round has begun. */
+static void
+test_change_in_a_round(void **state)
+{
+	uint8_t others[40] = {0};
+
+	(void)state;
+	memcpy(others, other_prefix, PEEL_PREFIX_LEN);
+	rig.on_rx = open_both_now;
+	rig_feed(&rig, &next, others, sizeof(others));
+	rig_poll(&rig);
+	guest_has(&next, others, sizeof(others));
+	guest_has_nothing();
+}
+
 /* Another overlay's cells from now on, in both directions. */
 static void
 change_cells(struct peel_guest_overlays *o)
@@ -379,6 +400,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_overlays, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_change_in_a_round, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_prefix_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_plain, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_messages, setup, teardown),
