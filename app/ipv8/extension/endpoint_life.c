@@ -17,9 +17,17 @@
 static LIST_HEAD(, endpoint) opened = LIST_HEAD_INITIALIZER(opened);
 
 struct peel_guest *
+endpoint_guest_or_none(PyObject *self)
+{
+	const struct endpoint *ep = (const struct endpoint *)self;
+
+	return ep->guest != NULL && ep->process == getpid() ? ep->guest : NULL;
+}
+
+struct peel_guest *
 endpoint_guest(PyObject *self)
 {
-	struct peel_guest *guest = ((struct endpoint *)self)->guest;
+	struct peel_guest *guest = endpoint_guest_or_none(self);
 
 	if (guest == NULL)
 		raise_not_open();
@@ -117,6 +125,9 @@ endpoint_open(PyObject *self, PyObject *args)
 		return NULL;
 	if (ep->guest != NULL || ep->opening)
 		Py_RETURN_FALSE;
+	if (ep->listen_addr == NULL)
+		return PyErr_Format(
+			PyExc_RuntimeError, "__init__() of the endpoint was not called");
 	if (!listen_address(ep, &listen)) {
 		log_python("error", "not opened: %R is not an IP address", ep->listen_addr);
 		Py_RETURN_FALSE;
@@ -201,7 +212,7 @@ PyObject *
 endpoint_is_open(PyObject *self, PyObject *none)
 {
 	(void)none;
-	return PyBool_FromLong(((struct endpoint *)self)->guest != NULL);
+	return PyBool_FromLong(endpoint_guest_or_none(self) != NULL);
 }
 
 PyObject *

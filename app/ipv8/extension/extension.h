@@ -50,8 +50,13 @@ PyObject *endpoint_close_all(PyObject *module, PyObject *none);
 /** Stop calling the program and end the endpoint's threads. From a callback, or `behind`, in
  * another thread; else it returns when all has ended, and lets others run meanwhile. */
 void endpoint_shut(struct endpoint *ep, bool behind);
-/** The open endpoint, or NULL and EndpointNotOpenError. */
+/** The open endpoint, or NULL and EndpointNotOpenError. In a child of fork() it is not open: a
+ * second user of the parent's rings would break them, and seal with the salts that the parent uses.
+ * Ask anew after whatever may run Python code, such as reading attributes: any thread may close it
+ * then. */
 struct peel_guest *endpoint_guest(PyObject *self);
+/** The same without an exception. */
+struct peel_guest *endpoint_guest_or_none(PyObject *self);
 
 PyObject *endpoint_open(PyObject *self, PyObject *args);
 PyObject *endpoint_close(PyObject *self, PyObject *args);

@@ -64,9 +64,9 @@ append(PyObject *list, PyObject *o)
 PyObject *
 endpoint_get_socks5_statistics(PyObject *self, PyObject *none)
 {
-	struct peel_guest *guest = ((struct endpoint *)self)->guest;
 	struct peel_guest_socks_info servers[SERVERS_MAX];
-	PyObject *list = PyList_New(0);
+	PyObject *list = PyList_New(0); /* first: the collector may run code that closes it */
+	struct peel_guest *guest = endpoint_guest_or_none(self);
 	size_t n = 0;
 
 	(void)none;

@@ -2,7 +2,9 @@
  * Copyright (c) 2026, the Peel authors
  *
  * What is sent, and the circuits, relays and exits it is sent along. What is read from py-ipv8's
- * objects is read before the library is called, so that half an object changes nothing.
+ * objects is read before the library is called, so that half an object changes nothing. Attributes
+ * may run Python code, and meanwhile any thread may close the endpoint: whether it is open is asked
+ * before, for the right exception, and again after.
  */
 #include <errno.h>
 
@@ -74,13 +76,16 @@ read_pair(PyObject *args, uint32_t *cid, PyObject **object)
 PyObject *
 endpoint_set_circuit(PyObject *self, PyObject *args)
 {
-	struct peel_guest *guest = endpoint_guest(self);
 	struct peel_guest_circuit circuit;
+	struct peel_guest *guest;
 	PyObject *object;
 	uint32_t cid;
 
-	if (guest == NULL || read_pair(args, &cid, &object) != 0 ||
+	if (endpoint_guest(self) == NULL || read_pair(args, &cid, &object) != 0 ||
 		read_circuit(object, &circuit) != 0)
+		return NULL;
+	guest = endpoint_guest(self);
+	if (guest == NULL)
 		return NULL;
 	return none_or_raise(peel_guest_set_circuit(guest, cid, &circuit));
 }
@@ -88,12 +93,16 @@ endpoint_set_circuit(PyObject *self, PyObject *args)
 PyObject *
 endpoint_add_relay(PyObject *self, PyObject *args)
 {
-	struct peel_guest *guest = endpoint_guest(self);
 	struct peel_guest_relay relay;
+	struct peel_guest *guest;
 	PyObject *object;
 	uint32_t cid;
 
-	if (guest == NULL || read_pair(args, &cid, &object) != 0 || read_relay(object, &relay) != 0)
+	if (endpoint_guest(self) == NULL || read_pair(args, &cid, &object) != 0 ||
+		read_relay(object, &relay) != 0)
+		return NULL;
+	guest = endpoint_guest(self);
+	if (guest == NULL)
 		return NULL;
 	return none_or_raise(peel_guest_add_relay(guest, cid, &relay));
 }
@@ -101,19 +110,20 @@ endpoint_add_relay(PyObject *self, PyObject *args)
 PyObject *
 endpoint_add_exit(PyObject *self, PyObject *args)
 {
-	struct peel_guest *guest = endpoint_guest(self);
 	struct peel_guest_keys keys;
 	struct peel_address previous;
+	struct peel_guest *guest;
 	PyObject *object, *hop;
 	uint32_t cid;
 	int rc;
 
-	if (guest == NULL || read_pair(args, &cid, &object) != 0)
+	if (endpoint_guest(self) == NULL || read_pair(args, &cid, &object) != 0)
 		return NULL;
 	hop = PyObject_GetAttrString(object, "hop");
 	rc = hop != NULL ? read_hop(hop, &previous, &keys) : -1;
 	Py_XDECREF(hop);
-	if (rc != 0)
+	guest = rc == 0 ? endpoint_guest(self) : NULL;
+	if (guest == NULL)
 		return NULL;
 	return none_or_raise(peel_guest_add_exit(guest, cid, &previous, &keys));
 }

@@ -77,11 +77,11 @@ endpoint_set_max_relay_early(PyObject *self, PyObject *n)
 PyObject *
 endpoint_set_peer_flags(PyObject *self, PyObject *flags)
 {
-	struct peel_guest *guest = endpoint_guest(self);
+	struct peel_guest *guest;
 	PyObject *each, *flag;
 	unsigned long bits = 0;
 
-	if (guest == NULL)
+	if (endpoint_guest(self) == NULL)
 		return NULL;
 	if (!PySet_Check(flags))
 		return PyErr_Format(PyExc_TypeError, "a set of flags, not %R", flags);
@@ -97,6 +97,9 @@ endpoint_set_peer_flags(PyObject *self, PyObject *flags)
 	}
 	Py_XDECREF(each);
 	if (PyErr_Occurred())
+		return NULL;
+	guest = endpoint_guest(self); /* a set may run Python code, which may have closed it */
+	if (guest == NULL)
 		return NULL;
 	peel_guest_set_flags(guest, (uint16_t)bits);
 	Py_RETURN_NONE;

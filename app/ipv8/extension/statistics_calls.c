@@ -112,7 +112,7 @@ add_message(PyObject *dict, int id, const struct peel_guest_message_stats *s)
 PyObject *
 endpoint_get_message_statistics(PyObject *self, PyObject *prefix)
 {
-	struct peel_guest *guest = ((struct endpoint *)self)->guest;
+	struct peel_guest *guest;
 	struct peel_guest_message_stats messages[MESSAGES];
 	PyObject *dict;
 	Py_ssize_t len;
@@ -120,7 +120,8 @@ endpoint_get_message_statistics(PyObject *self, PyObject *prefix)
 
 	if (PyBytes_AsStringAndSize(prefix, &data, &len) != 0)
 		return NULL;
-	dict = PyDict_New();
+	dict = PyDict_New(); /* first: the collector may run code that closes it */
+	guest = endpoint_guest_or_none(self);
 	if (dict == NULL || guest == NULL || len != PEEL_PREFIX_BYTES ||
 		peel_guest_message_stats(guest, (const uint8_t *)data, messages) < 0)
 		return dict;
@@ -152,12 +153,13 @@ PyObject *
 endpoint_get_byte_counters(PyObject *self, PyObject *none)
 {
 	const struct endpoint *ep = (const struct endpoint *)self;
+	struct peel_guest *guest = endpoint_guest_or_none(self);
 	struct peel_guest_message_stats total = {0};
 	unsigned long long up, down;
 
 	(void)none;
-	if (ep->guest != NULL)
-		peel_guest_totals(ep->guest, &total);
+	if (guest != NULL)
+		peel_guest_totals(guest, &total);
 	up = ep->bytes_up + total.bytes_up;
 	down = ep->bytes_down + total.bytes_down;
 	return Py_BuildValue("(KK)", up, down);

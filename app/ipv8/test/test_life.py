@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import unittest
 import weakref
 
 from endpoints import PREFIX, Sink, message, opened, plain_socket
 from ipv8_rust_tunnels import EndpointNotOpenError
 from peel_ipv8._peel import _Endpoint
+from test_calls import circuit, keys, relay
 
 ADDRESS = ("127.0.0.1", 9)
 # Every method that needs an open endpoint, with arguments that would do.
@@ -153,6 +155,35 @@ class Life(unittest.TestCase):
             closing.join()
             self.assertFalse(endpoint.is_open())
 
+    def test_close_while_an_object_is_read(self):
+        """Attributes of py-ipv8's objects are properties: Python code, while which other threads have their turn."""
+        class Peer:
+            @property
+            def address(self):
+                thread = threading.Thread(target=endpoint.close, args=(1,))
+                thread.start()
+                thread.join()
+                return ADDRESS
+
+        class Flags(set):
+            def __iter__(self):
+                endpoint.close(1)
+                return iter(())
+
+        hop = types.SimpleNamespace(peer=Peer(), keys=keys())
+        for name, *args in (("add_circuit", 1, circuit(_hops=[hop])), ("update_circuit", 1, circuit(_hops=[hop])),
+                            ("add_relay", 1, relay(hop=hop)), ("add_exit", 1, types.SimpleNamespace(hop=hop)),
+                            ("set_peer_flags", Flags())):
+            endpoint = _Endpoint("127.0.0.1", 0)
+            self.assertTrue(endpoint.open(Sink(), 1))
+            with self.subTest(name), self.assertRaises(EndpointNotOpenError):
+                getattr(endpoint, name)(*args)
+            self.assertFalse(endpoint.is_open())
+
+    def test_open_without_init(self):
+        with self.assertRaises(RuntimeError):
+            _Endpoint.__new__(_Endpoint).open(Sink(), 1)
+
     def test_close_in_a_callback(self):
         endpoint = _Endpoint("127.0.0.1", 0)
         closed = threading.Event()
@@ -235,6 +266,15 @@ class Life(unittest.TestCase):
         got = self.ends("assert e.open(print, 1)\nif os.fork() == 0:\n    sys.exit(0)\n"
                         "print(os.wait()[1], e.is_open())\n")
         self.assertEqual(got, ["0", "True"])
+
+    def test_a_child_of_fork_has_no_open_endpoint(self):
+        got = self.ends("assert e.open(print, 1)\nif os.fork() == 0:\n"
+                        "    try: e.send(('127.0.0.1', 9), b'x')\n"
+                        "    except Exception as error: print(type(error).__name__)\n"
+                        "    print(e.is_open(), e.get_socks5_statistics(), e.get_byte_counters()[0])\n"
+                        "    sys.exit(0)\n"
+                        "print(os.wait()[1], e.is_open())\n")
+        self.assertEqual(got, ["EndpointNotOpenError", "False", "[]", "0", "0", "True"])
 
     def test_no_privileges(self):
         if os.getuid() != 0:
