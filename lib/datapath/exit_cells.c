@@ -236,7 +236,7 @@ to_guest(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *rou
 {
 	if (id == PEEL_MSG_EXTEND && !admit_extend(w, m, route, early))
 		return;
-	if (!guest_cell(w, m, 1))
+	if (!guest_cell(w, m, 1, route->session))
 		burst_drop(w, m, PEEL_DROP_CONTROL_FULL);
 }
 

@@ -2,9 +2,17 @@
  * Copyright (c) 2026, the Peel authors
  *
  * The mail of a guest, a program with a control plane of its own: datagrams of its overlays as they
- * came, plaintext cells that no relay has to drop, and opened cells.
+ * came, plaintext cells that no relay has to drop, and opened cells. All wait in one ring, so that
+ * what a neighbour sends stays in order.
  */
 #include "burst.h"
+
+/* How full the ring may be, in quarters: what anybody can send without end leaves room for what
+ * builds circuits, and both for the first messages of each circuit in a second. */
+#define ROOM_ANY 2
+#define ROOM_PLAIN 3
+#define ROOM_FIRST 4
+#define FIRST_MAX 64 /* a circuit that is being built has a few */
 
 void
 peel_worker_set_overlays(struct peel_worker *w, const struct peel_guest_overlays *overlays)
@@ -29,13 +37,14 @@ guest_begin(struct peel_worker *w)
 	memcpy(w->header, o->prefix[o->cells], PEEL_PREFIX_LEN);
 }
 
-/* @return false: the ring is full. */
+/* @return false: the ring is too full. */
 static bool
-push(struct peel_worker *w, struct rte_mbuf *m)
+push(struct peel_worker *w, struct rte_mbuf *m, unsigned int room)
 {
 	bool wake;
 
-	if (peel_submit_queue_push(w->conf.guest, m, &wake) != 0)
+	if (!peel_submit_queue_has_room(w->conf.guest, room) ||
+		peel_submit_queue_push(w->conf.guest, m, &wake) != 0)
 		return false;
 	w->guest.wake |= wake;
 	peel_stats_add(w->conf.stats, PEEL_TO_CONTROL, 1);
@@ -43,20 +52,38 @@ push(struct peel_worker *w, struct rte_mbuf *m)
 }
 
 static void
-push_or_drop(struct peel_worker *w, struct rte_mbuf *m)
+push_or_drop(struct peel_worker *w, struct rte_mbuf *m, unsigned int room)
 {
-	if (!push(w, m))
+	if (!push(w, m, room))
 		burst_free(w, m, PEEL_DROP_CONTROL_FULL);
 }
 
+/* Is a circuit's message one of its first in this second? Whoever is on it could send them without
+ * end. */
+static bool
+is_first(struct peel_worker *w, uint32_t session)
+{
+	struct guest_mail *mail = &w->guest;
+	uint8_t *n = &mail->messages[session % GUEST_SESSIONS];
+
+	if (mail->second != w->now_s) {
+		mail->second = w->now_s;
+		memset(mail->messages, 0, sizeof(mail->messages));
+	}
+	if (*n == FIRST_MAX)
+		return false;
+	++*n;
+	return true;
+}
+
 bool
-guest_cell(struct peel_worker *w, struct rte_mbuf *m, unsigned int n_layers)
+guest_cell(struct peel_worker *w, struct rte_mbuf *m, unsigned int n_layers, uint32_t session)
 {
 	uint8_t *head = rte_pktmbuf_mtod(m, uint8_t *) - PEEL_CELL_HEADER_LEN;
 
 	memmove(head, head - n_layers * (size_t)PEEL_SEAL_SALT_LEN, PEEL_CELL_HEADER_LEN);
 	trim(m, -PEEL_CELL_HEADER_LEN, 0);
-	return push(w, m);
+	return push(w, m, is_first(w, session) ? ROOM_FIRST : ROOM_ANY);
 }
 
 static void
@@ -65,7 +92,7 @@ plain_cell(struct peel_worker *w, struct rte_mbuf *m, const uint8_t *d)
 	/* A relay's cells are sealed, and its ids are not to be had again. */
 	if (peel_guest_is_plain(d[PEEL_CELL_HEADER_LEN]) &&
 		!peel_route_relays(w->conf.routes, peel_get_be32(d + PEEL_CELL_OFF_CID)))
-		push_or_drop(w, m);
+		push_or_drop(w, m, ROOM_PLAIN);
 	else
 		burst_free(w, m, PEEL_DROP_PLAIN);
 }
@@ -95,7 +122,7 @@ guest_classify(
 	peel_guest_count_down(&w->conf.guest_counts->count[i][d[PEEL_PREFIX_LEN]], len);
 	if (i != o->cells || d[PEEL_PREFIX_LEN] != PEEL_MSG_CELL) {
 		if (o->open[i])
-			push_or_drop(w, m);
+			push_or_drop(w, m, ROOM_ANY);
 		else
 			burst_free(w, m, PEEL_DROP_PREFIX);
 	} else if (unlikely(len < PEEL_CELL_MIN)) {

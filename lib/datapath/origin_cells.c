@@ -177,7 +177,7 @@ to_guest(struct peel_worker *w, unsigned int i)
 {
 	struct origin_cells *o = &w->origin;
 
-	if (!guest_cell(w, o->m[i], o->n_layers[i]))
+	if (!guest_cell(w, o->m[i], o->n_layers[i], o->path[i]->session[0]))
 		origin_drop(w, i, PEEL_DROP_CONTROL_FULL);
 }
 

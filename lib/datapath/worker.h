@@ -121,6 +121,9 @@ struct speed_tests {
 	uint64_t filler;
 };
 
+/* Sessions are counted by the low bits of their number. */
+#define GUEST_SESSIONS 256
+
 /* Of a guest's node. */
 struct guest_mail {
 	/* replaced by control */
@@ -130,6 +133,9 @@ struct guest_mail {
 	uint32_t version;
 	/* whoever takes the mail sleeps */
 	bool wake;
+	/* messages of circuits in this second, by session */
+	uint32_t second;
+	uint8_t messages[GUEST_SESSIONS];
 };
 
 struct peel_worker {
@@ -206,9 +212,9 @@ void guest_begin(struct peel_worker *w);
 void guest_classify(
 	struct peel_worker *w, struct group *g, struct rte_mbuf *m, const uint8_t *d, uint32_t len);
 /* An opened message for the guest, as the cell that it came in: the header moves to it over the
- * salts of so many layers. @return false: the guest's ring is full; then @p m stays the caller's.
- */
-bool guest_cell(struct peel_worker *w, struct rte_mbuf *m, unsigned int n_layers);
+ * salts of so many layers. The session is that of our neighbour. @return false: the guest's ring is
+ * too full; then @p m stays the caller's. */
+bool guest_cell(struct peel_worker *w, struct rte_mbuf *m, unsigned int n_layers, uint32_t session);
 /* Whether an exit of ours may send there whatever the policy says: the guest's overlay talks to the
  * guest itself. */
 bool guest_itself(const struct peel_worker *w, const struct peel_policy *policy,

@@ -24,6 +24,8 @@ void peel_submit_queue_free(struct peel_submit_queue *q);
  * Thread: any. */
 int peel_submit_queue_push(
 	struct peel_submit_queue *q, struct rte_mbuf *m, bool *wake) PEEL_MUST_USE;
+/** Whether it is less full than so many quarters of it. Others may push meanwhile. Thread: any. */
+bool peel_submit_queue_has_room(const struct peel_submit_queue *q, unsigned int quarters);
 /** Take up to n messages. @return how many. Thread: the worker. */
 unsigned int peel_submit_queue_pop(
 	struct peel_submit_queue *q, struct rte_mbuf **m, unsigned int n);

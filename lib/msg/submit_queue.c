@@ -60,6 +60,12 @@ peel_submit_queue_push(struct peel_submit_queue *q, struct rte_mbuf *m, bool *wa
 	return 0;
 }
 
+bool
+peel_submit_queue_has_room(const struct peel_submit_queue *q, unsigned int quarters)
+{
+	return ring_fill(q->ring) < rte_ring_get_size(q->ring) / 4 * quarters;
+}
+
 unsigned int
 peel_submit_queue_pop(struct peel_submit_queue *q, struct rte_mbuf **m, unsigned int n)
 {

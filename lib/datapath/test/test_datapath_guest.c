@@ -293,28 +293,95 @@ test_messages(void **state)
 	assert_int_equal(rig_count(&rig, PEEL_DROP_MALFORMED), 2);
 }
 
-/* What does not fit into the guest's ring is dropped and counted, and the rest stays in order. */
+/* What is counted by the second does not begin anew in the middle. */
 static void
-test_full(void **state)
+be_early_in_second(void)
 {
-	uint8_t msg[] = {PEEL_MSG_PING, 0};
-	unsigned int n = 0;
-	struct rte_mbuf *m;
+	while (peel_now_ms(&peel_env_system) % 1000 > 500)
+		rte_delay_us_sleep(1000);
+	rig_poll(&rig);
+}
 
-	(void)state;
-	for (unsigned int i = 0; i < 200; i++) {
+/* So many of one kind, numbered behind the header of a cell. @return how many fitted in. */
+static unsigned int
+feed_many(const struct peel_addr *from, uint8_t cell[64], unsigned int n)
+{
+	uint64_t before = rig_count(&rig, PEEL_DROP_CONTROL_FULL);
+
+	for (unsigned int i = 0; i < n; i++) {
+		cell[PEEL_CELL_HEADER_LEN + 1] = (uint8_t)i;
+		rig_feed(&rig, from, cell, 64);
+		rig_poll(&rig);
+	}
+	return n - (unsigned int)(rig_count(&rig, PEEL_DROP_CONTROL_FULL) - before);
+}
+
+static unsigned int
+feed_pings(unsigned int n)
+{
+	uint64_t before = rig_count(&rig, PEEL_DROP_CONTROL_FULL);
+	uint8_t msg[] = {PEEL_MSG_PING, 0};
+
+	for (unsigned int i = 0; i < n; i++) {
 		msg[1] = (uint8_t)i;
 		feed_sealed(msg, sizeof(msg), false);
 		rig_poll(&rig);
 	}
-	while ((m = rig_pop_guest(&rig)) != NULL) {
+	return n - (unsigned int)(rig_count(&rig, PEEL_DROP_CONTROL_FULL) - before);
+}
+
+static void
+guest_has_in_order(unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		struct rte_mbuf *m = rig_pop_guest(&rig);
+
+		assert_non_null(m);
 		assert_int_equal(
-			*rte_pktmbuf_mtod_offset(m, uint8_t *, PEEL_CELL_HEADER_LEN + 1), n);
+			*rte_pktmbuf_mtod_offset(m, uint8_t *, PEEL_CELL_HEADER_LEN + 1), i);
 		rte_pktmbuf_free(m);
-		n++;
 	}
-	assert_int_equal(n, 127);
-	assert_int_equal(rig_count(&rig, PEEL_DROP_CONTROL_FULL), 200 - 127);
+}
+
+/* What does not fit into the guest's ring of 128 is dropped and counted, and the rest stays in
+ * order. Whoever floods it with datagrams leaves room for creates, and both for circuits. */
+static void
+test_full(void **state)
+{
+	uint8_t datagram[64] = {0}, create[64] = {0};
+
+	(void)state;
+	be_early_in_second();
+	set_overlays(open_both);
+	memcpy(datagram, other_prefix, PEEL_PREFIX_LEN);
+	peel_cell_header(create, rig_prefix, 5, true, false);
+	create[PEEL_CELL_HEADER_LEN] = PEEL_MSG_CREATE;
+	assert_int_equal(feed_many(&next, datagram, 200), 64);
+	assert_int_equal(feed_many(&next, create, 200), 32);
+	assert_int_equal(feed_many(&next, datagram, 10), 0);
+	assert_int_equal(feed_pings(40), 31);
+	guest_has_in_order(64);
+	guest_has_in_order(32);
+	guest_has_in_order(31);
+	guest_has_nothing();
+}
+
+/* Nor does one circuit take the room of others, but it may have more while there is some. */
+static void
+test_full_of_one_circuit(void **state)
+{
+	uint8_t create[64] = {0};
+
+	(void)state;
+	be_early_in_second();
+	peel_cell_header(create, rig_prefix, 5, true, false);
+	create[PEEL_CELL_HEADER_LEN] = PEEL_MSG_CREATE;
+	assert_int_equal(feed_pings(200), 64);
+	assert_int_equal(feed_many(&next, create, 10), 10);
+	guest_has_in_order(64);
+	guest_has_in_order(10);
+	assert_int_equal(feed_pings(60), 60);
+	guest_has_in_order(60);
 }
 
 /* Whoever sleeps is woken once, and not while awake. */
@@ -405,6 +472,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_plain, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_messages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full_of_one_circuit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wake, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_itself, setup, teardown),
 	};
