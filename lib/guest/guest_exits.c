@@ -22,6 +22,29 @@ publish(struct peel_guest_circuits *c, struct gc_object *o)
 			.max_early = c->max_early});
 }
 
+/* It is there already. Its outside endpoint knows it by its route, so that stays, unless a relay
+ * took it or the previous hop is another one. Then another endpoint is opened when it is needed. */
+static int
+go_on(struct peel_guest_circuits *c, struct gc_object *o, const struct peel_addr *previous)
+{
+	uint32_t endpoint = o->endpoint;
+	struct peel_addr before = o->out;
+	int rc;
+
+	if (o->slot != PEEL_NONE && peel_addr_equal(&before, previous))
+		return 0;
+	o->out = *previous;
+	o->endpoint = 0;
+	rc = publish(c, o);
+	if (rc != 0) {
+		o->out = before;
+		o->endpoint = endpoint;
+	} else if (endpoint != 0) {
+		c->conf.exit_gone(c->conf.arg, c->session[o->session[0]].session, endpoint);
+	}
+	return rc;
+}
+
 /* That was removed a moment ago. */
 static struct gc_object *
 find_removed(const struct peel_guest_circuits *c, uint32_t session)
@@ -69,10 +92,8 @@ peel_gc_add_exit(struct peel_guest_circuits *c, uint32_t cid, const struct peel_
 	uint32_t session;
 	int rc;
 
-	if (o != NULL && gc_session_is(c, o->session[0], keys)) {
-		o->out = *previous;
-		return publish(c, o);
-	}
+	if (o != NULL && gc_session_is(c, o->session[0], keys))
+		return go_on(c, o, previous);
 	if (o != NULL)
 		gc_exit_end(c, o);
 	rc = gc_session_get(c, keys, &session);
@@ -82,8 +103,7 @@ peel_gc_add_exit(struct peel_guest_circuits *c, uint32_t cid, const struct peel_
 	if (o != NULL && o->cid == cid) {
 		gc_session_put(c, session); /* it has its own */
 		keep(c, o);
-		o->out = *previous;
-		return publish(c, o);
+		return go_on(c, o, previous);
 	}
 	if (o != NULL)
 		gc_exit_end(c, o);

@@ -201,9 +201,10 @@ test_exit(void **state)
 	assert_int_equal(w.exits.opened(w.exits.owner, r->session, generation, 5), 0);
 	assert_int_equal(r->endpoint, 5);
 	assert_int_equal(w.exits.used(w.exits.owner, r->session, generation), 0);
-	/* Once more: nothing changes. */
+	/* Once more: nothing changes, and the socket knows it by its route. */
 	assert_int_equal(add_exit(7, 1), 0);
-	assert_int_equal(route(&w.previous, 7)->endpoint, 5);
+	assert_ptr_equal(route(&w.previous, 7), r);
+	assert_int_equal(r->endpoint, 5);
 	/* It goes on for a second. */
 	peel_gc_remove_exit(w.c, 7);
 	peel_gc_remove_exit(w.c, 7);
@@ -214,7 +215,8 @@ test_exit(void **state)
 	/* It may come back meanwhile, with its socket. */
 	assert_int_equal(add_exit(7, 1), 0);
 	pass(5000);
-	assert_int_equal(route(&w.previous, 7)->endpoint, 5);
+	assert_ptr_equal(route(&w.previous, 7), r);
+	assert_int_equal(r->endpoint, 5);
 	peel_gc_remove_exit(w.c, 7);
 	pass(1000);
 	route_is_of(&w.previous, 7, PEEL_ROUTE_NONE);
@@ -226,6 +228,30 @@ test_exit(void **state)
 	assert_int_equal(peel_session_count(w.routes), 1);
 	pass(1);
 	assert_int_equal(peel_session_count(w.routes), 0);
+}
+
+/* The previous hop has another address: the route is another one, and the socket, too. */
+static void
+test_exit_moves(void **state)
+{
+	const struct peel_route *r;
+	struct peel_session_keys k = keys_of(1);
+
+	(void)state;
+	assert_int_equal(add_exit(7, 1), 0);
+	r = route(&w.previous, 7);
+	assert_int_equal(w.exits.opened(w.exits.owner, r->session,
+				 peel_session_generation(w.routes, r->session), 5),
+		0);
+	assert_int_equal(peel_gc_add_exit(w.c, 7, &w.next, &k), 0);
+	route_is_of(&w.previous, 7, PEEL_ROUTE_NONE);
+	assert_int_equal(route(&w.next, 7)->endpoint, 0);
+	assert_int_equal(w.n_gone, 1);
+	assert_int_equal(w.gone_endpoint, 5);
+	peel_gc_remove_exit(w.c, 7);
+	pass(1000);
+	assert_int_equal(w.n_gone, 2);
+	assert_int_equal(w.gone_endpoint, 0);
 }
 
 /* Another circuit, and another neighbour, under the same id. */
@@ -589,6 +615,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_exit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_exit_moves, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exit_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_answer, setup, teardown),
