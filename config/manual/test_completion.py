@@ -47,7 +47,7 @@ class Shell:
         self.seen = ""
         self.send(setup + "\n")
         self.send("echo is''ready\n")
-        self.until(r"isready")
+        self.until(r"isready\n> $")
 
     def send(self, text):
         os.write(self.master, text.encode())
@@ -64,9 +64,9 @@ class Shell:
         return re.search(pattern, self.seen)
 
     def new_line(self):
-        """Take back what is typed. The shell answers when it has done all before."""
+        """Take back what is typed. The shell answers when it has done all before; with its prompt, keys are its own."""
         self.send("\x15echo ne''xt\n")
-        self.until(r"(^|\n)next")
+        self.until(r"(^|\n)next\n> $")
         self.seen = ""
 
     def complete(self, typed, tabs=1):

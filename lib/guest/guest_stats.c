@@ -30,6 +30,15 @@ gc_begin(struct peel_guest_circuits *c, struct gc_object *o)
 	read_counts(gc_session_at(c, o->session[0]), &o->base);
 }
 
+/* Bytes without those of a layer. A worker may have counted a cell, but not yet its bytes. */
+static uint64_t
+without_layer(uint64_t bytes, uint64_t cells)
+{
+	uint64_t layers = cells * PEEL_SEAL_OVERHEAD;
+
+	return bytes > layers ? bytes - layers : 0;
+}
+
 /* Sessions count cells as they are on the link to the previous hop, or the first one. A relay's
  * cells are shorter on the other link. */
 static void
@@ -39,8 +48,8 @@ fill(const struct gc_object *o, const struct gc_base *now, struct peel_gc_stats 
 	uint64_t backward = now->backward_bytes - o->base.backward_bytes;
 
 	if (o->kind == PEEL_GC_RELAY && o->backward) {
-		forward -= (now->forward_cells - o->base.forward_cells) * PEEL_SEAL_OVERHEAD;
-		backward -= (now->backward_cells - o->base.backward_cells) * PEEL_SEAL_OVERHEAD;
+		forward = without_layer(forward, now->forward_cells - o->base.forward_cells);
+		backward = without_layer(backward, now->backward_cells - o->base.backward_cells);
 	}
 	if (o->kind == PEEL_GC_CIRCUIT || o->backward) {
 		out->up = forward;

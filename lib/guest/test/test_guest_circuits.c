@@ -176,6 +176,25 @@ route_is_of(const struct peel_addr *from, uint32_t cid, enum peel_route_kind kin
 	assert_int_equal(r->kind, kind);
 }
 
+/* A worker counts a cell first, then its bytes; meanwhile somebody asks. */
+static void
+test_counts_of_a_moment(void **state)
+{
+	struct peel_direction *forward;
+	struct peel_gc_stats stats;
+
+	(void)state;
+	assert_int_equal(add_relay(8, 7, &w.previous, true, false, 1), 0);
+	assert_int_equal(add_relay(7, 8, &w.next, false, false, 1), 0);
+	forward = &peel_session_at(w.routes, route(&w.previous, 7)->session)->forward;
+	forward->cells = 1;
+	assert_int_equal(peel_gc_stats(w.c, PEEL_GC_RELAY, 8, &stats), 0);
+	assert_int_equal(stats.up, 0);
+	forward->bytes = 100;
+	assert_int_equal(peel_gc_stats(w.c, PEEL_GC_RELAY, 8, &stats), 0);
+	assert_int_equal(stats.up, 100 - PEEL_SEAL_OVERHEAD);
+}
+
 /* ---- exits ----------------------------------------------------------------------------------- */
 
 static void
@@ -614,6 +633,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_counts_of_a_moment, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exit_moves, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exit_replaced, setup, teardown),

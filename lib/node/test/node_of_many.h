@@ -15,7 +15,12 @@
  * second, and hundreds of megabytes. */
 #if defined(__SANITIZE_ADDRESS__)
 #define MANY 20000
-#else
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MANY 20000
+#endif
+#endif
+#if !defined(MANY)
 #define MANY 100000
 #endif
 #define HOLD_MS 25 /* of processor time, so a loaded machine does not matter */
