@@ -15,8 +15,6 @@
 #define MEMORY_MIN 64
 #define MEMORY_DEFAULT 1024
 #define PORT_TRIES_MAX 65535
-/* no version's structure is as large: this one was never initialised */
-#define SIZE_LIMIT 65536
 /* packet buffers: full rings to the control thread, to the guest and back must not starve
  * reception. To make them takes most of the time of an open, so there are no more. */
 #define BUFFERS_PER_WORKER 3072
@@ -40,24 +38,9 @@ peel_guest_settings_init(struct peel_guest_settings *s)
 static int
 take(const struct peel_guest_settings *in, struct peel_guest_settings *out)
 {
-	const uint8_t *bytes = (const uint8_t *)in;
-
-	if (in == NULL)
-		return error_text(-EINVAL, "no settings are given");
-	if (in->size < offsetof(struct peel_guest_settings, listen) || in->size > SIZE_LIMIT)
-		return error_format(-EINVAL,
-			"settings.size is %zu: begin with peel_guest_settings_init()", in->size);
-	for (size_t i = sizeof(*out); i < in->size; i++) {
-		if (bytes[i] != 0)
-			return error_format(-E2BIG,
-				"settings have %zu bytes and use one behind the %zu that version "
-				"%s knows",
-				in->size, sizeof(*out), PEEL_VERSION);
-	}
 	peel_guest_settings_init(out);
-	memcpy(out, in, in->size < sizeof(*out) ? in->size : sizeof(*out));
-	out->size = sizeof(*out);
-	return 0;
+	return settings_copy(in, offsetof(struct peel_guest_settings, listen), out, sizeof(*out),
+		"peel_guest_settings_init");
 }
 
 static int

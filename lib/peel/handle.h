@@ -82,6 +82,10 @@ int address_to_host(const struct peel_address *a, struct peel_host *out) PEEL_MU
 int settings_check(const struct peel_settings *s) PEEL_MUST_USE;
 /** Copy what a caller, maybe of another version, gave: missing fields have their defaults. */
 int settings_take(const struct peel_settings *in, struct peel_settings *out) PEEL_MUST_USE;
+/** The same with any settings that begin with their size: over the defaults in @p out, which has
+ * @p known bytes. @p oldest: the fewest bytes that there ever were. @p init: who makes defaults. */
+int settings_copy(
+	const void *in, size_t oldest, void *out, size_t known, const char *init) PEEL_MUST_USE;
 
 /* program_provider.c */
 /** The DHT of settings.dht_provider. */

@@ -48,28 +48,36 @@ peel_settings_init(struct peel_settings *s)
 }
 
 int
-settings_take(const struct peel_settings *in, struct peel_settings *out)
+settings_copy(const void *in, size_t oldest, void *out, size_t known, const char *init)
 {
-	const uint8_t *bytes = (const uint8_t *)in;
+	const uint8_t *bytes = in;
+	size_t size;
 
 	if (in == NULL)
 		return error_text(-EINVAL, "no settings are given");
-	if (in->size < offsetof(struct peel_settings, max_circuits) || in->size > SIZE_LIMIT)
-		return error_format(
-			-EINVAL, "settings.size is %zu: begin with peel_settings_init()", in->size);
+	memcpy(&size, in, sizeof(size));
+	if (size < oldest || size > SIZE_LIMIT)
+		return error_format(-EINVAL, "settings.size is %zu: begin with %s()", size, init);
 	/* A program made for a later version may only have left alone what this version does not
 	 * know. */
-	for (size_t i = sizeof(*out); i < in->size; i++) {
+	for (size_t i = known; i < size; i++) {
 		if (bytes[i] != 0)
 			return error_format(-E2BIG,
 				"settings have %zu bytes and use one behind the %zu that version "
 				"%s knows",
-				in->size, sizeof(*out), PEEL_VERSION);
+				size, known, PEEL_VERSION);
 	}
-	peel_settings_init(out);
-	memcpy(out, in, in->size < sizeof(*out) ? in->size : sizeof(*out));
-	out->size = sizeof(*out);
+	memcpy(out, in, size < known ? size : known);
+	memcpy(out, &known, sizeof(known));
 	return 0;
+}
+
+int
+settings_take(const struct peel_settings *in, struct peel_settings *out)
+{
+	peel_settings_init(out);
+	return settings_copy(in, offsetof(struct peel_settings, max_circuits), out, sizeof(*out),
+		"peel_settings_init");
 }
 
 static const struct range {
