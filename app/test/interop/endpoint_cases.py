@@ -8,7 +8,7 @@ import os
 from . import proxied
 from .echo import payload
 from .net import free_ports, until
-from .origin.clients import SIZE, torrent
+from .origin.clients import SIZE, downloaded, torrent
 from .origin.torrent import DhtNode, UdpTracker
 from .peer import Peer
 from .remote import Remote
@@ -132,18 +132,7 @@ async def hidden_torrent(world, client):
     await until(connected, 40, "no end-to-end circuit")
     host, port = addresses.get_nowait()
 
-    async def complete():
-        progress = await user.progress()
-        if not progress["peers"]:
-            await user.add_peer(host, port)
-        return progress["progress"] >= 1.0
-
-    try:
-        await until(complete, 60, "", 1.0)
-    except TimeoutError:
-        raise AssertionError(f"not downloaded: {await user.progress()}") from None
-    if not await user.content():
-        raise AssertionError("what was downloaded is not what was offered")
+    await downloaded(user, 60, (host, port))
     if await user.peers() != [host]:
         raise AssertionError(f"connected to {await user.peers()}, not only to {host}")
     return f"libtorrent {version}, {SIZE} bytes from {host}:{port}"

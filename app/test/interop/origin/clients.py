@@ -16,6 +16,22 @@ EXIT_IP, USER_IP, SEEDER_IP = "127.0.0.77", "127.0.0.66", "127.0.0.55"
 SIZE = 1 << 20
 
 
+async def downloaded(user, patience, peer=None):
+    """A libtorrent has all of what was offered; without peers, it is told of this one."""
+    async def complete():
+        progress = await user.progress()
+        if peer and not progress["peers"]:
+            await user.add_peer(*peer)
+        return progress["progress"] >= 1.0
+
+    try:
+        await until(complete, patience, "", 0.5)
+    except TimeoutError:
+        raise AssertionError(f"not downloaded: {await user.progress()}") from None
+    if not await user.content():
+        raise AssertionError("what was downloaded is not what was offered")
+
+
 async def torrent(world, client, servers):
     """libtorrent announces to a tracker and to the DHT, and downloads over uTP, through three hops."""
     user = Remote("interop.origin.torrent:Torrent", {
@@ -40,15 +56,7 @@ async def torrent(world, client, servers):
     await user.announce_dht()
     await until(lambda: dht.queries.get("get_peers"), 25, "the DHT node was never asked")
 
-    async def complete():
-        return (await user.progress())["progress"] >= 1.0
-
-    try:
-        await until(complete, 40, "", 0.3)
-    except TimeoutError:
-        raise AssertionError(f"not downloaded: {await user.progress()}") from None
-    if not await user.content():
-        raise AssertionError("what was downloaded is not what was offered")
+    await downloaded(user, 40)
     if await seeder.peers() != [EXIT_IP]:
         raise AssertionError(f"the seeder was connected to {await seeder.peers()}, not the exit {EXIT_IP}")
     await until(lambda: dht.announced, 20, "nothing was announced to the DHT")
@@ -85,18 +93,7 @@ async def hidden_torrent(world, options):
     (address,) = await peer_of(clients[1])
     host, port = address.split(":")
 
-    async def complete():
-        progress = await user.progress()
-        if not progress["peers"]:
-            await user.add_peer(host, int(port))
-        return progress["progress"] >= 1.0
-
-    try:
-        await until(complete, 60, "", 1.0)
-    except TimeoutError:
-        raise AssertionError(f"not downloaded: {await user.progress()}") from None
-    if not await user.content():
-        raise AssertionError("what was downloaded is not what was offered")
+    await downloaded(user, 60, (host, int(port)))
     peers = await user.peers() + await seeder.peers()
     if any(not peer.startswith("127.192.") for peer in peers):
         raise AssertionError(f"connected to {peers}")
