@@ -259,6 +259,7 @@ test_exit_stale_events(void **state)
 static void
 test_exit_many(void **state)
 {
+	static const char mark[] = "to one of many exits";
 	struct rlimit limit;
 	struct fix f;
 	uint32_t n = 3000;
@@ -285,17 +286,24 @@ test_exit_many(void **state)
 
 		socklen_t len = peel_addr_to_sockaddr(&port, &to);
 
-		assert_int_equal(sendto(peer, buffer, 10, 0, (struct sockaddr *)&to, len), 10);
+		assert_int_equal(sendto(peer, mark, sizeof(mark), 0, (struct sockaddr *)&to, len),
+			sizeof(mark));
 	}
-	assert_int_equal(fix_rx(&f, 0, pkts, n), n);
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t e = peel_pkt(pkts[i])->endpoint;
+	for (uint32_t i = 0; i < n;) {
+		assert_int_equal(fix_rx(&f, 0, pkts, 1), 1);
 
-		assert_int_equal(peel_pkt(pkts[i])->cookie, COOKIE + e);
-		assert_false(seen[e]);
-		seen[e] = true;
+		uint32_t e = peel_pkt(pkts[0])->endpoint;
+
+		assert_int_equal(peel_pkt(pkts[0])->cookie, COOKIE + e);
+		/* Among so many ports there may be one that another program still sends to. */
+		if (pkts[0]->data_len == sizeof(mark) &&
+			memcmp(rte_pktmbuf_mtod(pkts[0], void *), mark, sizeof(mark)) == 0) {
+			assert_false(seen[e]);
+			seen[e] = true;
+			i++;
+		}
+		rte_pktmbuf_free(pkts[0]);
 	}
-	rte_pktmbuf_free_bulk(pkts, n);
 	free(seen);
 	close(peer);
 	fix_close(&f);
