@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <rte_cycles.h>
 
@@ -16,6 +17,10 @@
 #define ROUND_MAX (4 * BURST)
 /* look at the clock now and then, whatever happens */
 #define SLEEP_MAX_US 500000
+/* What comes in so many rounds in a row, and is not more, is let gather for a moment. */
+#define TRICKLE_ROUNDS 4
+#define TRICKLE_MAX 7
+#define NAP_NS 30000
 
 /* Cycles tell when a second is over; the node's clock, asked once a second, keeps their inexact
  * rate from adding up. */
@@ -290,6 +295,15 @@ receive_and_work(struct peel_worker *w)
 	return received;
 }
 
+static inline void
+end_round(struct peel_worker *w, uint64_t now)
+{
+	if (w->worked)
+		__atomic_store_n(
+			&w->busy_cycles, w->busy_cycles + now - w->round_tsc, __ATOMIC_RELAXED);
+	w->worked = false;
+}
+
 /* A round ends where the next one begins: one look at the clock serves both. Before a sleep there
  * is always a round without work. */
 static inline void
@@ -297,9 +311,7 @@ begin_round(struct peel_worker *w)
 {
 	uint64_t now = rte_rdtsc();
 
-	if (w->worked)
-		__atomic_store_n(
-			&w->busy_cycles, w->busy_cycles + now - w->round_tsc, __ATOMIC_RELAXED);
+	end_round(w, now);
 	__atomic_store_n(&w->round_tsc, now, __ATOMIC_RELAXED);
 	w->shut = __atomic_load_n(&w->closed, __ATOMIC_RELAXED);
 	peel_bandwidth_begin(&w->limits, __atomic_load_n(&w->bandwidth, __ATOMIC_ACQUIRE), now);
@@ -355,22 +367,39 @@ sleep_until_work(struct peel_worker *w)
 		peel_submit_queue_awake(w->conf.submit_queue);
 }
 
+/* A worker that may sleep pays for each round with system calls. When two datagrams a round keep it
+ * from sleeping, it would be as busy with them as with ten. So it lets some gather, as cards do
+ * that moderate their interrupts. */
+static void
+nap(struct peel_worker *w)
+{
+	const struct timespec time = {.tv_nsec = NAP_NS};
+
+	peel_stats_add(w->conf.stats, PEEL_NAPS, 1);
+	end_round(w, rte_rdtsc());
+	peel_rcu_offline(w->conf.rcu, w->conf.id);
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
+	peel_rcu_online(w->conf.rcu, w->conf.id);
+}
+
 void
 peel_worker_run(struct peel_worker *w)
 {
 	bool may_sleep = w->conf.sleep && w->conf.ops->wait != NULL;
-	uint32_t idle = 0, rounds = 0;
+	uint32_t idle = 0, trickle = 0, rounds = 0;
 
 	peel_rcu_online(w->conf.rcu, w->conf.id);
 	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
-		if (peel_worker_poll(w) > 0)
-			idle = 0;
-		else
-			idle++;
+		unsigned int n = peel_worker_poll(w);
+
+		idle = n > 0 ? 0 : idle + 1;
+		trickle = n > 0 && n <= TRICKLE_MAX ? trickle + 1 : 0;
 		if (may_sleep && idle > w->conf.idle_spins) {
 			sleep_until_work(w);
 			/* It may have been woken by the time alone: one look, then it sleeps on. */
 			idle = w->conf.idle_spins;
+		} else if (may_sleep && trickle >= TRICKLE_ROUNDS) {
+			nap(w);
 		} else if (++rounds % QUIESCENT_EVERY == 0) {
 			peel_rcu_quiescent(w->conf.rcu, w->conf.id);
 		}

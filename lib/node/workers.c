@@ -9,6 +9,7 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -47,6 +48,8 @@ worker_main(void *arg)
 	bool registered;
 
 	name_thread("peel-worker", (size_t)(nw - nw->node->worker));
+	/* Naps of a few microseconds must not be rounded up to a multiple. */
+	(void)prctl(PR_SET_TIMERSLACK, 1);
 	registered = rte_thread_register() == 0;
 	drop_capabilities();
 	peel_secret_guard_stack(true);

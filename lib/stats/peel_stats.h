@@ -31,6 +31,7 @@
 	X(TO_CONTROL, "to_control", "datagrams and messages handed to the control thread")         \
 	X(BURSTS, "bursts", "non-empty receive bursts")                                            \
 	X(SLEEPS, "sleeps", "times a worker went to sleep for lack of work")                       \
+	X(NAPS, "naps", "times a worker let a trickle of datagrams gather")                        \
 	X(DROP_SHORT, "drop_short", "too short for the protocol")                                  \
 	X(DROP_PREFIX, "drop_prefix", "prefix belongs to no overlay of this node")                 \
 	X(DROP_BANNED, "drop_banned", "from a banned address, or a banned node's introduction")    \

@@ -64,10 +64,18 @@ rig_flush(struct peel_port *port, uint16_t queue)
 }
 
 static void
+rig_wait(struct peel_port *port, uint16_t queue, unsigned int timeout_us)
+{
+	(void)queue;
+	(void)timeout_us;
+	((struct rig *)port)->waits++;
+}
+
+static void
 rig_port_wake(struct peel_port *port, uint16_t queue)
 {
-	assert_int_equal(queue, 1);
-	((struct rig *)port)->port_wakes++;
+	if (queue == 1)
+		((struct rig *)port)->port_wakes++;
 }
 
 static void
@@ -83,6 +91,7 @@ static const struct peel_port_ops rig_ops = {.name = "rig",
 	.rx = rig_rx,
 	.tx = rig_tx,
 	.flush = rig_flush,
+	.wait = rig_wait,
 	.wake = rig_port_wake,
 	.vouch = rig_vouch};
 
@@ -165,6 +174,8 @@ start(struct rig *rig, const struct peel_aead_engine *engine, uint16_t flags,
 		.listen = rig->listen,
 		.test_response_max = 1400,
 		.test_rate = 100,
+		.sleep = true,
+		.idle_spins = 1,
 		.wake_control = rig_wake,
 		.wake_arg = rig,
 		.env = &peel_env_system,

@@ -42,9 +42,10 @@ struct rig {
 	struct peel_guest_counts *guest_counts;
 	struct peel_guest_overlays *overlays; /* to change, then peel_worker_set_overlays() */
 	unsigned int guest_wakes;
-	unsigned int port_wakes;
+	unsigned int port_wakes; /* of the second worker */
 	unsigned int wakes;
 	void (*on_rx)(void); /* called once, before the next burst is received */
+	unsigned int waits;  /* how often the worker slept for lack of work */
 	bool in_parts;	     /* what is fed says it came in fragments */
 	unsigned int vouches;
 	struct peel_addr vouched; /* the last one */
