@@ -3,8 +3,8 @@
  *
  * Through a SOCKS5 server: PORT of 127.0.0.1. Each lane is an association of its own, with a
  * destination of its own: the sink has all of 127.0.0.0/8. Which circuit a server takes for a
- * destination is its business, so destinations are tried until each lane leaves from another port
- * of the exit, that is, through another circuit.
+ * destination is its business, and circuits end. So before a run destinations are tried until each
+ * lane leaves from another port of the exit, that is, through another circuit.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,7 +29,6 @@ static uint16_t server_port;
 static struct association association[LANES_MAX];
 static int epoll_fd;
 static uint32_t next_host;
-static unsigned int n_spread; /* lanes with a destination */
 static pthread_t receiver;
 
 static int
@@ -117,7 +116,8 @@ send_lane(struct load *load, unsigned int lane, unsigned int n)
 	return (int)n;
 }
 
-/* The exit's port that a datagram of this lane leaves from; 0: it did not arrive. */
+/* The exit's port that a datagram of this lane leaves from; 0: it did not arrive. An answer comes
+ * back, as servers move what is never answered to other circuits. */
 static uint32_t
 probe(struct load *load, unsigned int lane)
 {
@@ -125,6 +125,7 @@ probe(struct load *load, unsigned int lane)
 
 	atomic_store(&c->next[lane], 0);
 	atomic_store(&c->source[lane], 0);
+	atomic_store(&load->at_back.next[lane], 0);
 	load->lane[lane].sent = 0;
 	datagrams_mark(load, lane, 1);
 	if (send_lane(load, lane, 1) != 1)
@@ -178,10 +179,11 @@ open_lanes(struct load *load, unsigned int n)
 			return rc;
 		}
 	}
-	if (n_spread < n)
-		datagrams_fill(load, PROBE_PAYLOAD);
-	for (; n_spread < n; n_spread++) {
-		int rc = spread(load, n_spread);
+	atomic_store(&load->echo, true);
+	datagrams_fill(load, PROBE_PAYLOAD);
+	for (unsigned int i = 0; i < n; i++) {
+		uint32_t source = load->lane[i].to.sin_port != 0 ? probe(load, i) : 0;
+		int rc = source == 0 || taken(load, i, source) ? spread(load, i) : 0;
 
 		if (rc != 0)
 			return rc;
