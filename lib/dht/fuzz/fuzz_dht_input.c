@@ -4,8 +4,7 @@
  * A DHT driven by a script read from the input: datagrams as they are, datagrams signed here,
  * answers to what it asked, values stored with its tokens, look-ups, time.
  */
-#include <stdlib.h>
-
+#include "fuzz_world.h"
 #include "peel_dht.h"
 #include "peel_dhtmsg.h"
 
@@ -13,7 +12,6 @@
 #define OPS_MAX 64
 
 struct world {
-	uint64_t now, random;
 	struct peel_identity own, other;
 	struct peel_stats stats;
 	struct peel_dht *dht;
@@ -25,23 +23,6 @@ struct world {
 	struct peel_addr token_for;
 	uint64_t n_pings, n_done;
 };
-
-static uint64_t
-now_ms(void *arg)
-{
-	return ((struct world *)arg)->now;
-}
-
-static void
-repeatable(void *arg, void *out, size_t len)
-{
-	struct world *w = arg;
-
-	for (size_t i = 0; i < len; i++) {
-		w->random = w->random * 6364136223846793005u + 1442695040888963407u;
-		((uint8_t *)out)[i] = (uint8_t)(w->random >> 56);
-	}
-}
 
 static void
 sent(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
@@ -232,16 +213,13 @@ store(struct world *w, struct peel_reader *r)
 	input(w, &w->token_for, &m);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct peel_reader r = peel_reader_init(data, size);
-	struct world w = {.now = 1000};
-	const struct peel_env env = {.now_ms = now_ms, .random = repeatable, .arg = &w};
+	struct world w = {0};
 	struct peel_dht_conf conf = {
-		.env = &env,
+		.env = &fuzz_env,
 		.identity = &w.own,
 		.stats = &w.stats,
 		.community = {1, 2, 3},
@@ -251,6 +229,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	const struct peel_addr own = peel_addr_ipv4(198, 51, 100, 1, 8090);
 
+	fuzz_now_ms = 1000;
+	fuzz_random_state = 0;
 	if (peel_keys_init() != 0)
 		abort();
 	fixed_key(1, &w.own);
@@ -270,7 +250,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		else if (op == 3)
 			w.n_pings += peel_dht_ping(w.dht, &to, done, &w, w.n_pings) == 0;
 		else if (op == 4)
-			w.now += peel_read_u8(&r) * 100;
+			fuzz_now_ms += peel_read_u8(&r) * 100;
 		else if (op == 5)
 			store(&w, &r);
 		else
@@ -279,7 +259,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	/* Each ping and each look-up ends once. */
 	for (int i = 0; i < 20; i++) {
-		w.now += 5000;
+		fuzz_now_ms += 5000;
 		peel_dht_tick(w.dht);
 	}
 	if (w.n_done != w.n_pings)

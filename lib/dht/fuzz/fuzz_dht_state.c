@@ -5,30 +5,8 @@
  * A state file that may be anything, and one with the right checksum around anything: it is taken
  * whole or not at all, its nodes are only pinged, and what is saved afterwards can be loaded.
  */
-#include <stdlib.h>
-
+#include "fuzz_world.h"
 #include "dht_internal.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static uint64_t now, random_state;
-
-static uint64_t
-fuzz_now(void *arg)
-{
-	(void)arg;
-	return now;
-}
-
-static void
-fuzz_random(void *arg, void *out, size_t len)
-{
-	(void)arg;
-	for (size_t i = 0; i < len; i++)
-		((uint8_t *)out)[i] = (uint8_t)peel_splitmix(&random_state);
-}
-
-static const struct peel_env env = {.now_ms = fuzz_now, .random = fuzz_random};
 
 static void
 on_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
@@ -64,7 +42,7 @@ play(struct peel_dht *dht, const uint8_t *data, size_t len, const unsigned int *
 	if (rc == 0 ? peel_dht_state_sequence(data, len, &sequence) != 0 : count.remembered > 0)
 		abort();
 	for (int i = 0; i < 40; i++) {
-		now += 250;
+		fuzz_now_ms += 250;
 		peel_dht_tick(dht);
 	}
 	if (*n_sent > count.remembered)
@@ -83,7 +61,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct peel_identity identity;
 	static struct peel_stats stats;
 	unsigned int n_sent = 0;
-	struct peel_dht_conf conf = {.env = &env,
+	struct peel_dht_conf conf = {.env = &fuzz_env,
 		.identity = &identity,
 		.stats = &stats,
 		.community = {1, 2, 3},
@@ -92,10 +70,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct peel_dht *dht;
 	uint8_t *exact = malloc(size > 0 ? size : 1);
 
-	now = 1000000;
-	random_state = 1;
+	fuzz_now_ms = 1000000;
+	fuzz_random_state = 1;
 	if (exact == NULL || peel_keys_init() != 0 ||
-		peel_identity_generate(&env, &identity) != 0 || peel_dht_new(&conf, &dht) != 0)
+		peel_identity_generate(&fuzz_env, &identity) != 0 || peel_dht_new(&conf, &dht) != 0)
 		abort();
 	memcpy(exact, data, size);
 	if (size > 8 && exact[8] % 2 == 1)

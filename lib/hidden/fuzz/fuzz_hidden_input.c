@@ -6,32 +6,11 @@
  * First byte of each piece: what it is; second: its length. When time goes by, its bytes are
  * what the DHT has found.
  */
-#include <stdlib.h>
-
+#include "fuzz_world.h"
 #include "peel_hidden.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static uint64_t now_ms, random_state;
 static const uint8_t prefix[PEEL_PREFIX_LEN] = {0, 2, 'f', 'u', 'z', 'z'};
 static struct peel_identity identity;
-
-static uint64_t
-fuzz_now(void *arg)
-{
-	(void)arg;
-	return now_ms;
-}
-
-static void
-fuzz_random(void *arg, void *out, size_t len)
-{
-	(void)arg;
-	for (size_t i = 0; i < len; i++)
-		((uint8_t *)out)[i] = (uint8_t)peel_splitmix(&random_state);
-}
-
-static const struct peel_env env = {.now_ms = fuzz_now, .random = fuzz_random};
 
 /* The last question to an address from the DHT. */
 static uint8_t asked[128];
@@ -146,14 +125,14 @@ open_all(struct fuzz *f)
 {
 	static struct peel_stats stats;
 	const struct peel_route_conf rc = {
-		.max_sessions = 64, .rcu = f->rcu, .env = &env, .heap = true};
-	struct peel_or_conf oc = {.env = &env,
+		.max_sessions = 64, .rcu = f->rcu, .env = &fuzz_env, .heap = true};
+	struct peel_or_conf oc = {.env = &fuzz_env,
 		.identity = &identity,
 		.stats = &stats,
 		.send = on_send,
 		.exit_gone = on_exit_gone,
 		.arg = &f->hidden};
-	struct peel_hidden_conf hc = {.env = &env,
+	struct peel_hidden_conf hc = {.env = &fuzz_env,
 		.identity = &identity,
 		.stats = &stats,
 		.max_joined_circuits = 8,
@@ -270,7 +249,7 @@ step(struct fuzz *f, uint8_t what, const uint8_t *p, size_t len)
 		answer(f, p, len);
 		break;
 	default:
-		now_ms += 100 * (uint64_t)what;
+		fuzz_now_ms += 100 * (uint64_t)what;
 		peel_or_tick(f->or_circuits);
 		peel_hidden_tick(f->hidden);
 		dht_says(f, p, len);
@@ -287,11 +266,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz f = {0};
 
-	now_ms = 1000000;
-	random_state = 1;
+	fuzz_now_ms = 1000000;
+	fuzz_random_state = 1;
 	n_published = 0;
 	asked_len = 0;
-	if (peel_keys_init() != 0 || peel_identity_generate(&env, &identity) != 0 ||
+	if (peel_keys_init() != 0 || peel_identity_generate(&fuzz_env, &identity) != 0 ||
 		peel_rcu_new(1, &f.rcu) != 0)
 		abort();
 	open_all(&f);

@@ -6,15 +6,13 @@
  * datagrams of strangers, well-formed messages with some wrong fields, opened messages, time.
  * Whatever happens, the tables must agree.
  */
-#include <stdlib.h>
-
+#include "fuzz_world.h"
 #include "peel_or_circuit.h"
 
 #define N_ADDRS 4
 #define N_KEYS 3
 #define OPS_MAX 200
 
-static uint64_t now_ms, random_state;
 static uint64_t reach_token;
 static int reach_result;
 static uint32_t create_cid; /* of the last create sent */
@@ -23,27 +21,6 @@ static struct peel_addr create_to;
 static unsigned int n_gone, n_joined;
 static struct peel_identity keys[N_KEYS];
 static const uint8_t prefix[PEEL_PREFIX_LEN] = {0, 2, 'f', 'u', 'z', 'z'};
-
-static uint64_t
-fuzz_now(void *arg)
-{
-	(void)arg;
-	return now_ms;
-}
-
-static void
-fuzz_random(void *arg, void *out, size_t len)
-{
-	uint8_t *p = out;
-
-	(void)arg;
-	for (size_t i = 0; i < len; i++) {
-		random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-		p[i] = (uint8_t)(random_state >> 56);
-	}
-}
-
-static const struct peel_env env = {.now_ms = fuzz_now, .random = fuzz_random};
 
 static void
 on_send(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
@@ -138,33 +115,12 @@ fuzz_cid(struct fuzz *f)
 	return i < 16 ? i : create_cid ^ (i & 1);
 }
 
-/* Bytes of the input behind a head, in a block of exactly their size. */
-static uint8_t *
-fuzz_bytes(struct fuzz *f, const void *head, size_t head_len, size_t *len)
-{
-	size_t n = peel_read_u16(&f->in) % (PEEL_DATAGRAM_MAX + 1 - head_len);
-
-	if (n > peel_reader_left(&f->in))
-		n = peel_reader_left(&f->in);
-	const uint8_t *p = peel_read_bytes(&f->in, n);
-	uint8_t *block = malloc(head_len + n > 0 ? head_len + n : 1);
-
-	if (block == NULL)
-		abort();
-	if (head_len > 0)
-		memcpy(block, head, head_len);
-	if (n > 0)
-		memcpy(block + head_len, p, n);
-	*len = head_len + n;
-	return block;
-}
-
 static void
 op_datagram(struct fuzz *f, size_t head_len, const uint8_t *head)
 {
 	struct peel_addr from = fuzz_addr(f);
 	size_t len;
-	uint8_t *data = fuzz_bytes(f, head, head_len, &len);
+	uint8_t *data = fuzz_bytes(&f->in, head, head_len, &len);
 
 	peel_or_datagram(f->c, &from, data, len);
 	peel_or_join(f->c);
@@ -205,7 +161,7 @@ op_message(struct fuzz *f)
 	uint32_t generation = 0;
 	uint8_t flags = peel_read_u8(&f->in);
 	size_t len;
-	uint8_t *msg = fuzz_bytes(f, NULL, 0, &len);
+	uint8_t *msg = fuzz_bytes(&f->in, NULL, 0, &len);
 
 	if (session < 16)
 		generation = peel_session_generation(f->routes, session) + (flags >> 7);
@@ -331,7 +287,7 @@ step(struct fuzz *f)
 		op_destroy(f);
 		break;
 	case 7:
-		now_ms += peel_read_u16(&f->in);
+		fuzz_now_ms += peel_read_u16(&f->in);
 		peel_or_tick(f->c);
 		peel_rcu_poll(f->rcu);
 		break;
@@ -355,9 +311,9 @@ open_all(struct fuzz *f)
 {
 	static struct peel_stats stats;
 	const struct peel_route_conf rc = {
-		.max_sessions = 64, .rcu = f->rcu, .env = &env, .heap = true};
+		.max_sessions = 64, .rcu = f->rcu, .env = &fuzz_env, .heap = true};
 	struct peel_or_conf conf = {
-		.env = &env,
+		.env = &fuzz_env,
 		.identity = &keys[0],
 		.stats = &stats,
 		.send = on_send,
@@ -389,8 +345,6 @@ __asan_default_options(void)
 	return "quarantine_size_mb=2";
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -398,13 +352,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const uint8_t start[] = {10, 1, 1, 1, 10, 1, 2, 1, 4, 1, 1, 2, 5, 93};
 	struct fuzz f = {.in = peel_reader_init(start, sizeof(start))};
 
-	now_ms = 1000000;
-	random_state = reach_token = create_cid = n_gone = n_joined = 0;
+	fuzz_now_ms = 1000000;
+	fuzz_random_state = reach_token = create_cid = n_gone = n_joined = 0;
 	create_to = peel_addr_ipv4(10, 0, 0, 2, 2);
 	if (peel_keys_init() != 0 || peel_rcu_new(1, &f.rcu) != 0)
 		abort();
 	for (int i = 0; i < N_KEYS; i++) {
-		if (peel_identity_generate(&env, &keys[i]) != 0)
+		if (peel_identity_generate(&fuzz_env, &keys[i]) != 0)
 			abort();
 	}
 	open_all(&f);

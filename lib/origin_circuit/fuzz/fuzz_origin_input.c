@@ -7,8 +7,7 @@
  * messages, destroys, time, wishes. Whatever happens, paths, routes and sessions must agree with
  * what is said to be there.
  */
-#include <stdlib.h>
-
+#include "fuzz_world.h"
 #include "peel_discovery.h"
 #include "peel_origin_circuit.h"
 
@@ -18,7 +17,6 @@
 #define N_PATHS 6
 #define LIST_MAX 1024
 
-static uint64_t now_ms, random_state;
 static struct peel_identity keys[N_KEYS];
 static struct peel_target nodes[N_KEYS];
 static const uint8_t prefix[PEEL_PREFIX_LEN] = {0, 2, 'f', 'u', 'z', 'z'};
@@ -44,27 +42,6 @@ struct fuzz {
 };
 
 static struct fuzz *fuzz;
-
-static uint64_t
-fuzz_now(void *arg)
-{
-	(void)arg;
-	return now_ms;
-}
-
-static void
-fuzz_random(void *arg, void *out, size_t len)
-{
-	uint8_t *p = out;
-
-	(void)arg;
-	for (size_t i = 0; i < len; i++) {
-		random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-		p[i] = (uint8_t)(random_state >> 56);
-	}
-}
-
-static const struct peel_env env = {.now_ms = fuzz_now, .random = fuzz_random};
 
 static struct peel_addr
 addr_of(unsigned int key)
@@ -203,33 +180,12 @@ on_ended(void *arg, peel_origin_id id, enum peel_origin_end why)
 
 /* ---- operations ------------------------------------------------------------------------------ */
 
-/* Bytes of the input behind a head, in a block of exactly their size. */
-static uint8_t *
-fuzz_bytes(struct fuzz *f, const void *head, size_t head_len, size_t *len)
-{
-	size_t n = peel_read_u16(&f->in) % (PEEL_DATAGRAM_MAX + 1 - head_len);
-
-	if (n > peel_reader_left(&f->in))
-		n = peel_reader_left(&f->in);
-	const uint8_t *p = peel_read_bytes(&f->in, n);
-	uint8_t *block = malloc(head_len + n > 0 ? head_len + n : 1);
-
-	if (block == NULL)
-		abort();
-	if (head_len > 0)
-		memcpy(block, head, head_len);
-	if (n > 0)
-		memcpy(block + head_len, p, n);
-	*len = head_len + n;
-	return block;
-}
-
 static void
 op_datagram(struct fuzz *f, size_t head_len, const uint8_t *head)
 {
 	struct peel_addr from = addr_of(peel_read_u8(&f->in) % N_KEYS);
 	size_t len;
-	uint8_t *data = fuzz_bytes(f, head, head_len, &len);
+	uint8_t *data = fuzz_bytes(&f->in, head, head_len, &len);
 
 	peel_origin_datagram(f->t, &from, data, len);
 	free(data);
@@ -246,7 +202,7 @@ op_cell(struct fuzz *f)
 	head[PEEL_CELL_HEADER_LEN] = PEEL_MSG_CREATED;
 	peel_put_be16(head + PEEL_CELL_HEADER_LEN + 1, last.identifier);
 	peel_put_be16(head + PEEL_CELL_HEADER_LEN + 3, 32);
-	uint8_t *data = fuzz_bytes(f, head, sizeof(head), &len);
+	uint8_t *data = fuzz_bytes(&f->in, head, sizeof(head), &len);
 
 	peel_origin_datagram(f->t, &last.to, data, len);
 	free(data);
@@ -258,7 +214,7 @@ op_message(struct fuzz *f)
 	uint8_t which = peel_read_u8(&f->in);
 	peel_origin_id id = f->id + ((uint64_t)(which & 3) << 32) + (which >> 2) % N_PATHS;
 	size_t len;
-	uint8_t *msg = fuzz_bytes(f, NULL, 0, &len);
+	uint8_t *msg = fuzz_bytes(&f->in, NULL, 0, &len);
 
 	peel_origin_message(f->t, id, msg, len);
 	free(msg);
@@ -298,7 +254,7 @@ op_answer(struct fuzz *f)
 	struct peel_addr from = last.to;
 
 	if (last.asked == NULL ||
-		peel_handshake_respond(&env, last.asked, last.x, y, auth, &k) != 0)
+		peel_handshake_respond(&fuzz_env, last.asked, last.x, y, auth, &k) != 0)
 		return;
 	auth[0] ^= lie == 1;
 	k.forward.b[0] ^= lie == 2;
@@ -373,7 +329,7 @@ op_wish(struct fuzz *f)
 static void
 op_time(struct fuzz *f)
 {
-	now_ms += peel_read_u8(&f->in) * TIME_STEP_MS;
+	fuzz_now_ms += peel_read_u8(&f->in) * TIME_STEP_MS;
 	if (peel_origin_tick(f->t) == 0)
 		abort();
 	peel_rcu_poll(f->rcu);
@@ -455,9 +411,9 @@ open_all(struct fuzz *f)
 {
 	static struct peel_stats stats;
 	const struct peel_route_conf rc = {
-		.max_sessions = 32, .rcu = f->rcu, .env = &env, .heap = true};
+		.max_sessions = 32, .rcu = f->rcu, .env = &fuzz_env, .heap = true};
 	struct peel_origin_conf conf = {
-		.env = &env,
+		.env = &fuzz_env,
 		.identity = &keys[0],
 		.stats = &stats,
 		.send = on_send,
@@ -491,7 +447,7 @@ make_nodes(void)
 	if (peel_keys_init() != 0)
 		abort();
 	for (unsigned int i = 0; i < N_KEYS; i++) {
-		if (peel_identity_generate(&env, &keys[i]) != 0)
+		if (peel_identity_generate(&fuzz_env, &keys[i]) != 0)
 			abort();
 		nodes[i] = target_of(i);
 	}
@@ -506,8 +462,6 @@ __asan_default_options(void)
 	return "quarantine_size_mb=2";
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -516,9 +470,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz f = {.in = peel_reader_init(start, sizeof(start))};
 
 	fuzz = &f;
-	now_ms = 1000000;
+	fuzz_now_ms = 1000000;
 	make_nodes();
-	random_state = n_ended = 0;
+	fuzz_random_state = n_ended = 0;
 	memset(&last, 0, sizeof(last));
 	if (peel_rcu_new(1, &f.rcu) != 0)
 		abort();

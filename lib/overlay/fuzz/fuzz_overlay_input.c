@@ -6,8 +6,8 @@
  * its own, and can answer what the overlay asked.
  */
 #include <errno.h>
-#include <stdlib.h>
 
+#include "fuzz_world.h"
 #include "peel_pex.h"
 
 #define N_KEYS 4
@@ -30,7 +30,6 @@ enum op {
 static const uint8_t message_ids[] = {231, 232, 233, 234, 245, 246, 249, 250, 1, 2, 3, 4, 0, 99};
 
 struct world {
-	uint64_t now, random;
 	struct peel_identity own, key[N_KEYS];
 	struct peel_addr addr[N_ADDRS];
 	struct peel_stats stats;
@@ -41,23 +40,6 @@ struct world {
 	size_t asked_len;
 	struct peel_addr asked_to;
 };
-
-static uint64_t
-now_ms(void *arg)
-{
-	return ((struct world *)arg)->now;
-}
-
-static void
-repeatable(void *arg, void *out, size_t len)
-{
-	struct world *w = arg;
-
-	for (size_t i = 0; i < len; i++) {
-		w->random = w->random * 6364136223846793005u + 1442695040888963407u;
-		((uint8_t *)out)[i] = (uint8_t)(w->random >> 56);
-	}
-}
 
 static void
 sent(void *arg, const struct peel_addr *to, const uint8_t *data, size_t len)
@@ -124,10 +106,13 @@ fixed_key(uint8_t n, struct peel_identity *out)
 }
 
 static void
-world_init(struct world *w, const struct peel_env *env)
+world_init(struct world *w)
 {
-	struct peel_overlay_conf conf = {
-		.env = env, .flags = 9, .peers_max = 6, .strangers_max = 64, .walk_target = 4};
+	struct peel_overlay_conf conf = {.env = &fuzz_env,
+		.flags = 9,
+		.peers_max = 6,
+		.strangers_max = 64,
+		.walk_target = 4};
 
 	if (w->own.pk[0] == 0) { /* the keys are the same in all runs */
 		for (uint8_t i = 0; i < N_KEYS; i++)
@@ -135,8 +120,8 @@ world_init(struct world *w, const struct peel_env *env)
 		fixed_key(77, &w->own);
 	}
 	memset(&w->stats, 0, sizeof(w->stats));
-	w->now = 100000;
-	w->random = 0;
+	fuzz_now_ms = 100000;
+	fuzz_random_state = 0;
 	w->asked_len = 0;
 	for (uint8_t i = 0; i < N_ADDRS; i++)
 		w->addr[i] = peel_addr_ipv4(203, i / 2, 113, i, (uint16_t)(8000 + i));
@@ -328,18 +313,15 @@ op_questions(struct world *w)
 	(void)peel_overlay_public(w->ov, &own);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct peel_reader r = peel_reader_init(data, size);
 	static struct world w;
-	const struct peel_env env = {.now_ms = now_ms, .random = repeatable, .arg = &w};
 
 	if (peel_keys_init() != 0)
 		abort();
-	world_init(&w, &env);
+	world_init(&w);
 	for (int i = 0; i < OPS_MAX && peel_reader_left(&r) > 0; i++) {
 		switch (peel_read_u8(&r) % N_OPS) {
 		case OP_RAW:
@@ -355,7 +337,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			op_answer_similarity(&w, &r);
 			break;
 		case OP_TICK:
-			w.now += (uint64_t)peel_read_u8(&r) * 250;
+			fuzz_now_ms += (uint64_t)peel_read_u8(&r) * 250;
 			peel_overlay_tick(w.ov);
 			peel_pex_tick(w.pex);
 			break;

@@ -7,12 +7,10 @@
  * of circuits do their part, too. Then pieces: what it is, its length, its bytes.
  */
 #include <errno.h>
-#include <stdlib.h>
 
+#include "fuzz_world.h"
 #include "peel_discovery.h"
 #include "peel_swarm.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define NODES 5
 #define CIRCUITS 24
@@ -20,7 +18,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define ASKED 16
 
 static const uint8_t prefix[PEEL_PREFIX_LEN] = {0, 2, 'f', 'u', 'z', 'z'};
-static uint64_t now_ms, random_state;
 static struct peel_identity me, service, node[NODES];
 
 /* Of the nodes, for a circuit of ours. */
@@ -52,23 +49,6 @@ static struct {
 	uint8_t data[PEEL_DATAGRAM_MAX];
 } answer[64];
 static unsigned int n_answers;
-
-static uint64_t
-fuzz_now(void *arg)
-{
-	(void)arg;
-	return now_ms;
-}
-
-static void
-fuzz_random(void *arg, void *out, size_t len)
-{
-	(void)arg;
-	for (size_t i = 0; i < len; i++)
-		((uint8_t *)out)[i] = (uint8_t)peel_splitmix(&random_state);
-}
-
-static const struct peel_env env = {.now_ms = fuzz_now, .random = fuzz_random};
 
 static struct peel_addr
 addr_of(unsigned int i)
@@ -102,7 +82,7 @@ join_hop(struct half *h, const struct peel_identity *id, uint8_t say, uint16_t i
 		.auth = {auth, 32},
 		.candidates_enc = {list, sizeof(list)}};
 
-	if (h->n == HOPS || peel_handshake_respond(&env, id, x, y, auth, keys) != 0)
+	if (h->n == HOPS || peel_handshake_respond(&fuzz_env, id, x, y, auth, keys) != 0)
 		return;
 	peel_seal_one(&keys->forward, keys->salt_forward, UINT64_MAX, nobody, 1, list);
 	h->n++;
@@ -158,7 +138,7 @@ seed(uint32_t at, const struct peel_msg_create_e2e *m)
 	int len = peel_rendezvous_info_build(plain, sizeof(plain), &info);
 
 	if (memcmp(m->seeder_pk.p, node[3].pk, PEEL_PK_LEN) != 0 ||
-		peel_handshake_respond(&env, &node[3], m->x.p, y, auth, &keys) != 0)
+		peel_handshake_respond(&fuzz_env, &node[3], m->x.p, y, auth, &keys) != 0)
 		return;
 	peel_seal_one(&keys.forward, keys.salt_forward, 1, plain, (size_t)len, sealed);
 	created.candidates_enc = (struct peel_span){sealed, (size_t)len + PEEL_SEAL_OVERHEAD};
@@ -402,8 +382,8 @@ open_all(void)
 {
 	static struct peel_stats stats;
 	const struct peel_route_conf rc = {
-		.max_sessions = 128, .rcu = rcu, .env = &env, .heap = true};
-	struct peel_origin_conf oc = {.env = &env,
+		.max_sessions = 128, .rcu = rcu, .env = &fuzz_env, .heap = true};
+	struct peel_origin_conf oc = {.env = &fuzz_env,
 		.identity = &me,
 		.stats = &stats,
 		.send = on_send,
@@ -412,7 +392,7 @@ open_all(void)
 		.ready = on_ready,
 		.ended = on_ended};
 	struct peel_swarms_conf sc = {
-		.env = &env, .identity = &me, .stats = &stats, .peer = on_peer};
+		.env = &fuzz_env, .identity = &me, .stats = &stats, .peer = on_peer};
 
 	memcpy(oc.prefix, prefix, sizeof(prefix));
 	memcpy(sc.prefix, prefix, sizeof(prefix));
@@ -480,7 +460,7 @@ step(uint8_t what, uint8_t *p, size_t len)
 			join((uint8_t)(1 + what / 8 % 3), what / 8 % 2 != 0);
 		break;
 	default:
-		now_ms += 50 * (uint64_t)what;
+		fuzz_now_ms += 50 * (uint64_t)what;
 	}
 	settle();
 	peel_swarm_dump(swarms, check, &connections);
@@ -491,18 +471,18 @@ step(uint8_t what, uint8_t *p, size_t len)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	now_ms = 1000000;
-	random_state = 1;
+	fuzz_now_ms = 1000000;
+	fuzz_random_state = 1;
 	n_halves = n_asked = n_answers = n_peers = 0;
 	memset(half, 0, sizeof(half));
 	if (size == 0)
 		return 0;
 	helpful = data[0] % 2 == 0;
-	if (peel_keys_init() != 0 || peel_identity_generate(&env, &me) != 0 ||
-		peel_identity_generate(&env, &service) != 0 || peel_rcu_new(1, &rcu) != 0)
+	if (peel_keys_init() != 0 || peel_identity_generate(&fuzz_env, &me) != 0 ||
+		peel_identity_generate(&fuzz_env, &service) != 0 || peel_rcu_new(1, &rcu) != 0)
 		abort();
 	for (unsigned int i = 0; i < NODES; i++) {
-		if (peel_identity_generate(&env, &node[i]) != 0)
+		if (peel_identity_generate(&fuzz_env, &node[i]) != 0)
 			abort();
 	}
 	open_all();
