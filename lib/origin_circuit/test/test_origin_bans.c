@@ -6,17 +6,8 @@
 
 #include "world.h"
 
-#define RELAY PEEL_FLAG_RELAY
-#define EXIT (PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT)
-
-static struct peel_origin_circuits *
-origin_circuits(void)
-{
-	return world->client.origin_circuits;
-}
-
 static void
-world_usual(void)
+few_relays(void)
 {
 	world_new(NULL, 64);
 	world_relays(4, RELAY);
@@ -27,18 +18,18 @@ static void
 test_circuits_close(void **state)
 {
 	(void)state;
-	world_usual();
+	few_relays();
 	peel_origin_id id = world_circuit(PEEL_ORIGIN_DATA, 2);
 	struct relay *first = world_find(world_info(id).hop[0].pk);
 	struct relay *last = world_find(world_info(id).hop[1].pk);
 
-	peel_origin_banned(origin_circuits());
+	peel_origin_banned(world_origin());
 	assert_int_equal(world_info(id).state, PEEL_ORIGIN_READY); /* nobody is */
 	world->client.banned_pk = last->node.id.pk;
-	peel_origin_banned(origin_circuits());
+	peel_origin_banned(world_origin());
 	assert_int_equal(world_info(id).state, PEEL_ORIGIN_CLOSING);
 	assert_int_equal(world_ends(PEEL_ORIGIN_END_CLOSED), 1);
-	peel_origin_banned(origin_circuits()); /* once */
+	peel_origin_banned(world_origin()); /* once */
 	assert_int_equal(world_ends(PEEL_ORIGIN_END_CLOSED), 1);
 	world_run(100);
 	assert_int_equal(first->n_destroys, 1);
@@ -52,7 +43,7 @@ test_never_chosen(void **state)
 	bool again = false;
 
 	(void)state;
-	world_usual();
+	few_relays();
 	struct relay *relay = world->relay[0], *exit = world->relay[4];
 
 	world->client.banned_addr = &relay->node.addr;
@@ -87,12 +78,12 @@ test_being_built(void **state)
 	world_new(NULL, 64);
 	world_relays(1, EXIT);
 	world->client.banned_pk = world->relay[0]->node.id.pk;
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -EAGAIN);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), -EAGAIN);
 	world->client.banned_pk = NULL;
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), 0);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), 0);
 	assert_int_equal(world_info(id).hops, 0);
 	world->client.banned_pk = world->relay[0]->node.id.pk;
-	peel_origin_banned(origin_circuits());
+	peel_origin_banned(world_origin());
 	assert_int_equal(world_ends(PEEL_ORIGIN_END_CLOSED), 1);
 	world_run(2000);
 	assert_int_equal(world_ends(-1), 0);
@@ -104,16 +95,16 @@ static void
 test_required_end(void **state)
 {
 	(void)state;
-	world_usual();
+	few_relays();
 	struct peel_target end = world_target(world->relay[4]);
 	const struct peel_origin_spec spec = {.type = PEEL_ORIGIN_DATA, .hops = 2, .exit = &end};
 	peel_origin_id id;
 
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), 0);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), 0);
 	world->client.banned_addr = &world->relay[4]->node.addr;
-	peel_origin_banned(origin_circuits());
+	peel_origin_banned(world_origin());
 	assert_int_equal(world_ends(PEEL_ORIGIN_END_CLOSED), 1);
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -EAGAIN);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), -EAGAIN);
 	world_free();
 }
 

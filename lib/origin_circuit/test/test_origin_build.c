@@ -6,16 +6,7 @@
 
 #include "world.h"
 
-#define RELAY PEEL_FLAG_RELAY
-#define EXIT (PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT)
-
 static const uint8_t hello[] = {PEEL_MSG_DATA, 'h', 'e', 'l', 'l', 'o'};
-
-static struct peel_origin_circuits *
-origin_circuits(void)
-{
-	return world->client.origin_circuits;
-}
 
 /* Both ways through the circuit; its end. */
 static struct relay *
@@ -26,7 +17,7 @@ talk(peel_origin_id id)
 
 	assert_non_null(end);
 	end->message_len = world->client.message_len = 0;
-	assert_int_equal(peel_origin_send(origin_circuits(), id, hello, sizeof(hello)), 0);
+	assert_int_equal(peel_origin_send(world_origin(), id, hello, sizeof(hello)), 0);
 	world_run(500);
 	assert_int_equal(end->message_len, sizeof(hello));
 	assert_memory_equal(end->message, hello, sizeof(hello));
@@ -73,7 +64,7 @@ test_early_is_counted_over_everything(void **state)
 	assert_int_equal(c->n_cells, 3); /* create, extend, extend */
 	assert_int_equal(c->n_early, 3);
 	for (int i = 0; i < 10; i++) {
-		assert_int_equal(peel_origin_send(origin_circuits(), id, hello, sizeof(hello)), 0);
+		assert_int_equal(peel_origin_send(world_origin(), id, hello, sizeof(hello)), 0);
 		world_run(50);
 		assert_int_equal(end->message_early, i < 5);
 	}
@@ -101,11 +92,10 @@ test_extend_is_always_early(void **state)
 	world_relays(1, EXIT);
 	world->tap = lose_extends;
 	assert_int_equal(
-		peel_origin_create(origin_circuits(), &(struct peel_origin_spec){.hops = 3}, &id),
-		0);
+		peel_origin_create(world_origin(), &(struct peel_origin_spec){.hops = 3}, &id), 0);
 	world_run(1000);
 	for (int i = 0; i < 10; i++)
-		assert_int_equal(peel_origin_send(origin_circuits(), id, hello, sizeof(hello)), 0);
+		assert_int_equal(peel_origin_send(world_origin(), id, hello, sizeof(hello)), 0);
 	assert_int_equal(c->n_early, 8); /* used up */
 	world_run(10000);		 /* pings, and another extend */
 	assert_int_equal(c->n_early, 9);
@@ -179,14 +169,13 @@ use_up_the_budget(enum misdeed misdeed)
 	world->relay[10]->misdeed = misdeed;
 	world->tap = spoil;
 	assert_int_equal(
-		peel_origin_create(origin_circuits(), &(struct peel_origin_spec){.hops = 2}, &id),
-		0);
+		peel_origin_create(world_origin(), &(struct peel_origin_spec){.hops = 2}, &id), 0);
 	world_run(2000);
 	assert_int_equal(world->client.n_creates, 6);
 	assert_int_equal(world_stat(PEEL_OWN_HOP_BAD), 6);
 	assert_int_equal(world_ends(PEEL_ORIGIN_END_FAILED), 1);
 	assert_int_equal(
-		peel_origin_info(origin_circuits(), id, &(struct peel_origin_info){0}), -ENOENT);
+		peel_origin_info(world_origin(), id, &(struct peel_origin_info){0}), -ENOENT);
 	world_check();
 	world_free();
 }
@@ -208,8 +197,8 @@ bad_second_hop(enum misdeed misdeed)
 	world_relays(1, EXIT);
 	world->relay[1]->misdeed = misdeed;
 	world->tap = spoil;
-	assert_int_equal(peel_origin_create(origin_circuits(),
-				 &(struct peel_origin_spec){.hops = 2}, &(peel_origin_id){0}),
+	assert_int_equal(peel_origin_create(world_origin(), &(struct peel_origin_spec){.hops = 2},
+				 &(peel_origin_id){0}),
 		0);
 	world_run(2000);
 	assert_int_equal(world_ends(PEEL_ORIGIN_END_FAILED), 1);
@@ -240,8 +229,7 @@ test_dead_nodes_and_the_budget(void **state)
 	world_relays(10, RELAY);
 	misbehave(DEAD, 10);
 	assert_int_equal(
-		peel_origin_create(origin_circuits(), &(struct peel_origin_spec){.hops = 2}, &id),
-		0);
+		peel_origin_create(world_origin(), &(struct peel_origin_spec){.hops = 2}, &id), 0);
 	world_run(59000);
 	assert_int_equal(world->client.n_creates, 6);
 	assert_int_equal(world_info(id).state, PEEL_ORIGIN_EXTENDING);
@@ -268,8 +256,7 @@ test_dead_second_hop_next_of_the_list(void **state)
 	for (int i = 1; i < 5; i++) /* or the list would not count */
 		world->relay[i]->node.known = false;
 	assert_int_equal(
-		peel_origin_create(origin_circuits(), &(struct peel_origin_spec){.hops = 2}, &id),
-		0);
+		peel_origin_create(world_origin(), &(struct peel_origin_spec){.hops = 2}, &id), 0);
 	world_run(45000);
 	assert_int_equal(world_info(id).state, PEEL_ORIGIN_READY);
 	assert_true(world_find(world_info(id).hop[1].pk) == world->relay[4]);
@@ -305,8 +292,7 @@ test_created_must_match(void **state)
 	world->tap = catch_created;
 	n_caught = 0;
 	assert_int_equal(
-		peel_origin_create(origin_circuits(), &(struct peel_origin_spec){.hops = 1}, &id),
-		0);
+		peel_origin_create(world_origin(), &(struct peel_origin_spec){.hops = 1}, &id), 0);
 	world_run(1000);
 	assert_int_equal(n_caught, 1);
 	elsewhere = caught.from;
@@ -343,8 +329,7 @@ test_stale_created(void **state)
 	world_relays(3, EXIT);
 	world->tap = catch_created;
 	assert_int_equal(
-		peel_origin_create(origin_circuits(), &(struct peel_origin_spec){.hops = 1}, &id),
-		0);
+		peel_origin_create(world_origin(), &(struct peel_origin_spec){.hops = 1}, &id), 0);
 	world_run(1000);
 	old = caught;
 	world_run(10000); /* the second attempt, to somebody else */
@@ -368,22 +353,21 @@ test_stale_extended(void **state)
 	world_relays(2, EXIT);
 	world->relay[1]->misdeed = world->relay[2]->misdeed = DEAD;
 	assert_int_equal(
-		peel_origin_create(origin_circuits(), &(struct peel_origin_spec){.hops = 2}, &id),
-		0);
+		peel_origin_create(world_origin(), &(struct peel_origin_spec){.hops = 2}, &id), 0);
 	world_run(1000);
 	assert_int_equal(world_info(id).hops, 1);
 	/* One of 65536 fits; 20 random ones will not. */
 	for (int i = 0; i < 20; i++) {
 		msg[1] = (uint8_t)(i * 13);
 		msg[4] = 32;
-		assert_int_equal(peel_origin_message(origin_circuits(), id, msg, 120), -EBADMSG);
+		assert_int_equal(peel_origin_message(world_origin(), id, msg, 120), -EBADMSG);
 	}
-	assert_int_equal(peel_origin_message(origin_circuits(), id, msg, 30), -EBADMSG);
+	assert_int_equal(peel_origin_message(world_origin(), id, msg, 30), -EBADMSG);
 	assert_int_equal(world_info(id).state, PEEL_ORIGIN_EXTENDING);
-	assert_int_equal(peel_origin_message(origin_circuits(), id + ((uint64_t)2 << 32), msg, 120),
-		-ENOENT);
-	assert_int_equal(peel_origin_message(origin_circuits(), 5000, msg, 120), -ENOENT);
-	assert_int_equal(peel_origin_message(origin_circuits(), id, msg, 0), -ENOENT);
+	assert_int_equal(
+		peel_origin_message(world_origin(), id + ((uint64_t)2 << 32), msg, 120), -ENOENT);
+	assert_int_equal(peel_origin_message(world_origin(), 5000, msg, 120), -ENOENT);
+	assert_int_equal(peel_origin_message(world_origin(), id, msg, 0), -ENOENT);
 	world_free();
 }
 
@@ -401,8 +385,7 @@ test_circuit_id_taken_meanwhile(void **state)
 	world_relays(1, EXIT);
 	world->tap = catch_created;
 	assert_int_equal(
-		peel_origin_create(origin_circuits(), &(struct peel_origin_spec){.hops = 1}, &id),
-		0);
+		peel_origin_create(world_origin(), &(struct peel_origin_spec){.hops = 1}, &id), 0);
 	world_run(1000);
 	uint32_t cid = world_info(id).cid;
 
@@ -428,36 +411,36 @@ test_arguments(void **state)
 
 	(void)state;
 	world_new(NULL, 2);
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -EAGAIN);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), -EAGAIN);
 	world_relays(4, EXIT);
 	spec.hops = 0;
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -EINVAL);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), -EINVAL);
 	spec.hops = PEEL_HOPS_MAX + 1;
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -EINVAL);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), -EINVAL);
 	spec = (struct peel_origin_spec){.hops = 1, .type = PEEL_ORIGIN_RP_DOWNLOADER};
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -EINVAL); /* to whom? */
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), -EINVAL); /* to whom? */
 	spec.type = (enum peel_origin_type)9;
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -EINVAL);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), -EINVAL);
 	struct peel_target self = world_target(world->relay[0]);
 
 	memcpy(self.pk, world->client.node.id.pk, PEEL_PK_LEN);
 	spec = (struct peel_origin_spec){.hops = 2, .exit = &self};
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -EINVAL);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), -EINVAL);
 	/* Whoever meets us does not know that it has chosen ourselves as the place. */
 	spec.type = PEEL_ORIGIN_RP_DOWNLOADER;
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), 0);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), 0);
 	spec.hops = 1;
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -EINVAL);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), -EINVAL);
 	spec = (struct peel_origin_spec){.hops = 1};
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), 0);
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -ENOSPC);
-	assert_int_equal(peel_origin_send(origin_circuits(), id, hello, sizeof(hello)), -ENOENT);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), 0);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), -ENOSPC);
+	assert_int_equal(peel_origin_send(world_origin(), id, hello, sizeof(hello)), -ENOENT);
 	world_run(1000);
 	uint8_t big[PEEL_DATAGRAM_MAX] = {PEEL_MSG_DATA};
 
-	assert_int_equal(peel_origin_send(origin_circuits(), id, big, 2048 - 29 - 24), 0);
-	assert_int_equal(peel_origin_send(origin_circuits(), id, big, 2048 - 29 - 23), -EMSGSIZE);
-	assert_int_equal(peel_origin_send(origin_circuits(), id, big, 0), -EMSGSIZE);
+	assert_int_equal(peel_origin_send(world_origin(), id, big, 2048 - 29 - 24), 0);
+	assert_int_equal(peel_origin_send(world_origin(), id, big, 2048 - 29 - 23), -EMSGSIZE);
+	assert_int_equal(peel_origin_send(world_origin(), id, big, 0), -EMSGSIZE);
 	world_check();
 	world_free();
 }

@@ -6,28 +6,19 @@
 
 #include "world.h"
 
-#define RELAY PEEL_FLAG_RELAY
-#define EXIT (PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT)
-
-static struct peel_origin_circuits *
-origin_circuits(void)
-{
-	return world->client.origin_circuits;
-}
-
 static peel_origin_id
 begin(const struct peel_origin_spec *spec)
 {
 	peel_origin_id id;
 
-	assert_int_equal(peel_origin_create(origin_circuits(), spec, &id), 0);
+	assert_int_equal(peel_origin_create(world_origin(), spec, &id), 0);
 	return id;
 }
 
 static bool
 failed(peel_origin_id id)
 {
-	return peel_origin_info(origin_circuits(), id, &(struct peel_origin_info){0}) == -ENOENT;
+	return peel_origin_info(world_origin(), id, &(struct peel_origin_info){0}) == -ENOENT;
 }
 
 static struct relay *
@@ -229,7 +220,7 @@ count_owned(unsigned int hops, unsigned int n)
 		if (world_find(info.hop[0].pk) == world->relay[0]) {
 			s.begun++;
 			world_run(45000);
-			if (peel_origin_info(origin_circuits(), id, &info) == 0) {
+			if (peel_origin_info(world_origin(), id, &info) == 0) {
 				assert_int_equal(info.state, PEEL_ORIGIN_READY);
 				for (unsigned int i = 0; i < hops; i++)
 					friends +=
@@ -237,8 +228,8 @@ count_owned(unsigned int hops, unsigned int n)
 				s.owned += friends == hops;
 			}
 		}
-		if (peel_origin_info(origin_circuits(), id, &info) == 0)
-			assert_int_equal(peel_origin_close(origin_circuits(), id), 0);
+		if (peel_origin_info(world_origin(), id, &info) == 0)
+			assert_int_equal(peel_origin_close(world_origin(), id), 0);
 		world_run(61000); /* whatever failed is forgotten */
 	}
 	return s;
@@ -311,12 +302,12 @@ test_spoiler_does_not_attract(void **state)
 	world->relay[0]->misdeed = MUTE;
 	world->tap = count_creates;
 	n_to_boss = 0;
-	assert_int_equal(peel_origin_build(origin_circuits(), 3), 0);
+	assert_int_equal(peel_origin_build(world_origin(), 3), 0);
 	world_run(120000);
 	print_message("%u of %u creates to the one that loses circuits\n", n_to_boss,
 		world->client.n_creates);
 	assert_true(n_to_boss * 2 < world->client.n_creates);
-	assert_int_equal(peel_origin_active(origin_circuits(), 3, NULL, 0), 8);
+	assert_int_equal(peel_origin_active(world_origin(), 3, NULL, 0), 8);
 	world_free();
 }
 
@@ -405,9 +396,9 @@ test_required_exit_address_looked_up(void **state)
 
 	exit.addr = (struct peel_addr){0};
 	world->relay[0]->node.known = false;
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -EAGAIN);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), -EAGAIN);
 	world->relay[0]->node.known = true;
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), 0);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), 0);
 	world_run(1000);
 	assert_true(hop(id, 0) == world->relay[0]);
 	world_free();
@@ -435,7 +426,7 @@ test_exit_flags(void **state)
 		}
 		/* Nobody can be found on the way: nothing is begun. */
 		special->node.known = false;
-		assert_int_equal(peel_origin_create(origin_circuits(),
+		assert_int_equal(peel_origin_create(world_origin(),
 					 &(struct peel_origin_spec){
 						 .hops = hops, .exit_flags = PEEL_FLAG_EXIT_IPV8},
 					 &(peel_origin_id){0}),
@@ -491,7 +482,7 @@ test_types(void **state)
 	world_relays(2, PEEL_FLAG_EXIT_BT); /* no relays at all */
 	world_circuit(PEEL_ORIGIN_RP_SEEDER, 1);
 	assert_int_equal(
-		peel_origin_create(origin_circuits(), &(struct peel_origin_spec){.hops = 2}, &id),
+		peel_origin_create(world_origin(), &(struct peel_origin_spec){.hops = 2}, &id),
 		-EAGAIN);
 	world_free();
 }
@@ -540,7 +531,7 @@ pair(size_t i, bool allow, bool required, bool known)
 	world->relay[1]->node.known = known;
 	if (required)
 		spec.exit = &exit;
-	int ret = peel_origin_create(origin_circuits(), &spec, &id);
+	int ret = peel_origin_create(world_origin(), &spec, &id);
 
 	world_run(1000);
 	if (allow || pairs[i].together || (!known && !required)) {
@@ -677,7 +668,7 @@ test_choice_is_unpredictable(void **state)
 			for (unsigned int k = 2; k < 6; k++)
 				chosen[k] += hop(id, 1) == world->relay[k];
 		}
-		assert_int_equal(peel_origin_close(origin_circuits(), id), 0);
+		assert_int_equal(peel_origin_close(world_origin(), id), 0);
 	}
 	for (unsigned int k = 2; k < 6; k++)
 		assert_in_range(chosen[k], 4, 30);
@@ -705,9 +696,9 @@ test_ends_to_avoid(void **state)
 		id = begin(&spec);
 		world_run(1000);
 		assert_ptr_equal(hop(id, spec.hops - 1), world->relay[0]);
-		assert_int_equal(peel_origin_end_key(origin_circuits(), id, end), 0);
+		assert_int_equal(peel_origin_end_key(world_origin(), id, end), 0);
 		assert_memory_equal(end, world->relay[0]->node.id.pk, PEEL_PK_LEN);
-		(void)peel_origin_close(origin_circuits(), id);
+		(void)peel_origin_close(world_origin(), id);
 	}
 	memcpy(avoid[spec.n_avoid++], world->relay[0]->node.id.pk, PEEL_PK_LEN);
 	/* No other is left: for a longer circuit they are better than nobody. */
@@ -718,11 +709,11 @@ test_ends_to_avoid(void **state)
 		assert_int_equal(world_info(id).state, PEEL_ORIGIN_READY);
 	}
 	spec.hops = 1;
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -EAGAIN);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), -EAGAIN);
 	spec.type = PEEL_ORIGIN_IP_SEEDER;
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -EAGAIN);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), -EAGAIN);
 	spec.n_avoid = PEEL_ORIGIN_AVOID_MAX + 1;
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &id), -EINVAL);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &id), -EINVAL);
 	world_free();
 }
 
@@ -739,8 +730,8 @@ test_isolated_serve_nobody_else(void **state)
 	id = begin(&spec);
 	world_run(1000);
 	assert_int_equal(world_info(id).state, PEEL_ORIGIN_READY);
-	assert_int_equal(peel_origin_active(origin_circuits(), 2, &active, 1), 0);
-	assert_true(peel_origin_quotient(origin_circuits(), 2) == 0);
+	assert_int_equal(peel_origin_active(world_origin(), 2, &active, 1), 0);
+	assert_true(peel_origin_quotient(world_origin(), 2) == 0);
 	world_free();
 }
 

@@ -6,46 +6,14 @@
 
 #include "world.h"
 
-#define RELAY PEEL_FLAG_RELAY
-#define EXIT (PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT)
-
 static const uint8_t hello[] = {PEEL_MSG_DATA, 'h', 'e', 'l', 'l', 'o'};
-
-static struct peel_origin_circuits *
-origin_circuits(void)
-{
-	return world->client.origin_circuits;
-}
-
-static struct peel_origin_settings
-defaults(void)
-{
-	struct peel_origin_settings s;
-
-	peel_origin_settings_init(&s);
-	return s;
-}
-
-static void
-world_usual(const struct peel_origin_settings *s)
-{
-	world_new(s, 64);
-	world_relays(6, RELAY);
-	world_relays(3, EXIT);
-}
-
-static size_t
-active(unsigned int hops)
-{
-	return peel_origin_active(origin_circuits(), hops, NULL, 0);
-}
 
 /* ---- limits ---------------------------------------------------------------------------------- */
 
 static void
 test_age_without_replacement(void **state)
 {
-	struct peel_origin_settings s = defaults();
+	struct peel_origin_settings s = world_defaults();
 
 	(void)state;
 	s.max_time = 100;
@@ -58,7 +26,7 @@ test_age_without_replacement(void **state)
 	assert_int_equal(world_info(id).state, PEEL_ORIGIN_READY);
 	world_run(2000);
 	assert_int_equal(world_info(id).state, PEEL_ORIGIN_CLOSING);
-	assert_int_equal(peel_origin_send(origin_circuits(), id, hello, sizeof(hello)), -ENOENT);
+	assert_int_equal(peel_origin_send(world_origin(), id, hello, sizeof(hello)), -ENOENT);
 	assert_int_equal(world_stat(PEEL_DESTROY_SENT), 0); /* time-outs are silent */
 	world_run(200000);
 	assert_int_equal(world_info(ip).state, PEEL_ORIGIN_READY);
@@ -80,7 +48,7 @@ test_idle(void **state)
 	world_run(100000); /* pings keep it alive */
 	assert_int_equal(world_info(id).state, PEEL_ORIGIN_READY);
 	assert_true(world_info(id).idle_ms < 9000);
-	assert_int_equal(peel_origin_send(origin_circuits(), id, hello, sizeof(hello)), 0);
+	assert_int_equal(peel_origin_send(world_origin(), id, hello, sizeof(hello)), 0);
 	world_run(100);
 	assert_int_equal(world_answer(last, hello, sizeof(hello)), 0);
 	world_run(100);
@@ -97,7 +65,7 @@ test_idle(void **state)
 	assert_int_equal(world->client.message_len, sizeof(hello));
 	world_run(5000);
 	assert_int_equal(
-		peel_origin_info(origin_circuits(), id, &(struct peel_origin_info){0}), -ENOENT);
+		peel_origin_info(world_origin(), id, &(struct peel_origin_info){0}), -ENOENT);
 	world_check();
 	world_free();
 }
@@ -143,29 +111,29 @@ test_time_passes_within_a_tick(void **state)
 static void
 test_traffic(void **state)
 {
-	struct peel_origin_settings s = defaults();
+	struct peel_origin_settings s = world_defaults();
 	uint8_t big[1900] = {PEEL_MSG_DATA};
 
 	(void)state;
 	s.max_circuits = 1;
 	s.max_traffic = 100000;
 	world_usual(&s);
-	assert_int_equal(peel_origin_build(origin_circuits(), 1), 0);
+	assert_int_equal(peel_origin_build(world_origin(), 1), 0);
 	peel_origin_id id, pooled;
 
 	world_run(1000);
-	assert_int_equal(peel_origin_active(origin_circuits(), 1, &pooled, 1), 1);
+	assert_int_equal(peel_origin_active(world_origin(), 1, &pooled, 1), 1);
 	id = world_circuit(PEEL_ORIGIN_DATA, 2);
 	const struct peel_origin_info before = world_info(pooled); /* pings */
 
 	for (int i = 0; i < 47; i++) /* 47 * 1953 = 91791, beyond 90 % */
-		assert_int_equal(peel_origin_send(origin_circuits(), pooled, big, sizeof(big)), 0);
+		assert_int_equal(peel_origin_send(world_origin(), pooled, big, sizeof(big)), 0);
 	assert_int_equal(world_info(pooled).bytes_up, before.bytes_up + 47 * 1953);
 	assert_int_equal(world_info(pooled).cells_up, before.cells_up + 47);
 	world_run(2500);
 	assert_int_equal(world_stat(PEEL_OWN_REPLACED), 1);
 	for (int i = 0; i < 51; i++) {
-		assert_int_equal(peel_origin_send(origin_circuits(), id, big, sizeof(big)), 0);
+		assert_int_equal(peel_origin_send(world_origin(), id, big, sizeof(big)), 0);
 		world_run(20);
 	}
 	world_run(1500);
@@ -188,7 +156,7 @@ test_cells_of_a_key_are_limited(void **state)
 	peel_session_at(world->client.node.routes, session)->forward.cells = UINT32_MAX - 1u;
 	world_run(1500);
 	assert_int_equal(world_info(id).state, PEEL_ORIGIN_READY);
-	assert_int_equal(peel_origin_send(origin_circuits(), id, hello, sizeof(hello)), 0);
+	assert_int_equal(peel_origin_send(world_origin(), id, hello, sizeof(hello)), 0);
 	world_run(1500);
 	assert_int_equal(world_ends(PEEL_ORIGIN_END_TRAFFIC), 1);
 	world_free();
@@ -217,22 +185,22 @@ test_ping_and_pong(void **state)
 	end->misdeed = DEAD;
 	world_run(8000);
 	for (msg[1] = 0; msg[1] < 10; msg[1]++)
-		assert_int_equal(peel_origin_message(origin_circuits(), id, msg, 3), -EBADMSG);
+		assert_int_equal(peel_origin_message(world_origin(), id, msg, 3), -EBADMSG);
 	end->misdeed = HONEST;
 	world_run(8000);
-	assert_int_equal(peel_origin_message(origin_circuits(), id, msg, 3), -EBADMSG);
-	assert_int_equal(peel_origin_message(origin_circuits(), id, msg, 2), -EBADMSG);
+	assert_int_equal(peel_origin_message(world_origin(), id, msg, 3), -EBADMSG);
+	assert_int_equal(peel_origin_message(world_origin(), id, msg, 2), -EBADMSG);
 	msg[0] = PEEL_MSG_PING;
-	assert_int_equal(peel_origin_message(origin_circuits(), id, msg, 2), -EBADMSG);
+	assert_int_equal(peel_origin_message(world_origin(), id, msg, 2), -EBADMSG);
 	end->message_len = 0;
-	assert_int_equal(peel_origin_message(origin_circuits(), id, msg, 3), 0);
+	assert_int_equal(peel_origin_message(world_origin(), id, msg, 3), 0);
 	world_run(100);
 	msg[0] = PEEL_MSG_PONG;
 	assert_int_equal(end->message_len, 3);
 	assert_memory_equal(end->message, msg, 3);
 	msg[0] = PEEL_MSG_TEST_RESPONSE;
 	/* not ours */
-	assert_int_equal(peel_origin_message(origin_circuits(), id, msg, 3), -ENOENT);
+	assert_int_equal(peel_origin_message(world_origin(), id, msg, 3), -ENOENT);
 	world_free();
 }
 
@@ -280,7 +248,7 @@ test_rhythm_of_pings(void **state)
 	n_rhythms = 0;
 	world->tap = note_pings;
 	start = world->now_ms;
-	assert_int_equal(peel_origin_build(origin_circuits(), 1), 0);
+	assert_int_equal(peel_origin_build(world_origin(), 1), 0);
 	world_run(100000);
 	assert_int_equal(n_rhythms, 8);
 	for (unsigned int i = 0; i < 8; i++) {
@@ -310,15 +278,15 @@ test_no_pings_at_rendezvous_points(void **state)
 
 	world_run(15000);
 	assert_int_equal(world->client.n_cells, cells);
-	assert_int_equal(peel_origin_create(origin_circuits(), &spec, &down), 0);
+	assert_int_equal(peel_origin_create(world_origin(), &spec, &down), 0);
 	world_run(1000);
 	assert_int_equal(world_info(down).state, PEEL_ORIGIN_READY);
 	cells = world->client.n_cells;
 	world_run(10000);
 	assert_int_equal(world->client.n_cells, cells);
-	assert_int_equal(active(0), 0);
+	assert_int_equal(world_active(0), 0);
 	/* linked: its other end answers */
-	assert_int_equal(peel_origin_e2e(origin_circuits(), down, &keys), 0);
+	assert_int_equal(peel_origin_e2e(world_origin(), down, &keys), 0);
 	assert_int_equal(world->client.n_cells, cells + 1);
 	world_run(8000);
 	assert_int_equal(world->client.n_cells, cells + 2);
@@ -336,11 +304,11 @@ test_end_to_end_layer(void **state)
 	world_usual(NULL);
 	data = world_circuit(PEEL_ORIGIN_DATA, 1);
 	seed = world_circuit(PEEL_ORIGIN_RP_SEEDER, 2);
-	assert_int_equal(peel_origin_e2e(origin_circuits(), data, &keys), -EINVAL);
-	assert_int_equal(peel_origin_e2e(origin_circuits(), seed + 1, &keys), -ENOENT);
+	assert_int_equal(peel_origin_e2e(world_origin(), data, &keys), -EINVAL);
+	assert_int_equal(peel_origin_e2e(world_origin(), seed + 1, &keys), -ENOENT);
 	assert_false(world_info(seed).e2e);
-	assert_int_equal(peel_origin_e2e(origin_circuits(), seed, &keys), 0);
-	assert_int_equal(peel_origin_e2e(origin_circuits(), seed, &keys), -EEXIST);
+	assert_int_equal(peel_origin_e2e(world_origin(), seed, &keys), 0);
+	assert_int_equal(peel_origin_e2e(world_origin(), seed, &keys), -EEXIST);
 	assert_true(world_info(seed).e2e);
 	path = peel_path_at(world->client.paths, (uint32_t)seed);
 	assert_int_equal(peel_path_n_layers(path), 3);
@@ -350,20 +318,20 @@ test_end_to_end_layer(void **state)
 	assert_int_not_equal(s->forward.seal, 0); /* W1 */
 	assert_int_not_equal(s->forward.seal, s->backward.seal);
 	/* Only what opens with it counts. */
-	assert_false(peel_origin_e2e_heard(origin_circuits(), seed));
+	assert_false(peel_origin_e2e_heard(world_origin(), seed));
 	peel_direction_seen(&peel_session_at(world->client.node.routes, path->session[1])->backward,
 		(uint32_t)(world->now_ms / 1000));
 	world_run(15000);
-	assert_false(peel_origin_e2e_heard(origin_circuits(), seed));
+	assert_false(peel_origin_e2e_heard(world_origin(), seed));
 	peel_direction_seen(&s->backward, (uint32_t)(world->now_ms / 1000));
-	assert_true(peel_origin_e2e_heard(origin_circuits(), seed));
+	assert_true(peel_origin_e2e_heard(world_origin(), seed));
 	world_run(15000);
 	assert_int_equal(world_info(seed).state, PEEL_ORIGIN_READY);
 	peel_direction_seen(&peel_session_at(world->client.node.routes, path->session[1])->backward,
 		(uint32_t)(world->now_ms / 1000));
 	world_run(10000);
 	assert_int_equal(world_ends(PEEL_ORIGIN_END_SILENT), 1);
-	assert_int_equal(peel_origin_e2e(origin_circuits(), seed, &keys), -ENOENT);
+	assert_int_equal(peel_origin_e2e(world_origin(), seed, &keys), -ENOENT);
 	world_free();
 }
 
@@ -377,7 +345,7 @@ test_end_to_end_cell_limit(void **state)
 	(void)state;
 	world_usual(NULL);
 	seed = world_circuit(PEEL_ORIGIN_RP_SEEDER, 1);
-	assert_int_equal(peel_origin_e2e(origin_circuits(), seed, &keys), 0);
+	assert_int_equal(peel_origin_e2e(world_origin(), seed, &keys), 0);
 	const struct peel_path *path = peel_path_at(world->client.paths, (uint32_t)seed);
 
 	peel_session_at(world->client.node.routes, path->session[0])->backward.cells = UINT32_MAX;
@@ -394,9 +362,9 @@ test_overdue_come_last(void **state)
 
 	(void)state;
 	world_usual(NULL);
-	assert_int_equal(peel_origin_build(origin_circuits(), 1), 0);
+	assert_int_equal(peel_origin_build(world_origin(), 1), 0);
 	world_run(1000);
-	assert_int_equal(peel_origin_active(origin_circuits(), 1, ids, 8), 8);
+	assert_int_equal(peel_origin_active(world_origin(), 1, ids, 8), 8);
 	struct relay *mute = world_find(world_info(ids[0]).hop[0].pk);
 	unsigned int n_mute = 0;
 
@@ -405,7 +373,7 @@ test_overdue_come_last(void **state)
 	mute->misdeed = DEAD;
 	world_run(18500); /* ping after 8 s, 10 s to answer, 20 s till it is idle */
 	for (int round = 0; round < 200; round++) {
-		size_t n = peel_origin_active(origin_circuits(), 1, best, 8);
+		size_t n = peel_origin_active(world_origin(), 1, best, 8);
 
 		assert_int_equal(n, 8);
 		for (size_t i = 0; i < 8; i++) {
@@ -415,7 +383,7 @@ test_overdue_come_last(void **state)
 		}
 		for (size_t i = 0; i < 8; i++)
 			first[i] += best[0] == ids[i];
-		assert_int_equal(peel_origin_active(origin_circuits(), 1, best, 2), 8);
+		assert_int_equal(peel_origin_active(world_origin(), 1, best, 2), 8);
 		assert_true(world_find(world_info(best[1]).hop[0].pk) != mute);
 	}
 	for (size_t i = 0; i < 8; i++) {
@@ -489,9 +457,9 @@ test_destroyed_by_a_hop_that_stops(void **state)
 {
 	(void)state;
 	world_usual(NULL);
-	assert_int_equal(peel_origin_build(origin_circuits(), 3), 0);
+	assert_int_equal(peel_origin_build(world_origin(), 3), 0);
 	world_run(20000);
-	assert_int_equal(active(3), 8);
+	assert_int_equal(world_active(3), 8);
 	unsigned int sent = peel_or_shutdown(world->relay[0]->circuits);
 
 	world->relay[0]->node.flags = 0; /* gone for good */
@@ -500,7 +468,7 @@ test_destroyed_by_a_hop_that_stops(void **state)
 	world_run(200);
 	assert_true(world_ends(PEEL_ORIGIN_END_DESTROYED) > 0);
 	world_run(30000);
-	assert_int_equal(active(3), 8);
+	assert_int_equal(world_active(3), 8);
 	world_check();
 	world_free();
 }
@@ -514,7 +482,7 @@ test_close_tells_the_first_hop(void **state)
 	struct relay *first = world_find(world_info(id).hop[0].pk);
 	struct relay *last = world_find(world_info(id).hop[2].pk);
 
-	assert_int_equal(peel_origin_close(origin_circuits(), id), 0);
+	assert_int_equal(peel_origin_close(world_origin(), id), 0);
 	world_run(100);
 	assert_int_equal(first->n_destroys, 1);
 	assert_int_equal(first->destroy_reason, PEEL_DESTROY_UNNEEDED);
@@ -532,9 +500,9 @@ test_shutdown(void **state)
 
 	(void)state;
 	world_usual(NULL);
-	assert_int_equal(peel_origin_build(origin_circuits(), 2), 0);
+	assert_int_equal(peel_origin_build(world_origin(), 2), 0);
 	world_run(1000);
-	assert_int_equal(peel_origin_shutdown(origin_circuits()), 8);
+	assert_int_equal(peel_origin_shutdown(world_origin()), 8);
 	assert_int_equal(world_count().ready + world_count().closing, 0);
 	world_check();
 	world_run(5000);

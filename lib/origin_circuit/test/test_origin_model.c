@@ -8,8 +8,6 @@
 
 #include "world.h"
 
-#define RELAY PEEL_FLAG_RELAY
-#define EXIT (PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT)
 #define N_RELAYS 20
 
 static const uint8_t hello[] = {PEEL_MSG_DATA, 'h', 'i'};

@@ -318,6 +318,35 @@ world_new(const struct peel_origin_settings *settings, uint32_t n_paths)
 }
 
 void
+world_usual(const struct peel_origin_settings *settings)
+{
+	world_new(settings, 64);
+	world_relays(6, RELAY);
+	world_relays(3, EXIT);
+}
+
+struct peel_origin_settings
+world_defaults(void)
+{
+	struct peel_origin_settings s;
+
+	peel_origin_settings_init(&s);
+	return s;
+}
+
+struct peel_origin_circuits *
+world_origin(void)
+{
+	return world->client.origin_circuits;
+}
+
+size_t
+world_active(unsigned int hops)
+{
+	return peel_origin_active(world_origin(), hops, NULL, 0);
+}
+
+void
 world_free(void)
 {
 	struct client *c = &world->client;

@@ -24,6 +24,8 @@
 #define MAX_FLYING 512
 #define MAX_EVENTS 4096
 #define FOREVER UINT64_MAX
+#define RELAY PEEL_FLAG_RELAY
+#define EXIT (PEEL_FLAG_RELAY | PEEL_FLAG_EXIT_BT)
 
 enum misdeed {
 	HONEST,
@@ -112,7 +114,12 @@ extern struct world *world;
 extern const uint8_t world_prefix[PEEL_PREFIX_LEN];
 
 void world_new(const struct peel_origin_settings *settings, uint32_t n_paths);
+/* With six relays and three exits. */
+void world_usual(const struct peel_origin_settings *settings);
 void world_free(void);
+struct peel_origin_settings world_defaults(void);
+struct peel_origin_circuits *world_origin(void); /* the client's */
+size_t world_active(unsigned int hops);		 /* how many of them are so long, and ready */
 /* n more of them, known to the client. Addresses of different public networks. @return the first's
  * index */
 unsigned int world_relays(unsigned int n, uint16_t flags);
