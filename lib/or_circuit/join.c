@@ -80,11 +80,16 @@ over_rate(struct peel_or_circuits *c, const struct peel_addr *from, enum standin
 {
 	struct pool *p = &c->pool[standing];
 
-	if (standing == STRANGER && c->conf.scarce != NULL && c->conf.scarce(c->conf.arg))
-		return true;
 	/* The source comes first: a flooding source must not use up the common budget. */
 	return !peel_rate_take(p->rate, from, 1) ||
 	       !peel_bucket_take(&p->create, p->per_second, p->per_second, 1, peel_now_ms(c->env));
+}
+
+/* Little may be sent: what is left is for circuits that are there, and for neighbours. */
+static bool
+bandwidth_scarce(const struct peel_or_circuits *c)
+{
+	return c->conf.scarce != NULL && c->conf.scarce(c->conf.arg);
 }
 
 static enum standing
@@ -139,6 +144,8 @@ check(struct peel_or_circuits *c, const struct peel_addr *from, const struct pee
 	if (in_use(c, from, cell->cid) || waiting_find(c, from, cell->cid) != NULL)
 		return PEEL_CREATE_REFUSED_IN_USE;
 	*standing = standing_of(c, from);
+	if (*standing == STRANGER && bandwidth_scarce(c))
+		return PEEL_CREATE_REFUSED_BANDWIDTH;
 	if (over_rate(c, from, *standing))
 		return PEEL_CREATE_REFUSED_RATE;
 	if (or_is_banned(c, NULL, m->pk.p)) /* takes a hash */

@@ -92,8 +92,9 @@
 		"create refused: max_joined_circuits reached, or too many unused circuits of a "   \
 		"source")                                                                          \
 	X(CREATE_REFUSED_RATE, "create_refused_rate",                                              \
-		"create refused: rate limit of its source or of the node, or `rate` in "           \
-		"[bandwidth]")                                                                     \
+		"create refused: rate limit of its source or of the node")                         \
+	X(CREATE_REFUSED_BANDWIDTH, "create_refused_bandwidth",                                    \
+		"create refused: of a stranger, while little is left of `rate` in [bandwidth]")    \
 	X(CREATE_REFUSED_IN_USE, "create_refused_in_use",                                          \
 		"create refused: circuit id in use, or used recently")                             \
 	X(CREATE_REFUSED_BAD, "create_refused_bad",                                                \

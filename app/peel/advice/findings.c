@@ -58,11 +58,14 @@ const struct finding findings[] = {
 		"The table of sessions is full: {} are in use.",
 		"Raise `max_joined_circuits` in [tunnel] and restart the node."},
 	{"handshakes_spent", PROBLEM, finding_grows, "counters.create_refused_rate",
-		"Circuits are refused because the budget of handshakes, or `rate` in [bandwidth], is "
-		"spent: {}.",
-		"If the load is honest, raise `rate` in [bandwidth] where little of it is left "
-		"(`bandwidth` in `peel status`); otherwise `create_rate` in [tunnel], or "
-		"`create_rate_per_source` if few neighbours send many. All change with a reload."},
+		"Circuits are refused because the budget of handshakes is spent: {}.",
+		"If the load is honest, raise `create_rate` in [tunnel], or `create_rate_per_source` "
+		"if few neighbours send many. Both change with a reload."},
+	{"bandwidth_spent", NOTE, finding_grows, "counters.create_refused_bandwidth",
+		"Circuits of nodes that nothing is known of are refused because little is left of "
+		"`rate` in [bandwidth]: {}.",
+		"That is what the limit is for. If the line carries more, raise `rate`, which "
+		"changes with a reload; `bandwidth` in `peel status` has what is left."},
 	{"worker_busy", PROBLEM, finding_worker_busy, NULL,
 		"Worker {}.",
 		"Give the node another worker (`cores` or `count` in [workers], which takes a "

@@ -140,6 +140,7 @@ CHANGES = {
     "circuits_full": {"circuits.exits": 30, "circuits.relays": 35, "circuits.unproved": 0},
     "sessions_full": {"tables.sessions": 10 ** 7},
     "handshakes_spent": {"counters.create_refused_rate": 9},
+    "bandwidth_spent": {"counters.create_refused_bandwidth": 9},
     "worker_busy": {"workers.0.busy_seconds": 10 ** 6},
     "control_late": {"durations.tick_delay.count": 10 ** 6},
     "buffers_short": {"memory.buffers_in_use": 10 ** 7},

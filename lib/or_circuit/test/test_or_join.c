@@ -306,7 +306,8 @@ test_create_when_little_may_be_sent(void **state)
 	n->scarce = n->strangers = true;
 	for (uint32_t i = 0; i < 5; i++)
 		assert_int_equal(try_create(n, &o, 10 + i), -EBADMSG);
-	assert_int_equal(node_stat(n, PEEL_CREATE_REFUSED_RATE), 5);
+	assert_int_equal(node_stat(n, PEEL_CREATE_REFUSED_BANDWIDTH), 5);
+	assert_int_equal(node_stat(n, PEEL_CREATE_REFUSED_RATE), 0);
 	assert_int_equal(n->sent_total, 0);
 	n->scarce = false;
 	assert_int_equal(try_create(n, &o, 20), 0);
