@@ -71,19 +71,19 @@ within_limits(struct peel_worker *w, struct rte_mbuf *m, const struct peel_route
 	uint32_t endpoint, const struct peel_host *to)
 {
 	struct peel_circuit_limits *limits = __atomic_load_n(&w->circuit_limits, __ATOMIC_ACQUIRE);
-	enum peel_circuit_verdict verdict;
+	enum peel_circuit_limits_verdict verdict;
 
 	if (likely(limits == NULL) || endpoint == PEEL_ENDPOINT_MAIN)
 		return true;
-	verdict = peel_circuit_take(limits, endpoint,
+	verdict = peel_circuit_limits_take(limits, endpoint,
 		peel_exit_circuit(
 			route->session, peel_session_generation(w->conf.routes, route->session)),
 		to, w->round_tsc);
-	if (likely(verdict == PEEL_CIRCUIT_MAY))
+	if (likely(verdict == PEEL_CIRCUIT_LIMITS_MAY))
 		return true;
 	burst_drop(w, m,
-		verdict == PEEL_CIRCUIT_PACKETS ? PEEL_DROP_CIRCUIT_PACKETS
-						: PEEL_DROP_CIRCUIT_DESTINATIONS);
+		verdict == PEEL_CIRCUIT_LIMITS_PACKETS ? PEEL_DROP_CIRCUIT_PACKETS
+						       : PEEL_DROP_CIRCUIT_DESTINATIONS);
 	return false;
 }
 

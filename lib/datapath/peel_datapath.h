@@ -137,7 +137,7 @@ uint64_t peel_worker_busy(const struct peel_worker *w);
  * the time of a round, if the worker is well: it never sleeps longer. Thread: any. */
 uint64_t peel_worker_round(const struct peel_worker *w);
 
-/** What tells circuits apart that have an endpoint in turn, for peel_circuit_take(). */
+/** What tells circuits apart that have an endpoint in turn, for peel_circuit_limits_take(). */
 static inline uint64_t
 peel_exit_circuit(uint32_t session, uint32_t generation)
 {

@@ -81,7 +81,7 @@ change_exits(struct peel_node *node, const struct peel_node_conf *conf)
 /* New limits begin with full buckets and empty accounts, so not without need. */
 static int
 change_rates(struct peel_node *node, const struct peel_bandwidth_settings *bandwidth,
-	const struct peel_circuit_settings *circuit)
+	const struct peel_circuit_limits_settings *circuit)
 {
 	int rc = 0;
 
@@ -97,7 +97,7 @@ static int
 change_limits(struct peel_node *node, const struct peel_node_conf *conf)
 {
 	struct peel_bandwidth_settings bandwidth = node->conf.bandwidth;
-	struct peel_circuit_settings circuit = node->conf.circuit;
+	struct peel_circuit_limits_settings circuit = node->conf.circuit;
 	int rc = peel_or_change(node->or_circuits, &conf->tunnel);
 
 	if (rc != 0)

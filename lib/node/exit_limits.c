@@ -30,11 +30,11 @@ publish(struct peel_node *node, struct peel_circuit_limits *fresh)
 }
 
 int
-node_limit_exits(struct peel_node *node, const struct peel_circuit_settings *s)
+node_limit_exits(struct peel_node *node, const struct peel_circuit_limits_settings *s)
 {
 	struct peel_circuit_limits *fresh = NULL;
 
-	if (peel_circuit_any(s)) {
+	if (peel_circuit_limits_any(s)) {
 		int rc = peel_circuit_limits_new(s, node->conf.port_conf.max_endpoints,
 			rte_get_tsc_hz(), peel_random_u64(node->env), &fresh);
 
@@ -64,17 +64,17 @@ bool
 node_exit_within(struct peel_node *node, const struct peel_pkt *pkt, uint32_t endpoint,
 	const struct peel_host *to)
 {
-	enum peel_circuit_verdict verdict;
+	enum peel_circuit_limits_verdict verdict;
 
 	if (node->circuit_limits == NULL)
 		return true;
-	verdict = peel_circuit_take(node->circuit_limits, endpoint,
+	verdict = peel_circuit_limits_take(node->circuit_limits, endpoint,
 		peel_exit_circuit(pkt->session, pkt->generation), to, rte_rdtsc());
-	if (verdict == PEEL_CIRCUIT_MAY)
+	if (verdict == PEEL_CIRCUIT_LIMITS_MAY)
 		return true;
 	peel_stats_add(&node->stats,
-		verdict == PEEL_CIRCUIT_PACKETS ? PEEL_DROP_CIRCUIT_PACKETS
-						: PEEL_DROP_CIRCUIT_DESTINATIONS,
+		verdict == PEEL_CIRCUIT_LIMITS_PACKETS ? PEEL_DROP_CIRCUIT_PACKETS
+						       : PEEL_DROP_CIRCUIT_DESTINATIONS,
 		1);
 	return false;
 }

@@ -304,7 +304,8 @@ int node_limit(struct peel_node *node, const struct peel_bandwidth_settings *s) 
 
 /* exit_limits.c */
 /** The same for what each circuit may do at its exit. */
-int node_limit_exits(struct peel_node *node, const struct peel_circuit_settings *s) PEEL_MUST_USE;
+int node_limit_exits(
+	struct peel_node *node, const struct peel_circuit_limits_settings *s) PEEL_MUST_USE;
 /** Whether a datagram that no worker has asked about is within the limits; if not, it is counted
  * (not freed). */
 bool node_exit_within(struct peel_node *node, const struct peel_pkt *pkt, uint32_t endpoint,

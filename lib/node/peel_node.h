@@ -117,7 +117,7 @@ struct peel_node_conf {
 	uint32_t dns_timeout_ms;
 	uint32_t exit_queue; /* datagrams kept while an exit's sockets open or a name resolves */
 	uint32_t http_max;   /* concurrent HTTP requests for circuits */
-	struct peel_circuit_settings circuit; /* limits of each circuit that ends here */
+	struct peel_circuit_limits_settings circuit; /* limits of each circuit that ends here */
 	/* [bandwidth] */
 	struct peel_bandwidth_settings bandwidth;
 	/* [accounting] */

@@ -33,13 +33,39 @@ struct peel_circuit_limits {
 };
 
 bool
-peel_circuit_any(const struct peel_circuit_settings *s)
+peel_circuit_limits_any(const struct peel_circuit_limits_settings *s)
 {
 	return s->packets != 0 || s->destinations != 0;
 }
 
+/* Places for hosts. */
+static uint32_t
+table_of(const struct peel_circuit_limits_settings *s)
+{
+	uint32_t table = 0;
+
+	while (table < 2 * s->destinations)
+		table = table == 0 ? LINE / sizeof(uint16_t) : 2 * table;
+	return table;
+}
+
+/* From one account to the next. */
+static size_t
+stride_of(const struct peel_circuit_limits_settings *s)
+{
+	size_t bytes = sizeof(struct account) + table_of(s) * sizeof(uint16_t);
+
+	return (bytes + LINE - 1) / LINE * LINE;
+}
+
+size_t
+peel_circuit_limits_bytes(const struct peel_circuit_limits_settings *s, uint32_t n_exits)
+{
+	return peel_circuit_limits_any(s) ? n_exits * stride_of(s) : 0;
+}
+
 int
-peel_circuit_limits_new(const struct peel_circuit_settings *s, uint32_t n_exits, uint64_t hz,
+peel_circuit_limits_new(const struct peel_circuit_limits_settings *s, uint32_t n_exits, uint64_t hz,
 	uint64_t seed, struct peel_circuit_limits **out)
 {
 	struct peel_circuit_limits *l = calloc(1, sizeof(*l));
@@ -48,14 +74,12 @@ peel_circuit_limits_new(const struct peel_circuit_settings *s, uint32_t n_exits,
 		return -ENOMEM;
 	l->each = s->packets != 0 ? hz / s->packets : 0;
 	l->at_once = hz - l->each;
-	l->counts = hz * PEEL_CIRCUIT_HOSTS_SECONDS;
+	l->counts = hz * PEEL_CIRCUIT_LIMITS_HOSTS_SECONDS;
 	l->destinations = s->destinations;
 	l->n_exits = n_exits;
 	l->seed = seed;
-	while (l->table < 2 * s->destinations)
-		l->table = l->table == 0 ? LINE / sizeof(uint16_t) : 2 * l->table;
-	l->stride = sizeof(struct account) + l->table * sizeof(uint16_t);
-	l->stride = (l->stride + LINE - 1) / LINE * LINE;
+	l->table = table_of(s);
+	l->stride = stride_of(s);
 	l->account = calloc(n_exits, l->stride);
 	if (l->account == NULL) {
 		free(l);
@@ -128,8 +152,8 @@ count_host(const struct peel_circuit_limits *l, struct account *a, uint64_t hash
 	return false;
 }
 
-enum peel_circuit_verdict
-peel_circuit_take(struct peel_circuit_limits *l, uint32_t endpoint, uint64_t circuit,
+enum peel_circuit_limits_verdict
+peel_circuit_limits_take(struct peel_circuit_limits *l, uint32_t endpoint, uint64_t circuit,
 	const struct peel_host *to, uint64_t now)
 {
 	struct account *a = (struct account *)(l->account + (size_t)(endpoint - 1) * l->stride);
@@ -143,13 +167,13 @@ peel_circuit_take(struct peel_circuit_limits *l, uint32_t endpoint, uint64_t cir
 	if (paid < now)
 		paid = now;
 	if (l->each != 0 && paid - now > l->at_once)
-		return PEEL_CIRCUIT_PACKETS;
+		return PEEL_CIRCUIT_LIMITS_PACKETS;
 	if (l->destinations != 0) {
 		if (now >= get(&a->counts_until))
 			forget_hosts(l, a, now);
 		if (!count_host(l, a, hash_of(l, to)))
-			return PEEL_CIRCUIT_DESTINATIONS;
+			return PEEL_CIRCUIT_LIMITS_DESTINATIONS;
 	}
 	set(&a->paid, paid + l->each);
-	return PEEL_CIRCUIT_MAY;
+	return PEEL_CIRCUIT_LIMITS_MAY;
 }

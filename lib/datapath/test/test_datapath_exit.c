@@ -248,7 +248,7 @@ static void
 test_circuit_limits(void **state)
 {
 	static const struct {
-		struct peel_circuit_settings limit;
+		struct peel_circuit_limits_settings limit;
 		enum peel_counter reason;
 	} cases[] = {
 		{{.packets = 10}, PEEL_DROP_CIRCUIT_PACKETS},
@@ -296,7 +296,7 @@ test_circuit_limits(void **state)
 static void
 test_names_are_limited(void **state)
 {
-	const struct peel_circuit_settings limit = {.destinations = 8};
+	const struct peel_circuit_limits_settings limit = {.destinations = 8};
 	struct peel_circuit_limits *limits;
 	unsigned int asked = 0;
 	struct rte_mbuf *m;
