@@ -21,6 +21,7 @@
 #include "peel_internal.h"
 #include "privileges.h"
 #include "reload.h"
+#include "reread.h"
 #include "session.h"
 #include "steering.h"
 #include "supervision.h"
@@ -304,6 +305,7 @@ session_run(struct session *s)
 		peel_log(PEEL_LOG_ERROR, "%s", why);
 		return rc;
 	}
+	reread_foresee(s);
 	peel_node_set_privileges(peel_get_node(s->peel), &s->privileges);
 	drive(s); /* starts its workers */
 	uv_run(&s->loop, UV_RUN_DEFAULT);

@@ -52,6 +52,22 @@ print_note(void *arg, const char *text)
 	puts(text);
 }
 
+/* Where the file is, whatever becomes of the current folder. Links stay links: a reload follows
+ * them anew. */
+static void
+remember_path(const char *path, char out[PATH_MAX])
+{
+	char folder[PATH_MAX] = "";
+	int n;
+
+	if (path[0] != '/' && getcwd(folder, sizeof(folder)) == NULL)
+		n = PATH_MAX;
+	else
+		n = snprintf(out, PATH_MAX, "%s%s%s", folder, path[0] != '/' ? "/" : "", path);
+	if (n >= PATH_MAX)
+		out[0] = '\0';
+}
+
 int
 command_node(
 	const struct command *command, enum conf_use use, int argc, char **argv, struct conf *conf)
@@ -68,8 +84,7 @@ command_node(
 		conf_check_host(path, conf, command_print_error, NULL) != 0)
 		return EXIT_USAGE;
 	if (!check) {
-		if (realpath(path, conf->path) == NULL)
-			conf->path[0] = '\0';
+		remember_path(path, conf->path);
 		return -1;
 	}
 	conf_notes(path, conf, print_note, NULL);

@@ -119,6 +119,10 @@ unsigned int conf_load(enum conf_use use, const char *path, struct conf *conf, c
 unsigned int conf_check_host(
 	const char *name, const struct conf *conf, conf_error_fn fn, void *arg) PEEL_MUST_USE;
 
+/** Whether accounts of circuits at exits (`circuit_destinations`) fit into this machine's memory;
+ * otherwise @p why, and what to do. For a reload, too. */
+bool conf_accounts_fit(const struct conf *conf, char *why, size_t why_size);
+
 /** Report what a start would do that is not an error: addresses it waits for, routers outside the
  * network, memory. */
 void conf_notes(const char *name, const struct conf *conf, conf_error_fn fn, void *arg);

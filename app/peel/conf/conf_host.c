@@ -112,6 +112,43 @@ check_notice(const struct conf *c, struct conf_errors *e)
 	free(text);
 }
 
+/* Found out once: a node that is confined cannot ask. 0: unknown. */
+static size_t
+memory_of_machine(void)
+{
+	static long pages;
+
+	if (pages == 0)
+		pages = sysconf(_SC_PHYS_PAGES);
+	return pages > 0 ? (size_t)pages * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+bool
+conf_accounts_fit(const struct conf *c, char *why, size_t why_size)
+{
+	uint32_t sockets = c->node.port_conf.max_endpoints;
+	size_t bytes = peel_circuit_limits_bytes(&c->node.circuit, sockets);
+	size_t memory = memory_of_machine();
+
+	if (memory == 0 || bytes <= memory / 2)
+		return true;
+	snprintf(why, why_size,
+		"[exit] circuit_destinations: %u hosts for each of max_sockets = %u take up to %zu "
+		"MiB, more than half of this machine's memory (%zu MiB): lower one of them",
+		c->node.circuit.destinations, sockets, bytes >> 20, memory >> 20);
+	return false;
+}
+
+/* What they take is touched bit by bit: it would be missed when the exit is busy. */
+static void
+check_accounts(const struct conf *c, struct conf_errors *e)
+{
+	char why[CONF_WHY_MAX];
+
+	if (!conf_accounts_fit(c, why, sizeof(why)))
+		conf_error(e, c->line[CONF_exit_circuit_destinations], NULL, NULL, "%s", why);
+}
+
 static void
 check_user(const struct conf *c, struct conf_errors *e)
 {
@@ -204,6 +241,7 @@ conf_check_host(const char *name, const struct conf *conf, conf_error_fn fn, voi
 	check_management(conf, &e);
 	check_log_file(conf, &e);
 	check_notice(conf, &e);
+	check_accounts(conf, &e);
 	check_user(conf, &e);
 	check_cpus(conf, &e);
 	check_engine(conf, &e);

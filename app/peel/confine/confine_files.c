@@ -100,7 +100,7 @@ allow_all(int ruleset, const struct conf *conf)
 	if (conf->notice.file[0] != '\0') /* to be read again, as the next one */
 		allow_reading(ruleset, conf->notice.file);
 	if (conf->path[0] != '\0') /* an editor replaces it */
-		allow_parent(ruleset, conf->path, READ_FILE);
+		allow_reading(ruleset, conf->path);
 	if (conf->telemetry) {
 		allow(ruleset, peel_eal_folder(), REMOVE_FILE);
 		allow_parent(ruleset, peel_eal_folder(), REMOVE_DIR);

@@ -15,9 +15,10 @@
 #include "notice_page.h"
 #include "peel_internal.h"
 #include "reload.h"
+#include "reread.h"
 #include "supervision.h"
 
-#define WHY_MAX 2048
+#define WHY_MAX (PATH_MAX + 2048)
 
 static void
 collect(void *arg, const char *text)
@@ -117,6 +118,17 @@ log_list(const char *what, const json_t *list)
 		peel_log(PEEL_LOG_INFO, "%s: %s", what, text);
 }
 
+static char *
+read_notice(const struct session *s, const char *path, char *why, size_t why_size)
+{
+	int n = snprintf(why, why_size, "[exit] notice: cannot show ");
+
+	if (!reread_possible(s, path, why + n, why_size - (size_t)n))
+		return NULL;
+	why[0] = '\0';
+	return notice_page_read(path, why, why_size);
+}
+
 /* All that may fail: it changes, or nothing does. 0, or -errno, perhaps with @p why. */
 static int
 change(struct session *s, const struct conf *fresh, char *why, size_t why_size)
@@ -124,8 +136,10 @@ change(struct session *s, const struct conf *fresh, char *why, size_t why_size)
 	char *notice = NULL;
 	int rc;
 
+	if (!conf_accounts_fit(fresh, why, why_size))
+		return -EINVAL;
 	if (s->notice != NULL) {
-		notice = notice_page_read(fresh->notice.file, why, why_size);
+		notice = read_notice(s, fresh->notice.file, why, why_size);
 		if (notice == NULL)
 			return -EINVAL;
 	}
@@ -141,7 +155,7 @@ static json_t *
 apply(struct session *s, struct conf *fresh)
 {
 	json_t *changed = json_array(), *restart = json_array();
-	char why[512] = "";
+	char why[1024] = "";
 	int rc;
 
 	sort(s, fresh, changed, restart);
@@ -158,17 +172,6 @@ apply(struct session *s, struct conf *fresh)
 	return json_pack("{s:o, s:o}", "changed", changed, "restart", restart);
 }
 
-/* A node that root started has become another user since. */
-static json_t *
-refuse_unreadable(const struct session *s, int error)
-{
-	char why[PATH_MAX + 200];
-
-	snprintf(why, sizeof(why), "%s: %s; the node runs as %s, who must be able to read it",
-		s->conf.path, strerror(error), s->privileges.user);
-	return refuse(why);
-}
-
 static json_t *
 read_again(struct session *s)
 {
@@ -179,8 +182,8 @@ read_again(struct session *s)
 	log_output_reopen(&s->in_force); /* in any case: logrotate does not look at the answer */
 	if (s->conf.path[0] == '\0')
 		return refuse("this node has no configuration file");
-	if (access(s->conf.path, R_OK) != 0)
-		return refuse_unreadable(s, errno);
+	if (!reread_possible(s, s->conf.path, why, WHY_MAX))
+		return refuse(why);
 	fresh = malloc(sizeof(*fresh));
 	if (fresh == NULL)
 		return refuse(strerror(ENOMEM));

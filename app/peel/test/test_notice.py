@@ -142,6 +142,27 @@ class Notice(Folder):
         self.assertEqual((result.returncode, "Cannot allocate memory" in result.stdout + result.stderr), (1, True), result)
         self.assertEqual(self.get()[1], "first")
 
+    def test_unreadable(self):
+        """What root alone may read is told at the start, and why it makes a reload fail."""
+        if os.geteuid() != 0:
+            self.skipTest("only root becomes another user")
+        self.put("first")
+        os.chmod(self.page, 0o600)
+        self.configure()
+        process = self.start()
+        self.assertEqual(self.get()[1], "first")
+        why = f"{self.page}: Permission denied; the node runs as nobody, who must be able to read it and to enter its folder"
+        for line in process.stderr:
+            if "no reload will be possible: " + why in line:
+                break
+        else:
+            self.fail("no warning")
+        result = self.reload()
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("[exit] notice: cannot show " + why, result.stderr)
+        os.chmod(self.page, 0o644)
+        self.assertEqual(self.reload().returncode, 0)
+
     def test_link(self):
         """A link to a page that is elsewhere is followed at a reload, too."""
         with tempfile.TemporaryDirectory(prefix="peel-test-") as elsewhere:

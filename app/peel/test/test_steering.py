@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -337,6 +338,67 @@ class Reload(Steering):
         self.relay()
         os.chmod(self.path("relay.ini"), 0)
         self.assertRegex(self.refused("reload"), r"Permission denied; the node runs as [a-z]+, who must be able to read it")
+
+    def test_unreadable_from_the_start(self):
+        """Root can read what the user cannot that the node becomes: it says so in time."""
+        if os.geteuid() != 0:
+            self.skipTest("only root becomes another user")
+        warning = r"warning: no reload will be possible: \S+: Permission denied; the node runs as [a-z]+, who must be able "
+        first, _ = self.relay()
+        self.status()
+        self.assertNotRegex(self.log(), warning)
+        first.terminate()
+        first.wait()
+        os.chmod(self.folder, 0o700)
+        self.relay()
+        self.until(lambda: re.search(warning, self.log()))
+
+    def test_link(self):
+        """A link is followed anew by each reload."""
+        for name in ("one", "two"):
+            os.mkdir(self.path(name))
+            os.chmod(self.path(name), 0o755)
+        config = self.config(rest=self.REST)
+        text = self.read("relay.ini")
+        for name, circuits in (("one/a.ini", 52), ("one/b.ini", 51), ("two/c.ini", 50)):
+            self.write(name, text + f"max_joined_circuits = {circuits}\n")
+        self.relink("one/a.ini")
+        self.run_node("relay", config)
+        self.assertEqual(self.status()["circuits"]["max_joined"], 52)
+        self.relink("one/b.ini")
+        self.assertEqual(self.ask("reload")["changed"], ["[tunnel] max_joined_circuits"])
+        self.assertEqual(self.status()["circuits"]["max_joined"], 51)
+        # Where the confined node reads nothing, it says so; landlock may be missing or, with sanitizers, wide open.
+        self.relink("two/c.ini")
+        result = peel("reload", "-s", self.path("sock"))
+        if result.returncode == 0:
+            self.assertEqual(self.status()["circuits"]["max_joined"], 50)
+        else:
+            self.assertIn("Permission denied; the node reads only /etc and the folders that its files were in when it "
+                          "started: put the file there, or restart the node", result.stderr)
+
+    def relink(self, target):
+        os.symlink(target, self.path("new.ini"))
+        os.rename(self.path("new.ini"), self.path("relay.ini"))
+
+    def test_memory_of_accounts(self):
+        """Limits that could take more than half of the memory are refused, at the start and in a reload."""
+        most, memory = 16384, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE")
+        sockets = min(1000000, memory // (2 * 4 * most) + 1)
+        if sockets == 1000000:
+            self.skipTest("this machine has memory for all that may be set")
+        rest = self.REST + f"[exit]\nmax_sockets = {sockets}\n"
+        why = (rf"\[exit\] circuit_destinations: {most} hosts for each of max_sockets = {sockets} take up to \d+ MiB, more "
+               r"than half of this machine's memory \(\d+ MiB\): lower one of them")
+        config = self.config(rest=rest + f"circuit_destinations = {most}\n")
+        for options in ([], ["--check"]):
+            result = peel("relay", "-c", config, *options)
+            self.assertEqual(result.returncode, 2)
+            self.assertRegex(result.stderr, why)
+        self.relay(rest=rest + "circuit_destinations = 8\n")
+        self.config(rest=rest + f"circuit_destinations = {most}\n")
+        self.assertRegex(self.refused("reload"), why)
+        self.assertEqual(self.status()["exit_limits"]["circuit_destinations"], 8)
 
     def test_hangup(self):
         relay, _ = self.relay()
