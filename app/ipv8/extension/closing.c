@@ -19,6 +19,33 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
 static unsigned int running;
 
+/* A child of fork() has none of the parent's threads: whoever waits for them waits for good. */
+static void
+before_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void
+after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+static void
+in_child(void)
+{
+	running = 0;
+	pthread_cond_init(&ended, NULL);
+	pthread_mutex_unlock(&lock);
+}
+
+int
+closing_init(void)
+{
+	return pthread_atfork(before_fork, after_fork, in_child);
+}
+
 static void *
 closing_main(void *arg)
 {

@@ -65,6 +65,8 @@ PyObject *endpoint_get_address(PyObject *self, PyObject *none);
 
 /* closing.c: guests that end while nobody waits for them */
 
+/** Before all others, once. Returns 0, or an errno. Without the GIL too. */
+int closing_init(void);
 /** End a guest in a thread of its own. */
 void closing_begin(struct peel_guest *guest, struct receiver *receiver);
 /** Wait for all such threads. Call without the GIL: they may need it. */

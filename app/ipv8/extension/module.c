@@ -41,8 +41,11 @@ PyMODINIT_FUNC PyInit__peel(void);
 PyMODINIT_FUNC
 PyInit__peel(void)
 {
-	PyObject *module = PyModule_Create(&definition);
+	PyObject *module;
 
+	if (closing_init() != 0)
+		return PyErr_NoMemory();
+	module = PyModule_Create(&definition);
 	if (module == NULL)
 		return NULL;
 	if (endpoint_type_add(module) != 0 || close_at_exit(module) != 0 ||

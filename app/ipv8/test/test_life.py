@@ -267,6 +267,15 @@ class Life(unittest.TestCase):
                         "print(os.wait()[1], e.is_open())\n")
         self.assertEqual(got, ["0", "True"])
 
+    def test_a_child_of_fork_does_not_wait_for_what_its_parent_closes(self):
+        got = self.ends("import signal\nclosing = threading.Event()\n"
+                        "def close(*a):\n    e.close(1)\n    closing.set()\n    time.sleep(1)\n"
+                        "assert e.open(close, 1)\naddress = e.get_address()\n"
+                        "threading.Thread(target=use, daemon=True).start()\nclosing.wait()\n"
+                        "if os.fork() == 0:\n    signal.alarm(10)\n    sys.exit(0)\n"
+                        "print(os.wait()[1])\n")
+        self.assertEqual(got, ["0"])
+
     def test_a_child_of_fork_has_no_open_endpoint(self):
         got = self.ends("assert e.open(print, 1)\nif os.fork() == 0:\n"
                         "    try: e.send(('127.0.0.1', 9), b'x')\n"
