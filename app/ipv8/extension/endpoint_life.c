@@ -100,13 +100,26 @@ receiver_new(PyObject *callback)
 {
 	struct receiver *receiver = calloc(1, sizeof(*receiver));
 
-	if (receiver != NULL) {
-		Py_INCREF(callback);
-		receiver->callback = callback;
-	} else {
+	if (receiver == NULL) {
 		PyErr_NoMemory();
+		return NULL;
 	}
+	receiver->backlog = backlog_new();
+	if (receiver->backlog == NULL) {
+		free(receiver);
+		return NULL;
+	}
+	Py_INCREF(callback);
+	receiver->callback = callback;
 	return receiver;
+}
+
+/* It calls nobody any more. The library may still hold it. */
+static void
+receiver_end(struct receiver *receiver)
+{
+	Py_CLEAR(receiver->callback);
+	Py_CLEAR(receiver->backlog);
 }
 
 PyObject *
@@ -140,7 +153,7 @@ endpoint_open(PyObject *self, PyObject *args)
 	Py_END_ALLOW_THREADS ep->opening = false;
 	if (rc < 0) {
 		log_python("error", "not opened: %s", peel_strerror(rc));
-		Py_CLEAR(receiver->callback);
+		receiver_end(receiver);
 		free(receiver);
 		Py_RETURN_FALSE;
 	}
@@ -176,7 +189,7 @@ endpoint_shut(struct endpoint *ep, bool behind)
 	if (ep->process != getpid())
 		return; /* its threads are the parent's */
 	keep_counters(ep, guest);
-	Py_CLEAR(receiver->callback);
+	receiver_end(receiver);
 	if (behind || receiver_is_calling()) {
 		closing_begin(guest, receiver);
 		return;

@@ -24,6 +24,7 @@
 /** Where datagrams go. The library's thread uses it, and it lives on after the object is gone. */
 struct receiver {
 	PyObject *callback; /**< callback(ip: str, port: int, datagram: bytes); NULL: closed */
+	PyObject *backlog;  /**< of backlog_new() */
 };
 
 /** An object of the class _Endpoint. */
@@ -71,6 +72,17 @@ int closing_init(void);
 void closing_begin(struct peel_guest *guest, struct receiver *receiver);
 /** Wait for all such threads. Call without the GIL: they may need it. */
 void closing_wait(void);
+
+/* backlog.c: what waits in the program's event loop */
+
+/** For a receiver: a Python function, which is a mark in the loop's queue. */
+PyObject *backlog_new(void);
+/** So many datagrams were handed to the callback. */
+void backlog_add(PyObject *backlog, PyObject *callback, unsigned int n);
+/** Whether as many wait as may. */
+bool backlog_is_full(PyObject *backlog);
+/** Until the loop has come further, or for a moment. Lets others run meanwhile. */
+void backlog_wait(PyObject *backlog);
 
 /* receiver.c */
 

@@ -70,11 +70,18 @@ receiver_on_datagrams(void *arg, const struct peel_guest_datagram *d, unsigned i
 {
 	PyGILState_STATE gil = PyGILState_Ensure();
 	struct receiver *r = arg;
+	PyObject *backlog = r->backlog;
 	struct sender s = {0};
 
 	receiver_calling(true);
+	Py_XINCREF(backlog); /* whatever runs below may close the endpoint */
+	while (r->callback != NULL && backlog_is_full(backlog))
+		backlog_wait(backlog);
 	for (unsigned int i = 0; i < n && r->callback != NULL; i++)
 		deliver(r, &s, &d[i]);
+	if (r->callback != NULL)
+		backlog_add(backlog, r->callback, n);
+	Py_XDECREF(backlog);
 	Py_XDECREF(s.host);
 	Py_XDECREF(s.port);
 	receiver_calling(false);

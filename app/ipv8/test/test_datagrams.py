@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Datagrams that are no cells: which come through, and how they are counted."""
 
+import asyncio
 import random
 import threading
+import time
 import unittest
 
-from endpoints import OTHER, PREFIX, message, opened, plain_socket
-from interop.net import have_ipv6
+from endpoints import OTHER, PREFIX, Sink, message, opened, plain_socket
+from interop.net import have_ipv6, until
+from peel_ipv8._peel import _Endpoint
 
 
 class Datagrams(unittest.TestCase):
@@ -95,7 +98,89 @@ class Datagrams(unittest.TestCase):
                 self.assertTrue(data[22] != 0 or data[27] != 0, data[:40])
 
 
+class Program:
+    """Leaves datagrams in the queue of its event loop, as py-ipv8's endpoint does."""
+
+    def __init__(self):
+        self.loop = asyncio.get_running_loop()
+        self.called, self.got = 0, []
+
+    def datagram_received(self, host, port, data):
+        self.called += 1
+        self.loop.call_soon_threadsafe(self.got.append, data)
+
+
+class Backlog(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        self.program, self.endpoint = Program(), _Endpoint("127.0.0.1", 0)
+        self.assertTrue(self.endpoint.open(self.program.datagram_received, 1))
+        self.endpoint.set_prefixes([PREFIX])
+
+    async def asyncTearDown(self):
+        await asyncio.to_thread(self.endpoint.close, 1)
+
+    def flood(self, count):
+        address = self.endpoint.get_address()
+        with plain_socket() as sock:
+            for number in range(count):
+                sock.sendto(message(size=100 + number % 7), address)
+                if number % 50 == 0:
+                    time.sleep(0.002)  # for other threads
+
+    async def came(self, count):
+        await until(lambda: len(self.program.got) >= count, 10, "they do not come", 0.005)
+
+    async def test_what_waits_in_the_loop_is_bounded(self):
+        for _ in range(2):
+            before, end = self.program.called, time.monotonic() + 20
+            while self.program.called - before <= 850 and time.monotonic() < end:
+                self.flood(500)  # the loop stands still meanwhile
+            self.flood(5000)
+            self.assertGreater(self.program.called - before, 850)
+            self.assertLess(self.program.called - before, 1200)
+            await self.came(self.program.called)
+            await asyncio.sleep(1)
+        # It goes on, and what comes is in order.
+        got, sizes = len(self.program.got), [100 + number % 7 for number in range(100)]
+        for round_number in range(1, 6):
+            await asyncio.to_thread(self.flood, 100)
+            await self.came(got + 100 * round_number)
+        self.assertEqual([len(data) for data in self.program.got[got:]], sizes * 5)
+
+    async def test_nothing_is_lost_while_the_loop_keeps_up(self):
+        for start in range(0, 20000, 200):
+            await asyncio.to_thread(self.flood, 200)
+            await self.came(start + 200)
+
+    async def test_close_while_the_loop_stands_still(self):
+        self.flood(3000)
+        self.endpoint.close(1)
+        self.assertFalse(self.endpoint.is_open())
+
+    async def test_a_loop_that_was_closed(self):
+        """Nobody takes datagrams from its queue any more; it is not waited for."""
+        loop = asyncio.new_event_loop()
+        loop.close()
+        endpoint, sink = _Endpoint("127.0.0.1", 0), Sink()
+        sink.loop = loop
+        self.assertTrue(endpoint.open(sink.__call__, 1))
+        endpoint.set_prefixes([PREFIX])
+        with plain_socket() as sock:
+            for number in range(1, 61):
+                for _ in range(50):
+                    sock.sendto(message(), endpoint.get_address())
+                sink.wait(50 * number)
+        endpoint.close(1)
+
+
 class Statistics(unittest.TestCase):
+    def becomes(self, ask, wanted):
+        """What was sent is counted a moment later, by the thread that sends it."""
+        end = time.monotonic() + 10
+        while ask() != wanted and time.monotonic() < end:
+            time.sleep(0.01)
+        self.assertEqual(ask(), wanted)
+
     def test_messages(self):
         with opened(prefixes=(PREFIX, OTHER)) as (endpoint, sink), plain_socket() as sock:
             for number, size in ((1, 100), (1, 200), (246, 50)):
@@ -103,8 +188,8 @@ class Statistics(unittest.TestCase):
             endpoint.send(sock.getsockname(), message(1, size=70))
             endpoint.send(sock.getsockname(), message(5, prefix=OTHER, size=80))
             sink.wait(3)
-            self.assertEqual(endpoint.get_message_statistics(PREFIX), {1: [1, 70, 2, 300], 246: [0, 0, 1, 50]})
-            self.assertEqual(endpoint.get_message_statistics(OTHER), {5: [1, 80, 0, 0]})
+            self.becomes(lambda: endpoint.get_message_statistics(PREFIX), {1: [1, 70, 2, 300], 246: [0, 0, 1, 50]})
+            self.becomes(lambda: endpoint.get_message_statistics(OTHER), {5: [1, 80, 0, 0]})
             self.assertEqual(endpoint.get_message_statistics(bytes(22)), {})
             self.assertEqual(endpoint.get_message_statistics(b""), {})
 
@@ -115,7 +200,7 @@ class Statistics(unittest.TestCase):
             sock.sendto(message(size=60), endpoint.get_address())
             endpoint.send(sock.getsockname(), b"12345")
             sink.wait(2)
-            self.assertEqual(endpoint.get_socket_statistics(), (1, 5, 3, 169))
+            self.becomes(endpoint.get_socket_statistics, (1, 5, 3, 169))
             self.assertEqual(endpoint.get_byte_counters(), (5, 169))
             endpoint.close(1)
             self.assertEqual(endpoint.get_byte_counters(), (5, 169))
