@@ -9,7 +9,7 @@ import unittest
 from interop.net import until
 from interop.scenarios import complete
 from interop.world import EXIT_FLAGS
-from watched import CREATED, HEADER, KIND, Watch, talk_between_hops, test_requests, world
+from watched import CREATED, HEADER, KIND, Heard, Watch, talk_between_hops, test_requests, world
 
 P, S = KIND, "python"
 
@@ -218,6 +218,23 @@ class Strangers(unittest.IsolatedAsyncioTestCase):
             transport.close()
             complete(await w.origin.echo(circuit, "127.0.0.1", w.echo_port, range(2, 300)))
             self.assertEqual(HEADER, len(prefix) + 6)
+
+    async def test_an_exit_sends_itself_no_cells(self):
+        """A create that comes from the exit's own address would be answered to it; messages of hidden services may."""
+        async with world([P], exit_flags=EXIT_FLAGS) as w:
+            await w.settle()
+            exit_, origin = w.relays[0], w.origin.tunnels
+            circuit = origin.circuits[await w.origin.build(w.keys)]
+            heard = Heard(exit_)
+            prefix = origin.get_prefix()
+            peers_request = prefix + b"\x11" + bytes(26)
+            for payload in [prefix + bytes([number]) + b"\0\0\0\7\1\0\2" + bytes(150) for number in (0, 1, 10, 250)]:
+                for _ in range(3):
+                    origin.send_data(circuit.hop.address, circuit.circuit_id, (exit_.ip, exit_.port), ("0.0.0.0", 0), payload)
+            origin.send_data(circuit.hop.address, circuit.circuit_id, (exit_.ip, exit_.port), ("0.0.0.0", 0), peers_request)
+            await until(lambda: peers_request in heard.datagrams, 10, "the exit does not send to itself")
+            others = [data for data in heard.datagrams if data.startswith(prefix) and data[23:27] == b"\0\0\0\7"]
+            self.assertEqual(others, [])
 
     async def test_close_while_circuits_carry(self):
         """A node in the middle leaves under load: its neighbours hear of it, and it ends at once."""

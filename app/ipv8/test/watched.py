@@ -50,6 +50,18 @@ class Watch(EndpointListener):
                 if source == (peer.ip, peer.port) and cell.plaintext and cell.message[0] == number]
 
 
+class Heard(EndpointListener):
+    """All that a node's endpoint hands to py-ipv8."""
+
+    def __init__(self, peer):
+        super().__init__(peer.ipv8.endpoint)
+        self.datagrams = []
+        peer.ipv8.endpoint.add_listener(self)
+
+    def on_packet(self, packet):
+        self.datagrams.append(packet[1])
+
+
 async def test_requests(peer, circuit, count=5):
     """One after the other, each answered by the last hop."""
     for _ in range(count):

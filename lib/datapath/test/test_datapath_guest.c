@@ -443,6 +443,10 @@ test_itself(void **state)
 	assert_int_equal(rig.n_out, 1);
 	assert_int_equal(rig.out[0].endpoint, ENDPOINT);
 	assert_true(peel_addr_equal(&rig.out[0].remote, &own));
+	payload[PEEL_PREFIX_LEN] = PEEL_MSG_CELL;
+	feed_data(&own, payload, sizeof(payload));
+	assert_int_equal(rig_count(&rig, PEEL_DROP_POLICY), 1);
+	payload[PEEL_PREFIX_LEN] = PEEL_MSG_CREATE_E2E;
 	wrong.port++;
 	feed_data(&wrong, payload, sizeof(payload));
 	payload[2] ^= 1; /* another overlay */
