@@ -18,22 +18,22 @@ struct cursor {
 /* Compiled once for each kind. */
 typedef void (*batch_fn)(
 	uint32_t start[16][LANES], uint8_t *const to[LANES], struct hashing *h, unsigned int first);
-#define BATCH(name, chains, twice, xor)                                                            \
+#define BATCH(name, chains, steps, xor)                                                            \
 	static void __attribute__((noinline)) name(uint32_t start[16][LANES],                      \
 		uint8_t *const to[LANES], struct hashing *h, unsigned int first)                   \
 	{                                                                                          \
-		batch(start, to, h, first, chains, twice, xor);                                    \
+		batch(start, to, h, first, chains, steps, xor);                                    \
 	}
-BATCH(seal_alone, BATCH_NONE, false, true)
-BATCH(seal_hash_one, BATCH_ONE, false, true)
-BATCH(seal_hash_both, BATCH_BOTH, false, true)
-BATCH(seal_hash_one_twice, BATCH_ONE, true, true)
-BATCH(seal_hash_both_twice, BATCH_BOTH, true, true)
-BATCH(open_alone, BATCH_NONE, false, false)
-BATCH(open_hash_one, BATCH_ONE, false, false)
-BATCH(open_hash_both, BATCH_BOTH, false, false)
-BATCH(open_hash_one_twice, BATCH_ONE, true, false)
-BATCH(open_hash_both_twice, BATCH_BOTH, true, false)
+BATCH(seal_alone, BATCH_NONE, 0, true)
+BATCH(seal_hash_one, BATCH_ONE, BATCH_STEPS_ONE, true)
+BATCH(seal_hash_both, BATCH_BOTH, BATCH_STEPS_BOTH, true)
+BATCH(seal_hash_one_most, BATCH_ONE, BATCH_STEPS_MOST, true)
+BATCH(seal_hash_both_most, BATCH_BOTH, BATCH_STEPS_MOST, true)
+BATCH(open_alone, BATCH_NONE, 0, false)
+BATCH(open_hash_one, BATCH_ONE, BATCH_STEPS_ONE, false)
+BATCH(open_hash_both, BATCH_BOTH, BATCH_STEPS_BOTH, false)
+BATCH(open_hash_one_most, BATCH_ONE, BATCH_STEPS_MOST, false)
+BATCH(open_hash_both_most, BATCH_BOTH, BATCH_STEPS_MOST, false)
 
 /* The same for rows. */
 typedef void (*rows_fn)(
@@ -59,7 +59,7 @@ ROWS(open_rows_6_hash_both, 3, BATCH_BOTH, false)
 
 /* Of sealing or of opening, by what there is to hash. */
 struct kinds {
-	batch_fn batch[2][BATCH_CHAINS]; /* [twice] */
+	batch_fn batch[2][BATCH_CHAINS]; /* [most] */
 	rows_fn rows[2][BATCH_CHAINS];	 /* of four blocks, of six */
 };
 
@@ -68,32 +68,15 @@ static void __attribute__((noinline)) hash_rest(struct hashing *h)
 	hashing_finish(h);
 }
 
-/* Fewer than 64 bytes. */
+/* Up to 64 bytes, and as many more as make whole pieces of 16: behind a text is room for its tag.
+ */
 INLINE void
-copy_short(uint8_t *to, const uint8_t *from, uint32_t n)
+copy_16(uint8_t *to, const uint8_t *from, uint32_t n)
 {
-	uint32_t at = n & 32;
+	_Static_assert(PEEL_AEAD_TAG_LEN >= 16, "room");
 
-	if ((n & 32) != 0)
-		memcpy(to, from, 32);
-	if ((n & 16) != 0) {
+	for (uint32_t at = 0; at < n; at += 16)
 		memcpy(to + at, from + at, 16);
-		at += 16;
-	}
-	if ((n & 8) != 0) {
-		memcpy(to + at, from + at, 8);
-		at += 8;
-	}
-	if ((n & 4) != 0) {
-		memcpy(to + at, from + at, 4);
-		at += 4;
-	}
-	if ((n & 2) != 0) {
-		memcpy(to + at, from + at, 2);
-		at += 2;
-	}
-	if ((n & 1) != 0)
-		to[at] = from[at];
 }
 
 INLINE uint32_t
@@ -102,89 +85,105 @@ number_of(const struct lanes *c, const struct peel_aead_cell *cell)
 	return (uint32_t)(cell - c->burst.cell);
 }
 
-INLINE uint8_t *
-text_of(const struct lane *l)
+/* Bytes of the last block of a cell if it is not whole, or 0. */
+INLINE uint32_t
+cut_of(const struct peel_aead_cell *cell)
 {
-	return l->cell->text + (size_t)(l->block - 1) * BLOCK_LEN;
+	return cell->len % BLOCK_LEN;
 }
 
-/* The next block. Sealing, one that is not whole is XORed in a slot. */
-INLINE uint8_t *
-take(struct cursor *at, struct lane *l, uint8_t *slot, bool open)
-{
-	const struct peel_aead_cell *cell = at->cell;
-	uint32_t left = cell->len - (at->block - 1) * BLOCK_LEN;
-
-	*l = (struct lane){cell, at->block, left < BLOCK_LEN ? left : BLOCK_LEN};
-	if (at->block == 0)
-		l->len = 0;
-	if (++at->block == cell->blocks) {
-		at->cell++;
-		at->block = 0;
-	}
-	if (open)
-		return slot;
-	if (l->len == BLOCK_LEN)
-		return text_of(l);
-	memset(slot, 0, BLOCK_LEN);
-	if (l->len != 0)
-		copy_short(slot, text_of(l), l->len);
-	return slot;
-}
-
-/* Behind @p at are eight whole blocks of one cell. */
 INLINE bool
-same_cell(const struct cursor *at)
+is_last(const struct run *r)
 {
-	return at->block != 0 && at->block + LANES <= at->cell->len / BLOCK_LEN + 1;
+	return r->block + r->n == r->cell->blocks;
 }
 
-/* So many bytes from block @p block on are ciphertext now. */
+/* The blocks of the next @p n lanes. */
+INLINE unsigned int
+take(struct cursor *at, struct run run[LANES], unsigned int n)
+{
+	unsigned int runs = 0;
+
+	for (unsigned int i = 0; i < n;) {
+		uint32_t left = at->cell->blocks - at->block, room = n - i;
+		uint32_t taken = left < room ? left : room;
+
+		run[runs++] = (struct run){at->cell, at->block, i, taken};
+		i += taken;
+		at->block += taken;
+		if (taken == left)
+			*at = (struct cursor){at->cell + 1, 0};
+	}
+	return runs;
+}
+
+/* Where blocks go when sealing: onto the text, but keys and what is not whole to slots. */
+INLINE void
+aim(const struct run *r, uint8_t *to[2 * LANES], uint8_t (*slot)[BLOCK_LEN])
+{
+	const struct peel_aead_cell *cell = r->cell;
+	/* of a run that begins with a key it is not a place of the text yet */
+	uintptr_t text = (uintptr_t)cell->text + (uintptr_t)r->block * BLOCK_LEN - BLOCK_LEN;
+	uint32_t last = r->lane + r->n - 1;
+
+	for (unsigned int i = 0; i < LANES; i++)
+		to[r->lane + i] = (uint8_t *)(text + (uintptr_t)i * BLOCK_LEN);
+	if (r->block == 0) {
+		to[r->lane] = slot[r->lane];
+		memset(slot[r->lane], 0, BLOCK_LEN);
+	}
+	if (is_last(r) && cut_of(cell) != 0) {
+		to[last] = slot[last];
+		copy_16(slot[last], cell->text + cell->len - cut_of(cell), cut_of(cell));
+	}
+}
+
+/* So many bytes from @p from on are ciphertext now. */
 INLINE void
 hash_sealed(struct lanes *c, const struct peel_aead_cell *cell, const uint8_t *from, uint32_t len)
 {
 	if (len >= POLY64_BLOCK)
 		hashing_add(c, number_of(c, cell), from, len / POLY64_BLOCK);
-	if (from + len == cell->text + cell->len)
-		hashing_add_tail(c, number_of(c, cell));
 }
 
 INLINE void
-sealed(struct lanes *c, const struct lane lane[LANES], uint8_t *const to[LANES], unsigned int n)
+sealed(struct lanes *c, const struct run *r, uint8_t *const to[LANES])
 {
-	for (unsigned int i = 0; i < n;) {
-		const struct lane *l = &lane[i];
-		uint32_t len = 0;
-		uint8_t *from = l->cell->text;
+	const struct peel_aead_cell *cell = r->cell;
+	uint32_t cut = cut_of(cell), first = r->block, blocks = r->n;
+	uint8_t *from;
 
-		if (l->block == 0) {
-			hashing_add_cell(c, number_of(c, l->cell), to[i++]);
-			if (l->cell->len == 0)
-				hashing_add_tail(c, number_of(c, l->cell));
-			continue;
-		}
-		from = text_of(l);
-		for (; i < n && lane[i].cell == l->cell; i++) {
-			if (lane[i].len < BLOCK_LEN)
-				copy_short(from + len, to[i], lane[i].len);
-			len += lane[i].len;
-		}
-		hash_sealed(c, l->cell, from, len);
+	if (first == 0) {
+		hashing_add_cell(c, number_of(c, cell), to[r->lane]);
+		first++;
+		blocks--;
 	}
+	from = cell->text + (size_t)(first - 1) * BLOCK_LEN;
+	if (!is_last(r)) {
+		hash_sealed(c, cell, from, blocks * BLOCK_LEN);
+		return;
+	}
+	if (cut != 0)
+		copy_16(cell->text + cell->len - cut, to[r->lane + r->n - 1], cut);
+	hash_sealed(c, cell, from, (uint32_t)(cell->text + cell->len - from));
+	/* from the slot: reading what was just copied in pieces would wait until it is in the
+	 * cache */
+	hashing_add_tail(
+		c, number_of(c, cell), to[r->lane + r->n - 1] + cut / POLY64_BLOCK * POLY64_BLOCK);
 }
 
-/* Some keys are known: a ciphertext can be hashed as a whole. */
+/* A key is known: the ciphertext can be hashed as a whole. */
 INLINE void
-keys_known(struct lanes *c, const struct lane lane[LANES], uint8_t *const to[LANES], unsigned int n)
+key_known(struct lanes *c, const struct run *r, uint8_t *const to[LANES])
 {
-	for (unsigned int i = 0; i < n; i++) {
-		const struct peel_aead_cell *cell = lane[i].cell;
+	const struct peel_aead_cell *cell = r->cell;
+	uint32_t number = number_of(c, cell);
 
-		if (lane[i].block != 0)
-			continue;
-		hashing_add_cell(c, number_of(c, cell), to[i]);
-		hash_sealed(c, cell, cell->text, cell->len);
-	}
+	if (r->block != 0)
+		return;
+	hashing_add_cell(c, number, to[r->lane]);
+	hash_sealed(c, cell, cell->text, cell->len);
+	hashing_add_tail(c, number, cell->text + cell->len - cell->len % POLY64_BLOCK);
 }
 
 /* A hashed text is decrypted. */
@@ -219,30 +218,42 @@ stepped(struct hashing *h, enum batch_chains chains, unsigned int first, uint64_
 		hashing_stepped(h, 1, steps);
 }
 
-/* Eight blocks. More steps than there is to hash would delay the rounds for nothing. A chain that
- * is alone waits for the other, as both together cost less; but at the end of a burst there is no
- * other (@p last). */
+/* Eight blocks. Short cells leave less to hash than the most steps. A chain that is alone waits for
+ * the other, as both together cost less; but at the end of a burst there is no other (@p last). */
 INLINE void
 compute(struct lanes *c, uint8_t *const to[LANES], const struct kinds *kinds, bool last)
 {
+	static const uint8_t steps[2][BATCH_CHAINS] = {
+		{0, BATCH_STEPS_ONE, BATCH_STEPS_BOTH / 2},
+		{0, BATCH_STEPS_MOST, BATCH_STEPS_MOST / 2},
+	};
 	struct hashing *h = &c->hashing;
 	unsigned int first;
 	enum batch_chains chains = busy_chains(h, &first);
-	bool twice = last || (chains == BATCH_BOTH && h->load[0] + h->load[1] > BATCH_STEPS);
+	bool most =
+		last || (chains == BATCH_BOTH &&
+				h->load[0] + h->load[1] > BATCH_STEPS_BOTH * BATCH_DOUBLE_ROUNDS);
 
-	kinds->batch[twice][chains](c->start, to, h, first);
-	stepped(h, chains, first, (twice ? 2 : 1) * BATCH_STEPS / (chains == BATCH_BOTH ? 2 : 1));
+	kinds->batch[most][chains](c->start, to, h, first);
+	stepped(h, chains, first, (uint64_t)steps[most][chains] * BATCH_DOUBLE_ROUNDS);
 }
 
 /* The last ones. */
 INLINE void
-compute_rows(struct lanes *c, const struct lane *lane, uint8_t *const *to, bool six,
+compute_rows(struct lanes *c, const struct run *run, uint8_t *const *to, unsigned int n,
 	const struct kinds *kinds)
 {
+	struct lane lane[ROWS_LANES_MAX];
 	unsigned int first;
 	enum batch_chains chains = busy_chains(&c->hashing, &first);
 
-	kinds->rows[six][chains](lane, to, &c->hashing, first);
+	for (unsigned int i = 0; i < n; run++) {
+		for (unsigned int k = 0; k < run->n; k++)
+			lane[i++] = (struct lane){run->cell, run->block + k};
+	}
+	for (unsigned int i = n; i < ROWS_LANES_MAX; i++)
+		lane[i] = lane[0];
+	kinds->rows[n > 4][chains](lane, to, &c->hashing, first);
 	stepped(&c->hashing, chains, first, ROWS_STEPS);
 }
 
@@ -251,7 +262,8 @@ crypt(struct lanes *c, bool open, const struct kinds *kinds)
 {
 	struct cursor at = {c->burst.cell, 0};
 	const struct peel_aead_cell *last = &c->burst.cell[c->burst.n - 1];
-	uint8_t *to[LANES];
+	/* a run writes eight */
+	uint8_t *to[2 * LANES];
 
 	hashing_begin(&c->hashing);
 	batch_constants(c->start);
@@ -259,39 +271,25 @@ crypt(struct lanes *c, bool open, const struct kinds *kinds)
 		unsigned int n = c->burst.blocks - row < LANES ? c->burst.blocks - row : LANES;
 		/* Opening, the keystream waits until everything is hashed. */
 		uint8_t(*slot)[BLOCK_LEN] = open ? &c->slot[row] : c->slot;
-		struct lane lane[LANES];
+		struct run run[LANES];
+		unsigned int runs = take(&at, run, n);
 
-		if (same_cell(&at)) {
-			const struct peel_aead_cell *cell = at.cell;
-			uint8_t *text = cell->text + (size_t)(at.block - 1) * BLOCK_LEN;
-
-			batch_start_same(c->start, cell, at.block);
-			for (unsigned int i = 0; i < LANES; i++)
-				to[i] = open ? slot[i] : text + (size_t)i * BLOCK_LEN;
-			at.block += LANES;
-			if (at.block == cell->blocks)
-				at = (struct cursor){cell + 1, 0};
-			compute(c, to, kinds, at.cell >= last);
-			if (!open)
-				hash_sealed(c, cell, text, LANES * BLOCK_LEN);
-			continue;
-		}
-		for (unsigned int i = 0; i < n; i++)
-			to[i] = take(&at, &lane[i], slot[i], open);
-		for (unsigned int i = n; i < LANES; i++) {
-			lane[i] = lane[0];
+		for (unsigned int i = 0; i < runs && !open; i++)
+			aim(&run[i], to, slot);
+		for (unsigned int i = open ? 0 : n; i < LANES; i++)
 			to[i] = slot[i];
-		}
 		if (n > ROWS_LANES_MAX) {
-			batch_start(c->start, lane);
+			batch_start(c->start, run, runs);
 			compute(c, to, kinds, at.cell >= last);
 		} else {
-			compute_rows(c, lane, to, n > 4, kinds);
+			compute_rows(c, run, to, n, kinds);
 		}
-		if (open)
-			keys_known(c, lane, to, n);
-		else
-			sealed(c, lane, to, n);
+		for (unsigned int i = 0; i < runs; i++) {
+			if (open)
+				key_known(c, &run[i], to);
+			else
+				sealed(c, &run[i], to);
+		}
 	}
 	hash_rest(&c->hashing);
 	for (unsigned int i = 0; i < c->burst.n; i++) {
@@ -307,7 +305,7 @@ lanes_crypt(struct lanes *c, bool open)
 	static const struct kinds seal = {
 		{
 			{seal_alone, seal_hash_one, seal_hash_both},
-			{seal_alone, seal_hash_one_twice, seal_hash_both_twice},
+			{seal_alone, seal_hash_one_most, seal_hash_both_most},
 		},
 		{
 			{seal_rows_4_alone, seal_rows_4_hash_one, seal_rows_4_hash_both},
@@ -317,7 +315,7 @@ lanes_crypt(struct lanes *c, bool open)
 	static const struct kinds opening = {
 		{
 			{open_alone, open_hash_one, open_hash_both},
-			{open_alone, open_hash_one_twice, open_hash_both_twice},
+			{open_alone, open_hash_one_most, open_hash_both_most},
 		},
 		{
 			{open_rows_4_alone, open_rows_4_hash_one, open_rows_4_hash_both},

@@ -9,8 +9,8 @@
 #include "lanes.h"
 #include "peel_aead_avx2.h"
 
-/* of eight cells: more would not stay in the cache of the first level with their texts */
-#define BLOCKS_ENOUGH 128
+/* of up to sixteen cells: more would not stay in the cache of the first level with their texts */
+#define BLOCKS_ENOUGH 256
 
 struct peel_aead {
 	struct lanes lanes;

@@ -15,17 +15,29 @@
 
 #define BATCH_INLINE static inline __attribute__((always_inline))
 
-/* steps in a batch, of the one chain or of both; or twice as many */
-#define BATCH_STEPS 20
+#define BATCH_DOUBLE_ROUNDS 10
+/* Steps in a double round, of the chain that is alone or of both together: usually, and the most.
+ * More than three of one chain take longer than the rounds. */
+#define BATCH_STEPS_ONE 3
+#define BATCH_STEPS_BOTH 2
+#define BATCH_STEPS_MOST 4
 
 typedef uint32_t u32x8 __attribute__((vector_size(32)));
 
 /* A block under way. */
 struct lane {
 	const struct peel_aead_cell *cell;
-	/* its number in the cell, and its bytes of the text; the first one is the key of Poly1305
-	 * and has none */
-	uint32_t block, len;
+	/* its number in the cell; the first one is the key of Poly1305 */
+	uint32_t block;
+};
+
+/* Blocks of one cell, side by side in a batch. */
+struct run {
+	const struct peel_aead_cell *cell;
+	/* the first one */
+	uint32_t block;
+	/* where it is, and how many there are */
+	uint32_t lane, n;
 };
 
 static const uint32_t sigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
@@ -58,14 +70,6 @@ transpose_4(const u32x8 in[4], u32x8 out[4])
 	out[3] = (u32x8)_mm256_unpackhi_epi64(hi01, hi23);
 }
 
-BATCH_INLINE void
-store_start(uint32_t start[16][LANES], const u32x8 *x, unsigned int from, unsigned int n)
-{
-#pragma GCC unroll 12
-	for (unsigned int i = 0; i < n; i++)
-		_mm256_store_si256((__m256i *)start[from + i], (__m256i)x[i]);
-}
-
 /* The constants, once for all. */
 BATCH_INLINE void
 batch_constants(uint32_t start[16][LANES])
@@ -84,48 +88,49 @@ input(const struct lane *l)
 		_mm_loadu_si128((const __m128i *)(l->cell->nonce - 4)), (int)l->block, 0);
 }
 
-/* Start states of any blocks. */
-BATCH_INLINE void
-batch_start(uint32_t start[16][LANES], const struct lane lane[LANES])
+BATCH_INLINE __m256i
+everywhere(const uint8_t *at)
 {
-	u32x8 row[4], x[4];
+	int word;
 
-#pragma GCC unroll 2
-	for (unsigned int half = 0; half < 2; half++) {
-#pragma GCC unroll 4
-		for (unsigned int i = 0; i < 4; i++)
-			row[i] = (u32x8)both(lane[i].cell->key->b + 16 * half,
-				lane[i + 4].cell->key->b + 16 * half);
-		transpose_4(row, x);
-		store_start(start, x, 4 + 4 * half, 4);
-	}
-#pragma GCC unroll 4
-	for (unsigned int i = 0; i < 4; i++)
-		row[i] = (u32x8)_mm256_inserti128_si256(
-			_mm256_castsi128_si256(input(&lane[i])), input(&lane[i + 4]), 1);
-	transpose_4(row, x);
-	store_start(start, x, 12, 4);
+	memcpy(&word, at, sizeof(word));
+	return _mm256_set1_epi32(word);
 }
 
-/* Start states of eight blocks of one cell, from @p block on. */
+/* The word @p w of all lanes, or of the lanes from some on (@p mine). */
 BATCH_INLINE void
-batch_start_same(uint32_t start[16][LANES], const struct peel_aead_cell *cell, uint32_t block)
+start_word(u32x8 *x, __m256i w, bool all, __m256i mine)
 {
-	u32x8 x[12];
-	uint32_t word;
+	*x = all ? (u32x8)w : (u32x8)_mm256_blendv_epi8((__m256i)*x, w, mine);
+}
+
+BATCH_INLINE void
+start_run(u32x8 x[12], const struct run *r, bool all)
+{
+	const u32x8 number = {0, 1, 2, 3, 4, 5, 6, 7};
+	__m256i mine = (__m256i)(number >= r->lane);
 
 #pragma GCC unroll 8
-	for (unsigned int i = 0; i < 8; i++) {
-		memcpy(&word, cell->key->b + 4 * i, sizeof(word));
-		x[i] = (u32x8)_mm256_set1_epi32((int)word);
-	}
-	x[8] = block + (u32x8){0, 1, 2, 3, 4, 5, 6, 7};
+	for (unsigned int i = 0; i < 8; i++)
+		start_word(&x[i], everywhere(r->cell->key->b + 4 * i), all, mine);
+	start_word(&x[8], (__m256i)(r->block - r->lane + number), all, mine);
 #pragma GCC unroll 3
-	for (unsigned int i = 0; i < 3; i++) {
-		memcpy(&word, cell->nonce + 4 * i, sizeof(word));
-		x[9 + i] = (u32x8)_mm256_set1_epi32((int)word);
-	}
-	store_start(start, x, 4, 12);
+	for (unsigned int i = 0; i < 3; i++)
+		start_word(&x[9 + i], everywhere(r->cell->nonce + 4 * i), all, mine);
+}
+
+/* Start states. Each run also fills the lanes behind it, until the next one takes them. */
+BATCH_INLINE void
+batch_start(uint32_t start[16][LANES], const struct run *run, unsigned int runs)
+{
+	u32x8 x[12];
+
+	start_run(x, run, true);
+	for (unsigned int i = 1; i < runs; i++)
+		start_run(x, &run[i], false);
+#pragma GCC unroll 12
+	for (unsigned int i = 0; i < 12; i++)
+		_mm256_store_si256((__m256i *)start[4 + i], (__m256i)x[i]);
 }
 
 BATCH_INLINE void
@@ -153,40 +158,33 @@ batch_put(const u32x8 w[8], uint8_t *const to[LANES], uint32_t at, bool xor)
 	}
 }
 
-/* Half of two quarter rounds in step. In assembly, as compilers move vectors to and fro when all
- * registers are used: sixteen words and two shifts are two too many. */
-#define HALF_PAIR(a0, b0, c0, d0, a1, b1, c1, d1, bytes, bits)                                     \
-	__asm__("vpaddd %[vb0], %[va0], %[va0]\n\t"                                                \
-		"vpaddd %[vb1], %[va1], %[va1]\n\t"                                                \
-		"vpxor %[va0], %[vd0], %[vd0]\n\t"                                                 \
-		"vpxor %[va1], %[vd1], %[vd1]\n\t"                                                 \
-		"vpshufb %[order], %[vd0], %[vd0]\n\t"                                             \
-		"vpshufb %[order], %[vd1], %[vd1]\n\t"                                             \
-		"vpaddd %[vd0], %[vc0], %[vc0]\n\t"                                                \
-		"vpaddd %[vd1], %[vc1], %[vc1]\n\t"                                                \
-		"vpxor %[vc0], %[vb0], %[vb0]\n\t"                                                 \
-		"vpxor %[vc1], %[vb1], %[vb1]\n\t"                                                 \
-		"vpslld %[left], %[vb0], %%ymm14\n\t"                                              \
-		"vpsrld %[right], %[vb0], %[vb0]\n\t"                                              \
-		"vpslld %[left], %[vb1], %%ymm15\n\t"                                              \
-		"vpsrld %[right], %[vb1], %[vb1]\n\t"                                              \
-		"vpor %%ymm14, %[vb0], %[vb0]\n\t"                                                 \
-		"vpor %%ymm15, %[vb1], %[vb1]"                                                     \
-		: [va0] "+x"(a0), [vb0] "+x"(b0), [vc0] "+x"(c0), [vd0] "+x"(d0), [va1] "+x"(a1),  \
-		[vb1] "+x"(b1), [vc1] "+x"(c1), [vd1] "+x"(d1)                                     \
-		: [order] "m"(bytes), [left] "i"(bits), [right] "i"(32 - (bits))                   \
-		: "xmm14", "xmm15")
-#define PAIR(a0, b0, c0, d0, a1, b1, c1, d1)                                                       \
-	HALF_PAIR(a0, b0, c0, d0, a1, b1, c1, d1, left_16, 12);                                    \
-	HALF_PAIR(a0, b0, c0, d0, a1, b1, c1, d1, left_8, 7)
-/* Two words to memory, two others from there. */
-#define EXCHANGE(c0, c1, to, from)                                                                 \
-	__asm__("vmovdqa %[vc0], %[to0]\n\t"                                                       \
-		"vmovdqa %[vc1], %[to1]\n\t"                                                       \
-		"vmovdqa %[from0], %[vc0]\n\t"                                                     \
-		"vmovdqa %[from1], %[vc1]"                                                         \
-		: [vc0] "+x"(c0), [vc1] "+x"(c1), [to0] "=m"((to)[0]), [to1] "=m"((to)[1])         \
-		: [from0] "m"((from)[0]), [from1] "m"((from)[1]))
+/* A quarter round is FIRST, SECOND with rotations by 16 and 12, and both again by 8 and 7. In
+ * assembly, as compilers move vectors to and fro when all registers are used: sixteen words and
+ * what a rotation needs are one too many, so one word is in memory (SECOND_IN_MEMORY). Volatile,
+ * so that all stays in the order in which it is written. */
+#define FIRST(a, b, d, bytes)                                                                      \
+	__asm__ volatile("vpaddd %[vb], %[va], %[va]\n\t"                                          \
+			 "vpxor %[va], %[vd], %[vd]\n\t"                                           \
+			 "vpshufb %[order], %[vd], %[vd]"                                          \
+			 : [va] "+x"(a), [vd] "+x"(d)                                              \
+			 : [vb] "x"(b), [order] "m"(bytes))
+#define ROTATION                                                                                   \
+	"vpslld %[left], %[vb], %%ymm15\n\t"                                                       \
+	"vpsrld %[right], %[vb], %[vb]\n\t"                                                        \
+	"vpor %%ymm15, %[vb], %[vb]"
+#define SECOND(b, c, d, bits)                                                                      \
+	__asm__ volatile("vpaddd %[vd], %[vc], %[vc]\n\t"                                          \
+			 "vpxor %[vc], %[vb], %[vb]\n\t" ROTATION                                  \
+			 : [vb] "+x"(b), [vc] "+x"(c)                                              \
+			 : [vd] "x"(d), [left] "i"(bits), [right] "i"(32 - (bits))                 \
+			 : "xmm15")
+#define SECOND_IN_MEMORY(b, c, d, bits)                                                            \
+	__asm__ volatile("vpaddd %[vc], %[vd], %%ymm15\n\t"                                        \
+			 "vpxor %%ymm15, %[vb], %[vb]\n\t"                                         \
+			 "vmovdqa %%ymm15, %[vc]\n\t" ROTATION                                     \
+			 : [vb] "+x"(b), [vc] "+m"(c)                                              \
+			 : [vd] "x"(d), [left] "i"(bits), [right] "i"(32 - (bits))                 \
+			 : "xmm15")
 
 /* Which chains take steps between the rounds: none, one or both. */
 enum batch_chains {
@@ -196,13 +194,30 @@ enum batch_chains {
 	BATCH_CHAINS
 };
 
+/* The @p i-th of the places for parts of steps in a double round. */
+BATCH_INLINE void
+batch_part(struct poly64_chain *p, struct poly64_factor *pr, struct poly64_chain *q,
+	struct poly64_factor *qr, struct poly64_work *w, enum batch_chains chains,
+	unsigned int steps, unsigned int i)
+{
+	unsigned int step = i / POLY64_PARTS;
+
+	if (chains == BATCH_NONE || (steps == 2 ? step % 2 != 0 : step >= steps))
+		return;
+	if (chains == BATCH_BOTH && (steps == 2 ? step / 2 : step % 2) != 0)
+		poly64_part(q, qr, w, i % POLY64_PARTS);
+	else
+		poly64_part(p, pr, w, i % POLY64_PARTS);
+}
+
 /* Eight blocks: the keystream goes to @p to, or is XORed onto what is there. */
 BATCH_INLINE void
 batch(uint32_t start[16][LANES], uint8_t *const to[LANES], struct hashing *h, unsigned int first,
-	enum batch_chains chains, bool twice, bool xor)
+	enum batch_chains chains, unsigned int steps, bool xor)
 {
 	struct poly64_chain p = h->chain[first], q = h->chain[1];
 	struct poly64_factor pr = h->factor[first], qr = h->factor[1];
+	struct poly64_work w;
 	const __m256i *from = (const __m256i *)start;
 	u32x8 x[16];
 
@@ -219,49 +234,73 @@ batch(uint32_t start[16][LANES], uint8_t *const to[LANES], struct hashing *h, un
 		register u32x8 d1 __asm__("ymm9") = (u32x8)from[13];
 		register u32x8 d2 __asm__("ymm10") = (u32x8)from[14];
 		register u32x8 d3 __asm__("ymm11") = (u32x8)from[15];
-		/* two of c, the others are in memory */
-		register u32x8 c0 __asm__("ymm12") = (u32x8)from[8];
-		register u32x8 c1 __asm__("ymm13") = (u32x8)from[9];
-		u32x8 c01[2], c23[2] = {(u32x8)from[10], (u32x8)from[11]};
+		register u32x8 c1 __asm__("ymm12") = (u32x8)from[9];
+		register u32x8 c2 __asm__("ymm13") = (u32x8)from[10];
+		register u32x8 c3 __asm__("ymm14") = (u32x8)from[11];
+		u32x8 c0 = (u32x8)from[8];
 
-		for (unsigned int i = 0; i < BATCH_STEPS / 2; i++) {
-			PAIR(a0, b0, c0, d0, a1, b1, c1, d1);
-			EXCHANGE(c0, c1, c01, c23);
-			if (chains != BATCH_NONE)
-				poly64_step(&p, &pr);
-			PAIR(a2, b2, c0, d2, a3, b3, c1, d3);
-			if (twice && chains == BATCH_ONE)
-				poly64_step(&p, &pr);
-			if (twice && chains == BATCH_BOTH)
-				poly64_step(&q, &qr);
-			PAIR(a0, b1, c0, d3, a1, b2, c1, d0);
-			EXCHANGE(c0, c1, c23, c01);
-			if (chains == BATCH_ONE || (twice && chains == BATCH_BOTH))
-				poly64_step(&p, &pr);
-			else if (chains == BATCH_BOTH)
-				poly64_step(&q, &qr);
-			PAIR(a2, b3, c0, d1, a3, b0, c1, d2);
-			if (twice && chains == BATCH_ONE)
-				poly64_step(&p, &pr);
-			if (twice && chains == BATCH_BOTH)
-				poly64_step(&q, &qr);
+#define PART(i) batch_part(&p, &pr, &q, &qr, &w, chains, steps, i)
+		for (unsigned int i = 0; i < BATCH_DOUBLE_ROUNDS; i++) {
+			/* columns 0, 3 and 2 in step, and column 1 behind them */
+			FIRST(a0, b0, d0, left_16);
+			FIRST(a3, b3, d3, left_16);
+			PART(0);
+			FIRST(a2, b2, d2, left_16);
+			SECOND_IN_MEMORY(b0, c0, d0, 12);
+			PART(1);
+			SECOND(b3, c3, d3, 12);
+			FIRST(a1, b1, d1, left_16);
+			PART(2);
+			SECOND(b2, c2, d2, 12);
+			FIRST(a0, b0, d0, left_8);
+			PART(3);
+			FIRST(a3, b3, d3, left_8);
+			SECOND(b1, c1, d1, 12);
+			PART(4);
+			FIRST(a2, b2, d2, left_8);
+			SECOND_IN_MEMORY(b0, c0, d0, 7);
+			PART(5);
+			SECOND(b3, c3, d3, 7);
+			FIRST(a1, b1, d1, left_8);
+			PART(6);
+			SECOND(b2, c2, d2, 7);
+			SECOND(b1, c1, d1, 7);
+			PART(7);
+			/* diagonals; as 0, 3 and 2 are done first, those that begin with 3, 2 and 1
+			 * in step, and 0 behind them */
+			FIRST(a3, b0, d2, left_16);
+			FIRST(a2, b3, d1, left_16);
+			PART(8);
+			FIRST(a1, b2, d0, left_16);
+			SECOND(b0, c1, d2, 12);
+			PART(9);
+			SECOND_IN_MEMORY(b3, c0, d1, 12);
+			FIRST(a0, b1, d3, left_16);
+			PART(10);
+			SECOND(b2, c3, d0, 12);
+			FIRST(a3, b0, d2, left_8);
+			PART(11);
+			FIRST(a2, b3, d1, left_8);
+			SECOND(b1, c2, d3, 12);
+			PART(12);
+			FIRST(a1, b2, d0, left_8);
+			SECOND(b0, c1, d2, 7);
+			PART(13);
+			SECOND_IN_MEMORY(b3, c0, d1, 7);
+			FIRST(a0, b1, d3, left_8);
+			PART(14);
+			SECOND(b2, c3, d0, 7);
+			SECOND(b1, c2, d3, 7);
+			PART(15);
 		}
-		x[0] = a0;
-		x[1] = a1;
-		x[2] = a2;
-		x[3] = a3;
-		x[4] = b0;
-		x[5] = b1;
-		x[6] = b2;
-		x[7] = b3;
-		x[8] = c0;
-		x[9] = c1;
-		x[10] = c23[0];
-		x[11] = c23[1];
-		x[12] = d0;
-		x[13] = d1;
-		x[14] = d2;
-		x[15] = d3;
+#undef PART
+
+		const u32x8 done[16] = {
+			a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3};
+
+#pragma GCC unroll 16
+		for (unsigned int i = 0; i < 16; i++)
+			x[i] = done[i] + (u32x8)from[i];
 	}
 	if (chains != BATCH_NONE) {
 		h->chain[first] = p;
@@ -271,9 +310,6 @@ batch(uint32_t start[16][LANES], uint8_t *const to[LANES], struct hashing *h, un
 		h->chain[1] = q;
 		h->factor[1] = qr;
 	}
-#pragma GCC unroll 16
-	for (unsigned int i = 0; i < 16; i++)
-		x[i] += (u32x8)from[i];
 	batch_put(x, to, 0, xor);
 	batch_put(&x[8], to, BLOCK_LEN / 2, xor);
 }

@@ -10,13 +10,16 @@
 
 #include "batch.h"
 
+/* what an empty list hashes over and over */
+#define IDLE_BLOCKS 20
+
 BATCH_INLINE void
 hashing_begin(struct hashing *h)
 {
-	static const uint8_t zeros[BATCH_STEPS * POLY64_BLOCK];
+	static const uint8_t zeros[IDLE_BLOCKS * POLY64_BLOCK];
 
 	memset(&h->nobody, 0, sizeof(h->nobody));
-	h->idle = (struct poly64_segment){zeros, BATCH_STEPS, &h->nobody, &h->idle};
+	h->idle = (struct poly64_segment){zeros, IDLE_BLOCKS, &h->nobody, &h->idle};
 	h->n_segments = 0;
 	for (unsigned int i = 0; i < 2; i++) {
 		poly64_enter(&h->chain[i], &h->factor[i], &h->idle);
@@ -57,9 +60,9 @@ hashing_add_cell(struct lanes *c, uint32_t cell, const uint8_t *key)
 	h->chain_of[cell] = h->load[1] < h->load[0];
 }
 
-/* What is behind the last whole block of a cell. */
+/* What is behind the last whole block of a cell: @p from, of which a whole block can be read. */
 BATCH_INLINE void
-hashing_add_tail(struct lanes *c, uint32_t cell)
+hashing_add_tail(struct lanes *c, uint32_t cell, const uint8_t *from)
 {
 	static const uint8_t mask[2 * POLY64_BLOCK] = {
 		255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
@@ -74,8 +77,7 @@ hashing_add_tail(struct lanes *c, uint32_t cell)
 		hashing_add(c, cell, tail + POLY64_BLOCK, 1);
 		return;
 	}
-	/* A whole block can be read: behind the text is room for the tag. */
-	end = _mm_loadu_si128((const __m128i *)(of->text + of->len - rest));
+	end = _mm_loadu_si128((const __m128i *)from);
 	end = _mm_and_si128(end, _mm_loadu_si128((const __m128i *)(mask + POLY64_BLOCK - rest)));
 	_mm_storeu_si128((__m128i *)tail, end);
 	hashing_add(c, cell, tail, 2);

@@ -21,6 +21,7 @@
 
 #define POLY64_INLINE static inline __attribute__((always_inline))
 #define POLY64_BLOCK 16
+#define POLY64_PARTS 4
 
 typedef unsigned __int128 poly64_wide;
 
@@ -101,50 +102,106 @@ poly64_leave(const struct poly64_chain *c)
 	m->h[2] = c->h2;
 }
 
-/** One block: h = (h + block + 2^128) * r. In assembly, as compilers keep sums of 128 bits in
- * memory when registers are few. What the block before left above 2^130 comes back here: by then
- * the block has been added to the limbs below, which were ready earlier. */
-POLY64_INLINE void
-poly64_step(struct poly64_chain *c, struct poly64_factor *r)
-{
+/* Between the parts of a step. */
+struct poly64_work {
 	uint64_t t0, t1, t2, t3;
+};
 
-	__asm__("mov %[h2], %[t0]\n\t"
-		"shr $2, %[t0]\n\t" /* what is above 130 bits comes back five times */
+/* A step in four parts. In assembly, as compilers keep sums of 128 bits in memory when registers
+ * are few; volatile, as they stay where the caller puts them.
+ *
+ * What the block before left above 2^130 comes back five times: by then the block has been added to
+ * the limbs below, which were ready earlier. */
+POLY64_INLINE void
+poly64_add(struct poly64_chain *c, struct poly64_work *w)
+{
+	__asm__ volatile(
+		"mov %[h2], %[t0]\n\t"
+		"shr $2, %[t0]\n\t"
 		"and $3, %k[h2]\n\t"
 		"lea (%[t0],%[t0],4), %[t0]\n\t"
 		"add (%[at]), %[h0]\n\t"
 		"adc 8(%[at]), %[h1]\n\t"
-		"adc $1, %[h2]\n\t"
-		"add %[t0], %[h0]\n\t"
-		"adc $0, %[h1]\n\t"
-		"adc $0, %[h2]\n\t"
-		"mov %[h0], %%rdx\n\t"
-		"mulx %[r0], %[h0], %[t0]\n\t" /* t0 h0 = h0 * r0 */
-		"mulx %[r1], %[t3], %[t1]\n\t" /* t1 t3 = h0 * r1 */
+		"adc $1, %[h2]"
+		: [h0] "+&r"(c->h0), [h1] "+&r"(c->h1), [h2] "+&r"(c->h2), [t0] "=&r"(w->t0)
+		: [at] "r"(c->at), "m"(*(const uint8_t(*)[POLY64_BLOCK])c->at)
+		: "cc");
+}
+
+POLY64_INLINE void
+poly64_times_h0(struct poly64_chain *c, const struct poly64_factor *r, struct poly64_work *w)
+{
+	__asm__ volatile("add %[t0], %[h0]\n\t"
+			 "adc $0, %[h1]\n\t"
+			 "adc $0, %[h2]\n\t"
+			 "mov %[h0], %%rdx\n\t"
+			 "mulx %[r0], %[h0], %[t0]\n\t" /* t0 h0 = h0 * r0 */
+			 "mulx %[r1], %[t3], %[t1]"	/* t1 t3 = h0 * r1 */
+			 : [h0] "+&r"(c->h0), [h1] "+&r"(c->h1), [h2] "+&r"(c->h2),
+			 [t0] "+&r"(w->t0), [t1] "=&r"(w->t1), [t3] "=&r"(w->t3)
+			 : [r0] "m"(r->r0), [r1] "m"(r->r1)
+			 : "rdx", "cc");
+}
+
+POLY64_INLINE void
+poly64_times_h1(struct poly64_chain *c, const struct poly64_factor *r, struct poly64_work *w)
+{
+	__asm__ volatile(
 		"mov %[h1], %%rdx\n\t"
 		"mulx %[s1], %[h1], %[t2]\n\t" /* t0 h0 += h1 * s1 */
 		"add %[h1], %[h0]\n\t"
 		"adc %[t2], %[t0]\n\t"
-		"mulx %[r0], %[h1], %[t2]\n\t" /* t1 h1 = t1 t3 + h1 * r0 */
+		"mulx %[r0], %[h1], %[t2]" /* t2 h1 = h1 * r0 */
+		: [h0] "+&r"(c->h0), [h1] "+&r"(c->h1), [t0] "+&r"(w->t0), [t2] "=&r"(w->t2)
+		: [r0] "m"(r->r0), [s1] "m"(r->s1)
+		: "rdx", "cc");
+}
+
+POLY64_INLINE void
+poly64_times_h2(struct poly64_chain *c, struct poly64_factor *r, struct poly64_work *w)
+{
+	__asm__ volatile(
 		"mov %[h2], %%rdx\n\t"
 		"imul %[s1], %%rdx\n\t"
 		"imul %[r0], %[h2]\n\t"
-		"add %[t3], %[h1]\n\t"
+		"add %[t3], %[h1]\n\t" /* t1 h1 = t1 t3 + t2 h1 */
 		"adc %[t2], %[t1]\n\t"
 		"add %%rdx, %[t0]\n\t" /* t0 += h2 * s1 */
 		"add %[t0], %[h1]\n\t"
 		"adc %[t1], %[h2]" /* h2 h1 h0: the product */
-		: [h0] "+&r"(c->h0), [h1] "+&r"(c->h1), [h2] "+&r"(c->h2), [t0] "=&r"(t0),
-		[t1] "=&r"(t1), [t2] "=&r"(t2), [t3] "=&r"(t3)
-		: [at] "r"(c->at), [r0] "m"(r->r0), [r1] "m"(r->r1), [s1] "m"(r->s1),
-		"m"(*(const uint8_t(*)[POLY64_BLOCK])c->at)
+		: [h1] "+&r"(c->h1), [h2] "+&r"(c->h2), [t0] "+&r"(w->t0), [t1] "+&r"(w->t1)
+		: [t2] "r"(w->t2), [t3] "r"(w->t3), [r0] "m"(r->r0), [s1] "m"(r->s1)
 		: "rdx", "cc");
 	c->at += POLY64_BLOCK;
 	if (__builtin_expect(--c->left == 0, 0)) {
 		poly64_leave(c);
 		poly64_enter(c, r, c->segment->next);
 	}
+}
+
+/** Part @p i of a step. */
+POLY64_INLINE void
+poly64_part(struct poly64_chain *c, struct poly64_factor *r, struct poly64_work *w, unsigned int i)
+{
+	if (i == 0)
+		poly64_add(c, w);
+	else if (i == 1)
+		poly64_times_h0(c, r, w);
+	else if (i == 2)
+		poly64_times_h1(c, r, w);
+	else
+		poly64_times_h2(c, r, w);
+}
+
+/** One block: h = (h + block + 2^128) * r. */
+POLY64_INLINE void
+poly64_step(struct poly64_chain *c, struct poly64_factor *r)
+{
+	struct poly64_work w;
+
+#pragma GCC unroll 4
+	for (unsigned int i = 0; i < POLY64_PARTS; i++)
+		poly64_part(c, r, &w, i);
 }
 
 /** The tag: the canonical number below the prime, plus s. */
