@@ -24,6 +24,28 @@ endpoint_guest_or_none(PyObject *self)
 	return ep->guest != NULL && ep->process == getpid() ? ep->guest : NULL;
 }
 
+bool
+endpoint_is_closing(PyObject *self)
+{
+	const struct endpoint *ep = (const struct endpoint *)self;
+
+	return ep->closing && ep->process == getpid();
+}
+
+struct peel_guest *
+endpoint_guest_if_any(PyObject *self)
+{
+	return endpoint_is_closing(self) ? NULL : endpoint_guest(self);
+}
+
+PyObject *
+endpoint_not_done(void)
+{
+	if (PyErr_Occurred())
+		return NULL;
+	Py_RETURN_NONE;
+}
+
 struct peel_guest *
 endpoint_guest(PyObject *self)
 {
@@ -136,7 +158,7 @@ endpoint_open(PyObject *self, PyObject *args)
 	if (!PyArg_ParseTuple(args, "OO:open", &callback, &threads) ||
 		read_unsigned(threads, ULONG_MAX, &workers) != 0)
 		return NULL;
-	if (ep->guest != NULL || ep->opening)
+	if (ep->guest != NULL || ep->opening || endpoint_is_closing(self))
 		Py_RETURN_FALSE;
 	if (ep->listen_addr == NULL)
 		return PyErr_Format(
@@ -189,13 +211,18 @@ endpoint_shut(struct endpoint *ep, bool behind)
 	if (ep->process != getpid())
 		return; /* its threads are the parent's */
 	keep_counters(ep, guest);
+	peel_guest_address(guest, &ep->bound);
 	receiver_end(receiver);
 	if (behind || receiver_is_calling()) {
 		closing_begin(guest, receiver);
 		return;
 	}
+	Py_INCREF((PyObject *)ep);
+	ep->closing = true;
 	Py_BEGIN_ALLOW_THREADS peel_guest_close(guest);
-	Py_END_ALLOW_THREADS free(receiver);
+	Py_END_ALLOW_THREADS ep->closing = false;
+	Py_DECREF((PyObject *)ep);
+	free(receiver);
 }
 
 PyObject *
@@ -225,18 +252,19 @@ PyObject *
 endpoint_is_open(PyObject *self, PyObject *none)
 {
 	(void)none;
-	return PyBool_FromLong(endpoint_guest_or_none(self) != NULL);
+	return PyBool_FromLong(endpoint_guest_or_none(self) != NULL || endpoint_is_closing(self));
 }
 
 PyObject *
 endpoint_get_address(PyObject *self, PyObject *none)
 {
-	struct peel_guest *guest = endpoint_guest(self);
-	struct peel_address address;
+	struct peel_guest *guest = endpoint_guest_if_any(self);
+	struct peel_address address = ((const struct endpoint *)self)->bound;
 
 	(void)none;
-	if (guest == NULL)
+	if (PyErr_Occurred())
 		return NULL;
-	peel_guest_address(guest, &address);
+	if (guest != NULL)
+		peel_guest_address(guest, &address);
 	return address_tuple(&address);
 }

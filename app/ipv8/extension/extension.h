@@ -32,9 +32,11 @@ struct endpoint {
 	PyObject_HEAD PyObject *listen_addr; /**< str, as given */
 	uint16_t port;
 	bool opening;		   /**< open() has let go of the GIL */
+	bool closing;		   /**< close() has, and guest is NULL already */
 	struct peel_guest *guest;  /**< NULL: not open */
 	struct receiver *receiver; /**< as long as guest */
 	pid_t process;		   /**< that opened it: a child of fork() has none of its threads */
+	struct peel_address bound; /**< of the last guest, known when it closes */
 	uint64_t bytes_up, bytes_down; /**< of former times that it was open */
 	LIST_ENTRY(endpoint) opened;   /**< while guest is there */
 };
@@ -58,6 +60,13 @@ void endpoint_shut(struct endpoint *ep, bool behind);
 struct peel_guest *endpoint_guest(PyObject *self);
 /** The same without an exception. */
 struct peel_guest *endpoint_guest_or_none(PyObject *self);
+/** The same for methods that can do without: until close() returns there is no exception, but the
+ * caller returns endpoint_not_done(). The program's tasks go on while a thread of it closes. */
+struct peel_guest *endpoint_guest_if_any(PyObject *self);
+/** Whether close() has begun and not returned. */
+bool endpoint_is_closing(PyObject *self);
+/** NULL if there is an exception, else None. */
+PyObject *endpoint_not_done(void);
 
 PyObject *endpoint_open(PyObject *self, PyObject *args);
 PyObject *endpoint_close(PyObject *self, PyObject *args);

@@ -35,7 +35,7 @@ endpoint_create_socks5_server(PyObject *self, PyObject *args)
 PyObject *
 endpoint_set_default_remote(PyObject *self, PyObject *args)
 {
-	struct peel_guest *guest = endpoint_guest(self);
+	struct peel_guest *guest = endpoint_guest_if_any(self);
 	PyObject *address_object, *hops_object;
 	struct peel_address address;
 	unsigned long hops = 0;
@@ -46,7 +46,7 @@ endpoint_set_default_remote(PyObject *self, PyObject *args)
 			&hops_object) ||
 		read_address(address_object, &address) != 0 ||
 		read_unsigned(hops_object, UINT8_MAX, &hops) != 0)
-		return NULL;
+		return endpoint_not_done();
 	rc = peel_guest_socks_default_remote(guest, &address, (unsigned int)hops);
 	return none_or_raise(rc == -ENOENT ? 0 : rc); /* of no associations, all have it */
 }
@@ -86,12 +86,14 @@ endpoint_get_socks5_statistics(PyObject *self, PyObject *none)
 PyObject *
 endpoint_get_peers_for_circuit(PyObject *self, PyObject *id)
 {
-	struct peel_guest *guest = endpoint_guest(self);
+	struct peel_guest *guest = endpoint_guest_if_any(self);
 	struct peel_address *peers;
 	PyObject *list;
 	uint32_t cid;
 	size_t n;
 
+	if (endpoint_is_closing(self))
+		return PyList_New(0);
 	if (guest == NULL || read_cid(id, &cid) != 0)
 		return NULL;
 	peers = calloc(PEERS_MAX, sizeof(*peers));
@@ -110,12 +112,14 @@ endpoint_get_peers_for_circuit(PyObject *self, PyObject *id)
 PyObject *
 endpoint_get_associated_circuits(PyObject *self, PyObject *port_object)
 {
-	struct peel_guest *guest = endpoint_guest(self);
+	struct peel_guest *guest = endpoint_guest_if_any(self);
 	uint32_t circuits[CIRCUITS_MAX];
 	unsigned long port = 0;
 	PyObject *tuple;
 	size_t n;
 
+	if (endpoint_is_closing(self))
+		return PyTuple_New(0);
 	if (guest == NULL || read_unsigned(port_object, UINT16_MAX, &port) != 0)
 		return NULL;
 	n = peel_guest_associated_circuits(guest, (uint16_t)port, circuits, CIRCUITS_MAX);

@@ -36,27 +36,27 @@ sent(int rc, const struct peel_address *to, const char *level)
 PyObject *
 endpoint_send(PyObject *self, PyObject *args)
 {
-	struct peel_guest *guest = endpoint_guest(self);
+	struct peel_guest *guest = endpoint_guest_if_any(self);
 	struct peel_address to;
 	Py_ssize_t len;
 	char *data;
 
 	if (guest == NULL || read_datagram(args, &to, &data, &len) != 0)
-		return NULL;
+		return endpoint_not_done();
 	return sent(peel_guest_send(guest, &to, data, (size_t)len), &to, "warning");
 }
 
 PyObject *
 endpoint_send_cell(PyObject *self, PyObject *args)
 {
-	struct peel_guest *guest = endpoint_guest(self);
+	struct peel_guest *guest = endpoint_guest_if_any(self);
 	struct peel_address to;
 	Py_ssize_t len;
 	char *cell;
 	int rc;
 
 	if (guest == NULL || read_datagram(args, &to, &cell, &len) != 0)
-		return NULL;
+		return endpoint_not_done();
 	rc = peel_guest_send_cell(guest, &to, cell, (size_t)len);
 	/* Of a circuit that just ended nothing is said. */
 	return sent(rc == -ENOENT ? 0 : rc, &to, rc == -EBADMSG ? "error" : "warning");
@@ -81,12 +81,12 @@ endpoint_set_circuit(PyObject *self, PyObject *args)
 	PyObject *object;
 	uint32_t cid;
 
-	if (endpoint_guest(self) == NULL || read_pair(args, &cid, &object) != 0 ||
+	if (endpoint_guest_if_any(self) == NULL || read_pair(args, &cid, &object) != 0 ||
 		read_circuit(object, &circuit) != 0)
-		return NULL;
-	guest = endpoint_guest(self);
+		return endpoint_not_done();
+	guest = endpoint_guest_if_any(self);
 	if (guest == NULL)
-		return NULL;
+		return endpoint_not_done();
 	return none_or_raise(peel_guest_set_circuit(guest, cid, &circuit));
 }
 
@@ -98,12 +98,12 @@ endpoint_add_relay(PyObject *self, PyObject *args)
 	PyObject *object;
 	uint32_t cid;
 
-	if (endpoint_guest(self) == NULL || read_pair(args, &cid, &object) != 0 ||
+	if (endpoint_guest_if_any(self) == NULL || read_pair(args, &cid, &object) != 0 ||
 		read_relay(object, &relay) != 0)
-		return NULL;
-	guest = endpoint_guest(self);
+		return endpoint_not_done();
+	guest = endpoint_guest_if_any(self);
 	if (guest == NULL)
-		return NULL;
+		return endpoint_not_done();
 	return none_or_raise(peel_guest_add_relay(guest, cid, &relay));
 }
 
@@ -117,25 +117,25 @@ endpoint_add_exit(PyObject *self, PyObject *args)
 	uint32_t cid;
 	int rc;
 
-	if (endpoint_guest(self) == NULL || read_pair(args, &cid, &object) != 0)
-		return NULL;
+	if (endpoint_guest_if_any(self) == NULL || read_pair(args, &cid, &object) != 0)
+		return endpoint_not_done();
 	hop = PyObject_GetAttrString(object, "hop");
 	rc = hop != NULL ? read_hop(hop, &previous, &keys) : -1;
 	Py_XDECREF(hop);
-	guest = rc == 0 ? endpoint_guest(self) : NULL;
+	guest = rc == 0 ? endpoint_guest_if_any(self) : NULL;
 	if (guest == NULL)
-		return NULL;
+		return endpoint_not_done();
 	return none_or_raise(peel_guest_add_exit(guest, cid, &previous, &keys));
 }
 
 static PyObject *
 remove_by(PyObject *self, PyObject *id, void (*remove)(struct peel_guest *guest, uint32_t cid))
 {
-	struct peel_guest *guest = endpoint_guest(self);
+	struct peel_guest *guest = endpoint_guest_if_any(self);
 	uint32_t cid;
 
 	if (guest == NULL || read_cid(id, &cid) != 0)
-		return NULL;
+		return endpoint_not_done();
 	remove(guest, cid);
 	Py_RETURN_NONE;
 }

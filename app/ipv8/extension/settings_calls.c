@@ -11,12 +11,12 @@
 PyObject *
 endpoint_set_prefix(PyObject *self, PyObject *prefix)
 {
-	struct peel_guest *guest = endpoint_guest(self);
+	struct peel_guest *guest = endpoint_guest_if_any(self);
 	Py_ssize_t len;
 	char *data;
 
 	if (guest == NULL || PyBytes_AsStringAndSize(prefix, &data, &len) != 0)
-		return NULL;
+		return endpoint_not_done();
 	if (len != PEEL_PREFIX_BYTES)
 		return PyErr_Format(PyExc_ValueError, "a prefix has %d bytes", PEEL_PREFIX_BYTES);
 	return none_or_raise(peel_guest_set_prefix(guest, (const uint8_t *)data));
@@ -43,13 +43,13 @@ collect_prefixes(PyObject *list, uint8_t (*out)[PEEL_PREFIX_BYTES], size_t *n)
 PyObject *
 endpoint_set_prefixes(PyObject *self, PyObject *prefixes)
 {
-	struct peel_guest *guest = endpoint_guest(self);
+	struct peel_guest *guest = endpoint_guest_if_any(self);
 	uint8_t(*list)[PEEL_PREFIX_BYTES];
 	PyObject *result = NULL;
 	size_t n = 0;
 
 	if (guest == NULL)
-		return NULL;
+		return endpoint_not_done();
 	if (!PyList_Check(prefixes))
 		return PyErr_Format(PyExc_TypeError, "a list of prefixes, not %R", prefixes);
 	list = calloc((size_t)PyList_Size(prefixes) + 1, sizeof(*list));
@@ -65,11 +65,11 @@ endpoint_set_prefixes(PyObject *self, PyObject *prefixes)
 PyObject *
 endpoint_set_max_relay_early(PyObject *self, PyObject *n)
 {
-	struct peel_guest *guest = endpoint_guest(self);
+	struct peel_guest *guest = endpoint_guest_if_any(self);
 	unsigned long value = 0;
 
 	if (guest == NULL || read_unsigned(n, UINT8_MAX, &value) != 0)
-		return NULL;
+		return endpoint_not_done();
 	peel_guest_set_max_relay_early(guest, (uint8_t)value);
 	Py_RETURN_NONE;
 }
@@ -81,8 +81,8 @@ endpoint_set_peer_flags(PyObject *self, PyObject *flags)
 	PyObject *each, *flag;
 	unsigned long bits = 0;
 
-	if (endpoint_guest(self) == NULL)
-		return NULL;
+	if (endpoint_guest_if_any(self) == NULL)
+		return endpoint_not_done();
 	if (!PySet_Check(flags))
 		return PyErr_Format(PyExc_TypeError, "a set of flags, not %R", flags);
 	each = PyObject_GetIter(flags);
@@ -98,9 +98,10 @@ endpoint_set_peer_flags(PyObject *self, PyObject *flags)
 	Py_XDECREF(each);
 	if (PyErr_Occurred())
 		return NULL;
-	guest = endpoint_guest(self); /* a set may run Python code, which may have closed it */
+	/* A set may run Python code, which may have closed it. */
+	guest = endpoint_guest_if_any(self);
 	if (guest == NULL)
-		return NULL;
+		return endpoint_not_done();
 	peel_guest_set_flags(guest, (uint16_t)bits);
 	Py_RETURN_NONE;
 }
@@ -108,10 +109,10 @@ endpoint_set_peer_flags(PyObject *self, PyObject *flags)
 PyObject *
 endpoint_set_exit_address(PyObject *self, PyObject *address)
 {
-	struct peel_guest *guest = endpoint_guest(self);
+	struct peel_guest *guest = endpoint_guest_if_any(self);
 	struct peel_address a;
 
 	if (guest == NULL || read_address(address, &a) != 0)
-		return NULL;
+		return endpoint_not_done();
 	return none_or_raise(peel_guest_set_exit_address(guest, &a));
 }

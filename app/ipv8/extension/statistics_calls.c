@@ -49,14 +49,14 @@ write_activity(PyObject *o, uint64_t idle_ms)
 static PyObject *
 update(PyObject *self, PyObject *args, enum peel_guest_kind kind)
 {
-	struct peel_guest *guest = endpoint_guest(self);
+	struct peel_guest *guest = endpoint_guest_if_any(self);
 	struct peel_guest_stats s;
 	uint64_t up, down;
 	PyObject *id, *o;
 	uint32_t cid;
 
 	if (guest == NULL || !PyArg_ParseTuple(args, "OO", &id, &o) || read_cid(id, &cid) != 0)
-		return NULL;
+		return endpoint_not_done();
 	if (peel_guest_get_stats(guest, kind, cid, &s) != 0)
 		Py_RETURN_NONE; /* it just ended */
 	/* The library counts by link; py-ipv8 says "up" of what an exit lets out. */

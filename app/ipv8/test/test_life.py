@@ -155,6 +155,43 @@ class Life(unittest.TestCase):
             closing.join()
             self.assertFalse(endpoint.is_open())
 
+    def test_tasks_go_on_until_it_is_closed(self):
+        """py-ipv8 closes in a thread, and its overlays learn of it afterwards."""
+        endpoint, entered, leave = _Endpoint("127.0.0.1", 0), threading.Event(), threading.Event()
+
+        def linger(*_):
+            entered.set()
+            leave.wait(10)
+
+        self.assertTrue(endpoint.open(linger, 1))
+        address = endpoint.get_address()
+        endpoint.set_prefixes([PREFIX])
+        with plain_socket() as sock:
+            sock.sendto(message(), address)
+            self.assertTrue(entered.wait(10))
+        closing = threading.Thread(target=endpoint.close, args=(1,))  # waits for the callback
+        closing.start()
+        time.sleep(0.1)
+        try:
+            self.assertTrue(endpoint.is_open())
+            self.assertIs(endpoint.open(Sink(), 1), False)
+            self.assertEqual(endpoint.get_address(), address)
+            self.assertEqual(endpoint.get_peers_for_circuit(1), [])
+            self.assertEqual(endpoint.get_associated_circuits(1), ())
+            for name, *args in NEED_OPEN:
+                if not name.startswith("get_") and name not in ("create_socks5_server", "run_speedtest"):
+                    with self.subTest(name):
+                        self.assertIsNone(getattr(endpoint, name)(*args))
+            for name, *args in (("get_socket_statistics",), ("create_socks5_server", 0, 1),
+                                ("run_speedtest", 1, 10, 10, 10, 10, print, 0)):
+                with self.subTest(name), self.assertRaises(EndpointNotOpenError):
+                    getattr(endpoint, name)(*args)
+        finally:
+            self.assertTrue(closing.is_alive())
+            leave.set()
+            closing.join()
+        self.assert_not_open(endpoint)
+
     def test_close_while_an_object_is_read(self):
         """Attributes of py-ipv8's objects are properties: Python code, while which other threads have their turn."""
         class Peer:
