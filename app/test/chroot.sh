@@ -2,10 +2,11 @@
 # Small Debian systems in folders, for tests of packages and of other releases. Sourced by scripts that run as root in a
 # mount namespace of their own (chroot_alone), so that nothing stays mounted.
 #
-#   chroot_alone "$@"             runs the calling script of app/test again, in such a namespace
+#   chroot_alone SCRIPT "$@"      runs the calling script again, in such a namespace
 #   chroot_make SUITE PACKAGE...  makes build/chroots/SUITE once, with these packages
 #   chroot_open SUITE             a copy to be written into, at $chroot
 #   chroot_close                  ends it; for a trap, too
+#   chroot_pip                    so that pip reaches Python's packages there as it does on this machine
 #   in_chroot COMMAND...          runs it there, as root and without this machine's environment
 #   chroot_sources                puts the sources into /src, as they stand
 #   there COMMAND...              runs it in these, by sh
@@ -18,7 +19,7 @@ chroot=
 chroot_alone()
 {
 	[ -z "${PEEL_CHROOT_ALONE:-}" ] || return 0
-	PEEL_CHROOT_ALONE=1 exec unshare --mount --propagation private -- "app/test/${0##*/}" "$@"
+	PEEL_CHROOT_ALONE=1 exec unshare --mount --propagation private -- "$@"
 }
 
 chroot_make()
@@ -68,6 +69,14 @@ chroot_close()
 	umount -l -R "$chroot" || return 1
 	rm -rf "${chroot%/root}"
 	chroot=
+}
+
+chroot_pip()
+{
+	local file
+	for file in /etc/ssl/certs/ca-certificates.crt /etc/pip.conf; do
+		[ ! -e "$file" ] || cp --remove-destination -L "$file" "$chroot$file" || return
+	done
 }
 
 in_chroot()
