@@ -56,6 +56,8 @@ class Peer:
     With an IPv6 address it has a port of each family, as py-ipv8's tunnels are at home on IPv4.
     """
 
+    tunnels_class = SteeredTunnels
+
     def __init__(self, ip, port, key=None, flags=(RELAY, SPEED_TEST), walk_to=(), endpoint="python",
                  community=DEFAULT_COMMUNITY, settings=None, deaf=False, exit_ip="0.0.0.0", name="",
                  threads=1):
@@ -79,7 +81,7 @@ class Peer:
         if "PEEL_TEST_LOG" not in os.environ:
             logging.disable(logging.WARNING)
             logging.lastResort = None
-        base = DeafTunnels if self.deaf else SteeredTunnels
+        base = DeafTunnels if self.deaf else self.tunnels_class
         tunnels = type(f"Tunnels{self.port}", (base,), {"community_id": self.community})
         logger = logging.getLogger(tunnels.__name__)  # as py-ipv8 names it
         logger.addHandler(self.log)
