@@ -51,6 +51,18 @@ class EchoServer:
         self.protocols = []
 
     async def start(self, ip4="127.0.0.1", ip6=None, port=0):
+        for tries_left in reversed(range(10)):
+            try:
+                await self._bind(ip4, ip6, port)
+                break
+            except OSError:  # others may have the port that is free for one address, at the other one
+                self.close()
+                self.protocols.clear()
+                if port or not tries_left:
+                    raise
+        return self
+
+    async def _bind(self, ip4, ip6, port):
         loop = asyncio.get_running_loop()
         _, first = await loop.create_datagram_endpoint(_Echo, local_addr=(ip4, port))
         self.port = first.transport.get_extra_info("sockname")[1]
@@ -58,7 +70,6 @@ class EchoServer:
         if ip6:
             _, second = await loop.create_datagram_endpoint(_Echo, local_addr=(ip6, self.port))
             self.protocols.append(second)
-        return self
 
     @property
     def received(self):
