@@ -71,12 +71,17 @@ stage_open(struct peel_worker *w)
 	if (b->n_open == 0)
 		return;
 	stage_done(w, PEEL_STAGE_ACT); /* what led here: the work on routes */
-	uint64_t failed = w->conf.engine->open(w->aead, b->open_op, b->n_open);
-
+	b->failed = w->conf.engine->open(w->aead, b->open_op, b->n_open);
 	stage_done(w, PEEL_STAGE_OPEN);
+}
+
+void
+stage_opened(struct peel_worker *w)
+{
+	struct burst *b = &w->burst;
 
 	for (uint16_t i = 0; i < b->n_open; i++) {
-		if (unlikely(failed >> i & 1))
+		if (unlikely(b->failed >> i & 1))
 			burst_drop(w, b->open[i], PEEL_DROP_AUTH);
 		else if (unlikely(w->conf.replay != NULL &&
 				  peel_replay_seen(w->conf.replay, b->fingerprint[i])))

@@ -98,23 +98,20 @@ stage_find(struct peel_worker *w, struct group *g)
 	}
 }
 
-/* The fingerprint of a sealed cell, with its place in the filter on its way. */
+/* The fingerprint of a sealed cell, 0: none. */
 static inline uint64_t
-prepare_filter(const struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route)
+fingerprint(const struct peel_worker *w, struct rte_mbuf *m, const struct peel_route *route)
 {
 	const uint8_t *salt = rte_pktmbuf_mtod_offset(m, const uint8_t *, PEEL_CELL_HEADER_LEN);
-	uint64_t fingerprint;
 
 	if (w->conf.replay == NULL ||
 		unlikely(m->data_len < PEEL_CELL_HEADER_LEN + PEEL_SEAL_OVERHEAD))
 		return 0;
-	fingerprint = peel_replay_fingerprint(w->conf.replay, route->session, peel_get_be64(salt),
+	return peel_replay_fingerprint(w->conf.replay, route->session, peel_get_be64(salt),
 		salt + m->data_len - PEEL_CELL_HEADER_LEN - PEEL_SEAL_TAG_LEN);
-	peel_replay_prefetch(w->conf.replay, fingerprint);
-	return fingerprint;
 }
 
-/* Meet the routes, and send for what the work on the cells will need. */
+/* Meet the routes, and note what the work on the cells will need. */
 void
 stage_load(struct peel_worker *w, struct group *g)
 {
@@ -122,6 +119,8 @@ stage_load(struct peel_worker *w, struct group *g)
 
 	peel_route_lookup_check(t, g->from, g->cid, g->hash, g->n_cells, g->slot);
 	for (uint16_t i = 0; i < g->n_cells; i++) {
+		g->direction[i] = NULL;
+		g->fingerprint[i] = 0;
 		/* A multi-homed neighbour: the circuit id alone finds the route, the tag
 		 * decides. */
 		if (unlikely(g->slot[i] == PEEL_NONE)) {
@@ -130,18 +129,36 @@ stage_load(struct peel_worker *w, struct group *g)
 				continue;
 		}
 		const struct peel_route *route = peel_route_at(t, g->slot[i]);
-		const struct peel_session *s = peel_session_at(t, route->session);
+		struct peel_session *s = peel_session_at(t, route->session);
 
 		if (unlikely(w->limits.limits != NULL && route->kind != PEEL_ROUTE_ORIGIN))
 			peel_bandwidth_prefetch(&w->limits, route->session);
 		if (route->kind == PEEL_ROUTE_BACKWARD) {
-			rte_prefetch0(&s->backward);
+			rte_prefetch0(&s->backward); /* three lines in all: no need to wait */
 			continue;
 		}
-		rte_prefetch0(route->kind == PEEL_ROUTE_ORIGIN ? &s->backward : &s->forward);
+		g->direction[i] = route->kind == PEEL_ROUTE_ORIGIN ? &s->backward : &s->forward;
 		if (route->kind == PEEL_ROUTE_RENDEZVOUS)
 			rte_prefetch0(&peel_session_at(t, route->peer)->backward);
-		g->fingerprint[i] = prepare_filter(w, g->cell[i], route);
+		g->fingerprint[i] = fingerprint(w, g->cell[i], route);
+	}
+}
+
+void
+stage_load_filter(struct peel_worker *w, const struct group *g)
+{
+	for (uint16_t i = 0; i < g->n_cells; i++) {
+		if (likely(g->fingerprint[i] != 0))
+			peel_replay_prefetch(w->conf.replay, g->fingerprint[i]);
+	}
+}
+
+void
+stage_load_sessions(const struct group *g)
+{
+	for (uint16_t i = 0; i < g->n_cells; i++) {
+		if (likely(g->direction[i] != NULL))
+			rte_prefetch0(g->direction[i]);
 	}
 }
 
@@ -169,6 +186,12 @@ stage_work(struct peel_worker *w, struct group *g)
 			act_on_route(w, g->cell[i], g->slot[i], g->fingerprint[i]);
 	}
 	stage_open(w);
+}
+
+void
+stage_finish(struct peel_worker *w, struct group *g)
+{
+	stage_opened(w);
 	stage_returns(w, g);
 	stage_seal(w);
 	stage_done(w, PEEL_STAGE_ACT);

@@ -205,17 +205,45 @@ group_at(struct peel_worker *w, unsigned int nth, unsigned int stage)
 	return &w->group[(nth + N_GROUPS - stage) % N_GROUPS];
 }
 
-/* One group enters, and each one under way moves on by a stage. */
+/*
+ * One group enters, and each one under way moves on by a stage. Groups are independent, so the
+ * order of the stages is free: with large groups, half of the prefetches are issued before the
+ * crypto of cells that are opened, half behind it (worker.h says why).
+ */
 static inline void
 step(struct peel_worker *w, unsigned int nth, struct rte_mbuf *const *pkts, uint16_t n)
 {
-	stage_classify(w, group_at(w, nth, STAGE_CLASSIFY), pkts, n);
-	stage_done(w, PEEL_STAGE_CLASSIFY);
-	stage_find(w, group_at(w, nth, STAGE_FIND));
-	stage_done(w, PEEL_STAGE_FIND);
-	stage_load(w, group_at(w, nth, STAGE_LOAD));
-	stage_done(w, PEEL_STAGE_LOAD);
-	stage_work(w, group_at(w, nth, STAGE_WORK));
+	struct group *entering = group_at(w, nth, STAGE_CLASSIFY),
+		     *found = group_at(w, nth, STAGE_FIND), *loaded = group_at(w, nth, STAGE_LOAD),
+		     *worked = group_at(w, nth, STAGE_WORK);
+	/* without cells, all crypto is in stage_finish */
+	const bool halves = w->group_size > GROUP_SMALL && worked->n_cells > 0;
+
+	if (halves) {
+		stage_load(w, loaded);
+		stage_done(w, PEEL_STAGE_LOAD);
+		stage_find(w, found);
+		stage_done(w, PEEL_STAGE_FIND);
+		stage_load_filter(w, loaded);
+		stage_done(w, PEEL_STAGE_LOAD);
+		stage_work(w, worked);
+		stage_load_filter(w, worked); /* may have left the first-level cache meanwhile */
+		stage_classify(w, entering, pkts, n);
+		stage_done(w, PEEL_STAGE_CLASSIFY);
+		stage_load_sessions(loaded);
+		stage_done(w, PEEL_STAGE_LOAD);
+	} else {
+		stage_classify(w, entering, pkts, n);
+		stage_done(w, PEEL_STAGE_CLASSIFY);
+		stage_find(w, found);
+		stage_done(w, PEEL_STAGE_FIND);
+		stage_load(w, loaded);
+		stage_load_filter(w, loaded);
+		stage_load_sessions(loaded);
+		stage_done(w, PEEL_STAGE_LOAD);
+		stage_work(w, worked);
+	}
+	stage_finish(w, worked);
 	if (unlikely(w->origin.n > BURST - GROUP))
 		stage_origin_receive(w);
 	free_drops(&w->burst);

@@ -4,8 +4,8 @@
  * The state of a worker, and the stages that a round takes its cells through: parallel arrays,
  * reused by each burst.
  *
- *   rx -> classify -> find -> load -> work -> tx
- *          hash        \       \       open, act, seal
+ *   rx -> classify -> find -> load -> work, finish -> tx
+ *          hash        \       \       open   act, seal
  *                    buckets  routes
  *
  * A burst goes through in groups, each group one stage behind the one before it: memory that a
@@ -22,13 +22,14 @@
 
 #define BURST PEEL_PORT_BURST
 /*
- * Small groups spread the prefetches. A prefetch whose page is not in the TLB holds up what follows
- * until its page walk is over; a walk or two at a time disappear behind the crypto, four do not
- * (bench/run relay: a million circuits). An engine that works on several cells at once gains more
- * than that, so it gets larger groups.
+ * A cell needs four lines that are cold when there are many circuits: bucket, route, session, and
+ * its set of the duplicate filter. A core drops prefetches while too many are under way (Zen 4:
+ * more than 20), and a line that is missing later costs 400 cycles. So small groups are of four. An
+ * engine that works on several cells at once gains from groups as large as its lanes; then a step
+ * prefetches two lines a cell before its crypto and two behind it.
  */
 #define GROUP 8 /* at most */
-#define GROUP_SMALL 2
+#define GROUP_SMALL 4
 _Static_assert(GROUP <= PEEL_AEAD_BURST, "one crypto burst per stage");
 _Static_assert(BURST % GROUP == 0, "whole groups");
 
@@ -50,13 +51,16 @@ struct group {
 	uint64_t hash[GROUP];
 	/* find: their routes */
 	uint32_t slot[GROUP];
-	/* load: for the duplicate filter */
+	/* load: for the duplicate filter, 0: it is not asked */
 	uint64_t fingerprint[GROUP];
 
 	/* classify: datagrams that came to an exit's outside endpoint */
 	uint16_t n_returns;
 	struct rte_mbuf *ret[GROUP];
-};
+
+	/* load: lines of sessions that are still to be prefetched, or NULL */
+	const struct peel_direction *direction[GROUP];
+} __attribute__((aligned(64))); /* not aligned, exit returns took 3 % longer */
 
 /* What the last stage of one group fills and empties, and what leaves. */
 struct burst {
@@ -66,6 +70,8 @@ struct burst {
 	struct peel_route *open_route[GROUP];
 	struct peel_aead_op open_op[GROUP];
 	uint64_t fingerprint[GROUP];
+	/* a bit per cell that did not open */
+	uint64_t failed;
 
 	/* messages to seal with a session's backward key; data already is a whole cell */
 	uint16_t n_seal;
@@ -225,10 +231,16 @@ void guest_count_sent(struct peel_worker *w);
 /* find.c */
 void stage_find(struct peel_worker *w, struct group *g);
 void stage_load(struct peel_worker *w, struct group *g);
+/* Prefetch what load found out; worker.c says when. */
+void stage_load_filter(struct peel_worker *w, const struct group *g);
+void stage_load_sessions(const struct group *g);
+/* Up to the opened cells, and what follows from them. */
 void stage_work(struct peel_worker *w, struct group *g);
+void stage_finish(struct peel_worker *w, struct group *g);
 
 /* crypt.c */
 void stage_open(struct peel_worker *w);
+void stage_opened(struct peel_worker *w);
 void stage_seal(struct peel_worker *w);
 
 /* exit_cells.c */

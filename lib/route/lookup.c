@@ -25,10 +25,10 @@ void
 peel_route_lookup_hash(const struct peel_route_table *t, const struct peel_addr *const *from,
 	const uint32_t *cid, unsigned int n, uint64_t *hash)
 {
-	for (unsigned int i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < n; i++)
 		hash[i] = route_hash(t, from[i], cid[i]);
+	for (unsigned int i = 0; i < n; i++) /* see lookup_find */
 		__builtin_prefetch(index_group(&t->exact, index_home(&t->exact, hash[i])));
-	}
 }
 
 void
@@ -40,12 +40,16 @@ peel_route_lookup_find(
 		bool last;
 		uint64_t match = index_match(group, index_signature(hash[i]), &last);
 
-		if (__builtin_expect(match != 0, 1)) {
+		if (__builtin_expect(match != 0, 1))
 			slot[i] = index_slot(match);
-			__builtin_prefetch(peel_route_at(t, slot[i]));
-		} else {
+		else
 			slot[i] = last ? PEEL_NONE : UNSURE;
-		}
+	}
+	/* Prefetches in a row: nothing behind one retires before its page walk is over, so what
+	 * stands between two of them would keep the second from starting its own. */
+	for (unsigned int i = 0; i < n; i++) {
+		if (__builtin_expect(slot[i] < UNSURE, 1))
+			__builtin_prefetch(peel_route_at(t, slot[i]));
 	}
 }
 
