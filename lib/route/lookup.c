@@ -6,6 +6,7 @@
 #include "table.h"
 
 #define BURST_MAX 64
+#define PART 8		       /* of a burst: a core drops prefetches of too many in a row */
 #define UNSURE (PEEL_NONE - 1) /* nothing in the home group, but it was full */
 
 uint32_t
@@ -70,14 +71,22 @@ peel_route_lookup_check(const struct peel_route_table *t, const struct peel_addr
 	}
 }
 
+static inline unsigned int
+part(unsigned int at, unsigned int n)
+{
+	return n - at < PART ? n - at : PART;
+}
+
 void
 peel_route_lookup_burst(const struct peel_route_table *t, const struct peel_addr *const *from,
 	const uint32_t *cid, unsigned int n, uint32_t *slot)
 {
 	uint64_t hash[BURST_MAX];
 
-	peel_route_lookup_hash(t, from, cid, n, hash);
-	peel_route_lookup_find(t, hash, n, slot);
+	for (unsigned int at = 0; at < n; at += PART)
+		peel_route_lookup_hash(t, from + at, cid + at, part(at, n), hash + at);
+	for (unsigned int at = 0; at < n; at += PART)
+		peel_route_lookup_find(t, hash + at, part(at, n), slot + at);
 	peel_route_lookup_check(t, from, cid, hash, n, slot);
 }
 

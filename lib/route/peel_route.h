@@ -182,7 +182,8 @@ void peel_route_lookup_burst(const struct peel_route_table *t, const struct peel
 	const uint32_t *cid, unsigned int n, uint32_t *slot);
 /*
  * The same in three steps, for callers that can do other work instead of waiting for memory: each
- * step prefetches what the next one reads, so let some time pass in between. n <= 64.
+ * step prefetches what the next one reads, so let some time pass in between. n <= 64, better 8: a
+ * core drops prefetches of too many in a row.
  */
 /** Compute the hashes and prefetch the buckets. */
 void peel_route_lookup_hash(const struct peel_route_table *t, const struct peel_addr *const *from,
