@@ -96,9 +96,9 @@ leave_mark(PyObject *function, PyObject *callback)
 }
 
 void
-backlog_add(PyObject *function, PyObject *callback, unsigned int n)
+backlog_add(PyObject *backlog, PyObject *callback, unsigned int n)
 {
-	struct backlog *b = backlog_of(PyCFunction_GetSelf(function));
+	struct backlog *b = backlog_of(PyCFunction_GetSelf(backlog));
 
 	b->handed += n;
 	if (b->in_queue || b->handed - b->done < MARK_EVERY)
@@ -106,7 +106,7 @@ backlog_add(PyObject *function, PyObject *callback, unsigned int n)
 	b->marked = b->handed;
 	b->in_queue = true;
 	Py_INCREF(callback);
-	if (!leave_mark(function, callback)) {
+	if (!leave_mark(backlog, callback)) {
 		b->in_queue = false;
 		b->done = b->handed;
 	}
@@ -114,17 +114,17 @@ backlog_add(PyObject *function, PyObject *callback, unsigned int n)
 }
 
 bool
-backlog_is_full(PyObject *function)
+backlog_is_full(PyObject *backlog)
 {
-	const struct backlog *b = backlog_of(PyCFunction_GetSelf(function));
+	const struct backlog *b = backlog_of(PyCFunction_GetSelf(backlog));
 
 	return b->handed - b->done >= QUEUED_MAX;
 }
 
 void
-backlog_wait(PyObject *function)
+backlog_wait(PyObject *backlog)
 {
-	struct backlog *b = backlog_of(PyCFunction_GetSelf(function));
+	struct backlog *b = backlog_of(PyCFunction_GetSelf(backlog));
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
