@@ -15,6 +15,19 @@ async def raises(error):
     raise error
 
 
+async def live_for(seconds, lives):
+    """Coroutines side by side, until the time is over; one that fails ends all, and is what fails here."""
+    tasks = [asyncio.ensure_future(life) for life in lives]
+    try:
+        done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class Runner:
     def __init__(self, pattern="", quiet=False):
         self.pattern, self.quiet = pattern, quiet

@@ -6,7 +6,7 @@
 All are relays and exits; some are clients with SOCKS traffic and hidden services. Of each kind two stay, and three come and
 go, in order or killed. A stranger sends each of them hostile datagrams all the time. Clients whose endpoint is Peel must not
 lose more than those with the stock one, and nodes that stay must not grow. With --stock all ten have the stock endpoint, which
-tells what it loses among its own. Three minutes show that it works; memory tells something after an hour.
+tells what it loses among its own. Three minutes show that it works; what grows is judged from ten minutes on.
 """
 
 import argparse

@@ -12,6 +12,7 @@ from .. import proc
 from ..echo import EchoServer
 from ..net import free_ports, stop_all, until
 from ..remote import Remote
+from ..runner import live_for
 from .inhabitant import LIMIT_S
 from .losses import Ledger
 
@@ -252,15 +253,9 @@ class Population:
             self.samples.setdefault((place.name, place.series, what), []).append(value)
 
     async def live(self):
-        tasks = [asyncio.ensure_future(work()) for work in (self.churn, self.look, self.measure)]
         try:
-            done, _ = await asyncio.wait(tasks, timeout=self.seconds, return_when=asyncio.FIRST_EXCEPTION)
-            for task in done:
-                task.result()
+            await live_for(self.seconds, [self.churn(), self.look(), self.measure()])
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             self.hostile = await self.stranger.sent()
         await asyncio.gather(*(self.last_look_at(place) for place in self.places if place.node))
         return f"{self.seconds:.0f} s, {self.left['in order']} left in order, {self.left['killed']} were killed"

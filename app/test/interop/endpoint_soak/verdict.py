@@ -100,7 +100,8 @@ class Verdict:
             room = max(0, stock) + RSS_BYTES if what == "memory" else FILES
             if name.startswith("peel") and after - before > room:
                 bad.append(name)
-        if bad and not self.options.stock:
+        # In a short run nodes still come to know each other, and each exit more is two descriptors.
+        if bad and self.is_long and not self.options.stock:
             raise AssertionError(f"grown: {', '.join(bad)}: {'; '.join(notes)}")
         return "; ".join(notes)
 

@@ -18,7 +18,7 @@ import time
 
 from .. import proc
 from ..net import until
-from ..runner import Runner
+from ..runner import Runner, live_for
 from .world import EXIT_FLAGS, OriginWorld, gone, pid_of, send_signal
 
 STEADY = 3  # Peel relays that stay; as many come and go
@@ -189,15 +189,7 @@ class Soak:
         lives = [self.relay_life(i) for i in range(STEADY, 2 * STEADY)]
         lives += [self.seeder_life(seeder) for seeder in self.seeders[1:]]
         lives += [self.visitor_life(visitor) for visitor in self.visitors[1:]]
-        tasks = [asyncio.ensure_future(life) for life in (*lives, self.look(), self.measure())]
-        try:
-            done, _ = await asyncio.wait(tasks, timeout=self.seconds, return_when=asyncio.FIRST_EXCEPTION)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await live_for(self.seconds, [*lives, self.look(), self.measure()])
         return f"{self.seconds:.0f} s, {self.events} came back"
 
     # The cases that follow.
