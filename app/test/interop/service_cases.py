@@ -79,6 +79,8 @@ class Setting:
     def __init__(self, world, binary):
         self.world, self.binary = world, binary
         self.walk_to = [(relay.ip, relay.port) for relay in world.relays]
+        # Beside this world may be another one with the same cases, and nodes of both may meet on loopback.
+        self.only_here = os.urandom(4).hex()
         self.stopped = []
 
     async def service(self, what, *arguments, **keywords):
@@ -87,14 +89,14 @@ class Setting:
         return await service.start()
 
     async def publish(self, service, to, *arguments, hops=1, **keywords):
-        service = await self.service("publish", "--name", service, "--to", f"127.0.0.1:{to}", "--hops", str(hops),
-                                     *arguments, **keywords)
+        service = await self.service("publish", "--name", f"{service} {self.only_here}", "--to", f"127.0.0.1:{to}",
+                                     "--hops", str(hops), *arguments, **keywords)
         await service.introduced()
         return service
 
     async def connect(self, service, *arguments, hops=1, **keywords):
-        service = await self.service("connect", "--name", service, "--listen", "127.0.0.1:0", "--hops", str(hops),
-                                     *arguments, **keywords)
+        service = await self.service("connect", "--name", f"{service} {self.only_here}", "--listen", "127.0.0.1:0",
+                                     "--hops", str(hops), *arguments, **keywords)
         await service.connected()
         return service
 
